@@ -1,0 +1,10 @@
+"""A durable XML message broker on Twisted."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+try:
+    __version__ = metadata.version("broker")
+except metadata.PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.0.0"

@@ -1,0 +1,1 @@
+"""Frozen values that every layer shares: addresses, keys, QoS, records. No I/O and no XML."""

@@ -1,0 +1,108 @@
+"""Client properties: typed name-value pairs that any QoS may carry (spec xmlblaster §5)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProperty:
+    """One ``<clientProperty>`` as it came, so that it can be forwarded unchanged.
+
+    Args:
+        name: the property's name.
+        value: its text exactly as on the wire (base64 text where ``encoding`` says so).
+        type: ``""`` for a string, else ``boolean byte short int long float double byte[]`` or an unknown word.
+        encoding: ``""``, ``base64`` or ``forcePlain``.
+        charset: of the decoded bytes; ``""`` is UTF-8.
+    """
+
+    name: str
+    value: str
+    type: str = ""
+    encoding: str = ""
+    charset: str = ""
+
+    @property
+    def raw(self) -> bytes:
+        """The value's bytes, with any base64 undone (a broken one counts as empty)."""
+        if self.encoding != "base64":
+            return self.value.encode()
+        try:
+            return base64.b64decode(self.value)
+        except binascii.Error:
+            return b""
+
+    @property
+    def text(self) -> str:
+        """The value as text."""
+        if self.encoding != "base64":
+            return self.value
+        try:
+            return self.raw.decode(self.charset or "utf-8", "replace")
+        except LookupError:
+            return self.raw.decode("utf-8", "replace")
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the value reads as a true boolean."""
+        return self.text.strip().lower() == "true"
+
+    @property
+    def python(self) -> bool | int | float | str | bytes:
+        """The value in the Python type that fits its declared type; the text where it does not parse."""
+        text = self.text.strip()
+        try:
+            match self.type.lower():
+                case "boolean":
+                    return text.lower() == "true"
+                case "byte" | "short" | "int" | "long":
+                    return int(text)
+                case "float" | "double":
+                    return float(text)
+                case "byte[]":
+                    return self.raw
+        except ValueError:
+            pass
+        return self.text
+
+
+def property_of(
+    name: str, value: str | bytes | bool | int | float, *, declare_type: bool = True
+) -> ClientProperty:
+    """Make a client property from a Python value, encoded the way a writer must (spec §5).
+
+    Args:
+        name: the property's name.
+        value: text, bytes or a number.
+        declare_type: write the type of numbers and booleans.
+    """
+    if isinstance(value, bytes):
+        return ClientProperty(name, base64.b64encode(value).decode(), "byte[]", "base64")
+    if isinstance(value, bool):
+        return ClientProperty(name, "true" if value else "false", "boolean" if declare_type else "")
+    if isinstance(value, int):
+        kind = "int" if -(2**31) <= value < 2**31 else "long"
+        return ClientProperty(name, str(value), kind if declare_type else "")
+    if isinstance(value, float):
+        return ClientProperty(name, repr(value), "double" if declare_type else "")
+    if any(mark in value for mark in ("<", "&", "|", "]]>")):
+        return ClientProperty(name, base64.b64encode(value.encode()).decode(), "", "base64")
+    return ClientProperty(name, value)
+
+
+def find(properties: Iterable[ClientProperty], name: str) -> ClientProperty | None:
+    """The first property of that name."""
+    for candidate in properties:
+        if candidate.name == name:
+            return candidate
+    return None
+
+
+def is_set(properties: Iterable[ClientProperty], name: str) -> bool:
+    """Whether a boolean property of that name is present and true."""
+    found = find(properties, name)
+    return found is not None and found.is_true

@@ -1,0 +1,157 @@
+"""Rows of the store as plain tuples: what the core appends and what recovery reads back (design D2, D14)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TRANSIENT = 1
+"""Entry flag: swapped out for want of memory only; dropped when the broker starts."""
+INITIAL = 2
+"""Entry flag: comes from the history because of a new subscription."""
+ONEWAY = 4
+"""Entry flag: deliver without acknowledgement."""
+
+
+class SubjectRecord(NamedTuple):
+    """A login name that owns sessions or queued messages. ``id`` is also the id of its subject queue."""
+
+    id: int
+    name: str
+
+
+class SessionRecord(NamedTuple):
+    """A session that survives a crash. ``id`` is also the id of its callback queue.
+
+    Args:
+        id: unique within the node.
+        subject: login name.
+        public_id: of the session.
+        kind: ``native`` or ``xmpp``.
+        secret_id: the bearer's secret.
+        state: the protocol's own description (native: the connect QoS without credentials, as XML).
+        persistent: 0 for a session that is kept only because durable messages wait in its queue.
+        dispatcher_active: 0 while delivery is suspended.
+        epoch: raised by every take-over (design D8).
+        created: milliseconds since 1970.
+        seen: of the last request, milliseconds since 1970.
+    """
+
+    id: int
+    subject: str
+    public_id: int
+    kind: str
+    secret_id: str
+    state: bytes
+    persistent: int
+    dispatcher_active: int
+    epoch: int
+    created: int
+    seen: int
+
+
+class SubscriptionRecord(NamedTuple):
+    """A persistent subscription, with key and QoS as the client gave them."""
+
+    id: str
+    session_id: int
+    key: bytes
+    qos: bytes
+    created: int
+
+
+class TopicRecord(NamedTuple):
+    """A topic and its configuration. ``id`` is also the id of its history queue.
+
+    Args:
+        id: unique within the node.
+        oid: its name.
+        key: the key XML of the first publish.
+        qos: the publish QoS XML that configured it.
+    """
+
+    id: int
+    oid: str
+    key: bytes
+    qos: bytes
+
+
+class MessageRecord(NamedTuple):
+    """A message that at least one queue entry refers to (design D5).
+
+    Args:
+        id: receive timestamp in nanoseconds, unique within the node.
+        oid: of the topic.
+        sender: absolute session name.
+        key: key XML as it came.
+        qos: publish QoS XML as it came.
+        content: opaque bytes.
+        expires: milliseconds since 1970, 0 never.
+    """
+
+    id: int
+    oid: str
+    sender: str
+    key: bytes
+    qos: bytes
+    content: bytes
+    expires: int
+
+
+class EntryRecord(NamedTuple):
+    """One queue's reference to a message. ``(queue_id, rank, seq)`` is unique and is the order of delivery.
+
+    Args:
+        queue_id: of the session, subject or topic that owns the queue.
+        rank: 9 minus priority, so that ascending order delivers the highest priority first.
+        seq: unique within the node, ascending.
+        message_id: the message.
+        subscription_id: that caused the entry; empty in history queues.
+        flags: of :data:`TRANSIENT`, :data:`INITIAL`, :data:`ONEWAY`.
+        redeliver: failed deliveries so far.
+        size: bytes that the entry counts for in its queue.
+    """
+
+    queue_id: int
+    rank: int
+    seq: int
+    message_id: int
+    subscription_id: str
+    flags: int
+    redeliver: int
+    size: int
+
+
+class AccountRecord(NamedTuple):
+    """An account's SCRAM verifiers (design D13); each is ``iterations$salt$stored key$server key`` in base64."""
+
+    name: str
+    scram_sha_1: str
+    scram_sha_256: str
+    created: int
+
+
+class QueueDepth(NamedTuple):
+    """What recovery learns of one queue and rank without reading its entries."""
+
+    queue_id: int
+    rank: int
+    entries: int
+    bytes: int
+
+
+class Recovered(NamedTuple):
+    """All that the core needs to stand up again; messages and entries are read when their queue moves.
+
+    Args:
+        depths: durable entries per queue and rank.
+        last_id: the highest id that was ever used, so that the clock can not repeat one.
+        heartbeat: milliseconds since 1970 when the broker was last known to run, 0 on a new store.
+    """
+
+    subjects: list[SubjectRecord]
+    sessions: list[SessionRecord]
+    subscriptions: list[SubscriptionRecord]
+    topics: list[TopicRecord]
+    depths: list[QueueDepth]
+    last_id: int
+    heartbeat: int
