@@ -1,8 +1,8 @@
 """The one catalogue of errors.
 
-Every failure that a peer may see is a :class:`BrokerError` with a :class:`Code`. The codes are those that clients of the
-native protocol branch on (spec xmlblaster §16.12); :data:`XMPP_CONDITIONS` says what the same failure is called in a
-stanza error (RFC 6120 §8.3.3).
+Every failure that a peer may see is a :class:`BrokerError` with a :class:`Code`. The codes are those that clients of
+the native protocol branch on (spec xmlblaster §16.12); :data:`XMPP_CONDITIONS` says what the same failure is called in
+a stanza error (RFC 6120 §8.3.3).
 """
 
 from __future__ import annotations

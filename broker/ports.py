@@ -33,99 +33,103 @@ class IStore(Interface):
     position: int = Attribute("Number of the last appended operation; grows by at least one with every append.")
     committed: int = Attribute("All operations up to this position are on disk.")
     backlog: int = Attribute("Bytes of message contents that are appended and not yet committed.")
-    failure: Any = Attribute("The BrokerError that keeps the store from committing, or None. Cleared when it works again.")
+    failure: Any = Attribute(
+        "The BrokerError that keeps the store from committing, or None. Cleared when it works again."
+    )
 
-    def open() -> Deferred[None]:  # type: ignore[misc]
+    def open() -> Deferred[None]:
         """Open the database and bring its schema up to date.
 
         Fires when the store may be used; fails with ``resource.db.*`` where the database can not be reached, or
         ``resource.configuration`` where its schema is newer than this program.
         """
 
-    def close() -> Deferred[None]:  # type: ignore[misc]
+    def close() -> Deferred[None]:
         """Commit what has gathered and let go of the database."""
 
-    def when_committed(position: int, callback: Callable[[], None]) -> None:  # type: ignore[misc]
+    def when_committed(position: int, callback: Callable[[], None]) -> None:
         """Call back (in order of position) once everything up to ``position`` is on disk; at once if it is already."""
 
-    def recover() -> Deferred[Recovered]:  # type: ignore[misc]
+    def recover() -> Deferred[Recovered]:
         """Delete transient entries and messages without entries, then read everything but messages."""
 
-    def beat(now: int) -> None:  # type: ignore[misc]
+    def beat(now: int) -> None:
         """Note that the broker is running at ``now`` (ms since 1970)."""
 
-    def put_subject(record: SubjectRecord) -> None:  # type: ignore[misc]
+    def put_subject(record: SubjectRecord) -> None:
         """Insert or replace."""
 
-    def delete_subject(id: int) -> None:  # type: ignore[misc]
+    def delete_subject(id: int) -> None:
         """Delete; entries of its queue must be settled or moved first."""
 
-    def put_session(record: SessionRecord) -> None:  # type: ignore[misc]
+    def put_session(record: SessionRecord) -> None:
         """Insert or replace by id."""
 
-    def delete_session(id: int) -> None:  # type: ignore[misc]
+    def delete_session(id: int) -> None:
         """Delete the session and its subscriptions; entries of its queue must be settled or moved first."""
 
-    def put_subscription(record: SubscriptionRecord) -> None:  # type: ignore[misc]
+    def put_subscription(record: SubscriptionRecord) -> None:
         """Insert or replace by id."""
 
-    def delete_subscription(id: str) -> None:  # type: ignore[misc]
+    def delete_subscription(id: str) -> None:
         """Delete."""
 
-    def put_topic(record: TopicRecord) -> None:  # type: ignore[misc]
+    def put_topic(record: TopicRecord) -> None:
         """Insert or replace by id."""
 
-    def delete_topic(id: int) -> None:  # type: ignore[misc]
+    def delete_topic(id: int) -> None:
         """Delete; entries of its history must be settled first."""
 
-    def put_message(record: MessageRecord) -> None:  # type: ignore[misc]
+    def put_message(record: MessageRecord) -> None:
         """Insert a message; must be followed by at least one ``put_entry`` that refers to it before the turn ends."""
 
-    def put_entry(record: EntryRecord) -> None:  # type: ignore[misc]
+    def put_entry(record: EntryRecord) -> None:
         """Insert an entry for a message that was put before (in this or an earlier batch)."""
 
-    def settle(queue_id: int, rank: int, seq: int, message_id: int) -> None:  # type: ignore[misc]
+    def settle(queue_id: int, rank: int, seq: int, message_id: int) -> None:
         """Delete an entry, and its message with the last entry that refers to it."""
 
-    def settle_all(queue_id: int) -> None:  # type: ignore[misc]
+    def settle_all(queue_id: int) -> None:
         """Delete all entries of a queue (also those of the open batch), and messages nothing refers to any more."""
 
-    def move_all(queue_id: int, target: int, flags_mask: int) -> None:  # type: ignore[misc]
+    def move_all(queue_id: int, target: int, flags_mask: int) -> None:
         """Hand all entries of a queue (also those of the open batch) to another one, keeping rank and seq.
 
         ``flags_mask`` is and-ed to their flags.
         """
 
-    def set_redeliver(queue_id: int, rank: int, seq: int, redeliver: int) -> None:  # type: ignore[misc]
+    def set_redeliver(queue_id: int, rank: int, seq: int, redeliver: int) -> None:
         """Note a failed delivery of an entry."""
 
-    def read_entries(queue_id: int, rank: int, after: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:  # type: ignore[misc]
+    def read_entries(
+        queue_id: int, rank: int, after: int, limit: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank with ``seq > after`` in order of ``seq``, at most ``limit``.
 
         Everything appended before the call is committed first and so is seen. Fires with a list of
         ``(EntryRecord, MessageRecord)``.
         """
 
-    def read_expired(now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:  # type: ignore[misc]
+    def read_expired(now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of messages with ``0 < expires <= now`` (ms since 1970), at most ``limit``."""
 
-    def put_account(record: AccountRecord) -> Deferred[None]:  # type: ignore[misc]
+    def put_account(record: AccountRecord) -> Deferred[None]:
         """Insert or replace an account; fires when it is on disk."""
 
-    def delete_account(name: str) -> Deferred[bool]:  # type: ignore[misc]
+    def delete_account(name: str) -> Deferred[bool]:
         """Delete an account; fires with whether there was one."""
 
-    def get_account(name: str) -> Deferred[AccountRecord | None]:  # type: ignore[misc]
+    def get_account(name: str) -> Deferred[AccountRecord | None]:
         """Read an account as it is on disk now (another process may have changed it)."""
 
-    def list_accounts() -> Deferred[list[AccountRecord]]:  # type: ignore[misc]
+    def list_accounts() -> Deferred[list[AccountRecord]]:
         """All accounts by name."""
 
 
 class IAuthenticator(Interface):
     """Checks who somebody is (design D13)."""
 
-    def authenticate(credentials: Credentials, host: str) -> Deferred[None]:  # type: ignore[misc]
+    def authenticate(credentials: Credentials, host: str) -> Deferred[None]:
         """Check credentials that came from the peer address ``host``.
 
         Fires with ``None``; fails with ``user.security.authentication.accessDenied``. Takes the same time for an
@@ -136,7 +140,7 @@ class IAuthenticator(Interface):
 class IAuthorizer(Interface):
     """Decides what an authenticated subject may do."""
 
-    def permits(subject: str, method: str, target: str) -> bool:  # type: ignore[misc]
+    def permits(subject: str, method: str, target: str) -> bool:
         """Whether ``subject`` may call ``method`` on ``target``.
 
         ``target`` is the query in short notation (``exact:Hello``, ``xpath:…``, ``domain:…``) or empty.
@@ -146,25 +150,27 @@ class IAuthorizer(Interface):
 class IOutbound(Interface):
     """A connection that deliveries of one session can be written to (design D6)."""
 
-    writable: bool = Attribute("False while the transport's buffer is full; Session.dispatch.resume() is called when it drains.")
+    writable: bool = Attribute(
+        "False while the transport's buffer is full; Session.dispatch.resume() is called when it drains."
+    )
 
-    def deliver(entries: Sequence[Any], oneway: bool) -> None:  # type: ignore[misc]
+    def deliver(entries: Sequence[Any], oneway: bool) -> None:
         """Write one update with these queue entries.
 
         Unless ``oneway``, the session's dispatch is told ``acknowledged()``, ``refused(error)`` or ``lost(error)``.
         """
 
-    def ping() -> None:  # type: ignore[misc]
+    def ping() -> None:
         """Ask whether the client is there; its dispatch is told ``ponged()`` or ``lost(error)``."""
 
-    def close(reason: str) -> None:  # type: ignore[misc]
+    def close(reason: str) -> None:
         """Let go of the connection because another one owns the session now, or the session ended."""
 
 
 class IDialer(Interface):
     """Makes an :class:`IOutbound` to a callback server that the client named (spec xmlblaster §4.1)."""
 
-    def dial(session: Any) -> Deferred[Any]:  # type: ignore[misc]
+    def dial(session: Any) -> Deferred[Any]:
         """Connect to the session's callback address; fires with an IOutbound."""
 
 
@@ -177,14 +183,14 @@ class IPlugin(Interface):
     async def stop() -> None:
         """Let go of everything that ``start`` took."""
 
-    def ports() -> Sequence[tuple[str, str, int]]:  # type: ignore[misc]
+    def ports() -> Sequence[tuple[str, str, int]]:
         """Listening ports as ``(name, host, port)``; empty for most."""
 
 
 class IPluginFactory(Interface):
     """Callable that makes a plugin."""
 
-    def __call__(context: Any, plugin_id: str, attributes: dict[str, str]) -> Any:  # type: ignore[misc]
+    def __call__(context: Any, plugin_id: str, attributes: dict[str, str]) -> Any:
         """Make the plugin (an :class:`IPlugin`).
 
         ``context`` is the :class:`broker.app.Application`, ``attributes`` the replaced ``<attribute>`` texts.
