@@ -1,0 +1,89 @@
+# Everything here works in a private virtual environment, .venv, which holds the tree itself (an editable install):
+# what runs is always the current state of the files.
+
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= ./data
+TESTS ?= tests
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+DECLARED := setup.cfg pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format wheel constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runtime ## Start the broker on DATA (default ./data); the first time, install what it needs
+	@echo
+	@echo "The broker starts on $(DATA); it is up when it says \"ready:\". Ctrl-C stops it. Then, in another terminal:"
+	@echo "  $(BIN)/broker --data $(DATA) user add NAME    make an account (there is none, and no default password)"
+	@echo "  $(BIN)/broker --help                          all commands, with examples"
+	@echo
+	@exec $(BIN)/broker run --data $(DATA)
+
+test: $(VENV)/.test ## Run the tests; TESTS="tests/wire -k frames" picks some
+	@echo "== Tests"
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of imports
+	@echo "== ruff check"
+	@$(BIN)/ruff check .
+	@echo "== ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo "== mypy --strict"
+	@$(BIN)/mypy
+	@echo "== lint-imports"
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+wheel: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
+	@echo "== Wheel"
+	@rm -rf dist build/lib build/bdist.*
+	@$(BIN)/python -m build --outdir dist . > build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@ls -1 dist
+
+constraints: $(VENV)/.created ## Pin the newest versions that setup.cfg allows in constraints.txt
+	@echo "== Resolving into build/constraints"
+	@rm -rf build/constraints && mkdir -p build && $(PYTHON) -m venv build/constraints
+	@build/constraints/bin/python -m pip --quiet --disable-pip-version-check install --upgrade ".[test,dev]"
+	@{ echo "# The versions that the tests run with; written by \`make constraints\`."; \
+	   build/constraints/bin/python -m pip freeze --exclude broker; } > constraints.txt
+	@rm -rf build/constraints
+
+clean: ## Remove everything that was made here, except the data
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f twisted/plugins/dropin.cache
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "The broker needs Python 3.11 or newer, and \"$(PYTHON)\" is not. Name another: make PYTHON=/path/to/python3"; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	  echo "\"$(PYTHON)\" can not make virtual environments. On Debian or Ubuntu: apt-get install python3-venv"; \
+	  exit 1; }
+	@echo "== Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created $(DECLARED)
+	@echo "== Installing the broker and the libraries that it runs on (about half a minute)"
+	@$(PIP) install -c constraints.txt -e ".[progress]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.created $(DECLARED)
+	@echo "== Installing the broker and what its tests need (about a minute)"
+	@$(PIP) install -c constraints.txt -e ".[test]"
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.dev: $(VENV)/.created $(DECLARED)
+	@echo "== Installing the tools that check and build it"
+	@$(PIP) install -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.runtime

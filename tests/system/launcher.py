@@ -1,0 +1,215 @@
+"""Starts, kills and restarts real broker processes for the system tests."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+READY = re.compile(r"^ready: run level (?P<level>\d+) \((?P<name>\w+)\)(?P<ports>.*)$", re.MULTILINE)
+PORT = re.compile(r", (?P<name>[^,]+) \[?(?P<host>[^ ,\]]+)\]?:(?P<port>\d+)(?=,|$)")
+POLL = 0.02
+"""Seconds between two looks at a process."""
+
+
+class LaunchError(Exception):
+    """The process ended, or did not say in time that it is ready; the text ends with its log."""
+
+
+def environment_python() -> str:
+    """The interpreter of the environment under test: ``BROKER_TEST_PYTHON``, else the one that runs the tests."""
+    return os.environ.get("BROKER_TEST_PYTHON", sys.executable)
+
+
+def command(name: str) -> str:
+    """A console script (``broker``, ``twistd``) of the environment under test."""
+    return str(Path(environment_python()).parent / name)
+
+
+def ports_of(line: str) -> dict[str, tuple[str, int]]:
+    """The listening ports that a ready line names, as ``name -> (host, port)``."""
+    ready = READY.search(line)
+    if ready is None:
+        raise ValueError(f"not a ready line: {line!r}")
+    return {match["name"]: (match["host"], int(match["port"])) for match in PORT.finditer(ready["ports"])}
+
+
+class BrokerProcess:
+    """One broker on one data directory, started as a user would start it and killed as a power cut would.
+
+    Use it as a context manager, or call :meth:`start` and :meth:`close`. The process has a group of its own, which is
+    killed at the latest when the interpreter ends. It runs in the data directory's parent, so that an installed
+    broker is tested and not the tree that the tests are in.
+
+    Args:
+        data: the data directory; the log is written beside it as ``broker.log``.
+        settings: properties for ``--set``. Plugin ports should be 0 here: a restart takes the ports of the first
+            start again, so that clients find the broker where it was.
+        arguments: more command line arguments, e.g. ``["--plugins", "plugins.xml"]``.
+        launch: the command before ``--data``.
+        timeout: seconds to wait for the ready line and for an orderly end.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        launch: Sequence[str] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self.data = data
+        self.settings = {"plugin/socket/port": "0"} if settings is None else dict(settings)
+        self.arguments = list(arguments)
+        self.launch = [command("broker"), "run"] if launch is None else list(launch)
+        self.timeout = timeout
+        self.log_path = data.parent / "broker.log"
+        self.ports: dict[str, tuple[str, int]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running broker."""
+        return self._running().pid
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the broker and wait until it is ready."""
+        self.spawn()
+        self.wait_ready()
+
+    def spawn(self) -> None:
+        """Start the broker without waiting, e.g. to kill it while it recovers."""
+        if self.running:
+            raise LaunchError(f"already running as {self.pid}")
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                [*self.launch, "--data", str(self.data), *self._set_arguments(), *self.arguments],
+                cwd=self.data.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        atexit.register(self._kill_group)
+
+    def wait_ready(self) -> None:
+        """Wait for the ready line and note the ports that it names."""
+        ready = self.wait_for_log(READY)
+        self.ports = ports_of(ready.group())
+
+    def wait_for_log(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
+        """Wait until this run's log has a match for ``pattern``.
+
+        Raises:
+            LaunchError: the process ended first, or the time is over.
+        """
+        process = self._running()
+        deadline = time.monotonic() + self.timeout
+        while True:
+            ended = process.poll() is not None  # before the log is read, so that its last words are seen
+            match = re.search(pattern, self.log())
+            if match is not None:
+                return match
+            if ended:
+                raise LaunchError(f"ended with status {process.returncode}:\n{self.log()}")
+            if time.monotonic() > deadline:
+                raise LaunchError(f"no {pattern!r} in {self.timeout} s:\n{self.log()}")
+            time.sleep(POLL)
+
+    def log(self) -> str:
+        """What this run has written so far to standard output and standard error, whole lines only."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._log_start)
+            text = log.read()
+        return text[: text.rfind(b"\n") + 1].decode("utf-8", "replace")
+
+    def address(self, name: str = "SOCKET") -> tuple[str, int]:
+        """Host and port of a listening port; the loopback address where it listens on all."""
+        host, port = self.ports[name]
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+    def kill(self) -> None:
+        """End it at once, as ``kill -9`` or a power cut does, and wait until it is gone."""
+        self._running()
+        self._kill_group()
+
+    def terminate(self) -> int:
+        """Ask for an orderly end by SIGTERM and wait for it.
+
+        Returns:
+            The exit status as :attr:`subprocess.Popen.returncode` has it; twistd ends by the signal, hence -15.
+        """
+        process = self._running()
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(self.timeout)
+        except subprocess.TimeoutExpired:
+            self._kill_group()
+            raise LaunchError(f"did not end in {self.timeout} s:\n{self.log()}") from None
+
+    def restart(self) -> None:
+        """Kill it if it runs, and start it again on the same data and the same ports."""
+        if self.running:
+            self.kill()
+        self.start()
+
+    def close(self) -> None:
+        """Kill whatever is left of the process group."""
+        self._kill_group()
+        atexit.unregister(self._kill_group)
+
+    def run_command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the ``broker`` command on the same data directory, e.g. ``("user", "list")``."""
+        return subprocess.run(
+            [command("broker"), "--data", str(self.data), *arguments],
+            cwd=self.data.parent,
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=self.timeout,
+            check=False,
+        )
+
+    def _set_arguments(self) -> Iterable[str]:
+        taken = {f"plugin/{name.lower()}/port": str(port) for name, (_, port) in self.ports.items()}
+        for key, value in self.settings.items():
+            yield from ("--set", f"{key}={taken.get(key, value)}")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise LaunchError("never started")
+        return self._process
+
+    def _kill_group(self) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):  # nothing is left
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
