@@ -1,0 +1,32 @@
+"""Peer addresses as the rules of logins see them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a peer address is of this machine; not a name, and not an empty one."""
+    address = _parse(host)
+    return address is not None and address.is_loopback
+
+
+def network_of(host: str) -> str:
+    """What stands for one peer: an IPv4 address, or the /64 network of an IPv6 address.
+
+    One machine commonly owns a whole /64, and so could be as many peers as it liked.
+    """
+    address = _parse(host)
+    if isinstance(address, IPv6Address) and not address.is_loopback:
+        return str(IPv6Network((int(address), 64), strict=False))
+    return host if address is None else str(address)
+
+
+def _parse(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

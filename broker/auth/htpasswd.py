@@ -1,0 +1,141 @@
+"""Logins and permissions from an htpasswd file (spec xmlblaster §13.2)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from broker.auth.denial import access_denied
+from broker.auth.executor import Executor
+from broker.auth.htpasswd_format import Htpasswd, parse_htpasswd
+from broker.auth.names import subject_of
+from broker.auth.scram import MAXIMUM_PASSWORD_LENGTH
+from broker.auth.verified import VerifiedCredentials
+from broker.errors import BrokerError, Code
+from broker.model.connect import Credentials
+from broker.ports import IAuthenticator, IAuthorizer
+
+log = Logger()
+
+MAXIMUM_FILE_SIZE = 16 * 1024 * 1024
+
+
+class _Stamp(NamedTuple):
+    """What changes when a file is written anew."""
+
+    modified: int
+    size: int
+    inode: int
+
+
+@implementer(IAuthenticator, IAuthorizer)
+class HtpasswdFile:
+    """An htpasswd file that is read again when a login finds that it has changed.
+
+    A file that can not be read or understood any more is logged once; the users of the last good one go on.
+
+    Args:
+        path: of the file, which is read at once.
+        run: takes hashing and reading off the reactor thread.
+        allow_partial_usernames: an entry also counts for users whose name it begins or ends.
+        verified: users whose last right password is remembered.
+
+    Raises:
+        BrokerError: ``resource.fileIO`` or ``resource.configuration`` (with the line number) for a file that is not
+            good from the start.
+    """
+
+    def __init__(
+        self, path: Path, run: Executor, *, allow_partial_usernames: bool = False, verified: int = 10_000
+    ) -> None:
+        self._path = path
+        self._run = run
+        self._partial = allow_partial_usernames
+        self._verified = VerifiedCredentials(verified)
+        self._reading = DeferredLock()
+        self._stamp = _stamp(path)
+        self._users = _read(path)
+        self._warn()
+
+    def authenticate(self, credentials: Credentials, host: str) -> Deferred[None]:
+        """See :class:`broker.ports.IAuthenticator`; ``host`` does not matter."""
+        return Deferred.fromCoroutine(self._authenticate(credentials))
+
+    def permits(self, subject: str, method: str, target: str) -> bool:
+        """See :class:`broker.ports.IAuthorizer`; a subject that the file does not name may do nothing."""
+        entry = self._users.find(subject, partial=self._partial)
+        if entry is None:
+            return self._users.unchecked
+        return entry.rules.permits(method, target)
+
+    async def _authenticate(self, credentials: Credentials) -> None:
+        await self._refresh()
+        users = self._users
+        if users.unchecked:
+            return
+        password = credentials.password
+        user = subject_of(credentials.user)
+        entry = users.find(user, partial=self._partial) if user else None
+        if user and entry is not None and entry.any_password:
+            return
+        if len(password) > MAXIMUM_PASSWORD_LENGTH:
+            raise access_denied()
+        known = entry.hash if entry is not None else None
+        if user and known is not None and self._verified.contains(user, known.text, password):
+            return
+        # The same work for users who do not exist, or its time would tell who does.
+        candidate = known or users.decoy
+        matched = candidate is not None and await self._run(candidate.matches, password)
+        if not user or known is None or not matched:
+            raise access_denied()
+        self._verified.add(user, known.text, password)
+
+    async def _refresh(self) -> None:
+        """Read the file again if it has changed."""
+        if _stamp(self._path) == self._stamp:
+            return
+        async with self._reading:
+            # Taken before reading: what is written meanwhile makes the next login read again.
+            stamp = _stamp(self._path)
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            try:
+                self._users = await self._run(_read, self._path)
+            except BrokerError as error:
+                log.error("{error}; its last good version stays in force", error=error.message)
+                return
+            log.info("{path} has changed and was read again", path=str(self._path))
+            self._warn()
+
+    def _warn(self) -> None:
+        for warning in self._users.warnings:
+            log.warn("{path}, {warning}", path=str(self._path), warning=warning)
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """The file's stamp, ``None`` while it can not be found."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def _read(path: Path) -> Htpasswd:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAXIMUM_FILE_SIZE + 1)
+    except OSError as error:
+        raise BrokerError(Code.RESOURCE_FILE_IO, f"{path} can not be read: {error.strerror}") from None
+    if len(data) > MAXIMUM_FILE_SIZE:
+        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} has more than {MAXIMUM_FILE_SIZE} bytes")
+    try:
+        return parse_htpasswd(data)
+    except BrokerError as error:
+        raise BrokerError(error.code, f"{path}, {error.message}") from None
