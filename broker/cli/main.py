@@ -1,0 +1,68 @@
+"""The ``broker`` command: its options and its subcommands.
+
+Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from broker import __version__
+from broker.cli import run, user
+from broker.cli.options import add_store_options
+from broker.errors import BrokerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.cli.options import Run, Subcommands
+
+EXAMPLES = """\
+examples:
+  broker run                         start the broker on ./data
+  broker user add joe                make an account; asks for the password
+  broker --data /var/lib/broker user list
+  broker COMMAND --help              options and examples of one command
+"""
+
+REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (run.register, user.register)
+"""Each adds subcommands whose default ``run`` is a :data:`broker.cli.options.Run`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: without the program's name; those of the process where not given.
+
+    Returns:
+        The exit status. Wrong usage and ``--help`` end by :class:`SystemExit`, as :mod:`argparse` does.
+    """
+    options = make_parser().parse_args(arguments)
+    command: Run = options.run
+    try:
+        return command(options)
+    except (BrokerError, OSError) as error:
+        print(f"broker: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="broker",
+        description="A durable XML message broker.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"broker {__version__}")
+    add_store_options(parser, subcommand=False)
+    subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for register in REGISTRATIONS:
+        register(subcommands)
+    return parser

@@ -1,0 +1,52 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from broker.tap import DEFAULT_DATA
+
+if TYPE_CHECKING:
+    Subcommands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+    """Where a module of :mod:`broker.cli` adds its subcommands."""
+
+Run: TypeAlias = Callable[[argparse.Namespace], int]
+"""What a subcommand sets as its default ``run``: takes the parsed options, returns the exit status."""
+
+
+def add_store_options(parser: argparse.ArgumentParser, *, subcommand: bool) -> None:
+    """Add ``--data``, ``--config`` and ``--set``.
+
+    The command and its subcommands both take them. A subcommand must not set defaults, they would hide what was given
+    before its name.
+    """
+
+    def default(value: object) -> object:
+        return argparse.SUPPRESS if subcommand else value
+
+    parser.add_argument(
+        "-d",
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=default(Path(DEFAULT_DATA)),
+        help=f"directory of the database and everything else that must survive (default {DEFAULT_DATA})",
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", type=Path, default=default(None), help="property file")
+    parser.add_argument(
+        "-s",
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        dest="assignments" if subcommand else "assignments_before",
+        default=[],
+        help="set a property; may be repeated",
+    )
+
+
+def assignments_of(options: argparse.Namespace) -> list[str]:
+    """Every ``KEY=VALUE`` that was given, before and after the subcommand's name."""
+    return [*options.assignments_before, *options.assignments]

@@ -1,0 +1,90 @@
+"""``broker run``: twistd with the broker's options, in this process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broker.cli.options import add_store_options, assignments_of
+
+if TYPE_CHECKING:
+    from broker.cli.options import Subcommands
+
+EXAMPLES = """\
+examples:
+  broker run                                        keep the data in ./data, log to the terminal
+  broker run --data /var/lib/broker --config broker.properties
+  broker run --set session.timeout=60000            set one property
+  broker run -- -persistence/session/maxEntries 200 the same in the form of xmlBlaster
+  broker run --data /var/lib/broker --daemon        in the background; log and process id in the data directory
+
+It is the same as `twistd -n broker ...`; once it is up it prints one line that begins with "ready:".
+SIGTERM and Ctrl-C end it in order; after kill -9 it recovers what it acknowledged.
+"""
+
+
+def register(subcommands: Subcommands) -> None:
+    """Add ``run``."""
+    parser = subcommands.add_parser(
+        "run",
+        help="start the broker",
+        description="Start the broker on a data directory.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_store_options(parser, subcommand=True)
+    parser.add_argument(
+        "-p", "--plugins", metavar="FILE", type=Path, help="plugin file instead of the one in the package"
+    )
+    parser.add_argument("--daemon", action="store_true", help="run in the background")
+    parser.add_argument(
+        "--pidfile", metavar="FILE", type=Path, help="write the process id (default with --daemon: DIR/broker.pid)"
+    )
+    parser.add_argument(
+        "--logfile", metavar="FILE", type=Path, help="log to a file (default with --daemon: DIR/broker.log)"
+    )
+    parser.add_argument("pairs", metavar="-KEY VALUE", nargs="*", help="properties after --")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the broker until it is told to stop.
+
+    Returns:
+        1 where it could not start, 2 where the options are wrong, else 0. After a signal it does not return: twistd
+        ends the process by the same signal.
+    """
+    from twisted.python.usage import UsageError
+    from twisted.scripts.twistd import ServerOptions, runApp  # type: ignore[attr-defined] # it does not list them
+
+    server_options = ServerOptions()
+    try:
+        server_options.parseOptions(twistd_arguments(options))
+    except UsageError as error:
+        print(f"broker run: {error}", file=sys.stderr)
+        return 2
+    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # twistd opens its files in it before the broker does
+    runApp(server_options)
+    application = server_options.subOptions.application
+    return 0 if application.failure is None else 1
+
+
+def twistd_arguments(options: argparse.Namespace) -> list[str]:
+    """The command line of twistd that does what the options say."""
+    pidfile, logfile = options.pidfile, options.logfile
+    if options.daemon:
+        pidfile = pidfile or options.data / "broker.pid"
+        logfile = logfile or options.data / "broker.log"
+    arguments = [] if options.daemon else ["--nodaemon"]
+    arguments.append(f"--pidfile={pidfile or ''}")
+    if logfile:
+        arguments.append(f"--logfile={logfile}")
+    arguments += ["broker", f"--data={options.data}"]
+    if options.config:
+        arguments.append(f"--config={options.config}")
+    if options.plugins:
+        arguments.append(f"--plugins={options.plugins}")
+    arguments += [f"--set={assignment}" for assignment in assignments_of(options)]
+    return [*arguments, "--", *options.pairs]

@@ -1,0 +1,138 @@
+"""``broker user``: accounts, on the store itself, whether a broker runs on it or not."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from broker.cli.options import add_store_options, assignments_of
+from broker.errors import BrokerError, Code
+
+if TYPE_CHECKING:
+    from broker.cli.options import Subcommands
+    from broker.store.sql.accounts import AccountTable
+
+EXAMPLES = """\
+examples:
+  broker user add joe                               asks for the password, twice and without echo
+  openssl rand -hex 16 | broker user add joe --password-stdin
+  broker --data /var/lib/broker user passwd joe
+  broker user remove joe
+  broker user list
+
+Changes count from the next login on, also in a broker that runs; who is connected stays connected.
+"""
+
+
+def register(subcommands: Subcommands) -> None:
+    """Add ``user`` and what can be done with users."""
+    parser = subcommands.add_parser(
+        "user",
+        help="make, list, change and remove accounts",
+        description="Make, list, change and remove the accounts of a data directory.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_store_options(parser, subcommand=True)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    for name, run, text in (("add", add, "make an account"), ("passwd", passwd, "change a password")):
+        action = actions.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        action.add_argument("name", metavar="NAME")
+        action.add_argument(
+            "--password-stdin", action="store_true", help="read the password from the first line of standard input"
+        )
+        action.set_defaults(run=run)
+    action = actions.add_parser("remove", help="remove an account", description="Remove an account.")
+    action.add_argument("name", metavar="NAME")
+    action.set_defaults(run=remove)
+    action = actions.add_parser("list", help="list the accounts", description="List the accounts, one name a line.")
+    action.set_defaults(run=list_names)
+
+
+def add(options: argparse.Namespace) -> int:
+    """Make an account that does not exist yet."""
+    from broker.auth.names import check_account_name
+    from broker.auth.scram import make_account
+
+    name = check_account_name(options.name)
+    with _accounts(options) as accounts:
+        if accounts.get(name) is not None:
+            raise BrokerError(
+                Code.USER_ILLEGAL_ARGUMENT, f"There is an account {name} already; see: broker user passwd"
+            )
+        accounts.put(make_account(name, _read_password(options), created=time.time_ns() // 1_000_000))
+    return 0
+
+
+def passwd(options: argparse.Namespace) -> int:
+    """Give an account another password."""
+    from broker.auth.names import check_account_name
+    from broker.auth.scram import make_account
+
+    name = check_account_name(options.name)
+    with _accounts(options) as accounts:
+        record = accounts.get(name)
+        if record is None:
+            raise _no_account(name)
+        accounts.put(make_account(name, _read_password(options), created=record.created))
+    return 0
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Remove an account."""
+    from broker.auth.names import check_account_name
+
+    name = check_account_name(options.name)
+    with _accounts(options) as accounts:
+        if not accounts.delete(name):
+            raise _no_account(name)
+    return 0
+
+
+def list_names(options: argparse.Namespace) -> int:
+    """Print the names of all accounts."""
+    with _accounts(options) as accounts:
+        for record in accounts.list():
+            print(record.name)
+    return 0
+
+
+@contextmanager
+def _accounts(options: argparse.Namespace) -> Iterator[AccountTable]:
+    from broker.store.location import database_url
+    from broker.store.sql.accounts import AccountTable
+    from broker.tap import read_properties
+
+    url = database_url(read_properties(options.config, assignments_of(options)), options.data)
+    accounts = AccountTable(url)
+    try:
+        yield accounts
+    finally:
+        accounts.close()
+
+
+def _read_password(options: argparse.Namespace) -> str:
+    if options.password_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would go on and echo
+        try:
+            password = getpass.getpass(f"Password of {options.name}: ")
+            again = getpass.getpass("The same again: ")
+        except (getpass.GetPassWarning, EOFError) as error:
+            raise BrokerError(
+                Code.USER_ILLEGAL_ARGUMENT, "There is no terminal to ask for the password; use --password-stdin"
+            ) from error
+    if password != again:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "The two passwords differ")
+    return password
+
+
+def _no_account(name: str) -> BrokerError:
+    return BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"There is no account {name}")

@@ -1,0 +1,109 @@
+"""The options of ``twistd broker`` and the service that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from twisted.python import usage
+
+from broker.config.properties import Properties
+from broker.config.sources import from_assignments, from_file, from_pairs, process_environment
+from broker.errors import BrokerError
+
+if TYPE_CHECKING:
+    from broker.app import Application
+
+DEFAULT_DATA = "./data"
+"""Data directory where none is named."""
+
+
+def read_properties(config: Path | None, assignments: Sequence[str], pairs: Sequence[str] = ()) -> Properties:
+    """Read what a command line, the environment and a property file set (spec xmlblaster §15).
+
+    Args:
+        config: the property file, or None.
+        assignments: ``KEY=VALUE`` each; beat the file.
+        pairs: ``-KEY``, ``VALUE``, alternating, as xmlBlaster has them; beat the assignments.
+
+    Raises:
+        BrokerError: ``resource.configuration`` or ``resource.fileIO``, naming the source and the line.
+    """
+    return Properties(
+        command_line=[*from_assignments(assignments), *from_pairs(pairs)],
+        environment=process_environment(),
+        file=() if config is None else from_file(config),
+    )
+
+
+class Options(usage.Options):
+    """``twistd [twistd options] broker [these options] [-- -KEY VALUE ...]``.
+
+    After parsing, ``data`` and ``plugin_file`` are absolute paths and ``properties`` is read, so that a mistake is
+    reported as one of usage, before twistd makes a daemon.
+    """
+
+    synopsis = "[options] [-- -KEY VALUE ...]"
+    longdesc = (
+        "Starts the broker on a data directory. Without any option it keeps its data in ./data and listens with the"
+        " defaults of the package. Properties may also follow after --, in the form of xmlBlaster:"
+        " twistd -n broker -- -persistence/session/maxEntries 200"
+    )
+    optParameters = [  # noqa: RUF012 (as usage.Options has it)
+        ["data", "d", DEFAULT_DATA, "Directory of the database and everything else that must survive."],
+        ["config", "c", None, "Property file."],
+        ["plugins", "p", None, "Plugin file (XML) instead of the one in the package."],
+    ]
+    compData = usage.Completions(
+        optActions={
+            "data": usage.CompleteDirs(),
+            "config": usage.CompleteFiles(),
+            "plugins": usage.CompleteFiles("*.xml"),
+        }
+    )
+
+    def __init__(self) -> None:
+        usage.Options.__init__(self)
+        self.data = Path()
+        self.plugin_file: Path | None = None
+        self.properties = Properties()
+        self.application: Application | None = None
+        self._assignments: list[str] = []
+        self._pairs: tuple[str, ...] = ()
+
+    def opt_set(self, assignment: str) -> None:
+        """Set a property, KEY=VALUE; may be repeated."""
+        self._assignments.append(assignment)
+
+    opt_s = opt_set
+
+    def parseArgs(self, *pairs: str) -> None:
+        """Take the ``-KEY VALUE`` pairs after ``--``."""
+        self._pairs = pairs
+
+    def postOptions(self) -> None:
+        """Read the properties.
+
+        Raises:
+            usage.UsageError: a property or a file is not usable.
+        """
+        config, plugins = cast("str | None", self["config"]), cast("str | None", self["plugins"])
+        self.data = Path(self["data"]).absolute()
+        self.plugin_file = None if plugins is None else Path(plugins).absolute()
+        if self.plugin_file is not None and not self.plugin_file.is_file():
+            raise usage.UsageError(f"{plugins}: no such plugin file")
+        try:
+            self.properties = read_properties(None if config is None else Path(config), self._assignments, self._pairs)
+        except BrokerError as error:
+            raise usage.UsageError(error.message) from error
+
+
+def makeService(options: Options) -> Application:
+    """Make the broker; twistd calls this once it has chosen the reactor."""
+    from twisted.internet import reactor
+
+    from broker.app import Application
+
+    options.application = Application(options.data, options.properties, options.plugin_file, reactor)
+    return options.application

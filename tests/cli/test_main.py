@@ -1,0 +1,63 @@
+"""The ``broker`` command as a whole."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+import broker
+from broker.cli import main as command
+from broker.cli.main import main, make_parser
+from broker.errors import BrokerError, Code
+
+
+def subcommand_that_raises(error: BaseException) -> object:
+    def run(_options: argparse.Namespace) -> int:
+        raise error
+
+    def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+        subcommands.add_parser("fail").set_defaults(run=run)
+
+    return register
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"broker {broker.__version__}\n"
+
+
+def test_help_names_every_subcommand_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert "start the broker" in text
+    assert "broker user add joe" in text
+
+
+@pytest.mark.parametrize("arguments", [[], ["unheard-of"], ["user"], ["user", "add"], ["run", "--unheard-of"]])
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+
+
+def test_data_directory_may_stand_before_or_after_the_subcommand() -> None:
+    for arguments in (["--data", "x", "run"], ["run", "--data", "x"]):
+        assert make_parser().parse_args(arguments).data == Path("x")
+
+
+def test_failure_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    error = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "The database does not answer")
+    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(error)])
+    assert main(["fail"]) == 1
+    assert capsys.readouterr().err == "broker: resource.db.unavailable: The database does not answer\n"
+
+
+def test_interrupted_command_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(KeyboardInterrupt())])
+    assert main(["fail"]) == 130
