@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,6 +41,19 @@ def ports_of(line: str) -> dict[str, tuple[str, int]]:
     if ready is None:
         raise ValueError(f"not a ready line: {line!r}")
     return {match["name"]: (match["host"], int(match["port"])) for match in PORT.finditer(ready["ports"])}
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 30.0) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        LaunchError: it still does not after ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LaunchError(f"nothing happened in {timeout} s")
+        time.sleep(POLL)
 
 
 class BrokerProcess:
