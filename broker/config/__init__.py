@@ -1,0 +1,1 @@
+"""Properties: where they come from, which there are, and how they are read."""

@@ -1,0 +1,121 @@
+"""Properties of the broker's core (spec xmlblaster §4, §6–§10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, size
+from broker.config.options import Option, declare
+from broker.config.properties import DEFAULT_NODE_ID
+from broker.model.qos import Overflow
+
+NODE_ID = declare(
+    "cluster.node.id", TEXT, DEFAULT_NODE_ID, "Name of this node: in addresses, and the domain that it serves."
+)
+RUN_LEVEL = declare("runlevel", integer(0, 9), 9, "Run level that is gone to at start: 0, 3, 6 or 9.")
+DATABASE_URL = declare(
+    "db.url",
+    TEXT,
+    "",
+    "Where durable state is kept: sqlite or postgresql+psycopg://user@host/name; empty: SQLite in the data directory.",
+)
+KEEP_UNRESOLVED = declare(
+    "property.keepUnresolvedProps",
+    BOOLEAN,
+    False,
+    "Leave a ${name} without a value as it is; otherwise it is an error.",
+)
+
+SESSION_TIMEOUT = declare(
+    "session.timeout", duration(-1), 86_400_000, "Until a session without requests ends; 0 or -1: never."
+)
+MAX_SESSIONS = declare("session.maxSessions", integer(1), 10, "Sessions that one login name may have.")
+CLEAR_SESSIONS = declare(
+    "session.clearSessions", BOOLEAN, False, "A connect ends the other sessions of its login name."
+)
+SAME_CLIENT_ONLY = declare(
+    "session.reconnectSameClientOnly",
+    BOOLEAN,
+    False,
+    "Only the client instance that made a session may reconnect to it.",
+)
+PTP_TIMEOUT = declare(
+    "session.ptp.defaultTimeout",
+    duration(-1),
+    -1,
+    "As session.timeout, for sessions that a message with forceQueuing made; 0 or -1: never.",
+)
+STRICT_PERSISTENCE = declare(
+    "persistence/session/strict",
+    BOOLEAN,
+    False,
+    "Refuse persistent sessions without a public id above 0 or with callback retries other than -1.",
+)
+
+LIFE_TIME = declare("message.lifeTime", duration(-1), -1, "Until a message expires that names no time; -1: never.")
+MAX_LIFE_TIME = declare(
+    "message.maxLifeTime", duration(-1), -1, "Longest life time that a message may ask for; -1: any."
+)
+DESTROY_DELAY = declare(
+    "topic.destroyDelay", duration(-1), 60_000, "From the last use of an empty topic to its end; 0: at once, -1: never."
+)
+HISTORY_ENTRIES = declare(
+    "history.numEntries", integer(-1), 1, "Messages of the history that a new subscription gets first; -1: all."
+)
+PENDING_SLEEP = declare(
+    "cb.disconnect.pending.sleep", duration(0), 1000, "How long a disconnect waits for updates that are under way."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """Limits of one kind of queue (spec xmlblaster §10.1). Sizes in bytes."""
+
+    max_entries: Option[int]
+    max_bytes: Option[int]
+    max_entries_cache: Option[int]
+    max_bytes_cache: Option[int]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """Limits of the storage of sessions or of subscriptions (spec xmlblaster §7)."""
+
+    max_entries: Option[int]
+    max_entries_cache: Option[int]
+
+
+def _declare_queue(relating: str, entries: int, owner: str) -> QueueOptions:
+    prefix = f"queue/{relating}"
+    return QueueOptions(
+        declare(f"{prefix}/maxEntries", integer(0), entries, f"Messages that the queue of {owner} holds."),
+        declare(f"{prefix}/maxBytes", size(0), 10_485_760, f"Sum of the sizes of messages in the queue of {owner}."),
+        declare(f"{prefix}/maxEntriesCache", integer(0), entries, "Of these messages, how many stay in memory."),
+        declare(f"{prefix}/maxBytesCache", size(0), 2_097_152, "Of their sizes, how much stays in memory."),
+    )
+
+
+def _declare_overflow(relating: str) -> Option[Overflow]:
+    return declare(
+        f"queue/{relating}/onOverflow",
+        choice(Overflow),
+        Overflow.DEAD_MESSAGE,
+        "What happens to a message that the queue has no room for.",
+    )
+
+
+def _declare_storage(name: str, entries: str) -> StorageOptions:
+    prefix = f"persistence/{name}"
+    return StorageOptions(
+        declare(f"{prefix}/maxEntries", integer(0), 1000, f"Persistent {entries} that may exist; more are refused."),
+        declare(f"{prefix}/maxEntriesCache", integer(0), 1000, "Of these, how many stay in memory."),
+    )
+
+
+CALLBACK_QUEUE = _declare_queue("callback", 1000, "a session")
+CALLBACK_OVERFLOW = _declare_overflow("callback")
+SUBJECT_QUEUE = _declare_queue("subject", 1000, "a login name")
+SUBJECT_OVERFLOW = _declare_overflow("subject")
+HISTORY_QUEUE = _declare_queue("history", 10, "a topic's history")
+SESSION_STORAGE = _declare_storage("session", "sessions")
+SUBSCRIPTION_STORAGE = _declare_storage("subscribe", "subscriptions")

@@ -1,0 +1,19 @@
+"""The modules that declare properties.
+
+They are named by text and not imported, because most of them lie in layers above this one.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from broker.config.options import REGISTRY, Registry
+
+MODULES = ("broker.config.core_options",)
+
+
+def load() -> Registry:
+    """Import every module that declares properties, and return the registry with all of them."""
+    for module in MODULES:
+        import_module(module)
+    return REGISTRY

@@ -1,0 +1,56 @@
+"""Writes the commented example of a property file: ``python -m broker.config.example``."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterator
+
+from broker.config.declared import load
+from broker.config.options import Registry
+
+_HEAD = """\
+# Properties of the broker, each with its default. Give this file with --config FILE.
+#
+# For one name, the command line (--set NAME=VALUE, or -NAME VALUE after --) beats the environment (NAME, or
+# BROKER_NAME in capitals with _ for every other character), and that beats this file.
+# A more specific name beats a general one:
+#   /node/<id>/queue/callback/maxEntries, queue/callback/maxEntries, queue/maxEntries, maxEntries
+# ${NAME} is replaced by the value of another property or of the environment.
+"""
+_WIDTH = 118
+
+
+def write(registry: Registry) -> str:
+    """The text of the example file."""
+    groups: dict[str, list[str]] = {}
+    for option in registry:
+        comment = textwrap.fill(
+            f"{option.help} ({option.kind.label})",
+            _WIDTH,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        default = option.kind.write(option.default)
+        groups.setdefault(_group(option.name), []).append(f"{comment}\n#{option.name}={default}\n")
+    for indexed in registry.indexed():
+        groups.setdefault(_group(indexed.name), []).append(f"# {indexed.help}\n#{indexed.name}[index]=\n")
+    return "\n".join(_blocks(groups))
+
+
+def _blocks(groups: dict[str, list[str]]) -> Iterator[str]:
+    yield _HEAD
+    for name, entries in groups.items():
+        yield f"# {f' {name} ':-^{_WIDTH - 2}}\n"
+        yield from entries
+
+
+def _group(name: str) -> str:
+    path = name.rpartition("/")[0]
+    return path or name.partition(".")[0]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write(load()))

@@ -1,0 +1,189 @@
+"""The registry of declared properties, and the judgement of given ones against it.
+
+A module declares the properties that it uses where it uses them::
+
+    TIMEOUT = declare("session.timeout", duration(-1), 86_400_000, "Until an idle session ends; 0 or -1: never.")
+    ...
+    timeout = TIMEOUT.get(properties)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from twisted.logger import Logger
+
+from broker.config.kinds import Kind
+from broker.config.legacy import PLUGIN_PREFIX, reason_without_effect
+from broker.config.properties import Properties
+from broker.config.syntax import Setting
+from broker.errors import BrokerError, Code
+
+T = TypeVar("T")
+log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Option(Generic[T]):
+    """A declared property.
+
+    Args:
+        name: ``<class>/<instance>/<key>``, ``<class>/<key>`` or ``<key>``.
+        kind: of its value, with its limits.
+        default: where no source has it.
+        help: one line for the example file.
+    """
+
+    name: str
+    kind: Kind[T]
+    default: T
+    help: str
+
+    def get(self, properties: Properties, context: str = "") -> T:
+        """The value.
+
+        Args:
+            properties: to read from.
+            context: what it is wanted for, e.g. ``topic/Hello``; selects the most specific form of the name.
+
+        Raises:
+            BrokerError: ``resource.configuration`` where the given text is not of this kind.
+        """
+        return properties.get(self.name, self.kind, self.default, context)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedOption:
+    """A declared property of the form ``name[index]``."""
+
+    name: str
+    help: str
+
+    def get(self, properties: Properties) -> dict[str, str]:
+        """Its texts by index."""
+        return properties.mapping(self.name)
+
+
+class Registry:
+    """The properties that this broker knows. There is one for the process; tests make their own."""
+
+    def __init__(self) -> None:
+        self._options: dict[str, Option[Any]] = {}
+        self._indexed: dict[str, IndexedOption] = {}
+
+    def __iter__(self) -> Iterator[Option[Any]]:
+        return iter(self._options.values())
+
+    def declare(self, name: str, kind: Kind[T], default: T, help: str) -> Option[T]:
+        """Declare a property.
+
+        Raises:
+            ValueError: where it is declared already.
+        """
+        if name in self._options:
+            raise ValueError(f"{name} is declared twice")
+        option = Option(name, kind, default, help)
+        self._options[name] = option
+        return option
+
+    def declare_indexed(self, name: str, help: str) -> IndexedOption:
+        """Declare a property that is given as ``name[index]``.
+
+        Raises:
+            ValueError: where it is declared already.
+        """
+        if name in self._indexed:
+            raise ValueError(f"{name}[] is declared twice")
+        option = IndexedOption(name, help)
+        self._indexed[name] = option
+        return option
+
+    def indexed(self) -> Iterator[IndexedOption]:
+        """The properties of the form ``name[index]``."""
+        return iter(self._indexed.values())
+
+    def validate(self, properties: Properties) -> None:
+        """Read every declared property once.
+
+        Raises:
+            BrokerError: ``resource.configuration`` with all that are not usable, one a line.
+        """
+        problems = []
+        for option in self:
+            try:
+                option.get(properties)
+            except BrokerError as error:
+                problems.append(error.message)
+        if problems:
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, "\n".join(problems))
+
+    def unknown(self, properties: Properties) -> list[Setting]:
+        """Given properties that neither this broker nor xmlBlaster knows, and that no ``${…}`` refers to."""
+        referenced = properties.referenced()
+        return [
+            setting
+            for setting in properties.given()
+            if setting.name not in referenced and not self._knows(setting.name) and not _without_effect(setting.name)
+        ]
+
+    def without_effect(self, properties: Properties) -> list[tuple[Setting, str]]:
+        """Given properties that xmlBlaster knows and this broker does not use, each with the reason."""
+        return [
+            (setting, reason)
+            for setting in properties.given()
+            if not self._knows(setting.name) and (reason := _without_effect(setting.name))
+        ]
+
+    def report(self, properties: Properties) -> None:
+        """Log one warning for each unknown property, and one line for all that have no effect."""
+        for setting in self.unknown(properties):
+            near = difflib.get_close_matches(setting.name, self._options, n=1)
+            log.warn(
+                "{source}: unknown property {name} is ignored{hint}",
+                source=setting.source,
+                name=setting.name,
+                hint=f"; is {near[0]} meant?" if near else "",
+            )
+        unused = self.without_effect(properties)
+        if unused:
+            log.info(
+                "properties of xmlBlaster without effect here: {names}",
+                names="; ".join(f"{setting.name} ({reason})" for setting, reason in unused),
+            )
+
+    def _knows(self, name: str) -> bool:
+        short = _without_node(name)
+        if short.startswith(PLUGIN_PREFIX):
+            return True
+        base, bracket, _ = short.partition("[")
+        if bracket:
+            return base in self._indexed
+        with_context = short != name
+        return any(
+            short in _forms(declared) or (with_context and short.endswith(f"/{declared}")) for declared in self._options
+        )
+
+
+def _without_node(name: str) -> str:
+    """The name without ``/node/<id>/`` in front."""
+    if not name.startswith("/node/"):
+        return name
+    return name.removeprefix("/node/").partition("/")[2]
+
+
+def _without_effect(name: str) -> str:
+    return reason_without_effect(_without_node(name))
+
+
+def _forms(declared: str) -> tuple[str, ...]:
+    """The general forms that a declared name is also looked for under."""
+    path, _, key = declared.rpartition("/")
+    return (declared, f"{path.partition('/')[0]}/{key}", key)
+
+
+REGISTRY = Registry()
+declare = REGISTRY.declare
+declare_indexed = REGISTRY.declare_indexed

@@ -1,0 +1,1 @@
+"""The plugins that the plugin file of this package starts."""

@@ -1,0 +1,1 @@
+"""Run levels: what is started and stopped when, as the plugin file says (spec xmlblaster §14)."""

@@ -1,0 +1,45 @@
+"""The attributes that a plugin gets: those of the plugin file under those of the properties (spec xmlblaster §14.2)."""
+
+from __future__ import annotations
+
+from broker.config.properties import Properties
+from broker.config.syntax import Setting
+from broker.runlevels.pluginfile import PluginConfig
+
+
+def resolve(config: PluginConfig, properties: Properties) -> tuple[dict[str, str], list[str]]:
+    """The attribute texts of a plugin, variables replaced.
+
+    A property ``plugin/<id lower case>/<attribute>`` replaces or adds an attribute. More general names do not: a bare
+    ``port`` would move all plugins to one port.
+
+    Returns:
+        The texts by name, and warnings about variables without a value, which are left as they are.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where a variable refers to itself.
+    """
+    prefix = f"plugin/{config.id.lower()}/"
+    texts: dict[str, str] = {}
+    warnings: list[str] = []
+    for attribute in config.attributes:
+        source = f"{config.origin}:{attribute.line}"
+        setting = properties.find_exact(prefix + attribute.name)
+        if setting is None and not attribute.replace:
+            texts[attribute.name] = attribute.text
+            continue
+        setting = setting or Setting(f"attribute {attribute.name} of plugin {config.id}", attribute.text, source)
+        texts[attribute.name] = _expand(setting, properties, warnings)
+    for name, setting in properties.under(prefix).items():
+        if name not in texts:
+            texts[name] = _expand(setting, properties, warnings)
+    return texts, warnings
+
+
+def _expand(setting: Setting, properties: Properties, warnings: list[str]) -> str:
+    unresolved: list[str] = []
+    text = properties.expand(setting, unresolved)
+    warnings.extend(
+        f"{setting.source}: {setting.name} refers to ${{{name}}}, which has no value and is left" for name in unresolved
+    )
+    return text
