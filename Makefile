@@ -36,7 +36,7 @@ lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of impo
 	@echo "== mypy --strict"
 	@$(BIN)/mypy
 	@echo "== lint-imports"
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
