@@ -161,17 +161,17 @@ def _parse_topics(text: str, position: int) -> tuple[tuple[TopicRule, ...], int]
         found = _TOPIC.match(text, position)
         if found is None or found.end() == len(text):
             raise _malformed("')' is missing")
-        topics.append(_topic_rule(found[1], found[2]))
         position = found.end() + 1
-        match text[found.end()]:
-            case ")":
-                while text.startswith((" ", "\t"), position):
-                    position += 1
-                return tuple(topics), position
-            case ";":
-                continue
-            case _:
-                raise _malformed("a topic must be followed by ';' or ')'")
+        end = text[found.end()]
+        if end == '"':
+            raise _malformed("a quote is not closed")
+        if end not in ";)":
+            raise _malformed("a topic must be followed by ';' or ')'")
+        topics.append(_topic_rule(found[1], found[2]))
+        if end == ")":
+            while text.startswith((" ", "\t"), position):
+                position += 1
+            return tuple(topics), position
 
 
 def _topic_rule(quoted: str | None, bare: str | None) -> TopicRule:

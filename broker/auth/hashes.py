@@ -96,7 +96,7 @@ def read_hash(text: str) -> PasswordHash:
             hasher.get_backend()
     except MissingBackendError:
         raise ValueError(f"the library for {scheme} hashes is not installed") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, LookupError):
         checksum = None
     if not checksum:
         raise ValueError(f"the {scheme} hash is malformed")

@@ -104,12 +104,14 @@ class HtpasswdFile:
             stamp = _stamp(self._path)
             if stamp == self._stamp:
                 return
-            self._stamp = stamp
             try:
                 self._users = await self._run(_read, self._path)
             except BrokerError as error:
                 log.error("{error}; its last good version stays in force", error=error.message)
                 return
+            finally:
+                # Not before, or a login that comes while the file is read would be checked against the old users.
+                self._stamp = stamp
             log.info("{path} has changed and was read again", path=str(self._path))
             self._warn()
 
