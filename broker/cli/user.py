@@ -7,8 +7,6 @@ import getpass
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from broker.cli.options import add_store_options, assignments_of
@@ -103,18 +101,12 @@ def list_names(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _accounts(options: argparse.Namespace) -> Iterator[AccountTable]:
+def _accounts(options: argparse.Namespace) -> AccountTable:
     from broker.store.location import database_url
     from broker.store.sql.accounts import AccountTable
     from broker.tap import read_properties
 
-    url = database_url(read_properties(options.config, assignments_of(options)), options.data)
-    accounts = AccountTable(url)
-    try:
-        yield accounts
-    finally:
-        accounts.close()
+    return AccountTable(database_url(read_properties(options.config, assignments_of(options)), options.data))
 
 
 def _read_password(options: argparse.Namespace) -> str:

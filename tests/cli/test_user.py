@@ -25,9 +25,8 @@ def add(data: Path, name: str, password: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def is_password(data: Path, name: str, password: str) -> bool:
-    accounts = AccountTable(f"sqlite:///{data}/broker.db")
-    record = accounts.get(name)
-    accounts.close()
+    with AccountTable(f"sqlite:///{data}/broker.db") as accounts:
+        record = accounts.get(name)
     assert record is not None
     return Verifier.parse(Mechanism.SHA_1, record.scram_sha_1).check(password) and Verifier.parse(
         Mechanism.SHA_256, record.scram_sha_256
