@@ -55,7 +55,10 @@ class SecurityServices:
         self._accounts = accounts
         self._throttle = throttle
         self._clock = clock
-        self._services: dict[str, IAuthenticator] = {ACCOUNTS: accounts, HTPASSWD: htpasswd or accounts}
+        self._services: dict[str, IAuthenticator] = {
+            ACCOUNTS: accounts,
+            HTPASSWD: accounts if htpasswd is None else htpasswd,
+        }
         if simple is not None:
             self._services[SIMPLE] = simple
         self._turns = DeferredSemaphore(parallel)

@@ -109,8 +109,11 @@ def test_a_malformed_hash_is_refused_without_being_quoted(text: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["secret\0", "\0", "\ud800"])
-def test_a_password_that_can_not_be_compared_as_a_whole_does_not_match(password: str) -> None:
+def test_a_password_that_can_not_be_compared_as_a_whole_does_not_match_and_is_no_fault_of_the_hash(
+    password: str, logged: Logged
+) -> None:
     assert not read_hash("yZ24stvIel1j6").matches(password)
+    assert logged.events == []
 
 
 def test_a_hash_that_can_not_be_computed_matches_nothing_and_is_logged_without_its_text(logged: Logged) -> None:
