@@ -114,7 +114,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("com.sun.*", _JAVA),
     ("javax.*", _JAVA),
 )
-_BRACKET = re.compile(r"[^\[\]]+(?:\[[^\[\]]*\])+")
+_INDEXED = re.compile(r"([^\[\]]+)(?:\[[^\[\]]*\])+")
 
 
 def reason_without_effect(name: str) -> str:
@@ -122,4 +122,10 @@ def reason_without_effect(name: str) -> str:
     for pattern, reason in _TABLE:
         if fnmatchcase(name, pattern):
             return reason
-    return _BRACKETS if _BRACKET.fullmatch(name) else ""
+    return _BRACKETS if indexed_name(name) else ""
+
+
+def indexed_name(name: str) -> str:
+    """The ``name`` of ``name[index]``; empty where a property has no index."""
+    match = _INDEXED.fullmatch(name)
+    return match[1] if match else ""

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from twisted.logger import Logger
 
 from broker.config.kinds import Kind
-from broker.config.legacy import PLUGIN_PREFIX, reason_without_effect
+from broker.config.legacy import PLUGIN_PREFIX, indexed_name, reason_without_effect
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.errors import BrokerError, Code
@@ -158,9 +158,9 @@ class Registry:
         short = _without_node(name)
         if short.startswith(PLUGIN_PREFIX):
             return True
-        base, bracket, _ = short.partition("[")
-        if bracket:
-            return base in self._indexed
+        table = indexed_name(short)
+        if table:
+            return table in self._indexed
         with_context = short != name
         return any(
             short in _forms(declared) or (with_context and short.endswith(f"/{declared}")) for declared in self._options

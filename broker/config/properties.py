@@ -31,6 +31,9 @@ class Properties:
         command_line: in the order given.
         environment: names to texts; see :func:`broker.config.sources.in_environment`.
         file: in the order given.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where the node id refers to a variable without a value.
     """
 
     def __init__(
@@ -44,12 +47,13 @@ class Properties:
         self._environment = dict(environment or {})
         self._file = {setting.name: setting for setting in file}
         self._referenced: set[str] = set()
+        self._node_id = DEFAULT_NODE_ID
+        self._node_id = self.text("cluster.node.id") or DEFAULT_NODE_ID
 
     @property
     def node_id(self) -> str:
-        """Id of this node, which selects the ``/node/<id>/…`` properties."""
-        setting = self._lookup("cluster.node.id")
-        return setting.value if setting and setting.value else DEFAULT_NODE_ID
+        """Id of this node, which selects the ``/node/<id>/…`` properties; it does not change while the broker runs."""
+        return self._node_id
 
     def assign(self, name: str, value: str) -> None:
         """Set a property while the broker runs; it beats all other sources."""

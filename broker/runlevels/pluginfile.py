@@ -195,7 +195,6 @@ class _Reader:
         self.nodes: dict[str, dict[str, PluginConfig]] = {}
         self.warnings: list[str] = []
         self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._data
@@ -205,11 +204,13 @@ class _Reader:
         self._path: list[str] = []
         self._scope = self.plugins
         self._plugin: dict[str, str] = {}
+        self._create = True
         self._plugin_line = 0
         self._attributes: dict[str, PluginAttribute] = {}
         self._startup: Action | None = None
         self._shutdown: Action | None = None
-        self._attribute: dict[str, str] = {}
+        self._attribute = ""
+        self._replace = True
         self._attribute_line = 0
         self._text: _Text | None = None
 
@@ -260,6 +261,7 @@ class _Reader:
             first = self._scope[plugin_id].line
             raise self._error(f"plugin '{plugin_id}' is defined already in line {first}")
         self._plugin = attributes
+        self._create = self._boolean("create", attributes.get("create", "true"))
         self._plugin_line = self.parser.CurrentLineNumber
         self._attributes = {}
         self._startup = self._shutdown = None
@@ -269,7 +271,7 @@ class _Reader:
         self._scope[plugin_id] = PluginConfig(
             plugin_id,
             self._plugin["className"].strip(),
-            self._boolean("create", self._plugin.get("create", "true")),
+            self._create,
             tuple(self._attributes.values()),
             self._startup,
             self._shutdown,
@@ -281,14 +283,15 @@ class _Reader:
         name = self._required("attribute", attributes, "id")
         if name in self._attributes:
             raise self._error(f"attribute '{name}' is given already in line {self._attributes[name].line}")
-        self._attribute = attributes
+        self._attribute = name
+        self._replace = self._boolean("replace", attributes.get("replace", "true"))
         self._attribute_line = self.parser.CurrentLineNumber
         self._text = _Text()
 
     def _end_attribute(self) -> None:
-        name = self._attribute["id"].strip()
-        replace = self._boolean("replace", self._attribute.get("replace", "true"))
-        self._attributes[name] = PluginAttribute(name, str(self._text), replace, self._attribute_line)
+        self._attributes[self._attribute] = PluginAttribute(
+            self._attribute, str(self._text), self._replace, self._attribute_line
+        )
         self._text = None
 
     def _action(self, attributes: dict[str, str]) -> None:

@@ -216,8 +216,7 @@ class RunLevels:
         for listener in self._listeners:
             try:
                 await listener(level, name_of(level), Direction.DOWN)
-            except Exception:
-                # The way down must reach its end whatever fails on it.
+            except Exception:  # noqa: BLE001 - the way down must reach its end whatever fails on it
                 log.failure("a listener fails at run level {step}", step=describe(level))
 
     async def _make(self, planned: PlannedPlugin) -> Any:
@@ -249,8 +248,7 @@ class RunLevels:
         self._stopped.add(plugin_id)
         try:
             await plugin.stop()
-        except Exception:
-            # The others must be stopped all the same.
+        except Exception:  # noqa: BLE001 - the others must be stopped all the same
             log.failure("plugin {id} fails to stop", id=plugin_id)
 
 
