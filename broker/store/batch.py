@@ -1,0 +1,265 @@
+"""The open batch: operations that wait for their commit, coalesced (design D2, D4, D5).
+
+Pure values, no I/O. What is put and deleted again within the batch leaves no trace in it; what has to be done to rows
+that are on disk already is kept as a list of steps, because settling and moving do not commute.
+
+A batch is applied in this order: :attr:`Batch.steps` one after the other, then :attr:`Batch.ended_sessions`, then the
+records by table, then messages and entries, and last the :attr:`Batch.released` messages as far as no entry refers to
+them any more.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from broker.model.records import (
+    EntryRecord,
+    MessageRecord,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
+
+EntryKey = tuple[int, int, int]
+"""``(queue_id, rank, seq)``."""
+
+
+class ClearQueue(NamedTuple):
+    """Delete all entries of a queue, and messages nothing refers to any more."""
+
+    queue_id: int
+
+
+class MoveQueue(NamedTuple):
+    """Hand all entries of a queue to ``target`` and and ``flags_mask`` to their flags."""
+
+    queue_id: int
+    target: int
+    flags_mask: int
+
+
+class Step:
+    """Changes of entries on disk that commute with each other, and then one change of a whole queue that does not.
+
+    Args:
+        settled: entries to delete.
+        redelivered: entries and their new count of failed deliveries; an entry may have been settled meanwhile.
+        then: what follows.
+    """
+
+    __slots__ = ("redelivered", "settled", "then")
+
+    def __init__(self) -> None:
+        self.settled: list[EntryKey] = []
+        self.redelivered: dict[EntryKey, int] = {}
+        self.then: ClearQueue | MoveQueue | None = None
+
+
+class Batch:
+    """Operations in order, as the fewest writes that have the same effect.
+
+    Args:
+        last_id: the highest id that was used before this batch.
+
+    Attributes:
+        position: of the last operation in it; set by the store that closes the batch.
+        bytes: size of the messages that are to be written.
+        last_id: the highest id that was ever used, in this batch or before, also by what was elided.
+        heartbeat: milliseconds since 1970, or ``None``.
+        subjects: by id, ``None`` to delete; likewise sessions, topics, subscriptions.
+        ended_sessions: ids of sessions whose subscriptions on disk are to be deleted.
+        messages: to be inserted, by id.
+        entries: to be inserted, by queue and then by ``(rank, seq)``.
+        steps: changes of entries on disk, in order.
+        released: ids of messages on disk that lost an entry.
+    """
+
+    __slots__ = (
+        "_references",
+        "_step",
+        "_subscriptions_of",
+        "bytes",
+        "ended_sessions",
+        "entries",
+        "heartbeat",
+        "last_id",
+        "messages",
+        "position",
+        "released",
+        "sessions",
+        "steps",
+        "subjects",
+        "subscriptions",
+        "topics",
+    )
+
+    def __init__(self, last_id: int = 0) -> None:
+        self.position = 0
+        self.bytes = 0
+        self.last_id = last_id
+        self.heartbeat: int | None = None
+        self.subjects: dict[int, SubjectRecord | None] = {}
+        self.sessions: dict[int, SessionRecord | None] = {}
+        self.topics: dict[int, TopicRecord | None] = {}
+        self.subscriptions: dict[str, SubscriptionRecord | None] = {}
+        self.ended_sessions: set[int] = set()
+        self.messages: dict[int, MessageRecord] = {}
+        self.entries: dict[int, dict[tuple[int, int], EntryRecord]] = {}
+        self.released: set[int] = set()
+        self._step = Step()
+        self.steps: list[Step] = [self._step]
+        self._references: dict[int, int] = {}
+        self._subscriptions_of: dict[int, set[str]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (
+            self.entries
+            or self.released
+            or self.messages
+            or self._step.redelivered
+            or len(self.steps) > 1
+            or self.sessions
+            or self.subscriptions
+            or self.topics
+            or self.subjects
+            or self.heartbeat is not None
+        )
+
+    def beat(self, now: int) -> None:
+        """See :meth:`broker.ports.IStore.beat`; so for all operations."""
+        self.heartbeat = now
+
+    def put_subject(self, record: SubjectRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.subjects[record.id] = record
+
+    def delete_subject(self, id: int) -> None:
+        """Delete."""
+        self.subjects[id] = None
+
+    def put_session(self, record: SessionRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.sessions[record.id] = record
+
+    def delete_session(self, id: int) -> None:
+        """Delete it and its subscriptions."""
+        self.sessions[id] = None
+        self.ended_sessions.add(id)
+        for subscription_id in self._subscriptions_of.pop(id, ()):
+            self.subscriptions[subscription_id] = None
+
+    def put_subscription(self, record: SubscriptionRecord) -> None:
+        """Insert or replace."""
+        self._forget_owner(record.id)
+        self.subscriptions[record.id] = record
+        self._subscriptions_of.setdefault(record.session_id, set()).add(record.id)
+
+    def delete_subscription(self, id: str) -> None:
+        """Delete."""
+        self._forget_owner(id)
+        self.subscriptions[id] = None
+
+    def put_topic(self, record: TopicRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.topics[record.id] = record
+
+    def delete_topic(self, id: int) -> None:
+        """Delete."""
+        self.topics[id] = None
+
+    def put_message(self, record: MessageRecord) -> None:
+        """Insert a message."""
+        id = record.id
+        if id > self.last_id:
+            self.last_id = id
+        known = self.messages.get(id)
+        if known is None:
+            self._references[id] = 0
+        else:
+            self.bytes -= size_of(known)
+        self.messages[id] = record
+        self.bytes += size_of(record)
+
+    def put_entry(self, record: EntryRecord) -> None:
+        """Insert an entry whose key is not in use."""
+        queue_id, rank, seq, message_id, _, _, _, _ = record
+        if seq > self.last_id:
+            self.last_id = seq
+        queue = self.entries.get(queue_id)
+        if queue is None:
+            queue = self.entries[queue_id] = {}
+        queue[rank, seq] = record
+        references = self._references
+        if message_id in references:
+            references[message_id] += 1
+
+    def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:
+        """Delete an entry, and its message with the last one."""
+        queue = self.entries.get(queue_id)
+        if queue is not None and queue.pop((rank, seq), None) is not None:
+            if not queue:
+                del self.entries[queue_id]
+            self._release(message_id)
+            return
+        self._step.settled.append((queue_id, rank, seq))
+        self.released.add(message_id)
+
+    def settle_all(self, queue_id: int) -> None:
+        """Delete all entries of a queue."""
+        for entry in self.entries.pop(queue_id, {}).values():
+            self._release(entry.message_id)
+        self._then(ClearQueue(queue_id))
+
+    def move_all(self, queue_id: int, target: int, flags_mask: int) -> None:
+        """Hand all entries of a queue to another one."""
+        moved = self.entries.pop(queue_id, None)
+        if moved:
+            queue = self.entries.setdefault(target, {})
+            for key, entry in moved.items():
+                queue[key] = entry._replace(queue_id=target, flags=entry.flags & flags_mask)
+        self._then(MoveQueue(queue_id, target, flags_mask))
+
+    def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
+        """Note a failed delivery of an entry."""
+        queue = self.entries.get(queue_id, {})
+        entry = queue.get((rank, seq))
+        if entry is None:
+            self._step.redelivered[queue_id, rank, seq] = redeliver
+        else:
+            queue[rank, seq] = entry._replace(redeliver=redeliver)
+
+    def _use(self, id: int) -> None:
+        if id > self.last_id:
+            self.last_id = id
+
+    def _forget_owner(self, subscription_id: str) -> None:
+        known = self.subscriptions.get(subscription_id)
+        if known is not None:
+            self._subscriptions_of[known.session_id].discard(subscription_id)
+
+    def _release(self, message_id: int) -> None:
+        # A message of this batch has no entries elsewhere; one that is on disk lives by its entries there.
+        references = self._references.get(message_id)
+        if references is None:
+            return
+        if references > 1:
+            self._references[message_id] = references - 1
+            return
+        del self._references[message_id]
+        self.bytes -= size_of(self.messages.pop(message_id))
+
+    def _then(self, change: ClearQueue | MoveQueue) -> None:
+        self._step.then = change
+        self._step = Step()
+        self.steps.append(self._step)
+
+
+def size_of(message: MessageRecord) -> int:
+    """Bytes that a message counts for in the store's backlog."""
+    return len(message.content) + len(message.key) + len(message.qos)

@@ -1,0 +1,88 @@
+"""What a record may hold so that every database can write it.
+
+One row that a database refuses would keep its whole batch, and all that follow, from being committed for ever. So such
+a record is refused when it is appended, where the peer that caused it can still be told.
+"""
+
+from __future__ import annotations
+
+from broker.errors import BrokerError, Code
+from broker.model.records import (
+    AccountRecord,
+    EntryRecord,
+    MessageRecord,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
+
+MAX_INTEGER = 2**63 - 1
+"""The highest value of a 64 bit column."""
+MAX_KEY_BYTES = 1024
+"""Of a text that is a primary key; PostgreSQL's B-tree refuses keys above 2704 bytes."""
+
+
+def check_text(text: str, name: str) -> None:
+    """Refuse text that is no Unicode or holds NUL, which PostgreSQL has no way to store.
+
+    Raises:
+        BrokerError: ``user.illegalArgument``.
+    """
+    if text.isprintable():  # neither NUL nor a surrogate is, and this test is a quick one
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"{name} is not valid Unicode text") from None
+    if "\0" in text:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"{name} contains the character NUL")
+
+
+def _check_key(text: str, name: str) -> None:
+    check_text(text, name)
+    if len(text.encode()) > MAX_KEY_BYTES:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"{name} is longer than {MAX_KEY_BYTES} bytes")
+
+
+def check_message(record: MessageRecord) -> None:
+    """Raise ``user.illegalArgument`` where a message can not be stored."""
+    if not (record.oid.isprintable() and record.sender.isprintable()):
+        check_text(record.oid, "the topic's oid")
+        check_text(record.sender, "the sender's name")
+    if not 0 <= record.expires <= MAX_INTEGER:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "the message's time of expiry is out of range")
+
+
+def check_entry(record: EntryRecord) -> None:
+    """Raise ``user.illegalArgument`` where a queue entry can not be stored."""
+    check_text(record.subscription_id, "the subscription's id")
+
+
+def check_subject(record: SubjectRecord) -> None:
+    """Raise ``user.illegalArgument`` where a subject can not be stored."""
+    check_text(record.name, "the subject's name")
+
+
+def check_session(record: SessionRecord) -> None:
+    """Raise ``user.illegalArgument`` where a session can not be stored."""
+    check_text(record.subject, "the subject's name")
+    check_text(record.kind, "the session's kind")
+    check_text(record.secret_id, "the session's secret id")
+
+
+def check_subscription(record: SubscriptionRecord) -> None:
+    """Raise ``user.illegalArgument`` where a subscription can not be stored."""
+    _check_key(record.id, "the subscription's id")
+
+
+def check_topic(record: TopicRecord) -> None:
+    """Raise ``user.illegalArgument`` where a topic can not be stored."""
+    check_text(record.oid, "the topic's oid")
+
+
+def check_account(record: AccountRecord) -> None:
+    """Raise ``user.illegalArgument`` where an account can not be stored."""
+    _check_key(record.name, "the account's name")
+    check_text(record.scram_sha_1, "the account's verifier")
+    check_text(record.scram_sha_256, "the account's verifier")

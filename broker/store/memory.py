@@ -1,0 +1,234 @@
+"""The store without a disk: for tests, and for brokers that may forget (``db.url=memory:``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from broker.errors import BrokerError
+from broker.model.records import (
+    AccountRecord,
+    EntryRecord,
+    MessageRecord,
+    Recovered,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
+from broker.ports import IStore
+from broker.store import limits
+from broker.store.batch import size_of
+from broker.store.commits import CommitWaiters
+from broker.store.tables import Tables
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@implementer(IStore)
+class MemoryStore:
+    """A store whose "disk" is :attr:`tables`; it commits in the next turn of the reactor.
+
+    So that tests can look between an operation and its commit, commits can be held back (:attr:`held`, :meth:`commit`),
+    made to fail (:meth:`fail`), and what was not committed can be lost (:meth:`crash`).
+
+    Args:
+        clock: schedules commits.
+
+    Attributes:
+        held: while true nothing is committed but by :meth:`commit`.
+        tables: what is committed; it survives :meth:`close` and :meth:`crash`.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.position = 0
+        self.committed = 0
+        self.backlog = 0
+        self.failure: BrokerError | None = None
+        self.held = False
+        self.tables = Tables()
+        self._clock = clock
+        self._waiters = CommitWaiters()
+        self._pending: list[Callable[[], object]] = []
+        self._answers: list[Callable[[], None]] = []
+        self._turn: IDelayedCall | None = None
+
+    def commit(self) -> None:
+        """Commit what has gathered, now; then tell who waits for it."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        pending, self._pending = self._pending, []
+        for operation in pending:
+            operation()
+        self.backlog = 0
+        self.committed = self.position
+        self._waiters.fire(self.committed)
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer()
+
+    def fail(self, failure: BrokerError) -> None:
+        """Commit nothing until :meth:`heal`."""
+        self.failure = failure
+
+    def heal(self) -> None:
+        """Commit again, in the next turn."""
+        self.failure = None
+        self._wake()
+
+    def crash(self) -> None:
+        """Lose what was not committed, and everybody who waits for it."""
+        self._pending.clear()
+        self._answers.clear()
+        self._waiters.clear()
+        self.committed = self.position
+        self.backlog = 0
+
+    def open(self) -> Deferred[None]:
+        """Nothing to open."""
+        return succeed(None)
+
+    def close(self) -> Deferred[None]:
+        """Commit what has gathered."""
+        if self.failure is None:
+            self.commit()
+        return succeed(None)
+
+    def when_committed(self, position: int, callback: Callable[[], None]) -> None:
+        """Call back once ``position`` is committed."""
+        if position <= self.committed:
+            callback()
+        else:
+            self._waiters.add(position, callback)
+
+    def recover(self) -> Deferred[Recovered]:
+        """Drop what does not outlive a crash, and read the rest."""
+        return self._read(self.tables.recover)
+
+    def beat(self, now: int) -> None:
+        """Note that the broker is running."""
+        self._append(self.tables.beat, now)
+
+    def put_subject(self, record: SubjectRecord) -> None:
+        """Insert or replace."""
+        limits.check_subject(record)
+        self._append(self.tables.put_subject, record)
+
+    def delete_subject(self, id: int) -> None:
+        """Delete."""
+        self._append(self.tables.delete_subject, id)
+
+    def put_session(self, record: SessionRecord) -> None:
+        """Insert or replace."""
+        limits.check_session(record)
+        self._append(self.tables.put_session, record)
+
+    def delete_session(self, id: int) -> None:
+        """Delete it and its subscriptions."""
+        self._append(self.tables.delete_session, id)
+
+    def put_subscription(self, record: SubscriptionRecord) -> None:
+        """Insert or replace."""
+        limits.check_subscription(record)
+        self._append(self.tables.put_subscription, record)
+
+    def delete_subscription(self, id: str) -> None:
+        """Delete."""
+        self._append(self.tables.delete_subscription, id)
+
+    def put_topic(self, record: TopicRecord) -> None:
+        """Insert or replace."""
+        limits.check_topic(record)
+        self._append(self.tables.put_topic, record)
+
+    def delete_topic(self, id: int) -> None:
+        """Delete."""
+        self._append(self.tables.delete_topic, id)
+
+    def put_message(self, record: MessageRecord) -> None:
+        """Insert a message."""
+        limits.check_message(record)
+        self.backlog += size_of(record)
+        self._append(self.tables.put_message, record)
+
+    def put_entry(self, record: EntryRecord) -> None:
+        """Insert an entry."""
+        limits.check_entry(record)
+        self._append(self.tables.put_entry, record)
+
+    def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:
+        """Delete an entry, and its message with the last one."""
+        self._append(self.tables.settle, queue_id, rank, seq, message_id)
+
+    def settle_all(self, queue_id: int) -> None:
+        """Delete all entries of a queue."""
+        self._append(self.tables.settle_all, queue_id)
+
+    def move_all(self, queue_id: int, target: int, flags_mask: int) -> None:
+        """Hand all entries of a queue to another one."""
+        self._append(self.tables.move_all, queue_id, target, flags_mask)
+
+    def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
+        """Note a failed delivery of an entry."""
+        self._append(self.tables.set_redeliver, queue_id, rank, seq, redeliver)
+
+    def read_entries(
+        self, queue_id: int, rank: int, after: int, limit: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of one queue and rank."""
+        return self._read(self.tables.read_entries, queue_id, rank, after, limit)
+
+    def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of expired messages."""
+        return self._read(self.tables.read_expired, now, limit)
+
+    def put_account(self, record: AccountRecord) -> Deferred[None]:
+        """Insert or replace an account."""
+        limits.check_account(record)
+        return self._read(self.tables.put_account, record)
+
+    def delete_account(self, name: str) -> Deferred[bool]:
+        """Delete an account."""
+        return self._read(self.tables.delete_account, name)
+
+    def get_account(self, name: str) -> Deferred[AccountRecord | None]:
+        """Read an account."""
+        return self._read(self.tables.get_account, name)
+
+    def list_accounts(self) -> Deferred[list[AccountRecord]]:
+        """All accounts by name."""
+        return self._read(self.tables.list_accounts)
+
+    def _append(self, operation: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        self.position += 1
+        self._schedule(lambda: operation(*args, **kwargs))
+
+    def _read(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Run a query after the operations before it, and answer after their commit."""
+        deferred: Deferred[T] = Deferred()
+
+        def run() -> None:
+            result = query(*args, **kwargs)
+            self._answers.append(lambda: deferred.callback(result))
+
+        self._schedule(run)
+        return deferred
+
+    def _schedule(self, operation: Callable[[], object]) -> None:
+        self._pending.append(operation)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._turn is None:
+            self._turn = self._clock.callLater(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        if not self.held and self.failure is None:
+            self.commit()

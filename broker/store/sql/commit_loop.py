@@ -1,0 +1,268 @@
+"""Batches and questions, one after the other, each until it succeeds (design D2, D3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from broker.errors import BrokerError, Code
+from broker.store.batch import Batch
+from broker.store.commits import CommitWaiters
+from broker.store.sql.failures import translate
+from broker.store.sql.worker import Worker
+
+T = TypeVar("T")
+
+FIRST_RETRY = 0.1
+"""Seconds to wait after a failed commit; doubled with every further one."""
+LAST_RETRY = 5.0
+"""Seconds to wait between commits at most."""
+
+log = Logger()
+
+
+class _State(Enum):
+    CLOSED = "closed"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
+class _Question:
+    """A read between two batches.
+
+    Args:
+        ask: run by the worker.
+        patient: ask again until the database answers, as commits do; else fail at once.
+    """
+
+    __slots__ = ("answer", "ask", "patient", "repeated")
+
+    def __init__(self, ask: Callable[[], Any], patient: bool) -> None:
+        self.ask = ask
+        self.patient = patient
+        self.repeated = False
+        self.answer: Deferred[Any] = Deferred()
+
+
+class CommitLoop:
+    """Gathers operations in the open batch and commits one batch after the other.
+
+    In the turn after the first operation the batch goes to the worker; while it is written the next one gathers, so
+    that the busier the broker is, the more goes into one transaction. A question closes the batch before it, and sees
+    exactly what was appended before it.
+
+    What can not be committed is kept and tried again until the database works: meanwhile :attr:`failure` is set and
+    nothing is reported as committed.
+
+    Args:
+        reactor: schedules commits.
+        worker: runs ``write`` and questions.
+        write: commits a batch.
+
+    Attributes:
+        batch: the open one; call :meth:`appended` after every operation.
+        position: of the last operation.
+        committed: all operations up to this position are on disk.
+        failure: what keeps the loop from committing, or ``None``.
+    """
+
+    def __init__(self, reactor: IReactorTime, worker: Worker, write: Callable[[Batch], None]) -> None:
+        self.batch = Batch()
+        self.position = 0
+        self.committed = 0
+        self.failure: BrokerError | None = None
+        self._reactor = reactor
+        self._worker = worker
+        self._write = write
+        self._waiters = CommitWaiters()
+        self._state = _State.CLOSED
+        self._queue: deque[Batch | _Question] = deque()
+        self._current: Batch | _Question | None = None
+        self._idle = True  # nothing is scheduled, running or waiting for another try
+        self._closed_bytes = 0
+        self._delay = FIRST_RETRY
+        self._retry: IDelayedCall | None = None
+        self._failing_since = 0.0
+        self._stopped: Deferred[None] = Deferred()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether operations are taken."""
+        return self._state is not _State.CLOSED
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of messages that are appended and not yet committed."""
+        return self._closed_bytes + self.batch.bytes
+
+    def start(self, last_id: int) -> None:
+        """Begin to take operations, after ids up to ``last_id``."""
+        self.batch = Batch(last_id)
+        self.batch.position = self.position
+        self.failure = None
+        self._delay = FIRST_RETRY
+        self._stopped = Deferred()
+        self._state = _State.OPEN
+
+    def stop(self) -> Deferred[None]:
+        """Commit what has gathered, and take no more.
+
+        A database that fails now is tried once and no more; the Deferred then fails with ``resource.*``, and so do
+        questions that have no answer.
+        """
+        self._state = _State.CLOSING
+        if self._retry is not None:
+            self._retry.cancel()
+            self._attempt()
+        elif self._idle:
+            self._wake()
+        return self._stopped
+
+    def appended(self) -> None:
+        """Count the operation that was just added to the batch."""
+        self.position += 1
+        if self._idle:
+            self._wake()
+
+    def when_committed(self, position: int, callback: Callable[[], None]) -> None:
+        """Call back once ``position`` is committed; at once if it is."""
+        if position <= self.committed:
+            callback()
+        else:
+            self._waiters.add(position, callback)
+
+    def ask(self, question: Callable[[], T], *, patient: bool) -> Deferred[T]:
+        """Run a question after everything that was appended before it is committed.
+
+        Args:
+            question: run by the worker; may run more than once.
+            patient: ask again until the database answers; else, after a second try, fail with ``resource.*``, and
+                at once while the database fails.
+        """
+        if self._state is _State.CLOSED:
+            return fail(_not_open())
+        if self.failure is not None and not patient:
+            return fail(self.failure)
+        asked = _Question(question, patient)
+        self._close_batch()
+        self._queue.append(asked)
+        if self._idle:
+            self._wake()
+        return asked.answer
+
+    def _wake(self) -> None:
+        if self._state is _State.CLOSED:
+            raise _not_open()
+        self._idle = False
+        self._reactor.callLater(0, self._next)
+
+    def _close_batch(self) -> None:
+        batch = self.batch
+        if batch.position == self.position:
+            return
+        batch.position = self.position
+        self._closed_bytes += batch.bytes
+        self._queue.append(batch)
+        self.batch = Batch(batch.last_id)
+        self.batch.position = self.position
+
+    def _next(self) -> None:
+        while True:
+            if not self._queue:
+                self._close_batch()
+            if not self._queue:
+                break
+            item = self._queue.popleft()
+            if isinstance(item, Batch) and item.is_empty:
+                self._commit_done(item)  # all of it was elided (design D4)
+                continue
+            self._current = item
+            self._attempt()
+            return
+        self._idle = True
+        if self._state is _State.CLOSING:
+            self._state = _State.CLOSED
+            self._stopped.callback(None)
+
+    def _attempt(self) -> None:
+        self._retry = None
+        item = self._current
+        if isinstance(item, Batch):
+            self._worker.run(lambda: self._write(item)).addCallbacks(self._succeeded, self._failed)
+        elif item is not None:
+            self._worker.run(item.ask).addCallbacks(self._succeeded, self._failed)
+
+    def _succeeded(self, result: Any) -> None:
+        item, self._current = self._current, None
+        self._works_again()
+        if isinstance(item, Batch):
+            self._commit_done(item)
+        elif item is not None:
+            item.answer.callback(result)
+        self._next()
+
+    def _commit_done(self, batch: Batch) -> None:
+        self._closed_bytes -= batch.bytes
+        self.committed = batch.position
+        self._waiters.fire(self.committed)
+
+    def _failed(self, reason: Failure) -> None:
+        failure = translate(reason.value)
+        item = self._current
+        if isinstance(item, _Question) and not item.patient and not item.repeated:
+            item.repeated = True  # a connection that was lost while nobody used it is no failure yet
+            self._attempt()
+            return
+        if isinstance(item, _Question) and (not item.patient or failure.code is Code.RESOURCE_DB_UNKNOWN):
+            # No other answer is to be expected, or somebody waits who can do without; the next commit finds out.
+            self._current = None
+            item.answer.errback(failure)
+            self._next()
+            return
+        if self.failure is None:
+            self._failing_since = self._reactor.seconds()
+            log.error("The store can not commit, and will try until it can: {failure}", failure=failure)
+        self.failure = failure
+        self._refuse_impatient(failure)
+        if self._state is _State.CLOSING:
+            self._give_up(failure)
+            return
+        self._retry = self._reactor.callLater(self._delay, self._attempt)
+        self._delay = min(2 * self._delay, LAST_RETRY)
+
+    def _works_again(self) -> None:
+        self._delay = FIRST_RETRY
+        if self.failure is not None:
+            self.failure = None
+            seconds = self._reactor.seconds() - self._failing_since
+            log.info("The store commits again, after {seconds:.1f} seconds", seconds=seconds)
+
+    def _refuse_impatient(self, failure: BrokerError) -> None:
+        refused = [item for item in self._queue if isinstance(item, _Question) and not item.patient]
+        for question in refused:
+            self._queue.remove(question)
+            question.answer.errback(failure)
+
+    def _give_up(self, failure: BrokerError) -> None:
+        unanswered = [item for item in (self._current, *self._queue) if isinstance(item, _Question)]
+        self._current = None
+        self._queue.clear()
+        self._waiters.clear()
+        self._closed_bytes = 0
+        self.batch = Batch()
+        self._idle = True
+        self._state = _State.CLOSED
+        for question in unanswered:
+            question.answer.errback(failure)
+        self._stopped.errback(failure)
+
+
+def _not_open() -> BrokerError:
+    return BrokerError(Code.INTERNAL_ILLEGAL_STATE, "The store is not open", "/store")

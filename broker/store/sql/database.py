@@ -1,0 +1,197 @@
+"""The connection to the database, as the thread that owns it sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from broker.errors import BrokerError, Code
+from broker.store.sql.ownership import LockFile, lock_database
+from broker.store.sql.schema import released
+from broker.store.sql.upgrade import newest_revision, revision_of, upgrade
+
+BUSY_SECONDS = 5
+"""How long SQLite waits for another process, say ``broker user add``, that is just writing."""
+SQLITE_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",  # a commit is on disk when it returns (design D1)
+    "foreign_keys = OFF",
+    "temp_store = MEMORY",
+    "cache_size = -32768",  # KiB
+    "wal_autocheckpoint = 4000",  # pages, 16 MB: rare enough not to write each page of a busy queue twice
+    "journal_size_limit = 67108864",  # bytes
+)
+POSTGRESQL_OPTIONS: dict[str, str | int] = {
+    # Seconds (but for the last): a dead server is noticed within half a minute, whatever the system's defaults are.
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30000,
+    "application_name": "broker",
+}
+
+
+def parse_url(url: str) -> URL:
+    """A ``sqlite:///PATH`` or ``postgresql://…`` URL; psycopg is PostgreSQL's driver.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where it is no such URL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise _misconfigured("The database's URL can not be read") from None
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise _misconfigured(f"There is no store for {backend!r} databases; take sqlite or postgresql")
+    if parsed.database in {None, "", ":memory:"}:
+        raise _misconfigured("The database's URL names no file; for a broker that forgets take memory:")
+    return parsed
+
+
+def engine_of(url: str) -> Engine:
+    """An engine that keeps no connections of its own, whose transactions on SQLite begin with the write lock."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        options = {name: value for name, value in POSTGRESQL_OPTIONS.items() if name not in parsed.query}
+        try:
+            return create_engine(parsed, poolclass=NullPool, connect_args=options, hide_parameters=True)
+        except (ImportError, NoSuchModuleError):
+            raise _misconfigured("PostgreSQL needs psycopg: pip install 'broker[postgresql]'") from None
+    engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # sqlite3 would begin transactions late, and none for DDL
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that writes after it has read can not wait for another writer, it would fail.
+    connection.exec_driver_sql("BEGIN" if connection.info.get("reading") else "BEGIN IMMEDIATE")
+
+
+class Database:
+    """One connection to the database, made when it is needed and dropped after every failure. For one thread.
+
+    Args:
+        url: see :func:`parse_url`.
+        exclusive: for a broker's store: no other broker may use the database meanwhile.
+        patience: seconds to wait for the PostgreSQL session of a broker that has just died.
+    """
+
+    def __init__(self, url: str, *, exclusive: bool, patience: float = 3.0) -> None:
+        self.engine = engine_of(url)
+        self._url = url
+        self._exclusive = exclusive
+        self._patience = patience
+        self._connection: Connection | None = None
+        self._lock_file: LockFile | None = None
+
+    def open(self) -> None:
+        """Make what is missing: directory, file and tables.
+
+        Raises:
+            BrokerError: ``resource.configuration`` where another broker uses the database, or its schema is too new.
+            Exception: what the driver raises.
+        """
+        try:
+            if self.engine.dialect.name == "sqlite":
+                self._make_file(Path(str(self.engine.url.database)))
+            with self.transaction() as connection:
+                _check_encoding(connection)
+            self._upgrade()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def transaction(self, *, write: bool = True) -> Iterator[Connection]:
+        """A transaction, committed at the end; after any failure the connection is a new one the next time.
+
+        Args:
+            write: on SQLite, wait for the right to write first.
+        """
+        try:
+            connection = self._connect()
+            connection.info["reading"] = not write
+            with connection.begin():
+                yield connection
+        except BaseException:
+            self._drop()
+            raise
+
+    def close(self) -> None:
+        """Let go of the connection and the lock."""
+        self._drop()
+        self.engine.dispose()
+        if self._lock_file is not None:
+            self._lock_file.release()
+            self._lock_file = None
+
+    def _make_file(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._exclusive:
+            self._lock_file = LockFile(path.with_name(path.name + ".lock"))
+            self._lock_file.acquire()
+        # SQLite gives its other files the mode of this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def _upgrade(self) -> None:
+        if self._exclusive or revision_of(self.engine) in {None, newest_revision()}:
+            upgrade(self.engine)
+            return
+        # An old schema is not changed under a broker that may be running on it.
+        owner = Database(self._url, exclusive=True, patience=self._patience)
+        owner.open()
+        owner.close()
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = self.engine.connect()
+            if self._exclusive:
+                with self._connection.begin():
+                    self._take_ownership(self._connection)
+        return self._connection
+
+    def _take_ownership(self, connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            lock_database(connection, self._patience)
+            # A server that answers before it has written would break the promise of every acknowledgement.
+            connection.execute(
+                text("SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = :name AND setting = 'off'"),
+                {"name": "synchronous_commit"},
+            )
+        released.create(connection, checkfirst=False)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Not merely closed: the driver's connection may be broken in a way that a rollback does not heal.
+            connection.invalidate()
+            connection.close()
+
+
+def _check_encoding(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        if encoding != "UTF8":
+            raise _misconfigured(f"The database's encoding is {encoding}; it must be UTF8")
+
+
+def _misconfigured(message: str) -> BrokerError:
+    return BrokerError(Code.RESOURCE_CONFIGURATION, message, "/store")

@@ -1,0 +1,88 @@
+"""Reading back. Runs in the writer thread, after the batches that precede the question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, delete, func, literal, literal_column, select
+from twisted.logger import Logger
+
+from broker.model.records import (
+    TRANSIENT,
+    EntryRecord,
+    MessageRecord,
+    QueueDepth,
+    Recovered,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
+from broker.store.sql.database import Database
+from broker.store.sql.schema import entry, message, session, subject, subscription, topic
+from broker.store.sql.writer import HEARTBEAT, LAST_ID, read_numbers
+
+log = Logger()
+
+_ENTRY_WIDTH = len(EntryRecord._fields)
+_WITH_MESSAGE = select(*entry.columns, *message.columns).join_from(entry, message, entry.c.message_id == message.c.id)
+
+
+class Reader:
+    """What the broker asks of its database, but for accounts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def recover(self) -> Recovered:
+        """Drop what does not outlive a crash, and read everything but messages."""
+        with self._database.transaction() as connection:
+            _clean(connection)
+        with self._database.transaction(write=False) as connection:
+            numbers = read_numbers(connection)
+            depth = func.count().label("entries"), func.sum(entry.c.size)
+            key = entry.c.queue_id, entry.c.rank
+            depths = connection.execute(select(*key, *depth).group_by(*key).order_by(*key))
+            return Recovered(
+                subjects=[SubjectRecord._make(row) for row in _all(connection, subject)],
+                sessions=[SessionRecord._make(row) for row in _all(connection, session)],
+                subscriptions=sorted(SubscriptionRecord._make(row) for row in _all(connection, subscription)),
+                topics=[TopicRecord._make(row) for row in _all(connection, topic)],
+                depths=[QueueDepth(queue_id, rank, count, int(size)) for queue_id, rank, count, size in depths],
+                last_id=numbers.get(LAST_ID, 0),
+                heartbeat=numbers.get(HEARTBEAT, 0),
+            )
+
+    def entries(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Entries of one queue and rank with ``seq > after``, in order."""
+        found = _WITH_MESSAGE.where(entry.c.queue_id == queue_id, entry.c.rank == rank, entry.c.seq > after)
+        return self._pairs(found.order_by(entry.c.seq).limit(limit))
+
+    def expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Entries of messages with ``0 < expires <= now`` (ms since 1970), the longest expired first."""
+        # The index holds these rows only, and is found only where the condition is spelled out.
+        found = _WITH_MESSAGE.where(message.c.expires > literal_column("0"), message.c.expires <= now)
+        order = message.c.expires, message.c.id, entry.c.queue_id, entry.c.rank, entry.c.seq
+        return self._pairs(found.order_by(*order).limit(limit))
+
+    def _pairs(self, query: Select[Any]) -> list[tuple[EntryRecord, MessageRecord]]:
+        with self._database.transaction(write=False) as connection:
+            return [
+                (EntryRecord._make(row[:_ENTRY_WIDTH]), MessageRecord._make(row[_ENTRY_WIDTH:]))
+                for row in connection.execute(query)
+            ]
+
+
+def _all(connection: Connection, table: Table) -> Any:
+    return connection.execute(select(*table.columns).order_by(*table.primary_key.columns))
+
+
+def _clean(connection: Connection) -> None:
+    transient = entry.c.flags.bitwise_and(TRANSIENT) != 0
+    connection.execute(delete(entry).where(transient))
+    referred = select(literal(1)).where(entry.c.message_id == message.c.id).exists()
+    connection.execute(delete(message).where(~referred))
+    present = select(literal(1)).where(message.c.id == entry.c.message_id).exists()
+    lost = connection.execute(delete(entry).where(~present)).rowcount
+    if lost:
+        log.error("Dropped {lost} queue entries whose messages are not in the database", lost=lost)

@@ -1,0 +1,243 @@
+"""The store on SQLite or PostgreSQL (design D1–D5, D14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from zope.interface import implementer
+
+from broker.errors import BrokerError, Code
+from broker.model.records import (
+    AccountRecord,
+    EntryRecord,
+    MessageRecord,
+    Recovered,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
+from broker.ports import IStore
+from broker.store import limits
+from broker.store.sql import accounts
+from broker.store.sql.commit_loop import CommitLoop
+from broker.store.sql.database import Database
+from broker.store.sql.failures import translate
+from broker.store.sql.reader import Reader
+from broker.store.sql.worker import Worker, WriterThread
+from broker.store.sql.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@implementer(IStore)
+class SqlStore:
+    """A durable store. Operations and questions go through a :class:`CommitLoop` to one thread and one connection.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+        reactor: schedules commits, and takes answers of the writer thread.
+        worker: runs what blocks; by default a thread.
+        patience: seconds to wait at start for the PostgreSQL session of a broker that has just died.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where the URL is none that it can use.
+    """
+
+    def __init__(self, url: str, reactor: IReactorTime, *, worker: Worker | None = None, patience: float = 3.0) -> None:
+        self.database = Database(url, exclusive=True, patience=patience)
+        self._writer = Writer(self.database)
+        self._reader = Reader(self.database)
+        self._worker = WriterThread(IReactorFromThreads(reactor)) if worker is None else worker
+        self._loop = CommitLoop(reactor, self._worker, self._writer.write)
+
+    def open(self) -> Deferred[None]:
+        """Open the database, alone, and bring its schema up to date."""
+        return Deferred.fromCoroutine(self._open())
+
+    async def _open(self) -> None:
+        if self._loop.is_open:
+            raise BrokerError(Code.INTERNAL_ILLEGAL_STATE, "The store is open already", "/store")
+        try:
+            await self._worker.run(self.database.open)
+            last_id = await self._worker.run(self._writer.start)
+        except Exception as error:
+            await self._let_go()
+            raise translate(error) from error
+        self._loop.start(last_id)
+
+    def close(self) -> Deferred[None]:
+        """Commit what has gathered and let go of the database.
+
+        A database that fails now is tried once and no more: the Deferred fails with ``resource.*``, after everything
+        is let go of.
+        """
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        if not self._loop.is_open:
+            return
+        try:
+            await self._loop.stop()
+            last_id = self._loop.batch.last_id
+            await self._worker.run(lambda: self._writer.stop(last_id))
+        except Exception as error:
+            raise translate(error) from error
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        await self._worker.run(self.database.close)
+        self._worker.stop()
+
+    @property
+    def position(self) -> int:
+        """Number of the last appended operation."""
+        return self._loop.position
+
+    @property
+    def committed(self) -> int:
+        """All operations up to this position are on disk."""
+        return self._loop.committed
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of messages that are appended and not yet committed."""
+        return self._loop.backlog
+
+    @property
+    def failure(self) -> BrokerError | None:
+        """What keeps the store from committing, or ``None``."""
+        return self._loop.failure
+
+    def when_committed(self, position: int, callback: Callable[[], None]) -> None:
+        """Call back once ``position`` is committed; at once if it is."""
+        self._loop.when_committed(position, callback)
+
+    def beat(self, now: int) -> None:
+        """Note that the broker is running."""
+        self._loop.batch.beat(now)
+        self._loop.appended()
+
+    def put_subject(self, record: SubjectRecord) -> None:
+        """Insert or replace."""
+        limits.check_subject(record)
+        self._loop.batch.put_subject(record)
+        self._loop.appended()
+
+    def delete_subject(self, id: int) -> None:
+        """Delete."""
+        self._loop.batch.delete_subject(id)
+        self._loop.appended()
+
+    def put_session(self, record: SessionRecord) -> None:
+        """Insert or replace."""
+        limits.check_session(record)
+        self._loop.batch.put_session(record)
+        self._loop.appended()
+
+    def delete_session(self, id: int) -> None:
+        """Delete it and its subscriptions."""
+        self._loop.batch.delete_session(id)
+        self._loop.appended()
+
+    def put_subscription(self, record: SubscriptionRecord) -> None:
+        """Insert or replace."""
+        limits.check_subscription(record)
+        self._loop.batch.put_subscription(record)
+        self._loop.appended()
+
+    def delete_subscription(self, id: str) -> None:
+        """Delete."""
+        self._loop.batch.delete_subscription(id)
+        self._loop.appended()
+
+    def put_topic(self, record: TopicRecord) -> None:
+        """Insert or replace."""
+        limits.check_topic(record)
+        self._loop.batch.put_topic(record)
+        self._loop.appended()
+
+    def delete_topic(self, id: int) -> None:
+        """Delete."""
+        self._loop.batch.delete_topic(id)
+        self._loop.appended()
+
+    def put_message(self, record: MessageRecord) -> None:
+        """Insert a message."""
+        limits.check_message(record)
+        self._loop.batch.put_message(record)
+        self._loop.appended()
+
+    def put_entry(self, record: EntryRecord) -> None:
+        """Insert an entry."""
+        limits.check_entry(record)
+        self._loop.batch.put_entry(record)
+        self._loop.appended()
+
+    def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:
+        """Delete an entry, and its message with the last one."""
+        self._loop.batch.settle(queue_id, rank, seq, message_id)
+        self._loop.appended()
+
+    def settle_all(self, queue_id: int) -> None:
+        """Delete all entries of a queue."""
+        self._loop.batch.settle_all(queue_id)
+        self._loop.appended()
+
+    def move_all(self, queue_id: int, target: int, flags_mask: int) -> None:
+        """Hand all entries of a queue to another one."""
+        self._loop.batch.move_all(queue_id, target, flags_mask)
+        self._loop.appended()
+
+    def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
+        """Note a failed delivery of an entry."""
+        self._loop.batch.set_redeliver(queue_id, rank, seq, redeliver)
+        self._loop.appended()
+
+    def recover(self) -> Deferred[Recovered]:
+        """Drop what does not outlive a crash, and read everything but messages."""
+        return self._loop.ask(self._reader.recover, patient=True)
+
+    def read_entries(
+        self, queue_id: int, rank: int, after: int, limit: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of one queue and rank; waits while the database fails."""
+        return self._loop.ask(lambda: self._reader.entries(queue_id, rank, after, limit), patient=True)
+
+    def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of expired messages; waits while the database fails."""
+        return self._loop.ask(lambda: self._reader.expired(now, limit), patient=True)
+
+    def put_account(self, record: AccountRecord) -> Deferred[None]:
+        """Insert or replace an account; fails at once while the database fails, as all that is about accounts."""
+        limits.check_account(record)
+        return self._ask_accounts(accounts.put_account, record)
+
+    def delete_account(self, name: str) -> Deferred[bool]:
+        """Delete an account."""
+        return self._ask_accounts(accounts.delete_account, name)
+
+    def get_account(self, name: str) -> Deferred[AccountRecord | None]:
+        """Read an account as it is on disk now."""
+        return self._ask_accounts(accounts.get_account, name)
+
+    def list_accounts(self) -> Deferred[list[AccountRecord]]:
+        """All accounts by name."""
+        return self._ask_accounts(accounts.list_accounts)
+
+    def _ask_accounts(
+        self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Deferred[T]:
+        writes = query in {accounts.put_account, accounts.delete_account}
+
+        def ask() -> T:
+            with self.database.transaction(write=writes) as connection:
+                return query(connection, *args, **kwargs)
+
+        return self._loop.ask(ask, patient=False)

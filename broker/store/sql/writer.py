@@ -1,0 +1,178 @@
+"""One batch, one transaction. Runs in the writer thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from broker.errors import BrokerError, Code
+from broker.store.batch import Batch, ClearQueue, MoveQueue
+from broker.store.sql.bulk import bulk_for
+from broker.store.sql.database import Database
+from broker.store.sql.schema import (
+    entry,
+    message,
+    meta,
+    released,
+    session,
+    subject,
+    subscription,
+    topic,
+)
+
+COMMIT_NUMBER = "commit_number"
+LAST_ID = "last_id"
+HEARTBEAT = "heartbeat"
+
+
+class Writer:
+    """Writes batches, each exactly once.
+
+    Every transaction raises the database's commit number by one, from what this writer believes it to be. So a
+    batch whose commit had no answer can be written again: if the number has been raised already, it was committed.
+    And if it has any other value, somebody else has written, and this writer must not.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._bulk = bulk_for(database.engine.dialect.name)
+        self._number = 0
+        self._known = 0
+
+    def start(self) -> int:
+        """Read where the last writer stopped.
+
+        Returns:
+            The highest id that was ever written.
+        """
+        with self._database.transaction() as connection:
+            numbers = read_numbers(connection)
+            if COMMIT_NUMBER not in numbers:
+                connection.execute(meta.insert(), {"name": COMMIT_NUMBER, "value": 0})
+        self._number = numbers.get(COMMIT_NUMBER, 0)
+        self._known = numbers.get(LAST_ID, 0)
+        return self._known
+
+    def stop(self, last_id: int) -> None:
+        """Write down the highest id that was used, also where nothing of it was written."""
+        if last_id > self._known:
+            with self._database.transaction() as connection:
+                upsert(connection, meta, [(LAST_ID, last_id)])
+
+    def write(self, batch: Batch) -> None:
+        """Commit a batch, unless an earlier attempt has.
+
+        Raises:
+            BrokerError: ``resource.db.unknown`` where another program has written as if it were this broker.
+            Exception: what the driver raises; nothing is changed, or the commit's outcome is unknown.
+        """
+        number = self._number + 1
+        with self._database.transaction() as connection:
+            if self._claim(connection, number):
+                self._apply(connection, batch)
+        self._number = number
+        self._known = max(self._known, batch.last_id)
+
+    def _claim(self, connection: Connection, number: int) -> bool:
+        claim = update(meta).where(meta.c.name == COMMIT_NUMBER, meta.c.value == number - 1).values(value=number)
+        if connection.execute(claim).rowcount == 1:
+            return True
+        found = connection.execute(select(meta.c.value).where(meta.c.name == COMMIT_NUMBER)).scalar()
+        if found == number:
+            return False
+        raise BrokerError(
+            Code.RESOURCE_DB_UNKNOWN, "Another broker has written to the database of this one; restart it", "/store"
+        )
+
+    def _apply(self, connection: Connection, batch: Batch) -> None:
+        cleared = False
+        for step in batch.steps:
+            if step.settled:
+                self._bulk.delete_entries(connection, step.settled)
+            if step.redelivered:
+                self._bulk.set_redeliver(connection, step.redelivered)
+            if isinstance(step.then, ClearQueue):
+                cleared = True
+                _clear_queue(connection, step.then)
+            elif isinstance(step.then, MoveQueue):
+                _move_queue(connection, step.then)
+        if batch.ended_sessions:
+            _delete(connection, subscription, "session_id", batch.ended_sessions)
+        _replace(connection, subject, batch.subjects)
+        _replace(connection, session, batch.sessions)
+        _replace(connection, subscription, batch.subscriptions)
+        _replace(connection, topic, batch.topics)
+        if batch.messages:
+            self._bulk.insert_messages(connection, batch.messages.values(), self._known)
+        if batch.entries:
+            entries = [row for queue in batch.entries.values() for row in queue.values()]
+            self._bulk.insert_entries(connection, entries, self._known)
+        if batch.released:
+            self._bulk.delete_released(connection, batch.released)
+        if cleared:
+            _delete_released(connection)
+        self._write_numbers(connection, batch)
+
+    def _write_numbers(self, connection: Connection, batch: Batch) -> None:
+        numbers = []
+        if batch.last_id > self._known:
+            numbers.append((LAST_ID, batch.last_id))
+        if batch.heartbeat is not None:
+            numbers.append((HEARTBEAT, batch.heartbeat))
+        upsert(connection, meta, numbers)
+
+
+def read_numbers(connection: Connection) -> dict[str, int]:
+    """The rows of ``meta``."""
+    return {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value))}
+
+
+def upsert(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert rows, or replace those with their primary keys."""
+    names = [column.name for column in table.columns]
+    values = [dict(zip(names, row, strict=True)) for row in rows]
+    if not values:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    keys = list(table.primary_key.columns)
+    replaced = {column.name: column for column in statement.excluded if not column.primary_key}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=replaced), values)
+
+
+def _replace(connection: Connection, table: Table, records: Mapping[Any, tuple[Any, ...] | None]) -> None:
+    if not records:
+        return
+    gone = [key for key, record in records.items() if record is None]
+    if gone:
+        _delete(connection, table, table.primary_key.columns[0].name, gone)
+    upsert(connection, table, (record for record in records.values() if record is not None))
+
+
+def _delete(connection: Connection, table: Table, column: str, values: Iterable[Any]) -> None:
+    statement = delete(table).where(table.c[column] == bindparam("value"))
+    connection.execute(statement, [{"value": value} for value in values])
+
+
+def _clear_queue(connection: Connection, change: ClearQueue) -> None:
+    found = select(entry.c.message_id).where(entry.c.queue_id == change.queue_id).distinct()
+    known = select(released.c.message_id)
+    connection.execute(released.insert().from_select(["message_id"], found.where(entry.c.message_id.not_in(known))))
+    connection.execute(delete(entry).where(entry.c.queue_id == change.queue_id))
+
+
+def _move_queue(connection: Connection, change: MoveQueue) -> None:
+    connection.execute(
+        update(entry)
+        .where(entry.c.queue_id == change.queue_id)
+        .values(queue_id=change.target, flags=entry.c.flags.bitwise_and(change.flags_mask))
+    )
+
+
+def _delete_released(connection: Connection) -> None:
+    referred = select(literal(1)).where(entry.c.message_id == message.c.id).exists()
+    connection.execute(delete(message).where(message.c.id.in_(select(released.c.message_id)), ~referred))
+    connection.execute(delete(released))

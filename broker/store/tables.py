@@ -1,0 +1,207 @@
+"""The store's tables as plain dictionaries, each operation applied at once: the meaning of every operation."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+
+from broker.model.records import (
+    TRANSIENT,
+    AccountRecord,
+    EntryRecord,
+    MessageRecord,
+    QueueDepth,
+    Recovered,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
+
+
+class _Rank:
+    """Entries of one queue and rank, in order of ``seq``."""
+
+    __slots__ = ("entries", "order")
+
+    def __init__(self) -> None:
+        self.entries: dict[int, EntryRecord] = {}
+        self.order: list[int] = []
+
+    def put(self, entry: EntryRecord) -> None:
+        if entry.seq not in self.entries:
+            insort(self.order, entry.seq)  # at the end but for a moved queue
+        self.entries[entry.seq] = entry
+
+    def pop(self, seq: int) -> EntryRecord | None:
+        entry = self.entries.pop(seq, None)
+        if entry is not None:
+            del self.order[bisect_right(self.order, seq) - 1]
+        return entry
+
+    def after(self, seq: int, limit: int) -> list[EntryRecord]:
+        start = bisect_right(self.order, seq)
+        return [self.entries[found] for found in self.order[start : start + limit]]
+
+
+class Tables:
+    """What is "on disk" for the store that has no disk. Methods are those of :class:`broker.ports.IStore`, at once."""
+
+    def __init__(self) -> None:
+        self.subjects: dict[int, SubjectRecord] = {}
+        self.sessions: dict[int, SessionRecord] = {}
+        self.subscriptions: dict[str, SubscriptionRecord] = {}
+        self.topics: dict[int, TopicRecord] = {}
+        self.messages: dict[int, MessageRecord] = {}
+        self.accounts: dict[str, AccountRecord] = {}
+        self.last_id = 0
+        self.heartbeat = 0
+        self._queues: dict[int, dict[int, _Rank]] = {}
+        self._references: dict[int, int] = {}
+
+    def beat(self, now: int) -> None:
+        """Keep the heartbeat."""
+        self.heartbeat = now
+
+    def put_subject(self, record: SubjectRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.subjects[record.id] = record
+
+    def delete_subject(self, id: int) -> None:
+        """Delete."""
+        self.subjects.pop(id, None)
+
+    def put_session(self, record: SessionRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.sessions[record.id] = record
+
+    def delete_session(self, id: int) -> None:
+        """Delete it and its subscriptions."""
+        self.sessions.pop(id, None)
+        for subscription in [known for known in self.subscriptions.values() if known.session_id == id]:
+            del self.subscriptions[subscription.id]
+
+    def put_subscription(self, record: SubscriptionRecord) -> None:
+        """Insert or replace."""
+        self.subscriptions[record.id] = record
+
+    def delete_subscription(self, id: str) -> None:
+        """Delete."""
+        self.subscriptions.pop(id, None)
+
+    def put_topic(self, record: TopicRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.topics[record.id] = record
+
+    def delete_topic(self, id: int) -> None:
+        """Delete."""
+        self.topics.pop(id, None)
+
+    def put_message(self, record: MessageRecord) -> None:
+        """Insert a message."""
+        self._use(record.id)
+        self.messages[record.id] = record
+        self._references.setdefault(record.id, 0)
+
+    def put_entry(self, record: EntryRecord) -> None:
+        """Insert an entry."""
+        self._use(record.seq)
+        self._references[record.message_id] += 1
+        self._put(record)
+
+    def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:
+        """Delete an entry, and its message with the last one."""
+        entries = self._queues.get(queue_id, {}).get(rank)
+        entry = entries.pop(seq) if entries else None
+        if entry is not None:
+            self._release(entry.message_id)
+
+    def settle_all(self, queue_id: int) -> None:
+        """Delete all entries of a queue."""
+        for rank in self._queues.pop(queue_id, {}).values():
+            for entry in rank.entries.values():
+                self._release(entry.message_id)
+
+    def move_all(self, queue_id: int, target: int, flags_mask: int) -> None:
+        """Hand all entries of a queue to another one."""
+        for rank in self._queues.pop(queue_id, {}).values():
+            for entry in rank.entries.values():
+                self._put(entry._replace(queue_id=target, flags=entry.flags & flags_mask))
+
+    def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
+        """Note a failed delivery of an entry."""
+        entries = self._queues.get(queue_id, {}).get(rank)
+        if entries and seq in entries.entries:
+            entries.entries[seq] = entries.entries[seq]._replace(redeliver=redeliver)
+
+    def read_entries(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Read entries of one queue and rank."""
+        entries = self._queues.get(queue_id, {}).get(rank)
+        return [(entry, self.messages[entry.message_id]) for entry in entries.after(after, limit)] if entries else []
+
+    def read_expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Read entries of expired messages, the longest expired first."""
+        expired = [
+            (message.expires, message.id, entry)
+            for entry in self.entries()
+            if 0 < (message := self.messages[entry.message_id]).expires <= now
+        ]
+        return [(entry, self.messages[id]) for _, id, entry in sorted(expired)[:limit]]
+
+    def recover(self) -> Recovered:
+        """Drop what does not outlive a crash, and read the rest."""
+        for entry in [known for known in self.entries() if known.flags & TRANSIENT]:
+            self.settle(entry.queue_id, entry.rank, entry.seq, entry.message_id)
+        for id in [id for id, references in self._references.items() if not references]:
+            del self.messages[id], self._references[id]
+        depths = [
+            QueueDepth(queue_id, rank, len(entries.order), sum(entry.size for entry in entries.entries.values()))
+            for queue_id, ranks in self._queues.items()
+            for rank, entries in ranks.items()
+            if entries.order
+        ]
+        return Recovered(
+            subjects=sorted(self.subjects.values()),
+            sessions=sorted(self.sessions.values()),
+            subscriptions=sorted(self.subscriptions.values()),
+            topics=sorted(self.topics.values()),
+            depths=sorted(depths),
+            last_id=self.last_id,
+            heartbeat=self.heartbeat,
+        )
+
+    def entries(self) -> Iterator[EntryRecord]:
+        """All entries, in no particular order."""
+        for ranks in self._queues.values():
+            for rank in ranks.values():
+                yield from rank.entries.values()
+
+    def put_account(self, record: AccountRecord) -> None:
+        """Insert or replace."""
+        self.accounts[record.name] = record
+
+    def delete_account(self, name: str) -> bool:
+        """Delete; tell whether there was one."""
+        return self.accounts.pop(name, None) is not None
+
+    def get_account(self, name: str) -> AccountRecord | None:
+        """Read."""
+        return self.accounts.get(name)
+
+    def list_accounts(self) -> list[AccountRecord]:
+        """All, by name."""
+        return sorted(self.accounts.values())
+
+    def _use(self, id: int) -> None:
+        self.last_id = max(self.last_id, id)
+
+    def _put(self, entry: EntryRecord) -> None:
+        self._queues.setdefault(entry.queue_id, {}).setdefault(entry.rank, _Rank()).put(entry)
+
+    def _release(self, message_id: int) -> None:
+        self._references[message_id] -= 1
+        if not self._references[message_id]:
+            del self.messages[message_id], self._references[message_id]
