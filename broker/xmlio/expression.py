@@ -8,6 +8,7 @@ grows faster than with the square of the document are refused, and the cost of t
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from broker.errors import BrokerError, Code
@@ -77,9 +78,11 @@ class _Token(NamedTuple):
     text: str
 
 
-class _Bracket(NamedTuple):
+@dataclass(slots=True)
+class _Bracket:
     symbol: str
     function: str
+    arguments: int = 1
 
 
 def check_expression(text: str, budget: NameBudget) -> Expression:
@@ -94,7 +97,7 @@ def check_expression(text: str, budget: NameBudget) -> Expression:
         budget: admits the names in the expression, since libxml2 keeps them.
 
     Raises:
-        BrokerError: ``user.query.invalid`` saying what is refused.
+        BrokerError: ``user.query.invalid`` saying what is refused, ``resource.exhaust`` where the budget is used up.
     """
     text = text.strip()
     if not text:
@@ -169,12 +172,12 @@ class _Check:
             self._name_test(name)
 
     def _name_test(self, name: str) -> None:
-        prefix, separator, local = name.rpartition(":")
-        for part in (prefix, local):
+        prefix, _, local = name.rpartition(":")
+        for part in filter(None, (prefix, local)):
             if len(part) > MAX_NAME:
                 raise invalid(f"a name of {len(part)} characters in the XPath expression; {MAX_NAME} are allowed")
             self._budget.admit(part)
-        if separator and prefix != "xml":
+        if prefix and prefix != "xml":
             self.prefixes.add(prefix)
 
     def _axis(self, axis: str) -> None:
@@ -229,12 +232,17 @@ class _Check:
 
     def _comma(self, index: int) -> None:
         self._new_path()
-        function = self._open[-1].function if self._open else ""
-        if function not in _SEARCHES:
+        if not self._open:
+            raise invalid("unexpected ',' in the XPath expression")
+        call = self._open[-1]
+        if call.function == "concat":  # copies what it has so far for every further argument
+            self.linear += call.arguments
+        call.arguments += 1
+        if call.function not in _SEARCHES:
             return
         needle = self._at(index + 1)
         if needle.kind != "literal" or self._at(index + 2).text not in (",", ")"):
-            raise invalid(f"{function}() is supported with a literal as its second argument only")
+            raise invalid(f"{call.function}() is supported with a literal as its second argument only")
         self.linear += len(needle.text)
 
     def _operator(self, index: int, symbol: str) -> None:

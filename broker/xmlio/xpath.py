@@ -32,7 +32,7 @@ class _Query:
         try:
             etree.XPath(expression.text, regexp=False)
             self._evaluate(Document(etree.Element("any"), prefixes, 1, 1))
-        except etree.XPathError as error:
+        except (etree.XPathError, ValueError) as error:  # ValueError: characters that are not XML
             raise invalid(f"'{expression.text[:256]}' is not a valid XPath expression: {error}") from None
 
     def __str__(self) -> str:
@@ -110,7 +110,8 @@ def compile_query(text: str, budget: NameBudget = NAMES) -> TopicQuery:
 
     Raises:
         BrokerError: ``user.query.invalid`` for a broken expression, one that is refused
-            (:func:`~broker.xmlio.expression.check_expression`) or one that could take too long.
+            (:func:`~broker.xmlio.expression.check_expression`) or one that could take too long, ``resource.exhaust``
+            where the budget is used up.
     """
     expression = check_expression(text, budget)
     if expression.cost.on(MAX_TOPIC_COST, MAX_TOPIC_ELEMENTS) > MAX_STEPS:
@@ -127,7 +128,7 @@ def compile_predicate(text: str, budget: NameBudget = NAMES) -> ContentQuery:
 
     Raises:
         BrokerError: ``user.query.invalid`` for a broken expression or one that is refused
-            (:func:`~broker.xmlio.expression.check_expression`).
+            (:func:`~broker.xmlio.expression.check_expression`), ``resource.exhaust`` where the budget is used up.
     """
     expression = check_expression(text, budget)
     return ContentQuery(expression, f"boolean({expression.text})")
