@@ -107,15 +107,24 @@ def _declare_overflow(relating: str) -> Option[Overflow]:
 def _declare_storage(name: str, entries: str) -> StorageOptions:
     prefix = f"persistence/{name}"
     return StorageOptions(
-        declare(f"{prefix}/maxEntries", integer(0), 1000, f"Persistent {entries} that may exist; more are refused."),
+        declare(f"{prefix}/maxEntries", integer(0), 1_000_000, f"Persistent {entries} that may exist; more are refused."),
         declare(f"{prefix}/maxEntriesCache", integer(0), 1000, "Of these, how many stay in memory."),
     )
 
 
+BLOCK_TIMEOUT = declare(
+    "queue.blockTimeout",
+    duration(1),
+    30_000,
+    "How long a publisher waits for room in a queue whose onOverflow is block, before it gets the overflow as an error.",
+)
+MAX_TOPICS = declare("topic.maxEntries", integer(1), 1_000_000, "Topics that may exist.")
+MAX_SUBSCRIPTIONS = declare("session.maxSubscriptions", integer(1), 100_000, "Subscriptions that one session may have.")
 CALLBACK_QUEUE = _declare_queue("callback", 1000, "a session")
 CALLBACK_OVERFLOW = _declare_overflow("callback")
 SUBJECT_QUEUE = _declare_queue("subject", 1000, "a login name")
 SUBJECT_OVERFLOW = _declare_overflow("subject")
 HISTORY_QUEUE = _declare_queue("history", 10, "a topic's history")
+DEAD_LETTERS = _declare_queue("deadMessage", 1000, "dead messages that were persistent")
 SESSION_STORAGE = _declare_storage("session", "sessions")
 SUBSCRIPTION_STORAGE = _declare_storage("subscribe", "subscriptions")

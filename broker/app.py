@@ -1,0 +1,176 @@
+"""The composition root: configuration, store, core, plugins and run levels become one service."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from broker import __version__
+from broker.auth.wiring import Security, make_security
+from broker.config import declared
+from broker.config.core_options import NODE_ID, RUN_LEVEL
+from broker.config.properties import Properties
+from broker.core.broker import Broker
+from broker.core.configuration import settings_of
+from broker.core.node import Node
+from broker.errors import BrokerError
+from broker.ready import announce, ready_line
+from broker.runlevels.check import check
+from broker.runlevels.levels import RUNNING
+from broker.runlevels.pluginfile import read
+from broker.runlevels.service import Direction, RunLevels
+from broker.store.location import database_url
+from broker.store.memory import MemoryStore
+from broker.store.sql.store import SqlStore
+
+log = Logger()
+
+MEMORY_URL = "memory:"
+STORE_LEVEL = 1
+TOPICS_LEVEL = 2
+ADMIT_LEVEL = 7
+"""Clients are served from this level on (spec xmlblaster §2)."""
+CORE = ("storage", "topics")
+"""What plugins may require that the core provides itself, before any plugin starts."""
+
+
+class Application(Service):
+    """The broker as a service of twistd.
+
+    Args:
+        data: directory of the database and everything else that must survive; made where it is missing.
+        properties: the configuration.
+        plugin_file: plugin file, or ``None`` for the one of the package.
+        reactor: the reactor.
+
+    Attributes:
+        failure: why the broker could not start.
+        broker: the core, from run level 2 on.
+        run_levels: starts and stops everything.
+    """
+
+    def __init__(self, data: Path, properties: Properties, plugin_file: Path | None, reactor: Any) -> None:
+        self.data = data
+        self.properties = properties
+        self.reactor = reactor
+        self.failure: BrokerError | None = None
+        self.broker: Broker
+        self.run_levels: RunLevels
+        self.store: Any = None
+        self._plugin_file = plugin_file
+        self._security: Security | None = None
+        self._starting: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Go to the configured run level once the reactor runs."""
+        super().startService()
+        self.reactor.callWhenRunning(self._begin)
+
+    def stopService(self) -> Deferred[None]:
+        """Go to run level 0: everything is committed, connections and ports are closed.
+
+        Fires when that is done.
+        """
+        super().stopService()
+        return ensureDeferred(self._end())
+
+    async def change_run_level(self, level: int) -> None:
+        """Go to another run level; ports are open at level 9 only.
+
+        Args:
+            level: 0, 3, 6 or 9.
+
+        Raises:
+            BrokerError: see :meth:`broker.runlevels.service.RunLevels.change`, or a port can not be opened.
+        """
+        if level < RUNNING:
+            await self._close_ports()
+        await self.run_levels.change(level)
+        if level == RUNNING:
+            await self._open_ports()
+            announce(ready_line(self.run_levels.level, self.run_levels.name, self.run_levels.ports()))
+
+    def _begin(self) -> None:
+        if self.running:
+            self._starting = ensureDeferred(self._start())
+            self._starting.addErrback(self._failed)
+
+    async def _start(self) -> None:
+        registry = declared.load()
+        registry.validate(self.properties)
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        plan = check(read(self._plugin_file), self.properties, CORE)
+        registry.report(self.properties)
+        self.run_levels = RunLevels(plan, self, [self._step])
+        log.info(
+            "broker {version}, node {node}, data in {data}", version=__version__, node=self._node_id, data=self.data
+        )
+        await self.change_run_level(RUN_LEVEL.get(self.properties))
+
+    async def _end(self) -> None:
+        if hasattr(self, "run_levels"):
+            await self.change_run_level(0)
+
+    def _failed(self, failure: Failure) -> None:
+        if isinstance(failure.value, BrokerError):
+            if not self.running:  # told to stop while it was starting
+                return
+            self.failure = failure.value
+            log.critical("the broker can not start: {reason}", reason=failure.value)
+            print(f"the broker can not start: {failure.value.message}", file=sys.__stderr__)
+        else:
+            self.failure = BrokerError("internal.unknown", failure.getErrorMessage())
+            log.failure("the broker can not start", failure)
+        if self.reactor.running:
+            self.reactor.stop()
+
+    @property
+    def _node_id(self) -> str:
+        return NODE_ID.get(self.properties)
+
+    async def _step(self, level: int, name: str, direction: Direction) -> None:
+        if direction is Direction.UP:
+            if level == STORE_LEVEL:
+                await self._open_store()
+            elif level == TOPICS_LEVEL:
+                await self._make_broker()
+            elif level == ADMIT_LEVEL:
+                self.broker.start()
+        elif level == ADMIT_LEVEL - 1:
+            self.broker.stop()
+        elif level == 0 and self.store is not None:
+            store, self.store = self.store, None
+            await store.close()
+
+    async def _open_store(self) -> None:
+        url = database_url(self.properties, self.data)
+        self.store = MemoryStore(self.reactor) if url == MEMORY_URL else SqlStore(url, self.reactor)
+        await self.store.open()
+
+    async def _make_broker(self) -> None:
+        self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
+        node = Node(self._node_id, self.reactor, self.store, settings_of(self.properties))
+        self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
+        await self.broker.recovery.topics()
+
+    async def _open_ports(self) -> None:
+        for plugin in self._listeners():
+            try:
+                await plugin.listen()
+            except BrokerError:
+                await self._close_ports()
+                raise
+
+    async def _close_ports(self) -> None:
+        for plugin in self._listeners():
+            await plugin.unlisten()
+
+    def _listeners(self) -> list[Any]:
+        plugins = [self.run_levels.plugin(each) for each in self.run_levels.running]
+        return [plugin for plugin in plugins if hasattr(plugin, "listen")]

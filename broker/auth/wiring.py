@@ -1,0 +1,90 @@
+"""Authentication and authorization as the properties ask for them (spec xmlblaster §13)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from broker.auth.accounts import StoredAccounts
+from broker.auth.anyone import Anyone, Simple
+from broker.auth.authority import PermitAll
+from broker.auth.executor import PoolExecutor
+from broker.auth.htpasswd import HtpasswdFile
+from broker.auth.services import SecurityServices
+from broker.auth.throttle import LoginThrottle
+from broker.config.kinds import BOOLEAN, TEXT, integer
+from broker.config.options import declare
+from broker.config.properties import Properties
+
+log = Logger()
+
+SECRET_FILE = declare(
+    "Security.Server.Plugin.htpasswd.secretfile",
+    TEXT,
+    "",
+    "htpasswd file for the security service 'htpasswd'; empty: the accounts of 'broker user'; NONE: anyone may log in, "
+    "but from this machine only.",
+)
+PARTIAL_USERS = declare(
+    "Security.Server.Plugin.htpasswd.allowPartialUsername",
+    BOOLEAN,
+    False,
+    "Names in the htpasswd file also match as the beginning or end of a login name.",
+)
+ALLOW_SIMPLE = declare(
+    "Security.Server.allowSimpleDriver",
+    BOOLEAN,
+    False,
+    "Serve the security service 'simple', which lets anyone in, but from this machine only.",
+)
+LOGIN_FAILURES = declare(
+    "login.maxFailures", integer(1), 10, "Failed logins of one address in a minute; further ones wait and fail."
+)
+THROTTLE_LOOPBACK = declare("login.throttleLoopback", BOOLEAN, True, "Count failed logins from this machine, too.")
+
+NO_FILE = "NONE"
+
+
+class Security(NamedTuple):
+    """What the broker checks logins and requests with.
+
+    Args:
+        services: authenticates.
+        authorizer: an :class:`broker.ports.IAuthorizer`.
+    """
+
+    services: SecurityServices
+    authorizer: Any
+
+
+def make_security(properties: Properties, store: Any, reactor: Any, threads: ThreadPool) -> Security:
+    """Make the security services.
+
+    Args:
+        properties: the configuration.
+        store: an :class:`broker.ports.IStore`, for the accounts.
+        reactor: for time and threads.
+        threads: that compute password hashes.
+
+    Raises:
+        BrokerError: ``resource.*`` where the htpasswd file can not be used.
+    """
+    run = PoolExecutor(reactor, threads)
+    accounts = StoredAccounts(store, run)
+    throttle = LoginThrottle(failures=LOGIN_FAILURES.get(properties), loopback=THROTTLE_LOOPBACK.get(properties))
+    simple = None
+    if ALLOW_SIMPLE.get(properties):
+        simple = Simple()
+        log.warn("Anyone on this machine may log in with the security service 'simple'")
+    secret_file = SECRET_FILE.get(properties).strip()
+    if not secret_file:
+        return Security(SecurityServices(accounts, throttle, reactor, simple=simple), PermitAll())
+    if secret_file == NO_FILE:
+        log.warn("{option}=NONE: anyone on this machine may log in under any name", option=SECRET_FILE.name)
+        services = SecurityServices(accounts, throttle, reactor, htpasswd=Anyone(), simple=simple)
+        return Security(services, PermitAll())
+    htpasswd = HtpasswdFile(Path(secret_file), run, allow_partial_usernames=PARTIAL_USERS.get(properties))
+    return Security(SecurityServices(accounts, throttle, reactor, htpasswd=htpasswd, simple=simple), htpasswd)

@@ -1,0 +1,468 @@
+"""Delivery of a session's queue to its receiver (spec xmlblaster §11, design D7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from broker.core.queues import Entry, Queue
+from broker.errors import BrokerError, Code
+from broker.model.connect import AddressQos
+from broker.model.records import NEWEST_ONLY, ONEWAY
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+    from twisted.python.failure import Failure
+
+log = Logger()
+
+SECOND = 1000
+MINIMUM_PING_INTERVAL = 10
+DEFAULT_PING_TIMEOUT = 60 * SECOND
+UNLIMITED = 2_147_483_647
+"""Response timeouts of this many milliseconds (or none) mean for ever (spec §20.1)."""
+
+
+class ConnectionState(Enum):
+    """What is known of the receiver (spec §6)."""
+
+    UNDEF = "UNDEF"
+    ALIVE = "ALIVE"
+    POLLING = "POLLING"
+    DEAD = "DEAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How deliveries to one receiver behave, with all defaults applied (spec §4.1). Times in milliseconds."""
+
+    ping_interval: int = 60_000
+    retries: int = 0
+    delay: int = 60_000
+    oneway: bool = False
+    burst_entries: int = 1
+    burst_bytes: int = -1
+    collect_time: int = 0
+    stall_on_ping_timeout: bool = False
+    ping_timeout: int = DEFAULT_PING_TIMEOUT
+    update_timeout: int = 0
+
+    @classmethod
+    def of(cls, address: AddressQos | None) -> Delivery:
+        """The settings of a callback address; the defaults where there is none."""
+        if address is None:
+            return cls()
+        numbers = {each.name: each.python for each in address.attributes}
+
+        def timeout(name: str, default: int) -> int:
+            value = numbers.get(name, default)
+            if isinstance(value, str) and value.strip().isdigit():
+                value = int(value)
+            if not isinstance(value, int) or value <= 0:
+                return default
+            return 0 if value >= UNLIMITED else value
+
+        interval = 60_000 if address.ping_interval is None else address.ping_interval
+        if 0 < interval < MINIMUM_PING_INTERVAL:
+            interval = MINIMUM_PING_INTERVAL
+        return cls(
+            ping_interval=interval,
+            retries=address.retries if address.retries is not None else 0,
+            delay=max(0, address.delay) if address.delay is not None else 60_000,
+            oneway=bool(address.oneway),
+            burst_entries=address.burst_entries if address.burst_entries else 1,
+            burst_bytes=address.burst_bytes if address.burst_bytes is not None else -1,
+            collect_time=max(0, address.collect_time or 0),
+            stall_on_ping_timeout=bool(address.stall_on_ping_timeout),
+            ping_timeout=timeout("pingResponseTimeout", DEFAULT_PING_TIMEOUT),
+            update_timeout=timeout("updateResponseTimeout", 0),
+        )
+
+
+class Dispatch:
+    """Takes entries off a queue and delivers them, one unanswered update at a time.
+
+    Args:
+        node: the :class:`broker.core.node.Node`: clock, wake-ups and stale entries.
+        queue: the session's queue.
+        name: of the session, for the log.
+        delivery: settings.
+        active: whether delivery runs (``dispatcherActive``).
+        on_dead_letters: told the entries that can not be delivered, and why; they are settled already.
+        on_state: told that the state or ``active`` changed.
+        on_dead: told that the receiver is given up.
+
+    Attributes:
+        state: of the receiver.
+        outbound: the connection, an :class:`broker.ports.IOutbound`, or ``None``.
+        dial: makes an outbound connection to a callback server, where the client named one.
+        stalled: a ping is overdue.
+    """
+
+    __slots__ = (
+        "_active",
+        "_attempts",
+        "_collect",
+        "_collected",
+        "_delivered",
+        "_dialling",
+        "_node",
+        "_on_dead",
+        "_on_dead_letters",
+        "_on_state",
+        "_ping",
+        "_retry",
+        "_taken",
+        "_timeout",
+        "awake",
+        "delivery",
+        "dial",
+        "last_error",
+        "name",
+        "outbound",
+        "queue",
+        "stalled",
+        "state",
+        "updates",
+    )
+
+    def __init__(
+        self,
+        node: Any,
+        queue: Queue,
+        name: str,
+        delivery: Delivery,
+        active: bool,
+        on_dead_letters: Callable[[list[Entry], BrokerError], None],
+        on_state: Callable[[], None],
+        on_dead: Callable[[BrokerError], None],
+    ) -> None:
+        self.queue = queue
+        self.name = name
+        self.delivery = delivery
+        self.state = ConnectionState.UNDEF
+        self.outbound: Any = None
+        self.dial: Callable[[], Any] | None = None
+        self.stalled = False
+        self.awake = False
+        self.updates = 0
+        self.last_error: BrokerError | None = None
+        self._node = node
+        self._active = active
+        self._on_dead_letters = on_dead_letters
+        self._on_state = on_state
+        self._on_dead = on_dead
+        self._taken: list[Entry] = []
+        self._delivered: Callable[[], None] | None = None
+        self._attempts = 0
+        self._collected = False
+        self._dialling: Any = None
+        self._collect: IDelayedCall | None = None
+        self._ping: IDelayedCall | None = None
+        self._retry: IDelayedCall | None = None
+        self._timeout: IDelayedCall | None = None
+        queue.on_ready = self.wake
+
+    @property
+    def active(self) -> bool:
+        """Whether delivery runs; entries only gather while it does not."""
+        return self._active
+
+    @active.setter
+    def active(self, active: bool) -> None:
+        if active != self._active:
+            self._active = active
+            self._on_state()
+        self.wake()
+
+    @property
+    def in_flight(self) -> int:
+        """Entries that were sent and are not answered."""
+        return len(self._taken)
+
+    def wake(self) -> None:
+        """Deliver what can be delivered, at the end of this turn."""
+        if not self.awake:
+            self.awake = True
+            self._node.wake(self)
+
+    def attach(self, outbound: Any) -> None:
+        """Deliver to this connection from now on; an earlier one is closed.
+
+        Args:
+            outbound: an :class:`broker.ports.IOutbound`.
+        """
+        old, self.outbound = self.outbound, outbound
+        self._stop_timers()
+        self._return_taken()
+        if old is not None and old is not outbound:
+            old.close("another connection took over the session")
+        self._attempts = 0
+        self._become(ConnectionState.ALIVE)
+        self._schedule_ping()
+        self.wake()
+
+    def lost(self, outbound: Any, error: BrokerError) -> None:
+        """The connection is gone, or a delivery to it got no answer.
+
+        Args:
+            outbound: which; a connection that was replaced already changes nothing.
+            error: why.
+        """
+        if outbound is not self.outbound or self.state is ConnectionState.DEAD:
+            return
+        self.outbound = None
+        self._stop_timers()
+        self._return_taken()
+        self._wait_for_receiver(error)
+
+    def acknowledged(self) -> None:
+        """The receiver has answered the outstanding update."""
+        taken = self._taken
+        if not taken:
+            return
+        self._taken = []
+        self._attempts = 0
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+        for entry in taken:
+            if entry.fanout is not None:
+                entry.fanout.delivered = True
+        self.queue.settle(taken)
+        if self._delivered is not None and not self.queue.entries:
+            self._delivered()
+        self.pump()
+
+    def refused(self, error: BrokerError) -> None:
+        """The receiver has answered the outstanding update with an exception (spec §11).
+
+        Args:
+            error: what the client threw.
+        """
+        self.last_error = error
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+        code = str(error.code)
+        if code in (Code.COMMUNICATION_USER_HOLDBACK, Code.USER_UPDATE_HOLDBACK):
+            self._return_taken(failed=False)
+            self.active = False
+            return
+        if error.is_communication:
+            self._return_taken()
+            self._wait_for_receiver(error)
+            return
+        if not code.startswith("user"):
+            error = BrokerError(Code.USER_UPDATE_INTERNAL_ERROR, f"{code}: {error.message}", error.location)
+        taken, self._taken = self._taken, []
+        self._dead_letter(taken, error)
+        self.wake()
+
+    def ponged(self) -> None:
+        """The receiver has answered a ping."""
+        self.stalled = False
+        if self._ping is not None:
+            self._ping.cancel()
+        self._schedule_ping()
+
+    def resume(self) -> None:
+        """The connection's buffer has room again."""
+        self.wake()
+
+    def pump(self) -> None:
+        """Deliver as much as the receiver takes now."""
+        outbound = self.outbound
+        queue = self.queue
+        if outbound is None or self._taken or not self._active or not queue.entries:
+            return
+        if self.state is not ConnectionState.ALIVE:
+            return
+        delivery = self.delivery
+        if delivery.collect_time and not self._collected:
+            if self._collect is None:
+                self._collect = self._node.later(delivery.collect_time, self._collecting_ended)
+            return
+        while outbound.writable:
+            entries = queue.take(delivery.burst_entries, delivery.burst_bytes)
+            if not entries:
+                break
+            entries = self._without_stale(entries)
+            if not entries:
+                continue
+            self.updates += len(entries)
+            if delivery.oneway or entries[0].flags & ONEWAY:
+                outbound.deliver(entries, True)
+                queue.settle(entries)
+                continue
+            self._taken = entries
+            if delivery.update_timeout:
+                self._timeout = self._node.later(delivery.update_timeout, self._timed_out)
+            outbound.deliver(entries, False)
+            break
+        self._collected = False
+
+    def on_empty(self, callback: Callable[[], None] | None) -> None:
+        """Call back once when the queue is empty; at once if it is or nothing is being delivered."""
+        if callback is not None and (not self.queue.entries or self.outbound is None or not self._active):
+            self._delivered = None
+            callback()
+        else:
+            self._delivered = callback
+
+    def stop(self) -> None:
+        """The session ends: nothing is delivered any more; what was sent and not answered is queued again."""
+        outbound, self.outbound = self.outbound, None
+        self._stop_timers()
+        self._return_taken()
+        self._delivered = None
+        self.state = ConnectionState.DEAD
+        if outbound is not None:
+            outbound.close("the session ended")
+
+    def suspend(self) -> None:
+        """The broker pauses: the connection is let go of, nothing is delivered, and nothing is held against the client."""
+        outbound, self.outbound = self.outbound, None
+        self._stop_timers()
+        self._return_taken(failed=False)
+        self._delivered = None
+        if self.state is not ConnectionState.DEAD:
+            self.state = ConnectionState.UNDEF
+        if outbound is not None:
+            outbound.close("the broker stops")
+
+    def start_polling(self) -> None:
+        """Wait for the receiver, as after recovery; one that can be dialled is dialled now."""
+        self._become(ConnectionState.POLLING)
+        if self.dial is not None:
+            self._call_receiver()
+        else:
+            self._schedule_retry()
+
+    def _without_stale(self, entries: list[Entry]) -> list[Entry]:
+        node = self._node
+        if not node.erased and not any(entry.message.expires or entry.flags & NEWEST_ONLY for entry in entries):
+            return entries
+        stale = [entry for entry in entries if node.is_stale(entry)]
+        if not stale:
+            return entries
+        self.queue.settle(stale)
+        return [entry for entry in entries if entry not in stale]
+
+    def _return_taken(self, *, failed: bool = True) -> None:
+        taken, self._taken = self._taken, []
+        if taken:
+            self.queue.put_back(taken, failed=failed)
+
+    def _dead_letter(self, entries: list[Entry], error: BrokerError) -> None:
+        self.queue.settle(entries)
+        self._on_dead_letters(entries, error)
+
+    def _become(self, state: ConnectionState) -> None:
+        if state is not self.state:
+            self.state = state
+            self._on_state()
+
+    def _wait_for_receiver(self, error: BrokerError) -> None:
+        self.last_error = error
+        delivery = self.delivery
+        self._attempts += 1
+        if delivery.retries == 0 or (0 < delivery.retries < self._attempts):
+            self._give_up(error)
+            return
+        self._become(ConnectionState.POLLING)
+        self._schedule_retry()
+
+    def _give_up(self, error: BrokerError) -> None:
+        self._stop_timers()
+        self._become(ConnectionState.DEAD)
+        self._on_dead(error)
+
+    def _schedule_retry(self) -> None:
+        waits_for_ever = self.dial is None and self.outbound is None and self.delivery.retries < 0
+        if self._retry is None and not waits_for_ever:
+            self._retry = self._node.later(max(self.delivery.delay, 1), self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        if self.state is not ConnectionState.POLLING:
+            return
+        if self.outbound is not None:  # the client asked for a pause; its connection is still there
+            self._become(ConnectionState.ALIVE)
+            self.wake()
+        elif self.dial is not None:
+            self._call_receiver()
+        else:
+            self._wait_for_receiver(BrokerError(Code.COMMUNICATION_POLLING, "the client has not come back"))
+
+    def _call_receiver(self) -> None:
+        if self._dialling is None and self.dial is not None:
+            self._dialling = self.dial()
+            self._dialling.addCallbacks(self._dialled, self._dial_failed)
+
+    def _dialled(self, outbound: Any) -> None:
+        self._dialling = None
+        if self.state is ConnectionState.DEAD:
+            outbound.close("the session ended")
+        else:
+            self.attach(outbound)
+
+    def _dial_failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        self._dialling = None
+        if self.state is ConnectionState.POLLING:
+            self._wait_for_receiver(BrokerError(Code.COMMUNICATION_NO_CONNECTION, failure.getErrorMessage()))
+
+    def _collecting_ended(self) -> None:
+        self._collect = None
+        self._collected = True
+        self.pump()
+
+    def _timed_out(self) -> None:
+        self._timeout = None
+        outbound = self.outbound
+        error = BrokerError(Code.COMMUNICATION_RESPONSE_TIMEOUT, "no answer to an update in time")
+        self.lost(outbound, error)
+        if outbound is not None:
+            outbound.close(error.message)
+
+    def _schedule_ping(self) -> None:
+        self._ping = None
+        if self.delivery.ping_interval > 0 and self.outbound is not None:
+            self._ping = self._node.later(self.delivery.ping_interval, self._send_ping)
+
+    def _send_ping(self) -> None:
+        outbound = self.outbound
+        if outbound is None:
+            self._ping = None
+            return
+        self._ping = self._node.later(self.delivery.ping_timeout, self._ping_unanswered)
+        outbound.ping()
+
+    def _ping_unanswered(self) -> None:
+        self._ping = None
+        if self.delivery.stall_on_ping_timeout:
+            self.stalled = True
+            self._schedule_ping()
+            return
+        outbound = self.outbound
+        error = BrokerError(Code.COMMUNICATION_TIMEOUT, "no answer to a ping in time")
+        log.info("{name}: {reason}", name=self.name, reason=error.message)
+        self.lost(outbound, error)
+        if outbound is not None:
+            outbound.close(error.message)
+
+    def _stop_timers(self) -> None:
+        for call in (self._collect, self._ping, self._retry, self._timeout):
+            if call is not None and call.active():
+                call.cancel()
+        self._collect = self._ping = self._retry = self._timeout = None
+        if self._dialling is not None:
+            dialling, self._dialling = self._dialling, None
+            dialling.cancel()

@@ -1,0 +1,230 @@
+"""The history of a topic: its newest messages (spec xmlblaster §8.4)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from broker.core.message import Message
+from broker.core.queues import ENTRY_OVERHEAD, Entry, QueueLimits
+from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
+
+EVERYTHING = 2**62
+HISTORY_RANK = 0
+"""Histories are ordered by age alone, so all their entries have one rank."""
+
+
+class Cold(NamedTuple):
+    """An entry that is on disk only."""
+
+    seq: int
+    message_id: int
+    size: int
+
+
+class History:
+    """The newest messages of a topic, the oldest dropped without a word when it is full.
+
+    The newest are in memory up to the cache limits, older ones on disk only. After a crash nothing is in memory until
+    :meth:`load` is awaited; new messages may be put before.
+
+    Args:
+        id: of the topic.
+        limits: how much is kept.
+        store: an :class:`broker.ports.IStore`.
+        sequence: gives the next entry number.
+        revive: makes a message from its record.
+    """
+
+    __slots__ = ("_bytes", "_cold", "_hot", "_hot_bytes", "_revive", "_sequence", "_store", "id", "limits", "unread")
+
+    def __init__(
+        self,
+        id: int,
+        limits: QueueLimits,
+        store: Any,
+        sequence: Callable[[], int],
+        revive: Callable[[MessageRecord], Message],
+    ) -> None:
+        self.id = id
+        self.limits = limits
+        self.unread = 0
+        self._store = store
+        self._sequence = sequence
+        self._revive = revive
+        self._hot: deque[Entry] = deque()
+        self._cold: deque[Cold] = deque()
+        self._bytes = 0
+        self._hot_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._hot) + len(self._cold) + self.unread
+
+    def __iter__(self) -> Iterator[Message]:
+        return (entry.message for entry in self._hot)
+
+    @property
+    def bytes(self) -> int:
+        """What the entries count for, in bytes; without those not loaded since recovery."""
+        return self._bytes
+
+    @property
+    def in_memory(self) -> int:
+        """How many entries are in memory."""
+        return len(self._hot)
+
+    @property
+    def newest(self) -> Message | None:
+        """The newest message in memory."""
+        return self._hot[-1].message if self._hot else None
+
+    def put(self, message: Message, *, durable: bool) -> None:
+        """Append a message and drop what is too old.
+
+        Args:
+            message: the newest message.
+            durable: keep it over a crash.
+        """
+        limits = self.limits
+        if limits.entries <= 0:
+            return
+        size = len(message.content) + ENTRY_OVERHEAD
+        entry = Entry(message, self._sequence(), size, "", 0)
+        if durable:
+            self._write(entry)
+        self._hot.append(entry)
+        self._bytes += size
+        self._hot_bytes += size
+        if len(self._hot) > limits.cache_entries or self._hot_bytes > limits.cache_bytes or self._overflows:
+            self.trim()
+
+    def trim(self) -> None:
+        """Drop what exceeds the limits, and swap what exceeds the cache limits."""
+        if self.unread:  # what is older is not known yet
+            return
+        limits = self.limits
+        while self._overflows:
+            self._drop_oldest()
+        hot = self._hot
+        while len(hot) > 1 and (len(hot) > limits.cache_entries or self._hot_bytes > limits.cache_bytes):
+            entry = hot.popleft()
+            self._hot_bytes -= entry.size
+            if not entry.stored:
+                entry.flags |= TRANSIENT
+                self._write(entry)
+            self._cold.append(Cold(entry.seq, entry.message.id, entry.size))
+
+    def restore(self, entries: int) -> None:
+        """Account for entries that recovery found on disk."""
+        self.unread += entries
+
+    async def load(self) -> None:
+        """Know the entries that recovery found: the newest come into memory, surplus ones are dropped."""
+        if not self.unread:
+            return
+        rows = await self._store.read_entries(self.id, HISTORY_RANK, -1, EVERYTHING)
+        if not self.unread:  # somebody else loaded them meanwhile
+            return
+        known = {entry.seq for entry in self._hot}
+        self.unread = 0
+        revived: list[Entry] = []
+        for row, record in rows:
+            if row.seq not in known:
+                revived.append(self._entry(row, record))
+                self._bytes += row.size
+                self._hot_bytes += row.size
+        self._hot.extendleft(reversed(revived))
+        self.trim()
+
+    async def latest(self, count: int) -> list[Message]:
+        """The newest messages, newest first.
+
+        Args:
+            count: at most this many; negative for all.
+        """
+        await self.load()
+        hot = [entry.message for entry in reversed(self._hot)]
+        if count < 0:
+            count = len(self)
+        missing = min(count - len(hot), len(self._cold))
+        if missing <= 0:
+            return hot[:count]
+        start = self._cold[-missing].seq - 1
+        rows = await self._store.read_entries(self.id, HISTORY_RANK, start, missing)
+        return hot + [self._revive(record) for _, record in reversed(rows)]
+
+    def discard(self, message_id: int) -> bool:
+        """Drop one message, if it is there.
+
+        Args:
+            message_id: of the message that expired or was consumed.
+        """
+        for entry in self._hot:
+            if entry.message.id == message_id:
+                self._hot.remove(entry)
+                self._hot_bytes -= entry.size
+                self._forget(entry)
+                return True
+        for cold in self._cold:
+            if cold.message_id == message_id:
+                self._cold.remove(cold)
+                self._settle_cold(cold)
+                return True
+        return False
+
+    def forget_unread(self) -> None:
+        """Account for an entry on disk that was settled without being loaded (expiry)."""
+        if self.unread:
+            self.unread -= 1
+
+    def clear(self) -> None:
+        """Drop all messages."""
+        if self._cold or self.unread or any(entry.stored for entry in self._hot):
+            self._store.settle_all(self.id)
+        for entry in self._hot:
+            if entry.stored:
+                entry.stored = False
+                entry.message.stored -= 1
+        self._hot.clear()
+        self._cold.clear()
+        self.unread = self._bytes = self._hot_bytes = 0
+
+    @property
+    def _overflows(self) -> bool:
+        limits = self.limits
+        return len(self._hot) + len(self._cold) > limits.entries or (self._bytes > limits.bytes and len(self._hot) > 1)
+
+    def _drop_oldest(self) -> None:
+        if self._cold:
+            self._settle_cold(self._cold.popleft())
+            return
+        entry = self._hot.popleft()
+        self._hot_bytes -= entry.size
+        self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        self._bytes -= entry.size
+        if entry.stored:
+            entry.stored = False
+            entry.message.stored -= 1
+            self._store.settle(self.id, HISTORY_RANK, entry.seq, entry.message.id)
+
+    def _settle_cold(self, cold: Cold) -> None:
+        self._bytes -= cold.size
+        self._store.settle(self.id, HISTORY_RANK, cold.seq, cold.message_id)
+
+    def _write(self, entry: Entry) -> None:
+        message = entry.message
+        if not message.stored:
+            self._store.put_message(message.record())
+        message.stored += 1
+        entry.stored = True
+        self._store.put_entry(EntryRecord(self.id, HISTORY_RANK, entry.seq, message.id, "", entry.flags, 0, entry.size))
+
+    def _entry(self, row: EntryRecord, record: MessageRecord) -> Entry:
+        message = self._revive(record)
+        message.stored += 1
+        entry = Entry(message, row.seq, row.size, "", row.flags)
+        entry.stored = True
+        return entry

@@ -1,0 +1,109 @@
+"""Messages: an envelope that many messages share, and the content of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from broker.model.key import Key
+from broker.model.qos import PublishQos
+from broker.model.records import MessageRecord
+
+NEVER = 0
+
+
+class Envelope:
+    """Everything about a message but its content and its number.
+
+    A publisher sends the same key and QoS again and again, so they are read once (design D10) and what protocols derive
+    from them is derived once.
+
+    Args:
+        key: the key, with its oid settled.
+        qos: the QoS as a receiver reads it: sender set, topic section removed, destinations normalised.
+        key_xml: the key as receivers get it.
+        qos_xml: the QoS as the publisher gave it; stored, and read again after a crash.
+
+    Attributes:
+        encodings: what protocols derived from this envelope, by protocol name.
+    """
+
+    __slots__ = ("encodings", "key", "key_xml", "oid", "persistent", "priority", "qos", "qos_xml", "rank")
+
+    def __init__(self, key: Key, qos: PublishQos, key_xml: bytes, qos_xml: bytes) -> None:
+        self.key = key
+        self.qos = qos
+        self.key_xml = key_xml
+        self.qos_xml = qos_xml
+        self.oid = key.oid
+        self.priority = qos.priority
+        self.rank = 9 - qos.priority
+        self.persistent = qos.persistent
+        self.encodings: dict[str, Any] = {}
+
+
+class Message:
+    """One published message.
+
+    Args:
+        id: receive timestamp in nanoseconds, unique within the node.
+        envelope: shared with other messages of the same kind.
+        content: opaque bytes.
+        expires: milliseconds since 1970, ``0`` never.
+
+    Attributes:
+        stored: entries of this object that are in the store; its record is there while this is above zero.
+        parsed: the content as a filter parsed it, kept so that many subscribers cost one parse.
+    """
+
+    __slots__ = ("content", "envelope", "expires", "id", "parsed", "stored")
+
+    def __init__(self, id: int, envelope: Envelope, content: bytes, expires: int = NEVER) -> None:
+        self.id = id
+        self.envelope = envelope
+        self.content = content
+        self.expires = expires
+        self.stored = 0
+        self.parsed: Any = None
+
+    @property
+    def key(self) -> Key:
+        """The key."""
+        return self.envelope.key
+
+    @property
+    def qos(self) -> PublishQos:
+        """The QoS as a receiver reads it."""
+        return self.envelope.qos
+
+    @property
+    def oid(self) -> str:
+        """The topic's name."""
+        return self.envelope.oid
+
+    @property
+    def is_ptp(self) -> bool:
+        """Whether it is addressed to subjects or sessions."""
+        return bool(self.envelope.qos.destinations)
+
+    def record(self) -> MessageRecord:
+        """The row of the store."""
+        envelope = self.envelope
+        return MessageRecord(
+            self.id,
+            envelope.oid,
+            envelope.qos.sender,
+            envelope.key_xml,
+            envelope.qos_xml,
+            self.content,
+            self.expires,
+        )
+
+    def remaining_life(self, now: int) -> int | None:
+        """Milliseconds until it expires (never below 0), ``None`` where it does not.
+
+        Args:
+            now: milliseconds since 1970.
+        """
+        if self.expires:
+            return max(0, self.expires - now)
+        return 0 if self.envelope.qos.life_time == 0 else None

@@ -1,0 +1,250 @@
+"""What one running broker knows: its subjects, sessions and topics, its store and its clock."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from broker.core.dispatch import Dispatch
+from broker.core.history import History
+from broker.core.ids import Ids
+from broker.core.message import Envelope, Message
+from broker.core.queues import Entry, Queue, QueueLimits
+from broker.core.sessions import Session
+from broker.core.settings import Settings
+from broker.core.subjects import Subject
+from broker.core.subscriptions import Interest, Subscription
+from broker.core.topics import Topic
+from broker.errors import BrokerError, Code
+from broker.model.address import SessionName, parse_session_name, stripped_node_id
+from broker.model.qos import Destination, PublishQos
+from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
+from broker.xmlio import read_key, read_publish_qos
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
+log = Logger()
+
+MOST_ENVELOPES = 4096
+MOST_ERASED = 10_000
+
+
+class Node:
+    """The state that all parts of the core share.
+
+    Args:
+        id: of the node.
+        clock: an ``IReactorTime``; its seconds are wall clock, since 1970.
+        store: an opened :class:`broker.ports.IStore`.
+        settings: defaults and limits.
+        host: address of the broker, informative in secret session ids.
+    """
+
+    def __init__(self, id: str, clock: Any, store: Any, settings: Settings, host: str = "127.0.0.1") -> None:
+        self.id = id
+        self.stripped_id = stripped_node_id(id)
+        self.host = host
+        self.clock = clock
+        self.store = store
+        self.settings = settings
+        self.ids = Ids(clock.seconds)
+        self.started = self.now()
+        self.name = SessionName(id, "__RequestBroker_internal")
+        self.subjects: dict[str, Subject] = {}
+        self.sessions: dict[str, Session] = {}
+        self.topics: dict[str, Topic] = {}
+        self.subscriptions: dict[str, Subscription] = {}
+        self.interest = Interest()
+        self.queues: dict[int, Queue | History] = {}
+        self.stored_sessions = 0
+        self.stored_subscriptions = 0
+        self.erased: OrderedDict[str, int] = OrderedDict()
+        self._sequence = count(self.ids.next())
+        self._public_id = 0
+        self._awake: list[Dispatch] = []
+        self._envelopes: dict[tuple[str, bytes, bytes], Envelope] = {}
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self.clock.seconds() * 1000)
+
+    def later(self, milliseconds: int, call: Callable[[], None]) -> IDelayedCall:
+        """Call back after a while."""
+        delayed: IDelayedCall = self.clock.callLater(milliseconds / 1000, call)
+        return delayed
+
+    def next_entry(self) -> int:
+        """The number of the next queue entry."""
+        return next(self._sequence)
+
+    def raise_floor(self, floor: int) -> None:
+        """Give only numbers above ``floor`` (after recovery)."""
+        self.ids.raise_floor(floor)
+        self._sequence = count(self.ids.next())
+
+    def next_public_id(self) -> int:
+        """A public session id for a client that chose none; unique within the node (spec §24 fact 1)."""
+        self._public_id -= 1
+        return self._public_id
+
+    def lower_public_id(self, taken: int) -> None:
+        """Give only public ids below one that is taken."""
+        self._public_id = min(self._public_id, taken)
+
+    def wake(self, dispatch: Dispatch) -> None:
+        """Let a dispatch deliver at the end of this turn, so that what one read brings goes out in one write."""
+        if not self._awake:
+            self.clock.callLater(0, self._deliver)
+        self._awake.append(dispatch)
+
+    def _deliver(self) -> None:
+        awake, self._awake = self._awake, []
+        for dispatch in awake:
+            dispatch.awake = False
+            dispatch.pump()
+
+    def queue(self, id: int, limits: QueueLimits) -> Queue:
+        """Make the queue of a session or subject."""
+        queue = self.queues[id] = Queue(id, limits, self.store, self.next_entry, self.revive)
+        return queue
+
+    def session_name(self, text: str) -> SessionName:
+        """Read a session or subject name that a peer gave."""
+        return parse_session_name(text, self.id)
+
+    def subject(self, name: str, max_sessions: int | None = None) -> Subject:
+        """Find or make a subject."""
+        subject = self.subjects.get(name)
+        if subject is None:
+            id = self.ids.next()
+            most = self.settings.max_sessions if max_sessions is None else max_sessions
+            subject = Subject(id, name, self.queue(id, self.settings.subject), self.now(), most)
+            self.subjects[name] = subject
+        return subject
+
+    def keep_subject(self, subject: Subject) -> None:
+        """Have the subject in the store, because entries of its queue are to be there."""
+        if not subject.stored:
+            subject.stored = True
+            self.store.put_subject(SubjectRecord(subject.id, subject.name))
+
+    def release_subject(self, subject: Subject) -> None:
+        """Forget a subject that has neither sessions nor messages."""
+        if subject.sessions or subject.ending or len(subject.queue) or subject.blocked:
+            return
+        self.subjects.pop(subject.name, None)
+        self.queues.pop(subject.id, None)
+        if subject.stored:
+            subject.stored = False
+            self.store.delete_subject(subject.id)
+
+    def topic(self, oid: str) -> Topic:
+        """Find or make a topic (spec §2.4: unknown topics are made and remembered).
+
+        Raises:
+            BrokerError: ``resource.exhaust`` where there are too many.
+        """
+        topic = self.topics.get(oid)
+        if topic is None:
+            if len(self.topics) >= self.settings.max_topics:
+                raise BrokerError(Code.RESOURCE_EXHAUST, f"there are {len(self.topics)} topics already", oid)
+            topic = self.make_topic(self.ids.next(), oid)
+        return topic
+
+    def make_topic(self, id: int, oid: str) -> Topic:
+        """Make a topic with a known number."""
+        history = History(id, self.settings.history, self.store, self.next_entry, self.revive)
+        self.queues[id] = history
+        topic = self.topics[oid] = Topic(id, oid, history)
+        return topic
+
+    def keep_topic(self, topic: Topic, *, changed: bool = False) -> None:
+        """Have the topic in the store, because something durable depends on it.
+
+        Args:
+            topic: the topic.
+            changed: its configuration changed.
+        """
+        if changed or not topic.stored:
+            topic.stored = True
+            self.store.put_topic(TopicRecord(topic.id, topic.oid, topic.key_xml, topic.qos_xml))
+
+    def check_topic(self, topic: Topic) -> None:
+        """Move a topic to the state that its history and subscribers ask for."""
+        topic.settle_state(self.later, self.settings.destroy_delay, lambda: self.remove_topic(topic))
+
+    def remove_topic(self, topic: Topic) -> None:
+        """Forget a topic for good."""
+        topic.die()
+        topic.history.clear()
+        for subscription in list(topic.subscriptions.values()):
+            topic.unsubscribe(subscription)
+        if self.topics.get(topic.oid) is topic:
+            del self.topics[topic.oid]
+        self.queues.pop(topic.id, None)
+        if topic.stored:
+            topic.stored = False
+            self.store.delete_topic(topic.id)
+
+    def message(self, envelope: Envelope, content: bytes) -> Message:
+        """A new message."""
+        life_time = envelope.qos.life_time
+        expires = self.now() + life_time if life_time > 0 else 0
+        return Message(self.ids.next(), envelope, content, expires)
+
+    def revive(self, record: MessageRecord) -> Message:
+        """A message from the store."""
+        known = (record.sender, record.key, record.qos)
+        envelope = self._envelopes.get(known)
+        if envelope is None:
+            qos = self.received_qos(read_publish_qos(record.qos), record.sender)
+            envelope = Envelope(read_key(record.key), qos, record.key, record.qos)
+            if len(self._envelopes) >= MOST_ENVELOPES:
+                self._envelopes.clear()
+            self._envelopes[known] = envelope
+        return Message(record.id, envelope, record.content, record.expires)
+
+    def received_qos(self, qos: PublishQos, sender: str) -> PublishQos:
+        """The QoS as receivers read it: sender set, topic section removed, local destinations relative (spec §4.5).
+
+        Args:
+            qos: as published.
+            sender: absolute session name of the publisher.
+        """
+        life_time = qos.life_time
+        most = self.settings.max_life_time
+        if life_time < 0:
+            life_time = self.settings.life_time
+        if most >= 0 and (life_time < 0 or life_time > most):
+            life_time = most
+        destinations = tuple(self._normalised(each) for each in qos.destinations)
+        return replace(qos, sender=sender, topic=None, life_time=life_time, destinations=destinations, routes=())
+
+    def _normalised(self, destination: Destination) -> Destination:
+        name = self.session_name(destination.name)
+        return replace(destination, name=name.relative if name.node == self.id else name.absolute)
+
+    def forget_messages(self, oid: str) -> None:
+        """Deliver no message any more that was published on this topic until now (erase with forceDestroy)."""
+        self.erased[oid] = self.ids.next()
+        self.erased.move_to_end(oid)
+        if len(self.erased) > MOST_ERASED:
+            self.erased.popitem(last=False)
+
+    def is_stale(self, entry: Entry) -> bool:
+        """Whether an entry is not to be delivered any more (spec §8.3, ``__newestOnly``, §2.7)."""
+        message = entry.message
+        if message.expires and message.expires <= self.now() and message.envelope.qos.force_destroy:
+            return True
+        if entry.flags & NEWEST_ONLY:
+            subscription = self.subscriptions.get(entry.subscription_id)
+            if subscription is not None and subscription.newest > message.id:
+                return True
+        erased = self.erased.get(message.envelope.oid)
+        return erased is not None and message.id <= erased and not message.envelope.qos.destinations

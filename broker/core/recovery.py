@@ -1,0 +1,125 @@
+"""Standing up again after a stop or a crash (design D2, D12; spec xmlblaster §7, §8.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from broker.core.queues import Queue
+from broker.errors import BrokerError
+from broker.model.records import Recovered, SessionRecord
+from broker.xmlio import read_key, read_publish_qos
+
+if TYPE_CHECKING:
+    from broker.core.node import Node
+    from broker.core.querying import Querying
+    from broker.core.registry import SessionRegistry
+    from broker.core.sessions import Session
+
+log = Logger()
+
+
+class Recovery:
+    """Rebuilds the node from what the store has; no message is read.
+
+    Args:
+        node: shared state; empty.
+        sessions: stands up sessions.
+        querying: stands up subscriptions.
+    """
+
+    def __init__(self, node: Node, sessions: SessionRegistry, querying: Querying) -> None:
+        self._node = node
+        self._sessions = sessions
+        self._querying = querying
+        self._found: Recovered | None = None
+
+    async def topics(self) -> None:
+        """Read the store and stand up the topics (run level 2)."""
+        found = self._found = await self._node.store.recover()
+        node = self._node
+        node.raise_floor(found.last_id)
+        for record in found.topics:
+            topic = node.make_topic(record.id, record.oid)
+            topic.stored = True
+            try:
+                if record.key:
+                    section = read_publish_qos(record.qos) if record.qos else None
+                    config = section.topic if section is not None else None
+                    topic.configure(read_key(record.key), record.key, record.qos, config, node.settings.history)
+            except BrokerError as error:
+                log.error("topic {oid} is recovered without its configuration: {reason}", oid=record.oid, reason=error)
+        by_id = {topic.id: topic for topic in node.topics.values()}
+        for depth in found.depths:
+            published = by_id.get(depth.queue_id)
+            if published is not None:
+                published.history.restore(depth.entries)
+                published.used = True
+
+    async def sessions(self) -> None:
+        """Stand up subjects, sessions, subscriptions and their queues (the session persistence plugin)."""
+        found, self._found = self._found, None
+        if found is None:
+            return
+        node = self._node
+        for subject_record in found.subjects:
+            subject = node.subject(subject_record.name)
+            node.queues.pop(subject.id, None)
+            subject.id = subject.queue.id = subject_record.id
+            subject.stored = True
+            node.queues[subject.id] = subject.queue
+        by_id: dict[int, Session] = {}
+        lost: list[SessionRecord] = []
+        for record in found.sessions:
+            try:
+                session = self._sessions.recover(record)
+            except BrokerError as error:
+                log.error("a session of {subject} can not be recovered: {reason}", subject=record.subject, reason=error)
+                session = None
+            if session is None:
+                lost.append(record)
+            else:
+                by_id[record.id] = session
+        for subscription in found.subscriptions:
+            owner = by_id.get(subscription.session_id)
+            try:
+                if owner is not None:
+                    self._querying.recover(subscription, owner)
+                    continue
+                log.warn("subscription {id} has lost its session", id=subscription.id)
+            except BrokerError as error:
+                log.error("subscription {id} can not be recovered: {reason}", id=subscription.id, reason=error)
+            node.store.delete_subscription(subscription.id)
+        moved = {record.id: self._give_back(record) for record in lost}
+        for depth in found.depths:
+            queue = node.queues.get(moved.get(depth.queue_id, depth.queue_id))
+            if isinstance(queue, Queue):
+                queue.restore(depth.rank, depth.entries, depth.bytes)
+            elif queue is None:
+                log.error("{count} entries belong to no queue: dropped", count=depth.entries)
+                node.store.settle_all(depth.queue_id)
+        for topic in list(node.topics.values()):
+            node.check_topic(topic)
+        for subject in list(node.subjects.values()):
+            node.release_subject(subject)
+        log.info(
+            "recovered {sessions} sessions, {subscriptions} subscriptions, {topics} topics, {entries} queued messages",
+            sessions=len(by_id),
+            subscriptions=len(node.subscriptions),
+            topics=len(node.topics),
+            entries=sum(depth.entries for depth in found.depths),
+        )
+
+    def _give_back(self, record: SessionRecord) -> int:
+        """Hand what is queued for a session that can not come back to its subject.
+
+        Returns:
+            The id of the subject's queue.
+        """
+        node = self._node
+        subject = node.subject(record.subject)
+        node.keep_subject(subject)
+        node.store.move_all(record.id, subject.id, -1)
+        node.store.delete_session(record.id)
+        return subject.id

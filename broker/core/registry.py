@@ -1,0 +1,497 @@
+"""Sessions come, are taken over, and end (spec xmlblaster §2.1, §2.2, §6, §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.logger import Logger
+
+from broker.core.dispatch import ConnectionState, Delivery, Dispatch
+from broker.core.ids import secret_session_id
+from broker.core.queues import Entry
+from broker.core.sessions import NATIVE, Session
+from broker.core.settings import limits_of, why_not_persistable
+from broker.core.subjects import Subject
+from broker.errors import BrokerError, Code
+from broker.model.address import MINIMUM_SUBJECT_LENGTH, SessionName
+from broker.model.connect import ConnectQos, SessionQos
+from broker.model.key import PTP_SUBSCRIPTION
+from broker.model.property import find, is_set
+from broker.model.records import TRANSIENT, SessionRecord
+from broker.xmlio import read_connect_qos, write_connect_qos
+
+if TYPE_CHECKING:
+    from broker.core.letters import DeadLetters
+    from broker.core.node import Node
+    from broker.core.subscriptions import Subscription
+
+log = Logger()
+
+
+class SessionRegistry:
+    """All sessions of the node.
+
+    Args:
+        node: shared state.
+        letters: for what a session that ends leaves behind.
+        drop_subscription: ends a subscription; set by :class:`broker.core.querying.Querying`.
+    """
+
+    def __init__(self, node: Node, letters: DeadLetters) -> None:
+        self._node = node
+        self._letters = letters
+        self.drop_subscription: Callable[[Subscription], None] = lambda subscription: None
+
+    async def connect(self, user: str, qos: ConnectQos, kind: str = NATIVE) -> tuple[Session, bool]:
+        """Find or make the session that a client asks for, after its credentials were checked.
+
+        Args:
+            user: the authenticated login name; empty where only the secret id speaks for the client.
+            qos: of the connect.
+            kind: of the protocol.
+
+        Returns:
+            The session, and whether it existed before. The caller attaches its connection once the answer is written.
+
+        Raises:
+            BrokerError: see spec §2.1 and §24 fact 13. Nothing changed then.
+        """
+        known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
+        if known is not None and (not user or known.subject.name == user):
+            self._take_over(known, qos)
+            return known, True
+        if not user:
+            raise BrokerError(Code.USER_ACCESS_DENIED, "the secret session id is not known")
+        name = self._wanted_name(user, qos)
+        await self._ended(name)
+        settings = self._node.settings
+        subject = self._node.subjects.get(user)
+        if subject is not None and subject.blocked:
+            raise BrokerError(Code.COMMUNICATION_SERVER_DENY, f"logins of {user} are blocked by an administrator")
+        existing = subject.sessions.get(name.public_id) if subject is not None and name.public_id > 0 else None
+        clear = settings.clear_sessions if qos.session.clear_sessions is None else qos.session.clear_sessions
+        if existing is not None:
+            self._check_same_client(existing, qos)
+        if clear and subject is not None:
+            for other in list(subject.sessions.values()):
+                if other is not existing:
+                    await self.end(other, BrokerError(Code.USER_NOT_CONNECTED, "another login cleared the session"))
+        if existing is not None and not existing.ended:
+            self._take_over(existing, qos)
+            return existing, True
+        return self._make(name, qos, kind), False
+
+    async def disconnect(self, session: Session, *, clear_sessions: bool, delete_subject_queue: bool) -> None:
+        """End a session because its client says so (spec §2.2).
+
+        Waits a little for the client to take what is queued for it. What was queued by subscriptions is dropped;
+        point-to-point messages go back to the subject, or become dead messages.
+
+        The subject's queue loses what is not persistent. A persistent message was acknowledged as such, so it waits for
+        the next login (xmlBlaster drops it).
+
+        Args:
+            session: the session.
+            clear_sessions: end the subject's other sessions too.
+            delete_subject_queue: drop what is not persistent from the subject's queue with its last session.
+        """
+        error = BrokerError(Code.USER_NOT_CONNECTED, f"{session.name.relative} has disconnected")
+        if session.queue.entries and session.dispatch.outbound is not None and self._node.settings.pending_sleep > 0:
+            await self._drained(session)
+        subject = session.subject
+        await self.end(session, error, by_client=True)
+        if clear_sessions:
+            for other in list(subject.sessions.values()):
+                await self.end(other, error)
+        if delete_subject_queue and not subject.sessions:
+            await self._dead_letter_subject(subject, error)
+        self._node.release_subject(subject)
+
+    async def end(self, session: Session, error: BrokerError, *, by_client: bool = False) -> None:
+        """End a session for whatever reason; everything it holds is let go of, in any case.
+
+        Args:
+            session: the session; one that has ended already changes nothing.
+            error: the reason, for dead messages.
+            by_client: drop what subscriptions queued instead of making dead messages of it.
+        """
+        if session.ended:
+            return
+        session.ended = True
+        node = self._node
+        subject = session.subject
+        node.sessions.pop(session.secret_id, None)
+        if subject.sessions.get(session.name.public_id) is session:
+            del subject.sessions[session.name.public_id]
+        if session.timer is not None and session.timer.active():
+            session.timer.cancel()
+        session.timer = None
+        session.plans.clear()
+        waiting = subject.ending.setdefault(session.name.public_id, [])
+        try:
+            for subscription in list(session.subscriptions.values()):
+                self.drop_subscription(subscription)
+            session.dispatch.stop()
+            session.queue.on_ready = None
+            while len(session.queue):
+                await session.queue.load()
+                entries = session.queue.take(-1, -1)
+                if not entries:
+                    raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} can not be read")
+                session.queue.settle(entries)
+                self._return_entries(session, entries, error, by_client=by_client)
+        finally:
+            if session.stored:
+                session.stored = False
+                node.store.delete_session(session.id)
+                if session.persistent:
+                    node.stored_sessions -= 1
+            node.queues.pop(session.id, None)
+            subject.ending.pop(session.name.public_id, None)
+            for waiter in waiting:
+                waiter.callback(None)
+            node.release_subject(subject)
+        log.info("{name} ended: {reason}", name=session.name.relative, reason=error.message)
+
+    def touch(self, session: Session) -> None:
+        """A request arrived: the session's time starts anew."""
+        session.seen = self._node.now()
+
+    def make_persistent(self, session: Session) -> None:
+        """Keep a session over a crash (requirement engine.persistence.session).
+
+        Raises:
+            BrokerError: ``resource.overflow.queue.entries`` where there are too many already;
+                ``user.configuration.notPersistable`` where it lacks the requisites and the configuration is strict.
+        """
+        if session.persistent:
+            return
+        lacks = why_not_persistable(session.name.public_id, session.qos)
+        if lacks:
+            if self._node.settings.strict_persistence:
+                raise BrokerError(Code.USER_CONFIGURATION_NOT_PERSISTABLE, lacks, session.name.absolute)
+            if not session.why_transient:
+                log.warn("{name} is served as a transient session: {lacks}", name=session.name.relative, lacks=lacks)
+            session.why_transient = lacks
+            return
+        if self._node.stored_sessions >= self._node.settings.stored_sessions:
+            raise BrokerError(
+                Code.RESOURCE_OVERFLOW_ENTRIES,
+                f"there are {self._node.stored_sessions} persistent sessions, the most that "
+                "persistence/session/maxEntries allows",
+                session.name.absolute,
+            )
+        session.persistent = True
+        session.why_transient = ""
+        self._node.stored_sessions += 1
+        self.keep(session)
+
+    def keep(self, session: Session) -> None:
+        """Have the session's record in the store as it is now."""
+        session.stored = True
+        session.stored_active = session.dispatch.active
+        self._node.store.put_session(session.record(write_connect_qos(session.qos, redact=True)))
+
+    def forced_subject(self, name: SessionName) -> Subject:
+        """Make the subject that a message is forced to (spec §9)."""
+        self._check_subject_name(name.subject)
+        return self._node.subject(name.subject)
+
+    def forced_session(self, name: SessionName) -> Session:
+        """Make a session without credentials for a message that is forced to it (spec §9)."""
+        if name.public_id < 0:
+            raise BrokerError(
+                Code.USER_PTP_UNKNOWN_DESTINATION, f"{name.relative} is gone and can not come back", name.absolute
+            )
+        timeout = self._node.settings.ptp_session_timeout
+        qos = ConnectQos(session=SessionQos(name=name.relative, timeout=timeout))
+        session = self._make(name, qos, NATIVE)
+        session.placeholder = True
+        return session
+
+    def recover(self, record: SessionRecord) -> Session | None:
+        """Stand up a session that was in the store; it waits for its client (spec §7).
+
+        Args:
+            record: of the store.
+
+        Returns:
+            ``None`` where the session can not come back because its client could not find it again.
+        """
+        node = self._node
+        name = SessionName(node.id, record.subject, record.public_id)
+        if record.public_id <= 0 and record.kind == NATIVE:
+            return None
+        if record.public_id < 0:
+            node.lower_public_id(record.public_id)
+        qos = read_connect_qos(record.state)
+        session = self._build(name, qos, record.kind, record.id, record.secret_id, bool(record.dispatcher_active))
+        session.persistent = bool(record.persistent)
+        session.placeholder = not session.persistent
+        session.stored = True
+        session.stored_active = bool(record.dispatcher_active)
+        session.epoch = record.epoch
+        session.created = record.created
+        session.seen = node.now()
+        if session.persistent:
+            node.stored_sessions += 1
+        else:
+            session.timeout = node.settings.ptp_session_timeout
+        self._watch(session)
+        return session
+
+    def start_polling(self) -> None:
+        """Let sessions that were recovered or suspended look for their clients; their time to do so begins now."""
+        for session in self._node.sessions.values():
+            session.seen = self._node.now()
+            self._watch(session)
+            if session.dispatch.state is ConnectionState.UNDEF and session.can_receive:
+                session.dispatch.start_polling()
+
+    def stop(self) -> None:
+        """Let go of timers and connections, without ending any session."""
+        for session in self._node.sessions.values():
+            if session.timer is not None and session.timer.active():
+                session.timer.cancel()
+            session.timer = None
+            session.dispatch.suspend()
+        for topic in self._node.topics.values():
+            topic.stop()
+
+    def connection_lost(self, session: Session) -> None:
+        """The connection of a session that is not called back is gone.
+
+        A session whose number the server gave, and that nothing is delivered to, can not be found again: it ends, so that
+        nothing of it stays behind. Others wait for their client until they time out.
+        """
+        if not session.can_receive and session.name.public_id < 0 and not session.ended:
+            error = BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the connection was lost")
+            self._end_later(session, error)
+
+    def deliver_subject_queue(self, session: Session) -> None:
+        """Hand what waits for the subject to a session that takes it (spec §9)."""
+        if session.takes_subject_messages and len(session.subject.queue):
+            work = ensureDeferred(self._move_subject_queue(session))
+            work.addErrback(lambda failure: log.failure("the subject queue can not be read", failure))
+
+    async def _move_subject_queue(self, session: Session) -> None:
+        queue = session.subject.queue
+        while len(queue) and not session.ended and not session.queue.is_full:
+            await queue.load()
+            room = max(1, session.queue.limits.entries - len(session.queue))
+            entries = queue.take(min(room, 1000), -1)
+            if session.ended:
+                queue.put_back(entries, failed=False)
+                return
+            for entry in entries:
+                durable = entry.message.envelope.persistent
+                if durable and not session.stored:
+                    self.keep(session)
+                session.queue.put(entry.message, PTP_SUBSCRIPTION, entry.flags & ~TRANSIENT, durable)
+            queue.settle(entries)
+            session.dispatch.wake()
+            if not entries:
+                return
+
+    def _wanted_name(self, user: str, qos: ConnectQos) -> SessionName:
+        self._check_subject_name(user)
+        wanted = self._node.session_name(qos.session.name) if qos.session.name else SessionName(self._node.id, user)
+        if wanted.subject != user:
+            raise BrokerError(Code.USER_ACCESS_DENIED, f"{user} may not use the session name '{qos.session.name}'")
+        return SessionName(self._node.id, user, max(0, wanted.public_id))
+
+    def _check_subject_name(self, name: str) -> None:
+        if len(name) < MINIMUM_SUBJECT_LENGTH or "/" in name:
+            raise BrokerError(
+                Code.USER_ILLEGAL_ARGUMENT,
+                f"'{name}' is not a login name: it needs at least {MINIMUM_SUBJECT_LENGTH} characters and no '/'",
+            )
+
+    async def _ended(self, name: SessionName) -> None:
+        """Wait for a session of that name that is just being ended."""
+        subject = self._node.subjects.get(name.subject)
+        while subject is not None and name.public_id and name.public_id in subject.ending:
+            gone: Deferred[None] = Deferred()
+            subject.ending[name.public_id].append(gone)
+            await gone
+            subject = self._node.subjects.get(name.subject)
+
+    def _check_same_client(self, session: Session, qos: ConnectQos) -> None:
+        guarded = session.qos.session.reconnect_same_client_only
+        if guarded is None:
+            guarded = self._node.settings.reconnect_same_client_only
+        if guarded and session.qos.instance_id != qos.instance_id and not session.placeholder:
+            raise BrokerError(
+                Code.USER_CONFIGURATION_IDENTICAL_CLIENT,
+                f"{session.name.relative} belongs to another client instance and accepts no other",
+                session.name.absolute,
+            )
+
+    def _make(self, name: SessionName, qos: ConnectQos, kind: str) -> Session:
+        node = self._node
+        subject = node.subjects.get(name.subject)
+        most = qos.session.max_sessions if qos.session.max_sessions is not None else node.settings.max_sessions
+        if subject is not None and len(subject.sessions) >= most > 0:
+            raise BrokerError(
+                Code.USER_CONFIGURATION_MAX_SESSION,
+                f"{name.subject} has {len(subject.sessions)} sessions, the most that are allowed",
+                name.absolute,
+            )
+        if not name.public_id:
+            name = name.with_id(node.next_public_id())
+        callback = qos.callback
+        active = callback is None or callback.dispatcher_active is not False
+        session = self._build(name, qos, kind, node.ids.next(), secret_session_id(node.host), active)
+        session.subject.max_sessions = most
+        if qos.queue("subject") is not None:
+            session.subject.queue.limits = limits_of(qos.queue("subject"), node.settings.subject)
+        try:
+            if qos.persistent:
+                self.make_persistent(session)
+        except BrokerError:
+            self._unmake(session)
+            raise
+        self._take_properties(session, qos)
+        self._watch(session)
+        return session
+
+    def _build(self, name: SessionName, qos: ConnectQos, kind: str, id: int, secret_id: str, active: bool) -> Session:
+        node = self._node
+        subject = node.subject(name.subject)
+        queue = node.queue(id, limits_of(qos.queue("callback"), node.settings.callback))
+        session = Session(id, name, subject, secret_id, qos, queue, node.now(), kind)
+        session.dispatch = Dispatch(
+            node,
+            queue,
+            name.relative,
+            Delivery.of(qos.callback),
+            active,
+            lambda entries, error: self._letters.entries(entries, name.absolute, error),
+            lambda: self._state_changed(session),
+            lambda error: self._end_later(session, error),
+        )
+        session.timeout = node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
+        subject.sessions[name.public_id] = session
+        node.sessions[secret_id] = session
+        return session
+
+    def _unmake(self, session: Session) -> None:
+        node = self._node
+        session.ended = True
+        session.dispatch.stop()
+        node.sessions.pop(session.secret_id, None)
+        session.subject.sessions.pop(session.name.public_id, None)
+        node.queues.pop(session.id, None)
+        node.release_subject(session.subject)
+
+    def _take_over(self, session: Session, qos: ConnectQos) -> None:
+        """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1)."""
+        dispatch = session.dispatch
+        session.qos = replace(qos, persistent=session.persistent)
+        session.queue.limits = limits_of(qos.queue("callback"), self._node.settings.callback)
+        dispatch.delivery = Delivery.of(qos.callback)
+        dispatch.dial = None
+        session.placeholder = False
+        session.epoch += 1
+        session.timeout = self._node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
+        session.seen = self._node.now()
+        if qos.persistent and not session.persistent:
+            self.make_persistent(session)
+        self._take_properties(session, qos)
+        self._watch(session)
+        callback = qos.callback
+        if callback is not None and callback.dispatcher_active is not None:
+            dispatch.active = callback.dispatcher_active
+        if session.stored:
+            self.keep(session)
+
+    def _take_properties(self, session: Session, qos: ConnectQos) -> None:
+        if is_set(qos.properties, "__remoteProperties"):
+            session.remote_properties = {each.name: each for each in qos.properties}
+        else:
+            utc = find(qos.properties, "__UTC")
+            if utc is not None:
+                session.remote_properties[utc.name] = utc
+
+    def _watch(self, session: Session) -> None:
+        if session.timer is not None and session.timer.active():
+            session.timer.cancel()
+        session.timer = None
+        if session.timeout > 0:
+            rest = session.seen + session.timeout - self._node.now()
+            session.timer = self._node.later(max(rest, 1), lambda: self._check_timeout(session))
+
+    def _check_timeout(self, session: Session) -> None:
+        session.timer = None
+        if session.seen + session.timeout <= self._node.now():
+            self._end_later(session, BrokerError(Code.USER_NOT_CONNECTED, "the session timed out"))
+        else:
+            self._watch(session)
+
+    def _end_later(self, session: Session, error: BrokerError) -> None:
+        work = ensureDeferred(self.end(session, error))
+        work.addErrback(lambda failure: log.failure("{name} did not end well", failure, name=session.name.relative))
+
+    def _state_changed(self, session: Session) -> None:
+        if session.stored and not session.ended and session.dispatch.active != session.stored_active:
+            self.keep(session)
+
+    async def _drained(self, session: Session) -> None:
+        done: Deferred[None] = Deferred()
+
+        def finish() -> None:
+            if not done.called:
+                done.callback(None)
+
+        timer = self._node.later(self._node.settings.pending_sleep, finish)
+        session.dispatch.on_empty(finish)
+        await done
+        session.dispatch.on_empty(None)
+        if timer.active():
+            timer.cancel()
+
+    def _return_entries(self, session: Session, entries: list[Entry], error: BrokerError, *, by_client: bool) -> None:
+        """Entries of a session that ends: back to the subject, dead messages, or dropped with their subscription."""
+        subject = session.subject
+        for entry in entries:
+            if entry.subscription_id != PTP_SUBSCRIPTION:
+                if not by_client:
+                    self._letters.message(entry.message, session.name.absolute, error)
+                continue
+            if entry.fanout is not None:
+                entry.fanout.copies -= 1
+                if entry.fanout.delivered or entry.fanout.copies:
+                    continue
+            if self._is_for(subject.name, entry) and not subject.queue.is_full:
+                durable = entry.message.envelope.persistent
+                if durable:
+                    self._node.keep_subject(subject)
+                subject.queue.put(entry.message, "", 0, durable)
+            else:
+                self._letters.message(entry.message, session.name.absolute, error)
+        for receiver in subject.receivers:
+            self.deliver_subject_queue(receiver)
+            break
+
+    def _is_for(self, subject: str, entry: Entry) -> bool:
+        names = (self._node.session_name(each.name) for each in entry.message.qos.destinations)
+        return any(name.subject == subject and not name.is_session for name in names)
+
+    async def _dead_letter_subject(self, subject: Subject, error: BrokerError) -> None:
+        """Drop what waits for a subject; what is persistent was acknowledged as such and stays."""
+        queue = subject.queue
+        kept: list[Entry] = []
+        for _ in range(len(queue)):
+            await queue.load()
+            entries = queue.take(1, -1)
+            if not entries:
+                break
+            if entries[0].message.envelope.persistent:
+                kept += entries
+                continue
+            queue.settle(entries)
+            self._letters.entries(entries, SessionName(self._node.id, subject.name).absolute, error)
+        queue.put_back(kept, failed=False)

@@ -1,0 +1,97 @@
+"""What the core needs to know of the configuration; :mod:`broker.app` fills it from the properties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broker.core.queues import QueueLimits
+from broker.model.connect import AddressQos, ConnectQos
+from broker.model.qos import QueueQos
+
+DAY = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Defaults and limits (spec xmlblaster §4, §7, §10.1). Times in milliseconds.
+
+    Args:
+        session_timeout: of a session without requests; ``<= 0`` never.
+        max_sessions: of one subject.
+        clear_sessions: end the subject's other sessions at every login.
+        reconnect_same_client_only: refuse another client instance.
+        ptp_session_timeout: of sessions made for a message that was forced to them.
+        strict_persistence: refuse a persistent session that lacks the requisites instead of serving it as transient.
+        stored_sessions: most persistent sessions.
+        stored_subscriptions: most persistent subscriptions.
+        life_time: of messages that give none.
+        max_life_time: cap of the above, ``-1`` none.
+        destroy_delay: of topics that give none.
+        history_entries: delivered at subscription or get where the client gives no number.
+        callback: limits of callback queues that the client leaves open.
+        subject: the same of subject queues.
+        history: the same of histories.
+        dead_letters: limits of the history of dead messages.
+        pending_sleep: longest wait at disconnect for the client to take what is queued for it.
+        block_timeout: longest wait of a publisher for room in a queue whose overflow is ``block``.
+        max_topics: most topics.
+        max_subscriptions: most subscriptions of one session.
+    """
+
+    session_timeout: int = DAY
+    max_sessions: int = 10
+    clear_sessions: bool = False
+    reconnect_same_client_only: bool = False
+    ptp_session_timeout: int = -1
+    strict_persistence: bool = False
+    stored_sessions: int = 2_147_483_647
+    stored_subscriptions: int = 2_147_483_647
+    life_time: int = -1
+    max_life_time: int = -1
+    destroy_delay: int = 60_000
+    history_entries: int = 1
+    callback: QueueLimits = QueueLimits()
+    subject: QueueLimits = QueueLimits()
+    history: QueueLimits = QueueLimits(entries=10, cache_entries=10)
+    dead_letters: QueueLimits = QueueLimits(entries=1000, cache_entries=10)
+    pending_sleep: int = 1000
+    block_timeout: int = 30_000
+    max_topics: int = 1_000_000
+    max_subscriptions: int = 100_000
+
+
+def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:
+    """The limits that a peer asked for, completed by the configured ones.
+
+    Args:
+        qos: what the peer gave, or ``None``.
+        default: the configuration.
+    """
+    if qos is None:
+        return default
+    return QueueLimits(
+        entries=default.entries if qos.max_entries is None else qos.max_entries,
+        bytes=default.bytes if qos.max_bytes is None else qos.max_bytes,
+        cache_entries=default.cache_entries if qos.max_entries_cache is None else qos.max_entries_cache,
+        cache_bytes=default.cache_bytes if qos.max_bytes_cache is None else qos.max_bytes_cache,
+        overflow=qos.on_overflow or default.overflow,
+    )
+
+
+def is_fail_safe(address: AddressQos | None) -> bool:
+    """Whether the callback survives the client's absence (seed requisite b: retries without end)."""
+    return address is not None and address.retries is not None and address.retries < 0
+
+
+def why_not_persistable(public_id: int, qos: ConnectQos) -> str:
+    """What a session lacks to be persistent (requirement engine.persistence.session), or an empty text.
+
+    Args:
+        public_id: of the session.
+        qos: of its connect.
+    """
+    if public_id <= 0:
+        return "a persistent session needs a positive session number chosen by the client"
+    if not is_fail_safe(qos.callback):
+        return "a persistent session needs a fail-safe callback (retries='-1')"
+    return ""

@@ -1,0 +1,49 @@
+"""A subject: a login name, its sessions and the messages that wait for any of them (spec xmlblaster §6, §9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from broker.core.queues import Queue
+
+if TYPE_CHECKING:
+    from broker.core.sessions import Session
+
+
+class Subject:
+    """A login name.
+
+    Args:
+        id: unique within the node; also of its queue.
+        name: the login name.
+        queue: messages to the subject that no session takes.
+        created: milliseconds since 1970.
+        max_sessions: that it may have.
+
+    Attributes:
+        sessions: by public id.
+        ending: fires when a session that is being ended is gone, by public id.
+        stored: whether its record is in the store.
+        blocked: an administrator refuses its logins.
+    """
+
+    __slots__ = ("blocked", "created", "ending", "id", "max_sessions", "name", "queue", "sessions", "stored", "updates")
+
+    def __init__(self, id: int, name: str, queue: Queue, created: int, max_sessions: int) -> None:
+        self.id = id
+        self.name = name
+        self.queue = queue
+        self.created = created
+        self.max_sessions = max_sessions
+        self.sessions: dict[int, Session] = {}
+        self.ending: dict[int, list[Deferred[None]]] = {}
+        self.stored = False
+        self.blocked = False
+        self.updates = 0
+
+    @property
+    def receivers(self) -> list[Session]:
+        """The sessions that messages to the subject are delivered to."""
+        return [session for session in self.sessions.values() if session.takes_subject_messages]

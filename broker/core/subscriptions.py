@@ -1,0 +1,131 @@
+"""Subscriptions and the index of those that match topics by a query (spec xmlblaster §2.4, §3.2, §4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from broker.model.key import QueryKey, QueryKind
+from broker.model.property import is_set
+from broker.model.qos import QueryQos
+from broker.model.records import NEWEST_ONLY, NO_CONTENT, NO_META, ONEWAY
+from broker.xmlio import TopicQuery, compile_query
+
+if TYPE_CHECKING:
+    from broker.core.message import Message
+    from broker.core.sessions import Session
+    from broker.core.topics import Topic
+
+
+class Subscription:
+    """A session's interest in topics.
+
+    Args:
+        id: ``__subId:…``, unique within the node.
+        session: that receives.
+        key: the query.
+        qos: the options.
+        accepts: the access filters, or ``None`` where every message passes.
+
+    Attributes:
+        flags: of the entries that it causes.
+        topics: that it receives from now.
+        newest: id of the newest message that was queued for it.
+        persistent: whether it is in the store.
+    """
+
+    __slots__ = (
+        "accepts",
+        "created",
+        "flags",
+        "id",
+        "key",
+        "local",
+        "newest",
+        "notify",
+        "persistent",
+        "qos",
+        "query",
+        "session",
+        "topics",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        session: Session,
+        key: QueryKey,
+        qos: QueryQos,
+        accepts: Callable[[Message], bool] | None,
+        created: int,
+    ) -> None:
+        self.id = id
+        self.session = session
+        self.key = key
+        self.qos = qos
+        self.accepts = accepts
+        self.created = created
+        self.local = qos.local
+        self.notify = qos.notify
+        self.query: TopicQuery | None = compile_query(key.text) if key.kind is QueryKind.XPATH else None
+        self.topics: set[Topic] = set()
+        self.newest = 0
+        self.persistent = False
+        self.flags = (
+            (ONEWAY if qos.update_oneway else 0)
+            | (0 if qos.content else NO_CONTENT)
+            | (0 if qos.meta else NO_META)
+            | (NEWEST_ONLY if is_set(qos.properties, "__newestOnly") else 0)
+        )
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it also matches topics that come later (XPATH, DOMAIN)."""
+        return self.key.kind is not QueryKind.EXACT
+
+    def selects(self, topic: Topic) -> bool:
+        """Whether the query matches a topic. A topic without a key yet matches by oid only."""
+        match self.key.kind:
+            case QueryKind.EXACT:
+                return topic.oid == self.key.oid
+            case QueryKind.DOMAIN:
+                return topic.domain == self.key.domain
+            case QueryKind.XPATH:
+                document = topic.document
+                return document is not None and self.query is not None and self.query.matches(document)
+        return False
+
+
+class Interest:
+    """The subscriptions that match by a query, to be asked about every new topic."""
+
+    def __init__(self) -> None:
+        self._domains: dict[str, dict[str, Subscription]] = {}
+        self._xpaths: dict[str, dict[str, Subscription]] = {}
+
+    def add(self, subscription: Subscription) -> None:
+        """Ask it from now on; XPath queries of the same text are evaluated once for all."""
+        self._bucket(subscription)[subscription.id] = subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Ask it no more."""
+        bucket = self._bucket(subscription)
+        bucket.pop(subscription.id, None)
+        if not bucket:
+            index = self._domains if subscription.key.kind is QueryKind.DOMAIN else self._xpaths
+            index.pop(subscription.key.domain or subscription.key.text, None)
+
+    def matching(self, topic: Topic) -> Iterator[Subscription]:
+        """The subscriptions whose query selects the topic."""
+        if topic.domain:
+            yield from list(self._domains.get(topic.domain, {}).values())
+        if topic.document is not None:
+            for bucket in list(self._xpaths.values()):
+                subscriptions = list(bucket.values())
+                if subscriptions and subscriptions[0].selects(topic):
+                    yield from subscriptions
+
+    def _bucket(self, subscription: Subscription) -> dict[str, Subscription]:
+        if subscription.key.kind is QueryKind.DOMAIN:
+            return self._domains.setdefault(subscription.key.domain, {})
+        return self._xpaths.setdefault(subscription.key.text, {})

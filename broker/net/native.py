@@ -1,0 +1,433 @@
+"""The server side of the native protocol (spec xmlblaster §2, §20.1, §24; requirement ``protocol.socket``)."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from broker import __version__
+from broker.core.broker import Broker
+from broker.core.publishing import Published
+from broker.core.sessions import Session
+from broker.core.waiting import Pending
+from broker.errors import BrokerError, Code
+from broker.model.qos import Method, StatusQos
+from broker.net.callback import CallbackDialer
+from broker.net.connection import Limits, NativeConnection
+from broker.net.updates import encode_message
+from broker.wire.frames import Frame, FrameError, Kind, Unit, encode_frame, encode_unit
+from broker.wire.native import SERVER_METHODS, check_units, encode_exception, find_method
+from broker.xmlio import (
+    read_connect_qos,
+    read_disconnect_qos,
+    write_connect_qos,
+    write_status_qos,
+)
+
+log = Logger()
+
+OK = encode_unit(b"<qos><state id='OK'/></qos>")
+STORE_HIGH_WATER = 16 * 1024 * 1024
+STORE_LOW_WATER = 4 * 1024 * 1024
+"""Bytes that are not committed yet, above which publishers are paused and below which they go on."""
+MOST_HELD_ANSWERS = 10_000
+
+
+class NativeServer(NativeConnection):
+    """A client's connection.
+
+    Requests are served one after the other, in order (§24 fact 5); an answer leaves when what it promises is on disk
+    (design D3), so answers of requests that change nothing durable may overtake others.
+
+    Args:
+        factory: of the listener.
+        host: address of the peer.
+    """
+
+    def __init__(self, factory: NativeFactory, host: str) -> None:
+        super().__init__(factory.broker, factory.limits, compress=factory.compress)
+        self._factory = factory
+        self._host = host
+        self._secret = b""
+        self._busy = False
+        self._pending: deque[Frame] = deque()
+        self._answers: deque[tuple[int, bytes]] = deque()
+        self._timer: Any = None
+        self._served: dict[bytes, Callable[[Frame, list[Unit]], Any]] = {
+            b"connect": self._connect,
+            b"disconnect": self._disconnect,
+            b"subscribe": self._subscribe,
+            b"unSubscribe": self._unsubscribe,
+            b"get": self._get,
+            b"erase": self._erase,
+        }
+
+    def connectionMade(self) -> None:
+        """Give the client its time to log in."""
+        super().connectionMade()
+        self._factory.opened(self)
+        self._timer = self._broker.node.clock.callLater(self._limits.login_timeout, self._login_overdue)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Serve requests; a publisher that outruns the store is paused."""
+        if self._limits.idle_timeout and self.session is not None and self._timer is not None:
+            self._timer.reset(self._limits.idle_timeout)
+        super().dataReceived(data)
+        store = self._broker.node.store
+        if store.backlog > STORE_HIGH_WATER or len(self._answers) > MOST_HELD_ANSWERS:
+            self.hold("the store is behind")
+            store.when_committed(store.position, self._store_caught_up)
+
+    def invoked(self, frame: Frame) -> None:
+        """Serve a request, or let it wait for the one before it."""
+        if self._busy:
+            self._pending.append(frame)
+            if len(self._pending) >= self._limits.max_pending:
+                self.hold("requests are waiting")
+            return
+        self._serve_request(frame)
+
+    def _serve_request(self, frame: Frame) -> None:
+        method = frame.method
+        try:
+            if method == b"publish" or method == b"publishOneway":  # noqa: PLR1714 (the hot path)
+                self._publish(self._session_of(frame), frame, frame.units(), 0, [])
+            elif method == b"ping":
+                self._ping(frame)
+            else:
+                known = find_method(SERVER_METHODS, method)
+                if known.name != method:
+                    self._serve_request(frame._replace(method=known.name))
+                    return
+                units = frame.units()
+                check_units(known, len(units))
+                self._busy = True
+                work = ensureDeferred(self._served[known.name](frame, units))
+                work.addErrback(self._failed, frame)
+                work.addBoth(self._done)
+        except FrameError as error:
+            self.violated(str(error))
+        except BrokerError as error:
+            self._refuse(frame, error)
+
+    def _done(self, _: Any) -> None:
+        self._busy = False
+        while self._pending and not self._busy and not self._closed:
+            self._serve_request(self._pending.popleft())
+        if len(self._pending) < self._limits.max_pending // 2:
+            self.release("requests are waiting")
+
+    def _failed(self, failure: Failure, frame: Frame) -> None:
+        if isinstance(failure.value, BrokerError):
+            self._refuse(frame, failure.value)
+            return
+        log.failure("{peer}: {method} failed", failure, peer=self.peer, method=frame.method.decode("ascii", "replace"))
+        self._refuse(frame, BrokerError(Code.INTERNAL_UNKNOWN, "the broker failed to serve this request"))
+
+    def _session_of(self, frame: Frame) -> Session:
+        session = self.session
+        if session is None or frame.session != self._secret or session.ended:
+            return self._broker.session(frame.session.decode("utf-8", "replace"))
+        session.seen = self._broker.node.now()
+        return session
+
+    def _publish(self, session: Session, frame: Frame, units: list[Unit], start: int, done: list[bytes]) -> None:
+        """Publish the units from ``start`` on; where one must wait, go on when it may."""
+        if not units:
+            check_units(SERVER_METHODS[frame.method], 0)
+        broker = self._broker
+        before = broker.position
+        oneway = frame.method == b"publishOneway"
+        for index in range(start, len(units)):
+            qos, key, content = units[index]
+            try:
+                published = broker.publish(session, key, qos, content)
+            except Pending as pending:
+                self._busy = True
+                pending.ready.addCallback(lambda _, at=index: self._publish(session, frame, units, at, done))
+                pending.ready.addErrback(self._failed, frame)
+                pending.ready.addBoth(self._done)
+                return
+            except BrokerError as error:
+                if not oneway:
+                    raise
+                log.info("{peer}: publishOneway: {error}", peer=self.peer, error=error)
+                continue
+            if not oneway:
+                done.append(encode_unit(_publish_answer(published)))
+        if not oneway:
+            self._answer(frame, b"".join(done), before)
+
+    def _ping(self, frame: Frame) -> None:
+        check_units(SERVER_METHODS[b"ping"], len(frame.units()))
+        secret = frame.session.decode("utf-8", "replace")
+        session = self._broker.node.sessions.get(secret)
+        if secret and session is None:
+            raise BrokerError(Code.COMMUNICATION_NO_CALLBACK_SERVER, "the session of this ping is gone")
+        if session is not None:
+            session.seen = self._broker.node.now()
+        body = (
+            OK
+            if self._broker.accepting
+            else encode_unit(f"<qos><state id='{self._factory.run_level()}'/></qos>".encode())
+        )
+        self._send(Kind.RESPONSE, frame, body)
+
+    async def _connect(self, frame: Frame, units: list[Unit]) -> None:
+        if self.session is not None and not self.session.ended:
+            raise BrokerError(Code.USER_CONNECT_MULTIPLE, "this connection has logged in already")
+        before = self._broker.position
+        qos = read_connect_qos(units[0].qos)
+        dial = self._factory.dialer.prepare(qos, self._host)
+        connected = await self._broker.connect(qos, self._host)
+        session = connected.session
+        if self._closed:
+            # The client left while its credentials were checked: what was made for it goes the way of a lost connection.
+            self._broker.registry.connection_lost(session)
+            return
+        self._logged_in(session)
+        session.dispatch.dial = None if dial is None else lambda: dial(session)
+        secret = session.secret_id.encode()
+        body = encode_unit(write_connect_qos(connected.qos, redact=True))
+        answer = encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), frame.method, secret, body)
+        self._when_safe(answer, before, lambda: self._attach(session))
+
+    def _attach(self, session: Session) -> None:
+        if session.ended or self._closed or not session.can_receive:
+            return
+        if session.dispatch.dial is not None:
+            session.dispatch.start_polling()
+        else:
+            self._broker.attach(session, self)
+
+    def _logged_in(self, session: Session) -> None:
+        self.bind(session)
+        self._secret = session.secret_id.encode()
+        self._factory.logged_in(self)
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        if self._limits.idle_timeout:
+            self._timer = self._broker.node.clock.callLater(self._limits.idle_timeout, self._idle)
+
+    async def _disconnect(self, frame: Frame, units: list[Unit]) -> None:
+        session = self._known_session(frame)
+        before = self._broker.position
+        await self._broker.disconnect(session, read_disconnect_qos(units[0].qos if units else b""))
+        if session is self.session:
+            self.session = None
+        self._when_safe(self._frame(Kind.RESPONSE, frame, OK), before, lambda: self.close("the client disconnected"))
+
+    def _known_session(self, frame: Frame) -> Session:
+        try:
+            return self._session_of(frame)
+        except BrokerError as error:
+            raise BrokerError(Code.USER_NOT_CONNECTED, "there is no session to disconnect") from error
+
+    async def _subscribe(self, frame: Frame, units: list[Unit]) -> None:
+        session = self._session_of(frame)
+        before = self._broker.position
+        subscribed = await self._broker.subscribe(session, units[0].key, units[0].qos)
+        status = StatusQos(
+            state=subscribed.state,
+            subscription_id=subscribed.id,
+            method=Method.SUBSCRIBE,
+            properties=subscribed.properties,
+        )
+        self._answer(frame, encode_unit(write_status_qos(status)), before)
+
+    async def _unsubscribe(self, frame: Frame, units: list[Unit]) -> None:
+        session = self._session_of(frame)
+        before = self._broker.position
+        ended = self._broker.unsubscribe(session, units[0].key)
+        statuses = [StatusQos(subscription_id=id, method=Method.UNSUBSCRIBE) for id in ended]
+        self._answer(frame, b"".join(encode_unit(write_status_qos(status)) for status in statuses), before)
+
+    async def _get(self, frame: Frame, units: list[Unit]) -> None:
+        session = self._session_of(frame)
+        before = self._broker.position
+        found = await self._broker.get(session, units[0].key, units[0].qos)
+        node = self._broker.node
+        now = node.now()
+        body = b"".join(encode_message(message, content=content, node=node.id, now=now) for message, content in found)
+        self._answer(frame, body, before)
+
+    async def _erase(self, frame: Frame, units: list[Unit]) -> None:
+        session = self._session_of(frame)
+        before = self._broker.position
+        erased = self._broker.erase(session, units[0].key, units[0].qos)
+        statuses = [StatusQos(oid=oid, method=Method.ERASE) for oid in erased]
+        self._answer(frame, b"".join(encode_unit(write_status_qos(status)) for status in statuses), before)
+
+    def _answer(self, frame: Frame, body: bytes, before: int) -> None:
+        self._when_safe(self._frame(Kind.RESPONSE, frame, body), before, None)
+
+    def _frame(self, kind: Kind, frame: Frame, body: bytes) -> bytes:
+        return encode_frame(kind, self._ids.for_answer(frame), frame.method, frame.session, body)
+
+    def _send(self, kind: Kind, frame: Frame, body: bytes) -> None:
+        self.write(self._frame(kind, frame, body))
+
+    def _when_safe(self, answer: bytes, before: int, then: Callable[[], None] | None) -> None:
+        """Write an answer when what the request appended to the store is committed; at once if that is nothing."""
+        store = self._broker.node.store
+        position = store.position
+        if position == before or position <= store.committed:
+            self.write(answer)
+            if then is not None:
+                then()
+        elif then is not None:
+            store.when_committed(position, lambda: (self.write(answer), then()) and None)
+        else:
+            if not self._answers:
+                store.when_committed(position, self._release_answers)
+            self._answers.append((position, answer))
+
+    def _release_answers(self) -> None:
+        store = self._broker.node.store
+        committed = store.committed
+        answers = self._answers
+        ready: list[bytes] = []
+        while answers and answers[0][0] <= committed:
+            ready.append(answers.popleft()[1])
+        if answers:
+            store.when_committed(answers[0][0], self._release_answers)
+        self.write(b"".join(ready))
+
+    def _refuse(self, frame: Frame, error: BrokerError) -> None:
+        log.info(
+            "{peer}: {method} refused: {error}",
+            peer=self.peer,
+            method=frame.method.decode("ascii", "replace"),
+            error=error,
+        )
+        if frame.method == b"publishOneway":
+            return
+        now = datetime.fromtimestamp(self._broker.node.clock.seconds(), UTC)
+        self.write(
+            encode_exception(
+                self._ids.for_answer(frame),
+                frame.method,
+                frame.session,
+                error,
+                self._broker.node.id,
+                f"version={__version__}",
+                f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}",
+            )
+        )
+        if frame.method == b"connect" and self.session is None:
+            self.close("the login failed")
+
+    def _store_caught_up(self) -> None:
+        store = self._broker.node.store
+        if store.backlog <= STORE_LOW_WATER and len(self._answers) <= MOST_HELD_ANSWERS // 2:
+            self.release("the store is behind")
+        elif not self._closed:
+            store.when_committed(store.position, self._store_caught_up)
+
+    def _login_overdue(self) -> None:
+        self._timer = None
+        self.violated("no login in time")
+
+    def _idle(self) -> None:
+        self._timer = None
+        self.violated("idle for too long")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Let go of everything that the connection held."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        self._pending.clear()
+        self._answers.clear()
+        self._factory.closed(self)
+        super().connectionLost(reason)
+
+
+class NativeFactory(Factory):
+    """Makes a connection for every client of one listener.
+
+    Args:
+        broker: the core.
+        dialer: for callback addresses that name a server of the client.
+        limits: what a client may do.
+        compress: whether the listener speaks ``zlib:stream``.
+        run_level: name of the run level, for pings while the broker is not ready.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        broker: Broker,
+        dialer: CallbackDialer,
+        limits: Limits,
+        *,
+        compress: bool = False,
+        run_level: Callable[[], str] = lambda: "RUNNING",
+    ) -> None:
+        self.broker = broker
+        self.dialer = dialer
+        self.limits = limits
+        self.compress = compress
+        self.run_level = run_level
+        self.connections: set[NativeServer] = set()
+        self._waiting: Counter[str] = Counter()
+        self._anonymous: dict[NativeServer, str] = {}
+
+    def buildProtocol(self, addr: IAddress) -> Protocol | None:
+        """A connection, or ``None`` where there are too many already."""
+        host: str = getattr(addr, "host", "")
+        if (
+            len(self.connections) >= self.limits.max_connections
+            or self._waiting[host] >= self.limits.max_pending_logins
+        ):
+            log.warn("{host}: refused: too many connections", host=host)
+            return None
+        return NativeServer(self, host)
+
+    def opened(self, connection: NativeServer) -> None:
+        """A connection is there and has not logged in yet."""
+        self.connections.add(connection)
+        host = connection._host
+        self._anonymous[connection] = host
+        self._waiting[host] += 1
+
+    def logged_in(self, connection: NativeServer) -> None:
+        """A connection has logged in."""
+        host = self._anonymous.pop(connection, None)
+        if host is not None:
+            self._waiting[host] -= 1
+            if not self._waiting[host]:
+                del self._waiting[host]
+
+    def closed(self, connection: NativeServer) -> None:
+        """A connection is gone."""
+        self.logged_in(connection)
+        self.connections.discard(connection)
+
+    def close_all(self) -> None:
+        """Let go of all connections (the listener stops)."""
+        for connection in list(self.connections):
+            connection.close("the broker stops")
+
+
+def _publish_answer(published: Published) -> bytes:
+    return write_status_qos(
+        StatusQos(
+            state=published.state,
+            info=published.info,
+            oid=published.oid,
+            received=published.id,
+            method=Method.PUBLISH,
+            properties=published.properties,
+        )
+    )
