@@ -107,7 +107,9 @@ def _declare_overflow(relating: str) -> Option[Overflow]:
 def _declare_storage(name: str, entries: str) -> StorageOptions:
     prefix = f"persistence/{name}"
     return StorageOptions(
-        declare(f"{prefix}/maxEntries", integer(0), 1_000_000, f"Persistent {entries} that may exist; more are refused."),
+        declare(
+            f"{prefix}/maxEntries", integer(0), 1_000_000, f"Persistent {entries} that may exist; more are refused."
+        ),
         declare(f"{prefix}/maxEntriesCache", integer(0), 1000, "Of these, how many stay in memory."),
     )
 

@@ -221,6 +221,15 @@ class Dispatch:
         self._return_taken()
         self._wait_for_receiver(error)
 
+    def abandoned(self, error: BrokerError) -> None:
+        """The client left between its login and the moment that deliveries would have begun.
+
+        Args:
+            error: why.
+        """
+        if self.state is ConnectionState.UNDEF and self.outbound is None:
+            self._wait_for_receiver(error)
+
     def acknowledged(self) -> None:
         """The receiver has answered the outstanding update."""
         taken = self._taken

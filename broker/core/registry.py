@@ -262,13 +262,17 @@ class SessionRegistry:
             topic.stop()
 
     def connection_lost(self, session: Session) -> None:
-        """The connection of a session that is not called back is gone.
+        """The connection that a client logged in over is gone, and it was not the one that updates go to.
 
         A session whose number the server gave, and that nothing is delivered to, can not be found again: it ends, so that
         nothing of it stays behind. Others wait for their client until they time out.
         """
-        if not session.can_receive and session.name.public_id < 0 and not session.ended:
-            error = BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the connection was lost")
+        if session.ended or session.dispatch.outbound is not None:
+            return
+        error = BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the connection was lost")
+        if session.can_receive:
+            session.dispatch.abandoned(error)
+        elif session.name.public_id < 0:
             self._end_later(session, error)
 
     def deliver_subject_queue(self, session: Session) -> None:

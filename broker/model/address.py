@@ -93,9 +93,7 @@ def parse_session_name(text: str, node: str) -> SessionName:
     try:
         public_id = int(parts[1]) if len(parts) == 2 and parts[1] else 0
     except ValueError:
-        raise BrokerError(
-            Code.USER_ILLEGAL_ARGUMENT, f"'{text}' has a session number that is not a number"
-        ) from None
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text}' has a session number that is not a number") from None
     return SessionName(node, parts[0], public_id)
 
 

@@ -70,9 +70,7 @@ class ClientProperty:
         return self.text
 
 
-def property_of(
-    name: str, value: str | bytes | bool | int | float, *, declare_type: bool = True
-) -> ClientProperty:
+def property_of(name: str, value: str | bytes | bool | int | float, *, declare_type: bool = True) -> ClientProperty:
     """Make a client property from a Python value, encoded the way a writer must (spec §5).
 
     Args:

@@ -10,6 +10,12 @@ INITIAL = 2
 """Entry flag: comes from the history because of a new subscription."""
 ONEWAY = 4
 """Entry flag: deliver without acknowledgement."""
+NEWEST_ONLY = 8
+"""Entry flag: not delivered any more once a newer message of its subscription is queued."""
+NO_CONTENT = 16
+"""Entry flag: deliver without the content."""
+NO_META = 32
+"""Entry flag: deliver the key without its meta data."""
 
 
 class SubjectRecord(NamedTuple):

@@ -39,6 +39,9 @@ STORE_HIGH_WATER = 16 * 1024 * 1024
 STORE_LOW_WATER = 4 * 1024 * 1024
 """Bytes that are not committed yet, above which publishers are paused and below which they go on."""
 MOST_HELD_ANSWERS = 10_000
+FIRST_UPDATE_DELAY = 10
+"""Milliseconds between the answer to a connect and the first update: some clients expect nothing else in the segment that
+brings the answer."""
 
 
 class NativeServer(NativeConnection):
@@ -58,6 +61,7 @@ class NativeServer(NativeConnection):
         self._host = host
         self._secret = b""
         self._busy = False
+        self._leaving = False
         self._pending: deque[Frame] = deque()
         self._answers: deque[tuple[int, bytes]] = deque()
         self._timer: Any = None
@@ -198,7 +202,8 @@ class NativeServer(NativeConnection):
         secret = session.secret_id.encode()
         body = encode_unit(write_connect_qos(connected.qos, redact=True))
         answer = encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), frame.method, secret, body)
-        self._when_safe(answer, before, lambda: self._attach(session))
+        node = self._broker.node
+        self._when_safe(answer, before, lambda: node.later(FIRST_UPDATE_DELAY, lambda: self._attach(session)))
 
     def _attach(self, session: Session) -> None:
         if session.ended or self._closed or not session.can_receive:
@@ -221,10 +226,18 @@ class NativeServer(NativeConnection):
     async def _disconnect(self, frame: Frame, units: list[Unit]) -> None:
         session = self._known_session(frame)
         before = self._broker.position
+        self._leaving = True
         await self._broker.disconnect(session, read_disconnect_qos(units[0].qos if units else b""))
-        if session is self.session:
-            self.session = None
-        self._when_safe(self._frame(Kind.RESPONSE, frame, OK), before, lambda: self.close("the client disconnected"))
+        self._when_safe(self._frame(Kind.RESPONSE, frame, OK), before, self._left)
+
+    def _left(self) -> None:
+        self._leaving = False
+        self.close("the client disconnected")
+
+    def close(self, reason: str) -> None:
+        """Let go of the connection; while the client is leaving, its answer comes first."""
+        if not self._leaving:
+            super().close(reason)
 
     def _known_session(self, frame: Frame) -> Session:
         try:
