@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from broker.model.connect import Credentials
     from broker.model.records import (
         AccountRecord,
+        DocumentRecord,
         EntryRecord,
         MessageRecord,
         Recovered,
@@ -30,6 +31,10 @@ class IStore(Interface):
     (design D4). Messages whose last entry is settled are deleted in the same transaction (design D5).
     """
 
+    before_commit: Any = Attribute(
+        "Callable without arguments, or None: called when the open batch is about to be closed for its commit, so that"
+        " what is due in this turn goes into it. It may append."
+    )
     position: int = Attribute("Number of the last appended operation; grows by at least one with every append.")
     committed: int = Attribute("All operations up to this position are on disk.")
     backlog: int = Attribute("Bytes of message contents that are appended and not yet committed.")
@@ -100,6 +105,24 @@ class IStore(Interface):
 
     def set_redeliver(queue_id: int, rank: int, seq: int, redeliver: int) -> None:
         """Note a failed delivery of an entry."""
+
+    def set_number(queue_id: int, rank: int, seq: int, number: int) -> None:
+        """Note the number under which an entry is sent (design D9)."""
+
+    def put_handled(session_id: int, handled: int) -> None:
+        """Note how many stanzas of a session's client are handled; deleted with the session (design D9)."""
+
+    def put_document(record: DocumentRecord) -> None:
+        """Insert or replace by owner, kind and name."""
+
+    def delete_document(owner: str, kind: str, name: str) -> None:
+        """Delete."""
+
+    def read_documents(owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
+        """Read documents by name; everything appended before is seen. An empty owner reads those of all owners."""
+
+    def purge_documents(now: int) -> None:
+        """Delete documents with ``0 < expires <= now`` (ms since 1970)."""
 
     def read_entries(
         queue_id: int, rank: int, after: int, limit: int

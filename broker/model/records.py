@@ -16,6 +16,8 @@ NO_CONTENT = 16
 """Entry flag: deliver without the content."""
 NO_META = 32
 """Entry flag: deliver the key without its meta data."""
+FOR_SUBJECT = 64
+"""Entry flag: meant for the subject rather than for one session of it, so it goes back there if the session ends."""
 
 
 class SubjectRecord(NamedTuple):
@@ -115,6 +117,8 @@ class EntryRecord(NamedTuple):
         flags: of :data:`TRANSIENT`, :data:`INITIAL`, :data:`ONEWAY`.
         redeliver: failed deliveries so far.
         size: bytes that the entry counts for in its queue.
+        number: the stanza's number on its stream once it was sent, modulo 2^32 and never 0 (XEP-0198 §4, design D9);
+            0 before that.
     """
 
     queue_id: int
@@ -125,6 +129,25 @@ class EntryRecord(NamedTuple):
     flags: int
     redeliver: int
     size: int
+    number: int = 0
+
+
+class DocumentRecord(NamedTuple):
+    """A small piece of data that belongs to a subject: a roster item, a vCard, a block list …
+
+    Args:
+        owner: login name.
+        kind: of the data.
+        name: within kind and owner.
+        data: the value.
+        expires: milliseconds since 1970 when it may be forgotten, 0 never.
+    """
+
+    owner: str
+    kind: str
+    name: str
+    data: bytes
+    expires: int = 0
 
 
 class AccountRecord(NamedTuple):
@@ -150,6 +173,7 @@ class Recovered(NamedTuple):
 
     Args:
         depths: durable entries per queue and rank.
+        handled: by session id, how many stanzas of its client were handled (XEP-0198 §4).
         last_id: the highest id that was ever used, so that the clock can not repeat one.
         heartbeat: milliseconds since 1970 when the broker was last known to run, 0 on a new store.
     """
@@ -161,3 +185,4 @@ class Recovered(NamedTuple):
     depths: list[QueueDepth]
     last_id: int
     heartbeat: int
+    handled: dict[int, int]
