@@ -31,7 +31,7 @@ class IStore(Interface):
     (design D4). Messages whose last entry is settled are deleted in the same transaction (design D5).
     """
 
-    before_commit: Any = Attribute(
+    before_commit: Callable[[], None] | None = Attribute(
         "Callable without arguments, or None: called when the open batch is about to be closed for its commit, so that"
         " what is due in this turn goes into it. It may append."
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from broker.model.records import (
+    DocumentRecord,
     EntryRecord,
     MessageRecord,
     SessionRecord,
@@ -23,6 +24,9 @@ from broker.model.records import (
 
 EntryKey = tuple[int, int, int]
 """``(queue_id, rank, seq)``."""
+
+DocumentKey = tuple[str, str, str]
+"""``(owner, kind, name)``."""
 
 
 class ClearQueue(NamedTuple):
@@ -45,14 +49,16 @@ class Step:
     Args:
         settled: entries to delete.
         redelivered: entries and their new count of failed deliveries; an entry may have been settled meanwhile.
+        numbered: entries and the number under which they are sent; likewise.
         then: what follows.
     """
 
-    __slots__ = ("redelivered", "settled", "then")
+    __slots__ = ("numbered", "redelivered", "settled", "then")
 
     def __init__(self) -> None:
         self.settled: list[EntryKey] = []
         self.redelivered: dict[EntryKey, int] = {}
+        self.numbered: dict[EntryKey, int] = {}
         self.then: ClearQueue | MoveQueue | None = None
 
 
@@ -69,6 +75,9 @@ class Batch:
         heartbeat: milliseconds since 1970, or ``None``.
         subjects: by id, ``None`` to delete; likewise sessions, topics, subscriptions.
         ended_sessions: ids of sessions whose subscriptions on disk are to be deleted.
+        handled: how many stanzas are handled, by session id.
+        documents: by owner, kind and name, ``None`` to delete.
+        purge: documents that expired until then are to be deleted; milliseconds since 1970, or ``None``.
         messages: to be inserted, by id.
         entries: to be inserted, by queue and then by ``(rank, seq)``.
         steps: changes of entries on disk, in order.
@@ -80,12 +89,15 @@ class Batch:
         "_step",
         "_subscriptions_of",
         "bytes",
+        "documents",
         "ended_sessions",
         "entries",
+        "handled",
         "heartbeat",
         "last_id",
         "messages",
         "position",
+        "purge",
         "released",
         "sessions",
         "steps",
@@ -104,6 +116,9 @@ class Batch:
         self.topics: dict[int, TopicRecord | None] = {}
         self.subscriptions: dict[str, SubscriptionRecord | None] = {}
         self.ended_sessions: set[int] = set()
+        self.handled: dict[int, int] = {}
+        self.documents: dict[DocumentKey, DocumentRecord | None] = {}
+        self.purge: int | None = None
         self.messages: dict[int, MessageRecord] = {}
         self.entries: dict[int, dict[tuple[int, int], EntryRecord]] = {}
         self.released: set[int] = set()
@@ -120,11 +135,15 @@ class Batch:
             or self.released
             or self.messages
             or self._step.redelivered
+            or self._step.numbered
             or len(self.steps) > 1
             or self.sessions
             or self.subscriptions
             or self.topics
             or self.subjects
+            or self.handled
+            or self.documents
+            or self.purge is not None
             or self.heartbeat is not None
         )
 
@@ -149,6 +168,7 @@ class Batch:
     def delete_session(self, id: int) -> None:
         """Delete it and its subscriptions."""
         self.sessions[id] = None
+        self.handled.pop(id, None)
         self.ended_sessions.add(id)
         for subscription_id in self._subscriptions_of.pop(id, ()):
             self.subscriptions[subscription_id] = None
@@ -188,7 +208,7 @@ class Batch:
 
     def put_entry(self, record: EntryRecord) -> None:
         """Insert an entry whose key is not in use."""
-        queue_id, rank, seq, message_id, _, _, _, _ = record
+        queue_id, rank, seq, message_id, *_ = record
         if seq > self.last_id:
             self.last_id = seq
         queue = self.entries.get(queue_id)
@@ -233,6 +253,34 @@ class Batch:
             self._step.redelivered[queue_id, rank, seq] = redeliver
         else:
             queue[rank, seq] = entry._replace(redeliver=redeliver)
+
+    def set_number(self, queue_id: int, rank: int, seq: int, number: int) -> None:
+        """Note the number under which an entry is sent."""
+        queue = self.entries.get(queue_id, {})
+        entry = queue.get((rank, seq))
+        if entry is None:
+            self._step.numbered[queue_id, rank, seq] = number
+        else:
+            queue[rank, seq] = entry._replace(number=number)
+
+    def put_handled(self, session_id: int, handled: int) -> None:
+        """Note how many stanzas are handled."""
+        self.handled[session_id] = handled
+
+    def put_document(self, record: DocumentRecord) -> None:
+        """Insert or replace."""
+        self.documents[record[:3]] = record
+
+    def delete_document(self, owner: str, kind: str, name: str) -> None:
+        """Delete."""
+        self.documents[owner, kind, name] = None
+
+    def purge_documents(self, now: int) -> None:
+        """Delete what has expired, of this batch and of those before."""
+        self.purge = now
+        for key, record in self.documents.items():
+            if record is not None and 0 < record.expires <= now:
+                self.documents[key] = None
 
     def _use(self, id: int) -> None:
         if id > self.last_id:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from broker.errors import BrokerError, Code
 from broker.model.records import (
     AccountRecord,
+    DocumentRecord,
     EntryRecord,
     MessageRecord,
     SessionRecord,
@@ -79,6 +80,13 @@ def check_subscription(record: SubscriptionRecord) -> None:
 def check_topic(record: TopicRecord) -> None:
     """Raise ``user.illegalArgument`` where a topic can not be stored."""
     check_text(record.oid, "the topic's oid")
+
+
+def check_document(record: DocumentRecord) -> None:
+    """Raise ``user.illegalArgument`` where a document can not be stored."""
+    _check_key(record.owner, "the document's owner")
+    check_text(record.kind, "the document's kind")
+    _check_key(record.name, "the document's name")
 
 
 def check_account(record: AccountRecord) -> None:

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from broker.errors import BrokerError
 from broker.model.records import (
     AccountRecord,
+    DocumentRecord,
     EntryRecord,
     MessageRecord,
     Recovered,
@@ -46,6 +47,7 @@ class MemoryStore:
     """
 
     def __init__(self, clock: IReactorTime) -> None:
+        self.before_commit: Callable[[], None] | None = None
         self.position = 0
         self.committed = 0
         self.backlog = 0
@@ -63,6 +65,8 @@ class MemoryStore:
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
+        if self.before_commit is not None:
+            self.before_commit()
         pending, self._pending = self._pending, []
         for operation in pending:
             operation()
@@ -177,6 +181,31 @@ class MemoryStore:
     def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
         """Note a failed delivery of an entry."""
         self._append(self.tables.set_redeliver, queue_id, rank, seq, redeliver)
+
+    def set_number(self, queue_id: int, rank: int, seq: int, number: int) -> None:
+        """Note the number under which an entry is sent."""
+        self._append(self.tables.set_number, queue_id, rank, seq, number)
+
+    def put_handled(self, session_id: int, handled: int) -> None:
+        """Note how many stanzas of a session's client are handled."""
+        self._append(self.tables.put_handled, session_id, handled)
+
+    def put_document(self, record: DocumentRecord) -> None:
+        """Insert or replace."""
+        limits.check_document(record)
+        self._append(self.tables.put_document, record)
+
+    def delete_document(self, owner: str, kind: str, name: str) -> None:
+        """Delete."""
+        self._append(self.tables.delete_document, owner, kind, name)
+
+    def purge_documents(self, now: int) -> None:
+        """Delete what has expired."""
+        self._append(self.tables.purge_documents, now)
+
+    def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
+        """Read documents of one kind."""
+        return self._read(self.tables.read_documents, owner, kind)
 
     def read_entries(
         self, queue_id: int, rank: int, after: int, limit: int

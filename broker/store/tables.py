@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from broker.model.records import (
     TRANSIENT,
     AccountRecord,
+    DocumentRecord,
     EntryRecord,
     MessageRecord,
     QueueDepth,
@@ -54,6 +55,8 @@ class Tables:
         self.topics: dict[int, TopicRecord] = {}
         self.messages: dict[int, MessageRecord] = {}
         self.accounts: dict[str, AccountRecord] = {}
+        self.documents: dict[tuple[str, str, str], DocumentRecord] = {}
+        self.handled: dict[int, int] = {}
         self.last_id = 0
         self.heartbeat = 0
         self._queues: dict[int, dict[int, _Rank]] = {}
@@ -80,6 +83,7 @@ class Tables:
     def delete_session(self, id: int) -> None:
         """Delete it and its subscriptions."""
         self.sessions.pop(id, None)
+        self.handled.pop(id, None)
         for subscription in [known for known in self.subscriptions.values() if known.session_id == id]:
             del self.subscriptions[subscription.id]
 
@@ -137,6 +141,33 @@ class Tables:
         if entries and seq in entries.entries:
             entries.entries[seq] = entries.entries[seq]._replace(redeliver=redeliver)
 
+    def set_number(self, queue_id: int, rank: int, seq: int, number: int) -> None:
+        """Note the number under which an entry is sent."""
+        entries = self._queues.get(queue_id, {}).get(rank)
+        if entries and seq in entries.entries:
+            entries.entries[seq] = entries.entries[seq]._replace(number=number)
+
+    def put_handled(self, session_id: int, handled: int) -> None:
+        """Note how many stanzas are handled."""
+        self.handled[session_id] = handled
+
+    def put_document(self, record: DocumentRecord) -> None:
+        """Insert or replace."""
+        self.documents[record[:3]] = record
+
+    def delete_document(self, owner: str, kind: str, name: str) -> None:
+        """Delete."""
+        self.documents.pop((owner, kind, name), None)
+
+    def purge_documents(self, now: int) -> None:
+        """Delete what has expired."""
+        for key in [key for key, record in self.documents.items() if 0 < record.expires <= now]:
+            del self.documents[key]
+
+    def read_documents(self, owner: str, kind: str) -> list[DocumentRecord]:
+        """Documents of one kind, of one owner or of all."""
+        return sorted(each for each in self.documents.values() if each.kind == kind and owner in ("", each.owner))
+
     def read_entries(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """Read entries of one queue and rank."""
         entries = self._queues.get(queue_id, {}).get(rank)
@@ -171,6 +202,7 @@ class Tables:
             depths=sorted(depths),
             last_id=self.last_id,
             heartbeat=self.heartbeat,
+            handled=dict(self.handled),
         )
 
     def entries(self) -> Iterator[EntryRecord]:

@@ -98,13 +98,37 @@ def upgrade() -> None:
         sa.Column("flags", sa.Integer(), nullable=False),
         sa.Column("redeliver", sa.Integer(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("queue_id", "rank", "seq"),
         sqlite_with_rowid=False,
     )
     op.create_index("entry_message", "entry", ["message_id"])
+    op.create_table(
+        "handled",
+        sa.Column("session_id", ID, autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("session_id"),
+    )
+    op.create_table(
+        "document",
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "kind", "name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "document_expires",
+        "document",
+        ["expires"],
+        sqlite_where=sa.text("expires > 0"),
+        postgresql_where=sa.text("expires > 0"),
+    )
 
 
 def downgrade() -> None:
     """Drop everything."""
-    for name in ("entry", "message", "topic", "subscription", "session", "subject", "account", "meta"):
+    for name in ("document", "handled", "entry", "message", "topic", "subscription", "session", "subject", "account", "meta"):
         op.drop_table(name)

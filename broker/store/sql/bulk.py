@@ -43,6 +43,9 @@ class Bulk(Protocol):
     def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
         """Update the number of failed deliveries."""
 
+    def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
+        """Update the numbers under which entries are sent."""
+
     def delete_released(self, connection: Connection, ids: Collection[int]) -> None:
         """Delete those of the messages that no entry refers to."""
 
@@ -76,9 +79,18 @@ class SqliteBulk:
 
     def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
         """See :class:`Bulk`."""
+        self._update(connection, "redeliver", counts)
+
+    def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
+        """See :class:`Bulk`."""
+        self._update(connection, "number", numbers)
+
+    def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
+        rows = json.dumps([(*key, value) for key, value in values.items()])
         connection.exec_driver_sql(
-            "UPDATE entry SET redeliver = ? WHERE queue_id = ? AND rank = ? AND seq = ?",
-            [(count, *key) for key, count in counts.items()],
+            f"UPDATE entry SET {column} = new.value ->> 3 FROM json_each(?) AS new "  # noqa: S608 (a column of ours)
+            "WHERE queue_id = new.value ->> 0 AND rank = new.value ->> 1 AND seq = new.value ->> 2",
+            (rows,),
         )
 
     def delete_released(self, connection: Connection, ids: Collection[int]) -> None:
@@ -132,11 +144,18 @@ class PostgresqlBulk:
 
     def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
         """See :class:`Bulk`."""
+        self._update(connection, "redeliver", counts)
+
+    def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
+        """See :class:`Bulk`."""
+        self._update(connection, "number", numbers)
+
+    def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         connection.exec_driver_sql(
-            "UPDATE entry SET redeliver = new.redeliver "
-            "FROM unnest(%s::int8[], %s::int4[], %s::int8[], %s::int4[]) AS new (queue_id, rank, seq, redeliver) "
+            f"UPDATE entry SET {column} = new.value "  # noqa: S608 (a column of ours)
+            "FROM unnest(%s::int8[], %s::int4[], %s::int8[], %s::int8[]) AS new (queue_id, rank, seq, value) "
             "WHERE entry.queue_id = new.queue_id AND entry.rank = new.rank AND entry.seq = new.seq",
-            _columns([(*key, count) for key, count in counts.items()]),
+            _columns([(*key, value) for key, value in values.items()]),
         )
 
     def delete_released(self, connection: Connection, ids: Collection[int]) -> None:

@@ -68,6 +68,7 @@ class CommitLoop:
 
     Attributes:
         batch: the open one; call :meth:`appended` after every operation.
+        before_commit: called before the open batch goes to the worker; it may append.
         position: of the last operation.
         committed: all operations up to this position are on disk.
         failure: what keeps the loop from committing, or ``None``.
@@ -75,6 +76,7 @@ class CommitLoop:
 
     def __init__(self, reactor: IReactorTime, worker: Worker, write: Callable[[Batch], None]) -> None:
         self.batch = Batch()
+        self.before_commit: Callable[[], None] | None = None
         self.position = 0
         self.committed = 0
         self.failure: BrokerError | None = None
@@ -176,6 +178,8 @@ class CommitLoop:
     def _next(self) -> None:
         while True:
             if not self._queue:
+                if self.before_commit is not None:
+                    self.before_commit()
                 self._close_batch()
             if not self._queue:
                 break

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from broker.model.records import (
     TRANSIENT,
+    DocumentRecord,
     EntryRecord,
     MessageRecord,
     QueueDepth,
@@ -19,7 +20,7 @@ from broker.model.records import (
     TopicRecord,
 )
 from broker.store.sql.database import Database
-from broker.store.sql.schema import entry, message, session, subject, subscription, topic
+from broker.store.sql.schema import document, entry, handled, message, session, subject, subscription, topic
 from broker.store.sql.writer import HEARTBEAT, LAST_ID, read_numbers
 
 log = Logger()
@@ -51,12 +52,21 @@ class Reader:
                 depths=[QueueDepth(queue_id, rank, count, int(size)) for queue_id, rank, count, size in depths],
                 last_id=numbers.get(LAST_ID, 0),
                 heartbeat=numbers.get(HEARTBEAT, 0),
+                handled={session_id: count for session_id, count in _all(connection, handled)},
             )
 
     def entries(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """Entries of one queue and rank with ``seq > after``, in order."""
         found = _WITH_MESSAGE.where(entry.c.queue_id == queue_id, entry.c.rank == rank, entry.c.seq > after)
         return self._pairs(found.order_by(entry.c.seq).limit(limit))
+
+    def documents(self, owner: str, kind: str) -> list[DocumentRecord]:
+        """Documents of one kind, of one owner or (empty) of all."""
+        query = select(*document.columns).where(document.c.kind == kind).order_by(*document.primary_key.columns)
+        if owner:
+            query = query.where(document.c.owner == owner)
+        with self._database.transaction(write=False) as connection:
+            return sorted(DocumentRecord._make(row) for row in connection.execute(query))
 
     def expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """Entries of messages with ``0 < expires <= now`` (ms since 1970), the longest expired first."""

@@ -100,7 +100,27 @@ entry = Table(
     Column("flags", Integer, nullable=False),
     Column("redeliver", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
     Index("entry_message", "message_id"),
+    sqlite_with_rowid=False,
+)
+
+handled = Table(
+    "handled",
+    metadata,
+    Column("session_id", _Id, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("document_expires", "expires", sqlite_where=text("expires > 0"), postgresql_where=text("expires > 0")),
     sqlite_with_rowid=False,
 )
 

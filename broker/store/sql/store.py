@@ -13,6 +13,7 @@ from zope.interface import implementer
 from broker.errors import BrokerError, Code
 from broker.model.records import (
     AccountRecord,
+    DocumentRecord,
     EntryRecord,
     MessageRecord,
     Recovered,
@@ -94,6 +95,15 @@ class SqlStore:
     async def _let_go(self) -> None:
         await self._worker.run(self.database.close)
         self._worker.stop()
+
+    @property
+    def before_commit(self) -> Callable[[], None] | None:
+        """Called before the open batch is closed for its commit."""
+        return self._loop.before_commit
+
+    @before_commit.setter
+    def before_commit(self, call: Callable[[], None] | None) -> None:
+        self._loop.before_commit = call
 
     @property
     def position(self) -> int:
@@ -199,6 +209,36 @@ class SqlStore:
         """Note a failed delivery of an entry."""
         self._loop.batch.set_redeliver(queue_id, rank, seq, redeliver)
         self._loop.appended()
+
+    def set_number(self, queue_id: int, rank: int, seq: int, number: int) -> None:
+        """Note the number under which an entry is sent."""
+        self._loop.batch.set_number(queue_id, rank, seq, number)
+        self._loop.appended()
+
+    def put_handled(self, session_id: int, handled: int) -> None:
+        """Note how many stanzas of a session's client are handled."""
+        self._loop.batch.put_handled(session_id, handled)
+        self._loop.appended()
+
+    def put_document(self, record: DocumentRecord) -> None:
+        """Insert or replace."""
+        limits.check_document(record)
+        self._loop.batch.put_document(record)
+        self._loop.appended()
+
+    def delete_document(self, owner: str, kind: str, name: str) -> None:
+        """Delete."""
+        self._loop.batch.delete_document(owner, kind, name)
+        self._loop.appended()
+
+    def purge_documents(self, now: int) -> None:
+        """Delete what has expired."""
+        self._loop.batch.purge_documents(now)
+        self._loop.appended()
+
+    def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
+        """Read documents of one kind; waits while the database fails."""
+        return self._loop.ask(lambda: self._reader.documents(owner, kind), patient=True)
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, literal, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, literal, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.errors import BrokerError, Code
@@ -13,7 +13,9 @@ from broker.store.batch import Batch, ClearQueue, MoveQueue
 from broker.store.sql.bulk import bulk_for
 from broker.store.sql.database import Database
 from broker.store.sql.schema import (
+    document,
     entry,
+    handled,
     message,
     meta,
     released,
@@ -94,6 +96,8 @@ class Writer:
                 self._bulk.delete_entries(connection, step.settled)
             if step.redelivered:
                 self._bulk.set_redeliver(connection, step.redelivered)
+            if step.numbered:
+                self._bulk.set_number(connection, step.numbered)
             if isinstance(step.then, ClearQueue):
                 cleared = True
                 _clear_queue(connection, step.then)
@@ -101,10 +105,13 @@ class Writer:
                 _move_queue(connection, step.then)
         if batch.ended_sessions:
             _delete(connection, subscription, "session_id", batch.ended_sessions)
+            _delete(connection, handled, "session_id", batch.ended_sessions)
         _replace(connection, subject, batch.subjects)
         _replace(connection, session, batch.sessions)
         _replace(connection, subscription, batch.subscriptions)
         _replace(connection, topic, batch.topics)
+        upsert(connection, handled, batch.handled.items())
+        _write_documents(connection, batch)
         if batch.messages:
             self._bulk.insert_messages(connection, batch.messages.values(), self._known)
         if batch.entries:
@@ -150,6 +157,20 @@ def _replace(connection: Connection, table: Table, records: Mapping[Any, tuple[A
     if gone:
         _delete(connection, table, table.primary_key.columns[0].name, gone)
     upsert(connection, table, (record for record in records.values() if record is not None))
+
+
+def _write_documents(connection: Connection, batch: Batch) -> None:
+    gone = [key for key, record in batch.documents.items() if record is None]
+    if gone:
+        columns = document.c.owner, document.c.kind, document.c.name
+        statement = delete(document).where(*(column == bindparam(f"gone_{column.name}") for column in columns))
+        names = [f"gone_{column.name}" for column in columns]
+        connection.execute(statement, [dict(zip(names, key, strict=True)) for key in gone])
+    upsert(connection, document, (record for record in batch.documents.values() if record is not None))
+    if batch.purge is not None:
+        connection.execute(
+            delete(document).where(document.c.expires > literal_column("0"), document.c.expires <= batch.purge)
+        )
 
 
 def _delete(connection: Connection, table: Table, column: str, values: Iterable[Any]) -> None:
