@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from broker import __version__
-from broker.cli import run, user
+from broker.cli import client_commands, run, user
 from broker.cli.options import add_store_options
 from broker.errors import BrokerError
 
@@ -24,11 +24,13 @@ EXAMPLES = """\
 examples:
   broker run                         start the broker on ./data
   broker user add joe                make an account; asks for the password
+  broker subscribe --user joe --oid weather
+  broker publish --user joe --oid weather "sunny"
   broker --data /var/lib/broker user list
   broker COMMAND --help              options and examples of one command
 """
 
-REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (run.register, user.register)
+REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (run.register, user.register, client_commands.register)
 """Each adds subcommands whose default ``run`` is a :data:`broker.cli.options.Run`."""
 
 

@@ -201,7 +201,7 @@ class Broker:
             (
                 queue,
                 tuple(replace(each, attributes=(*each.attributes, context)) for each in addresses)
-                if queue.relating == "callback"
+                if queue.relating == "callback" and not reconnected
                 else addresses,
             )
             for queue, addresses in qos.queues

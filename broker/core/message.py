@@ -99,11 +99,9 @@ class Message:
         )
 
     def remaining_life(self, now: int) -> int | None:
-        """Milliseconds until it expires (never below 0), ``None`` where it does not.
+        """Milliseconds until it expires (never below 0), ``None`` where it does not or is volatile.
 
         Args:
             now: milliseconds since 1970.
         """
-        if self.expires:
-            return max(0, self.expires - now)
-        return 0 if self.envelope.qos.life_time == 0 else None
+        return max(0, self.expires - now) if self.expires else None

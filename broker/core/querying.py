@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from broker.core.registry import SessionRegistry
 
 BOUNCE_PREFIX = "_bounce:"
+ERASED_VERSION = "1.0"
+"""``contentMimeExtended`` of an ERASED event where the topic has none (§24 fact 10)."""
 
 
 class Subscribed(NamedTuple):
@@ -307,7 +309,8 @@ class Querying:
         receivers = [each for each in topic.subscriptions.values() if each.notify]
         if force:
             node.forget_messages(topic.oid)
-        key = replace(topic.key, meta=b"") if topic.key is not None else Key(topic.oid)
+        known = topic.key or Key(topic.oid)
+        key = replace(known, meta=b"", mime_extended=known.mime_extended or ERASED_VERSION)
         for subscription in [each for each in topic.subscriptions.values() if not each.is_rule]:
             self.drop(subscription)  # invalid from now on; those with a query match again when the topic comes back
         node.remove_topic(topic)
@@ -330,7 +333,9 @@ class Querying:
         )
         envelope = Envelope(key, qos, write_key(key), write_publish_qos(qos))
         content = f"{self._node.id}/topic/{topic.oid}".encode()
-        receiver.queue.put(self._node.message(envelope, content), subscription.id)
+        message = self._node.message(envelope, content)
+        message.expires = self._node.now()  # told as expired, and delivered all the same (§24 fact 10)
+        receiver.queue.put(message, subscription.id)
         receiver.dispatch.wake()
 
 

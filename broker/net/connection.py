@@ -19,7 +19,7 @@ from broker.errors import BrokerError, Code
 from broker.net.updates import encode_entries
 from broker.ports import IOutbound
 from broker.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
-from broker.wire.frames import Frame, FrameError, FrameReader, Kind, encode_frame
+from broker.wire.frames import Frame, FrameError, FrameReader, Kind, encode_frame, encode_unit
 from broker.wire.native import RequestIds, Requests, decode_exception
 
 log = Logger()
@@ -28,6 +28,7 @@ MAX_OWN_REQUESTS = 1024
 INFLATE_OUTPUT = 4 * 1024 * 1024
 INFLATE_SLICE = INFLATE_OUTPUT // MAX_DEFLATE_RATIO
 UNKNOWN_CALLBACK_SESSION = "unknown"
+EMPTY_UNIT = encode_unit(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class NativeConnection(Protocol):
         """Ask whether the client is there (:meth:`broker.ports.IOutbound.ping`)."""
         request_id = self._ids.next(b"ping")
         self._requests.add(request_id, b"ping")
-        self.write(encode_frame(Kind.INVOKE, request_id, b"ping", b"", b""))
+        self.write(encode_frame(Kind.INVOKE, request_id, b"ping", b"", EMPTY_UNIT))
 
     def close(self, reason: str) -> None:
         """Let go of the connection because the session belongs to another one or has ended."""

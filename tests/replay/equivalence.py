@@ -21,6 +21,7 @@ VARIABLE_ATTRIBUTES = {
     ("session", "sessionId"): "{session id}",
     ("callback", "sessionId"): "{session id}",
     ("node", "id"): "{node}",
+    ("queue", "size"): "{size}",
     ("address", "bootstrapPort"): "{port}",
     ("callback", "bootstrapPort"): "{port}",
 }

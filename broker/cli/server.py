@@ -1,0 +1,121 @@
+"""Which broker the client commands talk to, and as whom: options, environment, a small file."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from broker.errors import BrokerError, Code
+
+DEFAULT_SERVER = "socket://127.0.0.1:7607"
+SCHEME = "socket://"
+FILES = (Path(".broker.toml"), Path("~/.config/broker/client.toml"))
+OTHERS_MAY_READ = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to connect to, and as whom.
+
+    Args:
+        host: of the broker.
+        port: of the broker.
+        user: login name.
+        password: of the account.
+        tls: use TLS.
+        ca: PEM file of the authority that signed the broker's certificate; ``None`` the system's.
+        compress: the port speaks ``zlib:stream``.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    tls: bool = False
+    ca: Path | None = None
+    compress: bool = False
+
+    def context(self) -> Any:
+        """A TLS context, or ``None``.
+
+        Raises:
+            BrokerError: ``resource.configuration.sslSocket`` for an authority file that can not be used.
+        """
+        if not self.tls:
+            return None
+        from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+
+        if self.ca is None:
+            return optionsForClientTLS(self.host)
+        try:
+            trust = trustRootFromCertificates([Certificate.loadPEM(self.ca.read_bytes())])
+        except Exception as error:
+            raise BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{self.ca}: {error}") from error
+        return optionsForClientTLS(self.host, trustRoot=trust)
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which broker, and as whom."""
+    group = parser.add_argument_group(
+        "server", "also from BROKER_SERVER, BROKER_USER, BROKER_PASSWORD, or server, user, password in .broker.toml"
+    )
+    group.add_argument("--server", metavar="URL", help=f"address of the broker (default {DEFAULT_SERVER})")
+    group.add_argument("-u", "--user", metavar="NAME", help="login name")
+    group.add_argument("--password-stdin", action="store_true", help="read the password from the first line of input")
+    group.add_argument("--tls", action="store_true", help="use TLS")
+    group.add_argument("--ca", metavar="FILE", type=Path, help="PEM file of the authority of the broker's certificate")
+    group.add_argument("--zlib", action="store_true", help="the port speaks zlib:stream")
+
+
+def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Server:
+    """Where to connect to: options beat the environment, which beats the file.
+
+    Raises:
+        BrokerError: ``user.wrongApiUsage`` for an address that can not be read or a missing name;
+            ``resource.configuration`` for a file that others may read or that is not TOML.
+    """
+    known = _read_file()
+    url = options.server or environment.get("BROKER_SERVER") or str(known.get("server", DEFAULT_SERVER))
+    user = options.user or environment.get("BROKER_USER") or str(known.get("user", ""))
+    if not user:
+        raise BrokerError(Code.USER_WRONG_API_USAGE, "who are you? Give --user NAME, or set BROKER_USER")
+    if options.password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = environment.get("BROKER_PASSWORD") or str(known.get("password", ""))
+        if not password and sys.stdin.isatty():
+            password = getpass.getpass(f"Password of {user}: ")
+    host, port = _read_url(url)
+    tls = options.tls or bool(known.get("tls", False))
+    ca = options.ca or (Path(str(known["ca"])).expanduser() if "ca" in known else None)
+    return Server(host, port, user, password, tls=tls, ca=ca, compress=options.zlib)
+
+
+def _read_url(url: str) -> tuple[str, int]:
+    host, _, port = url.removeprefix(SCHEME).rstrip("/").rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BrokerError(Code.USER_WRONG_API_USAGE, f"'{url}' is not of the form {SCHEME}host:port")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _read_file() -> dict[str, Any]:
+    for path in (each.expanduser() for each in FILES):
+        if not path.is_file():
+            continue
+        try:
+            known = tomllib.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} can not be used: {error}") from error
+        if "password" in known and path.stat().st_mode & OTHERS_MAY_READ:
+            raise BrokerError(
+                Code.RESOURCE_CONFIGURATION, f"{path} holds a password and others may read it: chmod 600 {path}"
+            )
+        return known
+    return {}

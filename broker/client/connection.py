@@ -1,0 +1,153 @@
+"""One connection to a broker: requests with their answers, and updates with ours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from broker.errors import BrokerError, Code
+from broker.wire.compress import ZlibStreamReader, ZlibStreamWriter
+from broker.wire.frames import Frame, FrameError, FrameReader, Kind, Unit, encode_frame, encode_unit
+from broker.wire.native import RequestIds, Requests, decode_exception, encode_exception
+
+log = Logger()
+
+MAX_FRAME = 1 << 30
+MAX_REQUESTS = 100_000
+INFLATE_OUTPUT = 64 << 20
+OK = encode_unit(b"<qos><state id='OK'/></qos>")
+
+UpdateReceiver = Callable[[list[Unit]], Awaitable[None]]
+
+
+class ClientConnection(Protocol):
+    """A client's side of the native protocol (spec xmlblaster §20.1).
+
+    Args:
+        user: login name, for request ids.
+        receive: gets the units of each update; the update is acknowledged when it is done, and refused where it raises.
+        lost: called when the connection is gone, with the reason.
+        compress: the port speaks ``zlib:stream``.
+
+    Attributes:
+        secret_id: of the session, sent with every request.
+    """
+
+    def __init__(
+        self,
+        user: str,
+        receive: UpdateReceiver,
+        lost: Callable[[BrokerError], None],
+        *,
+        compress: bool = False,
+    ) -> None:
+        self.secret_id = b""
+        self._receive = receive
+        self._lost = lost
+        self._ids = RequestIds(user)
+        self._requests: Requests[Deferred[list[Unit]]] = Requests(MAX_REQUESTS)
+        self._reader = FrameReader(MAX_FRAME)
+        self._inflate = ZlibStreamReader(INFLATE_OUTPUT) if compress else None
+        self._deflate = ZlibStreamWriter() if compress else None
+        self._closed = False
+
+    def connectionMade(self) -> None:
+        """Send requests at once."""
+        transport: Any = self.transport
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
+
+    def call(self, method: bytes, body: bytes = b"") -> Deferred[list[Unit]]:
+        """Send a request.
+
+        Fires with the units of the answer; fails with the broker's exception, or with ``communication.noConnection``
+        where the connection is lost before the answer came.
+        """
+        answer: Deferred[list[Unit]] = Deferred()
+        if self._closed:
+            answer.errback(BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the connection is closed"))
+            return answer
+        request_id = self._ids.next(method)
+        self._requests.add(request_id, answer)
+        self._write(encode_frame(Kind.INVOKE, request_id, method, self.secret_id, body))
+        return answer
+
+    def send(self, method: bytes, body: bytes) -> None:
+        """Send a request that has no answer."""
+        if not self._closed:
+            self._write(encode_frame(Kind.INVOKE, self._ids.next(method), method, self.secret_id, body))
+
+    def close(self) -> None:
+        """Hang up."""
+        if self.transport is not None and not self._closed:
+            self.transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take answers and updates; a broker that breaks the protocol is left."""
+        try:
+            plain = data if self._inflate is None else self._inflate.feed(data)
+            for frame in self._reader.feed(plain):
+                self._take(frame)
+            if self._reader.error is not None:
+                raise self._reader.error
+        except FrameError as error:
+            log.error("the broker broke the protocol: {error}", error=error)
+            transport: Any = self.transport
+            transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """No answer will come any more."""
+        self._closed = True
+        error = BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"the connection was lost: {reason.getErrorMessage()}")
+        for answer in self._requests.clear():
+            answer.errback(error)
+        self._lost(error)
+
+    def _write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data if self._deflate is None else self._deflate.write(data))
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind is Kind.INVOKE:
+            self._serve(frame)
+            return
+        answer = self._requests.take(frame.request_id)
+        if answer is None:
+            return
+        if frame.kind is Kind.EXCEPTION:
+            answer.errback(decode_exception(frame))
+        else:
+            answer.callback(frame.units())
+
+    def _serve(self, frame: Frame) -> None:
+        if frame.method == b"ping":
+            self._answer(frame, OK)
+            return
+        units = frame.units()
+        work = ensureDeferred(self._update(units))
+        if frame.method == b"update":
+            work.addCallbacks(lambda _: self._answer(frame, OK * len(units)), self._refuse, errbackArgs=(frame,))
+        else:
+            work.addErrback(lambda failure: log.failure("an update was not taken", failure))
+
+    async def _update(self, units: list[Unit]) -> None:
+        await self._receive(units)
+
+    def _answer(self, frame: Frame, body: bytes) -> None:
+        if not self._closed:
+            self._write(encode_frame(Kind.RESPONSE, frame.request_id, frame.method, frame.session, body))
+
+    def _refuse(self, failure: Failure, frame: Frame) -> None:
+        error = failure.value
+        if not isinstance(error, BrokerError):
+            log.failure("an update was not taken", failure)
+            error = BrokerError(Code.USER_UPDATE_ERROR, failure.getErrorMessage())
+        if not self._closed:
+            self._write(
+                encode_exception(frame.request_id, frame.method, frame.session, error, "", "", "", server_side=False)
+            )
