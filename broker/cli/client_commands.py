@@ -67,10 +67,10 @@ def subscribe(options: argparse.Namespace) -> int:
     from broker.client import SubscribeOptions
 
     filters = tuple(_filter(text) for text in options.filter)
-    wanted = SubscribeOptions(
-        filters=filters, persistent=options.persistent, history=options.history, single=options.persistent
-    )
     with _Session(options, session=_session_number(options), persistent=options.persistent) as client:
+        # A session that comes back has had its messages of the past.
+        history = 0 if options.history is None and client.reconnected else options.history
+        wanted = SubscribeOptions(filters, options.persistent, history, single=options.persistent)
         client.subscribe(options.oid, xpath=options.xpath, domain=options.domain, options=wanted)
         for number, update in enumerate(client.updates(timeout=options.timeout), start=1):
             print(_as_json(update) if options.json else _as_line(update), flush=True)

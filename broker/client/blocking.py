@@ -84,6 +84,16 @@ class BlockingClient:
         """Absolute name of the session."""
         return self._client.name
 
+    @property
+    def connect_answer(self) -> ConnectQos | None:
+        """What the broker said to the last login."""
+        return self._client.answer
+
+    @property
+    def reconnected(self) -> bool:
+        """Whether the last login found the session that was there before."""
+        return self._client.reconnected
+
     def connect(self, *, wait: bool = False) -> ConnectQos:
         """See :meth:`broker.client.Client.connect`; so for the other methods."""
         return self._run(self._client.connect(wait=wait))
