@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker import __version__
+from broker.admin.commands import Commands
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
 from broker.config.core_options import NODE_ID, RUN_LEVEL
@@ -19,10 +20,10 @@ from broker.config.properties import Properties
 from broker.core.broker import Broker
 from broker.core.configuration import settings_of
 from broker.core.node import Node
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.ready import announce, ready_line
 from broker.runlevels.check import check
-from broker.runlevels.levels import RUNNING
+from broker.runlevels.levels import RUNNING, SELECTABLE
 from broker.runlevels.pluginfile import read
 from broker.runlevels.service import Direction, RunLevels
 from broker.store.location import database_url
@@ -34,6 +35,8 @@ log = Logger()
 MEMORY_URL = "memory:"
 STORE_LEVEL = 1
 TOPICS_LEVEL = 2
+RUN_LEVEL_DELAY = 0.1
+"""Seconds between the order to change the run level and the change, so that the answer still arrives."""
 ADMIT_LEVEL = 7
 """Clients are served from this level on (spec xmlblaster §2)."""
 CORE = ("storage", "topics")
@@ -69,7 +72,7 @@ class Application(Service):
 
     def startService(self) -> None:
         """Go to the configured run level once the reactor runs."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self.reactor.callWhenRunning(self._begin)
 
     def stopService(self) -> Deferred[None]:
@@ -77,7 +80,7 @@ class Application(Service):
 
         Fires when that is done.
         """
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return ensureDeferred(self._end())
 
     async def change_run_level(self, level: int) -> None:
@@ -95,6 +98,23 @@ class Application(Service):
         if level == RUNNING:
             await self._open_ports()
             announce(ready_line(self.run_levels.level, self.run_levels.name, self.run_levels.ports()))
+
+    def request_run_level(self, level: int) -> None:
+        """Go to another run level soon, for those who can not wait for it because it ends their connection.
+
+        Args:
+            level: 0, 3, 6 or 9.
+
+        Raises:
+            BrokerError: ``resource.configuration`` for any other level.
+        """
+        if level not in SELECTABLE:
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"run level {level} can not be chosen")
+        self.reactor.callLater(RUN_LEVEL_DELAY, self._change_run_level, level)
+
+    def _change_run_level(self, level: int) -> None:
+        change = ensureDeferred(self.change_run_level(level))
+        change.addErrback(lambda failure: log.failure("the run level does not change", failure))
 
     def _begin(self) -> None:
         if self.running:
@@ -125,7 +145,7 @@ class Application(Service):
             log.critical("the broker can not start: {reason}", reason=failure.value)
             print(f"the broker can not start: {failure.value.message}", file=sys.__stderr__)
         else:
-            self.failure = BrokerError("internal.unknown", failure.getErrorMessage())
+            self.failure = BrokerError(Code.INTERNAL_UNKNOWN, failure.getErrorMessage())
             log.failure("the broker can not start", failure)
         if self.reactor.running:
             self.reactor.stop()
@@ -157,6 +177,7 @@ class Application(Service):
         self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
         node = Node(self._node_id, self.reactor, self.store, settings_of(self.properties))
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
+        self.broker.publisher.commands = Commands(self, __version__)
         await self.broker.recovery.topics()
 
     async def _open_ports(self) -> None:

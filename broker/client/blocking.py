@@ -169,5 +169,6 @@ class BlockingClient:
         return taken
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        result: T = blockingCallFromThread(self._reactor, Deferred.fromCoroutine, coroutine)
+        run: Any = blockingCallFromThread
+        result: T = run(self._reactor, Deferred.fromCoroutine, coroutine)
         return result

@@ -308,7 +308,7 @@ class Client:
         self._schedule_ping()
 
     async def _open(self) -> ClientConnection:
-        endpoint = HostnameEndpoint(self._reactor, self._host, self._port)
+        endpoint: Any = HostnameEndpoint(self._reactor, self._host, self._port)
         if self._tls is not None:
             endpoint = wrapClientTLS(self._tls, endpoint)
         made: list[ClientConnection] = []
@@ -336,11 +336,14 @@ class Client:
             self._subscriptions[id] = subscription
             asked = connection.call(b"subscribe", self._subscribe_body(subscription, wanted))
             asked.addCallback(self._subscribed_again, id, subscription)
-            asked.addErrback(lambda failure, id=id: log.warn("{id} is lost: {why}", id=id, why=failure.value))
+            asked.addErrback(self._not_subscribed_again, id)
 
     def _subscribed_again(self, units: list[Unit], id: str, subscription: _Subscription) -> None:
         del self._subscriptions[id]
         self._subscriptions[Subscribed.of(units[0].qos).id] = subscription
+
+    def _not_subscribed_again(self, failure: Failure, id: str) -> None:
+        log.warn("subscription {id} is lost: {why}", id=id, why=failure.value)
 
     async def _request(
         self, method: bytes, body: bytes, *, priority: int = NORMAL, may_wait: bool = True

@@ -118,7 +118,7 @@ BLOCK_TIMEOUT = declare(
     "queue.blockTimeout",
     duration(1),
     30_000,
-    "How long a publisher waits for room in a queue whose onOverflow is block, before it gets the overflow as an error.",
+    "How long a publisher waits for room in a queue whose onOverflow is block; then it gets an error.",
 )
 MAX_TOPICS = declare("topic.maxEntries", integer(1), 1_000_000, "Topics that may exist.")
 MAX_SUBSCRIPTIONS = declare("session.maxSubscriptions", integer(1), 100_000, "Subscriptions that one session may have.")

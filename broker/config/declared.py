@@ -9,7 +9,7 @@ from importlib import import_module
 
 from broker.config.options import REGISTRY, Registry
 
-MODULES = ("broker.config.core_options", "broker.auth.wiring")
+MODULES = ("broker.config.core_options", "broker.auth.wiring", "broker.admin.options")
 
 
 def load() -> Registry:

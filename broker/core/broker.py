@@ -20,8 +20,10 @@ from broker.core.registry import SessionRegistry
 from broker.core.sessions import NATIVE, Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
+from broker.model.key import COMMAND_PREFIX, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import DisconnectQos
+from broker.xmlio import read_query_key
 
 log = Logger()
 
@@ -48,8 +50,8 @@ class Connected:
 class Broker:
     """One node's core: all that protocols call.
 
-    Requests that change durable state append to the store; a protocol sends its answer when the store has committed up to
-    the position it had after the call (:meth:`when_committed`, design D3).
+    Requests that change durable state append to the store; a protocol sends its answer when the store has committed up
+    to the position it had after the call (:meth:`when_committed`, design D3).
 
     Args:
         node: shared state, with the opened store.
@@ -161,6 +163,24 @@ class Broker:
     async def get(self, session: Session, key: bytes, qos: bytes) -> list[tuple[Message, bool]]:
         """Read messages (spec §2.6)."""
         return await self.querying.get(session, key, qos)
+
+    async def administrative(
+        self, session: Session, key: bytes
+    ) -> tuple[str, bytes, tuple[ClientProperty, ...]] | None:
+        """Serve a ``get`` that is an administrative message (spec §16.2).
+
+        Returns:
+            Its oid, content and client properties; ``None`` where the key is that of topics.
+        """
+        commands = self.publisher.commands
+        oid = read_query_key(key).oid
+        if commands is None:
+            return None
+        if oid.startswith(COMMAND_PREFIX):
+            return (*await commands.get(session, oid), ())
+        if oid == REMOTE_PROPERTIES_OID:
+            return oid, b"", commands.remote_properties(session)
+        return None
 
     def erase(self, session: Session, key: bytes, qos: bytes) -> list[str]:
         """Erase topics (spec §2.7); returns their oids."""

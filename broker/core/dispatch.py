@@ -335,7 +335,7 @@ class Dispatch:
             outbound.close("the session ended")
 
     def suspend(self) -> None:
-        """The broker pauses: the connection is let go of, nothing is delivered, and nothing is held against the client."""
+        """The broker pauses: the connection is let go of, nothing is delivered or held against the client."""
         outbound, self.outbound = self.outbound, None
         self._stop_timers()
         self._return_taken(failed=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
@@ -14,10 +14,10 @@ from broker.core.queues import Fanout, Queue
 from broker.core.sessions import Plan, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState
-from broker.core.waiting import Pending
+from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
-from broker.model.key import COMMAND_PREFIX, DEAD_MESSAGE_OID, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID, Key
+from broker.model.key import COMMAND_PREFIX, DEAD_MESSAGE_OID, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.xmlio import read_key, read_publish_qos, write_key
@@ -77,6 +77,9 @@ class Publisher:
         letters: for what can not be delivered.
         expiry: for messages with a life time.
         authorizer: an :class:`broker.ports.IAuthorizer`.
+
+    Attributes:
+        commands: ``await commands.set(session, oid, content, qos)`` serves administrative messages, or ``None``.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Publisher:
         self._letters = letters
         self._expiry = expiry
         self._authorizer = authorizer
+        self.commands: Any = None
         letters.publish = self.publish_internal
 
     def publish(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> Published:
@@ -101,8 +105,9 @@ class Publisher:
         Raises:
             BrokerError: see spec §2.3. Nothing was published then.
             Pending: a queue whose overflow is ``block`` is full, or history must be read first.
+            Command: the oid is that of an administrative message.
         """
-        plan = session.plans.get((key_xml, qos_xml)) or self._plan(session, key_xml, qos_xml)
+        plan = session.plans.get((key_xml, qos_xml)) or self._plan(session, key_xml, qos_xml, content)
         envelope = plan.envelope
         topic = plan.topic
         if topic is not None:
@@ -140,7 +145,12 @@ class Publisher:
         receivers, overflowing = self._receivers(topic, message, None)
         self._publish_on(topic, message, receivers, overflowing)
 
-    def _plan(self, session: Session, key_xml: bytes, qos_xml: bytes) -> Plan:
+    async def _command(self, session: Session, oid: str, content: bytes, qos: PublishQos) -> Published:
+        if self.commands is None:
+            raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "there is no administration here")
+        return Published(oid, 0, STATE_OK, await self.commands.set(session, oid, content, qos))
+
+    def _plan(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> Plan:
         key = read_key(key_xml)
         qos = read_publish_qos(qos_xml)
         made_up = not key.oid
@@ -148,7 +158,7 @@ class Publisher:
             key = replace(key, oid=f"{self._node.stripped_id}-{self._node.ids.next()}")
             key_xml = write_key(key)
         if key.oid.startswith(COMMAND_PREFIX) or key.oid == REMOTE_PROPERTIES_OID:
-            raise BrokerError(Code.USER_ADMIN_INVALID, f"'{key.oid}' is a command, not a topic")
+            raise Command(self._command(session, key.oid, content, qos))
         if not self._authorizer.permits(session.name.subject, "publish", f"exact:{key.oid}"):  # type: ignore[attr-defined]
             raise BrokerError(
                 Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{key.oid}'", key.oid

@@ -199,6 +199,10 @@ class Querying:
                 self._erase(topic, session, key_xml, qos_xml, force=qos.force_destroy)
         return [topic.oid for topic in topics]
 
+    def erase_topic(self, topic: Topic, eraser: Session) -> None:
+        """Erase a topic that is known already."""
+        self._erase(topic, eraser, write_key(Key(topic.oid)), b"<qos/>", force=False)
+
     def _permit(self, session: Session, method: str, key: QueryKey) -> None:
         if not self._authorizer.permits(session.name.subject, method, key.url):  # type: ignore[attr-defined]
             raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not {method} '{key.url}'", key.url)
@@ -218,9 +222,9 @@ class Querying:
     def _duplicate(self, session: Session, key: QueryKey, qos: QueryQos) -> Subscription | None:
         check_filters = is_set(qos.properties, "__multiSubCheckQos")
         for subscription in session.subscriptions.values():
-            if _same_query(subscription.key, key):
-                if not check_filters or subscription.qos.filters == qos.filters:
-                    return subscription
+            same_filters = not check_filters or subscription.qos.filters == qos.filters
+            if same_filters and _same_query(subscription.key, key):
+                return subscription
         return None
 
     def _make(

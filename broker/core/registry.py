@@ -160,6 +160,11 @@ class SessionRegistry:
         """A request arrived: the session's time starts anew."""
         session.seen = self._node.now()
 
+    def set_timeout(self, session: Session, timeout: int) -> None:
+        """Give a session another timeout, in milliseconds; ``<= 0`` never."""
+        session.timeout = timeout
+        self._watch(session)
+
     def make_persistent(self, session: Session) -> None:
         """Keep a session over a crash (requirement engine.persistence.session).
 
@@ -244,7 +249,7 @@ class SessionRegistry:
         return session
 
     def start_polling(self) -> None:
-        """Let sessions that were recovered or suspended look for their clients; their time to do so begins now."""
+        """Let sessions that were recovered or suspended look for their clients; their time begins now."""
         for session in self._node.sessions.values():
             session.seen = self._node.now()
             self._watch(session)
@@ -264,8 +269,8 @@ class SessionRegistry:
     def connection_lost(self, session: Session) -> None:
         """The connection that a client logged in over is gone, and it was not the one that updates go to.
 
-        A session whose number the server gave, and that nothing is delivered to, can not be found again: it ends, so that
-        nothing of it stays behind. Others wait for their client until they time out.
+        A session whose number the server gave, and that nothing is delivered to, can not be found again: it ends, so
+        that nothing of it stays behind. Others wait for their client until they time out.
         """
         if session.ended or session.dispatch.outbound is not None:
             return
@@ -287,7 +292,7 @@ class SessionRegistry:
             await queue.load()
             room = max(1, session.queue.limits.entries - len(session.queue))
             entries = queue.take(min(room, 1000), -1)
-            if session.ended:
+            if session.subject.sessions.get(session.name.public_id) is not session:  # it ended meanwhile
                 queue.put_back(entries, failed=False)
                 return
             for entry in entries:

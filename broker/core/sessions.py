@@ -138,7 +138,7 @@ class Session:
 
     @property
     def can_receive(self) -> bool:
-        """Whether the client named a callback address (or logged in over a protocol that always can be delivered to)."""
+        """Whether the client named a callback address, or its protocol can always be delivered to."""
         return self.kind != NATIVE or self.qos.callback is not None
 
     @property

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class TopicState(Enum):
     """Life of a topic (spec §8.1).
 
-    There is no SOFTERASED: queued messages carry all they need, so an erased topic is gone at once and they are delivered
-    all the same.
+    There is no SOFTERASED: queued messages carry all they need, so an erased topic is gone at once, and they are
+    delivered all the same.
     """
 
     UNCONFIGURED = "UNCONFIGURED"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
+
+    from broker.core.publishing import Published
 
 
 class Pending(Exception):
@@ -18,3 +21,15 @@ class Pending(Exception):
     def __init__(self, ready: Deferred[None]) -> None:
         super().__init__("not yet")
         self.ready = ready
+
+
+class Command(Exception):
+    """The message is no message but a command; its outcome is known later.
+
+    Args:
+        outcome: what the publish answers.
+    """
+
+    def __init__(self, outcome: Coroutine[Deferred[Any], Any, Published]) -> None:
+        super().__init__("a command")
+        self.outcome = outcome

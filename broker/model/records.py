@@ -133,7 +133,7 @@ class EntryRecord(NamedTuple):
 
 
 class DocumentRecord(NamedTuple):
-    """A small piece of data that belongs to a subject: a roster item, a vCard, a block list …
+    """A small piece of data that belongs to a subject, such as a roster item, a vCard or a block list.
 
     Args:
         owner: login name.

@@ -65,8 +65,8 @@ class CallbackDialer:
             peer: address that the client connected from.
 
         Returns:
-            Makes a connection to the server when it is called with the session; ``None`` where updates go over the client's own
-            connection.
+            Makes a connection to the server when it is called with the session; ``None`` where updates go over the
+            client's own connection.
 
         Raises:
             BrokerError: ``resource.configuration.address`` for an address that can not be read or must not be dialled.
@@ -81,7 +81,7 @@ class CallbackDialer:
         if host != peer and host not in self._hosts and "*" not in self._hosts:
             raise BrokerError(
                 Code.RESOURCE_CONFIGURATION_ADDRESS,
-                f"the callback server '{host}' is neither at the client's own address nor among the configured callbackHosts",
+                f"the callback server '{host}' is neither at the client's own address nor among the callbackHosts",
             )
         return lambda session: self._dial(session, host, port)
 

@@ -91,10 +91,10 @@ class NativeConnection(Protocol):
 
     def connectionMade(self) -> None:
         """The transport tells when its buffer is full."""
-        assert self.transport is not None
-        self.transport.registerProducer(self, True)
-        if hasattr(self.transport, "setTcpNoDelay"):
-            self.transport.setTcpNoDelay(True)
+        transport: Any = self.transport
+        transport.registerProducer(self, True)
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
         """Serve the frames that these bytes complete; a peer that breaks the framing is let go of."""
@@ -138,8 +138,9 @@ class NativeConnection(Protocol):
     def abort(self) -> None:
         """Let go of the connection now; what is not written yet is lost."""
         self._closed = True
-        if self.transport is not None:
-            self.transport.abortConnection()
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
 
     def write(self, data: bytes) -> None:
         """Write a complete frame (or several)."""

@@ -17,9 +17,10 @@ from broker import __version__
 from broker.core.broker import Broker
 from broker.core.publishing import Published
 from broker.core.sessions import Session
-from broker.core.waiting import Pending
+from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
-from broker.model.qos import Method, StatusQos
+from broker.model.key import Key
+from broker.model.qos import Method, PublishQos, StatusQos
 from broker.net.callback import CallbackDialer
 from broker.net.connection import Limits, NativeConnection
 from broker.net.updates import encode_message
@@ -29,6 +30,8 @@ from broker.xmlio import (
     read_connect_qos,
     read_disconnect_qos,
     write_connect_qos,
+    write_key,
+    write_publish_qos,
     write_status_qos,
 )
 
@@ -40,8 +43,8 @@ STORE_LOW_WATER = 4 * 1024 * 1024
 """Bytes that are not committed yet, above which publishers are paused and below which they go on."""
 MOST_HELD_ANSWERS = 10_000
 FIRST_UPDATE_DELAY = 10
-"""Milliseconds between the answer to a connect and the first update: some clients expect nothing else in the segment that
-brings the answer."""
+"""Milliseconds between the answer to a connect and the first update: some clients expect nothing else in the segment
+that brings the answer."""
 
 
 class NativeServer(NativeConnection):
@@ -102,7 +105,7 @@ class NativeServer(NativeConnection):
     def _serve_request(self, frame: Frame) -> None:
         method = frame.method
         try:
-            if method == b"publish" or method == b"publishOneway":  # noqa: PLR1714 (the hot path)
+            if method == b"publish" or method == b"publishOneway":
                 self._publish(self._session_of(frame), frame, frame.units(), 0, [])
             elif method == b"ping":
                 self._ping(frame)
@@ -156,9 +159,16 @@ class NativeServer(NativeConnection):
                 published = broker.publish(session, key, qos, content)
             except Pending as pending:
                 self._busy = True
-                pending.ready.addCallback(lambda _, at=index: self._publish(session, frame, units, at, done))
+                pending.ready.addCallback(self._go_on_publishing, session, frame, units, index, done)
                 pending.ready.addErrback(self._failed, frame)
                 pending.ready.addBoth(self._done)
+                return
+            except Command as command:
+                self._busy = True
+                outcome = ensureDeferred(command.outcome)
+                outcome.addCallback(self._commanded, session, frame, units, index, done)
+                outcome.addErrback(self._failed, frame)
+                outcome.addBoth(self._done)
                 return
             except BrokerError as error:
                 if not oneway:
@@ -170,6 +180,17 @@ class NativeServer(NativeConnection):
         if not oneway:
             self._answer(frame, b"".join(done), before)
 
+    def _go_on_publishing(
+        self, _: None, session: Session, frame: Frame, units: list[Unit], index: int, done: list[bytes]
+    ) -> None:
+        self._publish(session, frame, units, index, done)
+
+    def _commanded(
+        self, published: Published, session: Session, frame: Frame, units: list[Unit], index: int, done: list[bytes]
+    ) -> None:
+        done.append(encode_unit(_publish_answer(published)))
+        self._publish(session, frame, units, index + 1, done)
+
     def _ping(self, frame: Frame) -> None:
         check_units(SERVER_METHODS[b"ping"], len(frame.units()))
         secret = frame.session.decode("utf-8", "replace")
@@ -178,11 +199,8 @@ class NativeServer(NativeConnection):
             raise BrokerError(Code.COMMUNICATION_NO_CALLBACK_SERVER, "the session of this ping is gone")
         if session is not None:
             session.seen = self._broker.node.now()
-        body = (
-            OK
-            if self._broker.accepting
-            else encode_unit(f"<qos><state id='{self._factory.run_level()}'/></qos>".encode())
-        )
+        state = "OK" if self._broker.accepting else self._factory.run_level()
+        body = encode_unit(f"<qos><state id='{state}'/></qos>".encode())
         self._send(Kind.RESPONSE, frame, body)
 
     async def _connect(self, frame: Frame, units: list[Unit]) -> None:
@@ -202,8 +220,10 @@ class NativeServer(NativeConnection):
         secret = session.secret_id.encode()
         body = encode_unit(write_connect_qos(connected.qos, redact=True))
         answer = encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), frame.method, secret, body)
-        node = self._broker.node
-        self._when_safe(answer, before, lambda: node.later(FIRST_UPDATE_DELAY, lambda: self._attach(session)))
+        self._when_safe(answer, before, lambda: self._attach_soon(session))
+
+    def _attach_soon(self, session: Session) -> None:
+        self._broker.node.later(FIRST_UPDATE_DELAY, lambda: self._attach(session))
 
     def _attach(self, session: Session) -> None:
         if session.ended or self._closed or not session.can_receive:
@@ -267,6 +287,12 @@ class NativeServer(NativeConnection):
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
+        told = await self._broker.administrative(session, units[0].key)
+        if told is not None:
+            oid, value, properties = told
+            qos = write_publish_qos(PublishQos(properties=properties))
+            self._answer(frame, encode_unit(qos, write_key(Key(oid)), value), before)
+            return
         found = await self._broker.get(session, units[0].key, units[0].qos)
         node = self._broker.node
         now = node.now()
@@ -298,11 +324,15 @@ class NativeServer(NativeConnection):
             if then is not None:
                 then()
         elif then is not None:
-            store.when_committed(position, lambda: (self.write(answer), then()) and None)
+            store.when_committed(position, lambda: self._write_and(answer, then))
         else:
             if not self._answers:
                 store.when_committed(position, self._release_answers)
             self._answers.append((position, answer))
+
+    def _write_and(self, answer: bytes, then: Callable[[], None]) -> None:
+        self.write(answer)
+        then()
 
     def _release_answers(self) -> None:
         store = self._broker.node.store
@@ -396,7 +426,7 @@ class NativeFactory(Factory):
         self._waiting: Counter[str] = Counter()
         self._anonymous: dict[NativeServer, str] = {}
 
-    def buildProtocol(self, addr: IAddress) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection, or ``None`` where there are too many already."""
         host: str = getattr(addr, "host", "")
         if (

@@ -1,4 +1,4 @@
-"""The plugin that brings back sessions and subscriptions (requirements ``engine.persistence.session``, ``…subscription``)."""
+"""The plugin that brings back sessions and subscriptions (requirement ``engine.persistence.session``)."""
 
 from __future__ import annotations
 

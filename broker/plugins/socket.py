@@ -36,12 +36,13 @@ class SocketPlugin:
     - ``port`` (7607): ``0`` for any free one.
     - ``backlog`` (50): connections that may wait to be accepted.
     - ``compress/type``: ``zlib:stream`` for one zlib stream in each direction; all clients of the port must use it.
-    - ``SSL`` (false), ``certificate``, ``privateKey``: TLS 1.2 and up, PEM files; ``clientCertificates``: PEM file of the
-      authorities whose certificates clients must show.
+    - ``SSL`` (false), ``certificate``, ``privateKey``: TLS 1.2 and up, PEM files; ``clientCertificates``: PEM file of
+      the authorities whose certificates clients must show.
     - ``maxFrame`` (64M), ``maxFrameBeforeLogin`` (64k): longest frame in bytes.
     - ``loginTimeout`` (30s): until a connection must have logged in.
     - ``idleTimeout`` (0): of a connection that sends nothing at all; 0 never.
-    - ``maxConnections`` (100000), ``maxPendingLogins`` (1000, per address), ``maxPendingRequests`` (1000, per connection).
+    - ``maxConnections`` (100000), ``maxPendingLogins`` (1000, per address), ``maxPendingRequests`` (1000, of one
+      connection).
     - ``callbackHosts``: comma list of hosts beside the client's own that callback servers may be on; ``*`` any.
 
     Args:
@@ -105,7 +106,7 @@ class SocketPlugin:
         factory: Any = self._factory
         if self._tls is not None:
             factory = TLSMemoryBIOFactory(self._tls, False, factory, reactor)
-        endpoint = (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, number, backlog, host)
+        endpoint: Any = (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, number, backlog, host)
         try:
             self._port = await endpoint.listen(factory)
         except CannotListenError as error:

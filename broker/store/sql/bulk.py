@@ -88,7 +88,7 @@ class SqliteBulk:
     def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         rows = json.dumps([(*key, value) for key, value in values.items()])
         connection.exec_driver_sql(
-            f"UPDATE entry SET {column} = new.value ->> 3 FROM json_each(?) AS new "  # noqa: S608 (a column of ours)
+            f"UPDATE entry SET {column} = new.value ->> 3 FROM json_each(?) AS new "
             "WHERE queue_id = new.value ->> 0 AND rank = new.value ->> 1 AND seq = new.value ->> 2",
             (rows,),
         )
@@ -152,7 +152,7 @@ class PostgresqlBulk:
 
     def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         connection.exec_driver_sql(
-            f"UPDATE entry SET {column} = new.value "  # noqa: S608 (a column of ours)
+            f"UPDATE entry SET {column} = new.value "
             "FROM unnest(%s::int8[], %s::int4[], %s::int8[], %s::int8[]) AS new (queue_id, rank, seq, value) "
             "WHERE entry.queue_id = new.queue_id AND entry.rank = new.rank AND entry.seq = new.seq",
             _columns([(*key, value) for key, value in values.items()]),
