@@ -110,7 +110,7 @@ def _declare_storage(name: str, entries: str) -> StorageOptions:
         declare(
             f"{prefix}/maxEntries", integer(0), 1_000_000, f"Persistent {entries} that may exist; more are refused."
         ),
-        declare(f"{prefix}/maxEntriesCache", integer(0), 1000, "Of these, how many stay in memory."),
+        declare(f"{prefix}/maxEntriesCache", integer(0), 1000, "Accepted, without effect: all of these are in memory."),
     )
 
 

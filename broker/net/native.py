@@ -212,7 +212,7 @@ class NativeServer(NativeConnection):
         connected = await self._broker.connect(qos, self._host)
         session = connected.session
         if self._closed:
-            # The client left while its credentials were checked: what was made for it goes the way of a lost connection.
+            # The client left while its credentials were checked: the session goes the way of a lost connection.
             self._broker.registry.connection_lost(session)
             return
         self._logged_in(session)

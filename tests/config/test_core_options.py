@@ -28,4 +28,4 @@ def test_storage_limits_of_sessions_are_given_as_xmlblaster_documents_them() -> 
 
     assert core.SESSION_STORAGE.max_entries.get(properties) == 200
     assert core.SESSION_STORAGE.max_entries_cache.get(properties) == 10
-    assert core.SUBSCRIPTION_STORAGE.max_entries.get(properties) == 1000
+    assert core.SUBSCRIPTION_STORAGE.max_entries.get(properties) == 1_000_000

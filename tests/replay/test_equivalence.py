@@ -108,7 +108,7 @@ def test_ids_times_and_ports_may_differ(recorded: bytes, ours: bytes) -> None:
         (b"<session name='/node/heron/client/joe/-1'/>", b"<session name='/node/heron/client/jim/-1'/>"),
         (b"<session name='/node/heron/client/joe/1'/>", b"<session name='client/joe/1'/>"),
         (b"<session timeout='86400000'/>", b"<session timeout='3600000'/>"),
-        (b"<queue index='0' size='1'/>", b"<queue index='0' size='2'/>"),
+        (b"<queue index='0' size='1'/>", b"<queue index='1' size='1'/>"),
         (b"<callback>socket://127.0.0.1:42500</callback>", b"<callback>socket://10.0.0.1:42500</callback>"),
     ],
 )

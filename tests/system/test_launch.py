@@ -77,6 +77,7 @@ def test_daemon_keeps_log_and_process_id_in_its_data_directory(tmp_path: Path) -
     pidfile = data / "broker.pid"
     try:
         assert BrokerProcess(data).run_command("run", "--daemon", "--set", "plugin/socket/port=0").returncode == 0
+        wait_until(lambda: "run level 9" in (data / "broker.log").read_text())
         os.kill(int(pidfile.read_text()), signal.SIGTERM)
         wait_until(lambda: not pidfile.exists())
         assert "Traceback" not in (data / "broker.log").read_text()

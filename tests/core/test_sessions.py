@@ -1,0 +1,325 @@
+"""Sessions come, are taken over, and end (spec xmlblaster §2.1, §2.2, §6, §24)."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import replace
+
+import pytest
+
+from broker.core.dispatch import ConnectionState
+from broker.core.settings import Settings
+from broker.errors import BrokerError, Code
+from broker.model.connect import Credentials, SessionQos
+from broker.model.property import ClientProperty
+from broker.model.qos import DisconnectQos
+from tests.core.world import World, connect_qos
+
+
+def code_of(raised: pytest.ExceptionInfo[BrokerError]) -> str:
+    return str(raised.value.code)
+
+
+def test_client_without_a_number_gets_a_negative_one_that_nobody_else_has() -> None:
+    world = World()
+    names = [world.connect("joe").session.name.public_id, world.connect("jack").session.name.public_id]
+    assert names[0] < 0
+    assert names[1] < names[0]
+
+
+def test_client_may_choose_a_positive_number() -> None:
+    assert World().connect("joe/7").session.name.absolute == "/node/heron/client/joe/7"
+
+
+def test_negative_number_of_the_clients_choice_is_ignored() -> None:
+    assert World().connect("joe/-77").session.name.public_id != -77
+
+
+def test_foreign_node_name_is_replaced() -> None:
+    qos = replace(connect_qos("joe"), session=SessionQos("/node/other/client/joe/7"))
+    assert World().connect("", qos).session.name.absolute == "/node/heron/client/joe/7"
+
+
+def test_secret_ids_have_128_random_bits() -> None:
+    world = World()
+    ids = {world.connect("joe").session.secret_id for _ in range(5)}
+    assert len(ids) == 5
+    assert all(len(each.rpartition("-")[2]) == 32 for each in ids)
+
+
+def test_answer_says_the_absolute_name_and_the_secret_id() -> None:
+    connected = World().connect("joe/1")
+    assert connected.qos.session.name == "/node/heron/client/joe/1"
+    assert connected.qos.session.secret_id == connected.session.secret_id
+    assert not connected.qos.reconnected
+
+
+def test_session_of_another_user_is_denied() -> None:
+    world = World()
+    qos = replace(connect_qos("joe/1"), credentials=Credentials("htpasswd", "eve"))
+    with pytest.raises(BrokerError) as raised:
+        world.connect("", qos)
+    assert code_of(raised) == Code.USER_ACCESS_DENIED
+    assert not world.node.subjects
+
+
+def test_login_name_of_one_character_is_refused() -> None:
+    with pytest.raises(BrokerError) as raised:
+        World().connect("j")
+    assert code_of(raised) == Code.USER_ILLEGAL_ARGUMENT
+
+
+class TestReconnect:
+    def test_by_name_finds_the_session(self) -> None:
+        world = World()
+        first = world.connect("joe/1")
+        again = world.connect("joe/1")
+        assert again.session is first.session
+        assert again.qos.reconnected
+
+    def test_by_secret_id_needs_no_password(self) -> None:
+        world = World()
+        first = world.connect("joe")
+        qos = replace(connect_qos("joe"), credentials=None, session=SessionQos(secret_id=first.session.secret_id))
+        assert world.connect("", qos).session is first.session
+
+    def test_by_unknown_secret_id_makes_a_new_session_where_the_password_is_right(self) -> None:
+        world = World()
+        qos = replace(connect_qos("joe"), session=SessionQos(secret_id="sessionId:gone"))
+        assert not world.connect("", qos).reconnected
+
+    def test_closes_the_connection_that_owned_the_session(self) -> None:
+        world = World()
+        client = world.client("joe/1", retries=-1)
+        old = client.outbound
+        client.come_back()
+        assert old.closed
+        assert client.session.dispatch.outbound is client.outbound
+
+    def test_losing_the_old_connection_afterwards_changes_nothing(self) -> None:
+        world = World()
+        client = world.client("joe/1", retries=-1)
+        old = client.outbound
+        client.come_back()
+        client.session.dispatch.lost(old, BrokerError(Code.COMMUNICATION, "late"))
+        assert client.session.dispatch.state is ConnectionState.ALIVE
+
+    def test_raises_the_epoch(self) -> None:
+        world = World()
+        session = world.connect("joe/1").session
+        before = session.epoch
+        world.connect("joe/1")
+        assert session.epoch == before + 1
+
+    def test_takes_the_new_callback_settings(self) -> None:
+        world = World()
+        session = world.connect("joe/1", address={"burst_entries": 1}).session
+        world.connect("joe/1", address={"burst_entries": 50})
+        assert session.dispatch.delivery.burst_entries == 50
+
+    def test_keeps_subscriptions_and_queue(self) -> None:
+        world = World()
+        client = world.client("joe/1", retries=-1)
+        client.subscribe("a")
+        client.lose_connection()
+        world.client("pub").publish("a", b"meanwhile")
+        assert client.come_back().contents == [b"meanwhile"]
+
+    def test_other_client_instance_is_refused_where_the_session_is_guarded(self) -> None:
+        world = World()
+        guarded = connect_qos("joe/1", session={"reconnect_same_client_only": True}, instance_id="one")
+        world.connect("", guarded)
+        with pytest.raises(BrokerError) as raised:
+            world.connect("", replace(guarded, instance_id="two"))
+        assert code_of(raised) == Code.USER_CONFIGURATION_IDENTICAL_CLIENT
+
+
+class TestLimits:
+    def test_one_session_too_many_is_refused_and_leaves_nothing(self) -> None:
+        world = World()
+        world.connect("joe", session={"max_sessions": 1})
+        with pytest.raises(BrokerError) as raised:
+            world.connect("joe", session={"max_sessions": 1})
+        assert code_of(raised) == Code.USER_CONFIGURATION_MAX_SESSION
+        assert len(world.node.sessions) == 1
+
+    def test_reconnect_is_no_further_session(self) -> None:
+        world = World()
+        world.connect("joe/1", session={"max_sessions": 1})
+        assert world.connect("joe/1", session={"max_sessions": 1}).reconnected
+
+    def test_clear_sessions_ends_the_others_first(self) -> None:
+        world = World()
+        other = world.client("joe", session={"max_sessions": 1})
+        world.connect("joe", session={"max_sessions": 1, "clear_sessions": True})
+        assert other.session.ended
+        assert other.outbound.closed
+
+    def test_blocked_login_is_denied(self) -> None:
+        world = World()
+        world.connect("joe").session.subject.blocked = True
+        with pytest.raises(BrokerError) as raised:
+            world.connect("joe")
+        assert code_of(raised) == Code.COMMUNICATION_SERVER_DENY
+
+
+class TestEnd:
+    def test_disconnect_leaves_nothing(self) -> None:
+        world = World()
+        client = world.client("joe")
+        client.subscribe("a")
+        client.disconnect()
+        assert not world.node.sessions
+        assert not world.node.subjects
+        assert not world.node.subscriptions
+        assert not world.node.topics
+
+    def test_disconnect_waits_for_what_is_being_delivered(self) -> None:
+        world = World()
+        client = world.client("joe", answers=False)
+        client.subscribe("a")
+        client.publish("a", b"last")
+        ending = world.start(world.broker.disconnect(client.session, DisconnectQos()))
+        world.turn()
+        assert not ending.called
+        client.outbound.acknowledge()
+        world.turn()
+        assert ending.called
+
+    def test_disconnect_does_not_wait_for_ever(self) -> None:
+        world = World()
+        client = world.client("joe", answers=False)
+        client.subscribe("a")
+        client.publish("a", b"last")
+        client.disconnect()
+        assert client.session.ended
+
+    def test_clear_sessions_at_disconnect_ends_all(self) -> None:
+        world = World()
+        world.client("joe")
+        world.client("joe").disconnect(DisconnectQos(clear_sessions=True))
+        assert not world.node.sessions
+
+    def test_session_times_out_without_requests(self) -> None:
+        world = World()
+        client = world.client("joe", session={"timeout": 1000})
+        world.advance(1.1)
+        assert client.session.ended
+
+    def test_request_keeps_it_alive(self) -> None:
+        world = World()
+        client = world.client("joe", session={"timeout": 1000})
+        world.advance(0.9)
+        world.broker.session(client.session.secret_id)
+        world.advance(0.9)
+        assert not client.session.ended
+        world.advance(0.2)
+        assert client.session.ended
+
+    def test_timeout_of_zero_is_for_ever(self) -> None:
+        world = World()
+        client = world.client("joe", session={"timeout": 0})
+        world.advance(10**8)
+        assert not client.session.ended
+
+    def test_connection_lost_without_retries_ends_it(self) -> None:
+        world = World()
+        client = world.client("joe")
+        client.lose_connection()
+        assert client.session.ended
+
+    def test_connection_lost_with_endless_retries_leaves_it_waiting(self) -> None:
+        world = World()
+        client = world.client("joe/1", retries=-1)
+        client.lose_connection()
+        assert client.session.dispatch.state is ConnectionState.POLLING
+
+    def test_publisher_without_a_number_ends_with_its_connection(self) -> None:
+        world = World()
+        session = world.connect("joe", callback=False).session
+        world.broker.registry.connection_lost(session)
+        world.turn()
+        assert session.ended
+
+    def test_client_that_leaves_before_its_first_update_leaves_nothing(self) -> None:
+        world = World()
+        session = world.connect("joe").session
+        world.broker.registry.connection_lost(session)
+        world.turn()
+        assert not world.node.sessions
+        assert world.timers == 0
+
+    def test_login_while_the_session_of_that_name_is_being_ended_gets_a_new_one(self) -> None:
+        world = World()
+        client = world.client("joe/1", retries=-1)
+        ending = world.start(world.broker.registry.end(client.session, BrokerError(Code.USER_NOT_CONNECTED, "over")))
+        again = world.connect("joe/1")
+        assert ending.called
+        assert not again.reconnected
+        assert world.node.subjects["joe"].sessions[1] is again.session
+
+
+def test_broker_that_is_not_ready_denies_logins() -> None:
+    world = World()
+    world.broker.accepting = False
+    with pytest.raises(BrokerError) as raised:
+        world.connect("joe")
+    assert code_of(raised) == Code.COMMUNICATION_SERVER_DENY
+
+
+def test_client_properties_become_remote_properties_where_asked() -> None:
+    properties = (ClientProperty("__remoteProperties", "true", "boolean"), ClientProperty("place", "Kassel"))
+    session = World().connect("joe", properties=properties).session
+    assert session.remote_properties["place"].text == "Kassel"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_sessions_do_nothing_of_them_is_left(seed: int) -> None:
+    """Given many sessions that end in every way, nothing stays: no session, queue, topic, timer, row."""
+    chance = random.Random(seed)
+    world = World(Settings(max_sessions=1000, destroy_delay=0))
+    clients = []
+    for number in range(200):
+        persistent = chance.random() < 0.3
+        name = f"user{number % 20}/{number + 1}" if persistent or chance.random() < 0.5 else f"user{number % 20}"
+        clients.append(
+            world.client(name, persistent=persistent, answers=chance.random() < 0.7, session={"timeout": 50_000})
+        )
+    for _ in range(600):
+        client = chance.choice(clients)
+        if client.session.ended:
+            continue
+        topic = f"topic{chance.randrange(5)}"
+        match chance.randrange(6):
+            case 0:
+                client.subscribe(topic, "<qos><persistent/></qos>" if chance.random() < 0.3 else "<qos/>")
+            case 1:
+                client.publish(topic, b"x", chance.choice(["<qos/>", "<qos><expiration lifeTime='0'/></qos>"]))
+            case 2:
+                with contextlib.suppress(BrokerError):  # the receiver may be gone for good
+                    client.send(chance.choice(clients).session.name.relative, b"y", force=True)
+            case 3:
+                client.lose_connection()
+            case 4:
+                client.disconnect()
+            case 5:
+                client.come_back()
+    world.advance(60)
+    for session in list(world.node.sessions.values()):
+        world.run(world.broker.registry.end(session, BrokerError(Code.USER_NOT_CONNECTED, "over")))
+    sweeper = world.client("sweeper")
+    sweeper.erase(key="<key queryType='XPATH'>//key</key>")
+    sweeper.erase("__sys__deadMessage")
+    for subject in list(world.node.subjects.values()):
+        world.run(world.broker.registry._dead_letter_subject(subject, BrokerError(Code.USER_NOT_CONNECTED, "over")))
+    sweeper.disconnect()
+    world.store.commit()
+    assert not world.node.sessions
+    assert not world.node.subscriptions
+    assert not world.node.topics
+    assert world.timers == 0
+    assert not world.store.tables.sessions
+    assert not world.store.tables.subscriptions
+    waiting = sum(len(subject.queue) for subject in world.node.subjects.values())
+    assert len(list(world.store.tables.entries())) == waiting
