@@ -1,0 +1,194 @@
+"""Messages from point to point (spec xmlblaster §9)."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker.core.settings import Settings
+from broker.errors import BrokerError, Code
+from broker.model.qos import STATE_OK, STATE_WARNING, DisconnectQos
+from tests.core.world import World
+
+
+def test_message_to_a_session_reaches_that_session_only() -> None:
+    world = World()
+    one, two = world.client("joe/1"), world.client("joe/2")
+    world.client("pub").send("joe/2", b"hello")
+    assert (one.contents, two.contents) == ([], [b"hello"])
+
+
+def test_message_to_a_subject_reaches_all_its_sessions_that_take_it() -> None:
+    world = World()
+    one, two = world.client("joe/1"), world.client("joe/2")
+    three = world.client("joe/3", address={"use_for_subject_queue": False})
+    world.client("pub").send("joe", b"hello")
+    assert (one.contents, two.contents, three.contents) == ([b"hello"], [b"hello"], [])
+
+
+@pytest.mark.parametrize("name", ["joe/1", "client/joe/1", "client/joe/session/1", "/node/heron/client/joe/1"])
+def test_every_spelling_of_a_name_is_understood(name: str) -> None:
+    world = World()
+    joe = world.client("joe/1")
+    world.client("pub").send(name, b"hello")
+    assert joe.contents == [b"hello"]
+    assert joe.outbound.entries[0].message.qos.destinations[0].name == "client/joe/1"
+
+
+def test_update_is_marked_as_point_to_point() -> None:
+    world = World()
+    joe = world.client("joe")
+    world.client("pub").send("joe", b"hello")
+    assert joe.outbound.entries[0].subscription_id == "__subId:PtP"
+
+
+@pytest.mark.parametrize("name", ["nobody", "joe/7"])
+def test_unknown_receiver_is_an_error(name: str) -> None:
+    world = World()
+    world.client("joe/1")
+    with pytest.raises(BrokerError) as raised:
+        world.client("pub").send(name, b"hello")
+    assert raised.value.code == Code.USER_PTP_UNKNOWN_DESTINATION
+    assert "nobody" not in world.node.subjects
+
+
+def test_unknown_receiver_may_be_ignored() -> None:
+    quiet = "<clientProperty name='_user.ptp.unknownDestination.ignoreSilently'>true</clientProperty>"
+    assert World().client("pub").send("nobody", b"hello", quiet).state == STATE_OK
+
+
+def test_message_that_is_forced_waits_for_a_subject_that_is_unknown() -> None:
+    world = World()
+    world.client("pub").send("joe", b"hello", force=True)
+    assert world.client("joe").contents == [b"hello"]
+
+
+def test_message_that_is_forced_waits_for_a_session_that_is_unknown() -> None:
+    world = World()
+    world.client("pub").send("joe/7", b"hello", force=True)
+    assert world.client("joe/1").contents == []
+    assert world.client("joe/7").contents == [b"hello"]
+
+
+def test_session_made_for_a_message_ends_in_its_own_time() -> None:
+    world = World(Settings(ptp_session_timeout=1000))
+    world.client("pub").send("joe/7", b"hello", force=True)
+    world.advance(1.1)
+    assert 7 not in getattr(world.node.subjects.get("joe"), "sessions", {})
+
+
+def test_session_may_refuse_point_to_point_messages() -> None:
+    world = World()
+    world.client("joe/1", ptp=False)
+    with pytest.raises(BrokerError) as raised:
+        world.client("pub").send("joe/1", b"hello")
+    assert raised.value.code == Code.USER_PTP_DENIED
+
+
+def test_unknown_node_is_an_error() -> None:
+    with pytest.raises(BrokerError) as raised:
+        World().client("pub").send("/node/other/client/joe", b"hello")
+    assert raised.value.code == Code.RESOURCE_CLUSTER_NOT_AVAILABLE
+
+
+def test_messages_to_a_subject_wait_for_its_first_session() -> None:
+    world = World()
+    sender = world.client("pub")
+    for content in (b"1", b"2"):
+        sender.send("joe", content, force=True)
+    assert world.client("joe").contents == [b"1", b"2"]
+
+
+def test_waiting_messages_survive_a_crash() -> None:
+    world = World()
+    world.client("pub").send("joe", b"hello", force=True)
+    assert world.crash().client("joe").contents == [b"hello"]
+
+
+class TestSeveralDestinations:
+    QOS = "<qos><destination>{}</destination><destination>{}</destination><subscribable>false</subscribable></qos>"
+
+    def test_each_gets_its_copy(self) -> None:
+        world = World()
+        joe, jack = world.client("joe"), world.client("jack")
+        published = world.client("pub").publish("x", b"hi", self.QOS.format("joe", "jack"))
+        assert (joe.contents, jack.contents) == ([b"hi"], [b"hi"])
+        assert published.state == STATE_OK
+
+    def test_one_that_fails_stops_no_other_and_is_told(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        published = world.client("pub").publish("x", b"hi", self.QOS.format("nobody", "joe"))
+        assert joe.contents == [b"hi"]
+        assert published.state == STATE_WARNING
+        outcomes = {each.name: each.value for each in published.properties}
+        assert outcomes == {
+            "__ptp:client/nobody": "user.ptp.unknownDestination",
+            "__ptp:client/joe": "OK",
+        }
+
+    def test_all_that_fail_are_an_error(self) -> None:
+        with pytest.raises(BrokerError):
+            World().client("pub").publish("x", b"hi", self.QOS.format("nobody", "noone"))
+
+
+class TestSessionsThatEnd:
+    def test_what_was_for_the_subject_goes_back_to_it(self) -> None:
+        world = World()
+        joe = world.client("joe", answers=False)
+        world.client("pub").send("joe", b"hello")
+        joe.lose_connection()
+        assert joe.session.ended
+        assert world.client("joe").contents == [b"hello"]
+
+    def test_what_other_sessions_of_the_subject_got_does_not(self) -> None:
+        world = World()
+        deaf, other = world.client("joe", answers=False), world.client("joe")
+        world.client("pub").send("joe", b"hello")
+        assert other.contents == [b"hello"]
+        deaf.lose_connection()
+        assert other.contents == [b"hello"]
+
+    def test_what_none_of_them_has_taken_goes_back_once(self) -> None:
+        world = World()
+        one, two = world.client("joe", answers=False), world.client("joe", answers=False)
+        world.client("pub").send("joe", b"hello")
+        one.lose_connection()
+        two.lose_connection()
+        assert world.client("joe").contents == [b"hello"]
+
+    def test_what_was_for_the_session_becomes_a_dead_message(self) -> None:
+        world = World()
+        watcher = world.client("watcher")
+        watcher.subscribe("__sys__deadMessage")
+        joe = world.client("joe/1", answers=False)
+        world.client("pub").send("joe/1", b"hello")
+        joe.lose_connection()
+        assert watcher.contents == [b"hello"]
+
+    def test_dead_message_of_a_persistent_one_can_be_read_later(self) -> None:
+        world = World()
+        joe = world.client("joe/1", answers=False)
+        world.client("pub").send("joe/1", b"hello")
+        joe.lose_connection()
+        world = world.crash()
+        assert world.client("watcher").get("__sys__deadMessage") == [b"hello"]
+
+    def test_persistent_messages_for_the_subject_outlive_its_last_disconnect(self) -> None:
+        world = World()
+        joe = world.client("joe", answers=False)
+        world.client("pub").send("joe", b"kept")
+        world.client("pub").send("joe", b"dropped", persistent=False)
+        joe.disconnect(DisconnectQos(delete_subject_queue=True))
+        assert world.client("joe").contents == [b"kept"]
+
+
+def test_point_to_point_message_is_also_published_unless_it_is_hidden() -> None:
+    world = World()
+    watcher = world.client("watcher")
+    watcher.subscribe("news")
+    world.client("joe")
+    sender = world.client("pub")
+    sender.publish("news", b"seen", "<qos><destination>joe</destination></qos>")
+    sender.publish("news", b"hidden", "<qos><destination>joe</destination><subscribable>false</subscribable></qos>")
+    assert watcher.contents == [b"seen"]
+    assert sender.get("news", "<qos><history numEntries='-1'/></qos>") == [b"seen"]
