@@ -22,7 +22,7 @@ run: $(VENV)/.runtime ## Start the broker on DATA (default ./data); the first ti
 	@echo "  $(BIN)/broker --data $(DATA) user add NAME    make an account (there is none, and no default password)"
 	@echo "  $(BIN)/broker --help                          all commands, with examples"
 	@echo
-	@exec $(BIN)/broker run --data $(DATA)
+	@exec $(BIN)/broker run --data $(DATA) --pidfile $(DATA)/broker.pid
 
 test: $(VENV)/.test ## Run the tests; TESTS="tests/wire -k frames" picks some
 	@echo "== Tests"
