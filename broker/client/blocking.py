@@ -85,9 +85,10 @@ class BlockingClient:
         return self._client.name
 
     @property
-    def connect_answer(self) -> ConnectQos | None:
-        """What the broker said to the last login."""
-        return self._client.answer
+    def secret_id(self) -> str:
+        """Secret id of the session; it can be taken up with it."""
+        answer = self._client.answer
+        return answer.session.secret_id if answer is not None else ""
 
     @property
     def reconnected(self) -> bool:

@@ -162,7 +162,7 @@ class Querying:
         count = self._node.settings.history_entries if qos.history_entries is None else qos.history_entries
         found: list[tuple[Message, bool]] = []
         for topic in self._selected(key):
-            messages = await topic.history.latest(count if accepts is None else -1)
+            messages = await self._latest(topic, count if accepts is None else -1)
             if accepts is not None:
                 messages = [message for message in messages if accepts(message)]
                 messages = messages if count < 0 else messages[:count]
@@ -298,7 +298,7 @@ class Querying:
         for topic in list(subscription.topics):
             if not len(topic.history):
                 continue
-            messages = await topic.history.latest(count)
+            messages = await self._latest(topic, count)
             if not qos.newest_first:
                 messages.reverse()
             for message in messages:
@@ -307,6 +307,12 @@ class Querying:
                 durable = message.envelope.persistent and session.persistent
                 session.queue.put(message, subscription.id, subscription.flags | INITIAL, durable)
             session.dispatch.wake()
+
+    async def _latest(self, topic: Topic, count: int) -> list[Message]:
+        """The newest messages of a topic, newest first, without those that have expired and are not dropped yet."""
+        messages = await topic.history.latest(count)
+        now = self._node.now()
+        return [message for message in messages if not message.expires or message.expires > now]
 
     def _erase(self, topic: Topic, session: Session, key_xml: bytes, qos_xml: bytes, *, force: bool) -> None:
         node = self._node

@@ -165,7 +165,7 @@ class TestLostConnection:
         client.lose_connection()
         publish(world, b"1")
         world.advance(1.5)
-        assert not client.session.ended
+        assert watcher.contents == []
         world.advance(2)
         assert client.session.ended
         assert watcher.contents == [b"1"]
@@ -330,7 +330,7 @@ class TestOverflow:
         with pytest.raises(Pending) as raised:
             world.client("pub").publish("a", b"3")
         failed: list[object] = []
-        raised.value.ready.addErrback(lambda failure: failed.append(failure.value.code))
+        raised.value.ready.addBoth(lambda failure: failed.append(failure.value.code))
         world.advance(world.settings.block_timeout / 1000 + 1)
         assert failed == [Code.RESOURCE_OVERFLOW_ENTRIES]
 

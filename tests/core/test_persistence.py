@@ -1,4 +1,4 @@
-"""Persistent sessions and subscriptions (requirements engine.persistence.session and engine.persistence.subscription)."""
+"""Persistent sessions and subscriptions (engine.persistence.session, engine.persistence.subscription)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from broker.core.dispatch import ConnectionState
+from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.property import find
@@ -15,7 +16,7 @@ from tests.core.world import World, connect_qos
 PERSISTENT_SUBSCRIPTION = "<qos><persistent/></qos>"
 
 
-def only_session(world: World):  # type: ignore[no-untyped-def]
+def only_session(world: World) -> Session:
     (session,) = world.node.sessions.values()
     return session
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,6 +22,8 @@ from broker.ports import IOutbound
 from broker.store.memory import MemoryStore
 
 T = TypeVar("T")
+DEFAULTS = Settings()
+GOODBYE = DisconnectQos()
 START = 1_000_000.0
 """Seconds since 1970 when a world begins."""
 
@@ -54,7 +56,7 @@ class FakeOutbound:
         """All entries that arrived, in order."""
         return [entry for bulk in [*self.bulks, *self.oneways] for entry in bulk]
 
-    def deliver(self, entries: list[Entry], oneway: bool) -> None:
+    def deliver(self, entries: Sequence[Entry], oneway: bool) -> None:
         """Take an update."""
         (self.oneways if oneway else self.bulks).append(list(entries))
         if self.answers and not oneway:
@@ -95,7 +97,7 @@ class World:
     """
 
     def __init__(
-        self, settings: Settings = Settings(), clock: Clock | None = None, store: MemoryStore | None = None
+        self, settings: Settings = DEFAULTS, clock: Clock | None = None, store: MemoryStore | None = None
     ) -> None:
         if clock is None:
             clock = Clock()
@@ -161,7 +163,7 @@ class World:
         if committed:
             self.store.commit()
         self.store.crash()
-        for call in self.clock.getDelayedCalls():
+        for call in list(self.clock.getDelayedCalls()):
             call.cancel()
         store = MemoryStore(self.clock)
         store.tables = self.store.tables
@@ -248,7 +250,7 @@ class Client:
         self.world.turn()
         return self.outbound
 
-    def disconnect(self, qos: DisconnectQos = DisconnectQos()) -> None:
+    def disconnect(self, qos: DisconnectQos = GOODBYE) -> None:
         """Log out."""
         ending = self.world.start(self.world.broker.disconnect(self.session, qos))
         self.world.turn()

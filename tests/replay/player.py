@@ -114,8 +114,8 @@ class Player:
                 continue
             where = f"{number} {step.frame.method.decode()}"
             try:
-                play = self._call if isinstance(step, ClientCall) else self._serve
-                found += [f"{where}: {difference}" for difference in play(step)]
+                played = self._call(step) if isinstance(step, ClientCall) else self._serve(step)
+                found += [f"{where}: {difference}" for difference in played]
             except (TimeoutError, OSError) as error:
                 return [*found, f"{where}: {error or 'no answer'}"]
         for connection in self._connections.values():

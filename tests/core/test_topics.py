@@ -1,0 +1,314 @@
+"""Topics and their messages (spec xmlblaster §8, §4.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker.core.settings import Settings
+from broker.core.topics import TopicState
+from broker.errors import BrokerError, Code
+from broker.model.qos import STATE_ERASED
+from tests.core.world import World
+
+ALL = "<qos><history numEntries='-1'/></qos>"
+PERSISTENT = "<qos><persistent/></qos>"
+
+
+class TestLife:
+    def test_subscription_alone_leaves_it_unconfigured(self) -> None:
+        world = World()
+        world.client("joe").subscribe("a")
+        assert world.node.topics["a"].state is TopicState.UNCONFIGURED
+
+    def test_first_message_brings_it_to_life(self) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1")
+        assert world.node.topics["a"].state is TopicState.ALIVE
+
+    def test_last_subscription_of_an_unconfigured_one_ends_it(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe("a")
+        joe.unsubscribe("a")
+        assert "a" not in world.node.topics
+
+    def test_empty_one_goes_after_its_delay(self) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1", "<qos><expiration lifeTime='1000'/><topic destroyDelay='5000'/></qos>")
+        world.advance(1.1)
+        assert world.node.topics["a"].state is TopicState.UNREFERENCED
+        world.advance(5.1)
+        assert "a" not in world.node.topics
+
+    def test_message_in_time_keeps_it(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.publish("a", b"1", "<qos><expiration lifeTime='1000'/><topic destroyDelay='5000'/></qos>")
+        world.advance(2)
+        joe.publish("a", b"2")
+        world.advance(60)
+        assert joe.get("a") == [b"2"]
+
+    def test_delay_of_minus_one_is_for_ever(self) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1", "<qos><expiration lifeTime='0'/><topic destroyDelay='-1'/></qos>")
+        world.advance(10**7)
+        assert "a" in world.node.topics
+
+    def test_xpath_subscription_keeps_no_topic(self) -> None:
+        world = World(Settings(destroy_delay=0))
+        joe = world.client("joe")
+        joe.subscribe(key="<key queryType='XPATH'>//key</key>")
+        joe.publish("a", b"1", "<qos><expiration lifeTime='0'/></qos>")
+        assert "a" not in world.node.topics
+
+    def test_publisher_that_names_no_topic_gets_one_made_up(self) -> None:
+        world = World()
+        published = world.client("joe").publish("", b"1", key="<key/>")
+        assert published.oid.startswith("heron-")
+        assert published.oid in world.node.topics
+
+
+class TestHistory:
+    def test_newest_come_first(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        for content in (b"1", b"2", b"3"):
+            joe.publish("a", content)
+        assert joe.get("a") == [b"3"]
+        assert joe.get("a", "<qos><history numEntries='2'/></qos>") == [b"3", b"2"]
+        assert joe.get("a", "<qos><history numEntries='-1' newestFirst='false'/></qos>") == [b"1", b"2", b"3"]
+
+    def test_depth_is_that_of_the_topic(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        section = "<topic><queue relating='history' maxEntries='2'/></topic>"
+        for content in (b"1", b"2", b"3"):
+            joe.publish("a", content, f"<qos>{section}</qos>")
+        assert joe.get("a", ALL) == [b"3", b"2"]
+
+    def test_older_messages_are_on_disk_and_can_be_read(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        section = "<topic><queue relating='history' maxEntries='50' maxEntriesCache='5'/></topic>"
+        for number in range(60):
+            joe.publish("a", str(number).encode(), f"<qos>{section}</qos>")
+        assert world.node.topics["a"].history.in_memory == 5
+        assert joe.get("a", ALL) == [str(number).encode() for number in range(59, 9, -1)]
+
+    def test_new_subscriber_gets_the_newest_first(self) -> None:
+        world = World()
+        joe = world.client("joe", answers=True)
+        for content in (b"1", b"2"):
+            joe.publish("a", content)
+        joe.subscribe("a", "<qos><history numEntries='5'/></qos>")
+        assert joe.contents == [b"2", b"1"]
+
+    def test_initial_update_may_be_declined(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.publish("a", b"1")
+        joe.subscribe("a", "<qos><initialUpdate>false</initialUpdate></qos>")
+        assert joe.contents == []
+
+    def test_volatile_message_is_delivered_and_not_kept(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe("a")
+        joe.publish("a", b"now", "<qos><expiration lifeTime='0'/></qos>")
+        assert joe.contents == [b"now"]
+        assert joe.get("a") == []
+
+    def test_expired_message_is_not_seen_any_more(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe("a")
+        joe.publish("a", b"1", "<qos><expiration lifeTime='1000'/></qos>")
+        world.advance(1.1)
+        assert joe.get("a") == []
+
+    def test_life_time_is_capped_by_the_configuration(self) -> None:
+        world = World(Settings(max_life_time=1000))
+        joe = world.client("joe")
+        joe.publish("a", b"1")
+        world.advance(1.1)
+        assert joe.get("a") == []
+
+    def test_unchanged_content_is_not_delivered_where_the_publisher_says_so(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe("a")
+        for content in (b"1", b"1", b"2"):
+            joe.publish("a", content, "<qos><forceUpdate>false</forceUpdate></qos>")
+        assert joe.contents == [b"1", b"2"]
+        assert joe.get("a", ALL) == [b"2", b"1", b"1"]
+
+
+class TestConfiguration:
+    def test_readonly_topic_takes_one_message(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.publish("a", b"1", "<qos><topic readonly='true'/></qos>")
+        with pytest.raises(BrokerError) as raised:
+            joe.publish("a", b"2")
+        assert raised.value.code == Code.USER_PUBLISH_READONLY
+        assert joe.get("a", ALL) == [b"1"]
+
+    def test_administrative_message_configures_and_is_not_delivered(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe("a")
+        published = joe.publish("a", b"", "<qos><administrative/><topic destroyDelay='7'/></qos>")
+        assert published.info == "Administrative configuration request handled"
+        assert joe.contents == []
+        assert world.node.topics["a"].config.destroy_delay == 7
+
+    def test_first_key_stays(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.publish("a", b"1", key="<key oid='a'><colour>red</colour></key>")
+        joe.publish("a", b"2", key="<key oid='a'><colour>blue</colour></key>")
+        assert joe.get(key="<key queryType='XPATH'>//key[colour='red']</key>") == [b"2"]
+        assert joe.get(key="<key queryType='XPATH'>//key[colour='blue']</key>") == []
+
+    def test_topic_may_hide_from_xpath(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.publish("a", b"1", "<qos><topic createDomEntry='false'/></qos>")
+        assert joe.get(key="<key queryType='XPATH'>//key</key>") == []
+
+    def test_too_many_topics_are_refused(self) -> None:
+        world = World(Settings(max_topics=1))
+        joe = world.client("joe")
+        joe.publish("a", b"1")
+        with pytest.raises(BrokerError) as raised:
+            joe.publish("b", b"1")
+        assert raised.value.code == Code.RESOURCE_EXHAUST
+
+
+class TestCrash:
+    def test_persistent_messages_are_there_again(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        for content in (b"1", b"2"):
+            joe.publish("a", content, PERSISTENT)
+        joe.publish("a", b"transient")
+        assert world.crash().client("joe").get("a", ALL) == [b"2", b"1"]
+
+    def test_configuration_is_there_again(self) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1", "<qos><persistent/><topic readonly='true' destroyDelay='-1'/></qos>")
+        world = world.crash()
+        assert world.node.topics["a"].config.destroy_delay == -1
+        with pytest.raises(BrokerError) as raised:
+            world.client("joe").publish("a", b"2")
+        assert raised.value.code == Code.USER_PUBLISH_READONLY
+
+    def test_depth_holds_over_restarts(self) -> None:
+        world = World()
+        section = "<topic><queue relating='history' maxEntries='3'/></topic>"
+        for start in (0, 2, 4):
+            joe = world.client("joe")
+            for number in (start, start + 1):
+                joe.publish("a", str(number).encode(), f"<qos><persistent/>{section}</qos>")
+            world = world.crash()
+        assert world.client("joe").get("a", ALL) == [b"5", b"4", b"3"]
+        world.store.commit()
+        assert len(list(world.store.tables.entries())) == 3
+
+    def test_message_that_expired_meanwhile_is_swept_away(self) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1", "<qos><persistent/><expiration lifeTime='1000'/></qos>")
+        world = world.crash()
+        world.advance(2)
+        assert world.client("joe").get("a") == []
+        world.advance(61)
+        world.store.commit()
+        assert not world.store.tables.messages
+
+    def test_queries_find_recovered_topics(self) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1", PERSISTENT, key="<key oid='a' domain='D'><x/></key>")
+        joe = world.crash().client("joe")
+        assert joe.get(key="<key queryType='XPATH'>//x</key>") == [b"1"]
+        assert joe.get(key="<key queryType='DOMAIN' domain='D'/>") == [b"1"]
+
+
+class TestErase:
+    def test_subscribers_are_told(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.publish("a", b"1")
+        joe.subscribe("a", "<qos><initialUpdate>false</initialUpdate></qos>")
+        assert joe.erase("a") == ["a"]
+        (entry,) = joe.outbound.entries
+        assert entry.message.qos.state == STATE_ERASED
+        assert entry.message.content == b"heron/topic/a"
+        assert entry.message.qos.sender == joe.session.name.absolute
+
+    def test_those_who_do_not_want_to_know_are_not(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe("a", "<qos><notify>false</notify></qos>")
+        joe.publish("a", b"1", "<qos><expiration lifeTime='0'/></qos>")
+        joe.erase("a")
+        assert joe.contents == [b"1"]
+
+    def test_subscriptions_by_oid_are_over_and_those_by_query_are_not(self) -> None:
+        world = World()
+        joe, jack = world.client("joe"), world.client("jack")
+        joe.publish("a", b"1", "<qos><expiration lifeTime='0'/></qos>")
+        joe.subscribe("a", "<qos><notify>false</notify></qos>")
+        jack.subscribe(key="<key queryType='XPATH'>//key</key>", qos="<qos><notify>false</notify></qos>")
+        joe.erase("a")
+        joe.publish("a", b"2")
+        assert joe.contents == []
+        assert jack.contents == [b"2"]
+        assert not joe.session.subscriptions
+
+    def test_unknown_topic_is_no_error(self) -> None:
+        assert World().client("joe").erase("nope") == []
+
+    def test_history_alone_may_be_erased(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe("a")
+        joe.publish("a", b"1")
+        assert joe.erase("a", ALL) == ["a"]
+        assert joe.get("a") == []
+        joe.publish("a", b"2")
+        assert joe.contents == [b"1", b"2"]
+
+    def test_other_numbers_of_history_entries_are_refused(self) -> None:
+        with pytest.raises(BrokerError) as raised:
+            World().client("joe").erase("a", "<qos><history numEntries='3'/></qos>")
+        assert raised.value.code == Code.INTERNAL_NOT_IMPLEMENTED
+
+    def test_queued_messages_are_delivered_unless_force_is_used(self) -> None:
+        for force, expected in ((False, [b"1"]), (True, [])):
+            world = World()
+            joe = world.client("joe")
+            joe.subscribe("a", "<qos><notify>false</notify></qos>")
+            joe.session.dispatch.active = False
+            joe.publish("a", b"1")
+            joe.erase("a", f"<qos><erase forceDestroy='{str(force).lower()}'/></qos>")
+            joe.session.dispatch.active = True
+            world.turn()
+            assert joe.contents == expected
+
+    def test_erased_topic_does_not_come_back_after_a_crash(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.publish("a", b"1", PERSISTENT)
+        joe.erase("a")
+        world = world.crash()
+        assert "a" not in world.node.topics
+        assert not world.store.tables.messages
+
+    def test_domain_and_xpath_select_what_is_erased(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        for oid, domain in (("a", "D"), ("b", "D"), ("c", "E")):
+            joe.publish(oid, b"1", key=f"<key oid='{oid}' domain='{domain}'/>")
+        assert sorted(joe.erase(key="<key queryType='DOMAIN' domain='D'/>")) == ["a", "b"]
+        assert joe.erase(key="<key queryType='XPATH'>//key</key>") == ["c"]
