@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class Application(Service):
         failure: why the broker could not start.
         broker: the core, from run level 2 on.
         run_levels: starts and stops everything.
+        chosen_ports: number of each listener's port, by its name, once it was open.
     """
 
     def __init__(self, data: Path, properties: Properties, plugin_file: Path | None, reactor: Any) -> None:
@@ -65,6 +67,7 @@ class Application(Service):
         self.failure: BrokerError | None = None
         self.broker: Broker
         self.run_levels: RunLevels
+        self.chosen_ports: dict[str, int] = {}
         self.store: Any = None
         self._plugin_file = plugin_file
         self._security: Security | None = None
@@ -99,22 +102,27 @@ class Application(Service):
             await self._open_ports()
             announce(ready_line(self.run_levels.level, self.run_levels.name, self.run_levels.ports()))
 
-    def request_run_level(self, level: int) -> None:
-        """Go to another run level soon, for those who can not wait for it because it ends their connection.
+    def request_run_levels(self, levels: Sequence[int]) -> None:
+        """Go to other run levels soon, for those who can not wait for it because it ends their connection.
 
         Args:
-            level: 0, 3, 6 or 9.
+            levels: 0, 3, 6 or 9, one after the other; ``[3, 9]`` goes down and up again.
 
         Raises:
             BrokerError: ``resource.configuration`` for any other level.
         """
-        if level not in SELECTABLE:
-            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"run level {level} can not be chosen")
-        self.reactor.callLater(RUN_LEVEL_DELAY, self._change_run_level, level)
+        for level in levels:
+            if level not in SELECTABLE:
+                raise BrokerError(Code.RESOURCE_CONFIGURATION, f"run level {level} can not be chosen")
+        self.reactor.callLater(RUN_LEVEL_DELAY, self._change_run_levels, levels)
 
-    def _change_run_level(self, level: int) -> None:
-        change = ensureDeferred(self.change_run_level(level))
+    def _change_run_levels(self, levels: Sequence[int]) -> None:
+        change = ensureDeferred(self._go_through(levels))
         change.addErrback(lambda failure: log.failure("the run level does not change", failure))
+
+    async def _go_through(self, levels: Sequence[int]) -> None:
+        for level in levels:
+            await self.change_run_level(level)
 
     def _begin(self) -> None:
         if self.running:

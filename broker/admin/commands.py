@@ -176,8 +176,8 @@ class Commands:
 
     async def _write(self, command: Command, value: str, session: Session) -> None:
         if command.kind == NODE and command.attribute == "runlevel":
-            level = int(value) if value.strip().isdigit() else -1
-            self._application.request_run_level(level)
+            steps = [int(each) if each.strip().isdigit() else -1 for each in value.split(",")]
+            self._application.request_run_levels(steps)
             return
         target, _ = self._target(command)
         writers = self._writers(command, session)

@@ -338,10 +338,10 @@ class Dispatch:
         """The broker pauses: the connection is let go of, nothing is delivered or held against the client."""
         outbound, self.outbound = self.outbound, None
         self._stop_timers()
-        self._return_taken(failed=False)
+        self._return_taken()
         self._delivered = None
         if self.state is not ConnectionState.DEAD:
-            self.state = ConnectionState.UNDEF
+            self._become(ConnectionState.UNDEF)
         if outbound is not None:
             outbound.close("the broker stops")
 

@@ -95,12 +95,13 @@ class Entry:
 class Level:
     """The entries of one priority: the head in memory, the tail on disk."""
 
-    __slots__ = ("entries", "loading", "rank", "swapped", "tail")
+    __slots__ = ("doubtful", "entries", "loading", "rank", "swapped", "tail")
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
         self.entries: deque[Entry] = deque()
         self.swapped = 0
+        self.doubtful = 0
         self.tail = -1
         self.loading: Deferred[None] | None = None
 
@@ -310,16 +311,19 @@ class Queue:
                 found.append(entry)
         return found
 
-    def restore(self, rank: int, entries: int, size: int) -> None:
+    def restore(self, rank: int, entries: int, size: int, doubtful: int = 0) -> None:
         """Account for durable entries that recovery found on disk.
 
         Args:
             rank: of the entries.
             entries: how many.
             size: what they count for together, in bytes.
+            doubtful: of these, how many at the head may have been delivered before the crash; they are marked as
+                repeated.
         """
         level = self._levels.get(rank) or self._add_level(rank)
         level.swapped += entries
+        level.doubtful = min(doubtful, entries)
         self.entries += entries
         self.bytes += size
 
@@ -397,6 +401,9 @@ class Queue:
             entry.rank = row.rank
             entry.redeliver = row.redeliver
             entry.stored = True
+            if level.doubtful:
+                level.doubtful -= 1
+                entry.redeliver = max(entry.redeliver, 1)
             level.entries.append(entry)
             level.tail = entry.seq
             level.swapped -= 1

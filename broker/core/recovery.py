@@ -95,7 +95,8 @@ class Recovery:
         for depth in found.depths:
             queue = node.queues.get(moved.get(depth.queue_id, depth.queue_id))
             if isinstance(queue, Queue):
-                queue.restore(depth.rank, depth.entries, depth.bytes)
+                owner = by_id.get(depth.queue_id)
+                queue.restore(depth.rank, depth.entries, depth.bytes, _doubtful(owner, depth.entries))
             elif queue is None:
                 log.error("{count} entries belong to no queue: dropped", count=depth.entries)
                 node.store.settle_all(depth.queue_id)
@@ -123,3 +124,11 @@ class Recovery:
         node.store.move_all(record.id, subject.id, -1)
         node.store.delete_session(record.id)
         return subject.id
+
+
+def _doubtful(session: Session | None, entries: int) -> int:
+    """How many entries at the head of a queue may have been delivered before the crash: one unanswered update."""
+    if session is None or not session.attached:
+        return 0
+    burst = session.dispatch.delivery.burst_entries
+    return entries if burst < 0 else min(burst, entries)

@@ -240,6 +240,7 @@ class SessionRegistry:
         session.stored_active = bool(record.dispatcher_active)
         session.epoch = record.epoch
         session.created = record.created
+        session.attached = bool(record.attached)
         session.seen = node.now()
         if session.persistent:
             node.stored_sessions += 1
@@ -445,7 +446,19 @@ class SessionRegistry:
         work.addErrback(lambda failure: log.failure("{name} did not end well", failure, name=session.name.relative))
 
     def _state_changed(self, session: Session) -> None:
-        if session.stored and not session.ended and session.dispatch.active != session.stored_active:
+        if session.ended:
+            return
+        state = session.dispatch.state
+        changed = session.dispatch.active != session.stored_active
+        if state is ConnectionState.ALIVE:
+            session.was_alive = True
+            changed = changed or not session.attached
+            session.attached = True
+        elif session.was_alive:
+            session.was_alive = False
+            changed = changed or session.attached
+            session.attached = False
+        if changed and session.stored:
             self.keep(session)
 
     async def _drained(self, session: Session) -> None:

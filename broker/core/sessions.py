@@ -63,8 +63,10 @@ class Session:
     Attributes:
         dispatch: delivers the queue; set right after construction.
         persistent: it survives a crash.
+        attached: a client takes deliveries, or did when the broker crashed and has not come back.
         stored: its record is in the store.
         stored_active: ``dispatcherActive`` as the record has it.
+        was_alive: a client took deliveries since the broker started.
         placeholder: it was made for a message that was forced to it; nobody has logged in yet.
         epoch: raised with every take-over (design D8).
         timeout: milliseconds without a request until it ends; ``<= 0`` never.
@@ -74,6 +76,7 @@ class Session:
 
     __slots__ = (
         "accept_wrong_sender",
+        "attached",
         "counters",
         "created",
         "dispatch",
@@ -96,6 +99,7 @@ class Session:
         "subscriptions",
         "timeout",
         "timer",
+        "was_alive",
         "why_transient",
     )
 
@@ -126,6 +130,8 @@ class Session:
         self.persistent = False
         self.stored = False
         self.stored_active = True
+        self.attached = False
+        self.was_alive = False
         self.placeholder = False
         self.ended = False
         self.epoch = 0
@@ -175,4 +181,5 @@ class Session:
             self.epoch,
             self.created,
             self.seen,
+            1 if self.attached else 0,
         )

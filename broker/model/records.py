@@ -42,6 +42,7 @@ class SessionRecord(NamedTuple):
         epoch: raised by every take-over (design D8).
         created: milliseconds since 1970.
         seen: of the last request, milliseconds since 1970.
+        attached: 1 while a client takes deliveries, so that after a crash some may be repeated.
     """
 
     id: int
@@ -55,6 +56,7 @@ class SessionRecord(NamedTuple):
     epoch: int
     created: int
     seen: int
+    attached: int = 0
 
 
 class SubscriptionRecord(NamedTuple):

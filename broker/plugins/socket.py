@@ -100,7 +100,8 @@ class SocketPlugin:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
         host = self._get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
-        number = self._get("port", integer(0, 65535), 7607)
+        # A port that the system chose is kept when the run level goes down and up again, so that clients come back.
+        number = self._context.chosen_ports.get(self._id) or self._get("port", integer(0, 65535), 7607)
         backlog = self._get("backlog", integer(1), 50)
         reactor = self._context.reactor
         factory: Any = self._factory
@@ -114,6 +115,8 @@ class SocketPlugin:
                 Code.RESOURCE_CONFIGURATION_ADDRESS,
                 f"plugin {self._id} can not listen on {host}:{number}: {error.socketError}",
             ) from error
+
+        self._context.chosen_ports[self._id] = self._port.getHost().port
 
     async def unlisten(self) -> None:
         """Close the port and all its connections."""

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.Column("attached", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -130,5 +131,17 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop everything."""
-    for name in ("document", "handled", "entry", "message", "topic", "subscription", "session", "subject", "account", "meta"):
+    tables = (
+        "document",
+        "handled",
+        "entry",
+        "message",
+        "topic",
+        "subscription",
+        "session",
+        "subject",
+        "account",
+        "meta",
+    )
+    for name in tables:
         op.drop_table(name)

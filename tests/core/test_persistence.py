@@ -202,6 +202,32 @@ class TestRecovery:
         back = world.crash().client("joe/1", persistent=True)
         assert [entry.redeliver for entry in back.outbound.entries] == [1]
 
+    def test_what_may_have_been_delivered_before_the_crash_is_marked(self) -> None:
+        world = World()
+        world.client("joe/1", persistent=True, answers=False)
+        sender = world.client("pub")
+        for content in (b"in flight", b"waiting"):
+            sender.send("joe/1", content)
+        back = world.crash().client("joe/1", persistent=True)
+        assert [(entry.message.content, entry.redeliver) for entry in back.outbound.entries] == [
+            (b"in flight", 1),
+            (b"waiting", 0),
+        ]
+
+    def test_what_came_while_the_client_was_away_is_not(self) -> None:
+        world = World()
+        world.client("joe/1", persistent=True).lose_connection()
+        world.client("pub").send("joe/1", b"hello")
+        back = world.crash().client("joe/1", persistent=True)
+        assert [entry.redeliver for entry in back.outbound.entries] == [0]
+
+    def test_mark_outlives_a_second_crash(self) -> None:
+        world = World()
+        world.client("joe/1", persistent=True, answers=False)
+        world.client("pub").send("joe/1", b"hello")
+        back = world.crash().crash().client("joe/1", persistent=True)
+        assert [entry.redeliver for entry in back.outbound.entries] == [1]
+
     def test_acknowledged_message_is_not_delivered_again(self) -> None:
         world = World()
         client = world.client("joe/1", persistent=True)

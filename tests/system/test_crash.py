@@ -113,6 +113,11 @@ def test_what_a_receiver_has_acknowledged_is_not_repeated_without_a_mark(broker:
     receiver.disconnect()
     # then nothing that was acknowledged to the sender is missing
     assert set(sender.acknowledged) <= set(numbers_of(got))
+    # and what is repeated is marked (a message that the sender sent again is another one)
+    seen: set[int] = set()
+    for update in got:
+        assert update.received not in seen or update.redelivered
+        seen.add(update.received)
     # and the order of first arrivals is that of sending
     first = list(dict.fromkeys(numbers_of(got)))
     assert first == sorted(first)

@@ -52,7 +52,8 @@ class Reader:
                 depths=[QueueDepth(queue_id, rank, count, int(size)) for queue_id, rank, count, size in depths],
                 last_id=numbers.get(LAST_ID, 0),
                 heartbeat=numbers.get(HEARTBEAT, 0),
-                handled=dict(row._tuple() for row in _all(connection, handled)),
+                # A result has keys(), so dict() would take it for a mapping.
+                handled=dict(iter(_all(connection, handled))),
             )
 
     def entries(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:

@@ -54,6 +54,7 @@ session = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),
+    Column("attached", Integer, nullable=False),
 )
 
 subscription = Table(

@@ -1,0 +1,87 @@
+"""Run levels of a running broker go down and up again, and clients find it again (spec xmlblaster §14.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.client import BlockingClient, ConnectOptions, PublishOptions, State, SubscribeOptions
+from broker.errors import BrokerError, Code
+from tests.system.launcher import READY, BrokerProcess, wait_until
+
+pytestmark = pytest.mark.system
+
+PERSISTENT = ConnectOptions("jack", "secret", session=1, persistent=True)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    with BrokerProcess(tmp_path / "data", settings={"plugin/socket/port": "0", "admin.users": "joe"}) as started:
+        for name in ("joe", "jack"):
+            assert started.run_command("user", "add", name, "--password-stdin", stdin="secret\n").returncode == 0
+        yield started
+
+
+def client(broker: BrokerProcess, options: ConnectOptions) -> BlockingClient:
+    made = BlockingClient(*broker.address(), options, delay=0.05)
+    made.connect()
+    return made
+
+
+def times_ready(broker: BrokerProcess) -> int:
+    return len(READY.findall(broker.log()))
+
+
+def test_level_is_told(broker: BrokerProcess) -> None:
+    joe = client(broker, ConnectOptions("joe", "secret"))
+    (told,) = joe.get("__cmd:?runlevel")
+    assert told.content == b"9"
+    joe.disconnect()
+
+
+def test_who_is_no_administrator_can_not_change_it(broker: BrokerProcess) -> None:
+    jack = client(broker, ConnectOptions("jack", "secret"))
+    with pytest.raises(BrokerError) as raised:
+        jack.publish("__cmd:?runlevel=3", "")
+    assert raised.value.code == Code.USER_NOT_AUTHORIZED
+    jack.disconnect()
+
+
+def test_level_that_can_not_be_chosen_is_refused(broker: BrokerProcess) -> None:
+    joe = client(broker, ConnectOptions("joe", "secret"))
+    with pytest.raises(BrokerError) as raised:
+        joe.publish("__cmd:?runlevel=5", "")
+    assert raised.value.code == Code.RESOURCE_CONFIGURATION
+    joe.disconnect()
+
+
+def test_below_running_no_port_is_open(broker: BrokerProcess) -> None:
+    joe = client(broker, ConnectOptions("joe", "secret"))
+    joe.publish("__cmd:?runlevel=3", "")
+    broker.wait_for_log(r"run level 3 \(STANDBY\)\n|run level 3 \(STANDBY\): stopped")
+    wait_until(lambda: joe.state is State.POLLING)
+    with pytest.raises(BrokerError) as raised:
+        client(broker, ConnectOptions("jack", "secret"))
+    assert raised.value.is_communication
+
+
+def test_standby_and_back_keeps_sessions_and_what_waits_for_them(broker: BrokerProcess) -> None:
+    # given
+    jack = client(broker, PERSISTENT)
+    jack.subscribe("news", options=SubscribeOptions(persistent=True))
+    joe = client(broker, ConnectOptions("joe", "secret", session=1))
+    for level in ("3", "0"):
+        before = times_ready(broker)
+        joe.publish(f"__cmd:?runlevel={level},9", "")
+        wait_until(lambda before=before: times_ready(broker) > before)
+        wait_until(lambda: joe.state is State.ALIVE and jack.state is State.ALIVE)
+        joe.publish("news", f"after {level}", PublishOptions(persistent=True))
+    # then nothing is lost, and what is repeated is marked
+    got = list(jack.updates(timeout=2))
+    assert list(dict.fromkeys(update.text for update in got)) == ["after 3", "after 0"]
+    repeated = [update for number, update in enumerate(got) if update.text in [each.text for each in got[:number]]]
+    assert all(update.redelivered for update in repeated)
+    jack.disconnect()
+    joe.disconnect()
