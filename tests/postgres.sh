@@ -53,10 +53,11 @@ start() {
     as_owner "$bin/initdb" --pgdata="$dir/data" --username=broker --pwfile="$dir/password" \
         --auth=scram-sha-256 --encoding=UTF8 --locale=C >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; exit 1; }
     # Another process may take the port between the probe and the start, so a few are tried.
+    # fsync: the tests kill brokers, never the server, and make and drop a database each.
     for _ in 1 2 3 4 5; do
         port=$(free_port)
         if as_owner "$bin/pg_ctl" start --wait --silent --pgdata="$dir/data" --log="$dir/data/server.log" \
-            --options="-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories='$dir'" >/dev/null; then
+            --options="-c fsync=off -c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories='$dir'" >/dev/null; then
             echo "postgresql+psycopg://broker:$password@127.0.0.1:$port/postgres"
             return
         fi

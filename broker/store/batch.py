@@ -3,9 +3,9 @@
 Pure values, no I/O. What is put and deleted again within the batch leaves no trace in it; what has to be done to rows
 that are on disk already is kept as a list of steps, because settling and moving do not commute.
 
-A batch is applied in this order: :attr:`Batch.steps` one after the other, then :attr:`Batch.ended_sessions`, then the
-records by table, then messages and entries, and last the :attr:`Batch.released` messages as far as no entry refers to
-them any more.
+A batch is applied in this order: :attr:`Batch.steps` one after the other, then :attr:`Batch.ended_sessions` and
+:attr:`Batch.purge`, then the records by table, then messages and entries, and last the :attr:`Batch.released` messages
+as far as no entry refers to them any more.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Batch:
         last_id: the highest id that was ever used, in this batch or before, also by what was elided.
         heartbeat: milliseconds since 1970, or ``None``.
         subjects: by id, ``None`` to delete; likewise sessions, topics, subscriptions.
-        ended_sessions: ids of sessions whose subscriptions on disk are to be deleted.
+        ended_sessions: ids of sessions whose subscriptions and counters on disk are to be deleted.
         handled: how many stanzas are handled, by session id.
         documents: by owner, kind and name, ``None`` to delete.
         purge: documents that expired until then are to be deleted; milliseconds since 1970, or ``None``.
@@ -208,13 +208,15 @@ class Batch:
 
     def put_entry(self, record: EntryRecord) -> None:
         """Insert an entry whose key is not in use."""
-        queue_id, rank, seq, message_id, *_ = record
+        queue_id = record.queue_id
+        seq = record.seq
+        message_id = record.message_id
         if seq > self.last_id:
             self.last_id = seq
         queue = self.entries.get(queue_id)
         if queue is None:
             queue = self.entries[queue_id] = {}
-        queue[rank, seq] = record
+        queue[record.rank, seq] = record
         references = self._references
         if message_id in references:
             references[message_id] += 1
@@ -277,7 +279,7 @@ class Batch:
 
     def purge_documents(self, now: int) -> None:
         """Delete what has expired, of this batch and of those before."""
-        self.purge = now
+        self.purge = now if self.purge is None else max(now, self.purge)
         for key, record in self.documents.items():
             if record is not None and 0 < record.expires <= now:
                 self.documents[key] = None

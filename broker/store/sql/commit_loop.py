@@ -68,7 +68,8 @@ class CommitLoop:
 
     Attributes:
         batch: the open one; call :meth:`appended` after every operation.
-        before_commit: called before the open batch goes to the worker; it may append.
+        before_commit: called before the open batch is closed; it may append. So what belongs to a turn's operations
+            is in one transaction with them, also where a question cuts the turn.
         position: of the last operation.
         committed: all operations up to this position are on disk.
         failure: what keeps the loop from committing, or ``None``.
@@ -166,6 +167,11 @@ class CommitLoop:
         self._reactor.callLater(0, self._next)
 
     def _close_batch(self) -> None:
+        if self.before_commit is not None:
+            try:
+                self.before_commit()
+            except Exception:  # noqa: BLE001 - it is logged, and must not keep others' commits from going
+                log.failure("What was due before a commit failed; the commit goes on without it")
         batch = self.batch
         if batch.position == self.position:
             return
@@ -178,8 +184,6 @@ class CommitLoop:
     def _next(self) -> None:
         while True:
             if not self._queue:
-                if self.before_commit is not None:
-                    self.before_commit()
                 self._close_batch()
             if not self._queue:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -35,7 +36,8 @@ class Writer:
 
     Every transaction raises the database's commit number by one, from what this writer believes it to be. So a
     batch whose commit had no answer can be written again: if the number has been raised already, it was committed.
-    And if it has any other value, somebody else has written, and this writer must not.
+    And if it has any other value, somebody else owns the database now, and this writer must not write: each one
+    begins to count at a number of its own that nobody else will come near.
     """
 
     def __init__(self, database: Database) -> None:
@@ -45,17 +47,16 @@ class Writer:
         self._known = 0
 
     def start(self) -> int:
-        """Read where the last writer stopped.
+        """Take over from the last writer.
 
         Returns:
             The highest id that was ever written.
         """
         with self._database.transaction() as connection:
-            numbers = read_numbers(connection)
-            if COMMIT_NUMBER not in numbers:
-                connection.execute(meta.insert(), {"name": COMMIT_NUMBER, "value": 0})
-        self._number = numbers.get(COMMIT_NUMBER, 0)
-        self._known = numbers.get(LAST_ID, 0)
+            number = secrets.randbits(62)
+            upsert(connection, meta, [(COMMIT_NUMBER, number)])
+            self._known = read_numbers(connection).get(LAST_ID, 0)
+        self._number = number
         return self._known
 
     def stop(self, last_id: int) -> None:
@@ -68,7 +69,7 @@ class Writer:
         """Commit a batch, unless an earlier attempt has.
 
         Raises:
-            BrokerError: ``resource.db.unknown`` where another program has written as if it were this broker.
+            BrokerError: ``resource.db.unknown`` where another broker has taken the database over.
             Exception: what the driver raises; nothing is changed, or the commit's outcome is unknown.
         """
         number = self._number + 1
@@ -86,7 +87,7 @@ class Writer:
         if found == number:
             return False
         raise BrokerError(
-            Code.RESOURCE_DB_UNKNOWN, "Another broker has written to the database of this one; restart it", "/store"
+            Code.RESOURCE_DB_UNKNOWN, "Another broker has taken the database of this one over; restart it", "/store"
         )
 
     def _apply(self, connection: Connection, batch: Batch) -> None:
@@ -166,11 +167,11 @@ def _write_documents(connection: Connection, batch: Batch) -> None:
         statement = delete(document).where(*(column == bindparam(f"gone_{column.name}") for column in columns))
         names = [f"gone_{column.name}" for column in columns]
         connection.execute(statement, [dict(zip(names, key, strict=True)) for key in gone])
-    upsert(connection, document, (record for record in batch.documents.values() if record is not None))
-    if batch.purge is not None:
+    if batch.purge is not None:  # those of this batch that were put before it are gone already
         connection.execute(
             delete(document).where(document.c.expires > literal_column("0"), document.c.expires <= batch.purge)
         )
+    upsert(connection, document, (record for record in batch.documents.values() if record is not None))
 
 
 def _delete(connection: Connection, table: Table, column: str, values: Iterable[Any]) -> None:

@@ -1,0 +1,55 @@
+"""Real databases for tests: a fresh one each."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import pytest
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from broker.store.sql.database import engine_of
+from broker.store.sql.upgrade import upgrade
+
+SERVER = "BROKER_TEST_POSTGRES"
+TEMPLATE = f"broker_test_{os.getpid()}_template"
+
+
+def url_text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def postgresql(template: str | None = "migrated") -> Iterator[str]:
+    """The URL of a new database, dropped at the end; ``None`` for one without tables."""
+    server = os.environ.get(SERVER)
+    if not server:
+        pytest.skip(f"needs a PostgreSQL server: run with `tests/postgres.sh run`, or set {SERVER}")
+    name = f"broker_test_{secrets.token_hex(6)}"
+    source = "template0" if template is None else _template(server)
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {source}")
+    try:
+        yield url_text(make_url(server).set(database=name))
+    finally:
+        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@cache
+def _template(server: str) -> str:
+    _execute(server, f"DROP DATABASE IF EXISTS {TEMPLATE}")
+    _execute(server, f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
+    engine = engine_of(url_text(make_url(server).set(database=TEMPLATE)))
+    upgrade(engine)
+    engine.dispose()
+    return TEMPLATE
+
+
+def _execute(server: str, statement: str) -> None:
+    engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

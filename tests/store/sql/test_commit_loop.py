@@ -1,0 +1,344 @@
+"""When batches go, and what happens where they can not."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from broker.errors import BrokerError, Code
+from broker.model.records import SubjectRecord
+from broker.store.batch import Batch
+from broker.store.sql.commit_loop import CommitLoop
+from tests.contract.records import EPOCH, RANK, entry, message
+from tests.contract.stages import HeldWorker
+
+
+def unavailable() -> Exception:
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    return error
+
+
+class Loop:
+    """A commit loop whose disk is a list."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.worker = HeldWorker()
+        self.broken: Exception | None = None
+        self.attempts = 0
+        self.written: list[list[int]] = []
+        self.loop = CommitLoop(self.clock, self.worker, self._write)
+        self.loop.start(0)
+
+    def _write(self, batch: Batch) -> None:
+        self.touch()
+        self.written.append([id for id, record in batch.subjects.items() if record])
+
+    def touch(self) -> None:
+        self.attempts += 1
+        if self.broken is not None:
+            raise self.broken
+
+    def look(self) -> list[list[int]]:
+        """A question."""
+        self.touch()
+        return list(self.written)
+
+    def append(self, *ids: int) -> None:
+        for id in ids:
+            self.loop.batch.put_subject(SubjectRecord(id, "joe"))
+            self.loop.appended()
+
+    def tell(self, told: list[str], text: str) -> None:
+        self.loop.when_committed(self.loop.position, lambda: told.append(text))
+
+
+@pytest.fixture
+def given() -> Loop:
+    return Loop()
+
+
+def failure_of(deferred: Deferred[Any]) -> BrokerError:
+    caught: list[Failure] = []
+    deferred.addErrback(caught.append)
+    (failure,) = caught
+    error = failure.value
+    assert isinstance(error, BrokerError)
+    return error
+
+
+def test_operations_of_one_turn_are_one_batch(given: Loop) -> None:
+    given.append(1, 2, 3)
+    assert given.written == []
+
+    given.clock.advance(0)
+
+    assert given.written == [[1, 2, 3]]
+
+
+def test_operations_gather_while_a_batch_is_written(given: Loop) -> None:
+    given.worker.held = True
+    given.append(1)
+    given.clock.advance(0)
+    given.append(2)
+    given.clock.advance(0)
+    given.append(3)
+    given.clock.advance(0)
+    assert given.worker.waiting == 1
+
+    given.worker.release()
+
+    assert given.written == [[1], [2, 3]]
+
+
+def test_a_batch_that_came_to_nothing_is_not_written(given: Loop) -> None:
+    told: list[str] = []
+    given.loop.batch.put_message(message(1))
+    given.loop.batch.put_entry(entry(7, 1, 1))
+    given.loop.batch.settle(7, RANK, EPOCH + 1, EPOCH + 1)
+    given.loop.appended()
+    given.tell(told, "committed")
+
+    given.clock.advance(0)
+
+    assert (given.attempts, told) == (0, ["committed"])
+
+
+def test_what_is_due_before_a_commit_is_in_the_batch(given: Loop) -> None:
+    due = [[2]]
+    given.loop.before_commit = lambda: given.append(*(due.pop() if due else []))
+    given.append(1)
+    given.clock.advance(0)
+    due.append([4])
+    given.append(3)
+    given.clock.advance(0)
+
+    assert given.written == [[1, 2], [3, 4]]
+
+
+def test_what_is_due_before_a_commit_is_in_the_batch_though_a_question_closes_it(given: Loop) -> None:
+    due = [[2]]
+    given.loop.before_commit = lambda: given.append(*(due.pop() if due else []))
+    given.append(1)
+    given.loop.ask(given.look, patient=True)
+    given.append(3)
+    given.clock.advance(0)
+
+    assert given.written == [[1, 2], [3]]
+
+
+def test_a_failure_before_a_commit_does_not_hold_it_up(given: Loop, logged_errors: list[str]) -> None:
+    given.loop.before_commit = lambda: given.written.remove([0])
+    given.append(1)
+    given.clock.advance(0)
+    given.append(2)
+    given.clock.advance(0)
+
+    assert given.written == [[1], [2]]
+    assert set(logged_errors) == {"What was due before a commit failed; the commit goes on without it"}
+
+
+def test_a_question_is_asked_between_the_batches_before_and_after_it(given: Loop) -> None:
+    given.append(1)
+    answer = given.loop.ask(given.look, patient=True)
+    given.append(2)
+
+    given.clock.advance(0)
+
+    assert given.written == [[1], [2]]
+    assert answer.result == [[1]]
+
+
+def test_a_failed_commit_is_tried_again_ever_more_seldom(given: Loop, logged_errors: list[str]) -> None:
+    given.broken = unavailable()
+    given.append(1)
+    given.clock.advance(0)
+    delays = []
+    for _ in range(8):
+        (retry,) = given.clock.getDelayedCalls()
+        delays.append(retry.getTime() - given.clock.seconds())
+        given.clock.advance(delays[-1])
+
+    assert delays == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5])
+    assert given.attempts == 9
+    assert len(logged_errors) == 1
+
+
+def test_what_gathers_while_commits_fail_goes_after_it_in_order(given: Loop) -> None:
+    told: list[str] = []
+    given.broken = unavailable()
+    given.append(1)
+    given.tell(told, "first")
+    given.clock.advance(0)
+    given.append(2)
+    given.tell(told, "second")
+    given.clock.advance(0.1)
+    assert given.loop.failure is not None
+    assert given.loop.failure.code == Code.RESOURCE_DB_UNAVAILABLE
+    assert told == []
+
+    given.broken = None
+    given.clock.advance(5)
+
+    assert given.written == [[1], [2]]
+    assert told == ["first", "second"]
+    assert given.loop.failure is None
+
+
+def test_after_a_failure_that_is_over_the_next_one_is_tried_again_soon(given: Loop) -> None:
+    given.broken = unavailable()
+    given.append(1)
+    given.clock.pump([0, 0.1, 0.2, 0.4])
+    given.broken = None
+    given.clock.advance(5)
+    given.broken = unavailable()
+    given.append(2)
+    given.clock.advance(0)
+    given.broken = None
+
+    given.clock.advance(0.1)
+
+    assert given.written == [[1], [2]]
+
+
+def test_a_patient_question_waits_for_the_database(given: Loop) -> None:
+    given.broken = unavailable()
+    answer = given.loop.ask(given.look, patient=True)
+    given.clock.advance(0)
+    assert not answer.called
+
+    given.broken = None
+    given.clock.advance(0.1)
+
+    assert answer.result == []
+
+
+def test_a_patient_question_that_has_no_answer_fails(given: Loop) -> None:
+    given.broken = sqlite3.ProgrammingError("no such column")
+    answer = given.loop.ask(given.look, patient=True)
+    given.clock.advance(0)
+
+    assert failure_of(answer).code == Code.RESOURCE_DB_UNKNOWN
+    assert given.loop.failure is None
+
+
+def test_an_impatient_question_survives_a_connection_that_was_lost_meanwhile(given: Loop) -> None:
+    def look() -> str:
+        if given.attempts == 0:
+            given.attempts = 1
+            raise unavailable()
+        return "answer"
+
+    answer = given.loop.ask(look, patient=False)
+    given.clock.advance(0)
+
+    assert answer.result == "answer"
+
+
+def test_an_impatient_question_fails_with_the_database(given: Loop) -> None:
+    given.broken = unavailable()
+    answer = given.loop.ask(given.look, patient=False)
+    given.clock.advance(0)
+
+    assert failure_of(answer).code == Code.RESOURCE_DB_UNAVAILABLE
+
+
+def test_impatient_questions_do_not_wait_for_a_batch_that_can_not_be_committed(given: Loop) -> None:
+    given.broken = unavailable()
+    given.append(1)
+    waiting = given.loop.ask(given.look, patient=False)
+    patient = given.loop.ask(given.look, patient=True)
+    given.clock.advance(0)
+
+    assert failure_of(waiting).code == Code.RESOURCE_DB_UNAVAILABLE
+    assert failure_of(given.loop.ask(given.look, patient=False)).code == Code.RESOURCE_DB_UNAVAILABLE
+    assert not patient.called
+
+
+def test_stopping_commits_what_has_gathered(given: Loop) -> None:
+    given.worker.held = True
+    given.append(1)
+    given.clock.advance(0)
+    given.append(2)
+    told: list[object] = []
+    given.loop.stop().addCallback(told.append)
+    assert told == []
+
+    given.worker.release()
+
+    assert told == [None]
+    assert given.written == [[1], [2]]
+    assert not given.loop.is_open
+
+
+def test_stopping_an_idle_loop_ends_in_the_next_turn(given: Loop) -> None:
+    stopped = given.loop.stop()
+    given.clock.advance(0)
+
+    assert stopped.called
+
+
+def test_a_database_that_fails_when_the_loop_stops_is_given_up(given: Loop) -> None:
+    told: list[str] = []
+    given.broken = unavailable()
+    given.append(1)
+    given.tell(told, "committed")
+    given.clock.advance(0)
+    question = given.loop.ask(given.look, patient=True)
+
+    stopped = given.loop.stop()
+
+    assert failure_of(stopped).code == Code.RESOURCE_DB_UNAVAILABLE
+    assert failure_of(question).code == Code.RESOURCE_DB_UNAVAILABLE
+    assert given.clock.getDelayedCalls() == []
+    assert (told, given.loop.backlog) == ([], 0)
+
+
+def test_a_database_that_works_again_when_the_loop_stops_gets_everything(given: Loop) -> None:
+    given.broken = unavailable()
+    given.append(1)
+    given.clock.advance(0)
+    given.broken = None
+
+    stopped = given.loop.stop()
+    given.clock.advance(0)
+
+    assert stopped.called
+    assert given.written == [[1]]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda loop: loop.appended(),
+        lambda loop: loop.ask(lambda: None, patient=True).result.raiseException(),
+    ],
+)
+def test_a_loop_that_has_stopped_takes_nothing(given: Loop, use: Callable[[CommitLoop], None]) -> None:
+    given.loop.stop()
+    given.clock.advance(0)
+
+    with pytest.raises(BrokerError) as caught:
+        use(given.loop)
+
+    assert caught.value.code == Code.INTERNAL_ILLEGAL_STATE
+
+
+def test_a_loop_can_be_started_again(given: Loop) -> None:
+    given.append(1)
+    given.loop.stop()
+    given.clock.advance(0)
+    given.loop.start(10)
+    assert given.loop.batch.last_id == 10
+
+    given.append(2)
+    given.clock.advance(0)
+
+    assert given.written == [[1], [2]]

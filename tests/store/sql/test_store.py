@@ -1,0 +1,349 @@
+"""The store on real databases that fail, fill up, or are taken away."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.pool import NullPool
+from zope.interface.verify import verifyObject
+
+from broker.errors import BrokerError, Code
+from broker.ports import IStore
+from broker.store.sql.schema import session
+from broker.store.sql.store import SqlStore
+from broker.store.sql.writer import read_numbers
+from tests.contract.records import EPOCH, RANK, entry, message, subject
+from tests.contract.records import session as session_record
+from tests.contract.stages import HeldWorker, PostgresqlStage, SqliteStage, SqlStage
+from tests.contract.store_contract import put, read, settle
+
+
+def numbers(stage: SqlStage) -> dict[str, int]:
+    with create_engine(stage.url(), poolclass=NullPool).connect() as connection:
+        return read_numbers(connection)
+
+
+class Told:
+    """Remembers what it was told."""
+
+    def __init__(self, stage: SqlStage) -> None:
+        self._stage = stage
+        self.ids: list[int] = []
+
+    def put(self, id: int) -> None:
+        put(self._stage, id, 7)
+        self._stage.store.when_committed(self._stage.store.position, lambda: self.ids.append(id))
+
+
+@pytest.fixture
+def told(stage: SqlStage) -> Told:
+    return Told(stage)
+
+
+def test_it_is_a_store(sqlite_stage: SqliteStage) -> None:
+    assert verifyObject(IStore, sqlite_stage.store)
+
+
+def test_a_batch_that_came_to_nothing_costs_no_statement(sqlite_stage: SqliteStage) -> None:
+    sqlite_stage.statements.clear()
+    put(sqlite_stage, 1, 7)
+    settle(sqlite_stage, 7, 1)
+    sqlite_stage.commit()
+
+    assert sqlite_stage.statements == []
+
+
+def test_a_batch_of_a_hundred_messages_costs_few_statements(stage: SqlStage) -> None:
+    stage.statements.clear()
+    for id in range(100):
+        put(stage, id, 7)
+    stage.commit()
+
+    assert len(stage.statements) < 15
+
+
+def test_every_commit_is_one_transaction_with_the_next_number(stage: SqlStage) -> None:
+    before = numbers(stage)["commit_number"]
+    for id in range(3):
+        put(stage, id, 7)
+        put(stage, id + 100, 7)
+        stage.commit()
+
+    assert numbers(stage) == {"commit_number": before + 3, "last_id": EPOCH + 102}
+
+
+# --- failures ---
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_commit_that_fails_before_it_is_written_is_written_later(stage: SqlStage, told: Told, attempts: int) -> None:
+    failures = [stage.lost() for _ in range(attempts)]
+
+    def fail(_connection: Any) -> None:
+        if failures:
+            raise failures.pop()
+
+    before = numbers(stage)["commit_number"]
+    event.listen(stage.store.database.engine, "commit", fail)
+    told.put(1)
+    stage.turn()
+    assert (told.ids, stage.rows_on_disk()) == ([], (0, 0))
+
+    for _ in range(attempts):
+        stage.clock.advance(5)
+
+    assert told.ids == [1]
+    assert stage.rows_on_disk() == (1, 1)
+    assert numbers(stage)["commit_number"] == before + 1
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_twice(stage: SqlStage, told: Told) -> None:
+    put(stage, 1, 7)
+    stage.commit()
+    before = numbers(stage)["commit_number"]
+    lost: list[Exception] = [stage.lost()]
+
+    def commit_and_lose_the_answer(connection: Any) -> None:
+        if lost:
+            connection.connection.driver_connection.execute("COMMIT")
+            raise lost.pop()
+
+    event.listen(stage.store.database.engine, "commit", commit_and_lose_the_answer)
+    told.put(2)
+    settle(stage, 7, 1)
+    stage.turn()
+    assert told.ids == []
+    assert numbers(stage)["commit_number"] == before + 1
+    with create_engine(stage.url(), poolclass=NullPool).begin() as other:
+        other.execute(text("DELETE FROM entry"))  # so that a second insert would be seen
+
+    stage.clock.advance(0.1)
+
+    assert told.ids == [2]
+    assert stage.rows_on_disk() == (1, 0)
+    assert numbers(stage)["commit_number"] == before + 1
+
+
+def test_a_full_disk_holds_everything_up_until_there_is_space(sqlite_stage: SqliteStage) -> None:
+    store = sqlite_stage.store
+    told = Told(sqlite_stage)
+    limit = {"pages": 60}
+
+    def restrict(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {limit['pages']}")
+
+    event.listen(store.database.engine, "connect", restrict)
+    store.database.close()  # the next connection is restricted
+    store.database.open()
+    for id in range(200):
+        store.put_message(message(id, content=bytes(4000)))
+        store.put_entry(entry(7, id, id))
+        store.when_committed(store.position, partial(told.ids.append, id))
+        sqlite_stage.turn()
+    assert store.failure is not None
+    assert store.failure.code == Code.RESOURCE_NO_MORE_SPACE
+    committed = len(told.ids)
+    assert 0 < committed < 200
+
+    sqlite_stage.clock.advance(5)
+    assert len(told.ids) == committed
+
+    limit["pages"] = 100_000
+    sqlite_stage.clock.advance(5)
+    sqlite_stage.commit()
+
+    assert told.ids == list(range(200))
+    assert read(sqlite_stage, 7) == list(range(200))
+
+
+def test_another_process_that_writes_for_long_is_waited_for(
+    sqlite_stage: SqliteStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(sqlite_stage)
+    store = sqlite_stage.store
+    event.listen(store.database.engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout = 1"))
+    store.database.close()
+    store.database.open()
+    with create_engine(sqlite_stage.url(), poolclass=NullPool).connect() as other:
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+        told.put(1)
+        sqlite_stage.turn()
+        assert store.failure is not None
+        assert store.failure.code == Code.RESOURCE_DB_UNAVAILABLE
+
+        other.exec_driver_sql("ROLLBACK")
+    sqlite_stage.clock.advance(0.1)
+
+    assert told.ids == [1]
+    assert not sqlite_stage.store.failure
+
+
+def terminate(stage: PostgresqlStage) -> None:
+    """End the sessions of the broker, as an administrator or a restart of the server does."""
+    with create_engine(stage.url(), poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+
+def test_a_server_that_ended_the_session_is_connected_to_again(postgresql_stage: PostgresqlStage) -> None:
+    told = Told(postgresql_stage)
+    told.put(1)
+    postgresql_stage.commit()
+    terminate(postgresql_stage)
+    told.put(2)
+    postgresql_stage.turn()
+    assert postgresql_stage.store.failure is not None
+    assert postgresql_stage.store.failure.code == Code.RESOURCE_DB_UNAVAILABLE
+
+    postgresql_stage.clock.advance(0.1)
+
+    assert told.ids == [1, 2]
+    assert not postgresql_stage.store.failure
+    assert read(postgresql_stage, 7) == [1, 2]
+
+
+def test_accounts_are_read_though_the_session_was_ended_meanwhile(postgresql_stage: PostgresqlStage) -> None:
+    terminate(postgresql_stage)
+
+    assert postgresql_stage.run(postgresql_stage.store.list_accounts()) == []
+
+
+@pytest.mark.parametrize("other_writes", [False, True])
+def test_who_lost_its_session_to_another_broker_writes_nothing(
+    postgresql_stage: PostgresqlStage, other_writes: bool
+) -> None:
+    told = Told(postgresql_stage)
+    terminate(postgresql_stage)
+    other = PostgresqlStage(postgresql_stage.url())
+    told.put(1)
+    postgresql_stage.turn()
+    assert postgresql_stage.store.failure is not None
+
+    postgresql_stage.clock.advance(0.1)
+    assert "Another broker is running" in postgresql_stage.store.failure.message
+
+    if other_writes:
+        put(other, 2, 7)
+        other.commit()
+    other.close()
+    postgresql_stage.clock.advance(5)
+
+    assert "taken the database of this one over" in postgresql_stage.store.failure.message
+    assert told.ids == []
+    with pytest.raises(BrokerError, match="taken the database of this one over"):
+        postgresql_stage.close()
+
+
+def test_a_broker_that_can_not_open_its_database_lets_go_and_may_try_again(tmp_path: Path) -> None:
+    stage = SqliteStage(tmp_path)
+    worker = HeldWorker()
+    second = SqlStore(stage.url(), stage.clock, worker=worker)
+
+    with pytest.raises(BrokerError, match="Another broker is running"):
+        stage.run(second.open())
+    assert worker.stopped
+
+    stage.close()
+    stage.run(second.open())
+    stage.run(second.close())
+
+
+def test_a_server_that_is_not_there_is_told(sqlite_stage: SqliteStage) -> None:
+    store = SqlStore("postgresql://joe@127.0.0.1:1/broker", sqlite_stage.clock, worker=HeldWorker())
+
+    with pytest.raises(BrokerError) as caught:
+        sqlite_stage.run(store.open())
+
+    assert caught.value.code == Code.RESOURCE_DB_UNAVAILABLE
+
+
+def test_a_store_is_opened_once(sqlite_stage: SqliteStage) -> None:
+    with pytest.raises(BrokerError) as caught:
+        sqlite_stage.run(sqlite_stage.store.open())
+
+    assert caught.value.code == Code.INTERNAL_ILLEGAL_STATE
+
+
+def test_a_closed_store_takes_nothing(sqlite_stage: SqliteStage) -> None:
+    sqlite_stage.run(sqlite_stage.store.close())
+
+    with pytest.raises(BrokerError):
+        sqlite_stage.store.put_subject(subject(1))
+    with pytest.raises(BrokerError):
+        sqlite_stage.run(sqlite_stage.store.recover())
+
+
+def test_a_database_that_fails_at_the_end_is_let_go_of(sqlite_stage: SqliteStage) -> None:
+    put(sqlite_stage, 1, 7)
+    sqlite_stage.fail()
+    with pytest.raises(BrokerError) as caught:
+        sqlite_stage.run(sqlite_stage.store.close())
+    assert caught.value.code == Code.RESOURCE_DB_UNAVAILABLE
+
+    sqlite_stage.heal()
+    sqlite_stage.run(sqlite_stage.store.open())
+
+    assert read(sqlite_stage, 7) == []
+
+
+def test_the_same_row_put_again_replaces_the_old_one(stage: SqlStage) -> None:
+    put(stage, 1, 7)
+    stage.commit()
+    stage.store.put_message(message(1, content=b"new"))
+    stage.store.put_entry(entry(7, 1, 1, redeliver=5))
+
+    assert stage.run(stage.store.read_entries(7, RANK, 0, 10)) == [
+        (entry(7, 1, 1, redeliver=5), message(1, content=b"new"))
+    ]
+
+
+def test_entries_that_lost_their_message_are_dropped_at_recovery(stage: SqlStage, logged_errors: list[str]) -> None:
+    stage.store.put_entry(entry(7, 1, 1))
+    stage.commit()
+
+    assert stage.run(stage.store.recover()).depths == []
+    assert logged_errors == ["Dropped {lost} queue entries whose messages are not in the database"]
+
+
+def test_expired_messages_are_found_by_their_index(sqlite_stage: SqliteStage) -> None:
+    sqlite_stage.run(sqlite_stage.store.read_expired(1000, 10))
+    (query,) = [statement for statement in sqlite_stage.statements if "message.expires >" in statement]
+
+    with create_engine(sqlite_stage.url(), poolclass=NullPool).connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (1000, 10, 0)).all()
+
+    assert any("message_expires" in row[-1] for row in plan)
+
+
+def test_entries_are_settled_by_their_key(sqlite_stage: SqliteStage) -> None:
+    settle(sqlite_stage, 7, 1)
+    sqlite_stage.commit()
+    (statement,) = [statement for statement in sqlite_stage.statements if statement.startswith("DELETE FROM entry")]
+
+    with create_engine(sqlite_stage.url(), poolclass=NullPool).connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", ("[]",)).all()
+
+    assert any("PRIMARY KEY (queue_id=? AND rank=? AND seq=?)" in row[-1] for row in plan)
+
+
+def test_a_session_record_keeps_its_bytes(stage: SqlStage) -> None:
+    stage.store.put_session(session_record(1)._replace(state=bytes(range(256))))
+    stage.commit()
+
+    with create_engine(stage.url(), poolclass=NullPool).connect() as connection:
+        assert connection.scalar(select(session.c.state)) == bytes(range(256))
+
+
+def test_psycopg_is_the_driver(postgresql_stage: PostgresqlStage) -> None:
+    with postgresql_stage.store.database.transaction() as connection:
+        assert isinstance(connection.connection.driver_connection, psycopg.Connection)

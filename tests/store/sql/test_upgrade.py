@@ -1,0 +1,102 @@
+"""The schema's revisions (design D14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Table, create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from broker.errors import BrokerError, Code
+from broker.model import records
+from broker.store.sql import schema
+from broker.store.sql.database import engine_of
+from broker.store.sql.upgrade import newest_revision, revision_of, upgrade
+from tests.contract.databases import postgresql
+
+RECORDS: dict[Table, Any] = {
+    schema.account: records.AccountRecord,
+    schema.subject: records.SubjectRecord,
+    schema.session: records.SessionRecord,
+    schema.subscription: records.SubscriptionRecord,
+    schema.topic: records.TopicRecord,
+    schema.message: records.MessageRecord,
+    schema.entry: records.EntryRecord,
+    schema.document: records.DocumentRecord,
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield sqlite_url
+        return
+    with postgresql(template=None) as url:
+        yield url
+
+
+@pytest.mark.parametrize("table", RECORDS, ids=lambda table: str(table.name))
+def test_a_record_is_a_row(table: Table) -> None:
+    assert tuple(table.columns.keys()) == RECORDS[table]._fields
+
+
+def test_the_revisions_make_exactly_the_schema(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    upgrade(engine)
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_on_sqlite_the_revisions_make_the_same_tables_to_the_letter(sqlite_url: str) -> None:
+    revised, created = engine_of(sqlite_url), create_engine("sqlite://")
+    upgrade(revised)
+    schema.metadata.create_all(created)
+
+    definitions = []
+    for engine in (revised, created):
+        with engine.connect() as connection:
+            rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%alembic%'"))
+            definitions.append({name: " ".join((sql or "").split()) for name, sql in rows})
+    assert definitions[0] == definitions[1]
+
+
+def test_a_database_that_is_up_to_date_is_left_alone(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    upgrade(engine)
+    upgrade(engine)
+
+    assert revision_of(engine) == newest_revision()
+
+
+def test_an_empty_database_has_no_revision(empty_url: str) -> None:
+    assert revision_of(engine_of(empty_url)) is None
+
+
+def test_a_newer_database_is_refused_and_not_touched(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(BrokerError, match="was written by a newer version") as caught:
+        upgrade(engine)
+
+    assert caught.value.code == Code.RESOURCE_CONFIGURATION
+    assert revision_of(engine) == "9999"
+
+
+def test_a_revision_that_fails_leaves_nothing_behind(empty_url: str) -> None:
+    plain = create_engine(empty_url, poolclass=NullPool)
+    with plain.begin() as connection:
+        connection.execute(text("CREATE TABLE entry (unexpected INTEGER)"))
+
+    with pytest.raises(Exception, match="entry"):
+        upgrade(engine_of(empty_url))
+
+    assert inspect(plain).get_table_names() == ["entry"]
