@@ -325,6 +325,8 @@ def _as_json(update: Update) -> str:
 
 
 def _time(nanoseconds: int) -> str:
+    if not nanoseconds:  # an answer of the broker itself, not a message
+        return "-"
     moment = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
