@@ -1,0 +1,158 @@
+"""A store that can not write stops acknowledgements, says so, and goes on when it can."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from broker.client import BlockingClient, ConnectOptions, PublishOptions, SubscribeOptions
+from tests.contract.databases import postgresql
+from tests.system.launcher import BrokerProcess, wait_until
+
+pytestmark = pytest.mark.system
+
+PERSISTENT = PublishOptions(persistent=True)
+RECEIVER = ConnectOptions("jack", "secret", session=1, persistent=True, burst=50)
+FAILS = r"The store can not commit"
+WORKS = r"The store commits again"
+SMALL = 400_000
+UNLIMITED = "unlimited"
+
+
+def with_accounts(broker: BrokerProcess) -> BrokerProcess:
+    for name in ("joe", "jack"):
+        arguments = [
+            word for key, value in broker.settings.items() if "." in key for word in ("--set", f"{key}={value}")
+        ]
+        added = broker.run_command(*arguments, "user", "add", name, "--password-stdin", stdin="secret\n")
+        assert added.returncode == 0, added.stderr
+    return broker
+
+
+def client(broker: BrokerProcess, options: ConnectOptions) -> BlockingClient:
+    made = BlockingClient(*broker.address(), options, delay=0.05)
+    made.connect()
+    return made
+
+
+def received(broker: BrokerProcess) -> list[str]:
+    jack = client(broker, RECEIVER)
+    texts = [update.text for update in jack.updates(timeout=2)]
+    jack.disconnect()
+    return texts
+
+
+class Publisher(Thread):
+    """Publishes one message and notes when it is acknowledged."""
+
+    def __init__(self, joe: BlockingClient, content: str) -> None:
+        super().__init__(daemon=True)
+        self._joe = joe
+        self._content = content
+        self.acknowledged = False
+
+    def run(self) -> None:
+        self._joe.publish("news", self._content, PERSISTENT)
+        self.acknowledged = True
+
+
+class TestSqlite:
+    @pytest.fixture
+    def broker(self, tmp_path: Path) -> Iterator[BrokerProcess]:
+        with BrokerProcess(tmp_path / "data") as started:
+            yield with_accounts(started)
+
+    def limit_files(self, broker: BrokerProcess, size: int | str) -> None:
+        subprocess.run(["prlimit", f"--pid={broker.pid}", f"--fsize={size}:{UNLIMITED}"], check=True)
+
+    def test_file_that_can_not_grow_stops_acknowledgements_until_it_can(self, broker: BrokerProcess) -> None:
+        # given a subscriber that is away, and a publisher
+        jack = client(broker, RECEIVER)
+        jack.subscribe("news", options=SubscribeOptions(persistent=True))
+        jack.leave()
+        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe.publish("news", "before", PERSISTENT)
+        other = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        # when no file may grow any more
+        self.limit_files(broker, SMALL)
+        late = Publisher(joe, "x" * SMALL * 2)
+        late.start()
+        broker.wait_for_log(FAILS)
+        # then nothing is acknowledged, and those who need no disk go on
+        assert other.publish("weather", "sunny").state == "OK"
+        assert not late.acknowledged
+        # and when there is room again, everything is
+        self.limit_files(broker, UNLIMITED)
+        broker.wait_for_log(WORKS)
+        late.join(timeout=30)
+        assert late.acknowledged
+        broker.restart()
+        assert [len(each) for each in received(broker)] == [len("before"), SMALL * 2]
+
+
+class TestPostgresql:
+    @pytest.fixture
+    def url(self) -> Iterator[str]:
+        with postgresql() as url:
+            yield url
+
+    @pytest.fixture
+    def broker(self, tmp_path: Path, url: str) -> Iterator[BrokerProcess]:
+        with BrokerProcess(tmp_path / "data", settings={"plugin/socket/port": "0", "db.url": url}) as started:
+            yield with_accounts(started)
+
+    def execute(self, url: str, *statements: str) -> None:
+        server = make_url(url).set(database="postgres")
+        engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
+    def cut(self, url: str) -> str:
+        name = make_url(url).database
+        return f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+
+    def test_what_was_acknowledged_survives_kill(self, broker: BrokerProcess) -> None:
+        jack = client(broker, RECEIVER)
+        jack.subscribe("news", options=SubscribeOptions(persistent=True))
+        jack.leave()
+        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        for number in range(50):
+            joe.publish("news", str(number), PERSISTENT)
+        broker.restart()
+        assert received(broker) == [str(number) for number in range(50)]
+
+    def test_connection_that_is_cut_is_made_again(self, broker: BrokerProcess, url: str) -> None:
+        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe.publish("news", "before", PERSISTENT)
+        self.execute(url, self.cut(url))
+        joe.publish("news", "after", PERSISTENT)
+        assert [update.text for update in joe.get("news", options=SubscribeOptions(history=5))] == ["after", "before"]
+
+    def test_lost_database_stops_acknowledgements_until_it_is_back(self, broker: BrokerProcess, url: str) -> None:
+        # given
+        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe.publish("news", "before", PERSISTENT)
+        name = make_url(url).database
+        # when
+        self.execute(url, f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false", self.cut(url))
+        late = Publisher(joe, "late")
+        late.start()
+        broker.wait_for_log(FAILS)
+        assert not late.acknowledged
+        # then
+        self.execute(url, f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+        broker.wait_for_log(WORKS)
+        late.join(timeout=30)
+        assert late.acknowledged
+        wait_until(lambda: broker.running)
+        broker.restart()
+        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        assert [update.text for update in joe.get("news", options=SubscribeOptions(history=5))] == ["late", "before"]
