@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
@@ -12,6 +13,13 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds for which the reactor may keep the interpreter from the writer.
+
+A commit takes the interpreter lock back after every statement. With Python's 5 ms a busy reactor holds each group of
+100 messages up for 50 ms, and commits fall behind what is published: 7,000 rows a second instead of 45,000.
+"""
 
 
 class Worker(Protocol):
@@ -49,6 +57,7 @@ class WriterThread:
 
         if not self._running:
             self._running = True
+            sys.setswitchinterval(min(SWITCH_INTERVAL, sys.getswitchinterval()))
             # A daemon, because a database that does not answer must not keep the process from ending.
             Thread(target=self._work, name="store writer", daemon=True).start()
         self._jobs.put(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +14,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from broker.store.sql.worker import WriterThread
+from broker.store.sql.worker import SWITCH_INTERVAL, WriterThread
 
 
 @implementer(IReactorFromThreads)
@@ -61,6 +62,19 @@ def test_the_answer_comes_in_the_thread_of_the_reactor(reactor: Calls) -> None:
     worker.stop()
 
     assert answers == [(42, threading.get_ident())]
+
+
+def test_a_busy_reactor_does_not_keep_the_interpreter_for_long(reactor: Calls) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)
+    worker = WriterThread(reactor)
+    worker.run(lambda: None)
+    worker.stop()
+    reactor.turn()
+    found = sys.getswitchinterval()
+    sys.setswitchinterval(before)
+
+    assert found == pytest.approx(SWITCH_INTERVAL)
 
 
 def test_what_a_function_raises_is_the_answer(reactor: Calls) -> None:
