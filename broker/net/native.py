@@ -106,7 +106,7 @@ class NativeServer(NativeConnection):
         method = frame.method
         try:
             if method == b"publish" or method == b"publishOneway":
-                self._publish(self._session_of(frame), frame, frame.units(), 0, [])
+                self._publish(self._session_of(frame), frame, frame.units(), 0, [], self._broker.position)
             elif method == b"ping":
                 self._ping(frame)
             else:
@@ -146,12 +146,16 @@ class NativeServer(NativeConnection):
         session.seen = self._broker.node.now()
         return session
 
-    def _publish(self, session: Session, frame: Frame, units: list[Unit], start: int, done: list[bytes]) -> None:
-        """Publish the units from ``start`` on; where one must wait, go on when it may."""
+    def _publish(
+        self, session: Session, frame: Frame, units: list[Unit], start: int, done: list[bytes], before: int
+    ) -> None:
+        """Publish the units from ``start`` on; where one must wait, go on when it may.
+
+        ``done`` holds the answers so far, ``before`` is where the store stood before the first unit.
+        """
         if not units:
             check_units(SERVER_METHODS[frame.method], 0)
         broker = self._broker
-        before = broker.position
         oneway = frame.method == b"publishOneway"
         for index in range(start, len(units)):
             qos, key, content = units[index]
@@ -159,14 +163,14 @@ class NativeServer(NativeConnection):
                 published = broker.publish(session, key, qos, content)
             except Pending as pending:
                 self._busy = True
-                pending.ready.addCallback(self._go_on_publishing, session, frame, units, index, done)
+                pending.ready.addCallback(self._go_on_publishing, session, frame, units, index, done, before)
                 pending.ready.addErrback(self._failed, frame)
                 pending.ready.addBoth(self._done)
                 return
             except Command as command:
                 self._busy = True
                 outcome = ensureDeferred(command.outcome)
-                outcome.addCallback(self._commanded, session, frame, units, index, done)
+                outcome.addCallback(self._commanded, session, frame, units, index, done, before)
                 outcome.addErrback(self._failed, frame)
                 outcome.addBoth(self._done)
                 return
@@ -181,15 +185,22 @@ class NativeServer(NativeConnection):
             self._answer(frame, b"".join(done), before)
 
     def _go_on_publishing(
-        self, _: None, session: Session, frame: Frame, units: list[Unit], index: int, done: list[bytes]
+        self, _: None, session: Session, frame: Frame, units: list[Unit], index: int, done: list[bytes], before: int
     ) -> None:
-        self._publish(session, frame, units, index, done)
+        self._publish(session, frame, units, index, done, before)
 
     def _commanded(
-        self, published: Published, session: Session, frame: Frame, units: list[Unit], index: int, done: list[bytes]
+        self,
+        published: Published,
+        session: Session,
+        frame: Frame,
+        units: list[Unit],
+        index: int,
+        done: list[bytes],
+        before: int,
     ) -> None:
         done.append(encode_unit(_publish_answer(published)))
-        self._publish(session, frame, units, index + 1, done)
+        self._publish(session, frame, units, index + 1, done, before)
 
     def _ping(self, frame: Frame) -> None:
         check_units(SERVER_METHODS[b"ping"], len(frame.units()))
