@@ -61,6 +61,7 @@ class SessionRegistry:
         """
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
         if known is not None and (not user or known.subject.name == user):
+            self._check_blocked(known.subject)
             self._take_over(known, qos)
             return known, True
         if not user:
@@ -69,8 +70,8 @@ class SessionRegistry:
         await self._ended(name)
         settings = self._node.settings
         subject = self._node.subjects.get(user)
-        if subject is not None and subject.blocked:
-            raise BrokerError(Code.COMMUNICATION_SERVER_DENY, f"logins of {user} are blocked by an administrator")
+        if subject is not None:
+            self._check_blocked(subject)
         existing = subject.sessions.get(name.public_id) if subject is not None and name.public_id > 0 else None
         clear = settings.clear_sessions if qos.session.clear_sessions is None else qos.session.clear_sessions
         if existing is not None:
@@ -329,6 +330,12 @@ class SessionRegistry:
             await gone
             subject = self._node.subjects.get(name.subject)
 
+    def _check_blocked(self, subject: Subject) -> None:
+        if subject.blocked:
+            raise BrokerError(
+                Code.COMMUNICATION_SERVER_DENY, f"logins of {subject.name} are blocked by an administrator"
+            )
+
     def _check_same_client(self, session: Session, qos: ConnectQos) -> None:
         guarded = session.qos.session.reconnect_same_client_only
         if guarded is None:
@@ -343,7 +350,8 @@ class SessionRegistry:
     def _make(self, name: SessionName, qos: ConnectQos, kind: str) -> Session:
         node = self._node
         subject = node.subjects.get(name.subject)
-        most = qos.session.max_sessions if qos.session.max_sessions is not None else node.settings.max_sessions
+        default = node.settings.max_sessions if subject is None else subject.max_sessions
+        most = default if qos.session.max_sessions is None else qos.session.max_sessions
         if subject is not None and len(subject.sessions) >= most > 0:
             raise BrokerError(
                 Code.USER_CONFIGURATION_MAX_SESSION,
