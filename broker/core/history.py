@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from twisted.internet.defer import Deferred
+
+from broker.core.arrivals import Arrivals
 from broker.core.message import Message
 from broker.core.queues import ENTRY_OVERHEAD, Entry, QueueLimits
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
@@ -37,7 +40,19 @@ class History:
         revive: makes a message from its record.
     """
 
-    __slots__ = ("_bytes", "_cold", "_hot", "_hot_bytes", "_revive", "_sequence", "_store", "id", "limits", "unread")
+    __slots__ = (
+        "_arrivals",
+        "_bytes",
+        "_cold",
+        "_hot",
+        "_hot_bytes",
+        "_revive",
+        "_sequence",
+        "_store",
+        "id",
+        "limits",
+        "unread",
+    )
 
     def __init__(
         self,
@@ -57,6 +72,7 @@ class History:
         self._cold: deque[Cold] = deque()
         self._bytes = 0
         self._hot_bytes = 0
+        self._arrivals: Arrivals | None = None
 
     def __len__(self) -> int:
         return len(self._hot) + len(self._cold) + self.unread
@@ -98,6 +114,14 @@ class History:
         self._hot_bytes += size
         if len(self._hot) > limits.cache_entries or self._hot_bytes > limits.cache_bytes or self._overflows:
             self.trim()
+        if self._arrivals:
+            self._arrivals.tell()
+
+    def arrival(self) -> Deferred[None]:
+        """Fires when a message is put, within that call; may be cancelled."""
+        if self._arrivals is None:
+            self._arrivals = Arrivals()
+        return self._arrivals.next()
 
     def trim(self) -> None:
         """Drop what exceeds the limits, and swap what exceeds the cache limits."""

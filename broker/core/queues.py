@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from broker.core.arrivals import Arrivals
 from broker.core.message import Message
 from broker.model.qos import Overflow
 from broker.model.records import ONEWAY, TRANSIENT, EntryRecord, MessageRecord
@@ -125,6 +126,7 @@ class Queue:
     """
 
     __slots__ = (
+        "_arrivals",
         "_cached",
         "_cached_bytes",
         "_levels",
@@ -161,6 +163,7 @@ class Queue:
         self._cached = 0
         self._cached_bytes = 0
         self._waiters: list[Deferred[None]] = []
+        self._arrivals: Arrivals | None = None
 
     def __len__(self) -> int:
         return self.entries
@@ -181,6 +184,12 @@ class Queue:
         waiter: Deferred[None] = Deferred(self._waiters_without)
         self._waiters.append(waiter)
         return waiter
+
+    def arrival(self) -> Deferred[None]:
+        """Fires when an entry is put, or put back, within that call; may be cancelled."""
+        if self._arrivals is None:
+            self._arrivals = Arrivals()
+        return self._arrivals.next()
 
     def put(
         self,
@@ -211,13 +220,15 @@ class Queue:
                 entry.flags |= TRANSIENT
             self._write(entry)
             level.swapped += 1
-            return
-        if durable:
-            self._write(entry)
-        self._cached += 1
-        self._cached_bytes += size
-        level.entries.append(entry)
-        level.tail = entry.seq
+        else:
+            if durable:
+                self._write(entry)
+            self._cached += 1
+            self._cached_bytes += size
+            level.entries.append(entry)
+            level.tail = entry.seq
+        if self._arrivals:
+            self._arrivals.tell()
 
     def take(self, most_entries: int, most_bytes: int) -> list[Entry]:
         """Take entries of the highest priority for delivery, in order; all of them acknowledged or all oneway.
@@ -282,6 +293,8 @@ class Queue:
                 if entry.stored:
                     self._store.set_redeliver(self.id, entry.rank, entry.seq, entry.redeliver)
             self._levels[entry.rank].entries.appendleft(entry)
+        if self._arrivals:
+            self._arrivals.tell()
 
     def take_oldest(self) -> Entry | None:
         """Take the oldest entry in memory of the lowest priority, to make room (``discardOldest``)."""

@@ -1,0 +1,33 @@
+"""Those who wait for the next entry of a queue."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+
+class Arrivals:
+    """The waiters of one queue; false while there are none."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self) -> None:
+        self._waiters: list[Deferred[None]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._waiters)
+
+    def next(self) -> Deferred[None]:
+        """Fires when an entry arrives, within the put that brings it; may be cancelled."""
+        waiter: Deferred[None] = Deferred(self._leave)
+        self._waiters.append(waiter)
+        return waiter
+
+    def tell(self) -> None:
+        """An entry has arrived."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.callback(None)
+
+    def _leave(self, waiter: Deferred[None]) -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)

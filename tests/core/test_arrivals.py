@@ -1,0 +1,47 @@
+"""Waiting for the next entry of a queue."""
+
+from __future__ import annotations
+
+from broker.core.arrivals import Arrivals
+
+
+def test_all_who_wait_are_told_once() -> None:
+    # given two waiters
+    arrivals = Arrivals()
+    told: list[str] = []
+    arrivals.next().addCallback(lambda _: told.append("joe"))
+    arrivals.next().addCallback(lambda _: told.append("jack"))
+    # when two entries arrive
+    arrivals.tell()
+    arrivals.tell()
+    # then each heard of the first
+    assert told == ["joe", "jack"]
+    assert not arrivals
+
+
+def test_who_is_told_may_wait_for_the_next() -> None:
+    arrivals = Arrivals()
+    arrivals.next().addCallback(lambda _: arrivals.next() and None)
+    arrivals.tell()
+    assert arrivals
+
+
+def test_who_gave_up_is_not_waited_for() -> None:
+    arrivals = Arrivals()
+    waiting = arrivals.next().addErrback(lambda _: None)
+    waiting.cancel()
+    assert not arrivals
+    arrivals.tell()
+
+
+def test_who_is_told_may_call_off_another_waiter() -> None:
+    # given
+    arrivals = Arrivals()
+    ended: list[str] = []
+    first = arrivals.next()
+    second = arrivals.next().addErrback(lambda _: ended.append("called off"))
+    first.addCallback(lambda _: second.cancel())
+    # when
+    arrivals.tell()
+    # then
+    assert ended == ["called off"]
