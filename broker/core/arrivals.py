@@ -26,7 +26,8 @@ class Arrivals:
         """An entry has arrived."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            waiter.callback(None)
+            if not waiter.called:  # another one's callback may have cancelled it
+                waiter.callback(None)
 
     def _leave(self, waiter: Deferred[None]) -> None:
         if waiter in self._waiters:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from broker.core.arrivals import Arrivals
 
 
@@ -21,8 +23,10 @@ def test_all_who_wait_are_told_once() -> None:
 
 def test_who_is_told_may_wait_for_the_next() -> None:
     arrivals = Arrivals()
-    arrivals.next().addCallback(lambda _: arrivals.next() and None)
+    again: list[Deferred[None]] = []
+    arrivals.next().addCallback(lambda _: again.append(arrivals.next()))
     arrivals.tell()
+    assert not again[0].called
     assert arrivals
 
 
