@@ -96,7 +96,7 @@ class ClientConnection(Protocol):
             if self._reader.error is not None:
                 raise self._reader.error
         except FrameError as error:
-            log.error("the broker broke the protocol: {error}", error=error)
+            log.error("the broker broke the protocol: {error}", error=str(error))
             transport: Any = self.transport
             transport.abortConnection()
 

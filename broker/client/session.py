@@ -384,7 +384,7 @@ class Client:
         if request.answer is not None:
             request.answer.errback(failure)
         else:
-            log.warn("a request that waited was refused: {error}", error=error)
+            log.warn("a request that waited was refused: {error}", error=str(error))
 
     def _lost(self, connection: ClientConnection, error: BrokerError) -> None:
         if connection is not self._connection:

@@ -49,7 +49,9 @@ class Recovery:
                     config = section.topic if section is not None else None
                     topic.configure(read_key(record.key), record.key, record.qos, config, node.settings.history)
             except BrokerError as error:
-                log.error("topic {oid} is recovered without its configuration: {reason}", oid=record.oid, reason=error)
+                log.error(
+                    "topic {oid} is recovered without its configuration: {reason}", oid=record.oid, reason=str(error)
+                )
         by_id = {topic.id: topic for topic in node.topics.values()}
         for depth in found.depths:
             published = by_id.get(depth.queue_id)
@@ -75,7 +77,9 @@ class Recovery:
             try:
                 session = self._sessions.recover(record)
             except BrokerError as error:
-                log.error("a session of {subject} can not be recovered: {reason}", subject=record.subject, reason=error)
+                log.error(
+                    "a session of {subject} can not be recovered: {reason}", subject=record.subject, reason=str(error)
+                )
                 session = None
             if session is None:
                 lost.append(record)
@@ -89,7 +93,7 @@ class Recovery:
                     continue
                 log.warn("subscription {id} has lost its session", id=subscription.id)
             except BrokerError as error:
-                log.error("subscription {id} can not be recovered: {reason}", id=subscription.id, reason=error)
+                log.error("subscription {id} can not be recovered: {reason}", id=subscription.id, reason=str(error))
             node.store.delete_subscription(subscription.id)
         moved = {record.id: self._give_back(record) for record in lost}
         for depth in found.depths:

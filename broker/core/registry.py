@@ -282,6 +282,18 @@ class SessionRegistry:
         elif session.name.public_id < 0:
             self._end_later(session, error)
 
+    def not_told(self, session: Session, *, reconnected: bool) -> None:
+        """The client of a connect has left before it got the answer.
+
+        A new session whose number the server gave ends, because its client can not know of it.
+        """
+        if not reconnected and session.name.public_id < 0:
+            self._end_later(
+                session, BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the client has left during its login")
+            )
+        else:
+            self.connection_lost(session)
+
     def deliver_subject_queue(self, session: Session) -> None:
         """Hand what waits for the subject to a session that takes it (spec §9)."""
         if session.takes_subject_messages and len(session.subject.queue):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twisted.internet.defer import ensureDeferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -65,6 +65,7 @@ class NativeServer(NativeConnection):
         self._secret = b""
         self._busy = False
         self._leaving = False
+        self._attaching: IDelayedCall | None = None
         self._pending: deque[Frame] = deque()
         self._answers: deque[tuple[int, bytes]] = deque()
         self._timer: Any = None
@@ -177,7 +178,7 @@ class NativeServer(NativeConnection):
             except BrokerError as error:
                 if not oneway:
                     raise
-                log.info("{peer}: publishOneway: {error}", peer=self.peer, error=error)
+                log.info("{peer}: publishOneway: {error}", peer=self.peer, error=str(error))
                 continue
             if not oneway:
                 done.append(encode_unit(_publish_answer(published)))
@@ -223,8 +224,8 @@ class NativeServer(NativeConnection):
         connected = await self._broker.connect(qos, self._host)
         session = connected.session
         if self._closed:
-            # The client left while its credentials were checked: the session goes the way of a lost connection.
-            self._broker.registry.connection_lost(session)
+            # The client left while its credentials were checked.
+            self._broker.registry.not_told(session, reconnected=connected.reconnected)
             return
         self._logged_in(session)
         session.dispatch.dial = None if dial is None else lambda: dial(session)
@@ -234,9 +235,10 @@ class NativeServer(NativeConnection):
         self._when_safe(answer, before, lambda: self._attach_soon(session))
 
     def _attach_soon(self, session: Session) -> None:
-        self._broker.node.later(FIRST_UPDATE_DELAY, lambda: self._attach(session))
+        self._attaching = self._broker.node.later(FIRST_UPDATE_DELAY, lambda: self._attach(session))
 
     def _attach(self, session: Session) -> None:
+        self._attaching = None
         if session.ended or self._closed or not session.can_receive:
             return
         if session.dispatch.dial is not None:
@@ -361,7 +363,7 @@ class NativeServer(NativeConnection):
             "{peer}: {method} refused: {error}",
             peer=self.peer,
             method=frame.method.decode("ascii", "replace"),
-            error=error,
+            error=str(error),
         )
         if frame.method == b"publishOneway":
             return
@@ -397,9 +399,10 @@ class NativeServer(NativeConnection):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything that the connection held."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        for call in (self._timer, self._attaching):
+            if call is not None and call.active():
+                call.cancel()
+        self._timer = self._attaching = None
         self._pending.clear()
         self._answers.clear()
         self._factory.closed(self)

@@ -1,0 +1,217 @@
+"""Peers that break the rules, guess passwords, vanish or do not read cost nobody else anything, and leave nothing."""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Callable
+
+import pytest
+
+from broker.core.queues import Queue
+from broker.core.sessions import Session
+from broker.errors import BrokerError
+from broker.net.connection import Limits
+from broker.net.native import STORE_HIGH_WATER, NativeServer
+from broker.wire.frames import Kind, Unit, encode_frame, encode_units
+from tests.net.peer import Listener, Peer
+from tests.net.test_conversations import KEY, MESSAGE, QUERY, connect_unit, subscriber
+
+LOGINS = 5000
+
+
+def wrong_password(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    with pytest.raises(BrokerError):
+        peer.connect("joe", password="wrong")
+    peer.hang_up()
+
+
+def abandoned_at_any_byte(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    login = encode_frame(Kind.INVOKE, b"1", b"connect", b"", encode_units([connect_unit("joe")]))
+    peer.protocol.dataReceived(login[: chance.randrange(len(login))])
+    peer.hang_up()
+
+
+def deadline_passed(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    listener.world.advance(listener.factory.limits.login_timeout + 1)
+    assert peer.closed
+    peer.hang_up()
+
+
+def garbage(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    peer.protocol.dataReceived(chance.randbytes(64))
+    assert peer.closed
+    peer.hang_up()
+
+
+def too_long(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    peer.protocol.dataReceived(b"%10d" % (1 << 20))
+    assert peer.closed
+    peer.hang_up()
+
+
+def left_while_checked(listener: Listener, chance: random.Random) -> None:
+    listener.checking = []
+    peer = listener.peer()
+    peer.request("connect", connect_unit("joe"))
+    peer.hang_up()
+    listener.checking.pop().callback(None)
+    listener.checking = None
+    listener.world.turn()
+
+
+def left_right_after(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    peer.request("connect", Unit(connect_unit("joe").qos.replace(b"retries='-1'", b"retries='0'")))
+    peer.hang_up()
+
+
+def no_service_named(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    with pytest.raises(BrokerError):
+        peer.call("connect", Unit(b"<qos/>"))
+    peer.hang_up()
+
+
+def broken_xml(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    with pytest.raises(BrokerError):
+        peer.call("connect", Unit(b"<qos><securityService type='x'><user>joe"))
+    peer.hang_up()
+
+
+def refused_by_the_session(listener: Listener, chance: random.Random) -> None:
+    peer = listener.peer()
+    with pytest.raises(BrokerError):
+        peer.connect("jo/not a number")
+    peer.hang_up()
+
+
+def logged_in_and_out(listener: Listener, chance: random.Random) -> None:
+    peer = listener.client("joe")
+    peer.call("disconnect", Unit(b"<qos/>"))
+    peer.hang_up()
+
+
+WAYS = [
+    wrong_password,
+    abandoned_at_any_byte,
+    deadline_passed,
+    garbage,
+    too_long,
+    left_while_checked,
+    left_right_after,
+    no_service_named,
+    broken_xml,
+    refused_by_the_session,
+    logged_in_and_out,
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_of_a_failed_login_stays(way: Callable[[Listener, random.Random], None]) -> None:
+    """Given thousands of logins that break, connections, sessions, timers and memory are back where they were."""
+    listener = Listener()
+    chance = random.Random(1)
+    for _ in range(LOGINS // 10 if way in (left_right_after, logged_in_and_out) else LOGINS // 5):
+        way(listener, chance)
+    assert listener.is_clean
+    gc.collect()
+    known = [each for each in gc.get_objects() if isinstance(each, NativeServer | Session | Queue)]
+    assert known == []
+
+
+class TestLimits:
+    def test_frames_are_short_before_the_login_and_long_after(self) -> None:
+        listener = Listener(Limits(max_frame_before_login=1000, max_frame=100_000))
+        peer = listener.client("joe")
+        assert peer.call("publish", Unit(b"<qos/>", KEY, b"x" * 50_000))
+        peer.protocol.dataReceived(b"%10d" % 100_001)
+        assert peer.closed
+
+    def test_connections_of_one_address_that_do_not_log_in_are_bounded(self) -> None:
+        listener = Listener(Limits(max_pending_logins=3))
+        peers = [listener.peer("10.0.0.1") for _ in range(3)]
+        assert listener.refuses("10.0.0.1")
+        assert not listener.refuses("10.0.0.2")
+        peers[0].connect("joe")
+        assert not listener.refuses("10.0.0.1")
+
+    def test_connections_are_bounded(self) -> None:
+        listener = Listener(Limits(max_connections=2))
+        for _ in range(2):
+            listener.client("joe")
+        assert listener.refuses()
+
+    def test_idle_connection_is_let_go_of_where_the_listener_says_so(self) -> None:
+        listener = Listener(Limits(idle_timeout=10))
+        peer = listener.client("joe/1")
+        listener.world.advance(9)
+        peer.call("ping")
+        listener.world.advance(9)
+        assert not peer.closed
+        listener.world.advance(2)
+        assert peer.closed
+
+
+class TestBackPressure:
+    def test_publisher_that_outruns_the_store_is_paused(self) -> None:
+        listener = Listener()
+        peer = listener.client("joe")
+        listener.world.store.held = True
+        big = Unit(b"<qos><persistent/></qos>", KEY, b"x" * (STORE_HIGH_WATER // 4))
+        for _ in range(5):
+            peer.request("publish", big)
+        assert peer.paused
+        listener.world.store.held = False
+        listener.world.store.commit()
+        listener.world.turn()
+        assert not peer.paused
+
+    def test_client_that_does_not_read_its_answers_is_not_read_from(self) -> None:
+        peer = Listener().client("joe")
+        peer.protocol.pauseProducing()
+        assert peer.paused
+        peer.protocol.resumeProducing()
+        assert not peer.paused
+
+    def test_subscriber_that_does_not_read_costs_disk_and_delays_nobody(self) -> None:
+        listener = Listener()
+        slow, quick = subscriber(listener, "slow/1"), subscriber(listener, "quick/1")
+        slow.protocol.pauseProducing()
+        pub = listener.client("pub")
+        for number in range(1500):
+            pub.call("publish", Unit(b"<qos/>", KEY, str(number).encode()))
+            if number % 100 == 0:
+                quick.updates()
+        quick.updates()
+        queue = listener.world.node.subjects["slow"].sessions[1].queue
+        assert len(listener.world.node.subjects["quick"].sessions[1].queue) == 0
+        assert queue.in_memory <= queue.limits.cache_entries
+        slow.protocol.resumeProducing()
+        listener.world.turn()
+        assert [unit.content for unit in slow.updates()][:3] == [b"0", b"1", b"2"]
+
+
+class TestVanishing:
+    def test_a_hundred_clients_at_once(self) -> None:
+        listener = Listener()
+        peers: list[Peer] = []
+        for number in range(100):
+            peer = listener.client(f"user{number}", callback="<callback/>")
+            peer.call("subscribe", QUERY)
+            peers.append(peer)
+        pub = listener.client("pub")
+        pub.call("publish", MESSAGE)
+        for peer in peers:
+            peer.hang_up()
+        pub.call("erase", QUERY)
+        pub.call("disconnect", Unit(b"<qos/>"))
+        pub.hang_up()
+        listener.world.advance(61)  # the topic of dead messages goes, too
+        assert listener.is_clean
