@@ -34,6 +34,10 @@ def times_ready(broker: BrokerProcess) -> int:
     return len(READY.findall(broker.log()))
 
 
+def wait_until_ready_again(broker: BrokerProcess, before: int) -> None:
+    wait_until(lambda: times_ready(broker) > before)
+
+
 def test_level_is_told(broker: BrokerProcess) -> None:
     joe = client(broker, ConnectOptions("joe", "secret"))
     (told,) = joe.get("__cmd:?runlevel")
@@ -75,7 +79,7 @@ def test_standby_and_back_keeps_sessions_and_what_waits_for_them(broker: BrokerP
     for level in ("3", "0"):
         before = times_ready(broker)
         joe.publish(f"__cmd:?runlevel={level},9", "")
-        wait_until(lambda before=before: times_ready(broker) > before)
+        wait_until_ready_again(broker, before)
         wait_until(lambda: joe.state is State.ALIVE and jack.state is State.ALIVE)
         joe.publish("news", f"after {level}", PublishOptions(persistent=True))
     # then nothing is lost, and what is repeated is marked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -55,11 +55,15 @@ class Publisher(Thread):
         super().__init__(daemon=True)
         self._joe = joe
         self._content = content
-        self.acknowledged = False
+        self._answered = Event()
+
+    def acknowledged(self) -> bool:
+        """Whether the answer has come."""
+        return self._answered.is_set()
 
     def run(self) -> None:
         self._joe.publish("news", self._content, PERSISTENT)
-        self.acknowledged = True
+        self._answered.set()
 
 
 class TestSqlite:
@@ -86,12 +90,12 @@ class TestSqlite:
         broker.wait_for_log(FAILS)
         # then nothing is acknowledged, and those who need no disk go on
         assert other.publish("weather", "sunny").state == "OK"
-        assert not late.acknowledged
+        assert not late.acknowledged()
         # and when there is room again, everything is
         self.limit_files(broker, UNLIMITED)
         broker.wait_for_log(WORKS)
         late.join(timeout=30)
-        assert late.acknowledged
+        assert late.acknowledged()
         broker.restart()
         assert [len(each) for each in received(broker)] == [len("before"), SMALL * 2]
 
@@ -146,12 +150,12 @@ class TestPostgresql:
         late = Publisher(joe, "late")
         late.start()
         broker.wait_for_log(FAILS)
-        assert not late.acknowledged
+        assert not late.acknowledged()
         # then
         self.execute(url, f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
         broker.wait_for_log(WORKS)
         late.join(timeout=30)
-        assert late.acknowledged
+        assert late.acknowledged()
         wait_until(lambda: broker.running)
         broker.restart()
         joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
