@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -72,10 +73,7 @@ class CallbackDialer:
             BrokerError: ``resource.configuration.address`` for an address that can not be read or must not be dialled.
         """
         callback = qos.callback
-        if callback is None:
-            return None
-        wanted = find(callback.attributes, SERVER_ATTRIBUTE)
-        if wanted is None or not wanted.is_true:
+        if callback is None or not _names_server(callback):
             return None
         host, port = _read_address(callback)
         if host != peer and host not in self._hosts and "*" not in self._hosts:
@@ -85,6 +83,14 @@ class CallbackDialer:
             )
         return lambda session: self._dial(session, host, port)
 
+    def adopt(self, sessions: Iterable[Session]) -> None:
+        """Reach sessions from the store at the servers that their clients named, which were checked then."""
+        for session in sessions:
+            callback = session.qos.callback
+            if callback is not None and _names_server(callback):
+                host, port = _read_address(callback)
+                session.dispatch.dial = partial(self._dial, session, host, port)
+
     def _dial(self, session: Session, host: str, port: int) -> Deferred[Any]:
         def build() -> CallbackConnection:
             connection = CallbackConnection(self._broker, self._limits)
@@ -93,6 +99,11 @@ class CallbackDialer:
 
         endpoint = HostnameEndpoint(self._reactor, host.encode("idna"), port, timeout=CONNECT_TIMEOUT)
         return endpoint.connect(Factory.forProtocol(build))
+
+
+def _names_server(callback: AddressQos) -> bool:
+    wanted = find(callback.attributes, SERVER_ATTRIBUTE)
+    return wanted is not None and wanted.is_true
 
 
 def _read_address(callback: AddressQos) -> tuple[str, int]:

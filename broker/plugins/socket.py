@@ -85,6 +85,7 @@ class SocketPlugin:
         hosts = [each.strip() for each in self._get("callbackHosts", TEXT, "").split(",") if each.strip()]
         context = self._context
         dialer = CallbackDialer(context.reactor, context.broker, limits, hosts)
+        dialer.adopt(context.broker.node.sessions.values())
         self._factory = NativeFactory(
             context.broker,
             dialer,
