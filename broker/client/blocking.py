@@ -27,7 +27,7 @@ T = TypeVar("T")
 _starting = threading.Lock()
 
 
-def _running_reactor() -> Any:
+def running_reactor() -> Any:
     """The reactor, running: where the program runs it, or else in a thread of its own that ends with the program."""
     from twisted.internet import reactor
 
@@ -57,7 +57,7 @@ class BlockingClient:
     """
 
     def __init__(self, host: str, port: int, options: ConnectOptions, **settings: Any) -> None:
-        self._reactor = _running_reactor()
+        self._reactor = running_reactor()
         self._updates: queue.SimpleQueue[tuple[Update, Deferred[None]]] = queue.SimpleQueue()
         self._taken: Deferred[None] | None = None
         self._client = Client(self._reactor, host, port, options, on_update=self._arrived, **settings)
