@@ -55,6 +55,7 @@ class ClientConnection(Protocol):
         self._inflate = ZlibStreamReader(INFLATE_OUTPUT) if compress else None
         self._deflate = ZlibStreamWriter() if compress else None
         self._closed = False
+        self._gone: list[Deferred[None]] = []
 
     def connectionMade(self) -> None:
         """Send requests at once."""
@@ -87,6 +88,15 @@ class ClientConnection(Protocol):
         if self.transport is not None and not self._closed:
             self.transport.loseConnection()
 
+    def gone(self) -> Deferred[None]:
+        """Fires when the connection is gone: after :meth:`close` that is when all that was written has been sent."""
+        waiter: Deferred[None] = Deferred()
+        if self._closed:
+            waiter.callback(None)
+        else:
+            self._gone.append(waiter)
+        return waiter
+
     def dataReceived(self, data: bytes) -> None:
         """Take answers and updates; a broker that breaks the protocol is left."""
         try:
@@ -107,6 +117,9 @@ class ClientConnection(Protocol):
         for answer in self._requests.clear():
             answer.errback(error)
         self._lost(error)
+        waiters, self._gone = self._gone, []
+        for waiter in waiters:
+            waiter.callback(None)
 
     def _write(self, data: bytes) -> None:
         if self.transport is not None:

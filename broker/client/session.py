@@ -279,9 +279,15 @@ class Client:
             self._end()
 
     async def leave(self) -> None:
-        """End the connection only: the broker keeps the session, and queues for it."""
+        """End the connection only: the broker keeps the session, and queues for it.
+
+        Fires when what was written is sent, the last acknowledgements among it; a program may end then.
+        """
         self._leaving = True
+        connection = self._connection
         self._end()
+        if connection is not None:
+            await connection.gone()
 
     async def _connect(self) -> None:
         connection = await self._open()
