@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker import __version__
-from broker.admin.commands import Commands
+from broker.admin.commands import AdministrativeCommands
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
 from broker.config.core_options import NODE_ID, RUN_LEVEL
@@ -185,7 +185,9 @@ class Application(Service):
         self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
         node = Node(self._node_id, self.reactor, self.store, settings_of(self.properties))
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
-        self.broker.publisher.commands = Commands(self, __version__)
+        self.broker.publisher.commands = AdministrativeCommands(
+            self.broker, self.run_levels, self.request_run_levels, self.properties, __version__
+        )
         await self.broker.recovery.topics()
 
     async def _open_ports(self) -> None:

@@ -3,229 +3,258 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from broker.admin.address import CLIENT, LOGGING, NODE, PROPERTY, SESSION, TOPIC, Command, parse
-from broker.admin.attributes import (
-    SESSION_READERS,
-    SUBJECT_READERS,
-    SUBSCRIPTION_READERS,
-    TOPIC_READERS,
-    Readers,
-    Writers,
-    node_readers,
-    session_writers,
-    subject_writers,
-    subscription_writers,
-    topic_writers,
-)
-from broker.admin.options import ADMIN_MESSAGES, ADMIN_USERS
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from broker.admin import remote_properties
+from broker.admin.address import Command, Kind, parse
+from broker.admin.attributes import AnyAttributes
+from broker.admin.entries import HistorySource, QueueSource, Source, fetch
+from broker.admin.node import node_attributes
+from broker.admin.options import ADMIN_MESSAGES
+from broker.admin.permissions import Permissions
+from broker.admin.queue_query import queue_query_of
+from broker.admin.session import session_attributes
+from broker.admin.subject import subject_attributes
+from broker.admin.subscription import subscription_attributes
+from broker.admin.topic import topic_attributes
+from broker.admin.values import to_text
 from broker.config.properties import Properties
+from broker.core.administration import Answer, Found, Told
 from broker.core.broker import Broker
 from broker.core.sessions import Session
+from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.model.key import COMMAND_PREFIX, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, find
-from broker.model.qos import PublishQos
+from broker.model.qos import PublishQos, QueryQos
 
-OWN_WRITES = {"dispatcherActive"}
-"""What everybody may change of their own sessions."""
-HARMLESS_PROPERTIES = {"user.home", "cluster.node.id"}
-"""What everybody may read of the configuration, which may hold secrets."""
-CONTROL_PROPERTIES = {"__sessionName", "__prefix"}
-MOST_REMOTE_PROPERTIES = 1000
+if TYPE_CHECKING:
+    from broker.runlevels.service import RunLevels
+
+log = Logger()
+
+ENTRIES = {
+    Kind.CLIENT: ("subjectQueueEntries", "peekSubjectMessages"),
+    Kind.SESSION: ("callbackQueueEntries", "peekCallbackMessages"),
+    Kind.TOPIC: ("historyQueueEntries", "peekHistoryMessages"),
+}
+"""What is answered with the messages of a queue."""
+SESSION_PROPERTY = "__sessionName"
+PREFIX_PROPERTY = "__prefix"
+_SECRET = re.compile("(?<!ht)passw|passphrase|secret(?!file)|token|credential", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
+HIDDEN = "***"
 
 
-class Commands:
-    """Serves administrative messages.
-
-    Reading numbers of the node, and one's own sessions, is open to every client unless administrators are named; all
-    else, and every change, needs an administrator (property ``admin.users``).
+class AdministrativeCommands:
+    """Serves administrative messages (:class:`broker.core.administration.Commands`).
 
     Args:
-        application: has ``broker``, ``run_levels``, ``properties`` and ``change_run_level``.
+        broker: the core.
+        run_levels: of the broker.
+        request_run_levels: goes to run levels, one after the other, once the answer is sent.
+        properties: the configuration.
         version: of the program.
     """
 
-    def __init__(self, application: Any, version: str) -> None:
-        self._application = application
-        self._broker: Broker = application.broker
-        self._properties: Properties = application.properties
-        names = ADMIN_USERS.get(self._properties).split(",")
-        self._administrators = frozenset(name.strip() for name in names if name.strip())
-        self._enabled = ADMIN_MESSAGES.get(self._properties)
-        self._node_readers = node_readers(self._broker, version, application.run_levels)
+    def __init__(
+        self,
+        broker: Broker,
+        run_levels: RunLevels,
+        request_run_levels: Callable[[Sequence[int]], None],
+        properties: Properties,
+        version: str,
+    ) -> None:
+        self._broker = broker
+        self._node = broker.node
+        self._properties = properties
+        self._permissions = Permissions(broker, properties)
+        self._enabled = ADMIN_MESSAGES.get(properties)
+        self._of_node = node_attributes(broker, run_levels, request_run_levels, properties, version)
+        self._of_subject = subject_attributes(broker)
+        self._of_session = session_attributes(broker)
+        self._of_subscription = subscription_attributes(broker)
 
-    async def get(self, session: Session, oid: str) -> tuple[str, bytes]:
-        """Read an attribute.
+    async def get(self, session: Session, oid: str, qos: QueryQos) -> Answer:
+        """Read an attribute, the messages of a queue, or the remote properties of a session.
+
+        An operation that needs no argument is called; that needs an administrator, as calling it by ``publish`` does.
 
         Args:
             session: who asks.
-            oid: ``__cmd:…``.
-
-        Returns:
-            The absolute form of the oid, and the value.
+            oid: ``__cmd:…`` or ``__sys__remoteProperties``.
+            qos: of the request.
 
         Raises:
-            BrokerError: ``user.illegalArgument`` for an unknown one, ``user.security.authorization.notAuthorized``,
-                ``resource.admin.unavailable``.
+            BrokerError: ``user.illegalArgument`` for an unknown attribute, ``resource.admin.unavailable`` where
+                administration is off, ``user.security.authorization.notAuthorized`` where it is not for this client.
         """
+        if oid == REMOTE_PROPERTIES_OID:
+            target = self._named_session(session, qos.properties, "")
+            return Told(oid, properties=tuple(target.remote_properties.values()))
         command = self._parse(oid)
-        if not self._is_administrator(session) and (self._administrators or not self._is_harmless(command, session)):
-            raise self._forbidden(session, command)
-        value = self._read(command)
-        prefix = "" if command.kind == PROPERTY else COMMAND_PREFIX
-        return f"{prefix}{command.address(self._broker.node.id)}", str(value).encode()
-
-    def remote_properties(self, session: Session) -> tuple[ClientProperty, ...]:
-        """The remote properties of a session, for ``get`` on ``__sys__remoteProperties`` (spec §8.7)."""
-        return tuple(session.remote_properties.values())
+        if command.attribute in ENTRIES.get(command.kind, ()):
+            return await self._entries(session, command, qos)
+        if command.kind is Kind.PROPERTY:
+            self._permissions.check_read(session, command)
+            return self._told(command, self._property(command.attribute), prefix="")
+        attributes = self._attributes(command, session)
+        if command.attribute in attributes.operations:
+            self._permissions.check_change(session, command)
+            return self._told(command, await self._call(command, attributes, command.value or "", session))
+        self._permissions.check_read(session, command)
+        reader = attributes.readers.get(command.attribute)
+        if reader is None:
+            self._refuse_unknown(command, attributes.readable)
+        return self._told(command, reader(self._target(command)))
 
     async def set(self, session: Session, oid: str, content: bytes, qos: PublishQos) -> str:
-        """Change an attribute, or call what it names.
+        """Change an attribute, call an operation, or change the remote properties of a session.
 
         Args:
             session: who asks.
-            oid: ``__cmd:…=value``; without ``=`` the content is the value.
+            oid: ``__cmd:…=value``; without ``=`` the content is the value. Or ``__sys__remoteProperties``, with
+                ``set``, ``merge`` or ``clear`` as content.
             content: of the message.
             qos: of the message.
 
         Returns:
-            The absolute form of the command, for the info of the answer.
-        """
-        if oid == REMOTE_PROPERTIES_OID:
-            return self._set_remote_properties(session, content.decode("utf-8", "replace").strip(), qos)
-        command = self._parse(oid)
-        value = command.value if command.value is not None else content.decode("utf-8", "replace")
-        own = command.kind == SESSION and command.name == session.name.subject and command.attribute in OWN_WRITES
-        if not own and not self._is_administrator(session):
-            raise self._forbidden(session, command)
-        await self._write(command, value, session)
-        return f"{command.address(self._broker.node.id)}={value}"
+            The absolute form of the command with its value, or the session whose properties changed.
 
-    def _set_remote_properties(self, session: Session, action: str, qos: PublishQos) -> str:
-        named = find(qos.properties, "__sessionName")
-        target = session
-        if named is not None:
-            name = self._broker.node.session_name(named.text)
-            subject = self._broker.node.subjects.get(name.subject)
-            found = subject.sessions.get(name.public_id) if subject is not None else None
-            if found is None:
-                raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"there is no session '{named.text}'")
-            target = found
-        if target.name.subject != session.name.subject and not self._is_administrator(session):
-            raise BrokerError(Code.USER_NOT_AUTHORIZED, "remote properties of others are for administrators")
-        given = {each.name: each for each in qos.properties if each.name not in CONTROL_PROPERTIES}
-        prefix = find(qos.properties, "__prefix")
-        match action:
-            case "" | "merge":
-                target.remote_properties = {**target.remote_properties, **given}
-            case "set":
-                target.remote_properties = given
-            case "clear":
-                start = prefix.text if prefix is not None else ""
-                kept = {
-                    name: each
-                    for name, each in target.remote_properties.items()
-                    if start and not name.startswith(start)
-                }
-                target.remote_properties = kept
-            case _:
-                raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{action}' is neither merge, set nor clear")
-        if len(target.remote_properties) > MOST_REMOTE_PROPERTIES:
-            target.remote_properties = dict(list(target.remote_properties.items())[-MOST_REMOTE_PROPERTIES:])
+        Raises:
+            BrokerError: as :meth:`get`.
+        """
+        text = content.decode("utf-8", "replace")
+        if oid == REMOTE_PROPERTIES_OID:
+            return self._change_remote_properties(session, text.strip(), qos)
+        command = self._parse(oid)
+        self._permissions.check_change(session, command)
+        value = text if command.value is None else command.value
+        if command.kind is Kind.PROPERTY:
+            self._assign(command.attribute, value, session)
+        else:
+            attributes = self._attributes(command, session)
+            writer = attributes.writers.get(command.attribute)
+            if writer is not None:
+                log.info("{session}: {command} is set", session=session.name.relative, command=command.oid)
+                writer(self._target(command), value)
+            elif command.attribute in attributes.operations:
+                await self._call(command, attributes, value, session)
+            else:
+                self._refuse_unknown(command, attributes.changeable)
+        return f"{command.address(self._node.id)}={value}"
+
+    async def _call(self, command: Command, attributes: AnyAttributes, argument: str, session: Session) -> object:
+        log.info("{session}: {command} is called", session=session.name.relative, command=command.oid)
+        return await attributes.operations[command.attribute](self._target(command), argument)
+
+    async def _entries(self, session: Session, command: Command, qos: QueryQos) -> Found | Deferred[Found]:
+        query = queue_query_of(command.value, qos)
+        self._permissions.check_entries(session, command, consumable=query.consumable)
+        source = self._source(command, qos)
+
+        async def found() -> Found:
+            return [(message, qos.content) for message in await fetch(source, query, self._node.clock)]
+
+        if query.waiting and source.available() < query.entries:
+            return Deferred.fromCoroutine(found())
+        return await found()
+
+    def _source(self, command: Command, qos: QueryQos) -> Source:
+        node = self._node
+        target = self._target(command)
+        match command.kind:
+            case Kind.CLIENT:
+                return QueueSource(node, target.queue, lambda: 0, lambda: node.release_subject(target))
+            case Kind.SESSION:
+                return QueueSource(node, target.queue, lambda: target.dispatch.in_flight, lambda: None)
+        return HistorySource(node, target, newest_first=qos.newest_first)
+
+    def _change_remote_properties(self, session: Session, action: str, qos: PublishQos) -> str:
+        destination = qos.destinations[0].name if qos.destinations else ""
+        target = self._named_session(session, qos.properties, destination)
+        prefix = find(qos.properties, PREFIX_PROPERTY)
+        given = [each for each in qos.properties if each.name not in (SESSION_PROPERTY, PREFIX_PROPERTY)]
+        remote_properties.change(target, action, given, prefix.text if prefix is not None else "")
         return target.name.absolute
+
+    def _named_session(self, session: Session, properties: Sequence[ClientProperty], destination: str) -> Session:
+        """The session that remote properties are about: the client's own, or another that it may administer."""
+        named = find(properties, SESSION_PROPERTY)
+        text = named.text if named is not None else destination
+        if not text:
+            return session
+        name = self._node.session_name(text)
+        if name.subject != session.name.subject:
+            self._permissions.check_administrator(session, name)
+        subject = self._node.subjects.get(name.subject)
+        found = subject.sessions.get(name.public_id) if subject is not None else None
+        if found is None:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"there is no session '{name.relative[:200]}'")
+        return found
 
     def _parse(self, oid: str) -> Command:
         if not self._enabled:
             raise BrokerError(
-                Code.RESOURCE_ADMIN_UNAVAILABLE, "administrative messages are switched off (admin.messages)"
+                Code.RESOURCE_ADMIN_UNAVAILABLE, f"administration is switched off (property {ADMIN_MESSAGES.name})"
             )
-        return parse(oid, self._broker.node.id)
+        return parse(oid, self._node.id)
 
-    def _is_administrator(self, session: Session) -> bool:
-        return session.name.subject in self._administrators
-
-    def _is_harmless(self, command: Command, session: Session) -> bool:
-        if command.kind == PROPERTY:
-            return command.attribute in HARMLESS_PROPERTIES
-        return command.kind in (NODE, TOPIC) or command.name == session.name.subject
-
-    def _forbidden(self, session: Session, command: Command) -> BrokerError:
-        return BrokerError(
-            Code.USER_NOT_AUTHORIZED,
-            f"{session.name.subject} may not use '{command.attribute}': the property {ADMIN_USERS.name} names who may",
-            command.address(self._broker.node.id),
-        )
-
-    def _read(self, command: Command) -> object:
-        if command.kind == PROPERTY:
-            return self._property(command.attribute)
-        if command.kind == LOGGING:
-            raise BrokerError(Code.INTERNAL_NOT_IMPLEMENTED, "log levels can not be changed while the broker runs")
-        target, readers = self._target(command)
-        if command.kind == CLIENT and command.attribute == "uptime":
-            return (self._broker.node.now() - target.created) // 1000
-        if command.kind == SESSION and command.attribute == "uptime":
-            return (self._broker.node.now() - target.created) // 1000
-        reader = readers.get(command.attribute)
-        if reader is None:
-            raise self._unknown(command, readers)
-        return reader(target)
-
-    async def _write(self, command: Command, value: str, session: Session) -> None:
-        if command.kind == NODE and command.attribute == "runlevel":
-            steps = [int(each) if each.strip().isdigit() else -1 for each in value.split(",")]
-            self._application.request_run_levels(steps)
-            return
-        target, _ = self._target(command)
-        writers = self._writers(command, session)
-        writer = writers.get(command.attribute)
-        if writer is None:
-            raise self._unknown(command, writers)
-        await writer(target, value)
-
-    def _target(self, command: Command) -> tuple[Any, Readers]:
-        node = self._broker.node
-        found: Any = None
+    def _attributes(self, command: Command, session: Session) -> AnyAttributes:
         match command.kind:
-            case "node":
-                return node, self._node_readers
-            case "client":
-                found, readers = node.subjects.get(command.name), SUBJECT_READERS
-            case "session":
-                subject = node.subjects.get(command.name)
-                found, readers = subject.sessions.get(command.number) if subject else None, SESSION_READERS
-            case "topic":
-                found, readers = node.topics.get(command.name), TOPIC_READERS
-            case _:
-                found, readers = node.subscriptions.get(command.name), SUBSCRIPTION_READERS
+            case Kind.NODE:
+                return self._of_node
+            case Kind.CLIENT:
+                return self._of_subject
+            case Kind.SESSION:
+                return self._of_session
+            case Kind.TOPIC:
+                return topic_attributes(self._broker, session)
+            case Kind.SUBSCRIPTION:
+                return self._of_subscription
+        raise BrokerError(Code.INTERNAL_NOT_IMPLEMENTED, "log levels can not be read or changed while the broker runs")
+
+    def _target(self, command: Command) -> Any:
+        node = self._node
+        subject: Subject | None = node.subjects.get(command.name)
+        found: object = None
+        match command.kind:
+            case Kind.NODE:
+                found = node
+            case Kind.CLIENT:
+                found = subject
+            case Kind.SESSION:
+                found = subject.sessions.get(command.number) if subject is not None else None
+            case Kind.TOPIC:
+                found = node.topics.get(command.name)
+            case Kind.SUBSCRIPTION:
+                found = node.subscriptions.get(command.name)
         if found is None:
-            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"there is no {command.context.strip('/')}")
-        return found, readers
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"there is no {command.context.strip('/')[:200]}")
+        return found
 
-    def _writers(self, command: Command, session: Session) -> Writers:
-        match command.kind:
-            case "client":
-                return subject_writers(self._broker)
-            case "session":
-                return session_writers(self._broker)
-            case "topic":
-                return topic_writers(self._broker, session)
-            case "subscription":
-                return subscription_writers(self._broker)
-        return {}
+    def _told(self, command: Command, value: object, prefix: str = COMMAND_PREFIX) -> Told:
+        return Told(f"{prefix}{command.address(self._node.id)}", to_text(value).encode())
 
     def _property(self, name: str) -> str:
-        value = self._properties.text(name)
-        if value is not None:
-            return value
-        return {"user.home": os.path.expanduser("~")}.get(name, "")
+        if _SECRET.search(name):
+            return HIDDEN
+        if name == "user.home":
+            return os.path.expanduser("~")
+        return _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", self._properties.text(name) or "")
 
-    def _unknown(self, command: Command, known: Mapping[str, object]) -> BrokerError:
-        return BrokerError(
+    def _assign(self, name: str, value: str, session: Session) -> None:
+        log.info("{session}: the property {name} is set", session=session.name.relative, name=name)
+        self._properties.assign(name, value)
+
+    def _refuse_unknown(self, command: Command, known: Sequence[str]) -> NoReturn:
+        raise BrokerError(
             Code.USER_ILLEGAL_ARGUMENT,
-            f"'{command.attribute}' is not an attribute of a {command.kind}; known are {', '.join(sorted(known))}",
-            command.address(self._broker.node.id),
+            f"'{command.attribute[:64]}' is not known of a {command.kind} for this; known are {', '.join(known)}",
+            command.address(self._node.id)[:200],
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from broker.core.administration import Answer
 from broker.core.expiry import Expiry
 from broker.core.letters import DeadLetters
 from broker.core.message import Message
@@ -20,10 +21,10 @@ from broker.core.registry import SessionRegistry
 from broker.core.sessions import NATIVE, Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
-from broker.model.key import COMMAND_PREFIX, REMOTE_PROPERTIES_OID
+from broker.model.key import COMMAND_PREFIX, REFRESH_OID, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import DisconnectQos
-from broker.xmlio import read_query_key
+from broker.xmlio import read_query_key, read_query_qos
 
 log = Logger()
 
@@ -164,23 +165,22 @@ class Broker:
         """Read messages (spec §2.6)."""
         return await self.querying.get(session, key, qos)
 
-    async def administrative(
-        self, session: Session, key: bytes
-    ) -> tuple[str, bytes, tuple[ClientProperty, ...]] | None:
+    async def administrative(self, session: Session, key: bytes, qos: bytes) -> Answer | None:
         """Serve a ``get`` that is an administrative message (spec §16.2).
 
         Returns:
-            Its oid, content and client properties; ``None`` where the key is that of topics.
+            The answer; ``None`` where the key is that of topics.
+
+        Raises:
+            BrokerError: see :class:`broker.core.administration.Commands`.
         """
-        commands = self.publisher.commands
         oid = read_query_key(key).oid
-        if commands is None:
+        if oid == REFRESH_OID:  # it was asked only to keep the session from timing out
+            return []
+        commands = self.publisher.commands
+        if commands is None or not (oid.startswith(COMMAND_PREFIX) or oid == REMOTE_PROPERTIES_OID):
             return None
-        if oid.startswith(COMMAND_PREFIX):
-            return (*await commands.get(session, oid), ())
-        if oid == REMOTE_PROPERTIES_OID:
-            return oid, b"", commands.remote_properties(session)
-        return None
+        return await commands.get(session, oid, read_query_qos(qos))
 
     def erase(self, session: Session, key: bytes, qos: bytes) -> list[str]:
         """Erase topics (spec §2.7); returns their oids."""

@@ -334,6 +334,20 @@ class Dispatch:
         if outbound is not None:
             outbound.close("the session ended")
 
+    def detach(self, reason: str) -> None:
+        """Let go of the connection, without holding it against the client: its session waits for it to come back.
+
+        Args:
+            reason: for the log.
+        """
+        outbound, self.outbound = self.outbound, None
+        if outbound is None:
+            return
+        self._stop_timers()
+        self._return_taken(failed=False)
+        self._become(ConnectionState.POLLING)
+        outbound.close(reason)
+
     def suspend(self) -> None:
         """The broker pauses: the connection is let go of, nothing is delivered or held against the client."""
         outbound, self.outbound = self.outbound, None

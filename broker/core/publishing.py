@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
@@ -23,6 +23,7 @@ from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, Pub
 from broker.xmlio import read_key, read_publish_qos, write_key
 
 if TYPE_CHECKING:
+    from broker.core.administration import Commands
     from broker.core.expiry import Expiry
     from broker.core.letters import DeadLetters
     from broker.core.node import Node
@@ -79,7 +80,7 @@ class Publisher:
         authorizer: an :class:`broker.ports.IAuthorizer`.
 
     Attributes:
-        commands: ``await commands.set(session, oid, content, qos)`` serves administrative messages, or ``None``.
+        commands: serves administrative messages, or ``None``.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Publisher:
         self._letters = letters
         self._expiry = expiry
         self._authorizer = authorizer
-        self.commands: Any = None
+        self.commands: Commands | None = None
         letters.publish = self.publish_internal
 
     def publish(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> Published:

@@ -164,7 +164,10 @@ class SessionRegistry:
     def set_timeout(self, session: Session, timeout: int) -> None:
         """Give a session another timeout, in milliseconds; ``<= 0`` never."""
         session.timeout = timeout
+        session.qos = replace(session.qos, session=replace(session.qos.session, timeout=timeout))
         self._watch(session)
+        if session.stored:
+            self.keep(session)
 
     def make_persistent(self, session: Session) -> None:
         """Keep a session over a crash (requirement engine.persistence.session).
@@ -243,6 +246,7 @@ class SessionRegistry:
         session.created = record.created
         session.attached = bool(record.attached)
         session.seen = node.now()
+        self._take_properties(session, qos)
         if session.persistent:
             node.stored_sessions += 1
         else:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker import __version__
+from broker.core.administration import Found, Told
 from broker.core.broker import Broker
 from broker.core.publishing import Published
 from broker.core.sessions import Session
@@ -67,6 +68,7 @@ class NativeServer(NativeConnection):
         self._leaving = False
         self._attaching: IDelayedCall | None = None
         self._pending: deque[Frame] = deque()
+        self._waiting: set[Deferred[Found]] = set()
         self._answers: deque[tuple[int, bytes]] = deque()
         self._timer: Any = None
         self._served: dict[bytes, Callable[[Frame, list[Unit]], Any]] = {
@@ -300,17 +302,38 @@ class NativeServer(NativeConnection):
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        told = await self._broker.administrative(session, units[0].key)
-        if told is not None:
-            oid, value, properties = told
-            qos = write_publish_qos(PublishQos(properties=properties))
-            self._answer(frame, encode_unit(qos, write_key(Key(oid)), value), before)
-            return
-        found = await self._broker.get(session, units[0].key, units[0].qos)
+        told = await self._broker.administrative(session, units[0].key, units[0].qos)
+        if isinstance(told, Told):
+            qos = write_publish_qos(PublishQos(properties=told.properties))
+            self._answer(frame, encode_unit(qos, write_key(Key(told.oid)), told.content), before)
+        elif isinstance(told, Deferred):
+            self._answer_later(told, frame, before)
+        elif told is not None:
+            self._answer_messages(told, frame, before)
+        else:
+            self._answer_messages(await self._broker.get(session, units[0].key, units[0].qos), frame, before)
+
+    def _answer_messages(self, found: Found, frame: Frame, before: int) -> None:
         node = self._broker.node
         now = node.now()
         body = b"".join(encode_message(message, content=content, node=node.id, now=now) for message, content in found)
         self._answer(frame, body, before)
+
+    def _answer_later(self, waiting: Deferred[Found], frame: Frame, before: int) -> None:
+        """Answer when a queue has what was asked for; requests that come meanwhile need not wait for it."""
+        if len(self._waiting) >= self._limits.max_pending:
+            waiting.addErrback(lambda failure: failure.trap(CancelledError) and None)
+            waiting.cancel()
+            raise BrokerError(Code.RESOURCE_EXHAUST, f"{len(self._waiting)} requests of this connection wait already")
+        self._waiting.add(waiting)
+
+        def ended(result: object) -> object:
+            self._waiting.discard(waiting)
+            return result
+
+        waiting.addBoth(ended)
+        waiting.addCallback(lambda found: self._answer_messages(found, frame, before))
+        waiting.addErrback(lambda failure: None if failure.check(CancelledError) else self._failed(failure, frame))
 
     async def _erase(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
@@ -405,6 +428,8 @@ class NativeServer(NativeConnection):
         self._timer = self._attaching = None
         self._pending.clear()
         self._answers.clear()
+        for waiting in list(self._waiting):
+            waiting.cancel()
         self._factory.closed(self)
         super().connectionLost(reason)
 

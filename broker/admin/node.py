@@ -1,0 +1,122 @@
+"""Attributes of the node (spec xmlblaster §16.1)."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from broker.admin import memory
+from broker.admin.attributes import Attributes
+from broker.admin.values import SEPARATOR, date, to_number
+from broker.config.properties import Properties
+from broker.core.broker import Broker
+from broker.core.node import Node
+
+if TYPE_CHECKING:
+    from broker.runlevels.service import RunLevels
+
+PUBLIC = frozenset(
+    {
+        "freeMem",
+        "instanceId",
+        "maxMem",
+        "nodeId",
+        "nodeList",
+        "numClients",
+        "numDeadMessages",
+        "numGet",
+        "numNodes",
+        "numPublish",
+        "numSessions",
+        "numSubscriptions",
+        "numTopics",
+        "numUpdate",
+        "runlevel",
+        "runlevelName",
+        "serverTimestamp",
+        "serverTimestampMillis",
+        "startupDate",
+        "totalMem",
+        "uptime",
+        "usedMem",
+        "version",
+    }
+)
+"""What every client may read: numbers that name nobody."""
+
+
+def node_attributes(
+    broker: Broker,
+    run_levels: RunLevels,
+    request_run_levels: Callable[[Sequence[int]], None],
+    properties: Properties,
+    version: str,
+) -> Attributes[Node]:
+    """The attributes of the node.
+
+    Args:
+        broker: the core.
+        run_levels: of the broker.
+        request_run_levels: goes to run levels, one after the other, once the answer is sent.
+        properties: the configuration.
+        version: of the program.
+    """
+
+    def change_run_level(_: Node, value: str) -> None:
+        request_run_levels([to_number(each, 0) for each in value.split(SEPARATOR)])
+
+    async def collect_garbage(_: Node, argument: str) -> int:
+        return gc.collect()
+
+    sessions = broker.node.sessions
+    return Attributes(
+        readers={
+            "nodeId": lambda node: node.id,
+            "instanceId": lambda _: broker.instance_id,
+            "version": lambda _: version,
+            "runlevel": lambda _: run_levels.level,
+            "runlevelName": lambda _: run_levels.name,
+            "uptime": lambda node: (node.now() - node.started) // 1000,
+            "startupDate": lambda node: date(node.started),
+            "serverTimestamp": lambda node: date(node.now()),
+            "serverTimestampMillis": lambda node: node.now(),
+            "hostname": lambda node: node.host,
+            "port": lambda _: next((port for _, _, port in run_levels.ports()), None),
+            "ports": lambda _: [f"{name}={host}:{port}" for name, host, port in run_levels.ports()],
+            "numNodes": lambda _: 1,
+            "nodeList": lambda node: node.id,
+            "nodes": lambda node: node.id,
+            "numClients": lambda node: len(node.subjects),
+            "clientList": lambda node: node.subjects,
+            "clients": lambda node: node.subjects,
+            "numSessions": lambda _: len(sessions),
+            "aliveCallbackClients": lambda _: [
+                each.name.relative for each in sessions.values() if each.dispatch.outbound is not None
+            ],
+            "numTopics": lambda node: len(node.topics),
+            "topicList": lambda node: node.topics,
+            "topics": lambda node: node.topics,
+            "numSubscriptions": lambda node: len(node.subscriptions),
+            "subscriptionList": lambda node: node.subscriptions,
+            "subscriptions": lambda node: node.subscriptions,
+            "numSysprop": lambda _: len(_names(properties)),
+            "syspropList": lambda _: _names(properties),
+            "numPublish": lambda _: sum(each.counters.publish for each in sessions.values()),
+            "numGet": lambda _: sum(each.counters.get for each in sessions.values()),
+            "numUpdate": lambda _: sum(each.dispatch.updates for each in sessions.values()),
+            "numDeadMessages": lambda _: broker.letters.count,
+            "usedMem": lambda _: memory.resident(),
+            "freeMem": lambda _: memory.available(),
+            "totalMem": lambda _: memory.resident() + memory.available(),
+            "maxMem": lambda _: memory.resident() + memory.available(),
+            "storeBacklog": lambda node: node.store.backlog,
+            "storeFailure": lambda node: str(node.store.failure or ""),
+        },
+        writers={"runlevel": change_run_level},
+        operations={"gc": collect_garbage},
+    )
+
+
+def _names(properties: Properties) -> list[str]:
+    return sorted({setting.name for setting in properties.given()})

@@ -1,0 +1,64 @@
+"""Attributes of a login name (spec xmlblaster §16.1)."""
+
+from __future__ import annotations
+
+from broker.admin.attributes import Attributes
+from broker.admin.values import date, to_boolean, to_number
+from broker.core.broker import Broker
+from broker.core.sessions import Session
+from broker.core.subjects import Subject
+from broker.errors import BrokerError, Code
+
+DISCONNECTED = "an administrator disconnected the client"
+
+
+def ended_by_administrator() -> BrokerError:
+    """Why a session ends that an administrator ends."""
+    return BrokerError(Code.USER_NOT_CONNECTED, "an administrator ended the session")
+
+
+def subject_attributes(broker: Broker) -> Attributes[Subject]:
+    """The attributes of a login name."""
+
+    def limit_sessions(subject: Subject, value: str) -> None:
+        subject.max_sessions = to_number(value, 1)
+
+    def block(subject: Subject, value: str) -> None:
+        subject.blocked = to_boolean(value)
+        broker.node.release_subject(subject)
+
+    async def block_and_disconnect(subject: Subject, argument: str) -> str:
+        subject.blocked = True
+        sessions: list[Session] = list(subject.sessions.values())
+        for session in sessions:
+            session.dispatch.detach(DISCONNECTED)
+        return f"{len(sessions)} sessions"
+
+    async def kill(subject: Subject, argument: str) -> str:
+        sessions: list[Session] = list(subject.sessions.values())
+        for session in sessions:
+            await broker.registry.end(session, ended_by_administrator())
+        return f"{len(sessions)} sessions"
+
+    return Attributes(
+        readers={
+            "loginName": lambda subject: subject.name,
+            "uptime": lambda subject: (broker.node.now() - subject.created) // 1000,
+            "creationDate": lambda subject: date(subject.created),
+            "numSessions": lambda subject: len(subject.sessions),
+            "maxSessions": lambda subject: subject.max_sessions,
+            "sessionList": lambda subject: subject.sessions,
+            "sessions": lambda subject: subject.sessions,
+            "numUpdate": lambda subject: sum(each.dispatch.updates for each in subject.sessions.values()),
+            "subjectQueueNumMsgs": lambda subject: len(subject.queue),
+            "subjectQueueBytes": lambda subject: subject.queue.bytes,
+            "subjectQueueMaxMsgs": lambda subject: subject.queue.limits.entries,
+            "blockClientLogin": lambda subject: subject.blocked,
+        },
+        writers={"maxSessions": limit_sessions, "blockClientLogin": block},
+        operations={
+            "blockClientAndResetConnections": block_and_disconnect,
+            "killClient": kill,
+            "killClientNoThrow": kill,
+        },
+    )

@@ -1,0 +1,33 @@
+"""Attributes of a subscription (spec xmlblaster §16.1)."""
+
+from __future__ import annotations
+
+from broker.admin.attributes import Attributes
+from broker.admin.values import date
+from broker.core.broker import Broker
+from broker.core.subscriptions import Subscription
+from broker.xmlio import write_query_key, write_query_qos
+
+
+def subscription_attributes(broker: Broker) -> Attributes[Subscription]:
+    """The attributes of a subscription."""
+
+    async def end(subscription: Subscription, argument: str) -> None:
+        broker.querying.drop(subscription)
+
+    return Attributes(
+        readers={
+            "id": lambda subscription: subscription.id,
+            "sessionName": lambda subscription: subscription.session.name.absolute,
+            "topicId": lambda subscription: sorted(topic.oid for topic in subscription.topics),
+            "creationTimestamp": lambda subscription: date(subscription.created),
+            "query": lambda subscription: subscription.key.url,
+            "subscribeKeyStr": lambda subscription: write_query_key(subscription.key).decode(),
+            "subscribeQosStr": lambda subscription: write_query_qos(subscription.qos).decode(),
+            "accessFilters": lambda subscription: [
+                f"{each.type}:{each.query}" for each in (*subscription.key.filters, *subscription.qos.filters)
+            ],
+            "persistent": lambda subscription: subscription.persistent,
+        },
+        operations={"unSubscribe": end},
+    )

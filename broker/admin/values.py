@@ -1,0 +1,62 @@
+"""Values of attributes as the text that administrative messages carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from broker.errors import BrokerError, Code
+
+SEPARATOR = ","
+
+
+def to_text(value: object) -> str:
+    """The text of a value; several values are separated by commas, what has no value is empty."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case Iterable():
+            return SEPARATOR.join(to_text(each) for each in value)
+    return str(value)
+
+
+def date(milliseconds: int) -> str:
+    """A time in milliseconds since 1970 as UTC date and time."""
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def to_boolean(text: str) -> bool:
+    """Read ``true`` or ``false``.
+
+    Raises:
+        BrokerError: ``user.illegalArgument`` for anything else.
+    """
+    match text.strip().lower():
+        case "true":
+            return True
+        case "false":
+            return False
+    raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:64]}' is neither true nor false")
+
+
+def to_number(text: str, least: int) -> int:
+    """Read a whole number.
+
+    Args:
+        text: that stands for it.
+        least: that it may be.
+
+    Raises:
+        BrokerError: ``user.illegalArgument`` where it is none, or too small.
+    """
+    try:
+        number = int(text[:64])
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:64]}' is not a number of at least {least}")
+    return number
