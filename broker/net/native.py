@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.internet.interfaces import IAddress, IDelayedCall
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker import __version__
 from broker.core.administration import Found, Told
-from broker.core.broker import Broker
 from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.model.qos import Method, PublishQos, StatusQos
-from broker.net.callback import CallbackDialer
-from broker.net.connection import Limits, NativeConnection
+from broker.net.answers import OK, publish_unit, status_units
+from broker.net.connection import NativeConnection
 from broker.net.updates import encode_message
 from broker.wire.frames import Frame, FrameError, Kind, Unit, encode_frame, encode_unit
 from broker.wire.native import SERVER_METHODS, check_units, encode_exception, find_method
@@ -33,12 +32,13 @@ from broker.xmlio import (
     write_connect_qos,
     write_key,
     write_publish_qos,
-    write_status_qos,
 )
+
+if TYPE_CHECKING:
+    from broker.net.listener import NativeFactory
 
 log = Logger()
 
-OK = encode_unit(b"<qos><state id='OK'/></qos>")
 STORE_HIGH_WATER = 16 * 1024 * 1024
 STORE_LOW_WATER = 4 * 1024 * 1024
 """Bytes that are not committed yet, above which publishers are paused and below which they go on."""
@@ -62,7 +62,7 @@ class NativeServer(NativeConnection):
     def __init__(self, factory: NativeFactory, host: str) -> None:
         super().__init__(factory.broker, factory.limits, compress=factory.compress)
         self._factory = factory
-        self._host = host
+        self.host = host
         self._secret = b""
         self._busy = False
         self._leaving = False
@@ -183,7 +183,7 @@ class NativeServer(NativeConnection):
                 log.info("{peer}: publishOneway: {error}", peer=self.peer, error=str(error))
                 continue
             if not oneway:
-                done.append(encode_unit(_publish_answer(published)))
+                done.append(publish_unit(published))
         if not oneway:
             self._answer(frame, b"".join(done), before)
 
@@ -202,7 +202,7 @@ class NativeServer(NativeConnection):
         done: list[bytes],
         before: int,
     ) -> None:
-        done.append(encode_unit(_publish_answer(published)))
+        done.append(publish_unit(published))
         self._publish(session, frame, units, index + 1, done, before)
 
     def _ping(self, frame: Frame) -> None:
@@ -222,8 +222,8 @@ class NativeServer(NativeConnection):
             raise BrokerError(Code.USER_CONNECT_MULTIPLE, "this connection has logged in already")
         before = self._broker.position
         qos = read_connect_qos(units[0].qos)
-        dial = self._factory.dialer.prepare(qos, self._host)
-        connected = await self._broker.connect(qos, self._host)
+        dial = self._factory.dialer.prepare(qos, self.host)
+        connected = await self._broker.connect(qos, self.host)
         session = connected.session
         if self._closed:
             # The client left while its credentials were checked.
@@ -290,14 +290,14 @@ class NativeServer(NativeConnection):
             method=Method.SUBSCRIBE,
             properties=subscribed.properties,
         )
-        self._answer(frame, encode_unit(write_status_qos(status)), before)
+        self._answer(frame, status_units([status]), before)
 
     async def _unsubscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
         ended = self._broker.unsubscribe(session, units[0].key)
         statuses = [StatusQos(subscription_id=id, method=Method.UNSUBSCRIBE) for id in ended]
-        self._answer(frame, b"".join(encode_unit(write_status_qos(status)) for status in statuses), before)
+        self._answer(frame, status_units(statuses), before)
 
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
@@ -340,7 +340,7 @@ class NativeServer(NativeConnection):
         before = self._broker.position
         erased = self._broker.erase(session, units[0].key, units[0].qos)
         statuses = [StatusQos(oid=oid, method=Method.ERASE) for oid in erased]
-        self._answer(frame, b"".join(encode_unit(write_status_qos(status)) for status in statuses), before)
+        self._answer(frame, status_units(statuses), before)
 
     def _answer(self, frame: Frame, body: bytes, before: int) -> None:
         self._when_safe(self._frame(Kind.RESPONSE, frame, body), before, None)
@@ -432,84 +432,3 @@ class NativeServer(NativeConnection):
             waiting.cancel()
         self._factory.closed(self)
         super().connectionLost(reason)
-
-
-class NativeFactory(Factory):
-    """Makes a connection for every client of one listener.
-
-    Args:
-        broker: the core.
-        dialer: for callback addresses that name a server of the client.
-        limits: what a client may do.
-        compress: whether the listener speaks ``zlib:stream``.
-        run_level: name of the run level, for pings while the broker is not ready.
-    """
-
-    noisy = False
-
-    def __init__(
-        self,
-        broker: Broker,
-        dialer: CallbackDialer,
-        limits: Limits,
-        *,
-        compress: bool = False,
-        run_level: Callable[[], str] = lambda: "RUNNING",
-    ) -> None:
-        self.broker = broker
-        self.dialer = dialer
-        self.limits = limits
-        self.compress = compress
-        self.run_level = run_level
-        self.connections: set[NativeServer] = set()
-        self._waiting: Counter[str] = Counter()
-        self._anonymous: dict[NativeServer, str] = {}
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """A connection, or ``None`` where there are too many already."""
-        host: str = getattr(addr, "host", "")
-        if (
-            len(self.connections) >= self.limits.max_connections
-            or self._waiting[host] >= self.limits.max_pending_logins
-        ):
-            log.warn("{host}: refused: too many connections", host=host)
-            return None
-        return NativeServer(self, host)
-
-    def opened(self, connection: NativeServer) -> None:
-        """A connection is there and has not logged in yet."""
-        self.connections.add(connection)
-        host = connection._host
-        self._anonymous[connection] = host
-        self._waiting[host] += 1
-
-    def logged_in(self, connection: NativeServer) -> None:
-        """A connection has logged in."""
-        host = self._anonymous.pop(connection, None)
-        if host is not None:
-            self._waiting[host] -= 1
-            if not self._waiting[host]:
-                del self._waiting[host]
-
-    def closed(self, connection: NativeServer) -> None:
-        """A connection is gone."""
-        self.logged_in(connection)
-        self.connections.discard(connection)
-
-    def close_all(self) -> None:
-        """Let go of all connections (the listener stops)."""
-        for connection in list(self.connections):
-            connection.close("the broker stops")
-
-
-def _publish_answer(published: Published) -> bytes:
-    return write_status_qos(
-        StatusQos(
-            state=published.state,
-            info=published.info,
-            oid=published.oid,
-            received=published.id,
-            method=Method.PUBLISH,
-            properties=published.properties,
-        )
-    )

@@ -16,7 +16,7 @@ from broker.config.kinds import BOOLEAN, TEXT, Kind, duration, integer, size
 from broker.errors import BrokerError, Code
 from broker.net.callback import CallbackDialer
 from broker.net.connection import Limits
-from broker.net.native import NativeFactory
+from broker.net.listener import NativeFactory
 from broker.net.tls import server_context
 from broker.ports import IPlugin
 

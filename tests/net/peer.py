@@ -15,7 +15,8 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
 from broker.net.callback import CallbackDialer
 from broker.net.connection import Limits
-from broker.net.native import NativeFactory, NativeServer
+from broker.net.listener import NativeFactory
+from broker.net.native import NativeServer
 from broker.wire.compress import ZlibStreamReader, ZlibStreamWriter
 from broker.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
 from broker.wire.native import decode_exception
