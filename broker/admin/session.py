@@ -64,6 +64,11 @@ def session_attributes(broker: Broker) -> Attributes[Session]:
         remote_properties.change(session, remote_properties.MERGE, [property_of(name, value)])
 
     async def clear_properties(session: Session, argument: str) -> None:
+        remote_properties.change(session, remote_properties.CLEAR, [])
+
+    async def clear_some_properties(session: Session, argument: str) -> None:
+        if not argument:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "clearRemotePropertiesStartingWith needs a prefix")
         remote_properties.change(session, remote_properties.CLEAR, [], argument)
 
     return Attributes(
@@ -119,7 +124,7 @@ def session_attributes(broker: Broker) -> Attributes[Session]:
             "unSubscribe": unsubscribe,
             "addRemoteProperty": add_property,
             "clearRemoteProperties": clear_properties,
-            "clearRemotePropertiesStartingWith": clear_properties,
+            "clearRemotePropertiesStartingWith": clear_some_properties,
         },
     )
 

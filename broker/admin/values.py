@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from broker.errors import BrokerError, Code
 
 SEPARATOR = ","
+MOST_DIGITS = 20
 
 
 def to_text(value: object) -> str:
@@ -53,8 +54,9 @@ def to_number(text: str, least: int) -> int:
     Raises:
         BrokerError: ``user.illegalArgument`` where it is none, or too small.
     """
+    text = text.strip()
     try:
-        number = int(text[:64])
+        number = int(text) if len(text) <= MOST_DIGITS else least - 1
     except ValueError:
         number = least - 1
     if number < least:

@@ -1,0 +1,99 @@
+"""A broker with administration, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, cast
+from xml.sax.saxutils import quoteattr
+
+from broker.admin.commands import AdministrativeCommands
+from broker.config.properties import Properties
+from broker.config.syntax import Setting
+from broker.core.administration import Answer, Found, Told
+from broker.core.publishing import Published
+from broker.core.waiting import Command
+from broker.runlevels.service import RunLevels
+from tests.core.world import Client, World
+
+BOSS = {"admin.users": "boss"}
+
+
+class FakeRunLevels:
+    """A broker that runs and has one port."""
+
+    level = 9
+    name = "RUNNING"
+
+    def ports(self) -> list[tuple[str, str, int]]:
+        """The port."""
+        return [("SOCKET", "127.0.0.1", 7607)]
+
+
+class Office:
+    """A world whose broker serves administrative messages.
+
+    Args:
+        settings: properties of the broker.
+        world: to administer; a new one where it is not given.
+
+    Attributes:
+        requested: run levels that were asked for.
+    """
+
+    def __init__(self, settings: dict[str, str] | None = None, world: World | None = None) -> None:
+        self.world = world or World()
+        self.requested: list[list[int]] = []
+        self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
+        self.commands = AdministrativeCommands(
+            self.world.broker, cast(RunLevels, FakeRunLevels()), self._request, self.properties, "1.2.3"
+        )
+        self.world.broker.publisher.commands = self.commands
+
+    def _request(self, levels: Sequence[int]) -> None:
+        self.requested.append(list(levels))
+
+    def client(self, name: str, **settings: Any) -> Client:
+        """Log in with a connection that takes updates."""
+        return self.world.client(name, **settings)
+
+    def ask(self, client: Client, command: str, qos: str = "<qos/>") -> Coroutine[Any, Any, Answer | None]:
+        """Send a ``get``."""
+        key = f"<key oid={quoteattr(command)}/>"
+        return self.world.broker.administrative(client.session, key.encode(), qos.encode())
+
+    def get(self, client: Client, command: str) -> str:
+        """Read a value; ``__cmd:`` may be left out."""
+        told = self.world.run(self.ask(client, with_prefix(command)))
+        assert isinstance(told, Told)
+        return told.content.decode()
+
+    def entries(self, client: Client, command: str, options: str = "", qos: str = "") -> list[bytes]:
+        """Contents of messages in a queue that are there at once."""
+        found = self.world.run(self.ask(client, with_prefix(command), query(options, qos)))
+        assert isinstance(found, list)
+        return contents(found)
+
+    def set(self, client: Client, command: str, content: bytes = b"", qos: str = "<qos/>") -> Published:
+        """Publish a command; ``__cmd:`` may be left out."""
+        key = f"<key oid={quoteattr(with_prefix(command))}/>"
+        try:
+            self.world.broker.publish(client.session, key.encode(), qos.encode(), content)
+        except Command as command_:
+            return self.world.run(command_.outcome)
+        raise AssertionError("it was taken as a message")
+
+
+def with_prefix(command: str) -> str:
+    """The oid of a command."""
+    return command if command.startswith("__") else f"__cmd:{command}"
+
+
+def query(options: str = "", qos: str = "") -> str:
+    """The QoS of a query for entries."""
+    spec = f"<querySpec type='QueueQuery'><![CDATA[{options}]]></querySpec>" if options else ""
+    return f"<qos>{spec}{qos}</qos>"
+
+
+def contents(found: Found) -> list[bytes]:
+    """Contents as they would be sent."""
+    return [message.content if wanted else b"" for message, wanted in found]

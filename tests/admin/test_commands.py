@@ -1,0 +1,143 @@
+"""What holds for all administrative commands (spec xmlblaster §16.2)."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.logger import capturedLogs, formatEvent
+
+from broker.admin.commands import HIDDEN
+from broker.core.administration import Told
+from broker.errors import BrokerError, Code
+from tests.admin.office import BOSS, Office
+from tests.core.world import World
+
+
+def code_of(office: Office, command: str, *, change: bool = False) -> Code | str:
+    """How an administrator's command is refused."""
+    boss = office.client("boss")
+    with pytest.raises(BrokerError) as raised:
+        (office.set if change else office.get)(boss, command)
+    return raised.value.code
+
+
+def test_answer_names_the_command_in_its_absolute_form() -> None:
+    office = Office()
+    joe = office.client("joe/1")
+    for oid, answered in (
+        ("__cmd:?nodeId", "__cmd:/node/heron/?nodeId"),
+        ("__cmd:/node/heron/?nodeId", "__cmd:/node/heron/?nodeId"),
+        ("__cmd:client/joe/?uptime", "__cmd:/node/heron/client/joe/?uptime"),
+        ("__cmd:sysprop/?user.home", "/node/heron/sysprop/?user.home"),
+    ):
+        told = office.world.run(office.ask(joe, oid))
+        assert isinstance(told, Told)
+        assert told.oid == answered
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "?unknownXY",
+        "client/boss/?unknown",
+        "client/boss/1/?queue/callback/numOfEntries",
+        "topic/a/?unknown",
+        "nonsense",
+    ],
+)
+def test_unknown_attribute_is_refused(command: str) -> None:
+    office = Office(BOSS)
+    boss = office.client("boss/1")
+    boss.publish("a")
+    with pytest.raises(BrokerError) as raised:
+        office.get(boss, command)
+    assert raised.value.code == Code.USER_ILLEGAL_ARGUMENT
+
+
+def test_refusal_says_what_there_is() -> None:
+    office = Office(BOSS)
+    boss = office.client("boss")
+    with pytest.raises(BrokerError, match=r"'uptimes' is not known of a node .* uptime") as raised:
+        office.get(boss, "?uptimes")
+    assert len(raised.value.location) < 300
+
+
+def test_what_can_only_be_read_is_not_changed() -> None:
+    assert code_of(Office(BOSS), "?nodeId=eagle", change=True) == Code.USER_ILLEGAL_ARGUMENT
+
+
+def test_commands_can_be_switched_off() -> None:
+    office = Office({"admin.messages": "false", **BOSS})
+    assert code_of(office, "?nodeId") == Code.RESOURCE_ADMIN_UNAVAILABLE
+    assert code_of(office, "?runlevel=3", change=True) == Code.RESOURCE_ADMIN_UNAVAILABLE
+
+
+def test_log_levels_are_not_served() -> None:
+    assert code_of(Office(BOSS), "logging/?org.xmlBlaster") == Code.INTERNAL_NOT_IMPLEMENTED
+
+
+def test_changes_are_logged_with_who_made_them_and_without_values() -> None:
+    office = Office(BOSS)
+    boss = office.client("boss/1")
+    with capturedLogs() as logged:
+        office.set(boss, "client/boss/1/?sessionTimeout=77")
+        office.set(boss, "client/boss/1/?addRemoteProperty=pin&1234")
+        office.set(boss, "sysprop/?db.password=1234")
+    lines = [formatEvent(event) for event in logged if event["log_namespace"] == "broker.admin.commands"]
+    assert lines == [
+        "client/boss/1: __cmd:client/boss/1/?sessionTimeout is set",
+        "client/boss/1: __cmd:client/boss/1/?addRemoteProperty is called",
+        "client/boss/1: the property db.password is set",
+    ]
+
+
+class TestProperties:
+    def test_are_read(self) -> None:
+        office = Office({"session.timeout": "5s", **BOSS})
+        boss = office.client("boss")
+        assert office.get(boss, "sysprop/?session.timeout") == "5s"
+        assert office.get(boss, "sysprop/?unknown") == ""
+
+    def test_are_set(self) -> None:
+        office = Office({"session.timeout": "5s", **BOSS})
+        boss = office.client("boss")
+        published = office.set(boss, "sysprop/?session.timeout=7s")
+        assert published.info == "/node/heron/sysprop/?session.timeout=7s"
+        assert office.get(boss, "sysprop/?session.timeout") == "7s"
+
+    @pytest.mark.parametrize("name", ["plugin/mail/password", "a.secret", "myPasswd", "api.token"])
+    def test_that_look_like_secrets_are_not_told(self, name: str) -> None:
+        office = Office({name: "1234", **BOSS})
+        assert office.get(office.client("boss"), f"sysprop/?{name}") == HIDDEN
+
+    def test_that_name_a_file_of_secrets_are_told(self) -> None:
+        name = "Security.Server.Plugin.htpasswd.secretfile"
+        office = Office({name: "/etc/passwords", **BOSS})
+        assert office.get(office.client("boss"), f"sysprop/?{name}") == "/etc/passwords"
+
+    def test_passwords_in_addresses_are_not_told(self) -> None:
+        office = Office({"db.url": "postgresql+psycopg://joe:1234@host/name", **BOSS})
+        told = office.get(office.client("boss"), "sysprop/?db.url")
+        assert told == f"postgresql+psycopg://joe:{HIDDEN}@host/name"
+
+
+class TestOtherRequests:
+    def test_refresh_finds_nothing_and_keeps_the_session(self) -> None:
+        office = Office()
+        joe = office.client("joe/1")
+        assert office.world.run(office.ask(joe, "__refresh")) == []
+
+    @pytest.mark.parametrize("oid", ["a", "__sys__UserList", "__sys__deadMessage"])
+    def test_topics_are_left_to_get(self, oid: str) -> None:
+        office = Office()
+        joe = office.client("joe/1")
+        assert office.world.run(office.ask(joe, oid)) is None
+        assert joe.get(oid) == []
+
+    def test_broker_without_administration_says_so(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        office = Office(world=world)
+        world.broker.publisher.commands = None
+        with pytest.raises(BrokerError) as raised:
+            office.set(joe, "?gc")
+        assert raised.value.code == Code.RESOURCE_ADMIN_UNAVAILABLE
