@@ -133,11 +133,13 @@ class TestTaking:
         phone = office.client("joe/1", address={"dispatcher_active": False})
         office.client("joe/2", address={"dispatcher_active": False})
         boss.send("joe", b"1")
+        (entry,) = phone.session.queue.peek(1)
         # when one takes it, and both end
         assert office.entries(phone, CALLBACK, "consumable=true") == [b"1"]
         office.set(boss, "client/joe/?killClient")
         office.world.turn()
         # then nothing is lost
+        assert entry.fanout is not None and entry.fanout.delivered
         assert boss.contents == []
         assert "joe" not in office.world.node.subjects
 
@@ -221,6 +223,18 @@ class TestWaiting:
         # then
         assert result(answer) == [b"1", b"2"]
         assert len(joe.session.queue) == 0
+
+    def test_goes_on_behind_the_publish_that_brings_the_message(self) -> None:
+        # given
+        office = Office()
+        joe = suspended(office)
+        answer = waiting(office, joe, CALLBACK, "consumable=true&waitingDelay=5000")
+        # when
+        office.world.broker.publish(joe.session, b"<key oid='a'/>", b"<qos/>", b"1")
+        # then the publish has all its effects before anything else has
+        assert not answer.called
+        office.world.turn()
+        assert result(answer) == [b"1"]
 
     def test_ends_with_less_when_the_time_is_over(self) -> None:
         office = Office()
