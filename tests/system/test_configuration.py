@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from passlib.hash import apr_md5_crypt
+from passlib.hash import apr_md5_crypt  # type: ignore[import-untyped]
 
 from broker.client import BlockingClient, ConnectOptions
 from broker.errors import BrokerError, Code

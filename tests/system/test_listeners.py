@@ -77,7 +77,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def client(site: Site, listener: str, **settings: object) -> BlockingClient:
     host, port = site.broker.address(listener)
-    made = BlockingClient(host, port, ConnectOptions("joe", "secret"), retries=0, **settings)  # type: ignore[arg-type]
+    made = BlockingClient(host, port, ConnectOptions("joe", "secret"), retries=0, **settings)
     made.connect()
     return made
 
