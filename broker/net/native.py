@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+Waiting = Pending | Command
+"""Why a publish has no outcome yet."""
+
 STORE_HIGH_WATER = 16 * 1024 * 1024
 STORE_LOW_WATER = 4 * 1024 * 1024
 """Bytes that are not committed yet, above which publishers are paused and below which they go on."""
@@ -109,7 +112,7 @@ class NativeServer(NativeConnection):
         method = frame.method
         try:
             if method == b"publish" or method == b"publishOneway":
-                self._publish(self._session_of(frame), frame, frame.units(), 0, [], self._broker.position)
+                self._publish(self._session_of(frame), frame, frame.units())
             elif method == b"ping":
                 self._ping(frame)
             else:
@@ -149,61 +152,77 @@ class NativeServer(NativeConnection):
         session.seen = self._broker.node.now()
         return session
 
-    def _publish(
-        self, session: Session, frame: Frame, units: list[Unit], start: int, done: list[bytes], before: int
-    ) -> None:
-        """Publish the units from ``start`` on; where one must wait, go on when it may.
-
-        ``done`` holds the answers so far, ``before`` is where the store stood before the first unit.
-        """
+    def _publish(self, session: Session, frame: Frame, units: list[Unit]) -> None:
+        """Publish units; where one must wait, the rest of the request does."""
         if not units:
             check_units(SERVER_METHODS[frame.method], 0)
         broker = self._broker
+        before = broker.position
         oneway = frame.method == b"publishOneway"
-        for index in range(start, len(units)):
-            qos, key, content = units[index]
+        done: list[bytes] = []
+        for index, (qos, key, content) in enumerate(units):
             try:
                 published = broker.publish(session, key, qos, content)
-            except Pending as pending:
+            except (Pending, Command) as waiting:
                 self._busy = True
-                pending.ready.addCallback(self._go_on_publishing, session, frame, units, index, done, before)
-                pending.ready.addErrback(self._failed, frame)
-                pending.ready.addBoth(self._done)
-                return
-            except Command as command:
-                self._busy = True
-                outcome = ensureDeferred(command.outcome)
-                outcome.addCallback(self._commanded, session, frame, units, index, done, before)
-                outcome.addErrback(self._failed, frame)
-                outcome.addBoth(self._done)
+                work = ensureDeferred(self._publish_patiently(session, frame, units[index:], waiting, done, before))
+                work.addErrback(self._failed, frame)
+                work.addBoth(self._done)
                 return
             except BrokerError as error:
                 if not oneway:
                     raise
-                log.info("{peer}: publishOneway: {error}", peer=self.peer, error=str(error))
+                self._log_oneway(error)
                 continue
             if not oneway:
                 done.append(publish_unit(published))
         if not oneway:
             self._answer(frame, b"".join(done), before)
 
-    def _go_on_publishing(
-        self, _: None, session: Session, frame: Frame, units: list[Unit], index: int, done: list[bytes], before: int
+    async def _publish_patiently(
+        self, session: Session, frame: Frame, units: list[Unit], waiting: Waiting, done: list[bytes], before: int
     ) -> None:
-        self._publish(session, frame, units, index, done, before)
+        """Go on with a request whose first unit has to wait.
 
-    def _commanded(
-        self,
-        published: Published,
-        session: Session,
-        frame: Frame,
-        units: list[Unit],
-        index: int,
-        done: list[bytes],
-        before: int,
-    ) -> None:
-        done.append(publish_unit(published))
-        self._publish(session, frame, units, index + 1, done, before)
+        Args:
+            session: the publisher.
+            frame: the request.
+            units: what is not published yet.
+            waiting: why the first of them waits.
+            done: answers to the units before.
+            before: where the store stood before the request.
+        """
+        oneway = frame.method == b"publishOneway"
+        first: Waiting | None = waiting
+        for unit in units:
+            reason, first = first, None
+            try:
+                published = await self._published(session, unit, reason)
+            except BrokerError as error:
+                if not oneway:
+                    raise
+                self._log_oneway(error)
+                continue
+            if not oneway:
+                done.append(publish_unit(published))
+        if not oneway:
+            self._answer(frame, b"".join(done), before)
+
+    async def _published(self, session: Session, unit: Unit, waiting: Waiting | None) -> Published:
+        while True:
+            if isinstance(waiting, Command):
+                return await waiting.outcome
+            if waiting is not None:
+                await waiting.ready
+            if session.ended:
+                raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its message waited")
+            try:
+                return self._broker.publish(session, unit.key, unit.qos, unit.content)
+            except (Pending, Command) as more:
+                waiting = more
+
+    def _log_oneway(self, error: BrokerError) -> None:
+        log.info("{peer}: publishOneway: {error}", peer=self.peer, error=str(error))
 
     def _ping(self, frame: Frame) -> None:
         check_units(SERVER_METHODS[b"ping"], len(frame.units()))

@@ -178,6 +178,54 @@ class TestAnswers:
         assert "secret path" not in raised.value.message
 
 
+class TestFullQueueThatBlocks:
+    QOS = b"<qos><expiration lifeTime='0'/></qos>"
+
+    def full(self) -> tuple[Listener, Peer, Peer]:
+        """A subscriber that is away with room for one message, and a publisher that has filled it."""
+        listener = Listener()
+        callback = "<callback retries='-1'/>"
+        peer = listener.peer()
+        queue = f"<queue relating='callback' maxEntries='1' onOverflow='block'>{callback}</queue>"
+        peer.connect("joe/1", queue)
+        peer.call("subscribe", QUERY)
+        pub = listener.client("pub")
+        pub.call("publish", self.numbered(0))
+        return listener, peer, pub
+
+    def numbered(self, number: int) -> Unit:
+        return Unit(self.QOS, KEY, str(number).encode())
+
+    def test_publisher_waits_for_each_message_and_gets_its_answer_at_the_end(self) -> None:
+        _, peer, pub = self.full()
+        request = pub.request("publish", *[self.numbered(number) for number in (1, 2, 3)])
+        assert pub.frames() == []
+        assert [unit.content for unit in peer.updates()] == [b"0", b"1", b"2", b"3"]
+        assert len(pub.answer(request)) == 3
+
+    def test_requests_behind_it_wait_too(self) -> None:
+        _, peer, pub = self.full()
+        first = pub.request("publish", self.numbered(1), self.numbered(2))
+        second = pub.request("publish", self.numbered(3))
+        assert [unit.content for unit in peer.updates()] == [b"0", b"1", b"2", b"3"]
+        assert [frame.request_id for frame in pub.frames()] == [first, second]
+
+    def test_time_that_runs_out_is_an_error_of_that_message_only(self) -> None:
+        listener, _, pub = self.full()
+        request = pub.request("publish", self.numbered(1))
+        listener.world.advance(listener.world.settings.block_timeout / 1000 + 1)
+        with pytest.raises(BrokerError) as raised:
+            pub.answer(request)
+        assert raised.value.code == Code.RESOURCE_OVERFLOW_ENTRIES
+        assert pub.call("publish", Unit(b"<qos/>", b"<key oid='b'/>"))
+
+    def test_oneway_array_goes_on_behind_a_message_whose_time_ran_out(self) -> None:
+        listener, _, pub = self.full()
+        pub.request("publishOneway", self.numbered(1), Unit(b"<qos/>", b"<key oid='b'/>", b"other"))
+        listener.world.advance(listener.world.settings.block_timeout / 1000 + 1)
+        assert "b" in listener.world.node.topics
+
+
 class TestOrder:
     def test_requests_of_one_connection_are_served_one_after_the_other(self) -> None:
         listener = Listener()
