@@ -42,7 +42,7 @@ def write(registry: Registry) -> str:
 
 def _blocks(groups: dict[str, list[str]]) -> Iterator[str]:
     yield _HEAD
-    for name, entries in groups.items():
+    for name, entries in sorted(groups.items()):  # the order of declaration is that of imports
         yield f"# {f' {name} ':-^{_WIDTH - 2}}\n"
         yield from entries
 
