@@ -100,6 +100,7 @@ class Dispatch:
     Attributes:
         state: of the receiver.
         outbound: the connection, an :class:`broker.ports.IOutbound`, or ``None``.
+        on_answer: called when the receiver has acknowledged an update; ``None`` where nobody wants to know.
         dial: makes an outbound connection to a callback server, where the client named one.
         stalled: a ping is overdue.
     """
@@ -124,6 +125,7 @@ class Dispatch:
         "dial",
         "last_error",
         "name",
+        "on_answer",
         "outbound",
         "queue",
         "stalled",
@@ -152,6 +154,7 @@ class Dispatch:
         self.awake = False
         self.updates = 0
         self.last_error: BrokerError | None = None
+        self.on_answer: Callable[[], None] | None = None
         self._node = node
         self._active = active
         self._on_dead_letters = on_dead_letters
@@ -240,6 +243,8 @@ class Dispatch:
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
+        if self.on_answer is not None:
+            self.on_answer()
         for entry in taken:
             if entry.fanout is not None:
                 entry.fanout.delivered = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -407,6 +408,7 @@ class SessionRegistry:
             lambda: self._state_changed(session),
             lambda error: self._end_later(session, error),
         )
+        self._refresh_by_answers(session)
         session.timeout = node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
         subject.sessions[name.public_id] = session
         node.sessions[secret_id] = session
@@ -428,6 +430,7 @@ class SessionRegistry:
         session.queue.limits = limits_of(qos.queue("callback"), self._node.settings.callback)
         dispatch.delivery = Delivery.of(qos.callback)
         dispatch.dial = None
+        self._refresh_by_answers(session)
         session.placeholder = False
         session.epoch += 1
         session.timeout = self._node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
@@ -449,6 +452,10 @@ class SessionRegistry:
             utc = find(qos.properties, "__UTC")
             if utc is not None:
                 session.remote_properties[utc.name] = utc
+
+    def _refresh_by_answers(self, session: Session) -> None:
+        """Let acknowledged updates keep the session alive, too, where its client wants that (``refreshSession``)."""
+        session.dispatch.on_answer = partial(self.touch, session) if session.qos.refresh_session else None
 
     def _watch(self, session: Session) -> None:
         if session.timer is not None and session.timer.active():

@@ -217,6 +217,17 @@ class TestEnd:
         world.advance(0.2)
         assert client.session.ended
 
+    @pytest.mark.parametrize(("refresh", "ended"), [(False, True), (True, False)])
+    def test_acknowledged_updates_keep_it_alive_only_where_asked(self, refresh: bool, ended: bool) -> None:
+        world = World()
+        client = world.client("joe", session={"timeout": 1000}, refresh_session=refresh)
+        client.subscribe("a")
+        pub = world.client("pub")
+        for _ in range(3):
+            world.advance(0.6)
+            pub.publish("a", b"x")
+        assert client.session.ended is ended
+
     def test_timeout_of_zero_is_for_ever(self) -> None:
         world = World()
         client = world.client("joe", session={"timeout": 0})
