@@ -125,9 +125,12 @@ class IStore(Interface):
         """Delete documents with ``0 < expires <= now`` (ms since 1970)."""
 
     def read_entries(
-        queue_id: int, rank: int, after: int, limit: int
+        queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank with ``seq > after`` in order of ``seq``, at most ``limit``.
+
+        The last one is that whose size (:attr:`EntryRecord.size`) makes the sum reach ``most_bytes``, so what is read
+        exceeds them by less than one entry; negative for any number of bytes.
 
         Everything appended before the call is committed first and so is seen. Fires with a list of
         ``(EntryRecord, MessageRecord)``.

@@ -208,10 +208,10 @@ class MemoryStore:
         return self._read(self.tables.read_documents, owner, kind)
 
     def read_entries(
-        self, queue_id: int, rank: int, after: int, limit: int
+        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank."""
-        return self._read(self.tables.read_entries, queue_id, rank, after, limit)
+        return self._read(self.tables.read_entries, queue_id, rank, after, limit, most_bytes)
 
     def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of expired messages."""

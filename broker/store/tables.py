@@ -168,10 +168,19 @@ class Tables:
         """Documents of one kind, of one owner or of all."""
         return sorted(each for each in self.documents.values() if each.kind == kind and owner in ("", each.owner))
 
-    def read_entries(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+    def read_entries(
+        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+    ) -> list[tuple[EntryRecord, MessageRecord]]:
         """Read entries of one queue and rank."""
         entries = self._queues.get(queue_id, {}).get(rank)
-        return [(entry, self.messages[entry.message_id]) for entry in entries.after(after, limit)] if entries else []
+        found: list[tuple[EntryRecord, MessageRecord]] = []
+        size = 0
+        for entry in entries.after(after, limit) if entries else ():
+            if 0 <= most_bytes <= size and found:
+                break
+            found.append((entry, self.messages[entry.message_id]))
+            size += entry.size
+        return found
 
     def read_expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """Read entries of expired messages, the longest expired first."""

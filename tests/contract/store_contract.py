@@ -170,6 +170,27 @@ class StoreContract:
 
         assert read(stage, 7, after=EPOCH + 2, limit=2) == [3, 4]
 
+    @pytest.mark.parametrize(
+        ("most_bytes", "expected"), [(0, [1]), (10, [1]), (11, [1, 2]), (30, [1, 2, 3]), (-1, [1, 2, 3, 4])]
+    )
+    def test_reading_stops_at_the_entry_that_reaches_the_bytes(
+        self, stage: Stage, most_bytes: int, expected: list[int]
+    ) -> None:
+        for id in range(1, 5):
+            put(stage, id, 7, size=10)
+
+        found = stage.run(stage.store.read_entries(7, RANK, 0, 10, most_bytes))
+
+        assert [row.message_id - EPOCH for row, _ in found] == expected
+
+    def test_bytes_are_counted_from_where_reading_goes_on(self, stage: Stage) -> None:
+        for id in range(1, 5):
+            put(stage, id, 7, size=10)
+
+        found = stage.run(stage.store.read_entries(7, RANK, EPOCH + 2, 10, 10))
+
+        assert [row.message_id - EPOCH for row, _ in found] == [3]
+
     @pytest.mark.parametrize("count", [1, 3, 341, 700])
     def test_batches_of_any_size_are_complete(self, stage: Stage, count: int) -> None:
         for id in range(count):

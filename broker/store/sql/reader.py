@@ -56,10 +56,20 @@ class Reader:
                 handled=dict(iter(_all(connection, handled))),
             )
 
-    def entries(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
-        """Entries of one queue and rank with ``seq > after``, in order."""
-        found = _WITH_MESSAGE.where(entry.c.queue_id == queue_id, entry.c.rank == rank, entry.c.seq > after)
-        return self._pairs(found.order_by(entry.c.seq).limit(limit))
+    def entries(
+        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+    ) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Entries of one queue and rank with ``seq > after``, in order; ``most_bytes`` as in the port."""
+        of_queue = entry.c.queue_id == queue_id, entry.c.rank == rank, entry.c.seq > after
+        found = _WITH_MESSAGE.where(*of_queue).order_by(entry.c.seq).limit(limit)
+        if most_bytes >= 0:
+            # The sizes are summed up before any content is touched.
+            first = select(entry.c.seq, entry.c.size).where(*of_queue).order_by(entry.c.seq).limit(limit).subquery()
+            before = func.sum(first.c.size).over(order_by=first.c.seq) - first.c.size
+            summed = select(first.c.seq, before.label("before")).subquery()
+            last = select(func.max(summed.c.seq)).where((summed.c.before < most_bytes) | (summed.c.before == 0))
+            found = found.where(entry.c.seq <= last.scalar_subquery())
+        return self._pairs(found)
 
     def documents(self, owner: str, kind: str) -> list[DocumentRecord]:
         """Documents of one kind, of one owner or (empty) of all."""

@@ -245,10 +245,10 @@ class SqlStore:
         return self._loop.ask(self._reader.recover, patient=True)
 
     def read_entries(
-        self, queue_id: int, rank: int, after: int, limit: int
+        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank; waits while the database fails."""
-        return self._loop.ask(lambda: self._reader.entries(queue_id, rank, after, limit), patient=True)
+        return self._loop.ask(lambda: self._reader.entries(queue_id, rank, after, limit, most_bytes), patient=True)
 
     def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of expired messages; waits while the database fails."""
