@@ -22,6 +22,12 @@ FAILED, NOT_CONNECTED, REFUSED, TIMED_OUT = 1, 3, 4, 5
 EXIT_STATUS = """
 exit status: 0 done, 1 failed, 2 wrong usage, 3 no connection, 4 login refused, 5 nothing came in time
 """
+ADDRESS_HINT = "Is the broker running? Its address is given by --server socket://host:port."
+CERTIFICATE_HINT = (
+    "The certificate must be for the host in --server, and of an authority that is known or in --ca FILE."
+)
+CERTIFICATE_MARKS = ("certificate", "VerificationError")
+"""What OpenSSL and service-identity say of a certificate that is not accepted."""
 BATCH = 100
 PROGRESS_EVERY = 0.5
 
@@ -154,7 +160,8 @@ class _Session:
 def _explain(error: BrokerError) -> int:
     print(f"broker: {error.message}", file=sys.stderr)
     if error.is_communication:
-        print("Is the broker running? Its address is given by --server socket://host:port.", file=sys.stderr)
+        refused = any(mark in error.message for mark in CERTIFICATE_MARKS)
+        print(CERTIFICATE_HINT if refused else ADDRESS_HINT, file=sys.stderr)
         return NOT_CONNECTED
     if str(error.code).startswith("user.security"):
         return REFUSED

@@ -101,6 +101,13 @@ def test_client_that_does_not_trust_the_certificate_does_not_log_in(site: Site) 
     assert raised.value.is_communication
 
 
+def test_client_command_that_does_not_trust_the_certificate_says_what_to_give(site: Site) -> None:
+    host, port = site.broker.address("SOCKET_SSL")
+    ping = site.broker.run_command("ping", "--server", f"socket://{host}:{port}", "--user", "joe", "--tls", stdin="")
+    assert ping.returncode == 3
+    assert "--ca FILE" in ping.stderr
+
+
 def test_old_tls_is_refused(site: Site) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(site.authority_file)
