@@ -131,8 +131,9 @@ class Recovery:
 
 
 def _doubtful(session: Session | None, entries: int) -> int:
-    """How many entries at the head of a queue may have been delivered before the crash: one unanswered update."""
-    if session is None or not session.attached:
-        return 0
-    burst = session.dispatch.delivery.burst_entries
-    return entries if burst < 0 else min(burst, entries)
+    """How many entries of a queue may have been delivered before the crash.
+
+    All of them where a client took deliveries: not only the update that it had not answered, but also those that it had,
+    if the crash came before the commit that settles them; nothing on disk tells how many these are.
+    """
+    return entries if session is not None and session.attached else 0

@@ -204,14 +204,17 @@ class TestRecovery:
 
     def test_what_may_have_been_delivered_before_the_crash_is_marked(self) -> None:
         world = World()
-        world.client("joe/1", persistent=True, answers=False)
+        client = world.client("joe/1", persistent=True, answers=False)
         sender = world.client("pub")
-        for content in (b"in flight", b"waiting"):
+        for content in (b"acknowledged", b"in flight"):
             sender.send("joe/1", content)
-        back = world.crash().client("joe/1", persistent=True)
+        world.store.commit()
+        world.store.held = True
+        client.outbound.acknowledge()  # and the power goes before that is on disk
+        back = world.crash(committed=False).client("joe/1", persistent=True)
         assert [(entry.message.content, entry.redeliver) for entry in back.outbound.entries] == [
+            (b"acknowledged", 1),
             (b"in flight", 1),
-            (b"waiting", 0),
         ]
 
     def test_what_came_while_the_client_was_away_is_not(self) -> None:
