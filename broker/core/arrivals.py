@@ -1,4 +1,4 @@
-"""Those who wait for the next entry of a queue."""
+"""Those who wait for the next entry of a queue, or for room in it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Arrivals:
         return bool(self._waiters)
 
     def next(self) -> Deferred[None]:
-        """Fires when an entry arrives, within the put that brings it; may be cancelled."""
+        """Fires within the call of :meth:`tell` that comes next; may be cancelled."""
         waiter: Deferred[None] = Deferred(self._leave)
         self._waiters.append(waiter)
         return waiter
 
     def tell(self) -> None:
-        """An entry has arrived."""
+        """What they wait for has come."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.called:  # another one's callback may have cancelled it

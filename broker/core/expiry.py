@@ -94,10 +94,5 @@ class Expiry:
                     await queue.load()
                 if queue.discard(record.id):
                     self._on_expired(record.oid)
-            elif (
-                isinstance(queue, Queue)
-                and queue.is_swapped(row.rank, row.seq)
-                and self._node.revive(record).qos.force_destroy
-            ):
-                queue.forget_swapped(row.rank, row.size)
-                self._node.store.settle(row.queue_id, row.rank, row.seq, record.id)
+            elif isinstance(queue, Queue) and self._node.revive(record).qos.force_destroy:
+                queue.settle_swapped(row)

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from broker.core.arrivals import Arrivals
 from broker.core.message import Message
+from broker.errors import BrokerError
 from broker.model.qos import Overflow
 from broker.model.records import ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 
@@ -28,6 +29,9 @@ LOAD_BATCH = 1000
 
 LOW_WATER = 250
 """Entries in memory below which more are read from disk."""
+
+CACHE_SHARE = 4
+"""A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,13 @@ class Entry:
 class Level:
     """The entries of one priority: the head in memory, the tail on disk."""
 
-    __slots__ = ("doubtful", "entries", "loading", "rank", "swapped", "tail")
+    __slots__ = ("doubtful", "entries", "loading", "rank", "swapped", "swapped_bytes", "tail")
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
         self.entries: deque[Entry] = deque()
         self.swapped = 0
+        self.swapped_bytes = 0
         self.doubtful = 0
         self.tail = -1
         self.loading: Deferred[None] | None = None
@@ -121,6 +126,7 @@ class Queue:
 
     Attributes:
         entries: how many entries are queued, with those taken.
+        durable: how many of them survive a crash.
         bytes: what they count for.
         on_ready: called when entries came back from disk.
     """
@@ -132,10 +138,11 @@ class Queue:
         "_levels",
         "_order",
         "_revive",
+        "_rooms",
         "_sequence",
         "_store",
-        "_waiters",
         "bytes",
+        "durable",
         "entries",
         "id",
         "limits",
@@ -153,6 +160,7 @@ class Queue:
         self.id = id
         self.limits = limits
         self.entries = 0
+        self.durable = 0
         self.bytes = 0
         self.on_ready: Callable[[], None] | None = None
         self._store = store
@@ -162,7 +170,7 @@ class Queue:
         self._order: list[Level] = []
         self._cached = 0
         self._cached_bytes = 0
-        self._waiters: list[Deferred[None]] = []
+        self._rooms = Arrivals()
         self._arrivals: Arrivals | None = None
 
     def __len__(self) -> int:
@@ -181,9 +189,7 @@ class Queue:
 
     def room(self) -> Deferred[None]:
         """Fires when the queue is not full any more; may be cancelled."""
-        waiter: Deferred[None] = Deferred(self._waiters_without)
-        self._waiters.append(waiter)
-        return waiter
+        return self._rooms.next()
 
     def arrival(self) -> Deferred[None]:
         """Fires when an entry is put, or put back, within that call; may be cancelled."""
@@ -198,6 +204,7 @@ class Queue:
         flags: int = 0,
         durable: bool = False,
         fanout: Fanout | None = None,
+        redeliver: int = 0,
     ) -> None:
         """Append a message.
 
@@ -207,19 +214,24 @@ class Queue:
             flags: of :mod:`broker.model.records`.
             durable: keep it over a crash.
             fanout: set where other sessions of the subject get copies.
+            redeliver: deliveries that failed while it was in another queue.
         """
         size = len(message.content) + ENTRY_OVERHEAD
         entry = Entry(message, self._sequence(), size, subscription_id, flags)
         entry.fanout = fanout
+        entry.redeliver = redeliver
         self.entries += 1
         self.bytes += size
         level = self._levels.get(entry.rank) or self._add_level(entry.rank)
         limits = self.limits
+        if durable:
+            self.durable += 1
         if level.swapped or self._cached >= limits.cache_entries or self._cached_bytes + size > limits.cache_bytes:
             if not durable:
                 entry.flags |= TRANSIENT
             self._write(entry)
             level.swapped += 1
+            level.swapped_bytes += size
         else:
             if durable:
                 self._write(entry)
@@ -246,7 +258,7 @@ class Queue:
             if waiting:
                 break
             if level.swapped:
-                self._load(level)
+                self._read(level)
                 return []
         else:
             return []
@@ -260,8 +272,8 @@ class Queue:
             if (entry.flags & ONEWAY) != oneway or (most_bytes >= 0 and size > most_bytes):
                 break
             taken.append(waiting.popleft())
-        if level.swapped and len(waiting) < LOW_WATER:
-            self._load(level)
+        if level.swapped and level.loading is None:
+            self._read_ahead(level)
         return taken
 
     def settle(self, entries: Iterable[Entry]) -> None:
@@ -272,13 +284,13 @@ class Queue:
             self._cached -= 1
             self._cached_bytes -= entry.size
             if entry.stored:
+                if not entry.flags & TRANSIENT:
+                    self.durable -= 1
                 entry.stored = False
                 entry.message.stored -= 1
                 self._store.settle(self.id, entry.rank, entry.seq, entry.message.id)
-        if self._waiters and not self.is_full:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                waiter.callback(None)
+        if self._rooms and not self.is_full:
+            self._rooms.tell()
 
     def put_back(self, entries: list[Entry], *, failed: bool) -> None:
         """Queue entries again that were taken, before all others of their priority.
@@ -300,7 +312,10 @@ class Queue:
         """Take the oldest entry in memory of the lowest priority, to make room (``discardOldest``)."""
         for level in reversed(self._order):
             if level.entries:
-                return level.entries.popleft()
+                oldest = level.entries.popleft()
+                if level.swapped and level.loading is None:
+                    self._read_ahead(level)
+                return oldest
         return None
 
     def take_matching(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
@@ -336,22 +351,31 @@ class Queue:
         """
         level = self._levels.get(rank) or self._add_level(rank)
         level.swapped += entries
+        level.swapped_bytes += size
         level.doubtful = min(doubtful, entries)
         self.entries += entries
+        self.durable += entries
         self.bytes += size
 
-    def forget_swapped(self, rank: int, size: int) -> None:
-        """Account for an entry on disk that was settled without being loaded (expiry)."""
-        level = self._levels.get(rank)
-        if level is not None and level.swapped:
-            level.swapped -= 1
-            self.entries -= 1
-            self.bytes -= size
+    def settle_swapped(self, row: EntryRecord) -> None:
+        """Settle an entry that is on disk only, without loading it (expiry); nothing changes where it is not.
 
-    def is_swapped(self, rank: int, seq: int) -> bool:
-        """Whether an entry of this queue is on disk only."""
-        level = self._levels.get(rank)
-        return level is not None and level.swapped > 0 and seq > level.tail
+        Args:
+            row: of this queue, as it was read.
+        """
+        level = self._levels.get(row.rank)
+        # While entries are being read this one may be among them; it is met again when it is delivered.
+        if level is None or not level.swapped or level.loading is not None or row.seq <= level.tail:
+            return
+        level.swapped -= 1
+        level.swapped_bytes -= row.size
+        self.entries -= 1
+        self.bytes -= row.size
+        if not row.flags & TRANSIENT:
+            self.durable -= 1
+        self._store.settle(self.id, row.rank, row.seq, row.message_id)
+        if self._rooms and not self.is_full:
+            self._rooms.tell()
 
     def load(self) -> Deferred[None]:
         """Bring the next entries into memory where none of the highest priority are.
@@ -362,11 +386,10 @@ class Queue:
             if level.entries:
                 break
             if level.swapped:
-                return self._load(level)
+                loaded: Deferred[None] = Deferred()
+                self._read(level).chainDeferred(loaded)
+                return loaded
         return succeed(None)
-
-    def _waiters_without(self, waiter: Deferred[None]) -> None:
-        self._waiters.remove(waiter)
 
     def _add_level(self, rank: int) -> Level:
         level = self._levels[rank] = Level(rank)
@@ -393,22 +416,45 @@ class Queue:
             )
         )
 
-    def _load(self, level: Level) -> Deferred[None]:
-        if level.loading is None:
-            level.loading = Deferred()
-            read = self._store.read_entries(self.id, level.rank, level.tail, LOAD_BATCH)
-            read.addCallback(self._loaded, level)
-            read.addErrback(self._load_failed, level)
-        waiter: Deferred[None] = Deferred()
-        level.loading.chainDeferred(waiter)
-        return waiter
+    def _read_ahead(self, level: Level) -> None:
+        limits = self.limits
+        low = min(LOW_WATER, limits.cache_entries // CACHE_SHARE)
+        if len(level.entries) <= low and self._cached_bytes < limits.cache_bytes:
+            self._read(level)
+
+    def _read(self, level: Level) -> Deferred[None]:
+        """Read the next entries of a level, as many as the cache has room for; fires when they are there."""
+        if level.loading is not None:
+            return level.loading
+        limits = self.limits
+        entries = max(limits.cache_entries - self._cached, limits.cache_entries // CACHE_SHARE, 1)
+        size = max(limits.cache_bytes - self._cached_bytes, limits.cache_bytes // CACHE_SHARE, 0)
+        loading: Deferred[None] = Deferred()
+        level.loading = loading
+        read = self._store.read_entries(self.id, level.rank, level.tail, min(entries, LOAD_BATCH), size)
+        read.addCallback(self._loaded, level)
+        read.addErrback(self._load_failed, level)
+        return loading
 
     def _loaded(self, rows: list[tuple[EntryRecord, MessageRecord]], level: Level) -> None:
         messages: dict[int, Message] = {}
         for row, record in rows:
-            message = messages.get(record.id)
-            if message is None:
-                message = messages[record.id] = self._revive(record)
+            level.tail = row.seq
+            level.swapped -= 1
+            level.swapped_bytes -= row.size
+            try:
+                message = messages.get(record.id) or self._revive(record)
+            except BrokerError as error:
+                # It stays on disk for a broker that can read it.
+                log.error(
+                    "queue {id}: message {message} can not be read: {reason}",
+                    id=self.id,
+                    message=record.id,
+                    reason=str(error),
+                )
+                self._forget(1, row.size, 0 if row.flags & TRANSIENT else 1)
+                continue
+            messages[record.id] = message
             message.stored += 1
             entry = Entry(message, row.seq, row.size, row.subscription_id, row.flags)
             entry.rank = row.rank
@@ -418,8 +464,6 @@ class Queue:
                 level.doubtful -= 1
                 entry.redeliver = max(entry.redeliver, 1)
             level.entries.append(entry)
-            level.tail = entry.seq
-            level.swapped -= 1
             self._cached += 1
             self._cached_bytes += row.size
         if not rows and level.swapped:
@@ -429,17 +473,22 @@ class Queue:
                 count=level.swapped,
                 rank=level.rank,
             )
-            self.entries -= level.swapped
-            level.swapped = 0
+            self._forget(level.swapped, level.swapped_bytes, min(level.swapped, self.durable))
+            level.swapped = level.swapped_bytes = 0
         self._load_ended(level)
+
+    def _forget(self, entries: int, size: int, durable: int) -> None:
+        self.entries -= entries
+        self.bytes -= size
+        self.durable -= durable
 
     def _load_failed(self, failure: Failure, level: Level) -> None:
         log.failure("queue {id}: entries can not be read back", failure, id=self.id)
         self._load_ended(level)
 
     def _load_ended(self, level: Level) -> None:
-        waiter, level.loading = level.loading, None
-        if waiter is not None:
-            waiter.callback(None)
+        loading, level.loading = level.loading, None
+        if loading is not None:
+            loading.callback(None)
         if self.on_ready is not None and level.entries:
             self.on_ready()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import NamedTuple
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,10 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from twisted.internet.task import Clock
 
 from broker.core.message import Envelope, Message
-from broker.core.queues import Entry, Queue, QueueLimits
+from broker.core.queues import CACHE_SHARE, ENTRY_OVERHEAD, Entry, Queue, QueueLimits
+from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.model.qos import PublishQos
-from broker.model.records import ONEWAY, MessageRecord
+from broker.model.records import ONEWAY, MessageRecord, Recovered
 from broker.store.memory import MemoryStore
 
 QUEUE = 1
@@ -26,6 +28,16 @@ def revive(record: MessageRecord) -> Message:
     return Message(record.id, Envelope(Key(record.oid), qos, record.key, record.qos), record.content)
 
 
+class Expected(NamedTuple):
+    """An entry as the model knows it; the order of fields is the order of delivery."""
+
+    rank: int
+    order: int
+    message: int
+    durable: bool
+    failures: int
+
+
 class QueueModel(RuleBasedStateMachine):
     """Whatever is done to a queue, it hands out what the model expects, and the store holds what it has to."""
 
@@ -33,13 +45,12 @@ class QueueModel(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.store = MemoryStore(self.clock)
+        self.store.held = True
         self.numbers = count(1)
         self.queue = self.new_queue()
-        self.expected: list[
-            tuple[int, int, int, bool]
-        ] = []  # (rank, order, message id, durable), as it is to be handed out
+        self.expected: list[Expected] = []
+        self.committed: list[Expected] = []
         self.taken: list[Entry] = []
-        self.order = 0
 
     def new_queue(self) -> Queue:
         limits = QueueLimits(cache_entries=CACHE)
@@ -47,8 +58,12 @@ class QueueModel(RuleBasedStateMachine):
 
     def loaded(self) -> None:
         self.queue.load()
-        for _ in range(3):
-            self.clock.advance(0)
+        self.commit()
+
+    @rule()
+    def commit(self) -> None:
+        self.store.commit()
+        self.committed = [each for each in self.expected if each.durable]
 
     @rule(priority=st.sampled_from([1, 5, 9]), durable=st.booleans(), oneway=st.booleans())
     def put(self, priority: int, durable: bool, oneway: bool) -> None:
@@ -56,8 +71,7 @@ class QueueModel(RuleBasedStateMachine):
         envelope = Envelope(Key("a"), qos, b"<key oid='a'/>", str(priority).encode())
         message = Message(next(self.numbers), envelope, b"x")
         self.queue.put(message, "", ONEWAY if oneway else 0, durable)
-        self.order += 1
-        self.expected.append((9 - priority, self.order, message.id, durable))
+        self.expected.append(Expected(9 - priority, message.id, message.id, durable, 0))
 
     @precondition(lambda self: not self.taken)
     @rule(most=st.integers(1, 6))
@@ -65,15 +79,16 @@ class QueueModel(RuleBasedStateMachine):
         self.loaded()
         self.taken = self.queue.take(most, -1)
         waiting = sorted(self.expected)
-        assert [entry.message.id for entry in self.taken] == [each[2] for each in waiting[: len(self.taken)]]
+        assert [(entry.message.id, entry.redeliver) for entry in self.taken] == [
+            (each.message, each.failures) for each in waiting[: len(self.taken)]
+        ]
         assert bool(self.taken) == bool(waiting)
         assert len({(entry.rank, entry.flags & ONEWAY) for entry in self.taken}) <= 1
 
     @precondition(lambda self: self.taken)
     @rule()
     def settle(self) -> None:
-        gone = {entry.message.id for entry in self.taken}
-        self.expected = [each for each in self.expected if each[2] not in gone]
+        self.without({entry.message.id for entry in self.taken})
         self.queue.settle(self.taken)
         self.taken = []
 
@@ -81,29 +96,64 @@ class QueueModel(RuleBasedStateMachine):
     @rule(failed=st.booleans())
     def put_back(self, failed: bool) -> None:
         self.queue.put_back(self.taken, failed=failed)
+        back = {entry.message.id for entry in self.taken}
+        self.expected = [
+            each._replace(failures=each.failures + failed) if each.message in back else each for each in self.expected
+        ]
         self.taken = []
 
     @rule()
-    def crash(self) -> None:
-        """Transient entries are lost, also those that were on disk for want of memory."""
-        self.store.commit()
+    def discard_oldest(self) -> None:
+        oldest = self.queue.take_oldest()
+        if oldest is not None:
+            taken = {entry.message.id for entry in self.taken}
+            of_rank = [each for each in sorted(self.expected) if each.rank == oldest.rank and each.message not in taken]
+            assert oldest.message.id == of_rank[0].message
+            self.without({oldest.message.id})
+            self.queue.settle([oldest])
+
+    @precondition(lambda self: self.expected)
+    @rule(data=st.data())
+    def expire(self, data: st.DataObject) -> None:
+        """An entry goes while it is on disk, even if it is just being read."""
+        known = {each.message for each in self.expected}
+        rows = sorted(row for row in self.store.tables.entries() if row.message_id in known)
+        if rows:
+            row = data.draw(st.sampled_from(rows))
+            before = len(self.queue)
+            self.queue.settle_swapped(row)
+            if len(self.queue) < before:
+                self.without({row.message_id})
+
+    @rule(committed=st.booleans())
+    def crash(self, committed: bool) -> None:
+        """What is transient is lost, also what was on disk for want of memory; so is what was not committed."""
+        if committed:
+            self.commit()
+        self.store.crash()
         self.taken = []
-        recovered: list[object] = []
+        recovered: list[Recovered] = []
         self.store.recover().addCallback(recovered.append)
-        self.clock.advance(0)
+        self.store.commit()
         self.queue = self.new_queue()
-        for depth in recovered[0].depths:  # type: ignore[attr-defined]
+        for depth in recovered[0].depths:
             self.queue.restore(depth.rank, depth.entries, depth.bytes)
-        self.expected = [each for each in self.expected if each[3]]
+        self.expected = list(self.committed)
+
+    def without(self, gone: set[int]) -> None:
+        self.expected = [each for each in self.expected if each.message not in gone]
 
     @invariant()
     def counts(self) -> None:
         assert len(self.queue) == len(self.expected)
-        assert (self.queue.bytes == 0) == (not self.expected)
+        assert self.queue.durable == len([each for each in self.expected if each.durable])
+        assert self.queue.bytes == len(self.expected) * (1 + ENTRY_OVERHEAD)
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert self.queue.in_memory <= max(CACHE, 1000)
+        """Each priority may have a few beyond the limit, so that none gets stuck behind the others."""
+        beyond = 3 * (1 + CACHE // CACHE_SHARE)
+        assert self.queue.in_memory <= CACHE + beyond + len(self.taken)
 
     def teardown(self) -> None:
         """Nothing stays in the store when all is settled."""
@@ -143,3 +193,73 @@ def test_bytes_bound_the_cache_too() -> None:
     for _ in range(10):
         queue.put(Message(next(numbers), envelope, b"x" * 300), "")
     assert queue.in_memory == 2
+
+
+def test_large_entries_come_back_one_by_one() -> None:
+    """Given entries of which one fills the cache, when they are read back, then one at a time is."""
+    clock = Clock()
+    store = MemoryStore(clock)
+    numbers = count(1)
+    queue = Queue(QUEUE, QueueLimits(cache_bytes=1000), store, lambda: next(numbers), revive)
+    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    for _ in range(10):
+        queue.put(Message(next(numbers), envelope, b"x" * 2000), "")
+    assert queue.in_memory == 0
+    queue.load()
+    store.commit()
+    assert queue.in_memory == 1
+
+
+def test_message_that_can_not_be_read_stops_no_other_and_stays_on_disk() -> None:
+    clock = Clock()
+    store = MemoryStore(clock)
+    numbers = count(1)
+    queue = Queue(QUEUE, QueueLimits(cache_entries=0), store, lambda: next(numbers), unreadable)
+    envelope = Envelope(Key("a"), PublishQos(persistent=True), b"<key oid='a'/>", b"5")
+    for content in (b"broken", b"fine"):
+        queue.put(Message(next(numbers), envelope, content), "", durable=True)
+    delivered = []
+    while len(queue):
+        queue.load()
+        store.commit()
+        entries = queue.take(-1, -1)
+        delivered += [entry.message.content for entry in entries]
+        queue.settle(entries)
+    store.commit()
+    assert delivered == [b"fine"]
+    assert [message.content for message in store.tables.messages.values()] == [b"broken"]
+    assert queue.bytes == queue.durable == 0
+
+
+def unreadable(record: MessageRecord) -> Message:
+    if record.content == b"broken":
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "not well-formed")
+    return revive(record)
+
+
+def test_who_waits_for_room_may_be_called_off_by_another() -> None:
+    queue = Queue(QUEUE, QueueLimits(entries=1), MemoryStore(Clock()), count(1).__next__, revive)
+    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    queue.put(Message(1, envelope, b"x"), "")
+    first, second = queue.room(), queue.room()
+    called_off: list[object] = []
+    second.addErrback(called_off.append)
+    first.addCallback(lambda _: second.cancel())
+    queue.settle(queue.take(1, -1))
+    assert first.called
+    assert len(called_off) == 1
+
+
+def test_entry_that_expires_while_it_is_being_read_is_counted_once() -> None:
+    store = MemoryStore(Clock())
+    queue = Queue(QUEUE, QueueLimits(cache_entries=0), store, count(1).__next__, revive)
+    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    for number in (1, 2):
+        queue.put(Message(number, envelope, b"x"), "")
+    store.commit()
+    (first, _) = sorted(store.tables.entries())
+    queue.load()
+    queue.settle_swapped(first)
+    store.commit()
+    assert [entry.message.id for entry in queue.take(1, -1)] == [1]
+    assert len(queue) == 2
