@@ -133,7 +133,7 @@ class Recovery:
 def _doubtful(session: Session | None, entries: int) -> int:
     """How many entries of a queue may have been delivered before the crash.
 
-    All of them where a client took deliveries: not only the update that it had not answered, but also those that it had,
-    if the crash came before the commit that settles them; nothing on disk tells how many these are.
+    All of them where a client took deliveries: not only the update that it had not answered, but also those that it
+    had, if the crash came before the commit that settles them; nothing on disk tells how many these are.
     """
     return entries if session is not None and session.attached else 0
