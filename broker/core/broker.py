@@ -10,6 +10,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from broker.core.administration import Answer
+from broker.core.dispatch import TAKEN_OVER
 from broker.core.expiry import Expiry
 from broker.core.letters import DeadLetters
 from broker.core.message import Message
@@ -131,8 +132,18 @@ class Broker:
             session, clear_sessions=qos.clear_sessions, delete_subject_queue=qos.delete_subject_queue
         )
 
-    def attach(self, session: Session, outbound: Any) -> None:
-        """Deliver to a session's client over this connection from now on."""
+    def attach(self, session: Session, outbound: Any, epoch: int) -> None:
+        """Deliver to a session's client over this connection from now on.
+
+        Args:
+            session: of the client.
+            outbound: an :class:`broker.ports.IOutbound`.
+            epoch: of the session when this client logged in; where the session has ended or another login owns it now,
+                the connection is closed instead (design D8).
+        """
+        if session.ended or session.epoch != epoch:
+            outbound.close("the session ended" if session.ended else TAKEN_OVER)
+            return
         session.dispatch.attach(outbound)
         self.registry.deliver_subject_queue(session)
 

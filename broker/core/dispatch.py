@@ -24,6 +24,7 @@ log = Logger()
 SECOND = 1000
 MINIMUM_PING_INTERVAL = 10
 DEFAULT_PING_TIMEOUT = 60 * SECOND
+TAKEN_OVER = "another connection took over the session"
 UNLIMITED = 2_147_483_647
 """Response timeouts of this many milliseconds (or none) mean for ever (spec §20.1)."""
 
@@ -108,6 +109,7 @@ class Dispatch:
     __slots__ = (
         "_active",
         "_attempts",
+        "_awaits_login",
         "_collect",
         "_collected",
         "_delivered",
@@ -163,6 +165,7 @@ class Dispatch:
         self._taken: list[Entry] = []
         self._delivered: Callable[[], None] | None = None
         self._attempts = 0
+        self._awaits_login = False
         self._collected = False
         self._dialling: Any = None
         self._collect: IDelayedCall | None = None
@@ -181,6 +184,7 @@ class Dispatch:
         if active != self._active:
             self._active = active
             self._on_state()
+            self._tell_if_empty()
         self.wake()
 
     @property
@@ -204,8 +208,9 @@ class Dispatch:
         self._stop_timers()
         self._return_taken()
         if old is not None and old is not outbound:
-            old.close("another connection took over the session")
+            old.close(TAKEN_OVER)
         self._attempts = 0
+        self._awaits_login = False
         self._become(ConnectionState.ALIVE)
         self._schedule_ping()
         self.wake()
@@ -222,6 +227,7 @@ class Dispatch:
         self.outbound = None
         self._stop_timers()
         self._return_taken()
+        self._tell_if_empty()
         self._wait_for_receiver(error)
 
     def abandoned(self, error: BrokerError) -> None:
@@ -230,8 +236,21 @@ class Dispatch:
         Args:
             error: why.
         """
-        if self.state is ConnectionState.UNDEF and self.outbound is None:
+        if self.outbound is None and (self._awaits_login or self.state is ConnectionState.UNDEF):
+            self._awaits_login = False
             self._wait_for_receiver(error)
+
+    def hand_over(self) -> None:
+        """Another login owns the session from now on: its connection is awaited, and the one before is closed."""
+        outbound, self.outbound = self.outbound, None
+        self._stop_timers()
+        self._return_taken()
+        self._attempts = 0
+        self._awaits_login = True
+        if self.state is ConnectionState.ALIVE:
+            self._become(ConnectionState.POLLING)
+        if outbound is not None:
+            outbound.close(TAKEN_OVER)
 
     def acknowledged(self) -> None:
         """The receiver has answered the outstanding update."""
@@ -240,17 +259,14 @@ class Dispatch:
             return
         self._taken = []
         self._attempts = 0
-        if self._timeout is not None:
-            self._timeout.cancel()
-            self._timeout = None
+        self._stop_waiting()
         if self.on_answer is not None:
             self.on_answer()
         for entry in taken:
             if entry.fanout is not None:
                 entry.fanout.delivered = True
         self.queue.settle(taken)
-        if self._delivered is not None and not self.queue.entries:
-            self._delivered()
+        self._tell_if_empty()
         self.pump()
 
     def refused(self, error: BrokerError) -> None:
@@ -260,9 +276,7 @@ class Dispatch:
             error: what the client threw.
         """
         self.last_error = error
-        if self._timeout is not None:
-            self._timeout.cancel()
-            self._timeout = None
+        self._stop_waiting()
         code = str(error.code)
         if code in (Code.COMMUNICATION_USER_HOLDBACK, Code.USER_UPDATE_HOLDBACK):
             self._return_taken(failed=False)
@@ -290,7 +304,22 @@ class Dispatch:
         self.wake()
 
     def pump(self) -> None:
-        """Deliver as much as the receiver takes now."""
+        """Deliver as much as the receiver takes now.
+
+        What the broker fails to deliver becomes dead messages, so that it holds up neither those behind it nor others.
+        """
+        try:
+            self._pump()
+        except Exception:  # noqa: BLE001 - it is logged, and whatever it was, other receivers must not feel it
+            log.failure("{name}: delivery failed", name=self.name)
+            taken, self._taken = self._taken, []
+            if taken:
+                self._stop_waiting()
+                error = BrokerError(Code.INTERNAL_UNKNOWN, "the broker failed to deliver this message")
+                self._dead_letter(taken, error)
+                self.wake()
+
+    def _pump(self) -> None:
         outbound = self.outbound
         queue = self.queue
         if outbound is None or self._taken or not self._active or not queue.entries:
@@ -310,24 +339,25 @@ class Dispatch:
             if not entries:
                 continue
             self.updates += len(entries)
+            self._taken = entries
             if delivery.oneway or entries[0].flags & ONEWAY:
                 outbound.deliver(entries, True)
+                if self._taken is not entries:  # the connection broke meanwhile, and they are queued again
+                    break
+                self._taken = []
                 queue.settle(entries)
                 continue
-            self._taken = entries
             if delivery.update_timeout:
                 self._timeout = self._node.later(delivery.update_timeout, self._timed_out)
             outbound.deliver(entries, False)
             break
         self._collected = False
+        self._tell_if_empty()
 
     def on_empty(self, callback: Callable[[], None] | None) -> None:
-        """Call back once when the queue is empty; at once if it is or nothing is being delivered."""
-        if callback is not None and (not self.queue.entries or self.outbound is None or not self._active):
-            self._delivered = None
-            callback()
-        else:
-            self._delivered = callback
+        """Call back once when the queue is empty, or nothing is being delivered any more; at once if it is so."""
+        self._delivered = callback
+        self._tell_if_empty()
 
     def stop(self) -> None:
         """The session ends: nothing is delivered any more; what was sent and not answered is queued again."""
@@ -376,11 +406,18 @@ class Dispatch:
         node = self._node
         if not node.erased and not any(entry.message.expires or entry.flags & NEWEST_ONLY for entry in entries):
             return entries
-        stale = [entry for entry in entries if node.is_stale(entry)]
-        if not stale:
-            return entries
+        fresh: list[Entry] = []
+        stale: list[Entry] = []
+        for entry in entries:
+            (stale if node.is_stale(entry) else fresh).append(entry)
         self.queue.settle(stale)
-        return [entry for entry in entries if entry not in stale]
+        return fresh
+
+    def _tell_if_empty(self) -> None:
+        delivered = self._delivered
+        if delivered is not None and (not self.queue.entries or self.outbound is None or not self._active):
+            self._delivered = None
+            delivered()
 
     def _return_taken(self, *, failed: bool = True) -> None:
         taken, self._taken = self._taken, []
@@ -390,6 +427,7 @@ class Dispatch:
     def _dead_letter(self, entries: list[Entry], error: BrokerError) -> None:
         self.queue.settle(entries)
         self._on_dead_letters(entries, error)
+        self._tell_if_empty()
 
     def _become(self, state: ConnectionState) -> None:
         if state is not self.state:
@@ -430,8 +468,9 @@ class Dispatch:
 
     def _call_receiver(self) -> None:
         if self._dialling is None and self.dial is not None:
-            self._dialling = self.dial()
-            self._dialling.addCallbacks(self._dialled, self._dial_failed)
+            dialling = self._dialling = self.dial()
+            dialling.addCallbacks(self._dialled, self._dial_failed)
+            dialling.addErrback(lambda failure: log.failure("{name}: dialling failed", failure, name=self.name))
 
     def _dialled(self, outbound: Any) -> None:
         self._dialling = None
@@ -451,6 +490,11 @@ class Dispatch:
         self._collect = None
         self._collected = True
         self.pump()
+
+    def _stop_waiting(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
     def _timed_out(self) -> None:
         self._timeout = None

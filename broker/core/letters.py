@@ -74,7 +74,10 @@ class DeadLetters:
             return
         qos = self._qos(message, receiver, error)
         envelope = Envelope(DEAD_MESSAGE_KEY, qos, self._key_xml, write_publish_qos(qos))
-        self.publish(self._node.message(envelope, message.content))
+        try:
+            self.publish(self._node.message(envelope, message.content))
+        except BrokerError as refused:  # whoever reports it goes on with what comes behind
+            log.error("the dead message can not be published: {reason}", reason=str(refused))
 
     def _qos(self, message: Message, receiver: str, error: BrokerError) -> PublishQos:
         envelope = message.envelope

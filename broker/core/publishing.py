@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +22,7 @@ from broker.model.address import SessionName
 from broker.model.key import COMMAND_PREFIX, DEAD_MESSAGE_OID, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
+from broker.model.records import FOR_SUBJECT
 from broker.xmlio import read_key, read_publish_qos, write_key
 
 if TYPE_CHECKING:
@@ -122,13 +125,18 @@ class Publisher:
         message = self._node.message(envelope, content)
         # Everything that may refuse the message comes before everything that has an effect.
         copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
-        receivers, overflowing = self._receivers(topic, message, session) if topic is not None else ([], [])
+        try:
+            receivers, overflowing = self._receivers(topic, message, session) if topic is not None else ([], [])
+        except (BrokerError, Pending):
+            self._forget_forced(qos.destinations)
+            raise
         session.counters.publish += 1
         for copy in copies:
             self._put_ptp(copy, message)
         if topic is not None:
             self._publish_on(topic, message, receivers, overflowing)
         if len(outcomes) > 1:
+            self._forget_forced([destination for destination, error in outcomes if error is not None])
             return self._report(message, outcomes)
         return Published(envelope.oid, message.id)
 
@@ -333,6 +341,9 @@ class Publisher:
             try:
                 copies.append(self._copies(destination, message, publisher))
                 outcomes.append((destination, None))
+            except Pending:
+                self._forget_forced(message.qos.destinations)
+                raise
             except BrokerError as error:
                 if quiet and error.code == Code.USER_PTP_UNKNOWN_DESTINATION:
                     log.info("point-to-point message dropped: {reason}", reason=error.message)
@@ -341,8 +352,16 @@ class Publisher:
                     outcomes.append((destination, error))
         errors = [error for _, error in outcomes if error is not None]
         if errors and len(errors) == len(outcomes):
+            self._forget_forced(message.qos.destinations)
             raise errors[0]
         return copies, outcomes
+
+    def _forget_forced(self, destinations: Sequence[Destination]) -> None:
+        """Leave nothing behind of sessions and subjects that were made for a message which is refused."""
+        for destination in destinations:
+            if destination.force_queuing:
+                with suppress(BrokerError):  # of a name that can not be read nothing was made
+                    self._sessions.forget_forced(self._node.session_name(destination.name))
 
     def _report(self, message: Message, outcomes: list[tuple[Destination, BrokerError | None]]) -> Published:
         properties = tuple(
@@ -409,9 +428,10 @@ class Publisher:
                     self._node.keep_subject(copies.subject)
                 copies.subject.queue.put(message, "", 0, durable)
             return
+        flags = 0 if copies.name.is_session else FOR_SUBJECT
         fanout = Fanout(len(copies.sessions)) if not copies.name.is_session and len(copies.sessions) > 1 else None
         for session in copies.sessions:
             if durable and not session.stored:
                 self._sessions.keep(session)
-            session.queue.put(message, PTP_SUBSCRIPTION, 0, durable, fanout)
+            session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
             session.dispatch.wake()

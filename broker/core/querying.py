@@ -299,6 +299,8 @@ class Querying:
             if not len(topic.history):
                 continue
             messages = await self._latest(topic, count)
+            if self._node.subscriptions.get(subscription.id) is not subscription:  # it ended meanwhile
+                return
             if not qos.newest_first:
                 messages.reverse()
             for message in messages:

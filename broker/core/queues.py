@@ -191,6 +191,10 @@ class Queue:
         """Fires when the queue is not full any more; may be cancelled."""
         return self._rooms.next()
 
+    def abandon(self) -> None:
+        """The queue is gone: whoever waits for room need not wait any longer."""
+        self._rooms.tell()
+
     def arrival(self) -> Deferred[None]:
         """Fires when an entry is put, or put back, within that call; may be cancelled."""
         if self._arrivals is None:

@@ -104,6 +104,10 @@ class Recovery:
             elif queue is None:
                 log.error("{count} entries belong to no queue: dropped", count=depth.entries)
                 node.store.settle_all(depth.queue_id)
+        for session in by_id.values():
+            # It was in the store only for messages that its client has taken meanwhile.
+            if session.placeholder and not len(session.queue):
+                self._sessions.forget_forced(session.name)
         for topic in list(node.topics.values()):
             node.check_topic(topic)
         for subject in list(node.subjects.values()):

@@ -21,7 +21,7 @@ from broker.model.address import MINIMUM_SUBJECT_LENGTH, SessionName
 from broker.model.connect import ConnectQos, SessionQos
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.property import find, is_set
-from broker.model.records import TRANSIENT, SessionRecord
+from broker.model.records import FOR_SUBJECT, TRANSIENT, SessionRecord
 from broker.xmlio import read_connect_qos, write_connect_qos
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from broker.core.subscriptions import Subscription
 
 log = Logger()
+
+MOST_MOVED = 1000
+"""Entries that are moved from a subject's queue to that of a session at once."""
 
 
 class SessionRegistry:
@@ -44,6 +47,8 @@ class SessionRegistry:
     def __init__(self, node: Node, letters: DeadLetters) -> None:
         self._node = node
         self._letters = letters
+        self._serving = False
+        self._moving: set[Session] = set()
         self.drop_subscription: Callable[[Subscription], None] = lambda subscription: None
 
     async def connect(self, user: str, qos: ConnectQos, kind: str = NATIVE) -> tuple[Session, bool]:
@@ -132,7 +137,8 @@ class SessionRegistry:
             session.timer.cancel()
         session.timer = None
         session.plans.clear()
-        waiting = subject.ending.setdefault(session.name.public_id, [])
+        subject.ending.setdefault(session.name.public_id, [])
+        emptied = False
         try:
             for subscription in list(session.subscriptions.values()):
                 self.drop_subscription(subscription)
@@ -145,15 +151,16 @@ class SessionRegistry:
                     raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} can not be read")
                 session.queue.settle(entries)
                 self._return_entries(session, entries, error, by_client=by_client)
+            emptied = True
         finally:
-            if session.stored:
-                session.stored = False
+            if session.persistent:
+                node.stored_sessions -= 1
+            if session.stored and emptied:  # else the next start of the broker finds what is left of it
                 node.store.delete_session(session.id)
-                if session.persistent:
-                    node.stored_sessions -= 1
+            session.stored = False
             node.queues.pop(session.id, None)
-            subject.ending.pop(session.name.public_id, None)
-            for waiter in waiting:
+            session.queue.abandon()
+            for waiter in subject.ending.pop(session.name.public_id, []):
                 waiter.callback(None)
             node.release_subject(subject)
         log.info("{name} ended: {reason}", name=session.name.relative, reason=error.message)
@@ -179,25 +186,32 @@ class SessionRegistry:
         """
         if session.persistent:
             return
-        lacks = why_not_persistable(session.name.public_id, session.qos)
+        lacks = self._check_persistable(session.name, session.qos)
         if lacks:
-            if self._node.settings.strict_persistence:
-                raise BrokerError(Code.USER_CONFIGURATION_NOT_PERSISTABLE, lacks, session.name.absolute)
             if not session.why_transient:
                 log.warn("{name} is served as a transient session: {lacks}", name=session.name.relative, lacks=lacks)
             session.why_transient = lacks
             return
+        session.persistent = True
+        session.why_transient = ""
+        self._node.stored_sessions += 1
+        self.keep(session)
+
+    def _check_persistable(self, name: SessionName, qos: ConnectQos) -> str:
+        """What a session lacks to be persistent, or an empty text; raises as :meth:`make_persistent` does."""
+        lacks = why_not_persistable(name.public_id, qos)
+        if lacks:
+            if self._node.settings.strict_persistence:
+                raise BrokerError(Code.USER_CONFIGURATION_NOT_PERSISTABLE, lacks, name.absolute)
+            return lacks
         if self._node.stored_sessions >= self._node.settings.stored_sessions:
             raise BrokerError(
                 Code.RESOURCE_OVERFLOW_ENTRIES,
                 f"there are {self._node.stored_sessions} persistent sessions, the most that "
                 "persistence/session/maxEntries allows",
-                session.name.absolute,
+                name.absolute,
             )
-        session.persistent = True
-        session.why_transient = ""
-        self._node.stored_sessions += 1
-        self.keep(session)
+        return ""
 
     def keep(self, session: Session) -> None:
         """Have the session's record in the store as it is now."""
@@ -218,9 +232,17 @@ class SessionRegistry:
             )
         timeout = self._node.settings.ptp_session_timeout
         qos = ConnectQos(session=SessionQos(name=name.relative, timeout=timeout))
-        session = self._make(name, qos, NATIVE)
-        session.placeholder = True
-        return session
+        return self._make(name, qos, NATIVE, placeholder=True)
+
+    def forget_forced(self, name: SessionName) -> None:
+        """Forget a session or subject that exists for a message only, if there is none (any more)."""
+        subject = self._node.subjects.get(name.subject)
+        if subject is None:
+            return
+        session = subject.sessions.get(name.public_id) if name.is_session else None
+        if session is not None and session.placeholder and not len(session.queue):
+            self._unmake(session)
+        self._node.release_subject(subject)
 
     def recover(self, record: SessionRecord) -> Session | None:
         """Stand up a session that was in the store; it waits for its client (spec §7).
@@ -250,6 +272,7 @@ class SessionRegistry:
         self._take_properties(session, qos)
         if session.persistent:
             node.stored_sessions += 1
+            session.dispatch.delivery = self._delivery(session)
         else:
             session.timeout = node.settings.ptp_session_timeout
         self._watch(session)
@@ -257,6 +280,7 @@ class SessionRegistry:
 
     def start_polling(self) -> None:
         """Let sessions that were recovered or suspended look for their clients; their time begins now."""
+        self._serving = True
         for session in self._node.sessions.values():
             session.seen = self._node.now()
             self._watch(session)
@@ -265,6 +289,7 @@ class SessionRegistry:
 
     def stop(self) -> None:
         """Let go of timers and connections, without ending any session."""
+        self._serving = False
         for session in self._node.sessions.values():
             if session.timer is not None and session.timer.active():
                 session.timer.cancel()
@@ -273,17 +298,22 @@ class SessionRegistry:
         for topic in self._node.topics.values():
             topic.stop()
 
-    def connection_lost(self, session: Session) -> None:
+    def connection_lost(self, session: Session, epoch: int) -> None:
         """The connection that a client logged in over is gone, and it was not the one that updates go to.
 
         A session whose number the server gave, and that nothing is delivered to, can not be found again: it ends, so
         that nothing of it stays behind. Others wait for their client until they time out.
+
+        Args:
+            session: of the client.
+            epoch: of the session when the client logged in; where another login owns it now, nothing changes.
         """
-        if session.ended or session.dispatch.outbound is not None:
+        if session.ended or session.epoch != epoch or session.dispatch.outbound is not None:
             return
         error = BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the connection was lost")
         if session.can_receive:
-            session.dispatch.abandoned(error)
+            if self._serving:
+                session.dispatch.abandoned(error)
         elif session.name.public_id < 0:
             self._end_later(session, error)
 
@@ -297,32 +327,42 @@ class SessionRegistry:
                 session, BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the client has left during its login")
             )
         else:
-            self.connection_lost(session)
+            self.connection_lost(session, session.epoch)
 
     def deliver_subject_queue(self, session: Session) -> None:
         """Hand what waits for the subject to a session that takes it (spec §9)."""
-        if session.takes_subject_messages and len(session.subject.queue):
+        if session.takes_subject_messages and len(session.subject.queue) and session not in self._moving:
+            self._moving.add(session)
             work = ensureDeferred(self._move_subject_queue(session))
             work.addErrback(lambda failure: log.failure("the subject queue can not be read", failure))
+            work.addBoth(lambda _: self._moving.discard(session))
 
     async def _move_subject_queue(self, session: Session) -> None:
         queue = session.subject.queue
-        while len(queue) and not session.ended and not session.queue.is_full:
+        while len(queue) and session.takes_subject_messages:
+            if session.queue.is_full:
+                await session.queue.room()
+                continue
             await queue.load()
-            room = max(1, session.queue.limits.entries - len(session.queue))
-            entries = queue.take(min(room, 1000), -1)
-            if session.subject.sessions.get(session.name.public_id) is not session:  # it ended meanwhile
-                queue.put_back(entries, failed=False)
+            if not self._move_loaded(session):
                 return
-            for entry in entries:
-                durable = entry.message.envelope.persistent
-                if durable and not session.stored:
-                    self.keep(session)
-                session.queue.put(entry.message, PTP_SUBSCRIPTION, entry.flags & ~TRANSIENT, durable)
-            queue.settle(entries)
-            session.dispatch.wake()
-            if not entries:
-                return
+
+    def _move_loaded(self, session: Session) -> bool:
+        """Move what is in memory; tells whether it is worth going on."""
+        if session.queue.is_full or not session.takes_subject_messages:  # that may have changed during the load
+            return True
+        queue, limits = session.subject.queue, session.queue.limits
+        room = min(limits.entries - len(session.queue), MOST_MOVED)
+        entries = queue.take(room, limits.bytes - session.queue.bytes)
+        for entry in entries:
+            durable = entry.message.envelope.persistent
+            if durable and not session.stored:
+                self.keep(session)
+            flags = entry.flags & ~TRANSIENT | FOR_SUBJECT
+            session.queue.put(entry.message, PTP_SUBSCRIPTION, flags, durable, redeliver=entry.redeliver)
+        queue.settle(entries)
+        session.dispatch.wake()
+        return bool(entries)
 
     def _wanted_name(self, user: str, qos: ConnectQos) -> SessionName:
         self._check_subject_name(user)
@@ -364,12 +404,12 @@ class SessionRegistry:
                 session.name.absolute,
             )
 
-    def _make(self, name: SessionName, qos: ConnectQos, kind: str) -> Session:
+    def _make(self, name: SessionName, qos: ConnectQos, kind: str, *, placeholder: bool = False) -> Session:
         node = self._node
         subject = node.subjects.get(name.subject)
         default = node.settings.max_sessions if subject is None else subject.max_sessions
         most = default if qos.session.max_sessions is None else qos.session.max_sessions
-        if subject is not None and len(subject.sessions) >= most > 0:
+        if subject is not None and subject.count(placeholders=placeholder) >= most > 0:
             raise BrokerError(
                 Code.USER_CONFIGURATION_MAX_SESSION,
                 f"{name.subject} has {len(subject.sessions)} sessions, the most that are allowed",
@@ -380,15 +420,17 @@ class SessionRegistry:
         callback = qos.callback
         active = callback is None or callback.dispatcher_active is not False
         session = self._build(name, qos, kind, node.ids.next(), secret_session_id(node.host), active)
-        session.subject.max_sessions = most
-        if qos.queue("subject") is not None:
-            session.subject.queue.limits = limits_of(qos.queue("subject"), node.settings.subject)
+        session.placeholder = placeholder
+        session.attached = session.can_receive
         try:
             if qos.persistent:
                 self.make_persistent(session)
         except BrokerError:
             self._unmake(session)
             raise
+        session.subject.max_sessions = most
+        if qos.queue("subject") is not None:
+            session.subject.queue.limits = limits_of(qos.queue("subject"), node.settings.subject)
         self._take_properties(session, qos)
         self._watch(session)
         return session
@@ -418,18 +460,28 @@ class SessionRegistry:
         node = self._node
         session.ended = True
         session.dispatch.stop()
+        if session.timer is not None and session.timer.active():
+            session.timer.cancel()
+        session.timer = None
         node.sessions.pop(session.secret_id, None)
         session.subject.sessions.pop(session.name.public_id, None)
         node.queues.pop(session.id, None)
+        if session.stored:
+            session.stored = False
+            node.store.delete_session(session.id)
         node.release_subject(session.subject)
 
     def _take_over(self, session: Session, qos: ConnectQos) -> None:
         """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1)."""
+        if qos.persistent and not session.persistent:
+            self._check_persistable(session.name, qos)  # what may refuse comes before what has an effect
         dispatch = session.dispatch
+        dispatch.hand_over()
         session.qos = replace(qos, persistent=session.persistent)
         session.queue.limits = limits_of(qos.queue("callback"), self._node.settings.callback)
-        dispatch.delivery = Delivery.of(qos.callback)
+        dispatch.delivery = self._delivery(session)
         dispatch.dial = None
+        session.attached = session.can_receive
         self._refresh_by_answers(session)
         session.placeholder = False
         session.epoch += 1
@@ -444,6 +496,11 @@ class SessionRegistry:
             dispatch.active = callback.dispatcher_active
         if session.stored:
             self.keep(session)
+
+    def _delivery(self, session: Session) -> Delivery:
+        """How to deliver, by the session's QoS; once persistent, it outlives its connections whatever that says."""
+        delivery = Delivery.of(session.qos.callback)
+        return replace(delivery, retries=-1) if session.persistent else delivery
 
     def _take_properties(self, session: Session, qos: ConnectQos) -> None:
         if is_set(qos.properties, "__remoteProperties"):
@@ -518,26 +575,22 @@ class SessionRegistry:
                 entry.fanout.copies -= 1
                 if entry.fanout.delivered or entry.fanout.copies:
                     continue
-            if self._is_for(subject.name, entry) and not subject.queue.is_full:
+            if entry.flags & FOR_SUBJECT and not subject.queue.is_full:
                 durable = entry.message.envelope.persistent
                 if durable:
                     self._node.keep_subject(subject)
-                subject.queue.put(entry.message, "", 0, durable)
+                subject.queue.put(entry.message, "", 0, durable, redeliver=entry.redeliver)
             else:
                 self._letters.message(entry.message, session.name.absolute, error)
         for receiver in subject.receivers:
             self.deliver_subject_queue(receiver)
             break
 
-    def _is_for(self, subject: str, entry: Entry) -> bool:
-        names = (self._node.session_name(each.name) for each in entry.message.qos.destinations)
-        return any(name.subject == subject and not name.is_session for name in names)
-
     async def _dead_letter_subject(self, subject: Subject, error: BrokerError) -> None:
         """Drop what waits for a subject; what is persistent was acknowledged as such and stays."""
         queue = subject.queue
         kept: list[Entry] = []
-        for _ in range(len(queue)):
+        while queue.durable < len(queue):
             await queue.load()
             entries = queue.take(1, -1)
             if not entries:

@@ -150,7 +150,7 @@ class Session:
     @property
     def takes_subject_messages(self) -> bool:
         """Whether messages to the subject are delivered to this session (``useForSubjectQueue``)."""
-        if not self.qos.ptp or self.placeholder:
+        if self.ended or self.placeholder or not self.qos.ptp:
             return False
         if self.kind != NATIVE:
             return True

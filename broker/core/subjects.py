@@ -43,6 +43,14 @@ class Subject:
         self.blocked = False
         self.updates = 0
 
+    def count(self, *, placeholders: bool) -> int:
+        """How many sessions it has.
+
+        Args:
+            placeholders: count those, too, that messages were forced to and nobody has logged in to.
+        """
+        return sum(placeholders or not session.placeholder for session in self.sessions.values())
+
     @property
     def receivers(self) -> list[Session]:
         """The sessions that messages to the subject are delivered to."""

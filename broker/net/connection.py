@@ -70,6 +70,7 @@ class NativeConnection(Protocol):
 
     def __init__(self, broker: Broker, limits: Limits, *, compress: bool = False) -> None:
         self.session: Session | None = None
+        self._epoch = 0
         self.writable = True
         self._broker = broker
         self._limits = limits
@@ -150,6 +151,7 @@ class NativeConnection(Protocol):
     def bind(self, session: Session) -> None:
         """From now on this connection speaks for a session; its deliveries may come here."""
         self.session = session
+        self._epoch = session.epoch
         self._ids.name = session.name.relative
         self._reader.max_frame = self._limits.max_frame
         callback = session.qos.callback
@@ -240,4 +242,4 @@ class NativeConnection(Protocol):
                 Code.COMMUNICATION_NO_CONNECTION, f"the connection was lost: {reason.getErrorMessage()}"
             )
             session.dispatch.lost(self, error)
-            self._broker.registry.connection_lost(session)
+            self._broker.registry.connection_lost(session, self._epoch)

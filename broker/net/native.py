@@ -262,10 +262,10 @@ class NativeServer(NativeConnection):
         self._attaching = None
         if session.ended or self._closed or not session.can_receive:
             return
-        if session.dispatch.dial is not None:
-            session.dispatch.start_polling()
+        if session.dispatch.dial is None or session.epoch != self._epoch:
+            self._broker.attach(session, self, self._epoch)
         else:
-            self._broker.attach(session, self)
+            session.dispatch.start_polling()
 
     def _logged_in(self, session: Session) -> None:
         self.bind(session)

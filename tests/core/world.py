@@ -150,7 +150,7 @@ class World:
         """Log in with a connection that takes updates."""
         session = self.connect(name, **settings).session
         client = Client(self, session, FakeOutbound(session, answers=answers))
-        self.broker.attach(session, client.outbound)
+        self.broker.attach(session, client.outbound, session.epoch)
         self.turn()
         return client
 
@@ -189,6 +189,7 @@ class Client:
         self.world = world
         self.session = session
         self.outbound = outbound
+        self.epoch = session.epoch
 
     @property
     def contents(self) -> list[bytes]:
@@ -238,7 +239,7 @@ class Client:
         """The network goes."""
         error = BrokerError("communication.noConnection", "the connection was lost")
         self.session.dispatch.lost(self.outbound, error)
-        self.world.broker.registry.connection_lost(self.session)
+        self.world.broker.registry.connection_lost(self.session, self.epoch)
         self.world.turn()
 
     def come_back(self) -> FakeOutbound:
@@ -246,7 +247,8 @@ class Client:
         qos = replace(self.session.qos, credentials=Credentials("htpasswd", self.session.name.subject))
         self.session = self.world.connect("", qos).session
         self.outbound = FakeOutbound(self.session)
-        self.world.broker.attach(self.session, self.outbound)
+        self.epoch = self.session.epoch
+        self.world.broker.attach(self.session, self.outbound, self.epoch)
         self.world.turn()
         return self.outbound
 
