@@ -1,0 +1,161 @@
+"""What is kept of an account beside its sessions: roster and block list, in memory while they are in use."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from broker.model.records import DocumentRecord
+
+if TYPE_CHECKING:
+    from broker.core.node import Node
+
+log = Logger()
+
+ROSTER = "xmpp.roster"
+"""Kind of the documents that hold roster items, named by bare JID."""
+BLOCKED = "xmpp.blocked"
+"""Kind of the documents that stand for blocked JIDs, named by JID."""
+
+MOST_IDLE_ACCOUNTS = 10_000
+"""Accounts without sessions that are kept in memory."""
+FRESH = 60_000
+"""Milliseconds until an account that nobody is logged in to is read again."""
+
+
+@dataclass(slots=True)
+class RosterItem:
+    """A contact of an account (RFC 6121 §2.1.2).
+
+    Args:
+        jid: bare JID.
+        name: that the user gave it.
+        subscription: ``none``, ``to``, ``from`` or ``both``.
+        ask: whether a subscription request is pending out.
+        approved: whether a request will be approved without asking (RFC 6121 §3.4).
+        groups: that the user put it in.
+        pending_in: the subscription request that waits for the user's answer, as a stanza; empty for none. An item
+            that only holds one, with ``listed`` false, is not part of the roster that clients see.
+        listed: whether clients see it.
+    """
+
+    jid: str
+    name: str = ""
+    subscription: str = "none"
+    ask: bool = False
+    approved: bool = False
+    groups: list[str] = field(default_factory=list)
+    pending_in: str = ""
+    listed: bool = True
+
+    def to_bytes(self) -> bytes:
+        """For the store."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "jid"}
+        return json.dumps(values, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_record(cls, record: DocumentRecord) -> RosterItem:
+        """From the store."""
+        return cls(record.name, **json.loads(record.data))
+
+
+class Account:
+    """An account as it is in memory.
+
+    Args:
+        local: the localpart, which is the login name.
+        read: milliseconds since 1970 when it was read.
+
+    Attributes:
+        roster: by bare JID.
+        blocked: JIDs (XEP-0191).
+    """
+
+    __slots__ = ("blocked", "local", "read", "roster")
+
+    def __init__(self, local: str, read: int) -> None:
+        self.local = local
+        self.read = read
+        self.roster: dict[str, RosterItem] = {}
+        self.blocked: set[str] = set()
+
+
+class Accounts:
+    """Reads accounts from the store and keeps those that are in use.
+
+    Args:
+        node: shared state of the core.
+        account_exists: ``await account_exists(localpart)``.
+    """
+
+    def __init__(self, node: Node, account_exists: Callable[[str], Awaitable[bool]]) -> None:
+        self._node = node
+        self._account_exists = account_exists
+        self._known: OrderedDict[str, Account] = OrderedDict()
+
+    def get(self, local: str) -> Account | None:
+        """The account, if it is in memory and fresh enough to rely on."""
+        account = self._known.get(local)
+        if account is None:
+            return None
+        subject = self._node.subjects.get(local)
+        if (subject is None or not subject.sessions) and account.read + FRESH < self._node.now():
+            return None
+        return account
+
+    async def load(self, local: str) -> Account | None:
+        """The account; ``None`` where there is none of that name."""
+        account = self.get(local)
+        if account is not None:
+            return account
+        subject = self._node.subjects.get(local)
+        if (subject is None or not subject.sessions) and not await self._account_exists(local):
+            self._known.pop(local, None)
+            return None
+        known = self._known.get(local)
+        if known is not None:  # it is kept up to date, only its existence was in doubt
+            known.read = self._node.now()
+            return known
+        account = Account(local, self._node.now())
+        store = self._node.store
+        for record in await store.read_documents(local, ROSTER):
+            account.roster[record.name] = RosterItem.from_record(record)
+        account.blocked = {record.name for record in await store.read_documents(local, BLOCKED)}
+        return self._keep(account)
+
+    def put_item(self, account: Account, item: RosterItem) -> None:
+        """Add or change a contact, also in the store."""
+        account.roster[item.jid] = item
+        self._node.store.put_document(DocumentRecord(account.local, ROSTER, item.jid, item.to_bytes()))
+
+    def remove_item(self, account: Account, jid: str) -> None:
+        """Remove a contact, also from the store."""
+        if account.roster.pop(jid, None) is not None:
+            self._node.store.delete_document(account.local, ROSTER, jid)
+
+    def block(self, account: Account, jid: str) -> None:
+        """Block a JID, also in the store."""
+        account.blocked.add(jid)
+        self._node.store.put_document(DocumentRecord(account.local, BLOCKED, jid, b""))
+
+    def unblock(self, account: Account, jid: str) -> None:
+        """Unblock a JID, also in the store."""
+        account.blocked.discard(jid)
+        self._node.store.delete_document(account.local, BLOCKED, jid)
+
+    def _keep(self, account: Account) -> Account:
+        known: Any = self._known.setdefault(account.local, account)  # another may have read it meanwhile
+        self._known.move_to_end(account.local)
+        if len(self._known) > MOST_IDLE_ACCOUNTS:
+            for local in list(self._known):
+                subject = self._node.subjects.get(local)
+                if local != account.local and (subject is None or not subject.sessions):
+                    del self._known[local]
+                    break
+        kept: Account = known
+        return kept

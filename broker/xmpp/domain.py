@@ -1,0 +1,196 @@
+"""The XMPP service of one domain: what its parts share, and where they hook in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, cast
+
+from twisted.logger import Logger
+
+from broker.core.broker import Broker
+from broker.core.sessions import Session
+from broker.model.jid import JID
+from broker.xmlio.stanza import Stanza
+from broker.xmlio.tree import Tree
+from broker.xmpp.accounts import Account, Accounts
+from broker.xmpp.settings import XmppSettings
+
+if TYPE_CHECKING:
+    from broker.core.streams import StreamDispatch, StreamState
+
+log = Logger()
+
+XMPP = "xmpp"
+"""Kind of the core's sessions that are XML streams."""
+AT_DOMAIN = ""
+"""Place of services at the domain itself."""
+AT_ACCOUNT = "@"
+"""Place of services at accounts (bare JIDs)."""
+
+
+class Client:
+    """A bound stream, attached or waiting to be resumed; the sender of stanzas.
+
+    Args:
+        domain: that it belongs to.
+        session: of the core.
+        jid: its full JID.
+        account: of its user.
+
+    Attributes:
+        bare: the bare JID of its user, as text.
+        full: its JID as text.
+        active: ``False`` while the client says that nobody looks (XEP-0352); true again on every new connection.
+    """
+
+    __slots__ = ("account", "active", "bare", "domain", "full", "jid", "session")
+
+    def __init__(self, domain: Domain, session: Session, jid: JID, account: Account) -> None:
+        self.domain = domain
+        self.session = session
+        self.jid = jid
+        self.full = jid.full
+        self.bare = jid.bare
+        self.account = account
+        self.active = True
+
+    @property
+    def dispatch(self) -> StreamDispatch:
+        """Delivers to it."""
+        return cast("StreamDispatch", self.session.dispatch)
+
+    @property
+    def stream(self) -> StreamState:
+        """What of it survives a crash; call :meth:`keep` after a change."""
+        return self.dispatch.stream
+
+    def send(self, data: bytes, replaces: str = "") -> None:
+        """Send it a stanza that is not worth keeping when its session ends: presence, an answer, a push.
+
+        Args:
+            data: the complete stanza.
+            replaces: key of an earlier one that this makes superfluous while the client is away, e.g. presence of the
+                same sender.
+        """
+        self.domain.send(self.session, data, replaces)
+
+    def keep(self) -> None:
+        """Have its changed state in the store, where it is to survive a crash (spec xmpp §1.8 I3)."""
+        self.domain.broker.registry.keep_stream(self.session)
+
+
+class Iq:
+    """A request to the service.
+
+    Args:
+        client: who asks.
+        stanza: the ``<iq>``.
+        to: whom it is addressed to: the domain, a bare JID, or (where there is no ``to``) the sender's bare JID.
+        payload: its child.
+    """
+
+    __slots__ = ("client", "payload", "stanza", "to")
+
+    def __init__(self, client: Client, stanza: Stanza, to: JID, payload: Tree) -> None:
+        self.client = client
+        self.stanza = stanza
+        self.to = to
+        self.payload = payload
+
+    @property
+    def type(self) -> str:
+        """``get`` or ``set``."""
+        return self.stanza.attributes["type"]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is addressed to the sender's own account."""
+        return self.to.full == self.client.bare
+
+
+IqService = Callable[[Iq], Awaitable[bytes | None]]
+"""Answers a request with the payload of the result (``None`` for an empty one), or raises ``StanzaError``."""
+
+ClientListener = Callable[[Client], None]
+
+
+class Domain:
+    """What the parts of the service share.
+
+    Parts register here: features and items for service discovery, answers to requests, listeners for the life of clients.
+
+    Args:
+        broker: the core.
+        settings: of the service.
+        account_exists: ``await account_exists(localpart)``.
+
+    Attributes:
+        jid: of the domain.
+        accounts: rosters and block lists.
+        clients: bound streams by full JID.
+        features: what disco#info names, by place.
+        items: ``(JID, name)`` that disco#items of the domain names.
+        iqs: services by place, then by (type, namespace, name) of the request.
+        on_bound: called when a client is bound.
+        on_recovered: called when a client's session comes back from the store; nobody may be told anything (I7).
+        on_resumed: called when a client goes on over a new connection.
+        on_ended: called when a client's session ends, while it is still among :attr:`clients`.
+    """
+
+    def __init__(
+        self, broker: Broker, settings: XmppSettings, account_exists: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        self.broker = broker
+        self.node = broker.node
+        self.settings = settings
+        self.jid = JID("", settings.domain, "")
+        self.accounts = Accounts(broker.node, account_exists)
+        self.clients: dict[str, Client] = {}
+        self.features: dict[str, set[str]] = {AT_DOMAIN: set(), AT_ACCOUNT: set()}
+        self.items: list[tuple[str, str]] = []
+        self.iqs: dict[str, dict[tuple[str, str, str], IqService]] = {AT_DOMAIN: {}, AT_ACCOUNT: {}}
+        self.on_bound: list[ClientListener] = []
+        self.on_recovered: list[ClientListener] = []
+        self.on_resumed: list[ClientListener] = []
+        self.on_ended: list[ClientListener] = []
+
+    def serve(self, types: str, namespace: str, name: str, service: IqService, *places: str) -> None:
+        """Answer requests.
+
+        Args:
+            types: ``get``, ``set`` or ``get set``.
+            namespace: of the payload.
+            name: of the payload.
+            service: answers. At :data:`AT_ACCOUNT` it checks itself whose account it is (:attr:`Iq.is_own`).
+            places: :data:`AT_DOMAIN`, :data:`AT_ACCOUNT`, or the domain name of a service such as ``pubsub.localhost``.
+        """
+        for place in places:
+            for each in types.split():
+                self.iqs.setdefault(place, {})[each, namespace, name] = service
+
+    def add_feature(self, namespace: str, *places: str) -> None:
+        """Name a feature in disco#info of these places."""
+        for place in places:
+            self.features.setdefault(place, set()).add(namespace)
+
+    def is_local(self, jid: JID) -> bool:
+        """Whether the address is of this domain (its services have domains of their own)."""
+        return jid.domain == self.settings.domain
+
+    def clients_of(self, local: str) -> list[Client]:
+        """The bound streams of an account."""
+        subject = self.node.subjects.get(local)
+        if subject is None:
+            return []
+        clients = self.clients
+        found: list[Client] = []
+        for session in subject.sessions.values():
+            if session.kind == XMPP:
+                client = clients.get(f"{local}@{self.settings.domain}/{session.dispatch.stream.resource}")
+                if client is not None and client.session is session:
+                    found.append(client)
+        return found
+
+    def send(self, session: Session, data: bytes, replaces: str = "") -> None:
+        """See :meth:`Client.send`."""
+        raise NotImplementedError

@@ -1,0 +1,179 @@
+"""Properties of the XMPP service (spec xmpp §1.7, §2.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from broker.config.kinds import BOOLEAN, TEXT, choice, integer, size
+from broker.config.options import declare
+from broker.config.properties import Properties
+
+
+class Durable(StrEnum):
+    """What of a stream survives a crash."""
+
+    YES = "yes"
+    MESSAGES = "messages"
+    NO = "no"
+
+
+class Backend(StrEnum):
+    """Where stream management keeps its state."""
+
+    SQL = "sql"
+    MEMORY = "memory"
+
+
+class TlsPolicy(StrEnum):
+    """Whether clients must use TLS."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    OFF = "off"
+    AUTO = "auto"
+
+
+_PREFIX = "modules.mod_stream_management"
+
+DOMAIN = declare("xmpp.domain", TEXT, "localhost", "The domain that is served to XMPP clients.")
+TLS = declare(
+    "xmpp.tls",
+    choice(TlsPolicy),
+    TlsPolicy.AUTO,
+    "required, optional or off; auto: optional for listeners on loopback, required for all others.",
+)
+PLAIN_WITHOUT_TLS = declare(
+    "xmpp.plainWithoutTls", BOOLEAN, False, "Let clients of a loopback listener send passwords without TLS."
+)
+ANONYMOUS = declare("xmpp.anonymous", BOOLEAN, False, "Let clients log in without an account (SASL ANONYMOUS).")
+CERTIFICATE = declare(
+    "xmpp.certificate",
+    TEXT,
+    "",
+    "PEM file with the certificate and its chain; empty: one is made in the data directory.",
+)
+PRIVATE_KEY = declare("xmpp.privateKey", TEXT, "", "PEM file with the key; empty: it stands in xmpp.certificate.")
+CLIENT_CA = declare(
+    "xmpp.clientCertificates",
+    TEXT,
+    "",
+    "PEM file of the authorities whose certificates log a client in (SASL EXTERNAL).",
+)
+IDLE = declare(
+    "idle.c2s",
+    integer(-1),
+    360,
+    "Seconds without a byte from a client until it is disconnected; asked for a sign of life at half of them; -1 never.",
+)
+IDLE_PING = declare("idle.c2s.ping", BOOLEAN, True, "Ask an idle client for a sign of life at half of idle.c2s.")
+MAX_STANZA = declare("xmpp.maxStanza", size(10_000), 1 << 20, "Longest stanza.")
+MAX_STANZA_BEFORE_LOGIN = declare(
+    "xmpp.maxStanzaBeforeLogin", size(1_000), 10 << 10, "Longest stanza before the login."
+)
+BIND_TIMEOUT = declare("xmpp.loginTimeout", integer(1, 300), 60, "Seconds until a connection must be bound.")
+
+SM_ENABLED = declare("sm.enabled", BOOLEAN, True, "Offer stream management (XEP-0198).")
+SM_BUFFER = declare(f"{_PREFIX}.buffer", BOOLEAN, True, "Keep stanzas until the client has acknowledged them.")
+SM_BUFFER_MAX = declare(
+    f"{_PREFIX}.buffer_max", TEXT, "100", "Stanzas sent and not acknowledged before the broker waits; or infinity."
+)
+SM_ACK = declare(f"{_PREFIX}.ack", BOOLEAN, True, "Ask clients for acknowledgements.")
+SM_ACK_FREQ = declare(f"{_PREFIX}.ack_freq", integer(1), 1, "Ask after so many stanzas, when a burst has been sent.")
+SM_RESUME_TIMEOUT = declare(
+    f"{_PREFIX}.resume_timeout", integer(1), 600, "Seconds that a session may be resumed after its connection is lost."
+)
+SM_STALE_H = declare(
+    f"{_PREFIX}.stale_h.enabled", BOOLEAN, False, "Tell clients whose session has expired what had arrived of them."
+)
+SM_STALE_H_REPEAT = declare(
+    f"{_PREFIX}.stale_h.repeat_after", integer(1), 1800, "Seconds between clean-ups of expired sessions' counters."
+)
+SM_STALE_H_GERIATRIC = declare(
+    f"{_PREFIX}.stale_h.geriatric", integer(1), 3600, "Seconds that the counter of an expired session is kept."
+)
+SM_BACKEND = declare(
+    f"{_PREFIX}.backend", choice(Backend), Backend.SQL, "sql: sessions survive a crash; memory: only lost connections."
+)
+SM_RESUME = declare("sm.resume", BOOLEAN, True, "Let clients resume sessions.")
+SM_MAX_RESUME_TIMEOUT = declare(
+    "sm.max_resume_timeout", integer(1), 86_400, "Longest time in seconds that a client may ask for."
+)
+SM_ACK_TIMEOUT = declare("sm.ack_timeout", integer(1), 60, "Seconds to wait for an acknowledgement that was asked for.")
+SM_VOLATILE_MAX = declare(
+    "sm.unacked_volatile_max", integer(1), 1000, "Presence and answers kept for a client whose connection is lost."
+)
+SM_LOCATION = declare("sm.location", TEXT, "", "host:port where clients should resume; empty: not told.")
+SM_DURABLE = declare(
+    "sm.durable",
+    choice(Durable),
+    Durable.YES,
+    "yes: sessions survive a crash and no stanza is lost or doubled; messages: only messages are kept; no: nothing.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class XmppSettings:
+    """The properties above, read. Times in seconds."""
+
+    domain: str
+    anonymous: bool
+    plain_without_tls: bool
+    idle: int
+    idle_ping: bool
+    max_stanza: int
+    max_stanza_before_login: int
+    bind_timeout: int
+    sm_enabled: bool
+    sm_resume: bool
+    sm_window: int
+    sm_ask: bool
+    sm_ack_every: int
+    sm_resume_timeout: int
+    sm_max_resume_timeout: int
+    sm_ack_timeout: int
+    sm_volatile_max: int
+    sm_stale_h: bool
+    sm_stale_h_interval: int
+    sm_stale_h_life: int
+    sm_location: str
+    sm_durable: Durable
+
+
+UNLIMITED_WINDOW = 1_000_000
+
+
+def settings_of(properties: Properties) -> XmppSettings:
+    """Read the settings.
+
+    Raises:
+        BrokerError: ``resource.configuration`` for a value that can not be used.
+    """
+    buffer = SM_BUFFER_MAX.get(properties).strip().lower()
+    durable = SM_DURABLE.get(properties)
+    if SM_BACKEND.get(properties) is Backend.MEMORY:
+        durable = Durable.NO
+    return XmppSettings(
+        domain=DOMAIN.get(properties),
+        anonymous=ANONYMOUS.get(properties),
+        plain_without_tls=PLAIN_WITHOUT_TLS.get(properties),
+        idle=IDLE.get(properties),
+        idle_ping=IDLE_PING.get(properties),
+        max_stanza=MAX_STANZA.get(properties),
+        max_stanza_before_login=MAX_STANZA_BEFORE_LOGIN.get(properties),
+        bind_timeout=BIND_TIMEOUT.get(properties),
+        sm_enabled=SM_ENABLED.get(properties),
+        sm_resume=SM_RESUME.get(properties) and SM_BUFFER.get(properties),
+        sm_window=UNLIMITED_WINDOW if buffer == "infinity" else integer(1).parse(buffer),
+        sm_ask=SM_ACK.get(properties),
+        sm_ack_every=SM_ACK_FREQ.get(properties),
+        sm_resume_timeout=SM_RESUME_TIMEOUT.get(properties),
+        sm_max_resume_timeout=SM_MAX_RESUME_TIMEOUT.get(properties),
+        sm_ack_timeout=SM_ACK_TIMEOUT.get(properties),
+        sm_volatile_max=SM_VOLATILE_MAX.get(properties),
+        sm_stale_h=SM_STALE_H.get(properties),
+        sm_stale_h_interval=SM_STALE_H_REPEAT.get(properties),
+        sm_stale_h_life=SM_STALE_H_GERIATRIC.get(properties),
+        sm_location=SM_LOCATION.get(properties),
+        sm_durable=durable,
+    )
