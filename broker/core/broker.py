@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from broker.core.administration import Answer
 from broker.core.dispatch import TAKEN_OVER
 from broker.core.expiry import Expiry
+from broker.core.forwarding import NodeSessions
 from broker.core.letters import DeadLetters
 from broker.core.message import Message
 from broker.core.node import Node
@@ -20,6 +21,7 @@ from broker.core.querying import Querying, Subscribed
 from broker.core.recovery import Recovery
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import NATIVE, Session
+from broker.core.stream_sessions import StreamSessions
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 from broker.model.key import COMMAND_PREFIX, REFRESH_OID, REMOTE_PROPERTIES_OID
@@ -70,7 +72,9 @@ class Broker:
         self.registry = SessionRegistry(node, self.letters)
         self.querying = Querying(node, self.registry, authorizer)
         self.publisher = Publisher(node, self.registry, self.letters, self.expiry, authorizer)
-        self.recovery = Recovery(node, self.registry, self.querying)
+        self.streams = StreamSessions(self.registry)
+        self.node_sessions = NodeSessions(self.registry)
+        self.recovery = Recovery(node, self.registry, self.streams, self.querying)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
         self._authenticate = authenticate
@@ -115,7 +119,8 @@ class Broker:
             BrokerError: see spec §2.1, §24 fact 13.
         """
         self._check_accepting()
-        secret_known = bool(qos.session.secret_id) and qos.session.secret_id in self.node.sessions
+        known = self.node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
+        secret_known = known is not None and known.kind == kind
         user = ""
         if not secret_known:
             await self._authenticate(qos.credentials, host)
@@ -145,7 +150,7 @@ class Broker:
             outbound.close("the session ended" if session.ended else TAKEN_OVER)
             return
         session.dispatch.attach(outbound)
-        self.registry.deliver_subject_queue(session)
+        self.registry.subject_queues.deliver(session)
 
     def session(self, secret_id: str) -> Session:
         """The session that a secret id speaks for.
@@ -154,7 +159,7 @@ class Broker:
             BrokerError: ``user.security.authentication.accessDenied``.
         """
         session = self.node.sessions.get(secret_id)
-        if session is None:
+        if session is None or session.kind != NATIVE:
             raise BrokerError(Code.USER_ACCESS_DENIED, "the secret session id is not known")
         session.seen = self.node.now()
         return session

@@ -192,6 +192,11 @@ class Dispatch:
         """Entries that were sent and are not answered."""
         return len(self._taken)
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether messages to the subject may be delivered to this receiver."""
+        return True
+
     def wake(self) -> None:
         """Deliver what can be delivered, at the end of this turn."""
         if not self.awake:

@@ -29,6 +29,8 @@ from broker.xmlio import read_key, read_publish_qos
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
+    from broker.core.stream_dispatch import StreamDispatch
+
 log = Logger()
 
 MOST_ENVELOPES = 4096
@@ -44,6 +46,10 @@ class Node:
         store: an opened :class:`broker.ports.IStore`.
         settings: defaults and limits.
         host: address of the broker, informative in secret session ids.
+
+    Attributes:
+        counted: streams whose number of handled stanzas is to be stored with the next commit.
+        last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
     def __init__(self, id: str, clock: Any, store: Any, settings: Settings, host: str = "127.0.0.1") -> None:
@@ -65,6 +71,9 @@ class Node:
         self.stored_sessions = 0
         self.stored_subscriptions = 0
         self.erased: OrderedDict[str, int] = OrderedDict()
+        self.counted: list[StreamDispatch] = []
+        self.last_heartbeat = 0
+        store.before_commit = self._before_commit
         self._sequence = count(self.ids.next())
         self._public_id = 0
         self._awake: list[Dispatch] = []
@@ -108,6 +117,14 @@ class Node:
         for dispatch in awake:
             dispatch.awake = False
             dispatch.pump()
+
+    def _before_commit(self) -> None:
+        """What belongs to what this turn has appended goes into the same transaction (spec xmpp §1.8 I1, I2)."""
+        if self._awake:
+            self._deliver()
+        counted, self.counted = self.counted, []
+        for stream in counted:
+            stream.keep_handled()
 
     def queue(self, id: int, limits: QueueLimits) -> Queue:
         """Make the queue of a session or subject."""

@@ -22,7 +22,7 @@ from broker.model.address import SessionName
 from broker.model.key import COMMAND_PREFIX, DEAD_MESSAGE_OID, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
-from broker.model.records import FOR_SUBJECT
+from broker.model.records import DELAYED, FOR_SUBJECT
 from broker.xmlio import read_key, read_publish_qos, write_key
 
 if TYPE_CHECKING:
@@ -426,7 +426,7 @@ class Publisher:
             if not copies.overflowing:
                 if durable:
                     self._node.keep_subject(copies.subject)
-                copies.subject.queue.put(message, "", 0, durable)
+                copies.subject.queue.put(message, "", DELAYED, durable)
             return
         flags = 0 if copies.name.is_session else FOR_SUBJECT
         fanout = Fanout(len(copies.sessions)) if not copies.name.is_session and len(copies.sessions) > 1 else None

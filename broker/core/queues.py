@@ -81,9 +81,10 @@ class Entry:
         redeliver: failed deliveries.
         stored: whether the store has it.
         fanout: set where other sessions of the subject got copies.
+        number: under which it is on its stream; 0 before that (:class:`broker.model.records.EntryRecord`).
     """
 
-    __slots__ = ("fanout", "flags", "message", "rank", "redeliver", "seq", "size", "stored", "subscription_id")
+    __slots__ = ("fanout", "flags", "message", "number", "rank", "redeliver", "seq", "size", "stored", "subscription_id")
 
     def __init__(self, message: Message, seq: int, size: int, subscription_id: str, flags: int) -> None:
         self.message = message
@@ -95,6 +96,7 @@ class Entry:
         self.redeliver = 0
         self.stored = False
         self.fanout: Fanout | None = None
+        self.number = 0
 
 
 class Level:
@@ -209,7 +211,7 @@ class Queue:
         durable: bool = False,
         fanout: Fanout | None = None,
         redeliver: int = 0,
-    ) -> None:
+    ) -> Entry:
         """Append a message.
 
         Args:
@@ -219,6 +221,9 @@ class Queue:
             durable: keep it over a crash.
             fanout: set where other sessions of the subject get copies.
             redeliver: deliveries that failed while it was in another queue.
+
+        Returns:
+            Its entry.
         """
         size = len(message.content) + ENTRY_OVERHEAD
         entry = Entry(message, self._sequence(), size, subscription_id, flags)
@@ -245,6 +250,7 @@ class Queue:
             level.tail = entry.seq
         if self._arrivals:
             self._arrivals.tell()
+        return entry
 
     def take(self, most_entries: int, most_bytes: int) -> list[Entry]:
         """Take entries of the highest priority for delivery, in order; all of them acknowledged or all oneway.
@@ -333,6 +339,20 @@ class Queue:
                 level.entries = kept
         return taken
 
+    async def take_numbered(self) -> list[Entry]:
+        """Take the entries that have a number, which are the first of each priority, reading them from disk first."""
+        taken: list[Entry] = []
+        for level in self._order:
+            while True:
+                while level.entries and level.entries[0].number:
+                    taken.append(level.entries.popleft())
+                if level.entries or not level.swapped:
+                    break
+                await self._shared(self._read(level))
+                if not level.entries:  # they can not be read
+                    break
+        return taken
+
     def peek(self, count: int) -> list[Entry]:
         """The next entries in memory in order of delivery, without taking them."""
         found: list[Entry] = []
@@ -390,10 +410,13 @@ class Queue:
             if level.entries:
                 break
             if level.swapped:
-                loaded: Deferred[None] = Deferred()
-                self._read(level).chainDeferred(loaded)
-                return loaded
+                return self._shared(self._read(level))
         return succeed(None)
+
+    def _shared(self, reading: Deferred[None]) -> Deferred[None]:
+        loaded: Deferred[None] = Deferred()
+        reading.chainDeferred(loaded)
+        return loaded
 
     def _add_level(self, rank: int) -> Level:
         level = self._levels[rank] = Level(rank)
@@ -463,6 +486,7 @@ class Queue:
             entry = Entry(message, row.seq, row.size, row.subscription_id, row.flags)
             entry.rank = row.rank
             entry.redeliver = row.redeliver
+            entry.number = row.number
             entry.stored = True
             if level.doubtful:
                 level.doubtful -= 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from broker.core.queues import Queue
+from broker.core.sessions import NATIVE
 from broker.errors import BrokerError
 from broker.model.records import Recovered, SessionRecord
 from broker.xmlio import read_key, read_publish_qos
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from broker.core.querying import Querying
     from broker.core.registry import SessionRegistry
     from broker.core.sessions import Session
+    from broker.core.stream_sessions import StreamSessions
 
 log = Logger()
 
@@ -26,12 +28,16 @@ class Recovery:
     Args:
         node: shared state; empty.
         sessions: stands up sessions.
+        streams: those that are XML streams.
         querying: stands up subscriptions.
     """
 
-    def __init__(self, node: Node, sessions: SessionRegistry, querying: Querying) -> None:
+    def __init__(
+        self, node: Node, sessions: SessionRegistry, streams: StreamSessions, querying: Querying
+    ) -> None:
         self._node = node
         self._sessions = sessions
+        self._streams = streams
         self._querying = querying
         self._found: Recovered | None = None
 
@@ -40,6 +46,7 @@ class Recovery:
         found = self._found = await self._node.store.recover()
         node = self._node
         node.raise_floor(found.last_id)
+        node.last_heartbeat = found.heartbeat
         for record in found.topics:
             topic = node.make_topic(record.id, record.oid)
             topic.stored = True
@@ -71,6 +78,7 @@ class Recovery:
             subject.id = subject.queue.id = subject_record.id
             subject.stored = True
             node.queues[subject.id] = subject.queue
+        self._streams.handled = found.handled
         by_id: dict[int, Session] = {}
         lost: list[SessionRecord] = []
         for record in found.sessions:
@@ -138,6 +146,7 @@ def _doubtful(session: Session | None, entries: int) -> int:
     """How many entries of a queue may have been delivered before the crash.
 
     All of them where a client took deliveries: not only the update that it had not answered, but also those that it
-    had, if the crash came before the commit that settles them; nothing on disk tells how many these are.
+    had, if the crash came before the commit that settles them; nothing on disk tells how many these are. What a stream
+    was sent is numbered.
     """
-    return entries if session is not None and session.attached else 0
+    return entries if session is not None and session.kind == NATIVE and session.attached else 0

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from broker.core.dispatch import ConnectionState, Delivery, Dispatch
 from broker.core.ids import secret_session_id
-from broker.core.queues import Entry
-from broker.core.sessions import NATIVE, Session
+from broker.core.sessions import NATIVE, NODES, Session
 from broker.core.settings import limits_of, why_not_persistable
+from broker.core.subject_queues import SubjectQueues
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.model.address import MINIMUM_SUBJECT_LENGTH, SessionName
 from broker.model.connect import ConnectQos, SessionQos
-from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.property import find, is_set
-from broker.model.records import FOR_SUBJECT, TRANSIENT, SessionRecord
+from broker.model.records import SessionRecord
 from broker.xmlio import read_connect_qos, write_connect_qos
 
 if TYPE_CHECKING:
@@ -31,8 +30,22 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-MOST_MOVED = 1000
-"""Entries that are moved from a subject's queue to that of a session at once."""
+
+class SessionKind(Protocol):
+    """What sessions of a kind other than native do differently."""
+
+    def make_dispatch(self, session: Session) -> Dispatch:
+        """Make what delivers a session's queue."""
+
+    def state(self, session: Session) -> bytes:
+        """What its record keeps of it."""
+
+    def recover(self, record: SessionRecord) -> Session | None:
+        """Stand it up from the store; ``None`` where it can not come back.
+
+        Raises:
+            BrokerError: the record can not be read.
+        """
 
 
 class SessionRegistry:
@@ -41,14 +54,20 @@ class SessionRegistry:
     Args:
         node: shared state.
         letters: for what a session that ends leaves behind.
+
+    Attributes:
         drop_subscription: ends a subscription; set by :class:`broker.core.querying.Querying`.
+        kinds: of sessions beside the native one.
+        on_end: called when a session begins to end, before anything of it is let go of.
     """
 
     def __init__(self, node: Node, letters: DeadLetters) -> None:
-        self._node = node
-        self._letters = letters
+        self.node = self._node = node
+        self.letters = self._letters = letters
+        self.kinds: dict[str, SessionKind] = {}
+        self.on_end: list[Callable[[Session], None]] = []
         self._serving = False
-        self._moving: set[Session] = set()
+        self.subject_queues = SubjectQueues(node, letters, self.keep)
         self.drop_subscription: Callable[[Subscription], None] = lambda subscription: None
 
     async def connect(self, user: str, qos: ConnectQos, kind: str = NATIVE) -> tuple[Session, bool]:
@@ -66,7 +85,7 @@ class SessionRegistry:
             BrokerError: see spec §2.1 and §24 fact 13. Nothing changed then.
         """
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
-        if known is not None and (not user or known.subject.name == user):
+        if known is not None and known.kind == kind and (not user or known.subject.name == user):
             self._check_blocked(known.subject)
             self._take_over(known, qos)
             return known, True
@@ -83,13 +102,13 @@ class SessionRegistry:
         if existing is not None:
             self._check_same_client(existing, qos)
         if clear and subject is not None:
-            for other in list(subject.sessions.values()):
+            for other in subject.clients:
                 if other is not existing:
                     await self.end(other, BrokerError(Code.USER_NOT_CONNECTED, "another login cleared the session"))
         if existing is not None and not existing.ended:
             self._take_over(existing, qos)
             return existing, True
-        return self._make(name, qos, kind), False
+        return self.make(name, qos, kind), False
 
     async def disconnect(self, session: Session, *, clear_sessions: bool, delete_subject_queue: bool) -> None:
         """End a session because its client says so (spec §2.2).
@@ -111,10 +130,10 @@ class SessionRegistry:
         subject = session.subject
         await self.end(session, error, by_client=True)
         if clear_sessions:
-            for other in list(subject.sessions.values()):
+            for other in subject.clients:
                 await self.end(other, error)
-        if delete_subject_queue and not subject.sessions:
-            await self._dead_letter_subject(subject, error)
+        if delete_subject_queue and not subject.clients:
+            await self.subject_queues.drop_transient(subject, error)
         self._node.release_subject(subject)
 
     async def end(self, session: Session, error: BrokerError, *, by_client: bool = False) -> None:
@@ -130,6 +149,7 @@ class SessionRegistry:
         session.ended = True
         node = self._node
         subject = session.subject
+        self._tell_end(session)
         node.sessions.pop(session.secret_id, None)
         if subject.sessions.get(session.name.public_id) is session:
             del subject.sessions[session.name.public_id]
@@ -150,7 +170,7 @@ class SessionRegistry:
                 if not entries:
                     raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} can not be read")
                 session.queue.settle(entries)
-                self._return_entries(session, entries, error, by_client=by_client)
+                self.subject_queues.put_back(session, entries, error, by_client=by_client)
             emptied = True
         finally:
             if session.persistent:
@@ -217,11 +237,13 @@ class SessionRegistry:
         """Have the session's record in the store as it is now."""
         session.stored = True
         session.stored_active = session.dispatch.active
-        self._node.store.put_session(session.record(write_connect_qos(session.qos, redact=True)))
+        kind = self.kinds.get(session.kind)
+        state = write_connect_qos(session.qos, redact=True) if kind is None else kind.state(session)
+        self._node.store.put_session(session.record(state))
 
     def forced_subject(self, name: SessionName) -> Subject:
         """Make the subject that a message is forced to (spec §9)."""
-        self._check_subject_name(name.subject)
+        self.check_subject_name(name.subject)
         return self._node.subject(name.subject)
 
     def forced_session(self, name: SessionName) -> Session:
@@ -232,7 +254,7 @@ class SessionRegistry:
             )
         timeout = self._node.settings.ptp_session_timeout
         qos = ConnectQos(session=SessionQos(name=name.relative, timeout=timeout))
-        return self._make(name, qos, NATIVE, placeholder=True)
+        return self.make(name, qos, NATIVE, placeholder=True)
 
     def forget_forced(self, name: SessionName) -> None:
         """Forget a session or subject that exists for a message only, if there is none (any more)."""
@@ -253,13 +275,22 @@ class SessionRegistry:
         Returns:
             ``None`` where the session can not come back because its client could not find it again.
         """
+        if record.public_id < 0:
+            self._node.lower_public_id(record.public_id)
+        if record.kind != NATIVE:
+            kind = self.kinds.get(record.kind)
+            return kind.recover(record) if kind is not None else None
+        return self.restore(record, read_connect_qos(record.state)) if record.public_id > 0 else None
+
+    def restore(self, record: SessionRecord, qos: ConnectQos) -> Session:
+        """Stand up a session of any kind.
+
+        Args:
+            record: of the store.
+            qos: of its connect.
+        """
         node = self._node
         name = SessionName(node.id, record.subject, record.public_id)
-        if record.public_id <= 0 and record.kind == NATIVE:
-            return None
-        if record.public_id < 0:
-            node.lower_public_id(record.public_id)
-        qos = read_connect_qos(record.state)
         session = self._build(name, qos, record.kind, record.id, record.secret_id, bool(record.dispatcher_active))
         session.persistent = bool(record.persistent)
         session.placeholder = not session.persistent
@@ -315,7 +346,7 @@ class SessionRegistry:
             if self._serving:
                 session.dispatch.abandoned(error)
         elif session.name.public_id < 0:
-            self._end_later(session, error)
+            self.end_later(session, error)
 
     def not_told(self, session: Session, *, reconnected: bool) -> None:
         """The client of a connect has left before it got the answer.
@@ -323,55 +354,25 @@ class SessionRegistry:
         A new session whose number the server gave ends, because its client can not know of it.
         """
         if not reconnected and session.name.public_id < 0:
-            self._end_later(
+            self.end_later(
                 session, BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the client has left during its login")
             )
         else:
             self.connection_lost(session, session.epoch)
 
-    def deliver_subject_queue(self, session: Session) -> None:
-        """Hand what waits for the subject to a session that takes it (spec §9)."""
-        if session.takes_subject_messages and len(session.subject.queue) and session not in self._moving:
-            self._moving.add(session)
-            work = ensureDeferred(self._move_subject_queue(session))
-            work.addErrback(lambda failure: log.failure("the subject queue can not be read", failure))
-            work.addBoth(lambda _: self._moving.discard(session))
-
-    async def _move_subject_queue(self, session: Session) -> None:
-        queue = session.subject.queue
-        while len(queue) and session.takes_subject_messages:
-            if session.queue.is_full:
-                await session.queue.room()
-                continue
-            await queue.load()
-            if not self._move_loaded(session):
-                return
-
-    def _move_loaded(self, session: Session) -> bool:
-        """Move what is in memory; tells whether it is worth going on."""
-        if session.queue.is_full or not session.takes_subject_messages:  # that may have changed during the load
-            return True
-        queue, limits = session.subject.queue, session.queue.limits
-        room = min(limits.entries - len(session.queue), MOST_MOVED)
-        entries = queue.take(room, limits.bytes - session.queue.bytes)
-        for entry in entries:
-            durable = entry.message.envelope.persistent
-            if durable and not session.stored:
-                self.keep(session)
-            flags = entry.flags & ~TRANSIENT | FOR_SUBJECT
-            session.queue.put(entry.message, PTP_SUBSCRIPTION, flags, durable, redeliver=entry.redeliver)
-        queue.settle(entries)
-        session.dispatch.wake()
-        return bool(entries)
-
     def _wanted_name(self, user: str, qos: ConnectQos) -> SessionName:
-        self._check_subject_name(user)
+        self.check_subject_name(user)
         wanted = self._node.session_name(qos.session.name) if qos.session.name else SessionName(self._node.id, user)
         if wanted.subject != user:
             raise BrokerError(Code.USER_ACCESS_DENIED, f"{user} may not use the session name '{qos.session.name}'")
         return SessionName(self._node.id, user, max(0, wanted.public_id))
 
-    def _check_subject_name(self, name: str) -> None:
+    def check_subject_name(self, name: str) -> None:
+        """Refuse what can not be a login name.
+
+        Raises:
+            BrokerError: ``user.illegalArgument``.
+        """
         if len(name) < MINIMUM_SUBJECT_LENGTH or "/" in name:
             raise BrokerError(
                 Code.USER_ILLEGAL_ARGUMENT,
@@ -386,6 +387,18 @@ class SessionRegistry:
             subject.ending[name.public_id].append(gone)
             await gone
             subject = self._node.subjects.get(name.subject)
+
+    def check_subject(self, user: str) -> None:
+        """Refuse a login name that may not be used.
+
+        Raises:
+            BrokerError: ``user.illegalArgument``, or ``communication.noConnection.serverDeny`` where an administrator
+                refuses its logins.
+        """
+        self.check_subject_name(user)
+        subject = self._node.subjects.get(user)
+        if subject is not None:
+            self._check_blocked(subject)
 
     def _check_blocked(self, subject: Subject) -> None:
         if subject.blocked:
@@ -404,12 +417,24 @@ class SessionRegistry:
                 session.name.absolute,
             )
 
-    def _make(self, name: SessionName, qos: ConnectQos, kind: str, *, placeholder: bool = False) -> Session:
+    def make(self, name: SessionName, qos: ConnectQos, kind: str, *, placeholder: bool = False) -> Session:
+        """Make a session.
+
+        Args:
+            name: with a public id below 0 or chosen by the client; 0 for one that the node gives.
+            qos: of the connect.
+            kind: of the session.
+            placeholder: nobody has logged in to it yet.
+
+        Raises:
+            BrokerError: ``user.configuration.maxSession`` where the subject has too many; others as
+                :meth:`make_persistent`.
+        """
         node = self._node
         subject = node.subjects.get(name.subject)
         default = node.settings.max_sessions if subject is None else subject.max_sessions
         most = default if qos.session.max_sessions is None else qos.session.max_sessions
-        if subject is not None and subject.count(placeholders=placeholder) >= most > 0:
+        if subject is not None and kind != NODES and subject.count(placeholders=placeholder) >= most > 0:
             raise BrokerError(
                 Code.USER_CONFIGURATION_MAX_SESSION,
                 f"{name.subject} has {len(subject.sessions)} sessions, the most that are allowed",
@@ -440,21 +465,32 @@ class SessionRegistry:
         subject = node.subject(name.subject)
         queue = node.queue(id, limits_of(qos.queue("callback"), node.settings.callback))
         session = Session(id, name, subject, secret_id, qos, queue, node.now(), kind)
-        session.dispatch = Dispatch(
-            node,
-            queue,
-            name.relative,
-            Delivery.of(qos.callback),
-            active,
-            lambda entries, error: self._letters.entries(entries, name.absolute, error),
-            lambda: self._state_changed(session),
-            lambda error: self._end_later(session, error),
-        )
+        other = self.kinds.get(kind)
+        session.dispatch = self._native_dispatch(session, active) if other is None else other.make_dispatch(session)
         self._refresh_by_answers(session)
         session.timeout = node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
         subject.sessions[name.public_id] = session
         node.sessions[secret_id] = session
         return session
+
+    def _native_dispatch(self, session: Session, active: bool) -> Dispatch:
+        return Dispatch(
+            self._node,
+            session.queue,
+            session.name.relative,
+            Delivery.of(session.qos.callback),
+            active,
+            lambda entries, error: self._letters.entries(entries, session.name.absolute, error),
+            lambda: self.state_changed(session),
+            lambda error: self.end_later(session, error),
+        )
+
+    def _tell_end(self, session: Session) -> None:
+        for listener in self.on_end:
+            try:
+                listener(session)
+            except Exception:  # noqa: BLE001 - it is logged, and the session is let go of all the same
+                log.failure("{name}: its end could not be told to all", name=session.name.relative)
 
     def _unmake(self, session: Session) -> None:
         node = self._node
@@ -525,15 +561,17 @@ class SessionRegistry:
     def _check_timeout(self, session: Session) -> None:
         session.timer = None
         if session.seen + session.timeout <= self._node.now():
-            self._end_later(session, BrokerError(Code.USER_NOT_CONNECTED, "the session timed out"))
+            self.end_later(session, BrokerError(Code.USER_NOT_CONNECTED, "the session timed out"))
         else:
             self._watch(session)
 
-    def _end_later(self, session: Session, error: BrokerError) -> None:
+    def end_later(self, session: Session, error: BrokerError) -> None:
+        """End a session; whoever calls need not wait for it."""
         work = ensureDeferred(self.end(session, error))
         work.addErrback(lambda failure: log.failure("{name} did not end well", failure, name=session.name.relative))
 
-    def _state_changed(self, session: Session) -> None:
+    def state_changed(self, session: Session) -> None:
+        """Its dispatch has another state; keep what the store must know of it."""
         if session.ended:
             return
         state = session.dispatch.state
@@ -562,42 +600,3 @@ class SessionRegistry:
         session.dispatch.on_empty(None)
         if timer.active():
             timer.cancel()
-
-    def _return_entries(self, session: Session, entries: list[Entry], error: BrokerError, *, by_client: bool) -> None:
-        """Entries of a session that ends: back to the subject, dead messages, or dropped with their subscription."""
-        subject = session.subject
-        for entry in entries:
-            if entry.subscription_id != PTP_SUBSCRIPTION:
-                if not by_client:
-                    self._letters.message(entry.message, session.name.absolute, error)
-                continue
-            if entry.fanout is not None:
-                entry.fanout.copies -= 1
-                if entry.fanout.delivered or entry.fanout.copies:
-                    continue
-            if entry.flags & FOR_SUBJECT and not subject.queue.is_full:
-                durable = entry.message.envelope.persistent
-                if durable:
-                    self._node.keep_subject(subject)
-                subject.queue.put(entry.message, "", 0, durable, redeliver=entry.redeliver)
-            else:
-                self._letters.message(entry.message, session.name.absolute, error)
-        for receiver in subject.receivers:
-            self.deliver_subject_queue(receiver)
-            break
-
-    async def _dead_letter_subject(self, subject: Subject, error: BrokerError) -> None:
-        """Drop what waits for a subject; what is persistent was acknowledged as such and stays."""
-        queue = subject.queue
-        kept: list[Entry] = []
-        while queue.durable < len(queue):
-            await queue.load()
-            entries = queue.take(1, -1)
-            if not entries:
-                break
-            if entries[0].message.envelope.persistent:
-                kept += entries
-                continue
-            queue.settle(entries)
-            self._letters.entries(entries, SessionName(self._node.id, subject.name).absolute, error)
-        queue.put_back(kept, failed=False)

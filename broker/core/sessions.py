@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from broker.core.topics import Topic
 
 NATIVE = "native"
+"""Kind of the sessions of native clients."""
+XMPP = "xmpp"
+"""Kind of the sessions that are XML streams."""
+NODES = "nodes"
+"""Kind of the sessions that subscriptions of subjects belong to; they have no client."""
 MOST_PLANS = 256
 """Publish plans that a session keeps; a publisher that never repeats itself starts over."""
 
@@ -153,7 +158,7 @@ class Session:
         if self.ended or self.placeholder or not self.qos.ptp:
             return False
         if self.kind != NATIVE:
-            return True
+            return self.dispatch.takes_messages
         callback = self.qos.callback
         return callback is not None and callback.use_for_subject_queue is not False and callback.ptp is not False
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from broker.core.queues import Queue
+from broker.core.sessions import NODES
 
 if TYPE_CHECKING:
     from broker.core.sessions import Session
@@ -44,12 +45,19 @@ class Subject:
         self.updates = 0
 
     def count(self, *, placeholders: bool) -> int:
-        """How many sessions it has.
+        """How many sessions of clients it has.
 
         Args:
             placeholders: count those, too, that messages were forced to and nobody has logged in to.
         """
-        return sum(placeholders or not session.placeholder for session in self.sessions.values())
+        return sum(
+            session.kind != NODES and (placeholders or not session.placeholder) for session in self.sessions.values()
+        )
+
+    @property
+    def clients(self) -> list[Session]:
+        """The sessions that clients have or had."""
+        return [session for session in self.sessions.values() if session.kind != NODES]
 
     @property
     def receivers(self) -> list[Session]:

@@ -18,6 +18,10 @@ NO_META = 32
 """Entry flag: deliver the key without its meta data."""
 FOR_SUBJECT = 64
 """Entry flag: meant for the subject rather than for one session of it, so it goes back there if the session ends."""
+DELAYED = 128
+"""Entry flag: it had to wait for its receiver, who may be told since when."""
+EPHEMERAL = 256
+"""Entry flag: of no use to anybody else, so it is dropped when its session ends."""
 
 
 class SubjectRecord(NamedTuple):

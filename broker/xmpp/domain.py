@@ -16,7 +16,8 @@ from broker.xmpp.accounts import Account, Accounts
 from broker.xmpp.settings import XmppSettings
 
 if TYPE_CHECKING:
-    from broker.core.streams import StreamDispatch, StreamState
+    from broker.core.stream_dispatch import StreamDispatch
+    from broker.core.stream_state import StreamState
 
 log = Logger()
 
@@ -76,7 +77,7 @@ class Client:
 
     def keep(self) -> None:
         """Have its changed state in the store, where it is to survive a crash (spec xmpp §1.8 I3)."""
-        self.domain.broker.registry.keep_stream(self.session)
+        self.domain.broker.streams.keep(self.session)
 
 
 class Iq:

@@ -1,0 +1,429 @@
+"""Delivery to a session over an XML stream: numbered, acknowledged by count, resumable (XEP-0198, design D7-D9)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+
+from broker.core.dispatch import TAKEN_OVER, ConnectionState, Delivery, Dispatch
+from broker.core.message import Message
+from broker.core.queues import Entry, Queue
+from broker.core.stream_state import StreamLimits, StreamState
+from broker.errors import BrokerError, Code
+from broker.model.key import PTP_SUBSCRIPTION
+from broker.model.records import DELAYED, EPHEMERAL, TRANSIENT
+from broker.wire.xmpp.sm import MODULUS, Unacked
+
+SENT_AT_ONCE = 64
+_HALF = MODULUS // 2
+
+
+class StreamDispatch(Dispatch):
+    """Takes stanzas off a queue and sends them while the window is open.
+
+    Without stream management an entry is settled when it is written. With it, when the client has counted it; the
+    stream may go on over another connection, also after a crash: the number of a durable stanza is on disk before its
+    bytes leave (spec xmpp §1.8 I2), and the number of stanzas handled is on disk together with their effects (I1).
+
+    Args:
+        node: the :class:`broker.core.node.Node`.
+        queue: the session's queue.
+        name: of the session, for the log.
+        stream: state that survives a crash.
+        limits: how much is kept.
+        on_dead_letters: told the entries that can not be delivered, and why; they are settled already.
+        on_state: told that the state changed.
+        on_dead: told that the client will not come back.
+
+    Attributes:
+        encode: makes the stanza of an entry; set before a connection is attached. Nothing is sent of an entry that it
+            makes no bytes of.
+        delay: marks a stanza as sent late: ``delay(stanza, milliseconds since 1970)``.
+        handled: stanzas of the client that were handled, modulo 2^32.
+        unacked: sent and not acknowledged; ``None`` while stream management is off.
+        recovered: the session comes from the store and was not resumed since.
+    """
+
+    __slots__ = (
+        "_away",
+        "_counted",
+        "_flushing",
+        "_handled_stored",
+        "_late",
+        "_logged",
+        "_outbox",
+        "_reloading",
+        "_replaceable",
+        "delay",
+        "encode",
+        "handled",
+        "limits",
+        "recovered",
+        "stream",
+        "unacked",
+    )
+
+    def __init__(
+        self,
+        node: Any,
+        queue: Queue,
+        name: str,
+        stream: StreamState,
+        limits: StreamLimits,
+        on_dead_letters: Callable[[list[Entry], BrokerError], None],
+        on_state: Callable[[], None],
+        on_dead: Callable[[BrokerError], None],
+    ) -> None:
+        super().__init__(node, queue, name, Delivery(), True, on_dead_letters, on_state, on_dead)
+        self.stream = stream
+        self.limits = limits
+        self.encode: Callable[[Entry], bytes] | None = None
+        self.delay: Callable[[bytes, int], bytes] = lambda stanza, stamp: stanza
+        self.handled = 0
+        self.unacked: Unacked[Entry] | None = None
+        self.recovered = False
+        self._handled_stored = 0
+        self._counted = False  # the node will have `handled` stored with the next commit
+        self._late = 0  # entries up to this number waited for the client
+        self._outbox: deque[tuple[int, bytes]] = deque()  # position to be committed first, bytes
+        self._flushing = False
+        self._replaceable: dict[str, Entry] = {}  # ephemeral stanzas that waited since the client is away
+        self._away = 0  # ephemeral stanzas that were queued since then
+        self._logged: list[Entry] = []  # recovered entries that have a number
+        self._reloading: Deferred[None] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Stanzas that were sent and are not acknowledged."""
+        return len(self.unacked) if self.unacked is not None else 0
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether messages to the subject are delivered to this resource (RFC 6121 §8.5.2)."""
+        return self.stream.takes_messages
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the stream survives a crash."""
+        return self.stream.resumable and self.limits.durable
+
+    def enable(self, *, resumable: bool, window: int) -> None:
+        """Count stanzas from now on (XEP-0198 §3).
+
+        Args:
+            resumable: keep the session when its connection is lost.
+            window: for so many seconds.
+        """
+        self.unacked = Unacked()
+        self.handled = self._handled_stored = 0
+        self.stream.resumable = resumable
+        self.stream.window = window
+
+    def restore(self, handled: int) -> None:
+        """The session comes from the store; its client may resume the stream.
+
+        Args:
+            handled: stanzas of the client that were handled.
+        """
+        self.recovered = True
+        self.handled = self._handled_stored = handled
+
+    def attach(self, outbound: Any) -> None:
+        """Send over this connection from now on.
+
+        Args:
+            outbound: has ``write(bytes)``, ``close(reason)``, ``writable`` and ``after_sending(stanzas, size)``, which
+                returns bytes to send behind these stanzas.
+        """
+        old, self.outbound = self.outbound, outbound
+        self._stop_timers()
+        if old is not None and old is not outbound:
+            old.close(TAKEN_OVER)
+        self._replaceable.clear()
+        self._away = 0
+        self._become(ConnectionState.ALIVE)
+        self.wake()
+
+    async def reload(self) -> None:
+        """Read what was sent before a crash, before :meth:`take_over`; nothing is to be done for a session that lives."""
+        if not self.recovered:
+            return
+        if self._reloading is None:
+            self._reloading = ensureDeferred(self._reload())
+        reloaded: Deferred[None] = Deferred()
+        self._reloading.chainDeferred(reloaded)
+        await reloaded
+
+    def take_over(self, h: int) -> None:
+        """The client goes on with the stream on a new connection: settle what it has counted, let go of the old one.
+
+        Nothing is sent until :meth:`continue_on`.
+
+        Args:
+            h: stanzas that the client has handled.
+
+        Raises:
+            broker.wire.xmpp.sm.TooHigh: it can not have handled so many; nothing changed.
+        """
+        if self.recovered:
+            self._adopt(h)
+        else:
+            assert self.unacked is not None
+            self._settle(self.unacked.acknowledge(h, strict=True))
+        old, self.outbound = self.outbound, None
+        self._outbox.clear()
+        self._stop_timers()
+        if old is not None:
+            old.close(TAKEN_OVER)
+
+    def continue_on(self, outbound: Any) -> None:
+        """Send over this connection from now on, first again what was not acknowledged (XEP-0198 §5)."""
+        assert self.unacked is not None
+        self.outbound = outbound
+        entries = self.unacked.items()
+        stanzas = [self._late_stanza(entry) for entry in entries]
+        if stanzas:
+            position = self._node.store.position if self.is_durable else 0
+            self._write(b"".join(stanzas), position)
+            self._ask(outbound, len(stanzas), sum(map(len, stanzas)))
+        self._late = self._node.next_entry()
+        self.attach(outbound)
+
+    def acknowledge(self, h: int) -> None:
+        """The client has counted stanzas (``<a h='…'/>``).
+
+        Raises:
+            broker.wire.xmpp.sm.TooHigh: more than were sent.
+        """
+        if self.unacked is not None:
+            self._settle(self.unacked.acknowledge(h))
+            if self.queue.entries:
+                self.wake()
+
+    def count_handled(self) -> None:
+        """A stanza of the client was handled; everything durable that it caused has been appended."""
+        self.handled = (self.handled + 1) % MODULUS
+        if not self._counted and self.is_durable:
+            self._counted = True
+            self._node.counted.append(self)
+
+    def keep_handled(self) -> None:
+        """Have the number of handled stanzas in the store, in the transaction of what they caused (I1)."""
+        self._counted = False
+        if self.is_durable and self.handled != self._handled_stored and self.state is not ConnectionState.DEAD:
+            self._handled_stored = self.handled
+            self._node.store.put_handled(self.queue.id, self.handled)
+
+    def put_ephemeral(self, message: Message, replaces: str) -> bool:
+        """Queue a stanza that is of no use to anybody else.
+
+        Args:
+            message: the stanza.
+            replaces: key of an earlier one that this makes superfluous; empty for none.
+
+        Returns:
+            ``False`` where there are too many of them already and it was dropped.
+        """
+        queue = self.queue
+        if self.outbound is None:
+            if replaces:
+                older = self._replaceable.pop(replaces, None)
+                if older is not None:
+                    found = queue.take_matching(lambda entry: entry is older)
+                    queue.settle(found)
+                    self._away -= len(found)
+            if self._away >= self.limits.ephemeral:
+                return False
+            self._away += 1
+            entry = queue.put(message, PTP_SUBSCRIPTION, EPHEMERAL)
+            if replaces:
+                self._replaceable[replaces] = entry
+            return True
+        if queue.is_full:
+            return False
+        queue.put(message, PTP_SUBSCRIPTION, EPHEMERAL)
+        if not self.awake:
+            self.wake()
+        return True
+
+    def write(self, data: bytes) -> None:
+        """Send bytes that are no stanza, behind everything that was sent before."""
+        if self.outbound is not None:
+            self._write(data, 0)
+
+    def lost(self, outbound: Any, error: BrokerError) -> None:
+        """The connection is gone: the session waits for its client, or ends.
+
+        Args:
+            outbound: which; one that was replaced already changes nothing.
+            error: why.
+        """
+        if outbound is not self.outbound or self.state is ConnectionState.DEAD:
+            return
+        self.outbound = None
+        self.last_error = error
+        self._outbox.clear()
+        if self.stream.resumable:
+            self.start_polling()
+        else:
+            self._give_up(error)
+
+    def detach(self, reason: str) -> None:
+        """Let go of the connection; the client may resume."""
+        outbound = self.outbound
+        if outbound is not None:
+            self.lost(outbound, BrokerError(Code.COMMUNICATION_NO_CONNECTION, reason))
+            outbound.close(reason)
+
+    def start_polling(self) -> None:
+        """The time in which the client may resume begins (I6: after a crash, anew)."""
+        if not self.stream.resumable:
+            self._give_up(BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the connection was lost"))
+            return
+        self._stop_timers()
+        self._late = self._node.next_entry()
+        self._retry = self._node.later(max(self.stream.window, 1) * 1000, self._expired)
+        self._become(ConnectionState.POLLING)
+
+    def suspend(self) -> None:
+        """The broker pauses: the connection is let go of without a word (I10), nothing is held against the client."""
+        outbound, self.outbound = self.outbound, None
+        self._stop_timers()
+        self._outbox.clear()
+        if self.state is not ConnectionState.DEAD:
+            self._become(ConnectionState.UNDEF)
+        if outbound is not None:
+            outbound.close("")
+
+    def stop(self) -> None:
+        """The session ends: what was not acknowledged is queued again, in order."""
+        outbound, self.outbound = self.outbound, None
+        self._stop_timers()
+        self._outbox.clear()
+        self._replaceable.clear()
+        self.state = ConnectionState.DEAD
+        entries, self._logged = self._logged, []
+        if self.unacked is not None:
+            entries += self.unacked.items()
+            self.unacked = None
+        self.queue.put_back(entries, failed=False)
+        if outbound is not None:
+            outbound.close("the session ended")
+
+    def _pump(self) -> None:
+        outbound = self.outbound
+        queue = self.queue
+        encode = self.encode
+        if outbound is None or encode is None or not queue.entries or not self._active:
+            return
+        unacked = self.unacked
+        count = size = 0
+        while outbound.writable:
+            room = SENT_AT_ONCE if unacked is None else self.limits.window - len(unacked)
+            if room <= 0:
+                break
+            entries = queue.take(min(room, SENT_AT_ONCE), -1)
+            if not entries:
+                break
+            self._taken = entries = self._without_stale(entries)
+            late = self._late
+            stanzas = [
+                encode(entry) if entry.seq > late and not entry.flags & DELAYED else self._late_stanza(entry)
+                for entry in entries
+            ]
+            self._taken = []
+            data = b"".join(stanzas)
+            size += len(data)
+            count += len(entries)
+            if unacked is None:
+                self._write(data, 0)
+                self._settle(entries)
+            else:
+                self._send_numbered(entries, stanzas, data, unacked)
+        self.updates += count
+        if count and unacked is not None:
+            self._ask(outbound, count, size)
+
+    def _send_numbered(self, entries: list[Entry], stanzas: list[bytes], data: bytes, unacked: Unacked[Entry]) -> None:
+        position = 0
+        durable = self.is_durable
+        for entry, stanza in zip(entries, stanzas, strict=True):
+            if not stanza:
+                self._settle([entry])
+                continue
+            number = unacked.send(entry)
+            if durable and entry.stored and not entry.flags & TRANSIENT:
+                self._log_number(entry, number)
+                position = -1
+        self._write(data, self._node.store.position if position else 0)
+
+    def _log_number(self, entry: Entry, number: int) -> None:
+        entry.number = number or MODULUS
+        self._node.store.set_number(self.queue.id, entry.rank, entry.seq, entry.number)
+
+    def _late_stanza(self, entry: Entry) -> bytes:
+        assert self.encode is not None
+        stanza = self.encode(entry)
+        return self.delay(stanza, entry.message.id // 1_000_000) if stanza else stanza
+
+    def _ask(self, outbound: Any, count: int, size: int) -> None:
+        behind = outbound.after_sending(count, size)
+        if behind:
+            self._write(behind, 0)
+
+    async def _reload(self) -> None:
+        entries = await self.queue.take_numbered()
+        if self.state is ConnectionState.DEAD:
+            self.queue.put_back(entries, failed=False)
+        else:
+            self._logged = entries
+
+    def _adopt(self, h: int) -> None:
+        """Go on after a crash: entries that the client has counted are settled, the others are numbered anew."""
+        logged = sorted(self._logged, key=lambda entry: (entry.number - h + _HALF) % MODULUS)
+        unacked: Unacked[Entry] = Unacked()
+        unacked.adopt(h, logged[-1].number % MODULUS if logged else None, self.limits.window + self.limits.ephemeral)
+        self.recovered = False
+        self._logged = []
+        self.unacked = unacked
+        counted = [entry for entry in logged if (h - entry.number) % MODULUS < _HALF]
+        self._settle(counted)
+        for entry in logged[len(counted) :]:
+            self._log_number(entry, unacked.send(entry))
+
+    def _write(self, data: bytes, position: int) -> None:
+        """Write now, or once the store has committed ``position`` and everything before is written."""
+        store = self._node.store
+        if not self._outbox and position <= store.committed:
+            self.outbound.write(data)
+            return
+        self._outbox.append((position, data))
+        if not self._flushing:
+            self._flushing = True
+            store.when_committed(position, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        outbox = self._outbox
+        committed = self._node.store.committed
+        ready: list[bytes] = []
+        while outbox and outbox[0][0] <= committed:
+            ready.append(outbox.popleft()[1])
+        if ready and self.outbound is not None:
+            self.outbound.write(b"".join(ready))
+        if outbox:
+            self._flushing = True
+            self._node.store.when_committed(outbox[0][0], self._flush)
+
+    def _settle(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            if entry.fanout is not None:
+                entry.fanout.delivered = True
+        self.queue.settle(entries)
+
+    def _expired(self) -> None:
+        self._retry = None
+        self._give_up(BrokerError(Code.COMMUNICATION_DEAD, "the stream was not resumed in time"))

@@ -1,0 +1,76 @@
+"""What of an XML stream survives a crash, and how much of it is kept (spec xmpp §1.4, §1.8 I3)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+from broker.errors import BrokerError, Code
+
+
+@dataclass(slots=True)
+class StreamState:
+    """The state of a bound stream.
+
+    Args:
+        resource: of the full JID.
+        resumable: stream management with resumption is on.
+        window: seconds that the stream may be resumed after its connection is lost.
+        presence: the last available presence without addresses, as text; empty while unavailable.
+        priority: of that presence.
+        interested: the client asked for its roster and gets pushes.
+        carbons: message carbons are on (XEP-0280).
+        watches_blocking: the client asked for its block list and gets pushes (XEP-0191).
+        directed: JIDs that got directed presence.
+    """
+
+    resource: str
+    resumable: bool = False
+    window: int = 0
+    presence: str = ""
+    priority: int = 0
+    interested: bool = False
+    carbons: bool = False
+    watches_blocking: bool = False
+    directed: list[str] = field(default_factory=list)
+
+    @property
+    def available(self) -> bool:
+        """Whether the client has sent available presence."""
+        return bool(self.presence)
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether messages to the bare JID are delivered to this resource (RFC 6121 §8.5.2)."""
+        return bool(self.presence) and self.priority >= 0
+
+    def to_bytes(self) -> bytes:
+        """For the record."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StreamState:
+        """From the record.
+
+        Raises:
+            BrokerError: ``resource.db.unknown`` where the record is not one of a stream.
+        """
+        try:
+            return cls(**json.loads(data))
+        except (ValueError, TypeError) as error:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the record of a stream can not be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How much goes out unacknowledged, and how much is kept for a client that is away.
+
+    Args:
+        window: stanzas that may be sent and not acknowledged.
+        ephemeral: stanzas kept that are of no use to anybody else: presence, answers.
+        durable: streams survive a crash.
+    """
+
+    window: int = 100
+    ephemeral: int = 1000
+    durable: bool = True

@@ -1,0 +1,1 @@
+"""XMPP as plain data: stanzas, stream management, SASL. No I/O."""
