@@ -105,6 +105,14 @@ class Stanza:
         return _split(self._children[0]) if self._children else None
 
     @property
+    def uses_header(self) -> bool:
+        """Whether it may use a prefix that the stream's header declares."""
+        for marker in self.scope.markers:  # noqa: SIM110 - a generator would cost more than the search
+            if marker in self.raw:
+                return True
+        return False
+
+    @property
     def inner(self) -> bytes:
         """What stands between its start and end tag.
 
@@ -117,7 +125,7 @@ class Stanza:
         end = tag.end()
         if raw[end - 2] == 0x2F:  # "<name/>"
             return b""
-        if _PREFIXED.match(raw) or raw.find(b"xmlns:", 0, end) >= 0 or any(m in raw for m in self.scope.markers):
+        if _PREFIXED.match(raw) or raw.find(b"xmlns:", 0, end) >= 0 or self.uses_header:
             return _declare_again(raw, end, self.namespace, self.scope)
         return raw[end : raw.rindex(b"<")]
 

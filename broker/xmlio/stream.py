@@ -47,7 +47,7 @@ class StreamError(Exception):
         return f"{self.condition}: {self.text}"
 
 
-class _Stop(Exception):  # noqa: N818 - not an error: how a callback makes expat stop behind a stanza
+class _Stop(Exception):
     """Stop parsing here."""
 
 
@@ -153,7 +153,8 @@ class StreamReader:
         """
         if self.error is not None:
             raise self.error
-        self._events = events = []
+        events: list[Event] = []
+        self._events = events
         if self._rest:
             data = self._rest + data
             self._rest = b""

@@ -1,7 +1,7 @@
 """Small XML documents as trees of plain objects: what stanzas carry, read in full only where somebody looks inside.
 
-Trees keep the order of text and elements, so writing one that was read loses nothing but spelling: prefixes (so text and
-values must not refer to them), quotes, and the way that characters were escaped.
+Trees keep the order of text and elements, so writing one that was read loses nothing but spelling: prefixes (so text
+and values must not refer to them), quotes, and the way that characters were escaped.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ def write_attributes(attributes: Mapping[str, str | None]) -> str:
     Args:
         attributes: named as :func:`plain_attributes` does.
     """
-    parts = []
+    parts: list[str] = []
     for key, value in attributes.items():
         if value is None:
             continue
+        name = key
         if key.startswith("{"):
-            namespace, key = split_name(key[1:])
+            namespace, local = split_name(key[1:])
             prefix = f"a{len(parts)}"
             parts.append(f" xmlns:{prefix}='{escape_attribute(namespace)}'")
-            key = f"{prefix}:{key}"
-        parts.append(f" {key}='{escape_attribute(value)}'")
+            name = f"{prefix}:{local}"
+        parts.append(f" {name}='{escape_attribute(value)}'")
     return "".join(parts)
 
 

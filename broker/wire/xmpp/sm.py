@@ -27,7 +27,7 @@ def serial_distance(later: int, earlier: int) -> int:
     return distance if distance < _HALF else distance - MODULUS
 
 
-class TooHigh(Exception):  # noqa: N818 - it is what the peer did
+class TooHigh(Exception):
     """More stanzas are acknowledged than were sent.
 
     Args:
