@@ -10,6 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from broker.auth.accounts import StoredAccounts
+from broker.auth.scram import Mechanism, Verifier
 from broker.auth.throttle import LoginThrottle
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
@@ -103,6 +104,27 @@ class SecurityServices:
     async def verifier(self, name: str) -> AccountRecord | None:
         """Look up the SCRAM verifiers of an account; ``None`` where there is none."""
         return await self._accounts.verifier(name)
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is an account of that name."""
+        return await self._accounts.verifier(name) is not None
+
+    async def scram(self, mechanism: str, name: str) -> tuple[bytes, bytes, bytes, int]:
+        """What a SCRAM exchange goes on with: the account's verifier, or for an unknown name one that nothing matches.
+
+        Args:
+            mechanism: ``SCRAM-SHA-1`` or ``SCRAM-SHA-256``.
+            name: of the account.
+
+        Returns:
+            Salt, stored key, server key and iterations.
+        """
+        kind = Mechanism(mechanism)
+        record = await self._accounts.verifier(name)
+        if record is None:
+            return self._accounts.decoy(kind, name).auth_information
+        stored = record.scram_sha_1 if kind is Mechanism.SHA_1 else record.scram_sha_256
+        return Verifier.parse(kind, stored).auth_information
 
     def _select(self, credentials: Credentials | None) -> tuple[Credentials, IAuthenticator]:
         if credentials is None or not credentials.type or not credentials.user:

@@ -84,7 +84,18 @@ class Entry:
         number: under which it is on its stream; 0 before that (:class:`broker.model.records.EntryRecord`).
     """
 
-    __slots__ = ("fanout", "flags", "message", "number", "rank", "redeliver", "seq", "size", "stored", "subscription_id")
+    __slots__ = (
+        "fanout",
+        "flags",
+        "message",
+        "number",
+        "rank",
+        "redeliver",
+        "seq",
+        "size",
+        "stored",
+        "subscription_id",
+    )
 
     def __init__(self, message: Message, seq: int, size: int, subscription_id: str, flags: int) -> None:
         self.message = message

@@ -32,9 +32,7 @@ class Recovery:
         querying: stands up subscriptions.
     """
 
-    def __init__(
-        self, node: Node, sessions: SessionRegistry, streams: StreamSessions, querying: Querying
-    ) -> None:
+    def __init__(self, node: Node, sessions: SessionRegistry, streams: StreamSessions, querying: Querying) -> None:
         self._node = node
         self._sessions = sessions
         self._streams = streams

@@ -45,6 +45,7 @@ class StreamDispatch(Dispatch):
         handled: stanzas of the client that were handled, modulo 2^32.
         unacked: sent and not acknowledged; ``None`` while stream management is off.
         recovered: the session comes from the store and was not resumed since.
+        expired: the client did not come back in time.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class StreamDispatch(Dispatch):
         "_replaceable",
         "delay",
         "encode",
+        "expired",
         "handled",
         "limits",
         "recovered",
@@ -85,6 +87,7 @@ class StreamDispatch(Dispatch):
         self.handled = 0
         self.unacked: Unacked[Entry] | None = None
         self.recovered = False
+        self.expired = False
         self._handled_stored = 0
         self._counted = False  # the node will have `handled` stored with the next commit
         self._late = 0  # entries up to this number waited for the client
@@ -148,7 +151,7 @@ class StreamDispatch(Dispatch):
         self.wake()
 
     async def reload(self) -> None:
-        """Read what was sent before a crash, before :meth:`take_over`; nothing is to be done for a session that lives."""
+        """Read what was sent before a crash, before :meth:`take_over`; a session that lives needs nothing."""
         if not self.recovered:
             return
         if self._reloading is None:
@@ -426,4 +429,5 @@ class StreamDispatch(Dispatch):
 
     def _expired(self) -> None:
         self._retry = None
+        self.expired = True
         self._give_up(BrokerError(Code.COMMUNICATION_DEAD, "the stream was not resumed in time"))

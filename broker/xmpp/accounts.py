@@ -122,11 +122,19 @@ class Accounts:
             known.read = self._node.now()
             return known
         account = Account(local, self._node.now())
-        store = self._node.store
-        for record in await store.read_documents(local, ROSTER):
-            account.roster[record.name] = RosterItem.from_record(record)
-        account.blocked = {record.name for record in await store.read_documents(local, BLOCKED)}
+        await self.reload(account)
         return self._keep(account)
+
+    async def reload(self, account: Account) -> None:
+        """Read the account's contacts and what it blocks."""
+        store = self._node.store
+        for record in await store.read_documents(account.local, ROSTER):
+            account.roster.setdefault(record.name, RosterItem.from_record(record))
+        account.blocked |= {record.name for record in await store.read_documents(account.local, BLOCKED)}
+
+    def unlisted(self, local: str) -> Account:
+        """An account of somebody who has none: who logs in without, or is known to another security service."""
+        return self._keep(Account(local, self._node.now()))
 
     def put_item(self, account: Account, item: RosterItem) -> None:
         """Add or change a contact, also in the store."""

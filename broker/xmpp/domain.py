@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, cast
 from twisted.logger import Logger
 
 from broker.core.broker import Broker
-from broker.core.sessions import Session
+from broker.core.sessions import XMPP, Session
 from broker.model.jid import JID
 from broker.xmlio.stanza import Stanza
 from broker.xmlio.tree import Tree
 from broker.xmpp.accounts import Account, Accounts
-from broker.xmpp.settings import XmppSettings
+from broker.xmpp.delivery import Delivery
+from broker.xmpp.settings import Durable, XmppSettings
 
 if TYPE_CHECKING:
     from broker.core.stream_dispatch import StreamDispatch
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-XMPP = "xmpp"
-"""Kind of the core's sessions that are XML streams."""
 AT_DOMAIN = ""
 """Place of services at the domain itself."""
 AT_ACCOUNT = "@"
 """Place of services at accounts (bare JIDs)."""
+
+
+def stream_of(session: Session) -> StreamState:
+    """The stream of a session of kind ``xmpp``."""
+    return cast("StreamDispatch", session.dispatch).stream
 
 
 class Client:
@@ -63,7 +67,7 @@ class Client:
     @property
     def stream(self) -> StreamState:
         """What of it survives a crash; call :meth:`keep` after a change."""
-        return self.dispatch.stream
+        return stream_of(self.session)
 
     def send(self, data: bytes, replaces: str = "") -> None:
         """Send it a stanza that is not worth keeping when its session ends: presence, an answer, a push.
@@ -118,7 +122,8 @@ ClientListener = Callable[[Client], None]
 class Domain:
     """What the parts of the service share.
 
-    Parts register here: features and items for service discovery, answers to requests, listeners for the life of clients.
+    Parts register here: features and items for service discovery, answers to requests, listeners for the life of
+    clients.
 
     Args:
         broker: the core.
@@ -128,6 +133,7 @@ class Domain:
     Attributes:
         jid: of the domain.
         accounts: rosters and block lists.
+        delivery: puts stanzas into queues.
         clients: bound streams by full JID.
         features: what disco#info names, by place.
         items: ``(JID, name)`` that disco#items of the domain names.
@@ -146,6 +152,7 @@ class Domain:
         self.settings = settings
         self.jid = JID("", settings.domain, "")
         self.accounts = Accounts(broker.node, account_exists)
+        self.delivery = Delivery(broker, durable=settings.sm_durable is not Durable.NO)
         self.clients: dict[str, Client] = {}
         self.features: dict[str, set[str]] = {AT_DOMAIN: set(), AT_ACCOUNT: set()}
         self.items: list[tuple[str, str]] = []
@@ -178,20 +185,26 @@ class Domain:
         """Whether the address is of this domain (its services have domains of their own)."""
         return jid.domain == self.settings.domain
 
+    def bound(self, session: Session, account: Account) -> Client:
+        """A session of the core is a client from now on."""
+        jid = JID(session.name.subject, self.settings.domain, stream_of(session).resource)
+        client = self.clients[jid.full] = Client(self, session, jid, account)
+        return client
+
+    def client_of(self, session: Session) -> Client | None:
+        """The client that a session is."""
+        resource = stream_of(session).resource
+        client = self.clients.get(f"{session.name.subject}@{self.settings.domain}/{resource}")
+        return client if client is not None and client.session is session else None
+
     def clients_of(self, local: str) -> list[Client]:
         """The bound streams of an account."""
         subject = self.node.subjects.get(local)
         if subject is None:
             return []
-        clients = self.clients
-        found: list[Client] = []
-        for session in subject.sessions.values():
-            if session.kind == XMPP:
-                client = clients.get(f"{local}@{self.settings.domain}/{session.dispatch.stream.resource}")
-                if client is not None and client.session is session:
-                    found.append(client)
-        return found
+        clients = [self.client_of(session) for session in subject.sessions.values() if session.kind == XMPP]
+        return [client for client in clients if client is not None]
 
     def send(self, session: Session, data: bytes, replaces: str = "") -> None:
         """See :meth:`Client.send`."""
-        raise NotImplementedError
+        self.delivery.send(session, data, replaces)

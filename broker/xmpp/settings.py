@@ -8,6 +8,8 @@ from enum import StrEnum
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer, size
 from broker.config.options import declare
 from broker.config.properties import Properties
+from broker.core.queues import QueueLimits
+from broker.model.qos import Overflow
 
 
 class Durable(StrEnum):
@@ -64,7 +66,7 @@ IDLE = declare(
     "idle.c2s",
     integer(-1),
     360,
-    "Seconds without a byte from a client until it is disconnected; asked for a sign of life at half of them; -1 never.",
+    "Seconds of silence until a client is disconnected; at half of them it is asked for a sign of life; -1 never.",
 )
 IDLE_PING = declare("idle.c2s.ping", BOOLEAN, True, "Ask an idle client for a sign of life at half of idle.c2s.")
 MAX_STANZA = declare("xmpp.maxStanza", size(10_000), 1 << 20, "Longest stanza.")
@@ -72,6 +74,16 @@ MAX_STANZA_BEFORE_LOGIN = declare(
     "xmpp.maxStanzaBeforeLogin", size(1_000), 10 << 10, "Longest stanza before the login."
 )
 BIND_TIMEOUT = declare("xmpp.loginTimeout", integer(1, 300), 60, "Seconds until a connection must be bound.")
+
+STANZA_IDS = declare("xmpp.stanzaIds", BOOLEAN, True, "Give every stored message an id (XEP-0359).")
+
+QUEUE_ENTRIES = declare(
+    "xmpp.queue.maxEntries",
+    integer(1),
+    100_000,
+    "Stanzas that may wait for one client; above 1000 on disk. Their sender is told when there are more.",
+)
+QUEUE_BYTES = declare("xmpp.queue.maxBytes", size(1), 1 << 30, "The same in bytes.")
 
 SM_ENABLED = declare("sm.enabled", BOOLEAN, True, "Offer stream management (XEP-0198).")
 SM_BUFFER = declare(f"{_PREFIX}.buffer", BOOLEAN, True, "Keep stanzas until the client has acknowledged them.")
@@ -117,6 +129,7 @@ class XmppSettings:
     """The properties above, read. Times in seconds."""
 
     domain: str
+    tls: TlsPolicy
     anonymous: bool
     plain_without_tls: bool
     idle: int
@@ -124,6 +137,8 @@ class XmppSettings:
     max_stanza: int
     max_stanza_before_login: int
     bind_timeout: int
+    stanza_ids: bool
+    queue: QueueLimits
     sm_enabled: bool
     sm_resume: bool
     sm_window: int
@@ -154,7 +169,8 @@ def settings_of(properties: Properties) -> XmppSettings:
     if SM_BACKEND.get(properties) is Backend.MEMORY:
         durable = Durable.NO
     return XmppSettings(
-        domain=DOMAIN.get(properties),
+        domain=DOMAIN.get(properties).strip().lower(),
+        tls=TLS.get(properties),
         anonymous=ANONYMOUS.get(properties),
         plain_without_tls=PLAIN_WITHOUT_TLS.get(properties),
         idle=IDLE.get(properties),
@@ -162,6 +178,12 @@ def settings_of(properties: Properties) -> XmppSettings:
         max_stanza=MAX_STANZA.get(properties),
         max_stanza_before_login=MAX_STANZA_BEFORE_LOGIN.get(properties),
         bind_timeout=BIND_TIMEOUT.get(properties),
+        stanza_ids=STANZA_IDS.get(properties),
+        queue=QueueLimits(
+            entries=QUEUE_ENTRIES.get(properties),
+            bytes=QUEUE_BYTES.get(properties),
+            overflow=Overflow.EXCEPTION,
+        ),
         sm_enabled=SM_ENABLED.get(properties),
         sm_resume=SM_RESUME.get(properties) and SM_BUFFER.get(properties),
         sm_window=UNLIMITED_WINDOW if buffer == "infinity" else integer(1).parse(buffer),

@@ -1,0 +1,127 @@
+"""Stanzas as messages of the core: what is queued for a stream, and how it is written to it (design D9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from broker.core.message import Envelope, Message
+from broker.core.queues import Entry, Fanout
+from broker.core.sessions import Plan, Session
+from broker.core.subjects import Subject
+from broker.model.key import PTP_SUBSCRIPTION, Key
+from broker.model.qos import Destination, PublishQos
+from broker.model.records import DELAYED, EPHEMERAL, FOR_SUBJECT
+from broker.xmlio import write_key, write_publish_qos
+from broker.xmpp.native import STANZA_MIME
+
+if TYPE_CHECKING:
+    from broker.core.broker import Broker
+    from broker.core.stream_dispatch import StreamDispatch
+
+STANZA_KEY = Key("__xmpp", mime=STANZA_MIME)
+_KEY_XML = write_key(STANZA_KEY)
+_DURABLE = b"durable"
+_TRANSIENT = b"transient"
+
+
+class Delivery:
+    """Puts stanzas into queues.
+
+    Args:
+        broker: the core.
+        durable: messages survive a crash.
+    """
+
+    def __init__(self, broker: Broker, *, durable: bool) -> None:
+        self._node = broker.node
+        self._registry = broker.registry
+        self._durable = durable
+        qos = PublishQos(life_time=0, sender=broker.node.name.absolute)
+        self._ephemeral = Envelope(STANZA_KEY, qos, _KEY_XML, write_publish_qos(qos))
+
+    def message(self, sender: Session, to: str, data: bytes, *, keep: bool) -> Message:
+        """A message of a client.
+
+        Args:
+            sender: its session.
+            to: localpart of the receiver.
+            data: the stanza as it goes out.
+            keep: it is worth surviving a crash.
+        """
+        mark = _DURABLE if keep and self._durable else _TRANSIENT
+        known = (to.encode(), mark)
+        plan = sender.plans.get(known)
+        if plan is None:
+            plan = Plan(self._envelope(sender, to, mark is _DURABLE), None)
+            sender.remember(known, plan)
+        return Message(self._node.ids.next(), plan.envelope, data)
+
+    def send(self, session: Session, data: bytes, replaces: str = "") -> bool:
+        """Queue a stanza that is of no use to anybody else.
+
+        Args:
+            session: that it is for.
+            data: the stanza.
+            replaces: key of an earlier one that this makes superfluous while the client is away.
+
+        Returns:
+            ``False`` where there are too many of them already, or the session has ended.
+        """
+        dispatch: StreamDispatch = session.dispatch  # type: ignore[assignment]
+        if session.ended:
+            return False
+        return dispatch.put_ephemeral(Message(self._node.ids.next(), self._ephemeral, data), replaces)
+
+    def put(self, message: Message, sessions: Iterable[Session], *, shared: bool, keep: bool) -> int:
+        """Queue a message for sessions.
+
+        Args:
+            message: to queue.
+            sessions: that get it.
+            shared: it is for the subject rather than for one session: another one gets it if none of these can.
+            keep: it goes back to the subject if they can not; else it is dropped with them.
+
+        Returns:
+            How many had room for it.
+        """
+        durable = message.envelope.persistent
+        taking = [session for session in sessions if not session.queue.is_full]
+        fanout = Fanout(len(taking)) if shared and len(taking) > 1 else None
+        flags = FOR_SUBJECT if keep else EPHEMERAL
+        for session in taking:
+            if durable and not session.stored:
+                self._registry.keep(session)
+            session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
+            if not session.dispatch.awake:
+                session.dispatch.wake()
+        return len(taking)
+
+    def put_offline(self, message: Message, subject: Subject) -> bool:
+        """Let a message wait for a subject; ``False`` where too many wait already."""
+        if subject.queue.is_full:
+            return False
+        durable = message.envelope.persistent
+        if durable:
+            self._node.keep_subject(subject)
+        subject.queue.put(message, "", DELAYED, durable)
+        return True
+
+    def encoder(self, convert: Callable[[Entry], bytes]) -> Callable[[Entry], bytes]:
+        """What writes entries to a stream.
+
+        Args:
+            convert: makes a stanza of what is none.
+        """
+
+        def encode(entry: Entry) -> bytes:
+            message = entry.message
+            return message.content if message.envelope.key.mime == STANZA_MIME else convert(entry)
+
+        return encode
+
+    def _envelope(self, sender: Session, to: str, durable: bool) -> Envelope:
+        destination = Destination(f"client/{to}")
+        qos = PublishQos(destinations=(destination,), subscribable=False, persistent=durable)
+        received = self._node.received_qos(qos, sender.name.absolute)
+        return Envelope(STANZA_KEY, received, _KEY_XML, write_publish_qos(qos))

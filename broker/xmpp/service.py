@@ -1,0 +1,185 @@
+"""The XMPP service: its parts wired together, and the life of its clients in the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
+
+from broker.core.queues import Entry
+from broker.core.sessions import XMPP, Session
+from broker.core.stream_dispatch import StreamDispatch
+from broker.core.stream_state import StreamLimits
+from broker.model.records import DocumentRecord
+from broker.wire.xmpp import sm
+from broker.wire.xmpp.stanza import delayed
+from broker.xmlio.stanza import Stanza
+from broker.xmpp.domain import Client, Domain
+from broker.xmpp.native import stanza_of
+from broker.xmpp.routing import Router
+from broker.xmpp.settings import Durable, TlsPolicy, XmppSettings
+
+if TYPE_CHECKING:
+    from broker.auth.services import SecurityServices
+    from broker.core.broker import Broker
+
+log = Logger()
+
+STALE_HANDLED = "xmpp.handled"
+"""Kind of the documents that tell how much was handled of streams that can not be resumed any more."""
+
+
+class XmppService:
+    """Serves the clients of one domain, over whatever connections.
+
+    Args:
+        broker: the core, recovered.
+        settings: of the service.
+        security: checks credentials.
+        tls_available: connections can start TLS.
+
+    Attributes:
+        stream_features: what stream features name beside what every stream has.
+    """
+
+    def __init__(
+        self, broker: Broker, settings: XmppSettings, security: SecurityServices, *, tls_available: bool = False
+    ) -> None:
+        self.settings = settings
+        self.security = security
+        self.permits: Any = broker.authorizer.permits
+        self.tls_available = tls_available
+        self.stream_features: list[bytes] = []
+        self.domain = domain = Domain(broker, settings, security.exists)
+        self.router = Router(domain, domain.delivery)
+        self._broker = broker
+        self._purge: Any = None
+        self._delay = partial(_delayed, settings.domain)
+
+    def start(self) -> None:
+        """Stand up the clients of recovered sessions, and see to what the core tells."""
+        broker, settings = self._broker, self.settings
+        limits = StreamLimits(
+            window=settings.sm_window,
+            ephemeral=settings.sm_volatile_max,
+            durable=settings.sm_durable is Durable.YES,
+        )
+        broker.streams.limits = limits
+        broker.streams.queue_limits = settings.queue
+        broker.registry.on_end.append(self._ended)
+        broker.registry.subject_queues.on_undelivered = self._undelivered
+        for session in list(broker.node.sessions.values()):
+            if session.kind == XMPP and not session.ended:
+                self._adopt(session, limits)
+        self._purge_handled()
+
+    def stop(self) -> None:
+        """Let go of what :meth:`start` took."""
+        broker = self._broker
+        if self._ended in broker.registry.on_end:
+            broker.registry.on_end.remove(self._ended)
+        broker.registry.subject_queues.on_undelivered = lambda session, entries: None
+        if self._purge is not None and self._purge.active():
+            self._purge.cancel()
+        self._purge = None
+
+    def tls_required(self, *, loopback: bool) -> bool:
+        """Whether clients must use TLS (``xmpp.tls``).
+
+        Args:
+            loopback: the listener can be reached from this machine only.
+        """
+        policy = self.settings.tls
+        return policy is TlsPolicy.REQUIRED or (policy is TlsPolicy.AUTO and not loopback)
+
+    def prepare(self, client: Client) -> None:
+        """Let the core write to a client."""
+        convert = self._converter(client)
+        client.dispatch.encode = self.domain.delivery.encoder(convert)
+        client.dispatch.delay = self._delay
+
+    async def presence(self, client: Client, stanza: Stanza) -> None:
+        """Take a ``<presence/>`` of a client."""
+
+    def client_state(self, client: Client, *, active: bool) -> None:
+        """The client says whether somebody looks (XEP-0352)."""
+        client.active = active
+
+    async def stale_handled(self, user: str, id: str) -> int | None:
+        """How many stanzas were handled of a stream that can not be resumed any more (XEP-0198 §5).
+
+        Args:
+            user: who asks.
+            id: of the stream.
+        """
+        if not self.settings.sm_stale_h:
+            return None
+        for record in await self._broker.node.store.read_documents(user, STALE_HANDLED):
+            if record.name == id and record.expires > self._broker.node.now():
+                return int(record.data)
+        return None
+
+    def _converter(self, client: Client) -> Callable[[Entry], bytes]:
+        domain = self.settings.domain
+        return lambda entry: stanza_of(entry.message, domain, client.jid)
+
+    def _adopt(self, session: Session, limits: StreamLimits) -> None:
+        dispatch = session.dispatch
+        assert isinstance(dispatch, StreamDispatch)
+        dispatch.limits = limits
+        if self.settings.queue is not None:
+            session.queue.limits = self.settings.queue
+        local = session.name.subject
+        client = self.domain.bound(session, self.domain.accounts.unlisted(local))
+        loading = ensureDeferred(self._recover(client))
+        loading.addErrback(lambda failure: log.failure("{jid} is not recovered well", failure, jid=client.full))
+
+    async def _recover(self, client: Client) -> None:
+        await self.domain.accounts.reload(client.account)
+        for listener in self.domain.on_recovered:
+            listener(client)
+
+    def _ended(self, session: Session) -> None:
+        if session.kind != XMPP:
+            return
+        client = self.domain.client_of(session)
+        if client is None:
+            return
+        self._keep_handled(client)
+        for listener in self.domain.on_ended:
+            try:
+                listener(client)
+            except Exception:  # noqa: BLE001 - it is logged, and the others must be told all the same
+                log.failure("{jid}: its end could not be told to all", jid=client.full)
+        if self.domain.clients.get(client.full) is client:
+            del self.domain.clients[client.full]
+
+    def _keep_handled(self, client: Client) -> None:
+        """Remember what had arrived of a stream that was not resumed in time (I8)."""
+        settings, dispatch = self.settings, client.dispatch
+        if not (settings.sm_stale_h and dispatch.stream.resumable and dispatch.expired):
+            return
+        node = self._broker.node
+        expires = node.now() + settings.sm_stale_h_life * 1000
+        data = str(dispatch.handled % sm.MODULUS).encode()
+        node.store.put_document(
+            DocumentRecord(client.jid.local, STALE_HANDLED, client.session.secret_id, data, expires)
+        )
+
+    def _purge_handled(self) -> None:
+        node = self._broker.node
+        self._purge = None
+        if self.settings.sm_stale_h and self.settings.sm_stale_h_interval > 0:
+            node.store.purge_documents(node.now())
+            self._purge = node.later(self.settings.sm_stale_h_interval * 1000, self._purge_handled)
+
+    def _undelivered(self, session: Session, entries: list[Entry]) -> None:
+        if session.kind == XMPP:
+            self.router.undelivered(session, entries)
+
+
+def _delayed(domain: str, stanza: bytes, stamp: int) -> bytes:
+    return delayed(stanza, domain, stamp)

@@ -1,0 +1,299 @@
+"""An XMPP service without sockets, disk or real time, and clients that speak bytes to it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from broker.auth.scram import Mechanism, make_verifier
+from broker.config.properties import Properties
+from broker.core.settings import Settings
+from broker.errors import BrokerError, Code
+from broker.model.connect import Credentials
+from broker.store.memory import MemoryStore
+from broker.wire.xmpp import ns
+from broker.xmlio.stanza import Stanza, StreamEnd, StreamStart
+from broker.xmlio.stream import Event, StreamReader
+from broker.xmlio.tree import Tree
+from broker.xmpp.c2s import ClientStream
+from broker.xmpp.service import XmppService
+from broker.xmpp.settings import XmppSettings, settings_of
+from tests.core.world import DEFAULTS
+from tests.core.world import World as CoreWorld
+
+DOMAIN = "localhost"
+PASSWORD = "secret"
+HEADER = (
+    f"<?xml version='1.0'?><stream:stream to='{DOMAIN}' version='1.0' xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}'>"
+).encode()
+
+
+def settings(**changes: Any) -> XmppSettings:
+    """The defaults, for a loopback listener without TLS, with changes."""
+    return replace(settings_of(Properties()), **{"plain_without_tls": True, **changes})
+
+
+class FakeSecurity:
+    """Accounts with the password ``secret``."""
+
+    def __init__(self, users: Sequence[str]) -> None:
+        self.users = set(users)
+        self.failures: list[tuple[str, str]] = []
+        self.blocked: set[str] = set()
+
+    async def admit(self, host: str) -> None:
+        """Refuse hosts that are blocked."""
+        if host in self.blocked:
+            raise BrokerError(Code.USER_ACCESS_DENIED, "too many failed logins")
+
+    def failed(self, user: str, host: str) -> None:
+        """Note a failure."""
+        self.failures.append((user, host))
+
+    async def authenticate(self, credentials: Credentials, host: str) -> None:
+        """Check a password."""
+        if credentials.user not in self.users or credentials.password != PASSWORD:
+            self.failed(credentials.user, host)
+            raise BrokerError(Code.USER_ACCESS_DENIED, "wrong")
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is such an account."""
+        return name in self.users
+
+    async def scram(self, mechanism: str, name: str) -> tuple[bytes, bytes, bytes, int]:
+        """The verifier of an account."""
+        password = PASSWORD if name in self.users else "nobody's"
+        return make_verifier(Mechanism(mechanism), password, iterations=4096, salt=b"0123456789abcdef").auth_information
+
+
+class FakeTransport:
+    """A connection that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.secure = False
+        self.data = b""
+        self.closed = ""
+        self.held: set[str] = set()
+        self.starting_tls = False
+        self.is_logged_in = False
+        self.bindings: dict[str, bytes] = {}
+        self.certificate: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        if not self.closed:
+            self.data += data
+
+    def start_tls(self) -> None:
+        """The test does the handshake."""
+        self.starting_tls = True
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = self.closed or "closed"
+
+    def abort(self) -> None:
+        """Remember it."""
+        self.closed = self.closed or "aborted"
+
+    def hold(self, reason: str) -> None:
+        """Remember why."""
+        self.held.add(reason)
+
+    def release(self, reason: str) -> None:
+        """Forget why."""
+        self.held.discard(reason)
+
+    def logged_in(self) -> None:
+        """Remember it."""
+        self.is_logged_in = True
+
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """As the test says."""
+        return self.bindings
+
+    def client_certificate(self) -> Sequence[str]:
+        """As the test says."""
+        return self.certificate
+
+
+class Peer:
+    """A client's end of a connection."""
+
+    def __init__(self, world: World, *, host: str = "127.0.0.1", loopback: bool = True) -> None:
+        self.world = world
+        self.transport = FakeTransport()
+        self.stream = ClientStream(world.service, self.transport, host, loopback=loopback)
+        self.stream.connected()
+        self.id = ""
+        self.jid = ""
+        self.h = 0
+        self._restart()
+
+    def _restart(self) -> None:
+        self._reader = StreamReader(1 << 24, stepwise=False)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has closed the connection."""
+        return bool(self.transport.closed)
+
+    def send(self, data: str | bytes) -> None:
+        """Send bytes, and let the server work."""
+        self.stream.received(data.encode() if isinstance(data, str) else data)
+        self.world.turn()
+
+    def events(self) -> list[Event]:
+        """What has come since the last time."""
+        data, self.transport.data = self.transport.data, b""
+        events = self._reader.feed(data)
+        assert self._reader.error is None, (self._reader.error, data)
+        self.h += sum(
+            isinstance(event, Stanza) and event.namespace == ns.CLIENT and event.name in ("message", "presence", "iq")
+            for event in events
+        )
+        return events
+
+    def take(self) -> list[Tree]:
+        """The elements that have come since the last time."""
+        return [event.tree() for event in self.events() if isinstance(event, Stanza)]
+
+    def one(self) -> Tree:
+        """The only element that has come since the last time."""
+        (tree,) = self.take()
+        return tree
+
+    def names(self) -> list[str]:
+        """Names of the elements that have come, and ``/`` for the end of the stream."""
+        return [
+            "/" if isinstance(event, StreamEnd) else "stream" if isinstance(event, StreamStart) else event.name
+            for event in self.events()
+        ]
+
+    def bodies(self) -> list[str]:
+        """Bodies of the messages that have come since the last time."""
+        return [tree.text_of(ns.CLIENT, "body") for tree in self.take() if tree.name == "message"]
+
+    def open(self) -> list[Tree]:
+        """Send the stream header; returns the features."""
+        self._restart()
+        self.send(HEADER)
+        return self.take()
+
+    def login(self, user: str) -> None:
+        """Log in with PLAIN."""
+        self.open()
+        token = base64.b64encode(f"\0{user}\0{PASSWORD}".encode()).decode()
+        self.send(f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{token}</auth>")
+        assert self.names() == ["success"]
+        self.open()
+
+    def bind(self, resource: str = "") -> str:
+        """Bind a resource; returns the full JID."""
+        wanted = f"<resource>{resource}</resource>" if resource else ""
+        self.send(f"<iq type='set' id='bind'><bind xmlns='{ns.BIND}'>{wanted}</bind></iq>")
+        bound = self.one().find(ns.BIND, "bind")
+        assert bound is not None
+        self.jid = bound.text_of(ns.BIND, "jid")
+        return self.jid
+
+    def enable(self, *, resume: bool = True, more: str = "") -> Tree:
+        """Turn stream management on; returns the answer."""
+        wish = " resume='true'" if resume else ""
+        self.send(f"<enable xmlns='{ns.SM}'{wish}{more}/>")
+        answer = self.one()
+        self.id = answer.attributes.get("id", "")
+        self.h = 0
+        return answer
+
+    def resume(self, id: str, h: int) -> list[Tree]:
+        """Resume a stream; returns what came."""
+        self.send(f"<resume xmlns='{ns.SM}' previd='{id}' h='{h}'/>")
+        before = h
+        trees = self.take()
+        self.h = before + sum(tree.namespace == ns.CLIENT for tree in trees)
+        self.id = id
+        return trees
+
+    def ack(self, h: int | None = None) -> None:
+        """Tell how many stanzas have come."""
+        self.send(f"<a xmlns='{ns.SM}' h='{self.h if h is None else h}'/>")
+
+    def count(self) -> int:
+        """Ask how many stanzas the server has handled."""
+        self.send(f"<r xmlns='{ns.SM}'/>")
+        answers = [tree for tree in self.take() if tree.name == "a"]
+        return int(answers[-1].attributes["h"])
+
+    def cut(self) -> None:
+        """The network goes."""
+        self.stream.lost("the connection was cut")
+        self.transport.closed = "cut"
+        self.world.turn()
+
+
+class World(CoreWorld):
+    """A core with an XMPP service.
+
+    Args:
+        xmpp: settings of the service.
+        users: that have accounts.
+        core: settings of the core.
+        clock: to go on with after a crash.
+        store: to go on with after a crash.
+    """
+
+    def __init__(
+        self,
+        xmpp: XmppSettings | None = None,
+        users: Sequence[str] = ("joe", "jack", "mary"),
+        core: Settings = DEFAULTS,
+        clock: Any = None,
+        store: MemoryStore | None = None,
+    ) -> None:
+        super().__init__(core, clock, store)
+        self.users = users
+        self.xmpp = xmpp or settings()
+        self.security = FakeSecurity(users)
+        self.service = XmppService(self.broker, self.xmpp, self.security, tls_available=True)  # type: ignore[arg-type]
+        self.service.start()
+        self.turn()
+
+    def peer(self, **options: Any) -> Peer:
+        """A new connection."""
+        return Peer(self, **options)
+
+    def bind(self, jid: str, *, presence: str | None = "<presence/>", sm: bool = False) -> Peer:
+        """A bound client, available unless ``presence`` is ``None``.
+
+        Args:
+            jid: e.g. ``joe@localhost/x``.
+            presence: that it sends.
+            sm: turn stream management on.
+        """
+        bare, _, resource = jid.partition("/")
+        peer = self.peer()
+        peer.login(bare.partition("@")[0])
+        peer.bind(resource)
+        if sm:
+            assert peer.enable().name == "enabled"
+        if presence is not None:
+            peer.send(presence)
+            peer.take()
+        return peer
+
+    def crash(self, *, committed: bool = True) -> World:  # type: ignore[override]
+        """A new broker on what the store has (``kill -9`` and a restart)."""
+        if committed:
+            self.store.commit()
+        self.store.crash()
+        for call in list(self.clock.getDelayedCalls()):
+            call.cancel()
+        store = MemoryStore(self.clock)
+        store.tables = self.store.tables
+        return World(self.xmpp, self.users, self.settings, self.clock, store)
+
+
+__all__ = ["DOMAIN", "HEADER", "PASSWORD", "Peer", "World", "settings"]
