@@ -86,6 +86,12 @@ class Application(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         return ensureDeferred(self._end())
 
+    @property
+    def security(self) -> Security:
+        """What logins and requests are checked with, from run level 2 on."""
+        assert self._security is not None
+        return self._security
+
     async def change_run_level(self, level: int) -> None:
         """Go to another run level; ports are open at level 9 only.
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
-from twisted.logger import Logger
 
 from broker.core.broker import Broker
+from broker.net.admission import Admission
 from broker.net.callback import CallbackDialer
 from broker.net.connection import Limits
 from broker.net.native import NativeServer
-
-log = Logger()
 
 
 class NativeFactory(Factory):
@@ -45,38 +42,25 @@ class NativeFactory(Factory):
         self.compress = compress
         self.run_level = run_level
         self.connections: set[NativeServer] = set()
-        self._waiting: Counter[str] = Counter()
-        self._anonymous: dict[NativeServer, str] = {}
+        self._admission = Admission(limits.max_connections, limits.max_pending_logins)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection, or ``None`` where there are too many already."""
         host: str = getattr(addr, "host", "")
-        if (
-            len(self.connections) >= self.limits.max_connections
-            or self._waiting[host] >= self.limits.max_pending_logins
-        ):
-            log.warn("{host}: refused: too many connections", host=host)
-            return None
-        return NativeServer(self, host)
+        return NativeServer(self, host) if self._admission.admits(host) else None
 
     def opened(self, connection: NativeServer) -> None:
         """A connection is there and has not logged in yet."""
         self.connections.add(connection)
-        host = connection.host
-        self._anonymous[connection] = host
-        self._waiting[host] += 1
+        self._admission.opened(connection, connection.host)
 
     def logged_in(self, connection: NativeServer) -> None:
         """A connection has logged in."""
-        host = self._anonymous.pop(connection, None)
-        if host is not None:
-            self._waiting[host] -= 1
-            if not self._waiting[host]:
-                del self._waiting[host]
+        self._admission.logged_in(connection)
 
     def closed(self, connection: NativeServer) -> None:
         """A connection is gone."""
-        self.logged_in(connection)
+        self._admission.closed(connection)
         self.connections.discard(connection)
 
     def close_all(self) -> None:

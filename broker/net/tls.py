@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from OpenSSL import SSL, crypto
@@ -11,7 +12,12 @@ from broker.errors import BrokerError, Code
 
 
 def server_context(
-    certificate: Path, private_key: Path | None = None, client_ca: Path | None = None
+    certificate: Path,
+    private_key: Path | None = None,
+    client_ca: Path | None = None,
+    *,
+    require_client: bool = True,
+    protocols: Sequence[bytes] = (),
 ) -> CertificateOptions:
     """TLS for a listener.
 
@@ -19,6 +25,8 @@ def server_context(
         certificate: PEM file with the certificate, then its chain.
         private_key: PEM file with the key; by default it stands in the certificate's file.
         client_ca: PEM file of authorities; where given, clients must show a certificate of one of them.
+        require_client: ``False`` lets clients do without one.
+        protocols: to agree on by ALPN (RFC 7301).
 
     Raises:
         BrokerError: ``resource.configuration.sslSocket``, naming the file and what is wrong with it.
@@ -34,9 +42,12 @@ def server_context(
             certificate=chain[0],
             extraCertChain=chain[1:],
             trustRoot=trust,
+            acceptableProtocols=list(protocols) or None,
             raiseMinimumTo=TLSVersion.TLSv1_2,
         )
-        options.getContext()
+        context = options.getContext()
+        if trust is not None and not require_client:
+            context.set_verify(SSL.VERIFY_PEER, lambda _connection, _certificate, _error, _depth, valid: bool(valid))
     except (SSL.Error, ValueError) as error:
         raise _unusable(certificate, f"certificate and key do not go together: {error}") from error
     return options

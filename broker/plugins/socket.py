@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.error import CannotListenError
-from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from broker.config.kinds import BOOLEAN, TEXT, Kind, duration, integer, size
-from broker.errors import BrokerError, Code
+from broker.config.kinds import BOOLEAN, TEXT, duration, integer, size
 from broker.net.callback import CallbackDialer
 from broker.net.connection import Limits
 from broker.net.listener import NativeFactory
 from broker.net.tls import server_context
+from broker.plugins.ports import Attributes, Ports
 from broker.ports import IPlugin
-
-log = Logger()
-T = TypeVar("T")
 
 ZLIB_STREAM = "zlib:stream"
 
@@ -56,9 +50,10 @@ class SocketPlugin:
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context
         self._id = plugin_id
-        self._attributes = attributes
+        self._attributes = Attributes(plugin_id, attributes)
+        self._get = self._attributes.get
+        self._ports = Ports(plugin_id, context)
         self._factory: NativeFactory | None = None
-        self._port: Any = None
         self._tls: Any = None
 
     async def start(self) -> None:
@@ -78,7 +73,7 @@ class SocketPlugin:
         )
         compress = self._get("compress/type", TEXT, "").strip()
         if compress not in ("", ZLIB_STREAM):
-            raise self._error(f"compress/type '{compress}' is not supported, only '{ZLIB_STREAM}' is")
+            raise self._attributes.error(f"compress/type '{compress}' is not supported, only '{ZLIB_STREAM}' is")
         if self._get("SSL", BOOLEAN, False):
             self._tls = self._server_context()
         self._get("port", integer(0, 65535), 7607)
@@ -101,29 +96,15 @@ class SocketPlugin:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
         host = self._get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
-        # A port that the system chose is kept when the run level goes down and up again, so that clients come back.
-        number = self._context.chosen_ports.get(self._id) or self._get("port", integer(0, 65535), 7607)
-        backlog = self._get("backlog", integer(1), 50)
-        reactor = self._context.reactor
         factory: Any = self._factory
         if self._tls is not None:
-            factory = TLSMemoryBIOFactory(self._tls, False, factory, reactor)
-        endpoint: Any = (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, number, backlog, host)
-        try:
-            self._port = await endpoint.listen(factory)
-        except CannotListenError as error:
-            raise BrokerError(
-                Code.RESOURCE_CONFIGURATION_ADDRESS,
-                f"plugin {self._id} can not listen on {host}:{number}: {error.socketError}",
-            ) from error
-
-        self._context.chosen_ports[self._id] = self._port.getHost().port
+            factory = TLSMemoryBIOFactory(self._tls, False, factory, self._context.reactor)
+        backlog = self._get("backlog", integer(1), 50)
+        await self._ports.listen(self._id, host, self._get("port", integer(0, 65535), 7607), backlog, factory)
 
     async def unlisten(self) -> None:
         """Close the port and all its connections."""
-        port, self._port = self._port, None
-        if port is not None:
-            await port.stopListening()
+        await self._ports.close()
         if self._factory is not None:
             self._factory.close_all()
 
@@ -134,26 +115,11 @@ class SocketPlugin:
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening port."""
-        if self._port is None:
-            return ()
-        address = self._port.getHost()
-        return ((self._id, address.host, address.port),)
+        return self._ports.addresses()
 
     def _server_context(self) -> Any:
         certificate = self._get("certificate", TEXT, "")
         if not certificate:
-            raise self._error("SSL needs the attribute certificate, a PEM file")
+            raise self._attributes.error("SSL needs the attribute certificate, a PEM file")
         key, authorities = self._get("privateKey", TEXT, ""), self._get("clientCertificates", TEXT, "")
         return server_context(Path(certificate), Path(key) if key else None, Path(authorities) if authorities else None)
-
-    def _get(self, name: str, kind: Kind[T], default: T) -> T:
-        text = self._attributes.get(name)
-        if text is None:
-            return default
-        try:
-            return kind.parse(text)
-        except ValueError as error:
-            raise self._error(f"{name}='{text}': {error}") from error
-
-    def _error(self, reason: str) -> BrokerError:
-        return BrokerError(Code.RESOURCE_CONFIGURATION, f"plugin {self._id}: {reason}")

@@ -323,7 +323,9 @@ def test_whatever_sessions_do_nothing_of_them_is_left(seed: int) -> None:
     sweeper.erase(key="<key queryType='XPATH'>//key</key>")
     sweeper.erase("__sys__deadMessage")
     for subject in list(world.node.subjects.values()):
-        world.run(world.broker.registry.subject_queues.drop_transient(subject, BrokerError(Code.USER_NOT_CONNECTED, "over")))
+        world.run(
+            world.broker.registry.subject_queues.drop_transient(subject, BrokerError(Code.USER_NOT_CONNECTED, "over"))
+        )
     sweeper.disconnect()
     world.store.commit()
     assert not world.node.sessions

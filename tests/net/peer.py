@@ -93,8 +93,7 @@ class Listener:
         node = self.world.node
         return not (
             self.factory.connections
-            or self.factory._waiting
-            or self.factory._anonymous
+            or self.factory._admission.strangers
             or node.sessions
             or node.subjects
             or node.queues

@@ -17,6 +17,7 @@ from typing import Self
 
 READY = re.compile(r"^ready: run level (?P<level>\d+) \((?P<name>\w+)\)(?P<ports>.*)$", re.MULTILINE)
 PORT = re.compile(r", (?P<name>[^,]+) \[?(?P<host>[^ ,\]]+)\]?:(?P<port>\d+)(?=,|$)")
+ANY_PORTS = {"plugin/socket/port": "0", "plugin/xmpp/port": "0", "plugin/xmpp/directTlsPort": "0"}
 POLL = 0.02
 """Seconds between two looks at a process."""
 
@@ -82,7 +83,7 @@ class BrokerProcess:
         timeout: float = 30.0,
     ) -> None:
         self.data = data
-        self.settings = {"plugin/socket/port": "0"} if settings is None else dict(settings)
+        self.settings = {**ANY_PORTS, **(settings or {})}
         self.arguments = list(arguments)
         self.launch = [command("broker"), "run"] if launch is None else list(launch)
         self.timeout = timeout
@@ -211,7 +212,7 @@ class BrokerProcess:
         )
 
     def _set_arguments(self) -> Iterable[str]:
-        taken = {f"plugin/{name.lower()}/port": str(port) for name, (_, port) in self.ports.items()}
+        taken = {_port_property(name): str(port) for name, (_, port) in self.ports.items()}
         for key, value in self.settings.items():
             yield from ("--set", f"{key}={taken.get(key, value)}")
 
@@ -226,3 +227,8 @@ class BrokerProcess:
         with contextlib.suppress(ProcessLookupError):  # nothing is left
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _port_property(name: str) -> str:
+    plugin = name.lower().removesuffix("-tls")
+    return f"plugin/{plugin}/{'directTlsPort' if name.endswith('-TLS') else 'port'}"

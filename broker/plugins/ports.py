@@ -1,0 +1,109 @@
+"""What plugins that listen have in common: attributes, and ports that open when the broker is up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.error import CannotListenError
+
+from broker.config.kinds import Kind
+from broker.errors import BrokerError, Code
+
+T = TypeVar("T")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what listens on an address can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Ports:
+    """The open ports of one plugin.
+
+    Args:
+        plugin_id: for error texts.
+        context: the application.
+    """
+
+    def __init__(self, plugin_id: str, context: Any) -> None:
+        self._plugin_id = plugin_id
+        self._context = context
+        self._open: dict[str, Any] = {}
+
+    async def listen(self, name: str, host: str, number: int, backlog: int, factory: Any) -> None:
+        """Open a port.
+
+        Args:
+            name: of the port, as the ready line has it.
+            host: address to listen on.
+            number: of the port; 0 for any free one, which is kept when the run level goes down and up again.
+            backlog: connections that may wait to be accepted.
+            factory: makes the connections.
+
+        Raises:
+            BrokerError: ``resource.configuration.address`` where that is not possible.
+        """
+        reactor = self._context.reactor
+        number = self._context.chosen_ports.get(name) or number
+        endpoint: Any = (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, number, backlog, host)
+        try:
+            port = self._open[name] = await endpoint.listen(factory)
+        except CannotListenError as error:
+            raise BrokerError(
+                Code.RESOURCE_CONFIGURATION_ADDRESS,
+                f"plugin {self._plugin_id} can not listen on {host}:{number}: {error.socketError}",
+            ) from error
+        self._context.chosen_ports[name] = port.getHost().port
+
+    async def close(self) -> None:
+        """Close all of them."""
+        ports, self._open = self._open, {}
+        for port in ports.values():
+            await port.stopListening()
+
+    def addresses(self) -> Sequence[tuple[str, str, int]]:
+        """``(name, host, port)`` of those that are open."""
+        found: list[tuple[str, str, int]] = []
+        for name, port in self._open.items():
+            address = port.getHost()
+            found.append((name, address.host, address.port))
+        return found
+
+
+class Attributes:
+    """A plugin's attributes, read by kind.
+
+    Args:
+        plugin_id: for error texts.
+        texts: of the plugin file.
+    """
+
+    def __init__(self, plugin_id: str, texts: dict[str, str]) -> None:
+        self._plugin_id = plugin_id
+        self._texts = texts
+
+    def get(self, name: str, kind: Kind[T], default: T) -> T:
+        """The value of an attribute.
+
+        Raises:
+            BrokerError: ``resource.configuration`` where it can not be one.
+        """
+        text = self._texts.get(name)
+        if text is None:
+            return default
+        try:
+            return kind.parse(text)
+        except ValueError as error:
+            raise self.error(f"{name}='{text}': {error}") from error
+
+    def error(self, reason: str) -> BrokerError:
+        """What is wrong with the attributes."""
+        return BrokerError(Code.RESOURCE_CONFIGURATION, f"plugin {self._plugin_id}: {reason}")
