@@ -490,7 +490,7 @@ class ClientStream:
         elif stanza.namespace == ns.SM:
             self._management(client, stanza)
         elif stanza.namespace == ns.CSI:
-            self._service.client_state(client, active=stanza.name == "active")
+            self._service.activity.changed(client, active=stanza.name == "active")
         elif stanza.name in _STANZAS:
             self._fail("invalid-namespace", f"stanzas are of the namespace {ns.CLIENT}")
         elif stanza.namespace == ns.STREAM and stanza.name == "error":
@@ -523,7 +523,7 @@ class ClientStream:
             if stanza.name == "iq":
                 await self._service.router.iq(client, stanza)
             else:
-                await self._service.presence(client, stanza)
+                await self._service.presence.received(client, stanza)
         except StanzaError as error:
             self._service.router.refuse(client, stanza, error)
         except BrokerError as error:

@@ -77,7 +77,8 @@ class Client:
             replaces: key of an earlier one that this makes superfluous while the client is away, e.g. presence of the
                 same sender.
         """
-        self.domain.send(self.session, data, replaces)
+        if not self.domain.holds(self, data, replaces):
+            self.domain.send(self.session, data, replaces)
 
     def keep(self) -> None:
         """Have its changed state in the store, where it is to survive a crash (spec xmpp §1.8 I3)."""
@@ -138,6 +139,8 @@ class Domain:
         features: what disco#info names, by place.
         items: ``(JID, name)`` that disco#items of the domain names.
         iqs: services by place, then by (type, namespace, name) of the request.
+        blocks: whether an account blocks a JID (XEP-0191).
+        holds: whether a stanza is held back from a client that nobody looks at (XEP-0352).
         on_bound: called when a client is bound.
         on_recovered: called when a client's session comes back from the store; nobody may be told anything (I7).
         on_resumed: called when a client goes on over a new connection.
@@ -157,6 +160,8 @@ class Domain:
         self.features: dict[str, set[str]] = {AT_DOMAIN: set(), AT_ACCOUNT: set()}
         self.items: list[tuple[str, str]] = []
         self.iqs: dict[str, dict[tuple[str, str, str], IqService]] = {AT_DOMAIN: {}, AT_ACCOUNT: {}}
+        self.blocks: Callable[[Account, JID], bool] = lambda account, jid: False
+        self.holds: Callable[[Client, bytes, str], bool] = lambda client, data, replaces: False
         self.on_bound: list[ClientListener] = []
         self.on_recovered: list[ClientListener] = []
         self.on_resumed: list[ClientListener] = []

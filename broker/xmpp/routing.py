@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
@@ -21,9 +20,6 @@ from broker.xmlio.tree import Tree, parse_tree
 from broker.xmpp.delivery import Delivery
 from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, IqService
 
-if TYPE_CHECKING:
-    from broker.xmpp.accounts import Account
-
 log = Logger()
 
 MESSAGE_TYPES = frozenset({"normal", "chat", "groupchat", "headline", "error"})
@@ -34,7 +30,7 @@ _STORE = (ns.HINTS, "store")
 _STANZA_ID = ns.STABLE_ID.encode()
 _MESSAGE_END = b"</message>"
 
-Copies = Callable[[Client | None, Stanza, bytes, JID, list[Session]], None]
+Copies = Callable[[Client, Stanza, bytes, JID, list[Session]], None]
 
 
 class Router:
@@ -47,8 +43,6 @@ class Router:
     Attributes:
         on_message: called with every message of a chat that was delivered: sender, the stanza, its bytes, the receiver
             and the sessions that got it (XEP-0280).
-        blocks: whether an account blocks a JID (XEP-0191).
-        blocked_by_sender: refuses what a client sends to a JID that it blocks.
     """
 
     def __init__(self, domain: Domain, delivery: Delivery) -> None:
@@ -58,7 +52,6 @@ class Router:
         self._local = domain.settings.domain
         self._stanza_ids = domain.settings.stanza_ids
         self.on_message: Copies | None = None
-        self.blocks: Callable[[Account, JID], bool] = lambda account, jid: False
 
     def message(self, client: Client, stanza: Stanza) -> None:
         """Route a ``<message/>``; it is queued when this returns.
@@ -70,7 +63,7 @@ class Router:
         attributes = stanza.attributes
         type = attributes.get("type", "normal")
         to = client.jid.to_bare() if "to" not in attributes else address(attributes["to"])
-        if client.account.blocked and self.blocks(client.account, to):
+        if client.account.blocked and self._domain.blocks(client.account, to):
             raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=_BLOCKED)
         if to.domain != self._local:
             raise self._elsewhere(to)
@@ -80,7 +73,7 @@ class Router:
         subject = self._node.subjects.get(to.local)
         if account is None:
             raise Unloaded(to.local)
-        if account.blocked and self.blocks(account, client.jid):
+        if account.blocked and self._domain.blocks(account, client.jid):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         if type not in MESSAGE_TYPES:
             type = "normal"
@@ -110,7 +103,7 @@ class Router:
         if asks and len(children) != 1:
             raise StanzaError(Condition.BAD_REQUEST, "a request has exactly one child element")
         to = client.jid.to_bare() if not attributes.get("to") else address(attributes["to"])
-        if client.account.blocked and self.blocks(client.account, to):
+        if client.account.blocked and self._domain.blocks(client.account, to):
             if asks:
                 raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=_BLOCKED)
             return
@@ -202,7 +195,7 @@ class Router:
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         found = self._domain.clients.get(to.full)
-        if found is not None and found.account.blocked and self.blocks(found.account, client.jid):
+        if found is not None and found.account.blocked and self._domain.blocks(found.account, client.jid):
             found = None
         if found is not None and self._delivery.send(found.session, route(stanza, client.full)):
             return

@@ -14,13 +14,22 @@ from broker.core.sessions import XMPP, Session
 from broker.core.stream_dispatch import StreamDispatch
 from broker.core.stream_state import StreamLimits
 from broker.model.records import DocumentRecord
-from broker.wire.xmpp import sm
+from broker.wire.xmpp import ns, sm
 from broker.wire.xmpp.stanza import delayed
-from broker.xmlio.stanza import Stanza
-from broker.xmpp.domain import Client, Domain
+from broker.xmpp.activity import Activity
+from broker.xmpp.blocking import Blocking
+from broker.xmpp.carbons import Carbons
+from broker.xmpp.disco import Disco
+from broker.xmpp.domain import AT_DOMAIN, Client, Domain
+from broker.xmpp.last import LastSeen
 from broker.xmpp.native import stanza_of
+from broker.xmpp.presence import Presence
+from broker.xmpp.roster import Roster
 from broker.xmpp.routing import Router
 from broker.xmpp.settings import Durable, TlsPolicy, XmppSettings
+from broker.xmpp.software import Software
+from broker.xmpp.storage import Storage
+from broker.xmpp.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from broker.auth.services import SecurityServices
@@ -42,6 +51,10 @@ class XmppService:
         tls_available: connections can start TLS.
 
     Attributes:
+        activity: takes what clients say of their own activity.
+        disco: tells what there is.
+        presence: takes presence of clients.
+        router: takes their messages and requests.
         stream_features: what stream features name beside what every stream has.
     """
 
@@ -55,6 +68,18 @@ class XmppService:
         self.stream_features: list[bytes] = []
         self.domain = domain = Domain(broker, settings, security.exists)
         self.router = Router(domain, domain.delivery)
+        roster = Roster(domain)
+        self.presence = Presence(domain, Subscriptions(domain, roster), LastSeen(domain))
+        blocking = Blocking(domain)
+        blocking.show = self.presence.show
+        self.activity = Activity(domain)
+        domain.holds = self.activity.hold
+        Carbons(domain, self.router)
+        Software(domain)
+        Storage(domain)
+        self.disco = Disco(domain)
+        for feature in (ns.STABLE_ID, ns.OFFLINE):
+            domain.add_feature(feature, AT_DOMAIN)
         self._broker = broker
         self._purge: Any = None
         self._delay = partial(_delayed, settings.domain)
@@ -100,13 +125,6 @@ class XmppService:
         convert = self._converter(client)
         client.dispatch.encode = self.domain.delivery.encoder(convert)
         client.dispatch.delay = self._delay
-
-    async def presence(self, client: Client, stanza: Stanza) -> None:
-        """Take a ``<presence/>`` of a client."""
-
-    def client_state(self, client: Client, *, active: bool) -> None:
-        """The client says whether somebody looks (XEP-0352)."""
-        client.active = active
 
     async def stale_handled(self, user: str, id: str) -> int | None:
         """How many stanzas were handled of a stream that can not be resumed any more (XEP-0198 §5).

@@ -77,6 +77,10 @@ BIND_TIMEOUT = declare("xmpp.loginTimeout", integer(1, 300), 60, "Seconds until 
 
 STANZA_IDS = declare("xmpp.stanzaIds", BOOLEAN, True, "Give every stored message an id (XEP-0359).")
 
+MAX_CONTACTS = declare("xmpp.roster.maxContacts", integer(1), 5000, "Contacts of one account.")
+MAX_STORED = declare("xmpp.storage.maxSize", size(1000), 64 << 10, "Longest vCard or private element of an account.")
+MAX_PRIVATE = declare("xmpp.storage.maxElements", integer(1), 100, "Private elements of one account (XEP-0049).")
+MAX_BLOCKED = declare("xmpp.blocking.maxEntries", integer(1), 1000, "Addresses that one account may block.")
 QUEUE_ENTRIES = declare(
     "xmpp.queue.maxEntries",
     integer(1),
@@ -138,6 +142,10 @@ class XmppSettings:
     max_stanza_before_login: int
     bind_timeout: int
     stanza_ids: bool
+    max_contacts: int
+    max_stored: int
+    max_private: int
+    max_blocked: int
     queue: QueueLimits
     sm_enabled: bool
     sm_resume: bool
@@ -178,6 +186,10 @@ def settings_of(properties: Properties) -> XmppSettings:
         max_stanza=MAX_STANZA.get(properties),
         max_stanza_before_login=MAX_STANZA_BEFORE_LOGIN.get(properties),
         bind_timeout=BIND_TIMEOUT.get(properties),
+        max_contacts=MAX_CONTACTS.get(properties),
+        max_stored=MAX_STORED.get(properties),
+        max_private=MAX_PRIVATE.get(properties),
+        max_blocked=MAX_BLOCKED.get(properties),
         stanza_ids=STANZA_IDS.get(properties),
         queue=QueueLimits(
             entries=QUEUE_ENTRIES.get(properties),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
+from broker.xmlio.stanza import START_TAG, Stanza
 from broker.xmlio.tree import write_attributes
 from broker.xmlio.write import escape, escape_attribute
 
@@ -142,6 +142,15 @@ def _stanza(name: str, type: str, id: str, from_: str, to: str, children: bytes)
     else:
         parts.append(b"/>")
     return b"".join(parts)
+
+
+def standalone(data: bytes) -> bytes:
+    """A stanza as it can stand in an element of another namespace (XEP-0297)."""
+    tag = START_TAG.match(data)
+    if tag is not None and b" xmlns=" in tag[0]:
+        return data
+    name = data.partition(b" ")[0].rstrip(b"/>")
+    return b"%b xmlns='%b'%b" % (name, ns.CLIENT.encode(), data[len(name) :])
 
 
 def time_stamp(milliseconds: int) -> str:

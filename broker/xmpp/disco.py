@@ -1,0 +1,113 @@
+"""Service discovery (XEP-0030)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from broker.wire.xmpp import ns
+from broker.wire.xmpp.errors import Condition, StanzaError
+from broker.wire.xmpp.stanza import element
+from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Domain, Iq
+from broker.xmpp.subscriptions import sees
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a place is.
+
+    Args:
+        category: e.g. ``server``.
+        type: e.g. ``im``.
+        name: for people.
+    """
+
+    category: str
+    type: str
+    name: str
+
+    def to_bytes(self) -> bytes:
+        """The ``<identity/>``."""
+        return element("identity", attributes={"category": self.category, "type": self.type, "name": self.name})
+
+
+NodeService = Callable[[Iq, str], Awaitable[bytes]]
+"""Answers for a node with the content of the ``<query/>``."""
+
+
+class Disco:
+    """Answers what a place is, what it can do, and what it has.
+
+    Args:
+        domain: the service; its features and items are told.
+
+    Attributes:
+        identities: by place.
+        info: services for disco#info of nodes, by place.
+        contents: services for disco#items of a place itself and its nodes, by place.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self.identities: dict[str, Identity] = {
+            AT_DOMAIN: Identity("server", "im", "broker"),
+            AT_ACCOUNT: Identity("account", "registered", ""),
+        }
+        self.info: dict[str, NodeService] = {}
+        self.contents: dict[str, NodeService] = {}
+        self.add(AT_DOMAIN)
+        self.add(AT_ACCOUNT)
+
+    def add(self, place: str) -> None:
+        """Answer at a place; its identity is in :attr:`identities`."""
+        self._domain.serve("get", ns.DISCO_INFO, "query", self._info, place)
+        self._domain.serve("get", ns.DISCO_ITEMS, "query", self._items, place)
+        self._domain.add_feature(ns.DISCO_INFO, place)
+        self._domain.add_feature(ns.DISCO_ITEMS, place)
+
+    async def _info(self, request: Iq) -> bytes | None:
+        place = self._place(request)
+        node = request.payload.attributes.get("node", "")
+        if place == AT_ACCOUNT:
+            await self._check_visible(request)
+        if not node:
+            return element("query", ns.DISCO_INFO, content=self.features(place))
+        service = self.info.get(place)
+        if service is None:
+            raise StanzaError(Condition.ITEM_NOT_FOUND)
+        return element("query", ns.DISCO_INFO, {"node": node}, await service(request, node))
+
+    async def _items(self, request: Iq) -> bytes | None:
+        place = self._place(request)
+        node = request.payload.attributes.get("node", "")
+        service = self.contents.get(place)
+        if service is not None:
+            return element("query", ns.DISCO_ITEMS, {"node": node or None}, await service(request, node))
+        if node:
+            raise StanzaError(Condition.ITEM_NOT_FOUND)
+        if place == AT_DOMAIN:
+            items = [(jid, name) for jid, name in self._domain.items]
+        else:
+            await self._check_visible(request)
+            clients = self._domain.clients_of(request.to.local)
+            items = [(client.full, "") for client in clients if client.stream.available]
+        content = b"".join(element("item", attributes={"jid": jid, "name": name or None}) for jid, name in items)
+        return element("query", ns.DISCO_ITEMS, content=content)
+
+    def features(self, place: str) -> bytes:
+        """Identity and features of a place."""
+        names = sorted(self._domain.features.get(place, ()))
+        return self.identities[place].to_bytes() + b"".join(
+            element("feature", attributes={"var": each}) for each in names
+        )
+
+    def _place(self, request: Iq) -> str:
+        if not self._domain.is_local(request.to):
+            return request.to.domain
+        return AT_ACCOUNT if request.to.local else AT_DOMAIN
+
+    async def _check_visible(self, request: Iq) -> None:
+        """Strangers do not learn who has an account (XEP-0030 §8)."""
+        account = await self._domain.accounts.load(request.to.local)
+        if account is None or not (request.is_own or sees(account.roster.get(request.client.bare))):
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
