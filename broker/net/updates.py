@@ -13,6 +13,7 @@ from broker.model.qos import RouteNode, UpdateQos
 from broker.model.records import INITIAL, NO_CONTENT, NO_META
 from broker.wire.frames import Unit, encode_unit
 from broker.xmlio import UpdateTemplate, subscription_element, write_get_qos, write_key
+from broker.xmpp.native import STANZA_MIME, content_of
 
 ENCODING = "native"
 INITIAL_ENCODING = "native initial"
@@ -53,7 +54,12 @@ def encode_entries(entries: Sequence[Entry], queued: int, now: int) -> bytes:
             message.remaining_life(now),
         )
         key = write_key(replace(envelope.key, meta=b"")) if flags & NO_META else envelope.key_xml
-        content = b"" if flags & NO_CONTENT else message.content
+        content = message.content
+        if envelope.key.mime == STANZA_MIME:
+            content, mime = content_of(content)
+            key = write_key(replace(envelope.key, mime=mime))
+        if flags & NO_CONTENT:
+            content = b""
         pieces.append(b"%b\0%b\0%d\0" % (qos, key, len(content)))
         pieces.append(content)
     return b"".join(pieces)

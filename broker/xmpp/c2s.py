@@ -94,6 +94,7 @@ class ClientStream:
         self._unread_size = 0
         self._client: Client | None = None
         self._policy = sm.AckPolicy()
+        self._opened = 0.0
         self._heard = 0.0
         self._probed = False
         self._asked = 0.0
@@ -107,7 +108,7 @@ class ClientStream:
 
     def connected(self) -> None:
         """The connection is there; a direct TLS connection has finished its handshake."""
-        self._heard = self._clock.seconds()
+        self._opened = self._heard = self._clock.seconds()
         self._timer = self._clock.callLater(HEADER_TIMEOUT, self._header_overdue)
 
     def secured(self) -> None:
@@ -444,19 +445,14 @@ class ClientStream:
         except sm.TooHigh as error:
             self._fail("undefined-condition", str(error), sm.handled_count_too_high(error))
             return
-        client = self._domain.client_of(session)
-        if self._closed or client is None:
-            session.dispatch.start_polling()
-            return
+        epoch = session.epoch
         await self._committed()
-        if session.ended:  # by an administrator, meanwhile
-            self._fail("conflict", "the session has ended")
+        client = self._domain.client_of(session)
+        if client is None or session.ended or session.epoch != epoch:  # the last one to resume has it (I5)
+            self._fail("conflict", "another connection has resumed the stream")
             return
-        if self._closed or session.dispatch.outbound is not None:
-            if session.dispatch.outbound is None:
-                session.dispatch.start_polling()
-            elif not self._closed:
-                self._fail("conflict", "another connection has resumed the stream")
+        if self._closed:
+            session.dispatch.start_polling()
             return
         self._take(client)
         client.active = True
@@ -668,8 +664,8 @@ class ClientStream:
         if not self._header_sent:
             self._fail("connection-timeout", "no stream header in time")
         else:
-            rest = max(self._settings.bind_timeout - HEADER_TIMEOUT, 1)
-            self._timer = self._clock.callLater(rest, self._login_overdue)
+            rest = self._opened + self._settings.bind_timeout - self._clock.seconds()
+            self._timer = self._clock.callLater(max(rest, 0), self._login_overdue)
 
     def _login_overdue(self) -> None:
         self._timer = None
