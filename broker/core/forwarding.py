@@ -136,6 +136,7 @@ class NodeSessions:
     async def release(self, session: Session) -> None:
         """End it if nothing is subscribed any more."""
         if not session.subscriptions:
+            session.dispatch.pump()  # what its subscriptions have selected goes on
             await self._registry.end(session, BrokerError(Code.USER_NOT_CONNECTED, "its last subscription ended"))
 
     def make_dispatch(self, session: Session) -> Dispatch:

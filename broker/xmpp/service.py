@@ -13,6 +13,7 @@ from broker.core.queues import Entry
 from broker.core.sessions import XMPP, Session
 from broker.core.stream_dispatch import StreamDispatch
 from broker.core.stream_state import StreamLimits
+from broker.model.qos import STATE_OK
 from broker.model.records import DocumentRecord
 from broker.wire.xmpp import ns, sm
 from broker.wire.xmpp.stanza import delayed
@@ -24,6 +25,7 @@ from broker.xmpp.domain import AT_DOMAIN, Client, Domain
 from broker.xmpp.last import LastSeen
 from broker.xmpp.native import stanza_of
 from broker.xmpp.presence import Presence
+from broker.xmpp.pubsub.service import PubSub
 from broker.xmpp.roster import Roster
 from broker.xmpp.routing import Router
 from broker.xmpp.settings import Durable, TlsPolicy, XmppSettings
@@ -53,6 +55,7 @@ class XmppService:
     Attributes:
         activity: takes what clients say of their own activity.
         disco: tells what there is.
+        pubsub: serves nodes.
         presence: takes presence of clients.
         router: takes their messages and requests.
         stream_features: what stream features name beside what every stream has.
@@ -78,6 +81,7 @@ class XmppService:
         Software(domain)
         Storage(domain)
         self.disco = Disco(domain)
+        self.pubsub = PubSub(domain, self.disco)
         for feature in (ns.STABLE_ID, ns.OFFLINE):
             domain.add_feature(feature, AT_DOMAIN)
         self._broker = broker
@@ -141,8 +145,14 @@ class XmppService:
         return None
 
     def _converter(self, client: Client) -> Callable[[Entry], bytes]:
-        domain = self.settings.domain
-        return lambda entry: stanza_of(entry.message, domain, client.jid)
+        domain, pubsub, to = self.settings.domain, self.pubsub, client.jid
+
+        def convert(entry: Entry) -> bytes:
+            message = entry.message
+            addressed = message.is_ptp and message.qos.state == STATE_OK  # the news of an erasure is for subscribers
+            return stanza_of(message, domain, to) if addressed else pubsub.event(entry, to)
+
+        return convert
 
     def _adopt(self, session: Session, limits: StreamLimits) -> None:
         dispatch = session.dispatch

@@ -81,6 +81,7 @@ MAX_CONTACTS = declare("xmpp.roster.maxContacts", integer(1), 5000, "Contacts of
 MAX_STORED = declare("xmpp.storage.maxSize", size(1000), 64 << 10, "Longest vCard or private element of an account.")
 MAX_PRIVATE = declare("xmpp.storage.maxElements", integer(1), 100, "Private elements of one account (XEP-0049).")
 MAX_BLOCKED = declare("xmpp.blocking.maxEntries", integer(1), 1000, "Addresses that one account may block.")
+MAX_ITEMS = declare("xmpp.pubsub.maxItems", integer(0), 10_000, "Items that a pub/sub node may keep.")
 QUEUE_ENTRIES = declare(
     "xmpp.queue.maxEntries",
     integer(1),
@@ -146,6 +147,7 @@ class XmppSettings:
     max_stored: int
     max_private: int
     max_blocked: int
+    max_items: int
     queue: QueueLimits
     sm_enabled: bool
     sm_resume: bool
@@ -190,6 +192,7 @@ def settings_of(properties: Properties) -> XmppSettings:
         max_stored=MAX_STORED.get(properties),
         max_private=MAX_PRIVATE.get(properties),
         max_blocked=MAX_BLOCKED.get(properties),
+        max_items=MAX_ITEMS.get(properties),
         stanza_ids=STANZA_IDS.get(properties),
         queue=QueueLimits(
             entries=QUEUE_ENTRIES.get(properties),

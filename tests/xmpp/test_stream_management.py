@@ -445,8 +445,7 @@ class TestResumption:
         world.turn()
         data = peer.transport.data
         positions = [
-            data.index(each)
-            for each in (b"<stream:stream", b"<stream:features", b"<success", b"<bind", b"<resumed")
+            data.index(each) for each in (b"<stream:stream", b"<stream:features", b"<success", b"<bind", b"<resumed")
         ]
         assert positions == sorted(positions)
         assert data.count(b"<stream:stream") == 2
@@ -784,7 +783,9 @@ class TestCrash:
 
     def test_i3_presence_and_carbons_are_as_they_were(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
-        jack.send(f"<iq type='set' id='1'><enable xmlns='{ns.CARBONS}'/></iq><presence><priority>-1</priority></presence>")
+        jack.send(
+            f"<iq type='set' id='1'><enable xmlns='{ns.CARBONS}'/></iq><presence><priority>-1</priority></presence>"
+        )
         again = quiet.crash()
         new = logged_in(again)
         new.resume(jack.id, jack.h)

@@ -247,7 +247,9 @@ class TestBind:
         assert new.jid == "joe@localhost/x"
         assert len(world.service.domain.clients) == 1
 
-    @pytest.mark.parametrize("stanza", ["<message to='joe@localhost'/>", "<presence/>", "<iq type='get' id='1'><x/></iq>"])
+    @pytest.mark.parametrize(
+        "stanza", ["<message to='joe@localhost'/>", "<presence/>", "<iq type='get' id='1'><x/></iq>"]
+    )
     def test_stanzas_before_the_bind_end_the_stream(self, world: World, stanza: str) -> None:
         # RFC 6120 §7.1
         peer = world.peer()

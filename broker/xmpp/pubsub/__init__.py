@@ -1,0 +1,1 @@
+"""Topics of the core as publish-subscribe nodes (XEP-0060)."""
