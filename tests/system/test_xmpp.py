@@ -1,0 +1,220 @@
+"""XMPP as a stranger meets it: slixmpp in its own process against the broker in its own."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.client import BlockingClient, ConnectOptions, PublishOptions
+from tests.system.launcher import BrokerProcess
+
+pytest.importorskip("slixmpp")
+pytestmark = pytest.mark.system
+
+SCRIPT = Path(__file__).with_name("slixmpp_client.py")
+PATIENCE = 20.0
+
+
+class Slixmpp:
+    """One slixmpp process."""
+
+    def __init__(self, broker: BrokerProcess, jid: str) -> None:
+        host, port = broker.address("XMPP")
+        certificate = broker.data / "selfsigned.pem"
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), jid, "secret", str(certificate), host, str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.bodies: list[str] = []
+        self.log: list[dict[str, Any]] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._events.put(json.loads(line))
+
+    def expect(self, event: str, patience: float = PATIENCE) -> dict[str, Any]:
+        """Wait for an event; messages that come before it are kept."""
+        while True:
+            try:
+                found = self._events.get(timeout=patience)
+            except queue.Empty:
+                raise AssertionError(f"no {event} in {patience} s, but {self.log[-10:]}") from None
+            self.log.append(found)
+            if found["event"] == "message":
+                self.bodies.append(found["body"])
+            if found["event"] == event:
+                return found
+
+    def do(self, what: str, **values: str) -> None:
+        """Have it do something."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": what, **values}) + "\n")
+        self._process.stdin.flush()
+
+    def send(self, to: str, *bodies: str) -> None:
+        """Have it send messages."""
+        for body in bodies:
+            self.do("send", to=to, body=body)
+            self.expect("done")
+
+    def wait_for(self, count: int) -> list[str]:
+        """The bodies that have come, once there are so many."""
+        while len(self.bodies) < count:
+            self.expect("message")
+        return self.bodies
+
+    def settle(self) -> list[str]:
+        """The bodies that have come, after a while in which nothing more did."""
+        while True:
+            try:
+                self.expect("message", 1.0)
+            except AssertionError:
+                return self.bodies
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+
+class Cast:
+    """The broker and its clients."""
+
+    def __init__(self, broker: BrokerProcess) -> None:
+        self.broker = broker
+        self._clients: list[Slixmpp] = []
+
+    def client(self, jid: str) -> Slixmpp:
+        """A client that has logged in."""
+        client = Slixmpp(self.broker, jid)
+        self._clients.append(client)
+        started = client.expect("started")
+        assert started["jid"] == jid
+        assert started["tls"]
+        return client
+
+    def close(self) -> None:
+        """End all of them."""
+        for client in self._clients:
+            client.close()
+
+
+@pytest.fixture
+def cast(tmp_path: Path) -> Iterator[Cast]:
+    with BrokerProcess(tmp_path / "data") as broker:
+        for name in ("joe", "jack"):
+            assert broker.run_command("user", "add", name, "--password-stdin", stdin="secret\n").returncode == 0
+        made = Cast(broker)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def test_clients_log_in_with_tls_and_scram_and_talk(cast: Cast) -> None:
+    joe, jack = cast.client("joe@localhost/x"), cast.client("jack@localhost/y")
+    joe.send("jack@localhost", "hello")
+    assert jack.wait_for(1) == ["hello"]
+    jack.send("joe@localhost/x", "hello to you")
+    assert joe.wait_for(1) == ["hello to you"]
+
+
+def test_they_see_each_other_come_and_go(cast: Cast) -> None:
+    joe, jack = cast.client("joe@localhost/x"), cast.client("jack@localhost/y")
+    joe.do("subscribe presence", to="jack@localhost")
+    assert joe.expect("presence")["who"].startswith("jack@localhost")
+    jack.do("leave")
+    assert joe.expect("gone")["who"].startswith("jack@localhost")
+
+
+def test_a_message_waits_for_who_is_offline_also_over_a_crash(cast: Cast) -> None:
+    joe = cast.client("joe@localhost/x")
+    joe.send("jack@localhost", "1", "2")
+    joe.settle()
+    cast.broker.kill()
+    cast.broker.start()
+    jack = cast.client("jack@localhost/y")
+    assert jack.wait_for(2) == ["1", "2"]
+    assert all(event["delayed"] for event in jack.log if event["event"] == "message")
+
+
+def test_a_cut_connection_loses_nothing_and_doubles_nothing(cast: Cast) -> None:
+    joe, jack = cast.client("joe@localhost/x"), cast.client("jack@localhost/y")
+    joe.send("jack@localhost/y", "1")
+    jack.wait_for(1)
+    jack.do("cut")
+    jack.expect("lost")
+    joe.send("jack@localhost/y", "2", "3")
+    jack.do("come back")
+    jack.expect("resumed")
+    joe.send("jack@localhost/y", "4")
+    assert jack.wait_for(4) == ["1", "2", "3", "4"]
+    assert jack.settle() == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("rounds", [1, 4])
+def test_neither_does_a_killed_broker(cast: Cast, rounds: int) -> None:
+    joe, jack = cast.client("joe@localhost/x"), cast.client("jack@localhost/y")
+    sent: list[str] = []
+
+    def send(count: int) -> None:
+        bodies = [str(len(sent) + i) for i in range(count)]
+        sent.extend(bodies)
+        joe.send("jack@localhost/y", *bodies)
+
+    for _ in range(rounds):
+        send(5)
+        jack.wait_for(len(sent))
+        jack.do("cut")
+        jack.expect("lost")
+        send(3)
+        cast.broker.kill()
+        cast.broker.start()
+        joe.expect("resumed")
+        send(3)
+        jack.do("come back")
+        jack.expect("resumed")
+        send(3)
+        jack.wait_for(len(sent))
+    assert jack.settle() == sent
+
+
+def test_a_native_client_and_an_xmpp_client_talk(cast: Cast) -> None:
+    jack = cast.client("jack@localhost/y")
+    native = BlockingClient(*cast.broker.address(), ConnectOptions("joe", "secret"))
+    native.connect()
+    try:
+        native.publish("", "from native", PublishOptions(to=("jack",), subscribable=False))
+        assert jack.wait_for(1) == ["from native"]
+        jack.send("joe@localhost", "from XMPP")
+        assert next(native.updates(timeout=5)).text == "from XMPP"
+    finally:
+        native.disconnect()
+
+
+def test_a_topic_is_a_node(cast: Cast) -> None:
+    joe, jack = cast.client("joe@localhost/x"), cast.client("jack@localhost/y")
+    joe.do("create", host="pubsub.localhost", node="news")
+    joe.expect("done")
+    jack.do("subscribe", host="pubsub.localhost", node="news")
+    jack.expect("done")
+    joe.do("publish", host="pubsub.localhost", node="news", text="hello")
+    assert "hello" in jack.expect("event")["payload"]
+    native = BlockingClient(*cast.broker.address(), ConnectOptions("joe", "secret", callbacks=False))
+    native.connect()
+    native.publish("news", "from native")
+    native.disconnect()
+    assert "from native" in jack.expect("event")["payload"]
