@@ -35,7 +35,9 @@ def ok(peer: Peer, type: str, payload: str, namespace: str = ns.PUBSUB) -> Tree 
     return answer.find(namespace, "pubsub")
 
 
-def refused(peer: Peer, type: str, payload: str, condition: str, specific: str = "", namespace: str = ns.PUBSUB) -> None:
+def refused(
+    peer: Peer, type: str, payload: str, condition: str, specific: str = "", namespace: str = ns.PUBSUB
+) -> None:
     """The same, for what must be refused."""
     error = ask(peer, type, payload, namespace).find(ns.CLIENT, "error")
     assert error is not None
@@ -65,11 +67,7 @@ def events(trees: list[Tree]) -> list[Tree]:
 
 def entries(trees: list[Tree]) -> list[str]:
     """Texts of the items that these messages notify of."""
-    return [
-        item.text_of("urn:e", "entry")
-        for items in events(trees)
-        for item in items.find_all(EVENT, "item")
-    ]
+    return [item.text_of("urn:e", "entry") for items in events(trees) for item in items.find_all(EVENT, "item")]
 
 
 def items(peer: Peer, more: str = "", node: str = "news", paging: str = "") -> list[str]:
