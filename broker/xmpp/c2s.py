@@ -114,6 +114,7 @@ class ClientStream:
     def secured(self) -> None:
         """The handshake of STARTTLS has finished."""
         self._busy = False
+        self._timer = self._clock.callLater(HEADER_TIMEOUT, self._header_overdue)
         self._run()
 
     def received(self, data: bytes) -> None:
@@ -314,7 +315,8 @@ class ClientStream:
         self._unread_size = 0
         self._header_sent = self._open = False
         self._login.abort()
-        self._busy = True  # until the handshake is over
+        self._busy = True  # until the handshake is over, which the transport does not wait for too long
+        self._stop_timers()
         self._transport.start_tls()
 
     def _sasl(self, stanza: Stanza) -> None:

@@ -49,7 +49,11 @@ class Client(slixmpp.ClientXMPP):
         """A new session begins."""
         self.send_presence()
         await self.get_roster()
-        tell("started", jid=str(self.boundjid), tls=self.transport.get_extra_info("cipher") is not None)
+        tell("started", jid=str(self.boundjid), tls=self.socket_is_secure())
+
+    def socket_is_secure(self) -> bool:
+        """Whether TLS is on."""
+        return self.transport is not None and self.transport.get_extra_info("cipher") is not None
 
     def received(self, message: Any) -> None:
         """A message has come."""
@@ -73,6 +77,7 @@ class Client(slixmpp.ClientXMPP):
                 self.send_message(mto=command["to"], mbody=command["body"], mtype="chat")
             case "cut":
                 self.away = True
+                assert self.transport is not None
                 self.transport.abort()
             case "come back":
                 self.away = False
@@ -115,4 +120,5 @@ async def main(jid: str, password: str, certificate: str, host: str, port: int) 
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:5], int(sys.argv[5])))  # type: ignore[misc]
+    _, own_jid, own_password, trusted, server, number = sys.argv
+    asyncio.run(main(own_jid, own_password, trusted, server, int(number)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,7 +78,7 @@ class TestGoodStreams:
     def test_any_cut_gives_the_same(self, stanzas: list[bytes], cuts: list[int], stepwise: bool) -> None:
         data = HEADER + b"".join(stanzas) + b"</stream:stream>"
         points = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
-        chunks = [data[a:b] for a, b in zip(points, points[1:], strict=False)]
+        chunks = [data[a:b] for a, b in pairwise(points)]
         events = read(StreamReader(65536, stepwise=stepwise), *chunks)
         assert raws(events) == stanzas
 

@@ -8,6 +8,7 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.wire.xmpp import ns, sm
+from broker.xmlio.tree import Tree
 from broker.xmpp.settings import Durable
 from tests.xmpp.world import HEADER, PASSWORD, Peer, World, settings
 
@@ -38,8 +39,8 @@ def chat(sender: Peer, to: str, *bodies: str) -> None:
         sender.send(f"<message to='{to}' type='chat'><body>{body}</body></message>")
 
 
-def texts(trees: list[object]) -> list[str]:
-    return [tree.text_of(ns.CLIENT, "body") for tree in trees if tree.name == "message"]  # type: ignore[attr-defined]
+def texts(trees: list[Tree]) -> list[str]:
+    return [tree.text_of(ns.CLIENT, "body") for tree in trees if tree.name == "message"]
 
 
 class TestNegotiation:
@@ -257,7 +258,7 @@ class TestRequests:
         world.advance(59)
         assert not jack.closed
         world.advance(2)
-        assert jack.closed
+        assert jack.transport.closed
         new = logged_in(world)
         assert texts(new.resume(jack.id, 0)) == ["1"]
 
@@ -484,7 +485,7 @@ class TestEndOfSessions:
         new = quiet.bind("jack@localhost/z", presence=None)
         new.send("<presence/>")
         messages = [tree for tree in new.take() if tree.name == "message"]
-        assert texts(messages) == ["1", "2", "3"]  # type: ignore[arg-type]
+        assert texts(messages) == ["1", "2", "3"]
         assert all(tree.find(ns.DELAY, "delay") for tree in messages)
 
     def test_the_last_counter_is_told_before_the_end(self, world: World) -> None:
@@ -571,7 +572,7 @@ class TestEndOfSessions:
         new.send("<presence/>")
         trees = new.take()
         assert [tree.attributes["type"] for tree in trees if tree.name == "presence"] == ["subscribe"]
-        assert texts(trees) == ["1"]  # type: ignore[arg-type]
+        assert texts(trees) == ["1"]
 
     def test_33_unavailable_presence_reaches_whom_presence_was_directed_to_at_once(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)

@@ -78,7 +78,7 @@ class TestHeader:
         world.advance(59)
         assert not peer.closed
         world.advance(2)
-        assert peer.closed
+        assert peer.transport.closed
         assert world.timers == 0
 
     def test_a_long_stanza_before_the_login_is_refused(self, world: World) -> None:

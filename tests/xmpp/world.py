@@ -284,7 +284,7 @@ class World(CoreWorld):
             peer.take()
         return peer
 
-    def crash(self, *, committed: bool = True) -> World:  # type: ignore[override]
+    def crash(self, *, committed: bool = True) -> World:
         """A new broker on what the store has (``kill -9`` and a restart)."""
         if committed:
             self.store.commit()
