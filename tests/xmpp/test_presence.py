@@ -1,0 +1,389 @@
+"""Presence, subscriptions, rosters and last activity (RFC 6121 §2–§4; spec xmpp §2.1, §2.2, §2.5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker.wire.xmpp import ns
+from broker.xmlio.tree import Tree
+from tests.xmpp.test_routing import condition, refusal
+from tests.xmpp.world import Peer, World, settings
+
+JACK = "jack@localhost"
+
+
+@pytest.fixture
+def world() -> World:
+    return World(settings(idle=-1))
+
+
+def interested(world: World, jid: str, **options: object) -> Peer:
+    """A client that has asked for its roster."""
+    peer = world.bind(jid, presence=None)
+    peer.send(f"<iq type='get' id='r'><query xmlns='{ns.ROSTER}'/></iq>")
+    peer.take()
+    peer.send(str(options.get("presence", "<presence/>")))
+    peer.take()
+    return peer
+
+
+def roster(peer: Peer) -> dict[str, dict[str, str]]:
+    """The roster, by JID."""
+    peer.take()
+    peer.send(f"<iq type='get' id='r'><query xmlns='{ns.ROSTER}'/></iq>")
+    query = peer.one().find(ns.ROSTER, "query")
+    assert query is not None
+    return {item.attributes["jid"]: item.attributes for item in query.children}
+
+
+def set_item(peer: Peer, item: str) -> Tree:
+    peer.take()
+    peer.send(f"<iq type='set' id='s'><query xmlns='{ns.ROSTER}'>{item}</query></iq>")
+    (answer,) = [tree for tree in peer.take() if tree.attributes.get("id") == "s"]
+    return answer
+
+
+def friends(world: World, one: str = "joe@localhost/x", other: str = "jack@localhost/y") -> tuple[Peer, Peer]:
+    """Two clients that see each other."""
+    joe, jack = interested(world, one), interested(world, other)
+    joe.send(f"<presence type='subscribe' to='{other.partition('/')[0]}'/>")
+    jack.send(f"<presence type='subscribed' to='{one.partition('/')[0]}'/>")
+    jack.send(f"<presence type='subscribe' to='{one.partition('/')[0]}'/>")
+    joe.send(f"<presence type='subscribed' to='{other.partition('/')[0]}'/>")
+    joe.take()
+    jack.take()
+    return joe, jack
+
+
+def presences(peer: Peer) -> list[tuple[str, str]]:
+    """Type and sender of the presence that has come."""
+    return [
+        (tree.attributes.get("type", ""), tree.attributes["from"]) for tree in peer.take() if tree.name == "presence"
+    ]
+
+
+class TestRoster:
+    def test_a_contact_is_added_changed_and_pushed_to_interested_resources(self, world: World) -> None:
+        # RFC 6121 §2.1.6, §2.3
+        one, two = interested(world, "joe@localhost/1"), interested(world, "joe@localhost/2")
+        deaf = world.bind("joe@localhost/3")
+        for peer in (one, two, deaf):
+            peer.take()
+        item = "<item jid='jack@localhost' name='Jack'><group>Friends</group></item>"
+        one.send(f"<iq type='set' id='s'><query xmlns='{ns.ROSTER}'>{item}</query></iq>")
+        assert [tree.attributes["type"] for tree in one.take()] == ["set", "result"]
+        (push,) = two.take()
+        query = push.find(ns.ROSTER, "query")
+        assert query is not None
+        (pushed,) = query.children
+        assert pushed.attributes == {"jid": JACK, "name": "Jack", "subscription": "none"}
+        assert pushed.text_of(ns.ROSTER, "group") == "Friends"
+        assert deaf.take() == []
+
+    def test_it_survives_a_crash(self, world: World) -> None:
+        joe = interested(world, "joe@localhost/1")
+        set_item(joe, "<item jid='jack@localhost' name='Jack'/>")
+        again = world.crash()
+        assert roster(again.bind("joe@localhost/1"))[JACK]["name"] == "Jack"
+
+    @pytest.mark.parametrize(
+        ("item", "expected"),
+        [
+            ("", "bad-request"),
+            ("<item jid='a@localhost'/><item jid='b@localhost'/>", "bad-request"),
+            ("<item/>", "bad-request"),
+            ("<item jid='@@'/>", "jid-malformed"),
+            (f"<item jid='a@localhost' name='{'x' * 2000}'/>", "not-acceptable"),
+            ("<item jid='a@localhost'><group/></item>", "not-acceptable"),
+            ("<item jid='a@localhost'><group>g</group><group>g</group></item>", "bad-request"),
+            ("<item jid='a@localhost' subscription='remove'/>", "item-not-found"),
+        ],
+    )
+    def test_what_is_no_contact_is_refused(self, world: World, item: str, expected: str) -> None:
+        # RFC 6121 §2.3.3, §2.5.3
+        assert condition(set_item(world.bind("joe@localhost/x"), item)) == expected
+
+    def test_nobody_reads_the_roster_of_another(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        assert refusal(joe, f"<iq type='get' id='1' to='{JACK}'><query xmlns='{ns.ROSTER}'/></iq>") == "forbidden"
+
+    def test_there_is_a_limit(self) -> None:
+        world = World(settings(max_contacts=1))
+        joe = world.bind("joe@localhost/x")
+        assert set_item(joe, "<item jid='a@localhost'/>").attributes["type"] == "result"
+        assert condition(set_item(joe, "<item jid='b@localhost'/>")) == "resource-constraint"
+
+    def test_one_that_has_not_changed_is_not_sent_again(self, world: World) -> None:
+        # RFC 6121 §2.6
+        joe = world.bind("joe@localhost/x")
+        joe.send(f"<iq type='get' id='1'><query xmlns='{ns.ROSTER}' ver=''/></iq>")
+        query = joe.one().find(ns.ROSTER, "query")
+        assert query is not None
+        version = query.attributes["ver"]
+        joe.send(f"<iq type='get' id='2'><query xmlns='{ns.ROSTER}' ver='{version}'/></iq>")
+        assert joe.one().children == []
+        set_item(joe, "<item jid='jack@localhost'/>")
+        joe.send(f"<iq type='get' id='3'><query xmlns='{ns.ROSTER}' ver='{version}'/></iq>")
+        assert len(joe.one().children) == 1
+
+    def test_who_is_removed_is_unsubscribed_in_both_directions(self, world: World) -> None:
+        # RFC 6121 §2.5.2
+        joe, jack = friends(world)
+        set_item(joe, "<item jid='jack@localhost' subscription='remove'/>")
+        types = [type for type, _ in presences(jack)]
+        assert "unsubscribe" in types
+        assert "unsubscribed" in types
+        assert "unavailable" in types
+        assert roster(joe) == {}
+        assert roster(jack)["joe@localhost"]["subscription"] == "none"
+
+
+class TestSubscriptions:
+    def test_a_request_is_asked_and_approved(self, world: World) -> None:
+        # RFC 6121 §3.1
+        joe, jack = interested(world, "joe@localhost/x"), interested(world, "jack@localhost/y")
+        joe.send(f"<presence type='subscribe' to='{JACK}'/>")
+        assert presences(jack) == [("subscribe", "joe@localhost")]
+        assert roster(joe)[JACK]["ask"] == "subscribe"
+        assert roster(jack) == {}
+        jack.send("<presence type='subscribed' to='joe@localhost'/>")
+        assert presences(joe) == [("subscribed", JACK), ("", "jack@localhost/y")]
+        assert roster(joe)[JACK]["subscription"] == "to"
+        assert roster(jack)["joe@localhost"]["subscription"] == "from"
+
+    def test_a_request_to_somebody_who_is_away_is_asked_at_each_login_until_it_is_answered(self, world: World) -> None:
+        # RFC 6121 §3.1.3
+        joe = interested(world, "joe@localhost/x")
+        joe.send(f"<presence type='subscribe' to='{JACK}'/>")
+        again = world.crash()
+        for _ in range(2):
+            jack = again.bind("jack@localhost/y", presence=None)
+            jack.send("<presence/>")
+            assert ("subscribe", "joe@localhost") in presences(jack)
+            jack.send("</stream:stream>")
+        jack = again.bind("jack@localhost/y")
+        jack.send("<presence type='unsubscribed' to='joe@localhost'/>")
+        jack.send("</stream:stream>")
+        jack = again.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        assert presences(jack) == []
+        assert roster(again.bind("joe@localhost/x"))[JACK]["subscription"] == "none"
+
+    def test_a_refusal_is_told(self, world: World) -> None:
+        joe, jack = interested(world, "joe@localhost/x"), interested(world, "jack@localhost/y")
+        joe.send(f"<presence type='subscribe' to='{JACK}'/>")
+        jack.send("<presence type='unsubscribed' to='joe@localhost'/>")
+        assert ("unsubscribed", JACK) in presences(joe)
+        assert "ask" not in roster(joe)[JACK]
+
+    def test_who_was_approved_before_need_not_ask(self, world: World) -> None:
+        # RFC 6121 §3.4
+        joe, jack = interested(world, "joe@localhost/x"), interested(world, "jack@localhost/y")
+        jack.send("<presence type='subscribed' to='joe@localhost'/>")
+        assert roster(jack)["joe@localhost"]["approved"] == "true"
+        joe.send(f"<presence type='subscribe' to='{JACK}'/>")
+        assert ("subscribed", JACK) in presences(joe)
+        assert roster(jack)["joe@localhost"]["subscription"] == "from"
+
+    def test_who_takes_back_its_approval_is_gone_for_the_other(self, world: World) -> None:
+        # RFC 6121 §3.2
+        joe, jack = friends(world)
+        jack.send("<presence type='unsubscribed' to='joe@localhost'/>")
+        assert sorted(presences(joe)) == [("unavailable", "jack@localhost/y"), ("unsubscribed", JACK)]
+        assert roster(joe)[JACK]["subscription"] == "from"
+        assert roster(jack)["joe@localhost"]["subscription"] == "to"
+
+    def test_who_does_not_want_to_see_any_more_does_not(self, world: World) -> None:
+        # RFC 6121 §3.3
+        joe, jack = friends(world)
+        joe.send(f"<presence type='unsubscribe' to='{JACK}'/>")
+        assert ("unsubscribe", "joe@localhost") in presences(jack)
+        jack.send("<presence><show>away</show></presence>")
+        assert ("", "jack@localhost/y") not in presences(joe)
+
+    def test_p8_nobody_is_told_who_has_no_account_but_the_answer_is_no(self, world: World) -> None:
+        joe = interested(world, "joe@localhost/x")
+        joe.send("<presence type='subscribe' to='nobody@localhost'/>")
+        assert ("unsubscribed", "nobody@localhost") in presences(joe)
+        assert refusal(joe, "<presence type='subscribe' to='a@elsewhere.example'/>") == "remote-server-not-found"
+
+    @pytest.mark.parametrize("type", ["subscribed", "unsubscribed", "unsubscribe"])
+    def test_answers_that_nobody_asked_for_change_nothing(self, world: World, type: str) -> None:
+        # RFC 6121 Appendix A.3
+        joe, jack = interested(world, "joe@localhost/x"), interested(world, "jack@localhost/y")
+        joe.send(f"<presence type='{type}' to='{JACK}'/>")
+        assert presences(jack) == []
+        assert roster(jack) == {}
+
+
+class TestPresence:
+    def test_p1_available_presence_goes_to_subscribers_and_other_resources(self, world: World) -> None:
+        joe, jack = friends(world)
+        other = interested(world, "jack@localhost/z")
+        joe.take()
+        jack.take()
+        jack.send("<presence><show>away</show><status>lunch</status></presence>")
+        assert presences(joe) == [("", "jack@localhost/y")]
+        (seen,) = other.take()
+        assert seen.text_of(ns.CLIENT, "status") == "lunch"
+        assert seen.attributes == {"from": "jack@localhost/y", "to": "jack@localhost/z"}
+        assert jack.take() == []
+
+    def test_p1_a_new_resource_is_told_who_is_there_once(self, world: World) -> None:
+        joe, _ = friends(world)
+        joe.send("</stream:stream>")
+        again = world.bind("joe@localhost/x", presence=None)
+        again.send("<presence/>")
+        assert presences(again) == [("", "jack@localhost/y")]
+        again.send("<presence><show>away</show></presence>")
+        assert presences(again) == []
+
+    def test_p3_unavailable_presence_goes_to_subscribers_and_directed_targets(self, world: World) -> None:
+        joe, jack = friends(world)
+        mary = world.bind("mary@localhost/m")
+        jack.send("<presence to='mary@localhost/m'/>")
+        assert presences(mary) == [("", "jack@localhost/y")]
+        jack.send("<presence type='unavailable'><status>bye</status></presence>")
+        (gone,) = joe.take()
+        assert gone.text_of(ns.CLIENT, "status") == "bye"
+        assert presences(mary) == [("unavailable", "jack@localhost/y")]
+        jack.send("<presence type='unavailable'/>")
+        assert presences(mary) == presences(joe) == []
+
+    def test_p4_r5_a_lost_connection_is_a_logout_told_once(self, world: World) -> None:
+        joe, jack = friends(world)
+        jack.cut()
+        assert presences(joe) == [("unavailable", "jack@localhost/y")]
+
+    def test_p4_r5_also_who_was_never_available_is_withdrawn_from_its_targets(self, world: World) -> None:
+        mary = world.bind("mary@localhost/m")
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.send("<presence to='mary@localhost/m'/>")
+        mary.take()
+        jack.cut()
+        assert presences(mary) == [("unavailable", "jack@localhost/y")]
+
+    def test_p4_r5_a_replaced_session_does_not_mark_its_successor_offline(self, world: World) -> None:
+        joe, jack = friends(world)
+        new = world.bind("jack@localhost/y")
+        assert presences(joe) == [("unavailable", "jack@localhost/y"), ("", "jack@localhost/y")]
+        jack.cut()
+        assert presences(joe) == []
+        assert not new.closed
+
+    def test_p5_a_detached_session_stays_present_until_its_window_ends(self, world: World) -> None:
+        joe, first = friends(world)
+        first.send("</stream:stream>")
+        jack = world.bind("jack@localhost/y", sm=True)
+        joe.take()
+        jack.cut()
+        world.advance(599)
+        assert presences(joe) == []
+        world.advance(2)
+        assert presences(joe) == [("unavailable", "jack@localhost/y")]
+
+    def test_p6_directed_presence_may_be_withdrawn(self, world: World) -> None:
+        mary, jack = world.bind("mary@localhost/m"), world.bind("jack@localhost/y")
+        jack.send("<presence to='mary@localhost/m'/><presence to='mary@localhost/m' type='unavailable'/>")
+        assert [type for type, _ in presences(mary)] == ["", "unavailable"]
+        jack.cut()
+        assert presences(mary) == []
+
+    def test_p7_a_probe_shows_what_the_prober_may_see(self, world: World) -> None:
+        joe, jack = friends(world)
+        joe.send(f"<presence type='probe' to='{JACK}'/>")
+        assert presences(joe) == [("", "jack@localhost/y")]
+        jack.send("<presence type='unavailable'><status>gone fishing</status></presence>")
+        joe.take()
+        joe.send(f"<presence type='probe' to='{JACK}'/>")
+        (last,) = joe.take()
+        assert (last.attributes["from"], last.attributes["type"]) == (JACK, "unavailable")
+        assert last.text_of(ns.CLIENT, "status") == "gone fishing"
+
+    def test_p7_a_stranger_learns_nothing(self, world: World) -> None:
+        mary = world.bind("mary@localhost/m")
+        world.bind("jack@localhost/y")
+        for jid in (JACK, "nobody@localhost"):
+            mary.send(f"<presence type='probe' to='{jid}'/>")
+            assert presences(mary) == [("unsubscribed", jid)]
+
+    def test_r6_the_last_status_answers_at_the_next_login_also_after_a_crash(self, world: World) -> None:
+        joe, jack = friends(world)
+        jack.send("<presence type='unavailable'><status>gone fishing</status></presence>")
+        joe.take()
+        again = world.crash()
+        joe = again.bind("joe@localhost/x", presence=None)
+        joe.send("<presence/>")
+        again.turn()
+        (last,) = [tree for tree in joe.take() if tree.name == "presence"]
+        assert last.text_of(ns.CLIENT, "status") == "gone fishing"
+
+    @pytest.mark.parametrize("priority", ["128", "-129", "x", ""])
+    def test_a_priority_is_a_small_number(self, world: World, priority: str) -> None:
+        peer = world.bind("joe@localhost/x", presence=None)
+        assert refusal(peer, f"<presence><priority>{priority}</priority></presence>") == "bad-request"
+
+    def test_p9_presence_of_unknown_type_or_without_address_is_refused(self, world: World) -> None:
+        peer = world.bind("joe@localhost/x")
+        assert refusal(peer, f"<presence type='hello' to='{JACK}'/>") == "bad-request"
+        assert refusal(peer, "<presence type='subscribe'/>") == "bad-request"
+
+    def test_presence_that_waits_for_a_detached_client_is_the_newest_only(self, world: World) -> None:
+        # spec xmpp §1.6
+        joe, first = friends(world)
+        first.send("</stream:stream>")
+        jack = world.bind("jack@localhost/y", sm=True)
+        jack.take()
+        jack.cut()
+        for show in ("away", "dnd", "xa"):
+            joe.send(f"<presence><show>{show}</show></presence>")
+        new = world.peer()
+        new.login("jack")
+        (seen,) = [tree for tree in new.resume(jack.id, jack.h) if tree.name == "presence"]
+        assert seen.text_of(ns.CLIENT, "show") == "xa"
+
+
+class TestLastActivity:
+    def ask(self, peer: Peer, to: str) -> Tree:
+        peer.take()
+        peer.send(f"<iq type='get' id='l' to='{to}'><query xmlns='{ns.LAST}'/></iq>")
+        return peer.one()
+
+    def seconds(self, peer: Peer, to: str) -> int:
+        query = self.ask(peer, to).find(ns.LAST, "query")
+        assert query is not None
+        return int(query.attributes["seconds"])
+
+    def test_the_server_tells_how_long_it_runs(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        world.advance(100)
+        assert self.seconds(joe, "localhost") == 100
+
+    def test_r6_a_contact_that_has_left_tells_when_and_why(self, world: World) -> None:
+        joe, jack = friends(world)
+        assert self.seconds(joe, JACK) == 0
+        jack.send("<presence type='unavailable'><status>bye</status></presence>")
+        world.advance(50)
+        query = self.ask(joe, JACK).find(ns.LAST, "query")
+        assert query is not None
+        assert (query.attributes["seconds"], query.text) == ("50", "bye")
+
+    def test_r6_a_lost_connection_counts_too(self, world: World) -> None:
+        joe, jack = friends(world)
+        jack.cut()
+        world.advance(30)
+        assert self.seconds(joe, JACK) == 30
+
+    def test_r6_after_a_crash_it_is_the_last_heartbeat(self, world: World) -> None:
+        friends(world)
+        world.advance(25)
+        again = world.crash()
+        again.advance(95)
+        joe = again.bind("joe@localhost/x")
+        assert 95 <= self.seconds(joe, JACK) <= 105
+
+    def test_strangers_learn_nothing(self, world: World) -> None:
+        mary = world.bind("mary@localhost/m")
+        world.bind("jack@localhost/y")
+        for jid in (JACK, "nobody@localhost"):
+            assert condition(self.ask(mary, jid)) == "forbidden"

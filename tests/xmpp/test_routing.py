@@ -1,0 +1,335 @@
+"""Where messages and requests go (RFC 6120 §10, RFC 6121 §8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from broker.core.queues import QueueLimits
+from broker.core.settings import Settings
+from broker.model.qos import Overflow
+from broker.wire.xmpp import ns
+from broker.xmlio.tree import Tree
+from tests.xmpp.world import Peer, World, settings
+
+
+@pytest.fixture
+def world() -> World:
+    return World(settings(idle=-1))
+
+
+def message(to: str, type: str = "chat", body: str = "hi", more: str = "") -> str:
+    return f"<message to='{to}' type='{type}' id='m1'><body>{body}</body>{more}</message>"
+
+
+def condition(tree: Tree) -> str:
+    """The condition of an error stanza."""
+    error = tree.find(ns.CLIENT, "error")
+    assert error is not None, tree.to_bytes()
+    return next(child.name for child in error.children if child.namespace == ns.STANZAS)
+
+
+def refusal(peer: Peer, stanza: str) -> str:
+    peer.send(stanza)
+    return condition(peer.one())
+
+
+class TestMessagesToAResource:
+    @pytest.mark.parametrize("type", ["normal", "chat", "groupchat", "headline", "error"])
+    def test_one_that_is_there_gets_every_type(self, world: World, type: str) -> None:
+        # RFC 6121 §8.5.3.1
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send(message("jack@localhost/y", type))
+        tree = jack.one()
+        assert tree.attributes == {"from": "joe@localhost/x", "to": "jack@localhost/y", "type": type, "id": "m1"}
+        assert tree.text_of(ns.CLIENT, "body") == "hi"
+
+    def test_also_one_that_is_not_available(self, world: World) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y", presence=None)
+        joe.send(message("jack@localhost/y"))
+        assert jack.bodies() == ["hi"]
+
+    @pytest.mark.parametrize("type", ["normal", "groupchat"])
+    def test_one_that_is_not_there_is_an_error_to_some(self, world: World, type: str) -> None:
+        # RFC 6121 §8.5.3.2.1
+        joe = world.bind("joe@localhost/x")
+        world.bind("jack@localhost/z")
+        assert refusal(joe, message("jack@localhost/y", type)) == "service-unavailable"
+
+    @pytest.mark.parametrize("type", ["headline", "error"])
+    def test_and_nothing_to_others(self, world: World, type: str) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/z")
+        joe.send(message("jack@localhost/y", type))
+        assert joe.take() == jack.take() == []
+
+    def test_a_chat_goes_to_the_account_instead(self, world: World) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/z")
+        joe.send(message("jack@localhost/y"))
+        assert jack.bodies() == ["hi"]
+
+
+class TestMessagesToAnAccount:
+    @pytest.mark.parametrize("type", ["normal", "chat", "headline"])
+    def test_every_available_resource_gets_them(self, world: World, type: str) -> None:
+        # RFC 6121 §8.5.2.1.1
+        joe = world.bind("joe@localhost/x")
+        one, two = world.bind("jack@localhost/1"), world.bind("jack@localhost/2")
+        one.take()
+        joe.send(message("jack@localhost", type))
+        assert one.bodies() == two.bodies() == ["hi"]
+
+    def test_but_not_those_of_negative_priority(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        shy = world.bind("jack@localhost/1", presence="<presence><priority>-1</priority></presence>")
+        other = world.bind("jack@localhost/2")
+        shy.take()
+        joe.send(message("jack@localhost"))
+        assert (shy.bodies(), other.bodies()) == ([], ["hi"])
+
+    def test_groupchat_is_refused(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        world.bind("jack@localhost/1")
+        assert refusal(joe, message("jack@localhost", "groupchat")) == "service-unavailable"
+
+    @pytest.mark.parametrize("type", ["normal", "chat"])
+    def test_without_a_resource_they_wait(self, world: World, type: str) -> None:
+        # RFC 6121 §8.5.2.2.1, XEP-0160
+        joe = world.bind("joe@localhost/x")
+        joe.send(message("jack@localhost", type))
+        assert joe.take() == []
+        world.advance(5)
+        jack = world.bind("jack@localhost/y", presence=None)
+        assert jack.take() == []
+        jack.send("<presence/>")
+        tree = jack.one()
+        delay = tree.find(ns.DELAY, "delay")
+        assert delay is not None
+        assert delay.attributes == {"from": "localhost", "stamp": "1970-01-12T13:46:40.000Z"}
+
+    @pytest.mark.parametrize("type", ["headline", "error"])
+    def test_or_are_dropped(self, world: World, type: str) -> None:
+        joe = world.bind("joe@localhost/x")
+        joe.send(message("jack@localhost", type))
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        assert joe.take() == jack.take() == []
+
+    @pytest.mark.parametrize(
+        "stanza",
+        [
+            "<message to='jack@localhost' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+            "<message to='jack@localhost' type='chat'><x xmlns='urn:x'/><no-store xmlns='urn:xmpp:hints'/></message>",
+        ],
+    )
+    def test_what_is_of_the_moment_is_not_stored(self, world: World, stanza: str) -> None:
+        # XEP-0160 §3, XEP-0334 §4
+        joe = world.bind("joe@localhost/x")
+        joe.send(stanza)
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        assert joe.take() == jack.take() == []
+
+    def test_what_is_not_to_be_stored_and_says_something_is_refused(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        stanza = message("jack@localhost", more="<no-store xmlns='urn:xmpp:hints'/>")
+        assert refusal(joe, stanza) == "service-unavailable"
+
+    def test_a_priority_that_rises_brings_what_waits(self, world: World) -> None:
+        # R8
+        joe = world.bind("joe@localhost/x")
+        jack = world.bind("jack@localhost/y", presence="<presence><priority>-1</priority></presence>")
+        joe.send(message("jack@localhost"))
+        assert jack.take() == []
+        jack.send("<presence><priority>0</priority></presence>")
+        assert jack.bodies() == ["hi"]
+
+    def test_what_waits_comes_before_what_is_new(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        for body in "123":
+            joe.send(message("jack@localhost", body=body))
+        again = world.crash()
+        joe = again.bind("joe@localhost/x")
+        jack = again.bind("jack@localhost/y", presence=None)
+        jack.stream.received(b"<presence/>")
+        joe.stream.received(message("jack@localhost", body="4").encode())
+        again.turn()
+        assert jack.bodies() == ["1", "2", "3", "4"]
+
+    def test_a_full_store_is_told(self) -> None:
+        core = Settings(subject=QueueLimits(entries=2, overflow=Overflow.EXCEPTION))
+        world = World(settings(idle=-1), core=core)
+        joe = world.bind("joe@localhost/x")
+        for _ in range(2):
+            joe.send(message("jack@localhost"))
+        assert refusal(joe, message("jack@localhost")) == "resource-constraint"
+
+    def test_so_is_a_full_queue(self) -> None:
+        queue = QueueLimits(entries=2, overflow=Overflow.EXCEPTION)
+        world = World(settings(idle=-1, sm_window=1, queue=queue))
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y", sm=True)
+        for _ in range(2):
+            joe.send(message("jack@localhost/y"))
+        assert refusal(joe, message("jack@localhost/y")) == "resource-constraint"
+        assert len(jack.bodies()) == 1
+
+
+class TestOtherAddresses:
+    def test_no_address_is_oneself(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        joe.send("<message><body>to me</body></message>")
+        assert joe.bodies() == ["to me"]
+
+    @pytest.mark.parametrize(
+        ("to", "expected"),
+        [
+            ("nobody@localhost", "service-unavailable"),
+            ("localhost", "service-unavailable"),
+            ("joe@elsewhere.example", "remote-server-not-found"),
+            ("pubsub.localhost", "service-unavailable"),
+            ("@@", "jid-malformed"),
+        ],
+    )
+    def test_where_nobody_is_it_is_refused(self, world: World, to: str, expected: str) -> None:
+        joe = world.bind("joe@localhost/x")
+        joe.send(message(to))
+        tree = joe.one()
+        assert condition(tree) == expected
+        assert (tree.attributes["from"], tree.attributes["to"], tree.attributes["id"]) == (to, "joe@localhost/x", "m1")
+
+    def test_an_error_is_never_answered_with_an_error(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        joe.send(message("nobody@localhost", "error"))
+        joe.send("<iq type='result' id='1' to='nobody@localhost/x'/><iq type='error' id='1' to='nobody@localhost/x'/>")
+        assert joe.take() == []
+
+
+class TestStableIds:
+    def test_a_stored_message_has_an_id_of_its_receivers(self, world: World) -> None:
+        # XEP-0359
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send(message("jack@localhost"))
+        mark = jack.one().find(ns.STABLE_ID, "stanza-id")
+        assert mark is not None
+        assert mark.attributes["by"] == "jack@localhost"
+
+    def test_a_forged_one_is_removed_and_others_stay(self, world: World) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        forged = "<stanza-id xmlns='urn:xmpp:sid:0' by='jack@localhost' id='forged'/>"
+        foreign = "<stanza-id xmlns='urn:xmpp:sid:0' by='room@elsewhere' id='foreign'/>"
+        origin = "<origin-id xmlns='urn:xmpp:sid:0' id='origin'/>"
+        joe.send(message("jack@localhost", more=forged + foreign + origin))
+        data = jack.one().to_bytes()
+        assert b"forged" not in data
+        assert b"foreign" in data
+        assert b"origin" in data
+
+    def test_they_can_be_turned_off(self) -> None:
+        world = World(settings(stanza_ids=False))
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send(message("jack@localhost"))
+        assert jack.one().find(ns.STABLE_ID, "stanza-id") is None
+
+
+class TestRequests:
+    def test_one_to_a_resource_and_its_answer_are_passed_on(self, world: World) -> None:
+        # RFC 6121 §8.5.3.1
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send("<iq type='get' id='1' to='jack@localhost/y'><q xmlns='urn:q'/></iq>")
+        assert jack.one().attributes["from"] == "joe@localhost/x"
+        jack.send("<iq type='result' id='1' to='joe@localhost/x'><a xmlns='urn:q'/></iq>")
+        assert joe.one().attributes == {
+            "type": "result",
+            "id": "1",
+            "from": "jack@localhost/y",
+            "to": "joe@localhost/x",
+        }
+
+    @pytest.mark.parametrize(
+        ("request_", "expected"),
+        [
+            ("<iq type='get' id='1' to='jack@localhost/away'><q xmlns='u'/></iq>", "service-unavailable"),
+            ("<iq type='get' id='1' to='jack@localhost'><q xmlns='u'/></iq>", "service-unavailable"),
+            ("<iq type='get' id='1'><q xmlns='u'/></iq>", "service-unavailable"),
+            ("<iq type='set' id='1' to='localhost'><q xmlns='u'/></iq>", "service-unavailable"),
+            ("<iq type='get' id='1' to='elsewhere.example'><q xmlns='u'/></iq>", "remote-server-not-found"),
+            ("<iq type='get' id='1' to='joe@elsewhere.example/x'><q xmlns='u'/></iq>", "remote-server-not-found"),
+            ("<iq type='get' id='1'/>", "bad-request"),
+            ("<iq type='get' id='1'><a xmlns='u'/><b xmlns='u'/></iq>", "bad-request"),
+            ("<iq type='ask' id='1'><a xmlns='u'/></iq>", "bad-request"),
+            ("<iq type='get'><a xmlns='u'/></iq>", "bad-request"),
+            ("<iq type='get' id='1' to='@@'><a xmlns='u'/></iq>", "jid-malformed"),
+        ],
+    )
+    def test_every_request_is_answered(self, world: World, request_: str, expected: str) -> None:
+        # RFC 6120 §8.2.3, §8.3
+        assert refusal(world.bind("joe@localhost/x"), request_) == expected
+
+
+class TestOrder:
+    def test_stanzas_of_all_kinds_keep_their_order(self, world: World) -> None:
+        # RFC 6120 §10.1
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.stream.received(
+            message("jack@localhost/y").encode()
+            + b"<presence to='jack@localhost/y'/>"
+            + message("jack@localhost").encode()
+            + b"<iq type='get' id='1' to='jack@localhost/y'><q xmlns='u'/></iq>"
+            + message("jack@localhost/y").encode()
+        )
+        world.turn()
+        assert jack.names() == ["message", "presence", "message", "iq", "message"]
+
+    def test_a_receiver_that_is_read_from_disk_keeps_it_too(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        joe.stream.received(b"".join(message("mary@localhost", body=str(i)).encode() for i in range(5)))
+        world.turn()
+        mary = world.bind("mary@localhost/y", presence=None)
+        mary.send("<presence/>")
+        assert mary.bodies() == [str(i) for i in range(5)]
+
+
+class TestOneCore:
+    def test_a_native_message_is_a_message(self, world: World) -> None:
+        jack = world.bind("jack@localhost/y")
+        native = world.client("mary/1")
+        native.send("jack", b"hello & co")
+        tree = jack.one()
+        assert tree.attributes["from"] == "mary@localhost"
+        assert tree.text_of(ns.CLIENT, "body") == "hello & co"
+
+    def test_one_that_is_no_text_is_bits_of_binary(self, world: World) -> None:
+        jack = world.bind("jack@localhost/y")
+        native = world.client("mary/1")
+        native.publish(
+            "ptp",
+            b"\x00\xff",
+            "<qos><destination>jack</destination><subscribable>false</subscribable></qos>",
+            "<key oid='ptp' contentMime='image/png'/>",
+        )
+        data = jack.one().find(ns.BITS_OF_BINARY, "data")
+        assert data is not None
+        assert (data.attributes["type"], data.text) == ("image/png", "AP8=")
+
+    def test_a_native_message_to_somebody_who_is_away_waits_for_any_client(self, world: World) -> None:
+        native = world.client("mary/1")
+        native.send("jack", b"hello", force=True)
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        assert jack.bodies() == ["hello"]
+
+    def test_sessions_of_both_kinds_have_one_limit(self) -> None:
+        world = World(core=replace(Settings(), max_sessions=2))
+        world.client("joe/1")
+        world.bind("joe@localhost/x")
+        peer = world.peer()
+        peer.login("joe")
+        peer.send(f"<iq type='set' id='1'><bind xmlns='{ns.BIND}'/></iq>")
+        assert condition(peer.one()) == "resource-constraint"
+
+    def test_the_id_of_a_stream_opens_no_native_session(self, world: World) -> None:
+        from broker.errors import BrokerError
+
+        jack = world.bind("jack@localhost/y", sm=True)
+        with pytest.raises(BrokerError):
+            world.broker.session(jack.id)
