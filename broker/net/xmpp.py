@@ -20,6 +20,8 @@ from broker.xmpp.service import XmppService
 
 log = Logger()
 
+BUFFER = 256 * 1024
+"""Bytes that may wait for a client to read them; above that its stanzas stay in their queue, and so on disk."""
 UNREAD_ANSWERS = "unread answers"
 
 
@@ -67,6 +69,7 @@ class XmppConnection(Protocol):
         """The connection is there; with direct TLS the handshake comes first."""
         transport: Any = self.transport
         self.factory.opened(self)
+        transport.bufferSize = BUFFER
         transport.registerProducer(self, True)
         if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)

@@ -59,7 +59,8 @@ class Ports:
         except CannotListenError as error:
             raise BrokerError(
                 Code.RESOURCE_CONFIGURATION_ADDRESS,
-                f"plugin {self._plugin_id} can not listen on {host}:{number}: {error.socketError}",
+                f"plugin {self._plugin_id} can not listen on {host}:{number}: {error.socketError}; "
+                "another program may use it: stop it, or choose other ports for the plugin",
             ) from error
         self._context.chosen_ports[name] = port.getHost().port
 

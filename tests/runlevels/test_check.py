@@ -22,6 +22,7 @@ FACTORIES: dict[str, Factory] = {
     "a.Port": Port,
     "broker.plugins.persistence.SessionPersistence": Sessions,
     "broker.plugins.socket.SocketPlugin": Port,
+    "broker.plugins.xmpp.XmppPlugin": Port,
 }
 STOCK = Path(__file__).parents[1] / "data" / "xmlBlasterPlugins.xml"
 
@@ -174,4 +175,5 @@ def test_the_file_inside_the_package_is_good() -> None:
     assert [planned.id for planned in check(read(None), Properties(), (), loader).plugins] == [
         "subPersistence",
         "SOCKET",
+        "XMPP",
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.launcher import READY, BrokerProcess, LaunchError, command, wait_until
+from tests.system.launcher import ANY_PORTS, READY, BrokerProcess, LaunchError, command, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -76,7 +76,8 @@ def test_daemon_keeps_log_and_process_id_in_its_data_directory(tmp_path: Path) -
     data = tmp_path / "data"
     pidfile = data / "broker.pid"
     try:
-        assert BrokerProcess(data).run_command("run", "--daemon", "--set", "plugin/socket/port=0").returncode == 0
+        ports = [text for name, port in ANY_PORTS.items() for text in ("--set", f"{name}={port}")]
+        assert BrokerProcess(data).run_command("run", "--daemon", *ports).returncode == 0
         wait_until(lambda: "run level 9" in (data / "broker.log").read_text())
         os.kill(int(pidfile.read_text()), signal.SIGTERM)
         wait_until(lambda: not pidfile.exists())

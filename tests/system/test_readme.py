@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.launcher import BrokerProcess, command
+from tests.system.launcher import ANY_PORTS, BrokerProcess, command
 
 pytestmark = pytest.mark.system
 
@@ -79,7 +79,7 @@ def broker(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("BROKER_SERVER", f"socket://127.0.0.1:{free_port}")
     monkeypatch.setenv("PATH", f"{Path(command('broker')).parent}{os.pathsep}{os.environ['PATH']}")
     pidfile = tmp_path / "data" / "broker.pid"
-    settings = {"plugin/socket/port": str(free_port)}
+    settings = {**ANY_PORTS, "plugin/socket/port": str(free_port)}
     with BrokerProcess(tmp_path / "data", settings=settings, arguments=["--pidfile", str(pidfile)]) as process:
         yield process
 
