@@ -9,9 +9,10 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import deferLater
 
 from broker.admin.queue_query import QueueQuery
+from broker.core.entries import Entry
 from broker.core.message import Message
 from broker.core.node import Node
-from broker.core.queues import Entry, Queue
+from broker.core.queues import Queue
 from broker.core.topics import Topic
 
 

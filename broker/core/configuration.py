@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from broker.config import core_options as options
 from broker.config.properties import Properties
-from broker.core.queues import QueueLimits
+from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 
 

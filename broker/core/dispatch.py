@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from broker.core.queues import Entry, Queue
+from broker.core.entries import Entry
+from broker.core.queues import Queue
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos
 from broker.model.records import NEWEST_ONLY, ONEWAY

@@ -7,7 +7,7 @@ in the same transaction, or waits in the subject's queue.
 from __future__ import annotations
 
 from broker.core.dispatch import ConnectionState, Delivery, Dispatch
-from broker.core.queues import Entry, Fanout
+from broker.core.entries import Entry, Fanout
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import NODES, XMPP, Session
 from broker.core.subjects import Subject

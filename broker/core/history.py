@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred
 
 from broker.core.arrivals import Arrivals
+from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits
 from broker.core.message import Message
-from broker.core.queues import ENTRY_OVERHEAD, Entry, QueueLimits
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 
 EVERYTHING = 2**62

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
-from broker.core.queues import Entry
 from broker.errors import BrokerError
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.property import ClientProperty, property_of

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 from broker.core.dispatch import Dispatch
+from broker.core.entries import Entry, QueueLimits
 from broker.core.history import History
 from broker.core.ids import Ids
 from broker.core.message import Envelope, Message
-from broker.core.queues import Entry, Queue, QueueLimits
+from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.core.subjects import Subject

@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from broker.core.entries import Fanout
 from broker.core.message import Envelope, Message
-from broker.core.queues import Fanout, Queue
+from broker.core.queues import Queue
 from broker.core.sessions import Plan, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState

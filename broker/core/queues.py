@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from broker.core.arrivals import Arrivals
+from broker.core.entries import ENTRY_OVERHEAD, Entry, Fanout, QueueLimits
 from broker.core.message import Message
 from broker.errors import BrokerError
-from broker.model.qos import Overflow
 from broker.model.records import ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
 log = Logger()
-
-ENTRY_OVERHEAD = 200
-"""Bytes that an entry counts for beside its content: key, QoS and bookkeeping."""
 
 LOAD_BATCH = 1000
 """Entries that are read from disk at once."""
@@ -32,82 +28,6 @@ LOW_WATER = 250
 
 CACHE_SHARE = 4
 """A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimits:
-    """How much a queue holds, and how much of that in memory; entries above the cache limits are on disk only.
-
-    Args:
-        entries: most entries.
-        bytes: most bytes.
-        cache_entries: most entries in memory.
-        cache_bytes: most bytes in memory.
-        overflow: what happens to the entry that does not fit.
-    """
-
-    entries: int = 1000
-    bytes: int = 10_485_760
-    cache_entries: int = 1000
-    cache_bytes: int = 2_097_152
-    overflow: Overflow = Overflow.DEAD_MESSAGE
-
-
-class Fanout:
-    """What the copies of one message to the sessions of a subject have in common.
-
-    Args:
-        copies: sessions that hold a copy.
-    """
-
-    __slots__ = ("copies", "delivered")
-
-    def __init__(self, copies: int) -> None:
-        self.copies = copies
-        self.delivered = False
-
-
-class Entry:
-    """A queue's reference to a message.
-
-    Args:
-        message: the message.
-        seq: unique within the node, ascending.
-        size: bytes that it counts for.
-        subscription_id: that caused it; ``__subId:PtP`` for point-to-point, empty in subject queues and histories.
-        flags: of :mod:`broker.model.records`.
-
-    Attributes:
-        redeliver: failed deliveries.
-        stored: whether the store has it.
-        fanout: set where other sessions of the subject got copies.
-        number: under which it is on its stream; 0 before that (:class:`broker.model.records.EntryRecord`).
-    """
-
-    __slots__ = (
-        "fanout",
-        "flags",
-        "message",
-        "number",
-        "rank",
-        "redeliver",
-        "seq",
-        "size",
-        "stored",
-        "subscription_id",
-    )
-
-    def __init__(self, message: Message, seq: int, size: int, subscription_id: str, flags: int) -> None:
-        self.message = message
-        self.seq = seq
-        self.rank = message.envelope.rank
-        self.size = size
-        self.subscription_id = subscription_id
-        self.flags = flags
-        self.redeliver = 0
-        self.stored = False
-        self.fanout: Fanout | None = None
-        self.number = 0
 
 
 class Level:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broker.core.queues import QueueLimits
+from broker.core.entries import QueueLimits
 from broker.model.connect import AddressQos, ConnectQos
 from broker.model.qos import QueueQos
 

@@ -9,8 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from broker.core.dispatch import TAKEN_OVER, ConnectionState, Delivery, Dispatch
+from broker.core.entries import Entry
 from broker.core.message import Message
-from broker.core.queues import Entry, Queue
+from broker.core.queues import Queue
 from broker.core.stream_state import StreamLimits, StreamState
 from broker.errors import BrokerError, Code
 from broker.model.key import PTP_SUBSCRIPTION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from broker.core.dispatch import Dispatch
-from broker.core.queues import QueueLimits
+from broker.core.entries import QueueLimits
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import XMPP, Session
 from broker.core.stream_dispatch import StreamDispatch

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from broker.core.queues import Entry, Queue
+from broker.core.entries import Entry
+from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError

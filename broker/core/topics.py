@@ -6,8 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from broker.core.entries import QueueLimits
 from broker.core.history import History
-from broker.core.queues import QueueLimits
 from broker.core.settings import limits_of
 from broker.model.key import Key
 from broker.model.qos import TopicQos

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from broker.core.broker import Broker
-from broker.core.queues import Entry
+from broker.core.entries import Entry
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.net.updates import encode_entries

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
-from broker.core.queues import Entry
 from broker.model.property import ClientProperty
 from broker.model.qos import RouteNode, UpdateQos
 from broker.model.records import INITIAL, NO_CONTENT, NO_META

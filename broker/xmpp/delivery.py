@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from broker.core.entries import Entry, Fanout
 from broker.core.message import Envelope, Message
-from broker.core.queues import Entry, Fanout
 from broker.core.sessions import Plan, Session
 from broker.core.subjects import Subject
 from broker.model.key import PTP_SUBSCRIPTION, Key

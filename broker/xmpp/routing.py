@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
+from broker.core.entries import Entry
 from broker.core.message import Message
-from broker.core.queues import Entry
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from broker.core.queues import Entry
+from broker.core.entries import Entry
 from broker.core.sessions import XMPP, Session
 from broker.core.stream_dispatch import StreamDispatch
 from broker.core.stream_state import StreamLimits

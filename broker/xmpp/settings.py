@@ -8,7 +8,7 @@ from enum import StrEnum
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer, size
 from broker.config.options import declare
 from broker.config.properties import Properties
-from broker.core.queues import QueueLimits
+from broker.core.entries import QueueLimits
 from broker.model.qos import Overflow
 
 

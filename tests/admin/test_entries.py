@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from broker.admin.queue_query import MOST_WAITING
 from broker.core.administration import Found
-from broker.core.queues import QueueLimits
+from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from tests.admin.office import BOSS, Office, contents, query

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.task import Clock
 
+from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits
 from broker.core.message import Envelope, Message
-from broker.core.queues import CACHE_SHARE, ENTRY_OVERHEAD, Entry, Queue, QueueLimits
+from broker.core.queues import CACHE_SHARE, Queue
 from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.model.qos import PublishQos

@@ -11,8 +11,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from broker.core.broker import Broker, Connected
+from broker.core.entries import Entry
 from broker.core.node import Node
-from broker.core.queues import Entry
 from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.errors import BrokerError

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from broker.core.queues import QueueLimits
+from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 from broker.model.qos import Overflow
 from broker.wire.xmpp import ns

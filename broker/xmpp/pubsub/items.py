@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from broker.core.entries import Entry
 from broker.core.message import Message
-from broker.core.queues import Entry
 from broker.errors import BrokerError
 from broker.model.property import ClientProperty, find, property_of
 from broker.model.qos import STATE_OK

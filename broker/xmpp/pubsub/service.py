@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
+from broker.core.entries import Entry
 from broker.core.message import Message
-from broker.core.queues import Entry
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.errors import BrokerError

@@ -1,0 +1,287 @@
+"""What clients expect of a server beside messages (spec xmpp §3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker import __version__
+from broker.wire.xmpp import ns
+from broker.xmlio.tree import Tree
+from tests.xmpp.test_presence import friends, presences
+from tests.xmpp.test_routing import condition, message
+from tests.xmpp.world import Peer, World, settings
+
+
+@pytest.fixture
+def world() -> World:
+    return World(settings(idle=-1))
+
+
+def ask(peer: Peer, type: str, payload: str, to: str = "") -> Tree:
+    """Ask the server or an account; returns the answer."""
+    peer.take()
+    target = f" to='{to}'" if to else ""
+    peer.send(f"<iq type='{type}' id='q'{target}>{payload}</iq>")
+    (answer,) = [tree for tree in peer.take() if tree.attributes.get("id") == "q"]
+    return answer
+
+
+def ok(peer: Peer, type: str, payload: str, to: str = "") -> Tree | None:
+    """The same, for what must succeed; returns the payload."""
+    answer = ask(peer, type, payload, to)
+    assert answer.attributes["type"] == "result", answer.to_bytes()
+    return answer.children[0] if answer.children else None
+
+
+class TestSoftware:
+    @pytest.mark.parametrize("to", ["localhost", "joe@localhost", ""])
+    def test_pings_are_answered(self, world: World, to: str) -> None:
+        # XEP-0199
+        assert ok(world.bind("joe@localhost/x"), "get", f"<ping xmlns='{ns.PING}'/>", to) is None
+
+    def test_a_ping_to_another_client_is_its_own_to_answer(self, world: World) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send(f"<iq type='get' id='p' to='jack@localhost/y'><ping xmlns='{ns.PING}'/></iq>")
+        assert jack.one().attributes["from"] == "joe@localhost/x"
+
+    def test_the_version_is_told(self, world: World) -> None:
+        # XEP-0092
+        query = ok(world.bind("joe@localhost/x"), "get", f"<query xmlns='{ns.VERSION}'/>", "localhost")
+        assert query is not None
+        assert query.text_of(ns.VERSION, "version") == __version__
+
+    def test_the_time_is_told(self, world: World) -> None:
+        # XEP-0202
+        time = ok(world.bind("joe@localhost/x"), "get", f"<time xmlns='{ns.TIME}'/>", "localhost")
+        assert time is not None
+        assert time.text_of(ns.TIME, "utc") == "1970-01-12T13:46:40Z"
+
+
+class TestDisco:
+    def test_the_server_names_what_it_serves(self, world: World) -> None:
+        query = ok(world.bind("joe@localhost/x"), "get", f"<query xmlns='{ns.DISCO_INFO}'/>", "localhost")
+        assert query is not None
+        identity = query.find(ns.DISCO_INFO, "identity")
+        assert identity is not None
+        assert (identity.attributes["category"], identity.attributes["type"]) == ("server", "im")
+        features = {each.attributes["var"] for each in query.find_all(ns.DISCO_INFO, "feature")}
+        served = {ns.PING, ns.VERSION, ns.TIME, ns.LAST, ns.PRIVATE, ns.VCARD, ns.BLOCKING, ns.CARBONS, ns.OFFLINE}
+        assert served <= features
+
+    def test_every_feature_that_is_a_request_is_served(self, world: World) -> None:
+        offered = world.service.domain.features[""]
+        served = {namespace for _, namespace, _ in world.service.domain.iqs[""]}
+        served |= {namespace for _, namespace, _ in world.service.domain.iqs["@"]}
+        assert offered - served == {ns.STABLE_ID, ns.OFFLINE}
+
+    def test_an_account_shows_itself_to_those_who_may_see_it(self, world: World) -> None:
+        # XEP-0030 §8
+        joe, _ = friends(world)
+        query = ok(joe, "get", f"<query xmlns='{ns.DISCO_INFO}'/>", "jack@localhost")
+        assert query is not None
+        items = ok(joe, "get", f"<query xmlns='{ns.DISCO_ITEMS}'/>", "jack@localhost")
+        assert items is not None
+        assert [each.attributes["jid"] for each in items.children] == ["jack@localhost/y"]
+        mary = world.bind("mary@localhost/m")
+        for jid in ("jack@localhost", "nobody@localhost"):
+            answer = ask(mary, "get", f"<query xmlns='{ns.DISCO_INFO}'/>", jid)
+            assert condition(answer) == "service-unavailable"
+
+    def test_an_unknown_node_is_not_found(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        for namespace in (ns.DISCO_INFO, ns.DISCO_ITEMS):
+            answer = ask(joe, "get", f"<query xmlns='{namespace}' node='n'/>", "localhost")
+            assert condition(answer) == "item-not-found"
+
+
+class TestStorage:
+    def test_private_xml_is_kept_also_over_a_crash(self, world: World) -> None:
+        # XEP-0049
+        joe = world.bind("joe@localhost/x")
+        ok(joe, "set", f"<query xmlns='{ns.PRIVATE}'><notes xmlns='urn:notes'>buy &lt;milk&gt;</notes></query>")
+        again = world.crash()
+        query = ok(
+            again.bind("joe@localhost/x"), "get", f"<query xmlns='{ns.PRIVATE}'><notes xmlns='urn:notes'/></query>"
+        )
+        assert query is not None
+        assert query.text_of("urn:notes", "notes") == "buy <milk>"
+
+    def test_what_was_never_kept_is_empty(self, world: World) -> None:
+        query = ok(world.bind("joe@localhost/x"), "get", f"<query xmlns='{ns.PRIVATE}'><n xmlns='urn:n'/></query>")
+        assert query is not None
+        assert query.to_bytes() == b"<query xmlns='jabber:iq:private'><n xmlns='urn:n'/></query>"
+
+    @pytest.mark.parametrize(
+        ("payload", "to", "expected"),
+        [
+            ("<n xmlns='urn:n'/>", "jack@localhost", "forbidden"),
+            ("", "", "bad-request"),
+            ("<a xmlns='urn:a'/><b xmlns='urn:b'/>", "", "bad-request"),
+            (f"<n xmlns='urn:n'>{'x' * 70_000}</n>", "", "not-acceptable"),
+        ],
+    )
+    def test_what_can_not_be_kept_is_refused(self, world: World, payload: str, to: str, expected: str) -> None:
+        joe = world.bind("joe@localhost/x")
+        answer = ask(joe, "set", f"<query xmlns='{ns.PRIVATE}'>{payload}</query>", to)
+        assert condition(answer) == expected
+
+    def test_there_is_a_limit(self) -> None:
+        world = World(settings(max_private=1))
+        joe = world.bind("joe@localhost/x")
+        ok(joe, "set", f"<query xmlns='{ns.PRIVATE}'><a xmlns='urn:a'/></query>")
+        ok(joe, "set", f"<query xmlns='{ns.PRIVATE}'><a xmlns='urn:a'>again</a></query>")
+        answer = ask(joe, "set", f"<query xmlns='{ns.PRIVATE}'><b xmlns='urn:b'/></query>")
+        assert condition(answer) == "resource-constraint"
+
+    def test_a_card_is_everybodys_to_read_and_its_owners_to_write(self, world: World) -> None:
+        # XEP-0054
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        assert condition(ask(jack, "get", f"<vCard xmlns='{ns.VCARD}'/>", "joe@localhost")) == "service-unavailable"
+        ok(joe, "set", f"<vCard xmlns='{ns.VCARD}'><FN>Joe</FN></vCard>")
+        card = ok(jack, "get", f"<vCard xmlns='{ns.VCARD}'/>", "joe@localhost")
+        assert card is not None
+        assert card.text_of(ns.VCARD, "FN") == "Joe"
+        assert condition(ask(jack, "set", f"<vCard xmlns='{ns.VCARD}'/>", "joe@localhost")) == "forbidden"
+
+
+class TestBlocking:
+    def block(self, peer: Peer, jid: str) -> None:
+        ok(peer, "set", f"<block xmlns='{ns.BLOCKING}'><item jid='{jid}'/></block>")
+
+    def test_who_is_blocked_reaches_nobody_and_sees_nobody(self, world: World) -> None:
+        # XEP-0191 §3.3
+        joe, jack = friends(world)
+        self.block(jack, "joe@localhost")
+        assert presences(joe) == [("unavailable", "jack@localhost/y")]
+        joe.send(message("jack@localhost/y"))
+        assert condition(joe.one()) == "service-unavailable"
+        joe.send("<iq type='get' id='1' to='jack@localhost/y'><q xmlns='u'/></iq>")
+        assert condition(joe.one()) == "service-unavailable"
+        joe.send("<presence to='jack@localhost/y'/>")
+        jack.send("<presence><show>away</show></presence>")
+        assert joe.take() == []
+        assert jack.take() == []
+
+    def test_who_blocks_can_not_write_either(self, world: World) -> None:
+        joe, jack = friends(world)
+        self.block(jack, "joe@localhost")
+        jack.send(message("joe@localhost"))
+        refused = jack.one()
+        assert condition(refused) == "not-acceptable"
+        error = refused.find(ns.CLIENT, "error")
+        assert error is not None
+        assert error.find(ns.BLOCKING_ERRORS, "blocked") is not None
+        assert joe.take()[-1].name == "presence"
+
+    def test_who_is_unblocked_sees_again(self, world: World) -> None:
+        joe, jack = friends(world)
+        self.block(jack, "joe@localhost")
+        joe.take()
+        ok(jack, "set", f"<unblock xmlns='{ns.BLOCKING}'><item jid='joe@localhost'/></unblock>")
+        assert presences(joe) == [("", "jack@localhost/y")]
+        joe.send(message("jack@localhost/y"))
+        assert jack.bodies() == ["hi"]
+
+    def test_the_list_survives_a_crash_and_is_pushed(self, world: World) -> None:
+        one, two = world.bind("jack@localhost/1"), world.bind("jack@localhost/2")
+        ok(two, "get", f"<blocklist xmlns='{ns.BLOCKING}'/>")
+        self.block(one, "elsewhere.example")
+        (push,) = two.take()
+        assert push.find(ns.BLOCKING, "block") is not None
+        again = world.crash()
+        listed = ok(again.bind("jack@localhost/1"), "get", f"<blocklist xmlns='{ns.BLOCKING}'/>")
+        assert listed is not None
+        assert [each.attributes["jid"] for each in listed.children] == ["elsewhere.example"]
+        ok(again.bind("jack@localhost/1"), "set", f"<unblock xmlns='{ns.BLOCKING}'/>")
+
+    @pytest.mark.parametrize("jid", ["joe@localhost/x", "localhost", "localhost/x"])
+    def test_full_addresses_domains_and_their_resources_are_blocked_too(self, world: World, jid: str) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        self.block(jack, jid)
+        joe.send(message("jack@localhost/y"))
+        assert condition(joe.one()) == "service-unavailable"
+
+    @pytest.mark.parametrize(
+        ("payload", "expected"),
+        [
+            ("<block xmlns='urn:xmpp:blocking'/>", "bad-request"),
+            ("<block xmlns='urn:xmpp:blocking'><item jid='@@'/></block>", "jid-malformed"),
+        ],
+    )
+    def test_nobody_and_nonsense_are_refused(self, world: World, payload: str, expected: str) -> None:
+        assert condition(ask(world.bind("joe@localhost/x"), "set", payload)) == expected
+
+
+class TestCarbons:
+    def enable(self, peer: Peer) -> None:
+        assert ok(peer, "set", f"<enable xmlns='{ns.CARBONS}'/>") is None
+
+    def forwarded(self, tree: Tree, direction: str) -> Tree:
+        copy = tree.find(ns.CARBONS, direction)
+        assert copy is not None, tree.to_bytes()
+        forward = copy.find(ns.FORWARD, "forwarded")
+        assert forward is not None
+        return forward.children[0]
+
+    def test_the_other_resources_of_both_parties_get_copies(self, world: World) -> None:
+        # XEP-0280 §7, §8
+        joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
+        jack, jack2 = world.bind("jack@localhost/y"), world.bind("jack@localhost/y2")
+        for peer in (joe2, jack2):
+            self.enable(peer)
+        joe.send(message("jack@localhost/y"))
+        sent = self.forwarded(joe2.take()[-1], "sent")
+        assert (sent.attributes["to"], sent.text_of(ns.CLIENT, "body")) == ("jack@localhost/y", "hi")
+        received = self.forwarded(jack2.take()[-1], "received")
+        assert received.attributes["from"] == "joe@localhost/x"
+        assert jack.bodies()[-1] == "hi"
+
+    def test_a_stanza_that_declares_its_namespace_is_copied_well(self, world: World) -> None:
+        joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
+        self.enable(joe2)
+        joe.send("<message xmlns='jabber:client' to='jack@localhost' type='chat'><body>hi</body></message>")
+        assert self.forwarded(joe2.take()[-1], "sent").text_of(ns.CLIENT, "body") == "hi"
+
+    @pytest.mark.parametrize(
+        "stanza",
+        [
+            "<message to='jack@localhost' type='chat'><body>x</body><private xmlns='urn:xmpp:carbons:2'/></message>",
+            "<message to='jack@localhost' type='chat'><body>x</body><no-copy xmlns='urn:xmpp:hints'/></message>",
+            "<message to='jack@localhost' type='headline'><body>x</body></message>",
+            "<message to='jack@localhost'><x xmlns='urn:x'/></message>",
+        ],
+    )
+    def test_what_is_private_or_no_conversation_is_not_copied(self, world: World, stanza: str) -> None:
+        # XEP-0280 §6.1
+        joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
+        self.enable(joe2)
+        joe2.take()
+        joe.send(stanza)
+        assert joe2.take() == []
+
+    def test_they_can_be_turned_off(self, world: World) -> None:
+        joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
+        self.enable(joe2)
+        assert ok(joe2, "set", f"<disable xmlns='{ns.CARBONS}'/>") is None
+        joe2.take()
+        joe.send(message("jack@localhost"))
+        assert joe2.take() == []
+
+
+class TestActivity:
+    def test_presence_waits_while_nobody_looks(self, world: World) -> None:
+        # XEP-0352
+        joe, jack = friends(world)
+        joe.send(f"<inactive xmlns='{ns.CSI}'/>")
+        for show in ("away", "dnd"):
+            jack.send(f"<presence><show>{show}</show></presence>")
+        assert joe.take() == []
+        joe.send(f"<active xmlns='{ns.CSI}'/>")
+        (seen,) = joe.take()
+        assert seen.text_of(ns.CLIENT, "show") == "dnd"
+
+    def test_messages_do_not_wait(self, world: World) -> None:
+        joe, jack = friends(world)
+        joe.send(f"<inactive xmlns='{ns.CSI}'/>")
+        jack.send(message("joe@localhost/x"))
+        assert joe.bodies() == ["hi"]
