@@ -15,6 +15,7 @@ from broker.core.expiry import Expiry
 from broker.core.forwarding import NodeSessions
 from broker.core.letters import DeadLetters
 from broker.core.message import Message
+from broker.core.native_sessions import NativeSessions
 from broker.core.node import Node
 from broker.core.publishing import Published, Publisher
 from broker.core.querying import Querying, Subscribed
@@ -70,11 +71,12 @@ class Broker:
         self.letters = DeadLetters(node)
         self.expiry = Expiry(node, self._history_shrank)
         self.registry = SessionRegistry(node, self.letters)
+        self.native = NativeSessions(self.registry)
         self.querying = Querying(node, self.registry, authorizer)
-        self.publisher = Publisher(node, self.registry, self.letters, self.expiry, authorizer)
+        self.publisher = Publisher(node, self.registry, self.native, self.letters, self.expiry, authorizer)
         self.streams = StreamSessions(self.registry)
         self.node_sessions = NodeSessions(self.registry)
-        self.recovery = Recovery(node, self.registry, self.streams, self.querying)
+        self.recovery = Recovery(node, self.registry, self.native, self.streams, self.querying)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
         self._authenticate = authenticate
@@ -128,12 +130,12 @@ class Broker:
             user = qos.credentials.user.split("/", 1)[0].strip()
             if not self.authorizer.permits(user, "connect", ""):
                 raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{user} may not connect")
-        session, reconnected = await self.registry.connect(user, replace(qos, credentials=None), kind)
+        session, reconnected = await self.native.connect(user, replace(qos, credentials=None), kind)
         return Connected(session, self._answer(session, qos, reconnected), reconnected)
 
     async def disconnect(self, session: Session, qos: DisconnectQos) -> None:
         """Log a client out (spec §2.2)."""
-        await self.registry.disconnect(
+        await self.native.disconnect(
             session, clear_sessions=qos.clear_sessions, delete_subject_queue=qos.delete_subject_queue
         )
 

@@ -139,7 +139,7 @@ class NodeSessions:
             session.dispatch.pump()  # what its subscriptions have selected goes on
             await self._registry.end(session, BrokerError(Code.USER_NOT_CONNECTED, "its last subscription ended"))
 
-    def make_dispatch(self, session: Session) -> Dispatch:
+    def make_dispatch(self, session: Session, active: bool) -> Dispatch:
         """See :class:`broker.core.registry.SessionKind`."""
         return Forwarding(session, self._registry)
 

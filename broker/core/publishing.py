@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from broker.core.administration import Commands
     from broker.core.expiry import Expiry
     from broker.core.letters import DeadLetters
+    from broker.core.native_sessions import NativeSessions
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
     from broker.core.subscriptions import Subscription
@@ -78,7 +79,8 @@ class Publisher:
 
     Args:
         node: shared state.
-        sessions: makes sessions and subjects that a message is forced to.
+        sessions: of the node.
+        native: makes sessions and subjects that a message is forced to.
         letters: for what can not be delivered.
         expiry: for messages with a life time.
         authorizer: an :class:`broker.ports.IAuthorizer`.
@@ -88,10 +90,17 @@ class Publisher:
     """
 
     def __init__(
-        self, node: Node, sessions: SessionRegistry, letters: DeadLetters, expiry: Expiry, authorizer: object
+        self,
+        node: Node,
+        sessions: SessionRegistry,
+        native: NativeSessions,
+        letters: DeadLetters,
+        expiry: Expiry,
+        authorizer: object,
     ) -> None:
         self._node = node
         self._sessions = sessions
+        self._native = native
         self._letters = letters
         self._expiry = expiry
         self._authorizer = authorizer
@@ -362,7 +371,7 @@ class Publisher:
         for destination in destinations:
             if destination.force_queuing:
                 with suppress(BrokerError):  # of a name that can not be read nothing was made
-                    self._sessions.forget_forced(self._node.session_name(destination.name))
+                    self._native.forget_forced(self._node.session_name(destination.name))
 
     def _report(self, message: Message, outcomes: list[tuple[Destination, BrokerError | None]]) -> Published:
         properties = tuple(
@@ -384,7 +393,7 @@ class Publisher:
         if subject is None:
             if not forced:
                 raise self._unknown(name, message)
-            subject = self._sessions.forced_subject(name)
+            subject = self._native.forced_subject(name)
         if not name.is_session:
             sessions = subject.receivers
             if not sessions:
@@ -396,7 +405,7 @@ class Publisher:
             if session is None:
                 if not forced:
                     raise self._unknown(name, message)
-                session = self._sessions.forced_session(name)
+                session = self._native.forced_session(name)
             if not session.qos.ptp:
                 raise BrokerError(
                     Code.USER_PTP_DENIED, f"{name.relative} accepts no point-to-point messages", name.absolute

@@ -13,6 +13,7 @@ from broker.model.records import Recovered, SessionRecord
 from broker.xmlio import read_key, read_publish_qos
 
 if TYPE_CHECKING:
+    from broker.core.native_sessions import NativeSessions
     from broker.core.node import Node
     from broker.core.querying import Querying
     from broker.core.registry import SessionRegistry
@@ -28,13 +29,17 @@ class Recovery:
     Args:
         node: shared state; empty.
         sessions: stands up sessions.
+        native: those of native clients.
         streams: those that are XML streams.
         querying: stands up subscriptions.
     """
 
-    def __init__(self, node: Node, sessions: SessionRegistry, streams: StreamSessions, querying: Querying) -> None:
+    def __init__(
+        self, node: Node, sessions: SessionRegistry, native: NativeSessions, streams: StreamSessions, querying: Querying
+    ) -> None:
         self._node = node
         self._sessions = sessions
+        self._native = native
         self._streams = streams
         self._querying = querying
         self._found: Recovered | None = None
@@ -113,7 +118,7 @@ class Recovery:
         for session in by_id.values():
             # It was in the store only for messages that its client has taken meanwhile.
             if session.placeholder and not len(session.queue):
-                self._sessions.forget_forced(session.name)
+                self._native.forget_forced(session.name)
         for topic in list(node.topics.values()):
             node.check_topic(topic)
         for subject in list(node.subjects.values()):

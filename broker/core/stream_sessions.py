@@ -131,7 +131,7 @@ class StreamSessions:
         assert isinstance(dispatch, StreamDispatch)
         return dispatch
 
-    def make_dispatch(self, session: Session) -> Dispatch:
+    def make_dispatch(self, session: Session, active: bool) -> Dispatch:
         """See :class:`broker.core.registry.SessionKind`."""
         registry = self._registry
         if self.queue_limits is not None:

@@ -242,4 +242,4 @@ class NativeConnection(Protocol):
                 Code.COMMUNICATION_NO_CONNECTION, f"the connection was lost: {reason.getErrorMessage()}"
             )
             session.dispatch.lost(self, error)
-            self._broker.registry.connection_lost(session, self._epoch)
+            self._broker.native.connection_lost(session, self._epoch)

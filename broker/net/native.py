@@ -246,7 +246,7 @@ class NativeServer(NativeConnection):
         session = connected.session
         if self._closed:
             # The client left while its credentials were checked.
-            self._broker.registry.not_told(session, reconnected=connected.reconnected)
+            self._broker.native.not_told(session, reconnected=connected.reconnected)
             return
         self._logged_in(session)
         session.dispatch.dial = None if dial is None else lambda: dial(session)

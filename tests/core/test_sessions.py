@@ -249,14 +249,14 @@ class TestEnd:
     def test_publisher_without_a_number_ends_with_its_connection(self) -> None:
         world = World()
         session = world.connect("joe", callback=False).session
-        world.broker.registry.connection_lost(session, session.epoch)
+        world.broker.native.connection_lost(session, session.epoch)
         world.turn()
         assert session.ended
 
     def test_client_that_leaves_before_its_first_update_leaves_nothing(self) -> None:
         world = World()
         session = world.connect("joe").session
-        world.broker.registry.connection_lost(session, session.epoch)
+        world.broker.native.connection_lost(session, session.epoch)
         world.turn()
         assert not world.node.sessions
         assert world.timers == 0

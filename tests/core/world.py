@@ -239,7 +239,7 @@ class Client:
         """The network goes."""
         error = BrokerError("communication.noConnection", "the connection was lost")
         self.session.dispatch.lost(self.outbound, error)
-        self.world.broker.registry.connection_lost(self.session, self.epoch)
+        self.world.broker.native.connection_lost(self.session, self.epoch)
         self.world.turn()
 
     def come_back(self) -> FakeOutbound:
