@@ -1,0 +1,88 @@
+"""Addresses of XMPP (RFC 7622)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.errors import BrokerError
+from broker.model.jid import JID, parse_jid
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "domain", "resource"),
+    [
+        ("juliet@example.com", "juliet", "example.com", ""),
+        ("juliet@example.com/foo", "juliet", "example.com", "foo"),
+        ("juliet@example.com/foo bar", "juliet", "example.com", "foo bar"),
+        ("juliet@example.com/foo@bar", "juliet", "example.com", "foo@bar"),
+        ("juliet@example.com/a/b", "juliet", "example.com", "a/b"),
+        ("foo\\20bar@example.com", "foo\\20bar", "example.com", ""),
+        ("fussball@example.com", "fussball", "example.com", ""),
+        ("fu\u00dfball@example.com", "fu\u00dfball", "example.com", ""),
+        ("\u03c0@example.com", "\u03c0", "example.com", ""),
+        ("\u03a3@example.com/foo", "\u03c3", "example.com", "foo"),
+        ("king@example.com/\u265a", "king", "example.com", "\u265a"),
+        ("example.com", "", "example.com", ""),
+        ("example.com/foobar", "", "example.com", "foobar"),
+        ("a.example.com/b@example.net", "", "a.example.com", "b@example.net"),
+        ("Juliet@EXAMPLE.com/Foo", "juliet", "example.com", "Foo"),
+        ("joe@127.0.0.1", "joe", "127.0.0.1", ""),
+        ("joe@[::1]", "joe", "[::1]", ""),
+        ("joe@b\u00fccher.example", "joe", "b\u00fccher.example", ""),
+    ],
+)
+def test_addresses_are_read_and_prepared(text: str, local: str, domain: str, resource: str) -> None:
+    # RFC 7622 §3.5, table 1
+    jid = parse_jid(text)
+    assert (jid.local, jid.domain, jid.resource) == (local, domain, resource)
+    assert parse_jid(jid.full) == jid
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '"juliet"@example.com',
+        "foo bar@example.com",
+        "juliet@example.com/",
+        "@example.com/",
+        "@example.com",
+        "henry\u2163@example.com",
+        "\u265a@example.com",
+        "juliet@",
+        "/foobar",
+        "a@b@c",
+        "a@-b",
+        "a@b..c",
+        "<a>@b",
+        "a" * 1024 + "@b",
+        "a@b/" + "c" * 1024,
+        "x" * 10_000,
+        "a@b/\x07",
+        "a@\ufffd.example",
+    ],
+)
+def test_what_is_none_is_refused(text: str) -> None:
+    # RFC 7622 §3.5, table 2
+    with pytest.raises(BrokerError):
+        parse_jid(text)
+
+
+def test_bare_and_full_forms() -> None:
+    jid = JID("joe", "localhost", "x")
+    assert (jid.bare, jid.full, str(jid)) == ("joe@localhost", "joe@localhost/x", "joe@localhost/x")
+    assert jid.to_bare() == JID("joe", "localhost")
+    assert jid.to_bare().with_resource("y").full == "joe@localhost/y"
+    assert not jid.is_bare
+    assert JID("", "localhost").bare == "localhost"
+
+
+@given(st.text(max_size=60))
+def test_whatever_comes_is_an_address_or_refused_and_reading_it_again_changes_nothing(text: str) -> None:
+    try:
+        jid = parse_jid(text)
+    except BrokerError:
+        return
+    assert parse_jid(jid.full) == jid
