@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,9 @@ class Application(Service):
 
     async def _make_broker(self) -> None:
         self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
-        node = Node(self._node_id, self.reactor, self.store, settings_of(self.properties))
+        node = Node(
+            self._node_id, self.reactor, self.store, settings_of(self.properties), monotonic=time.monotonic
+        )
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
         self.broker.publisher.commands = AdministrativeCommands(
             self.broker, self.run_levels, self.request_run_levels, self.properties, __version__

@@ -47,13 +47,22 @@ class Node:
         store: an opened :class:`broker.ports.IStore`.
         settings: defaults and limits.
         host: address of the broker, informative in secret session ids.
+        monotonic: seconds by a clock that nobody sets; that of ``clock`` where it is not given.
 
     Attributes:
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
-    def __init__(self, id: str, clock: Any, store: Any, settings: Settings, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        id: str,
+        clock: Any,
+        store: Any,
+        settings: Settings,
+        host: str = "127.0.0.1",
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
         self.id = id
         self.stripped_id = stripped_node_id(id)
         self.host = host
@@ -72,6 +81,7 @@ class Node:
         self.stored_sessions = 0
         self.stored_subscriptions = 0
         self.erased: OrderedDict[str, int] = OrderedDict()
+        self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.counted: list[StreamDispatch] = []
         self.last_heartbeat = 0
         store.before_commit = self._before_commit

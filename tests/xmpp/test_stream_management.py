@@ -514,6 +514,19 @@ class TestEndOfSessions:
         quiet.advance(1.1)
         assert len(quiet.node.sessions) == 0
 
+    def test_b19_a_clock_that_is_set_forward_ends_no_window(self, quiet: World) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        set_forward = 0.0
+        quiet.node.monotonic = lambda: quiet.clock.seconds() - set_forward
+        jack.cut()
+        set_forward = 100_000.0
+        quiet.advance(set_forward)
+        assert len(quiet.node.sessions) == 1
+        quiet.advance(599)
+        assert len(quiet.node.sessions) == 1
+        quiet.advance(2)
+        assert len(quiet.node.sessions) == 0
+
     def test_38_39_40_a_message_to_all_resources_is_not_given_to_another_that_has_it(self, quiet: World) -> None:
         joe = quiet.bind("joe@localhost/x")
         one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
