@@ -2,92 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import queue
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from broker.client import BlockingClient, ConnectOptions, PublishOptions
+from tests.system.clients import ClientProcess, install_javascript, javascript, slixmpp
 from tests.system.launcher import BrokerProcess
 
 pytest.importorskip("slixmpp")
 pytestmark = pytest.mark.system
-
-SCRIPT = Path(__file__).with_name("slixmpp_client.py")
-PATIENCE = 20.0
-
-
-class Slixmpp:
-    """One slixmpp process."""
-
-    def __init__(self, broker: BrokerProcess, jid: str) -> None:
-        host, port = broker.address("XMPP")
-        certificate = broker.data / "selfsigned.pem"
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), jid, "secret", str(certificate), host, str(port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.bodies: list[str] = []
-        self.log: list[dict[str, Any]] = []
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._events.put(json.loads(line))
-
-    def expect(self, event: str, patience: float = PATIENCE) -> dict[str, Any]:
-        """Wait for an event; messages that come before it are kept."""
-        while True:
-            try:
-                found = self._events.get(timeout=patience)
-            except queue.Empty:
-                raise AssertionError(f"no {event} in {patience} s, but {self.log[-10:]}") from None
-            self.log.append(found)
-            if found["event"] == "message":
-                self.bodies.append(found["body"])
-            if found["event"] == event:
-                return found
-
-    def do(self, what: str, **values: str) -> None:
-        """Have it do something."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": what, **values}) + "\n")
-        self._process.stdin.flush()
-
-    def send(self, to: str, *bodies: str) -> None:
-        """Have it send messages."""
-        for body in bodies:
-            self.do("send", to=to, body=body)
-            self.expect("done")
-
-    def wait_for(self, count: int) -> list[str]:
-        """The bodies that have come, once there are so many."""
-        while len(self.bodies) < count:
-            self.expect("message")
-        return self.bodies
-
-    def settle(self) -> list[str]:
-        """The bodies that have come, after a while in which nothing more did."""
-        while True:
-            try:
-                self.expect("message", 1.0)
-            except AssertionError:
-                return self.bodies
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
 
 
 class Cast:
@@ -95,11 +20,17 @@ class Cast:
 
     def __init__(self, broker: BrokerProcess) -> None:
         self.broker = broker
-        self._clients: list[Slixmpp] = []
+        self._clients: list[ClientProcess] = []
 
-    def client(self, jid: str) -> Slixmpp:
+    def client(self, jid: str) -> ClientProcess:
         """A client that has logged in."""
-        client = Slixmpp(self.broker, jid)
+        return self._logged_in(slixmpp(self.broker, jid), jid)
+
+    def javascript(self, jid: str, directory: Path) -> ClientProcess:
+        """The same with @xmpp/client."""
+        return self._logged_in(javascript(self.broker, jid, directory), jid)
+
+    def _logged_in(self, client: ClientProcess, jid: str) -> ClientProcess:
         self._clients.append(client)
         started = client.expect("started")
         assert started["jid"] == jid
@@ -218,3 +149,34 @@ def test_a_topic_is_a_node(cast: Cast) -> None:
     native.publish("news", "from native")
     native.disconnect()
     assert "from native" in jack.expect("event")["payload"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_javascript(tmp_path_factory.mktemp("js"))
+
+
+@pytest.mark.timeout(240)
+def test_a_javascript_client_loses_nothing_over_a_cut_and_a_kill(cast: Cast, installed: Path) -> None:
+    joe, jack = cast.client("joe@localhost/x"), cast.javascript("jack@localhost/y", installed)
+    joe.send("jack@localhost/y", "1")
+    assert jack.wait_for(1) == ["1"]
+    jack.send("joe@localhost/x", "hello")
+    assert joe.wait_for(1) == ["hello"]
+    jack.do("cut")
+    jack.expect("lost")
+    joe.send("jack@localhost/y", "2", "3")
+    jack.do("come back")
+    jack.expect("resumed")
+    assert jack.wait_for(3) == ["1", "2", "3"]
+    jack.do("cut")
+    jack.expect("lost")
+    joe.send("jack@localhost/y", "4")
+    cast.broker.kill()
+    cast.broker.start()
+    joe.expect("resumed")
+    joe.send("jack@localhost/y", "5")
+    jack.do("come back")
+    jack.expect("resumed")
+    jack.wait_for(5)
+    assert jack.settle() == ["1", "2", "3", "4", "5"]
