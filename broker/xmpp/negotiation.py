@@ -214,6 +214,7 @@ class Negotiation(StreamConnection):
             resource = prepare_resource(wanted) or secrets.token_urlsafe(9)
             account = await self._domain.accounts.load(self._user) or self._domain.accounts.unlisted(self._user)
             await self._make_way(resource)
+            await self._make_room()
             if self._closed:
                 return
             session = self._broker.streams.bind(self._user, resource)
@@ -247,6 +248,17 @@ class Negotiation(StreamConnection):
             await self._broker.registry.end(
                 old.session, BrokerError(Code.USER_NOT_CONNECTED, "the resource was bound by another connection")
             )
+
+    async def _make_room(self) -> None:
+        """Where the user has all sessions that it may have, the oldest that nobody is attached to gives way."""
+        subject = self._domain.node.subjects.get(self._user)
+        while subject is not None and 0 < subject.max_sessions <= subject.count(placeholders=False):
+            away = [client for client in self._domain.clients_of(self._user) if client.dispatch.outbound is None]
+            if not away:
+                return
+            oldest = min(away, key=lambda client: client.session.created)
+            error = BrokerError(Code.USER_NOT_CONNECTED, "another login needed its place")
+            await self._broker.registry.end(oldest.session, error)
 
     async def _resume(self, stanza: Stanza) -> None:
         settings = self._settings

@@ -327,6 +327,17 @@ class TestOneCore:
         peer.send(f"<iq type='set' id='1'><bind xmlns='{ns.BIND}'/></iq>")
         assert condition(peer.one()) == "resource-constraint"
 
+    def test_a_detached_stream_gives_way_to_a_new_login(self) -> None:
+        world = World(settings(idle=-1), core=replace(Settings(), max_sessions=2))
+        first, second = world.bind("joe@localhost/1", sm=True), world.bind("joe@localhost/2", sm=True)
+        first.cut()
+        joe = world.bind("joe@localhost/3")
+        assert joe.jid == "joe@localhost/3"
+        assert not second.closed
+        peer = world.peer()
+        peer.login("joe")
+        assert [tree.name for tree in peer.resume(first.id, 0)] == ["failed"]
+
     def test_the_id_of_a_stream_opens_no_native_session(self, world: World) -> None:
         from broker.errors import BrokerError
 
