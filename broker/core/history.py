@@ -197,11 +197,6 @@ class History:
                 return True
         return False
 
-    def forget_unread(self) -> None:
-        """Account for an entry on disk that was settled without being loaded (expiry)."""
-        if self.unread:
-            self.unread -= 1
-
     def clear(self) -> None:
         """Drop all messages."""
         if self._cold or self.unread or any(entry.stored for entry in self._hot):

@@ -16,6 +16,7 @@ from broker.core.broker import Broker
 from broker.core.entries import Entry
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
+from broker.net.holds import Holds
 from broker.net.updates import encode_entries
 from broker.ports import IOutbound
 from broker.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
@@ -80,7 +81,7 @@ class NativeConnection(Protocol):
         self._ids = RequestIds()
         self._requests: Requests[bytes] = Requests(MAX_OWN_REQUESTS)
         self._callback_session = UNKNOWN_CALLBACK_SESSION.encode()
-        self._held: set[str] = set()
+        self._holds = Holds()
         self._closed = False
 
     @property
@@ -218,18 +219,11 @@ class NativeConnection(Protocol):
 
     def hold(self, reason: str) -> None:
         """Read nothing more from the peer until every reason to hold is released."""
-        transport: Any = self.transport
-        if not self._held and transport is not None:
-            transport.pauseProducing()
-        self._held.add(reason)
+        self._holds.add(self.transport, reason)
 
     def release(self, reason: str) -> None:
         """A reason to hold is gone."""
-        if reason in self._held:
-            self._held.discard(reason)
-            transport: Any = self.transport
-            if not self._held and transport is not None and not self._closed:
-                transport.resumeProducing()
+        self._holds.remove(None if self._closed else self.transport, reason)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone; its session waits for the client or ends."""

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from broker.net.admission import Admission
 from broker.net.channel import channel_bindings, identities
+from broker.net.holds import Holds
 from broker.xmpp.c2s import ClientStream
 from broker.xmpp.service import XmppService
 
@@ -58,7 +59,7 @@ class XmppConnection(Protocol):
         self.host = host
         self.secure = False
         self.stream = ClientStream(factory.service, self, host, loopback=factory.loopback)
-        self._held: set[str] = set()
+        self._holds = Holds()
         self._closed = False
         self._lost = False
         self._handshake: Any = None
@@ -127,18 +128,11 @@ class XmppConnection(Protocol):
 
     def hold(self, reason: str) -> None:
         """Read nothing more until every reason to hold is released."""
-        transport: Any = self.transport
-        if not self._held and transport is not None and not self._lost:
-            transport.pauseProducing()
-        self._held.add(reason)
+        self._holds.add(None if self._lost else self.transport, reason)
 
     def release(self, reason: str) -> None:
         """A reason to hold is gone."""
-        if reason in self._held:
-            self._held.discard(reason)
-            transport: Any = self.transport
-            if not self._held and transport is not None and not self._closed:
-                transport.resumeProducing()
+        self._holds.remove(None if self._closed else self.transport, reason)
 
     def logged_in(self) -> None:
         """It counts no more as one of strangers."""
