@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from broker.core.dispatch import TAKEN_OVER, ConnectionState, Delivery, Dispatch
-from broker.core.entries import Entry
+from broker.core.entries import Entry, Fanout
 from broker.core.message import Message
 from broker.core.queues import Queue
 from broker.core.stream_state import StreamLimits, StreamState
@@ -44,6 +44,7 @@ class StreamDispatch(Dispatch):
             makes no bytes of.
         delay: marks a stanza as sent late: ``delay(stanza, milliseconds since 1970)``.
         handled: stanzas of the client that were handled, modulo 2^32.
+        keep_session: has the session in the store, because something durable is to be in its queue.
         unacked: sent and not acknowledged; ``None`` while stream management is off.
         recovered: the session comes from the store and was not resumed since.
         expired: the client did not come back in time.
@@ -53,6 +54,7 @@ class StreamDispatch(Dispatch):
         "_away",
         "_away_since",
         "_counted",
+        "_direct",
         "_flushing",
         "_handled_stored",
         "_late",
@@ -64,6 +66,7 @@ class StreamDispatch(Dispatch):
         "encode",
         "expired",
         "handled",
+        "keep_session",
         "limits",
         "recovered",
         "stream",
@@ -85,12 +88,14 @@ class StreamDispatch(Dispatch):
         self.stream = stream
         self.limits = limits
         self.encode: Callable[[Entry], bytes] | None = None
+        self.keep_session: Callable[[], None] = lambda: None
         self.delay: Callable[[bytes, int], bytes] = lambda stanza, stamp: stanza
         self.handled = 0
         self.unacked: Unacked[Entry] | None = None
         self.recovered = False
         self.expired = False
         self._handled_stored = 0
+        self._direct: list[tuple[Message, int, bool, Fanout | None]] = []  # to be written at the end of this turn
         self._counted = False  # the node will have `handled` stored with the next commit
         self._late = 0  # entries up to this number waited for the client
         self._outbox: deque[tuple[int, bytes]] = deque()  # position to be committed first, bytes
@@ -223,6 +228,32 @@ class StreamDispatch(Dispatch):
             self._handled_stored = self.handled
             self._node.store.put_handled(self.queue.id, self.handled)
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether a stanza may pass the queue by: nothing waits, nothing is counted, and the client reads."""
+        outbound = self.outbound
+        return (
+            outbound is not None
+            and self.unacked is None
+            and not self.queue.entries
+            and self._active
+            and self.encode is not None
+            and bool(outbound.writable)
+        )
+
+    def put_direct(self, message: Message, flags: int, durable: bool, fanout: Fanout | None = None) -> None:
+        """Write a stanza at the end of this turn (:attr:`is_direct`); it is queued if the connection is lost before.
+
+        Args:
+            message: whose content is the stanza.
+            flags: of its entry, if it comes to that.
+            durable: keep it over a crash, if it comes to that.
+            fanout: set where other sessions of the subject get copies.
+        """
+        self._direct.append((message, flags, durable, fanout))
+        if not self.awake:
+            self.wake()
+
     def put_ephemeral(self, message: Message, replaces: str) -> bool:
         """Queue a stanza that is of no use to anybody else.
 
@@ -248,6 +279,9 @@ class StreamDispatch(Dispatch):
             if replaces:
                 self._replaceable[replaces] = entry
             return True
+        if self.is_direct:
+            self.put_direct(message, EPHEMERAL, durable=False)
+            return True
         if queue.is_full:
             return False
         queue.put(message, PTP_SUBSCRIPTION, EPHEMERAL)
@@ -272,6 +306,7 @@ class StreamDispatch(Dispatch):
         self.outbound = None
         self.last_error = error
         self._outbox.clear()
+        self._queue_direct()
         if self.stream.resumable:
             self.start_polling()
         else:
@@ -297,6 +332,7 @@ class StreamDispatch(Dispatch):
 
     def suspend(self) -> None:
         """The broker pauses: the connection is let go of without a word (I10), nothing is held against the client."""
+        self._queue_direct()
         outbound, self.outbound = self.outbound, None
         self._stop_timers()
         self._outbox.clear()
@@ -312,6 +348,7 @@ class StreamDispatch(Dispatch):
         self._outbox.clear()
         self._replaceable.clear()
         self.state = ConnectionState.DEAD
+        self._queue_direct()
         entries, self._logged = self._logged, []
         if self.unacked is not None:
             entries += self.unacked.items()
@@ -321,6 +358,8 @@ class StreamDispatch(Dispatch):
             outbound.close("the session ended")
 
     def _pump(self) -> None:
+        if self._direct:
+            self._write_direct()
         outbound = self.outbound
         queue = self.queue
         encode = self.encode
@@ -353,6 +392,21 @@ class StreamDispatch(Dispatch):
         self.updates += count
         if count and unacked is not None:
             self._ask(outbound, count, size)
+
+    def _write_direct(self) -> None:
+        direct, self._direct = self._direct, []
+        self._write(b"".join([message.content for message, _, _, _ in direct]), 0)
+        self.updates += len(direct)
+        for _, _, _, fanout in direct:
+            if fanout is not None:
+                fanout.delivered = True
+
+    def _queue_direct(self) -> None:
+        direct, self._direct = self._direct, []
+        for message, flags, durable, fanout in direct:
+            if durable:
+                self.keep_session()
+            self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
 
     def _send_numbered(self, entries: list[Entry], stanzas: list[bytes], data: bytes, unacked: Unacked[Entry]) -> None:
         position = 0

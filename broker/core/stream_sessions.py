@@ -136,7 +136,7 @@ class StreamSessions:
         registry = self._registry
         if self.queue_limits is not None:
             session.queue.limits = self.queue_limits
-        return StreamDispatch(
+        dispatch = StreamDispatch(
             self._node,
             session.queue,
             session.name.relative,
@@ -146,6 +146,8 @@ class StreamSessions:
             lambda: registry.state_changed(session),
             lambda error: registry.end_later(session, error),
         )
+        dispatch.keep_session = lambda: None if session.stored else registry.keep(session)
+        return dispatch
 
     def state(self, session: Session) -> bytes:
         """What is kept of a stream."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from broker.core.sessions import Session
+from collections.abc import Sequence
+
+from broker.core.sessions import XMPP, Session
+from broker.core.subjects import Subject
 from broker.model.jid import JID
 from broker.wire.xmpp import ns
 from broker.wire.xmpp.errors import Condition, StanzaError
 from broker.wire.xmpp.stanza import element, message, standalone
 from broker.xmlio.stanza import Stanza
-from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq
+from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, stream_of
 from broker.xmpp.routing import Router
 
 _BODY = (ns.CLIENT, "body")
@@ -47,21 +50,29 @@ class Carbons:
         request.client.keep()
 
     def _delivered(self, client: Client, stanza: Stanza, data: bytes, to: JID, receivers: list[Session]) -> None:
+        mine = self._wanting(client.session.subject, receivers, client.session)
         subject = self._domain.node.subjects.get(to.local)
-        alone = subject is None or len(subject.sessions) <= len(receivers)
-        if alone and len(client.session.subject.sessions) == 1:
+        theirs = self._wanting(subject, receivers, client.session) if subject is not client.session.subject else ()
+        if (not mine and not theirs) or not is_copied(stanza):
             return
-        if not is_copied(stanza):
-            return
-        got = {*receivers, client.session}
-        copied: set[str] = set()
-        for other in self._domain.clients_of(client.jid.local):
-            if other.stream.carbons and other.session not in got:
-                other.send(_copy("sent", other, data))
-                copied.add(other.full)
-        for other in self._domain.clients_of(to.local):
-            if other.stream.carbons and other.session not in got and other.full not in copied:
-                other.send(_copy("received", other, data))
+        for direction, sessions in (("sent", mine), ("received", theirs)):
+            for session in sessions:
+                other = self._domain.client_of(session)
+                if other is not None:
+                    other.send(_copy(direction, other, data))
+
+    def _wanting(self, subject: Subject | None, receivers: list[Session], sender: Session) -> Sequence[Session]:
+        """The sessions of a subject that want copies and have not got the message."""
+        if subject is None:
+            return ()
+        return [
+            session
+            for session in subject.sessions.values()
+            if session.kind == XMPP
+            and stream_of(session).carbons
+            and session is not sender
+            and session not in receivers
+        ]
 
 
 def is_copied(stanza: Stanza) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from broker.core.entries import Entry, Fanout
 from broker.core.message import Envelope, Message
 from broker.core.sessions import Plan, Session
+from broker.core.stream_dispatch import StreamDispatch
 from broker.core.subjects import Subject
 from broker.model.key import PTP_SUBSCRIPTION, Key
 from broker.model.qos import Destination, PublishQos
@@ -17,7 +18,6 @@ from broker.xmpp.native import STANZA_MIME
 
 if TYPE_CHECKING:
     from broker.core.broker import Broker
-    from broker.core.stream_dispatch import StreamDispatch
 
 STANZA_KEY = Key("__xmpp", mime=STANZA_MIME)
 _KEY_XML = write_key(STANZA_KEY)
@@ -68,7 +68,8 @@ class Delivery:
         Returns:
             ``False`` where there are too many of them already, or the session has ended.
         """
-        dispatch: StreamDispatch = session.dispatch  # type: ignore[assignment]
+        dispatch = session.dispatch
+        assert isinstance(dispatch, StreamDispatch)
         if session.ended:
             return False
         return dispatch.put_ephemeral(Message(self._node.ids.next(), self._ephemeral, data), replaces)
@@ -90,11 +91,15 @@ class Delivery:
         fanout = Fanout(len(taking)) if shared and len(taking) > 1 else None
         flags = FOR_SUBJECT if keep else EPHEMERAL
         for session in taking:
+            dispatch = session.dispatch
+            if isinstance(dispatch, StreamDispatch) and dispatch.is_direct:
+                dispatch.put_direct(message, flags, durable, fanout)
+                continue
             if durable and not session.stored:
                 self._registry.keep(session)
             session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
-            if not session.dispatch.awake:
-                session.dispatch.wake()
+            if not dispatch.awake:
+                dispatch.wake()
         return len(taking)
 
     def put_offline(self, message: Message, subject: Subject) -> bool:

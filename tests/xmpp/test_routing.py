@@ -174,6 +174,27 @@ class TestMessagesToAnAccount:
         assert len(jack.bodies()) == 1
 
 
+    def test_a_connection_that_is_lost_in_the_same_turn_loses_nothing(self, world: World) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.stream.received(message("jack@localhost/y", body="1").encode())
+        joe.stream.received(message("jack@localhost", body="2").encode())
+        jack.cut()
+        again = world.crash()
+        jack = again.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        assert jack.bodies() == ["1", "2"]
+
+    def test_neither_does_a_pause_of_the_broker(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        world.bind("jack@localhost/y")
+        joe.stream.received(message("jack@localhost/y", body="1").encode())
+        world.broker.stop()
+        again = world.crash()
+        jack = again.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        assert jack.bodies() == ["1"]
+
+
 class TestOtherAddresses:
     def test_no_address_is_oneself(self, world: World) -> None:
         joe = world.bind("joe@localhost/x")
