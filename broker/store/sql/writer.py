@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, literal, literal_column, select, update
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, literal, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.errors import BrokerError, Code
@@ -29,6 +30,13 @@ from broker.store.sql.schema import (
 COMMIT_NUMBER = "commit_number"
 LAST_ID = "last_id"
 HEARTBEAT = "heartbeat"
+
+
+_CLAIM = (
+    update(meta)
+    .where(meta.c.name == COMMIT_NUMBER, meta.c.value == bindparam("before"))
+    .values(value=bindparam("number"))
+)
 
 
 class Writer:
@@ -80,8 +88,7 @@ class Writer:
         self._known = max(self._known, batch.last_id)
 
     def _claim(self, connection: Connection, number: int) -> bool:
-        claim = update(meta).where(meta.c.name == COMMIT_NUMBER, meta.c.value == number - 1).values(value=number)
-        if connection.execute(claim).rowcount == 1:
+        if connection.execute(_CLAIM, {"before": number - 1, "number": number}).rowcount == 1:
             return True
         found = connection.execute(select(meta.c.value).where(meta.c.name == COMMIT_NUMBER)).scalar()
         if found == number:
@@ -144,11 +151,16 @@ def upsert(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]
     values = [dict(zip(names, row, strict=True)) for row in rows]
     if not values:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
+    connection.execute(_upsert(table, connection.dialect.name), values)
+
+
+@cache
+def _upsert(table: Table, dialect: str) -> Executable:
+    # Making a statement costs more than running it, so each is made once.
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
     keys = list(table.primary_key.columns)
     replaced = {column.name: column for column in statement.excluded if not column.primary_key}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=replaced), values)
+    return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
 
 
 def _replace(connection: Connection, table: Table, records: Mapping[Any, tuple[Any, ...] | None]) -> None:
@@ -175,8 +187,12 @@ def _write_documents(connection: Connection, batch: Batch) -> None:
 
 
 def _delete(connection: Connection, table: Table, column: str, values: Iterable[Any]) -> None:
-    statement = delete(table).where(table.c[column] == bindparam("value"))
-    connection.execute(statement, [{"value": value} for value in values])
+    connection.execute(_deletion(table, column), [{"value": value} for value in values])
+
+
+@cache
+def _deletion(table: Table, column: str) -> Executable:
+    return delete(table).where(table.c[column] == bindparam("value"))
 
 
 def _clear_queue(connection: Connection, change: ClearQueue) -> None:
