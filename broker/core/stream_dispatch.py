@@ -14,6 +14,7 @@ from broker.core.message import Message
 from broker.core.queues import Queue
 from broker.core.stream_state import StreamLimits, StreamState
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.records import DELAYED, EPHEMERAL, TRANSIENT
 from broker.wire.xmpp.sm import MODULUS, Unacked
@@ -474,7 +475,9 @@ class StreamDispatch(Dispatch):
         while outbox and outbox[0][0] <= committed:
             ready.append(outbox.popleft()[1])
         if ready and self.outbound is not None:
+            reach("stanzas due")
             self.outbound.write(b"".join(ready))
+            reach("stanzas written")
         if outbox:
             self._flushing = True
             self._node.store.when_committed(outbox[0][0], self._flush)

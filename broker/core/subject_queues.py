@@ -13,6 +13,7 @@ from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError
+from broker.failpoints import reach
 from broker.model.address import SessionName
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.records import DELAYED, EPHEMERAL, FOR_SUBJECT, TRANSIENT
@@ -79,6 +80,7 @@ class SubjectQueues:
                     continue
             if entry.flags & FOR_SUBJECT and not subject.queue.is_full:
                 self.put(subject, entry, entry.message.envelope.persistent)
+                reach("message returned")
             else:
                 self._letters.message(entry.message, session.name.absolute, error)
         if dropped:
@@ -140,6 +142,7 @@ class SubjectQueues:
             flags = entry.flags & ~TRANSIENT | FOR_SUBJECT
             subscription_id = entry.subscription_id or PTP_SUBSCRIPTION
             session.queue.put(entry.message, subscription_id, flags, durable, redeliver=entry.redeliver)
+        reach("messages handed over")
         queue.settle(entries)
         session.dispatch.wake()
         return bool(entries)

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.wire.xmpp import sm
 from broker.wire.xmpp.errors import stream_error
 from broker.xmlio.stanza import Stanza, StreamEnd, StreamStart
@@ -77,6 +78,7 @@ class StreamConnection:
         """Bytes have come."""
         if self._closed:
             return
+        reach("bytes received")
         self._heard = self._clock.seconds()
         if self._busy or self._events or self._unread:
             self._unread.append(data)
@@ -205,6 +207,7 @@ class StreamConnection:
         store = self._domain.node.store
 
         def write() -> None:
+            reach("answer due")
             self._transport.write(answer)
             if then is not None:
                 then()

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from broker.core.dispatch import TAKEN_OVER
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.model.jid import prepare_resource
 from broker.wire.xmpp import ns, sasl, sm
 from broker.wire.xmpp.errors import Condition, StanzaError, error_reply
@@ -280,7 +281,9 @@ class Negotiation(StreamConnection):
             self._fail("undefined-condition", str(error), sm.handled_count_too_high(error))
             return
         epoch = session.epoch
+        reach("resume taken over")
         await self._committed()
+        reach("resume committed")
         client = self._domain.client_of(session)
         if client is None or session.ended or session.epoch != epoch:  # the last one to resume has it (I5)
             self._fail("conflict", "another connection has resumed the stream")
@@ -292,6 +295,7 @@ class Negotiation(StreamConnection):
         client.active = True
         self._transport.write(sm.resumed(client.dispatch.handled, previous))
         client.dispatch.continue_on(self)
+        reach("resume sent")
         for listener in self._domain.on_resumed:
             listener(client)
 

@@ -173,7 +173,6 @@ class TestMessagesToAnAccount:
         assert refusal(joe, message("jack@localhost/y")) == "resource-constraint"
         assert len(jack.bodies()) == 1
 
-
     def test_a_connection_that_is_lost_in_the_same_turn_loses_nothing(self, world: World) -> None:
         joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
         joe.stream.received(message("jack@localhost/y", body="1").encode())

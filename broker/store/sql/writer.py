@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Executable, Table, bindparam, delete, literal
 from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.store.batch import Batch, ClearQueue, MoveQueue
 from broker.store.sql.bulk import bulk_for
 from broker.store.sql.database import Database
@@ -83,7 +84,10 @@ class Writer:
         number = self._number + 1
         with self._database.transaction() as connection:
             if self._claim(connection, number):
+                reach("commit begun")
                 self._apply(connection, batch)
+                reach("commit written")
+        reach("commit done")
         self._number = number
         self._known = max(self._known, batch.last_id)
 

@@ -1,0 +1,175 @@
+"""A correct client of XEP-0198 on a socket: it keeps what is not acknowledged, and counts what comes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import time
+from collections import deque
+
+from broker.wire.xmpp import ns
+from broker.xmlio.stanza import Stanza
+from broker.xmlio.stream import StreamReader
+from tests.system.launcher import BrokerProcess, LaunchError
+
+HEADER = f"<stream:stream to='localhost' version='1.0' xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}'>"
+PATIENCE = 20.0
+
+
+class Gone(Exception):
+    """The connection is lost."""
+
+
+class StreamClient:
+    """One client; it goes on after its connection or the broker died.
+
+    Args:
+        broker: that it talks to; loopback, and passwords without TLS are allowed.
+        user: whose password is ``secret``.
+        resource: of its JID.
+
+    Attributes:
+        got: bodies that have come, in order.
+        unacked: stanzas that the broker has not counted yet.
+        h: stanzas that have come.
+    """
+
+    def __init__(self, broker: BrokerProcess, user: str, resource: str = "x") -> None:
+        self.broker = broker
+        self.user = user
+        self.resource = resource
+        self.got: list[str] = []
+        self.unacked: deque[str] = deque()
+        self.acked = 0
+        self.h = 0
+        self.id = ""
+        self._socket: socket.socket | None = None
+        self._reader = StreamReader(1 << 20, stepwise=False)
+
+    @property
+    def attached(self) -> bool:
+        """Whether it has a connection."""
+        return self._socket is not None
+
+    def send(self, to: str, body: str) -> None:
+        """Send a message; it is kept until it is counted."""
+        self._send_stanza(f"<message to='{to}' type='chat'><body>{body}</body></message>")
+
+    def ask(self) -> None:
+        """Ask for the broker's counter, and tell the own one."""
+        self._write(f"<r xmlns='{ns.SM}'/><a xmlns='{ns.SM}' h='{self.h}'/>")
+
+    def read(self, patience: float = 0.0) -> None:
+        """Take what has come, or comes in time."""
+        with contextlib.suppress(Gone):
+            self._receive(patience)
+
+    def cut(self) -> None:
+        """Lose the connection."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def end(self) -> None:
+        """End the stream in good order; the session with it."""
+        self._write("</stream:stream>")
+
+    def go_on(self) -> bool:
+        """Connect and resume, or begin anew; tells whether it worked."""
+        self.cut()
+        try:
+            self._connect()
+            if self.id:
+                self._resume()
+            else:
+                self._begin()
+        except (OSError, Gone):
+            self.cut()
+            return False
+        return True
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(self.broker.address("XMPP"), 5)
+        self._reader = StreamReader(1 << 20, stepwise=False)
+        token = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()
+        self._write(HEADER)
+        self._expect("features")
+        self._write(f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{token}</auth>")
+        self._expect("success")
+        self._reader = StreamReader(1 << 20, stepwise=False)
+        self._write(HEADER)
+        self._expect("features")
+
+    def _begin(self) -> None:
+        bind = f"<bind xmlns='{ns.BIND}'><resource>{self.resource}</resource></bind>"
+        self._write(f"<iq type='set' id='b'>{bind}</iq>")
+        self._expect("iq")
+        self._write(f"<enable xmlns='{ns.SM}' resume='true'/>")
+        self.id = self._expect("enabled").attributes["id"]
+        self.h = self.acked = 0
+        self._send_stanza("<presence/>")
+
+    def _resume(self) -> None:
+        self._write(f"<resume xmlns='{ns.SM}' h='{self.h}' previd='{self.id}'/>")
+        resumed = self._expect("resumed", "failed")
+        assert resumed.name == "resumed", resumed.raw
+        self._acknowledged(int(resumed.attributes["h"]))
+        for stanza in list(self.unacked):
+            self._write(stanza)
+
+    def _send_stanza(self, stanza: str) -> None:
+        self.unacked.append(stanza)
+        self._write(stanza)
+
+    def _write(self, data: str) -> None:
+        if self._socket is not None:
+            try:
+                self._socket.sendall(data.encode())
+            except OSError:
+                self.cut()
+
+    def _expect(self, *names: str) -> Stanza:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for stanza in self._receive(0.5, stop=names):
+                if stanza.name in names:
+                    return stanza
+        raise LaunchError(f"{self.user}: no {names} in time")
+
+    def _receive(self, patience: float, stop: tuple[str, ...] = ()) -> list[Stanza]:
+        if self._socket is None:
+            raise Gone
+        self._socket.settimeout(max(patience, 0.001))
+        try:
+            data = self._socket.recv(1 << 16)
+        except TimeoutError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            self.cut()
+            raise Gone
+        found: list[Stanza] = []
+        for event in self._reader.feed(data):
+            if isinstance(event, Stanza):
+                found.append(event)
+                if event.name not in stop:
+                    self._take(event)
+        return found
+
+    def _take(self, stanza: Stanza) -> None:
+        if stanza.namespace == ns.CLIENT and self.id:
+            self.h += 1
+            if stanza.name == "message":
+                self.got.append(stanza.tree().text_of(ns.CLIENT, "body"))
+        elif stanza.namespace == ns.SM and stanza.name == "a":
+            self._acknowledged(int(stanza.attributes["h"]))
+        elif stanza.namespace == ns.SM and stanza.name == "r":
+            self._write(f"<a xmlns='{ns.SM}' h='{self.h}'/>")
+
+    def _acknowledged(self, h: int) -> None:
+        assert h >= self.acked, f"{self.user}: the broker's counter went back from {self.acked} to {h}"
+        for _ in range(h - self.acked):
+            self.unacked.popleft()
+        self.acked = h
