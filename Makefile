@@ -28,6 +28,9 @@ test: $(VENV)/.test ## Run the tests; TESTS="tests/wire -k frames" picks some
 	@echo "== Tests"
 	@$(BIN)/python -m pytest $(TESTS)
 
+crash: $(VENV)/.test ## Kill the broker KILLS times (default 200) while clients talk; SEED=7 repeats a run
+	@$(BIN)/python -m tests.campaign.crash --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
+
 lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of imports
 	@echo "== ruff check"
 	@$(BIN)/ruff check .
