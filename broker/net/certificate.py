@@ -34,23 +34,28 @@ def self_signed(directory: Path, domain: str, now: float) -> Path:
         The PEM file with certificate and key.
 
     Raises:
-        BrokerError: ``resource.configuration.sslSocket`` where the file can not be written.
+        BrokerError: ``resource.configuration.sslSocket`` where the file can not be written, or there can be no
+            certificate for the domain.
     """
     path = directory / FILE_NAME
     moment = datetime.fromtimestamp(now, UTC)
-    if _is_good(path, domain, moment):
-        return path
     try:
+        if _is_good(path, _name(domain), moment):
+            return path
         _write(path, _make(domain, moment))
     except OSError as error:
         raise BrokerError(
             Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{path}: {error.strerror or error}; set xmpp.certificate instead"
         ) from error
+    except ValueError as error:
+        raise BrokerError(
+            Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"xmpp.domain: no certificate can be made for '{domain}': {error}"
+        ) from error
     log.warn("a self-signed certificate for {domain} was made: {path}", domain=domain, path=path)
     return path
 
 
-def _is_good(path: Path, domain: str, moment: datetime) -> bool:
+def _is_good(path: Path, name: x509.GeneralName, moment: datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -58,18 +63,13 @@ def _is_good(path: Path, domain: str, moment: datetime) -> bool:
         return False
     if certificate.not_valid_after_utc - RENEWED_BEFORE < moment or certificate.not_valid_before_utc > moment:
         return False
-    return domain in (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
+    return name in names
 
 
 def _make(domain: str, moment: datetime) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, domain[:64])])
-    names: list[x509.GeneralName] = []
-    for each in dict.fromkeys((domain, "localhost", "127.0.0.1", "::1")):
-        try:
-            names.append(x509.IPAddress(ip_address(each)))
-        except ValueError:
-            names.append(x509.DNSName(each.encode("idna").decode()))
+    names = dict.fromkeys(map(_name, (domain, "localhost", "127.0.0.1", "::1")))
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -87,9 +87,18 @@ def _make(domain: str, moment: datetime) -> bytes:
     )
 
 
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host.encode("idna").decode())
+
+
 def _write(path: Path, pem: bytes) -> None:
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)
