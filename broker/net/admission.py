@@ -3,32 +3,67 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from twisted.logger import Logger
 
+from broker.net.rate import Rate
+
 log = Logger()
+
+QUIET = 1.0
+"""Seconds between two lines in the log about connections that were refused."""
 
 
 class Admission:
     """Counts the connections of one listener, and those of each address that have not logged in.
 
     Args:
+        clock: an ``IReactorTime``.
         max_connections: most connections.
         max_pending: most connections of one address that have not logged in yet.
+        max_strangers: most connections of all addresses that have not logged in yet; by default any.
+        rate: limits how often an address may connect.
+        exempt_local: what comes from this machine has no limits as an address, since a proxy may stand for many.
     """
 
-    def __init__(self, max_connections: int, max_pending: int) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        max_connections: int,
+        max_pending: int,
+        *,
+        max_strangers: int | None = None,
+        rate: Rate | None = None,
+        exempt_local: bool = False,
+    ) -> None:
+        self._clock = clock
         self._max_connections = max_connections
         self._max_pending = max_pending
+        self._max_strangers = max_connections if max_strangers is None else max_strangers
+        self._rate = rate
+        self._exempt_local = exempt_local
         self._connections: dict[object, str] = {}
         self._strangers: dict[object, str] = {}
         self._pending: Counter[str] = Counter()
+        self._refused = 0
+        self._told = -QUIET
 
     def admits(self, host: str) -> bool:
         """Whether one more connection of an address may come in; the log says where it may not."""
-        if len(self._connections) < self._max_connections and self._pending[host] < self._max_pending:
+        reason = self._obstacle(host)
+        if not reason:
             return True
-        log.warn("{host}: refused: too many connections", host=host)
+        self._refused += 1
+        now = self._clock.seconds()
+        if not 0 <= now - self._told < QUIET:
+            log.warn(
+                "{count} connections refused, the last of {host}: {reason}",
+                count=self._refused,
+                host=host,
+                reason=reason,
+            )
+            self._told, self._refused = now, 0
         return False
 
     def opened(self, connection: object, host: str) -> None:
@@ -57,3 +92,22 @@ class Admission:
     def strangers(self) -> int:
         """Connections that have not logged in."""
         return len(self._strangers)
+
+    def _obstacle(self, host: str) -> str:
+        """Why no connection of an address may come in; empty where one may."""
+        if len(self._connections) >= self._max_connections:
+            return "there are too many connections"
+        if len(self._strangers) >= self._max_strangers:
+            return "there are too many that have not logged in"
+        if self._exempt_local and is_local(host):
+            return ""
+        if self._pending[host] >= self._max_pending:
+            return "it has too many that have not logged in"
+        if self._rate is not None and not self._rate.takes(host):
+            return "it connects too often"
+        return ""
+
+
+def is_local(host: str) -> bool:
+    """Whether the address of a peer is one of this machine's loopback addresses."""
+    return host == "::1" or host.removeprefix("::ffff:").startswith("127.")

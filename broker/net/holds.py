@@ -35,3 +35,13 @@ class Holds:
             self._reasons.discard(reason)
             if not self._reasons and transport is not None:
                 transport.resumeProducing()
+
+    def clear(self, transport: Any) -> None:
+        """All reasons are gone.
+
+        Args:
+            transport: of the connection.
+        """
+        if self._reasons:
+            self._reasons.clear()
+            transport.resumeProducing()

@@ -42,7 +42,7 @@ class NativeFactory(Factory):
         self.compress = compress
         self.run_level = run_level
         self.connections: set[NativeServer] = set()
-        self._admission = Admission(limits.max_connections, limits.max_pending_logins)
+        self._admission = Admission(broker.node.clock, limits.max_connections, limits.max_pending_logins)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection, or ``None`` where there are too many already."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -14,15 +15,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from broker.net.admission import Admission
+from broker.net.backlog import Backlog
 from broker.net.channel import channel_bindings, identities
 from broker.net.holds import Holds
+from broker.net.rate import Rate
 from broker.xmpp.c2s import ClientStream
 from broker.xmpp.service import XmppService
 
 log = Logger()
 
-BUFFER = 256 * 1024
-"""Bytes that may wait for a client to read them; above that its stanzas stay in their queue, and so on disk."""
+ROOM = 192 * 1024
+"""Bytes that may wait for a client on top of a full buffer; above that its stanzas stay in their queue, and on disk."""
 UNREAD_ANSWERS = "unread answers"
 
 
@@ -32,17 +35,25 @@ class Limits:
 
     Args:
         handshake_timeout: until a TLS handshake must be over (spec xmpp §2.5 R3).
-        write_timeout: a full buffer must have drained by then (R4).
-        close_timeout: a peer must have read what was sent before its connection was closed.
+        write_timeout: a peer whose buffer is full must have read something by then (R4).
+        max_unread: bytes that may come on top of a full buffer; a window of stanzas may be on its way to it.
+        close_timeout: after its connection was closed a peer must have read something, or closed its side, by then.
         max_connections: connections of one listener.
+        max_strangers: those of them that have not logged in yet.
         max_pending: connections of one address that have not logged in yet.
+        rate: new connections of one address in a second, in the long run; ``0`` for any number.
+        burst: new connections of one address at once.
     """
 
     handshake_timeout: float = 15.0
     write_timeout: float = 30.0
-    close_timeout: float = 10.0
+    max_unread: int = 128 << 20
+    close_timeout: float = 5.0
     max_connections: int = 100_000
+    max_strangers: int = 20_000
     max_pending: int = 1000
+    rate: int = 100
+    burst: int = 1000
 
 
 @implementer(IPushProducer, IHandshakeListener)
@@ -63,17 +74,21 @@ class XmppConnection(Protocol):
         self._closed = False
         self._lost = False
         self._handshake: Any = None
-        self._stalled: Any = None
-        self._closing: Any = None
+        self._backlog = Backlog(
+            factory.clock,
+            room=ROOM,
+            most=factory.limits.max_unread,
+            on_full=self._full,
+            on_stalled=self._stalled,
+        )
 
     def connectionMade(self) -> None:
         """The connection is there; with direct TLS the handshake comes first."""
         transport: Any = self.transport
         self.factory.opened(self)
-        transport.bufferSize = BUFFER
         transport.registerProducer(self, True)
-        if hasattr(transport, "setTcpNoDelay"):
-            transport.setTcpNoDelay(True)
+        transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
         if self.factory.direct_tls:
             self._await_handshake()
         else:
@@ -86,7 +101,7 @@ class XmppConnection(Protocol):
 
     def handshakeCompleted(self) -> None:
         """TLS is on."""
-        self._cancel("_handshake")
+        self._cancel_handshake()
         if self._closed:
             return
         self.secure = True
@@ -99,25 +114,39 @@ class XmppConnection(Protocol):
         """Send bytes."""
         transport: Any = self.transport
         if not self._closed and transport is not None:
+            waits = self._backlog.waits
             transport.write(data)
+            if waits:
+                self._backlog.add(len(data))
 
     def start_tls(self) -> None:
         """Begin the handshake of STARTTLS."""
         transport: Any = self.transport
         self._await_handshake()
+        self._backlog.end()
         transport.unregisterProducer()
         transport.startTLS(self.factory.tls)
         transport.registerProducer(self, True)
 
     def close(self) -> None:
-        """Send what was written, then close."""
+        """Send what was written, then close; what the client still sends is dropped.
+
+        Its bytes are taken until it has closed its side, too: a system that finds bytes unread when it closes tells
+        the other side at once, which then may not come to read why.
+        """
         transport: Any = self.transport
         if self._closed or transport is None:
             return
         self._closed = True
-        transport.loseConnection()
-        if not self._lost:
-            self._closing = self.factory.clock.callLater(self.factory.limits.close_timeout, self._close_overdue)
+        if self._lost:
+            return
+        self._backlog.watch(transport, self.factory.limits.close_timeout)
+        self._holds.clear(transport)
+        transport.unregisterProducer()  # TLS does not end while there is one
+        if self.secure or self._handshake is not None:
+            transport.loseConnection()
+        else:
+            transport.loseWriteConnection()
 
     def abort(self) -> None:
         """Close now."""
@@ -128,11 +157,13 @@ class XmppConnection(Protocol):
 
     def hold(self, reason: str) -> None:
         """Read nothing more until every reason to hold is released."""
-        self._holds.add(None if self._lost else self.transport, reason)
+        if not self._closed:
+            self._holds.add(self.transport, reason)
 
     def release(self, reason: str) -> None:
         """A reason to hold is gone."""
-        self._holds.remove(None if self._closed else self.transport, reason)
+        if not self._closed:
+            self._holds.remove(self.transport, reason)
 
     def logged_in(self) -> None:
         """It counts no more as one of strangers."""
@@ -149,26 +180,29 @@ class XmppConnection(Protocol):
         return () if connection is None or not self.factory.verifies else identities(connection)
 
     def pauseProducing(self) -> None:
-        """The buffer is full: send nothing, and read nothing that would need an answer."""
-        self.stream.set_writable(False)
-        self.hold(UNREAD_ANSWERS)
-        if self._stalled is None:
-            self._stalled = self.factory.clock.callLater(self.factory.limits.write_timeout, self._stall_overdue)
+        """The transport's buffer is full."""
+        if not self._closed:
+            self._backlog.begin(self.transport, self.factory.limits.write_timeout)
 
     def resumeProducing(self) -> None:
-        """The buffer has room again."""
-        self._cancel("_stalled")
-        self.release(UNREAD_ANSWERS)
-        self.stream.set_writable(True)
+        """The transport's buffer is empty."""
+        self._backlog.end()
 
     def stopProducing(self) -> None:
         """The transport is gone."""
 
+    def shut_down(self) -> None:
+        """The listener closes."""
+        if self._handshake is not None:
+            self.abort()
+        else:
+            self.stream.shut_down()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything, whatever fails."""
         self._closed = self._lost = True
-        for name in ("_handshake", "_stalled", "_closing"):
-            self._cancel(name)
+        self._cancel_handshake()
+        self._backlog.stop()
         try:
             self.stream.lost(f"the connection was lost: {reason.getErrorMessage()}")
         finally:
@@ -190,18 +224,22 @@ class XmppConnection(Protocol):
         log.info("{host}: no TLS handshake in time", host=self.host)
         self.abort()
 
-    def _stall_overdue(self) -> None:
-        self._stalled = None
-        log.info("{host}: reads nothing; connection closed", host=self.host)
+    def _full(self, full: bool) -> None:
+        """Send nothing while the client does not read, and read nothing that would need an answer."""
+        if full:
+            self.stream.set_writable(False)
+            self.hold(UNREAD_ANSWERS)
+        else:
+            self.release(UNREAD_ANSWERS)
+            self.stream.set_writable(True)
+
+    def _stalled(self, reason: str) -> None:
+        if not self._closed:
+            log.info("{host}: connection closed: {reason}", host=self.host, reason=reason)
         self.abort()
 
-    def _close_overdue(self) -> None:
-        self._closing = None
-        self.abort()
-
-    def _cancel(self, name: str) -> None:
-        call = getattr(self, name)
-        setattr(self, name, None)
+    def _cancel_handshake(self) -> None:
+        call, self._handshake = self._handshake, None
         if call is not None and call.active():
             call.cancel()
 
@@ -239,8 +277,16 @@ class XmppFactory(Factory):
         self.direct_tls = direct_tls
         self.loopback = loopback
         self.verifies = verifies
-        self.admission = Admission(limits.max_connections, limits.max_pending)
+        self.admission = Admission(
+            clock,
+            limits.max_connections,
+            limits.max_pending,
+            max_strangers=limits.max_strangers,
+            rate=Rate(clock, limits.rate, limits.burst) if limits.rate else None,
+            exempt_local=True,
+        )
         self.connections: set[XmppConnection] = set()
+        self._emptied: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection, or ``None`` where there are too many already."""
@@ -256,8 +302,26 @@ class XmppFactory(Factory):
         """A connection is gone."""
         self.connections.discard(connection)
         self.admission.closed(connection)
+        if not self.connections:
+            emptied, self._emptied = self._emptied, []
+            for each in emptied:
+                each.callback(None)
 
-    def close_all(self) -> None:
-        """Let go of all connections (the listener closes)."""
+    def close_all(self) -> Deferred[None]:
+        """Let go of all connections (the listener closes); fires when they are gone.
+
+        Clients get what is on its way to them, unless they do not read it in time.
+        """
         for connection in list(self.connections):
-            connection.stream.shut_down()
+            connection.shut_down()
+        if not self.connections:
+            return succeed(None)
+        emptied: Deferred[None] = Deferred()
+        self._emptied.append(emptied)
+        overdue = self.clock.callLater(self.limits.close_timeout, self._abort_all)
+        emptied.addCallback(lambda _: overdue.cancel() if overdue.active() else None)
+        return emptied
+
+    def _abort_all(self) -> None:
+        for connection in list(self.connections):
+            connection.abort()

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from broker.config.kinds import TEXT, duration, integer
+from broker.config.kinds import TEXT, duration, integer, size
 from broker.net.certificate import self_signed
 from broker.net.tls import server_context
 from broker.net.xmpp import Limits, XmppFactory
@@ -35,8 +35,14 @@ class XmppPlugin:
     - ``port`` (5222): of clients that start TLS themselves; ``0`` for any free one, ``-1`` for none.
     - ``directTlsPort`` (5223): of clients that begin with TLS; none where ``xmpp.tls`` is off.
     - ``backlog`` (200): connections that may wait to be accepted.
-    - ``maxConnections`` (100000), ``maxPendingLogins`` (1000, per address).
-    - ``handshakeTimeout`` (15s), ``writeTimeout`` (30s).
+    - ``maxConnections`` (100000), ``maxPendingLoginsTotal`` (20000): connections, and those of them that have not
+      logged in.
+    - ``maxPendingLogins`` (1000), ``connectionRate`` (100, 0 for any), ``connectionBurst`` (1000): connections of one
+      address that have not logged in, new ones a second, and at once. This machine's own address has no such limits,
+      as a proxy may stand for many.
+    - ``handshakeTimeout`` (15s): until a TLS handshake must be over.
+    - ``writeTimeout`` (30s), ``maxUnread`` (128M): a client that reads nothing for so long, or leaves so many bytes
+      unread, is let go of.
 
     What the service does is set by the properties ``xmpp.*``, ``sm.*``, ``idle.*`` and
     ``modules.mod_stream_management.*``.
@@ -68,8 +74,12 @@ class XmppPlugin:
         limits = Limits(
             handshake_timeout=self._get("handshakeTimeout", duration(1), 15_000) / 1000,
             write_timeout=self._get("writeTimeout", duration(1), 30_000) / 1000,
+            max_unread=self._get("maxUnread", size(1 << 20), 128 << 20),
             max_connections=self._get("maxConnections", integer(1), 100_000),
+            max_strangers=self._get("maxPendingLoginsTotal", integer(1), 20_000),
             max_pending=self._get("maxPendingLogins", integer(1), 1000),
+            rate=self._get("connectionRate", integer(0), 100),
+            burst=self._get("connectionBurst", integer(1), 1000),
         )
         self._get("backlog", integer(1), 200)
         loopback = is_loopback(self._host)
@@ -108,10 +118,10 @@ class XmppPlugin:
             await self._ports.listen(name, self._host, number, backlog, wrapped)
 
     async def unlisten(self) -> None:
-        """Close the ports and all their connections."""
+        """Close the ports and all their connections; clients get what is on its way to them."""
         await self._ports.close()
-        for _, _, factory in self._factories:
-            factory.close_all()
+        for closing in [factory.close_all() for _, _, factory in self._factories]:
+            await closing
 
     async def stop(self) -> None:
         """Let go of everything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import os
 from collections.abc import Callable
 
 import pytest
@@ -33,7 +34,18 @@ ROUNDS = 500
 
 
 class TlsTransport(Transport):
-    """A transport whose TLS handshake never ends."""
+    """A TCP transport whose TLS handshake never ends, and whose peer reads nothing."""
+
+    dataBuffer = b""
+    offset = _tempDataLen = 0
+    socket = os.open(os.devnull, os.O_RDONLY)
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Nothing to do."""
+
+    def loseWriteConnection(self) -> None:
+        """Close this side."""
+        self.disconnecting = True
 
     def startTLS(self, contextFactory: object, normal: bool = True) -> None:
         """Begin."""
@@ -242,6 +254,7 @@ def test_a_client_that_reads_nothing_is_let_go_of(listener: Listener) -> None:
     connection.dataReceived(LOGIN)
     listener.world.turn(5)
     connection.pauseProducing()
+    listener.world.turn()
     listener.world.advance(29)
     assert not is_closing(connection)
     listener.world.advance(2)
