@@ -29,7 +29,7 @@ class Rate:
         now = self._clock.seconds()
         self._forget(now)
         full = max(self._young.get(name) or self._old.get(name, now), now) + self._interval
-        if full - now > self._refill + self._interval / 2:
+        if full - now > self._refill + self._interval / 2:  # half a token is one, as times are rounded
             return False
         self._young[name] = full
         return True

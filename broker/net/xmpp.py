@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,8 @@ class XmppConnection(Protocol):
         self.factory.opened(self)
         transport.registerProducer(self, True)
         transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
+        with suppress(OSError):  # systems refuse it where the client has gone already
+            transport.setTcpKeepAlive(True)
         if self.factory.direct_tls:
             self._await_handshake()
         else:

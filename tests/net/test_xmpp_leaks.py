@@ -57,6 +57,7 @@ class Listener:
     def __init__(self) -> None:
         self.world = World(settings())
         limits = Limits(max_pending=100_000)
+        self.strays = objects()
         self.factory = XmppFactory(self.world.service, limits, self.world.clock, tls=object())
 
     def connection(self) -> XmppConnection:
@@ -173,12 +174,17 @@ WAYS = [
 ]
 
 
+def objects() -> int:
+    """Connections and clients that anything still refers to."""
+    gc.collect()
+    return sum(isinstance(each, (XmppConnection, ClientStream, StreamDispatch, Client)) for each in gc.get_objects())
+
+
 def left(listener: Listener) -> dict[str, int]:
     """What is still there, by name; empty for nothing."""
     world = listener.world
     node = world.node
     tables = world.store.tables
-    gc.collect()
     counts = {
         "connections": len(listener.factory.connections),
         "admission": len(listener.factory.admission) + listener.factory.admission.strangers,
@@ -189,9 +195,7 @@ def left(listener: Listener) -> dict[str, int]:
         "timers": world.timers,
         "stored sessions": len(tables.sessions) + len(tables.handled),
         "stored messages": len(tables.messages),
-        "objects": sum(
-            isinstance(each, (XmppConnection, ClientStream, StreamDispatch, Client)) for each in gc.get_objects()
-        ),
+        "objects": objects() - listener.strays,
     }
     return {name: count for name, count in counts.items() if count}
 
