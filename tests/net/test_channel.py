@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
+from broker.errors import BrokerError
 from broker.net.certificate import self_signed
 from broker.net.channel import XMPP_ADDRESS, channel_bindings, end_point, identities
 from broker.net.tls import server_context
@@ -136,6 +137,18 @@ class TestSelfSigned:
         other = self_signed(tmp_path, "elsewhere.example", NOW).read_bytes()
         assert other != pem
         assert self_signed(tmp_path, "elsewhere.example", NOW + 824 * 86_400).read_bytes() != other
+
+    def test_a_domain_may_be_in_any_script(self, tmp_path: Path) -> None:
+        pem = self_signed(tmp_path, "bücher.example", NOW).read_bytes()
+        assert self_signed(tmp_path, "bücher.example", NOW).read_bytes() == pem
+        (certificate,) = x509.load_pem_x509_certificates(pem)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert "xn--bcher-kva.example" in names.get_values_for_type(x509.DNSName)
+
+    @pytest.mark.parametrize("domain", ["", "a..b", "x" * 70])
+    def test_what_is_no_domain_is_told(self, tmp_path: Path, domain: str) -> None:
+        with pytest.raises(BrokerError, match=r"xmpp\.domain"):
+            self_signed(tmp_path, domain, NOW)
 
     def test_rubbish_is_replaced(self, tmp_path: Path) -> None:
         (tmp_path / "selfsigned.pem").write_text("rubbish")

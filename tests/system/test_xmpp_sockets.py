@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from broker.wire.xmpp import ns
-from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -73,6 +73,32 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     with BrokerProcess(tmp_path / "data", settings=settings) as started:
         assert started.run_command("user", "add", "joe", "--password-stdin", stdin="secret\n").returncode == 0
         yield started
+
+
+@pytest.mark.parametrize("port", ["port", "directTlsPort"])
+def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path, port: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+        with pytest.raises(LaunchError, match=f"(?s)XMPP can not listen on 127.0.0.1:{number}.*choose other ports"):
+            BrokerProcess(tmp_path / "data", settings={f"plugin/xmpp/{port}": str(number)}).start()
+
+
+@pytest.mark.parametrize(
+    ("settings", "ports"),
+    [
+        ({"plugin/xmpp/directTlsPort": "-1"}, ["SOCKET", "XMPP"]),
+        ({"plugin/xmpp/port": "-1"}, ["SOCKET", "XMPP-TLS"]),
+        ({"xmpp.tls": "off"}, ["SOCKET", "XMPP"]),
+    ],
+)
+def test_each_port_can_be_left_closed(tmp_path: Path, settings: dict[str, str], ports: list[str]) -> None:
+    with BrokerProcess(tmp_path / "data", settings=settings) as broker:
+        assert list(broker.ports) == ports
+
+
+def test_the_certificate_that_was_made_is_warned_of_where_others_can_connect(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path / "data", settings={"plugin/xmpp/hostname": "0.0.0.0"}) as broker:
+        assert "set xmpp.certificate" in broker.log()
 
 
 def test_a_client_on_a_thin_line_gets_everything(broker: BrokerProcess) -> None:
