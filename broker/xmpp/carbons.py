@@ -17,6 +17,7 @@ from broker.xmpp.routing import Router
 _BODY = (ns.CLIENT, "body")
 _PRIVATE = (ns.CARBONS, "private")
 _NO_COPY = (ns.HINTS, "no-copy")
+_NOT_COPIED = frozenset({"error", "groupchat", "headline"})
 _FORWARDABLE = frozenset({"urn:xmpp:receipts", "http://jabber.org/protocol/chatstates", "urn:xmpp:chat-markers:0"})
 
 
@@ -80,10 +81,13 @@ def is_copied(stanza: Stanza) -> bool:
     children = stanza.children
     if _PRIVATE in children or _NO_COPY in children:
         return False
-    type = stanza.attributes.get("type", "normal")
+    type = stanza.attributes.get("type")
     if type == "chat":
         return True
-    return type == "normal" and (_BODY in children or any(namespace in _FORWARDABLE for namespace, _ in children))
+    # A type that nobody knows is a normal one (RFC 6121 §5.2.2).
+    return type not in _NOT_COPIED and (
+        _BODY in children or any(namespace in _FORWARDABLE for namespace, _ in children)
+    )
 
 
 def _copy(direction: str, client: Client, data: bytes) -> bytes:

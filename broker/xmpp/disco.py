@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from broker.wire.xmpp import ns
@@ -28,8 +28,11 @@ class Identity:
 
     def to_bytes(self) -> bytes:
         """The ``<identity/>``."""
-        return element("identity", attributes={"category": self.category, "type": self.type, "name": self.name})
+        return element("identity", attributes={"category": self.category, "type": self.type, "name": self.name or None})
 
+
+SERVER_INFO = "http://jabber.org/network/serverinfo"
+"""What the form with the contact addresses is about (XEP-0157)."""
 
 NodeService = Callable[[Iq, str], Awaitable[bytes]]
 """Answers for a node with the content of the ``<query/>``."""
@@ -45,6 +48,7 @@ class Disco:
         identities: by place.
         info: services for disco#info of nodes, by place.
         contents: services for disco#items of a place itself and its nodes, by place.
+        forms: data forms that extend disco#info, by place (XEP-0128).
     """
 
     def __init__(self, domain: Domain) -> None:
@@ -55,6 +59,10 @@ class Disco:
         }
         self.info: dict[str, NodeService] = {}
         self.contents: dict[str, NodeService] = {}
+        self.forms: dict[str, list[bytes]] = {}
+        if domain.settings.contacts:
+            addresses = {f"{role}-addresses": given for role, given in domain.settings.contacts.items()}
+            self.forms[AT_DOMAIN] = [result_form(SERVER_INFO, addresses)]
         self.add(AT_DOMAIN)
         self.add(AT_ACCOUNT)
 
@@ -95,11 +103,10 @@ class Disco:
         return element("query", ns.DISCO_ITEMS, content=content)
 
     def features(self, place: str) -> bytes:
-        """Identity and features of a place."""
+        """Identity, features and forms of a place."""
         names = sorted(self._domain.features.get(place, ()))
-        return self.identities[place].to_bytes() + b"".join(
-            element("feature", attributes={"var": each}) for each in names
-        )
+        features = [element("feature", attributes={"var": each}) for each in names]
+        return b"".join([self.identities[place].to_bytes(), *features, *self.forms.get(place, ())])
 
     def _place(self, request: Iq) -> str:
         if not self._domain.is_local(request.to):
@@ -111,3 +118,20 @@ class Disco:
         account = await self._domain.accounts.load(request.to.local)
         if account is None or not (request.is_own or sees(account.roster.get(request.client.bare))):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+
+
+def result_form(form_type: str, fields: Mapping[str, Sequence[str]]) -> bytes:
+    """A data form that tells something (XEP-0004, XEP-0128).
+
+    Args:
+        form_type: what it is about.
+        fields: values by name of the field.
+    """
+    content = element("field", attributes={"var": "FORM_TYPE", "type": "hidden"}, content=_values([form_type]))
+    for name, values in fields.items():
+        content += element("field", attributes={"var": name, "type": "list-multi"}, content=_values(values))
+    return element("x", ns.DATA_FORMS, {"type": "result"}, content)
+
+
+def _values(values: Sequence[str]) -> bytes:
+    return b"".join(element("value", content=each) for each in values)

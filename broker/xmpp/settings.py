@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer, size
-from broker.config.options import declare
+from broker.config.options import declare, declare_indexed
 from broker.config.properties import Properties
 from broker.core.entries import QueueLimits
+from broker.errors import BrokerError, Code
 from broker.model.qos import Overflow
 
 
@@ -74,6 +75,14 @@ MAX_STANZA_BEFORE_LOGIN = declare(
     "xmpp.maxStanzaBeforeLogin", size(1_000), 10 << 10, "Longest stanza before the login."
 )
 BIND_TIMEOUT = declare("xmpp.loginTimeout", integer(1, 300), 60, "Seconds until a connection must be bound.")
+
+CONTACTS = declare_indexed(
+    "xmpp.contact",
+    "Addresses (mailto: xmpp: https:) told to clients, by abuse, admin, feedback, sales, security, status, support.",
+)
+SHOW_SYSTEM = declare(
+    "xmpp.showOperatingSystem", BOOLEAN, False, "Tell clients that ask for the version the operating system, too."
+)
 
 STANZA_IDS = declare("xmpp.stanzaIds", BOOLEAN, True, "Give every stored message an id (XEP-0359).")
 
@@ -142,6 +151,8 @@ class XmppSettings:
     max_stanza: int
     max_stanza_before_login: int
     bind_timeout: int
+    contacts: dict[str, tuple[str, ...]]
+    show_system: bool
     stanza_ids: bool
     max_contacts: int
     max_stored: int
@@ -166,6 +177,8 @@ class XmppSettings:
 
 
 UNLIMITED_WINDOW = 1_000_000
+CONTACT_ROLES = frozenset({"abuse", "admin", "feedback", "sales", "security", "status", "support"})
+"""What contact addresses may be for (XEP-0157 §4)."""
 
 
 def settings_of(properties: Properties) -> XmppSettings:
@@ -188,6 +201,8 @@ def settings_of(properties: Properties) -> XmppSettings:
         max_stanza=MAX_STANZA.get(properties),
         max_stanza_before_login=MAX_STANZA_BEFORE_LOGIN.get(properties),
         bind_timeout=BIND_TIMEOUT.get(properties),
+        contacts=_contacts(properties),
+        show_system=SHOW_SYSTEM.get(properties),
         max_contacts=MAX_CONTACTS.get(properties),
         max_stored=MAX_STORED.get(properties),
         max_private=MAX_PRIVATE.get(properties),
@@ -214,3 +229,20 @@ def settings_of(properties: Properties) -> XmppSettings:
         sm_location=SM_LOCATION.get(properties),
         sm_durable=durable,
     )
+
+
+def _contacts(properties: Properties) -> dict[str, tuple[str, ...]]:
+    contacts: dict[str, tuple[str, ...]] = {}
+    for role, text in sorted(CONTACTS.get(properties).items()):
+        name = f"{CONTACTS.name}[{role}]"
+        if role not in CONTACT_ROLES:
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{name}: not one of {', '.join(sorted(CONTACT_ROLES))}")
+        addresses = tuple(text.split())
+        for address in addresses:
+            if ":" not in address:
+                raise BrokerError(
+                    Code.RESOURCE_CONFIGURATION, f"{name}: {address} does not begin like mailto: or xmpp:"
+                )
+        if addresses:
+            contacts[role] = addresses
+    return contacts

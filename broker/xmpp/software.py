@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from datetime import UTC, datetime
 
 from broker import __version__
@@ -20,6 +21,7 @@ class Software:
 
     def __init__(self, domain: Domain) -> None:
         self._clock = domain.node.clock
+        self._show_system = domain.settings.show_system
         domain.serve("get", ns.PING, "ping", self._ping, AT_DOMAIN, AT_ACCOUNT)
         domain.serve("get", ns.VERSION, "query", self._version, AT_DOMAIN)
         domain.serve("get", ns.TIME, "time", self._time, AT_DOMAIN)
@@ -34,6 +36,8 @@ class Software:
 
     async def _version(self, request: Iq) -> bytes | None:
         content = element("name", content="broker") + element("version", content=__version__)
+        if self._show_system:  # XEP-0092 §5: it helps attackers, so only where the operator wants it
+            content += element("os", content=platform.system())
         return element("query", ns.VERSION, content=content)
 
     async def _time(self, request: Iq) -> bytes | None:

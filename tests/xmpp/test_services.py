@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
 from broker import __version__
+from broker.config.properties import Properties
+from broker.config.syntax import Setting
+from broker.errors import BrokerError, Code
 from broker.wire.xmpp import ns
 from broker.xmlio.tree import Tree
+from broker.xmpp.disco import SERVER_INFO
+from broker.xmpp.settings import settings_of
 from tests.xmpp.test_presence import friends, presences
 from tests.xmpp.test_routing import condition, message
 from tests.xmpp.world import Peer, World, settings
@@ -15,6 +22,11 @@ from tests.xmpp.world import Peer, World, settings
 @pytest.fixture
 def world() -> World:
     return World(settings(idle=-1))
+
+
+def properties(values: dict[str, str]) -> Properties:
+    """What an operator has set."""
+    return Properties([Setting(name, value, "test") for name, value in values.items()])
 
 
 def ask(peer: Peer, type: str, payload: str, to: str = "") -> Tree:
@@ -49,6 +61,14 @@ class TestSoftware:
         query = ok(world.bind("joe@localhost/x"), "get", f"<query xmlns='{ns.VERSION}'/>", "localhost")
         assert query is not None
         assert query.text_of(ns.VERSION, "version") == __version__
+        assert query.find(ns.VERSION, "os") is None
+
+    def test_the_operating_system_is_told_where_the_operator_wants_it(self) -> None:
+        # XEP-0092 §5
+        world = World(settings(show_system=True))
+        query = ok(world.bind("joe@localhost/x"), "get", f"<query xmlns='{ns.VERSION}'/>", "localhost")
+        assert query is not None
+        assert query.text_of(ns.VERSION, "os") == platform.system()
 
     def test_the_time_is_told(self, world: World) -> None:
         # XEP-0202
@@ -92,6 +112,53 @@ class TestDisco:
         for namespace in (ns.DISCO_INFO, ns.DISCO_ITEMS):
             answer = ask(joe, "get", f"<query xmlns='{namespace}' node='n'/>", "localhost")
             assert condition(answer) == "item-not-found"
+
+    def test_an_identity_without_a_name_has_no_empty_one(self, world: World) -> None:
+        # XEP-0030 §3.1
+        joe = world.bind("joe@localhost/x")
+        query = ok(joe, "get", f"<query xmlns='{ns.DISCO_INFO}'/>", "joe@localhost")
+        assert query is not None
+        identity = query.find(ns.DISCO_INFO, "identity")
+        assert identity is not None
+        assert identity.attributes == {"category": "account", "type": "registered"}
+
+    def test_nobody_is_told_of_contact_addresses_where_there_are_none(self, world: World) -> None:
+        query = ok(world.bind("joe@localhost/x"), "get", f"<query xmlns='{ns.DISCO_INFO}'/>", "localhost")
+        assert query is not None
+        assert query.find(ns.DATA_FORMS, "x") is None
+
+    def test_contact_addresses_are_told_at_the_server_only(self) -> None:
+        # XEP-0157 §3, XEP-0128
+        given = settings_of(properties({"xmpp.contact[abuse]": "mailto:a@b.example  xmpp:a@b.example?message;x=<&>"}))
+        joe = World(settings(contacts=given.contacts)).bind("joe@localhost/x")
+        query = ok(joe, "get", f"<query xmlns='{ns.DISCO_INFO}'/>", "localhost")
+        assert query is not None
+        (form,) = query.find_all(ns.DATA_FORMS, "x")
+        assert form.attributes["type"] == "result"
+        fields = {
+            field.attributes["var"]: [value.text for value in field.find_all(ns.DATA_FORMS, "value")]
+            for field in form.find_all(ns.DATA_FORMS, "field")
+        }
+        assert fields == {
+            "FORM_TYPE": [SERVER_INFO],
+            "abuse-addresses": ["mailto:a@b.example", "xmpp:a@b.example?message;x=<&>"],
+        }
+        for elsewhere in ("joe@localhost", "pubsub.localhost"):
+            query = ok(joe, "get", f"<query xmlns='{ns.DISCO_INFO}'/>", elsewhere)
+            assert query is not None
+            assert query.find(ns.DATA_FORMS, "x") is None
+
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
+        [
+            ("xmpp.contact[boss]", "mailto:a@b.example", "not one of abuse, admin"),
+            ("xmpp.contact[abuse]", "a@b.example", "does not begin like mailto:"),
+        ],
+    )
+    def test_contact_addresses_that_nobody_could_use_are_refused(self, name: str, value: str, reason: str) -> None:
+        with pytest.raises(BrokerError, match=reason) as raised:
+            settings_of(properties({name: value}))
+        assert raised.value.code is Code.RESOURCE_CONFIGURATION
 
 
 class TestStorage:
@@ -194,6 +261,82 @@ class TestBlocking:
         assert [each.attributes["jid"] for each in listed.children] == ["elsewhere.example"]
         ok(again.bind("jack@localhost/1"), "set", f"<unblock xmlns='{ns.BLOCKING}'/>")
 
+    @pytest.mark.parametrize("jid", ["jack@localhost", "jack@localhost/y", "localhost"])
+    def test_nobody_locks_themselves_out(self, world: World, jid: str) -> None:
+        # XEP-0191 §3.4: the block remains until the user unblocks, so that must stay possible
+        jack = world.bind("jack@localhost/y")
+        self.block(jack, jid)
+        for to in ("", "localhost"):
+            ok(jack, "get", f"<ping xmlns='{ns.PING}'/>", to)
+        ok(jack, "set", f"<unblock xmlns='{ns.BLOCKING}'><item jid='{jid}'/></unblock>")
+        listed = ok(jack, "get", f"<blocklist xmlns='{ns.BLOCKING}'/>")
+        assert listed is not None
+        assert listed.children == []
+
+    def test_own_resources_see_each_other_in_a_blocked_domain(self, world: World) -> None:
+        one, two = world.bind("jack@localhost/1"), world.bind("jack@localhost/2")
+        self.block(one, "localhost")
+        two.take()
+        one.send("<presence><show>away</show></presence>")
+        assert presences(two) == [("", "jack@localhost/1")]
+
+    def test_who_is_blocked_with_the_domain_sees_nobody(self, world: World) -> None:
+        # XEP-0191 §3.3, §7
+        joe, jack = friends(world)
+        self.block(jack, "localhost")
+        assert presences(joe) == [("unavailable", "jack@localhost/y")]
+        ok(jack, "set", f"<unblock xmlns='{ns.BLOCKING}'/>")
+        assert presences(joe) == [("", "jack@localhost/y")]
+
+    def test_one_resource_is_blocked_and_another_is_not(self, world: World) -> None:
+        joe, jack = friends(world)
+        joe2 = world.bind("joe@localhost/x2")
+        joe.take()
+        self.block(jack, "joe@localhost/x")
+        assert presences(joe) == [("unavailable", "jack@localhost/y")]
+        assert presences(joe2) == []
+
+    def test_who_is_still_blocked_by_another_entry_sees_nothing(self, world: World) -> None:
+        joe, jack = friends(world)
+        for jid in ("joe@localhost", "joe@localhost/x"):
+            self.block(jack, jid)
+        assert presences(joe) == [("unavailable", "jack@localhost/y")], "told once"
+        ok(jack, "set", f"<unblock xmlns='{ns.BLOCKING}'><item jid='joe@localhost'/></unblock>")
+        assert presences(joe) == []
+        ok(jack, "set", f"<unblock xmlns='{ns.BLOCKING}'><item jid='joe@localhost/x'/></unblock>")
+        assert presences(joe) == [("", "jack@localhost/y")]
+
+    def test_strangers_do_not_learn_that_they_are_blocked(self, world: World) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        self.block(jack, "joe@localhost")
+        ok(jack, "set", f"<unblock xmlns='{ns.BLOCKING}'/>")
+        assert joe.take() == []
+
+    @pytest.mark.parametrize("target", ["joe@localhost", "joe@localhost/x"])
+    def test_directed_presence_is_withdrawn_once(self, world: World, target: str) -> None:
+        # RFC 6121 §4.6
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        jack.send(f"<presence to='{target}'/>")
+        joe.take()
+        self.block(jack, "joe@localhost")
+        assert presences(joe) == [("unavailable", "jack@localhost/y")]
+        jack.send("<presence type='unavailable'/>")
+        assert presences(joe) == []
+
+    def test_the_list_has_a_limit_that_counts_each_address_once(self) -> None:
+        world = World(settings(max_blocked=1))
+        jack = world.bind("jack@localhost/y")
+        twice = "<item jid='a.example'/><item jid='a.example'/>"
+        ok(jack, "set", f"<block xmlns='{ns.BLOCKING}'>{twice}</block>")
+        self.block(jack, "a.example")
+        answer = ask(jack, "set", f"<block xmlns='{ns.BLOCKING}'><item jid='b.example'/></block>")
+        assert condition(answer) == "resource-constraint"
+
+    def test_a_list_of_others_is_nobodys_business(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        answer = ask(joe, "get", f"<blocklist xmlns='{ns.BLOCKING}'/>", "jack@localhost")
+        assert condition(answer) == "forbidden"
+
     @pytest.mark.parametrize("jid", ["joe@localhost/x", "localhost", "localhost/x"])
     def test_full_addresses_domains_and_their_resources_are_blocked_too(self, world: World, jid: str) -> None:
         joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
@@ -206,6 +349,7 @@ class TestBlocking:
         [
             ("<block xmlns='urn:xmpp:blocking'/>", "bad-request"),
             ("<block xmlns='urn:xmpp:blocking'><item jid='@@'/></block>", "jid-malformed"),
+            ("<unblock xmlns='urn:xmpp:blocking'><x xmlns='urn:x'/></unblock>", "bad-request"),
         ],
     )
     def test_nobody_and_nonsense_are_refused(self, world: World, payload: str, expected: str) -> None:
@@ -249,15 +393,26 @@ class TestCarbons:
             "<message to='jack@localhost' type='chat'><body>x</body><no-copy xmlns='urn:xmpp:hints'/></message>",
             "<message to='jack@localhost' type='headline'><body>x</body></message>",
             "<message to='jack@localhost'><x xmlns='urn:x'/></message>",
+            "<message to='jack@localhost/y' type='groupchat'><body>x</body></message>",
+            "<message to='jack@localhost/y' type='error'><body>x</body></message>",
         ],
     )
     def test_what_is_private_or_no_conversation_is_not_copied(self, world: World, stanza: str) -> None:
         # XEP-0280 §6.1
         joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
+        jack = world.bind("jack@localhost/y")
         self.enable(joe2)
         joe2.take()
         joe.send(stanza)
+        assert jack.take(), "it has a receiver"
         assert joe2.take() == []
+
+    def test_a_message_of_an_unknown_type_is_a_normal_one(self, world: World) -> None:
+        # RFC 6121 §5.2.2
+        joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
+        self.enable(joe2)
+        joe.send("<message to='jack@localhost' type='odd'><body>hi</body></message>")
+        assert self.forwarded(joe2.take()[-1], "sent").text_of(ns.CLIENT, "body") == "hi"
 
     def test_they_can_be_turned_off(self, world: World) -> None:
         joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
