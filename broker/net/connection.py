@@ -183,8 +183,10 @@ class NativeConnection(Protocol):
         if not self._closed:
             log.debug("{peer}: closed: {reason}", peer=self.peer, reason=reason)
             self._closed = True
-            if self.transport is not None:
-                self.transport.loseConnection()
+            transport: Any = self.transport
+            if transport is not None:
+                transport.unregisterProducer()  # TLS does not end while there is one
+                transport.loseConnection()
 
     def _answered(self, frame: Frame) -> None:
         method = self._requests.take(frame.request_id)
