@@ -16,8 +16,7 @@ class Activity:
     """
 
     def __init__(self, domain: Domain) -> None:
-        self._domain = domain
-        self._held: dict[Client, dict[str, bytes]] = {}
+        self._delivery = domain.delivery
         domain.on_ended.append(self._forget)
         domain.on_resumed.append(self._resumed)
 
@@ -25,7 +24,7 @@ class Activity:
         """The client says whether somebody looks (XEP-0352 §4)."""
         client.active = active
         if active:
-            self._flush(client)
+            self._delivery.release(client.session)
 
     def hold(self, client: Client, data: bytes, key: str) -> bool:
         """Hold a stanza back.
@@ -39,22 +38,18 @@ class Activity:
             ``False`` where it must go out now.
         """
         if client.active or not key.startswith("presence "):
-            if not client.active and client in self._held:
-                self._flush(client)  # what was held comes first, since the radio is on now anyway
+            if not client.active:
+                self._delivery.release(client.session)  # what was held comes first, since the radio is on now anyway
             return False
-        held = self._held.setdefault(client, {})
+        held = self._delivery.held.setdefault(client.session, {})
         held.pop(key, None)
         held[key] = data
         if len(held) > MOST_HELD:
-            self._flush(client)
+            self._delivery.release(client.session)
         return True
-
-    def _flush(self, client: Client) -> None:
-        for key, data in self._held.pop(client, {}).items():
-            self._domain.send(client.session, data, key)
 
     def _resumed(self, client: Client) -> None:
         self.changed(client, active=True)
 
     def _forget(self, client: Client) -> None:
-        self._held.pop(client, None)
+        self._delivery.held.pop(client.session, None)

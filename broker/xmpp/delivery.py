@@ -31,12 +31,16 @@ class Delivery:
     Args:
         broker: the core.
         durable: messages survive a crash.
+
+    Attributes:
+        held: presence that is held back from sessions (XEP-0352), by key; it goes before the next message.
     """
 
     def __init__(self, broker: Broker, *, durable: bool) -> None:
         self._node = broker.node
         self._registry = broker.registry
         self._durable = durable
+        self.held: dict[Session, dict[str, bytes]] = {}
         qos = PublishQos(life_time=0, sender=broker.node.name.absolute)
         self._ephemeral = Envelope(STANZA_KEY, qos, _KEY_XML, write_publish_qos(qos))
 
@@ -74,6 +78,11 @@ class Delivery:
             return False
         return dispatch.put_ephemeral(Message(self._node.ids.next(), self._ephemeral, data), replaces)
 
+    def release(self, session: Session) -> None:
+        """Send what is held back from a session."""
+        for key, data in self.held.pop(session, {}).items():
+            self.send(session, data, key)
+
     def put(self, message: Message, sessions: Iterable[Session], *, shared: bool, keep: bool) -> int:
         """Queue a message for sessions.
 
@@ -88,6 +97,9 @@ class Delivery:
         """
         durable = message.envelope.persistent
         taking = [session for session in sessions if not session.queue.is_full]
+        if self.held:
+            for session in taking:  # stanzas of one sender stay in their order (RFC 6120 §10.1)
+                self.release(session)
         fanout = Fanout(len(taking)) if shared and len(taking) > 1 else None
         flags = FOR_SUBJECT if keep else EPHEMERAL
         for session in taking:

@@ -14,7 +14,7 @@ from broker.xmlio.write import escape_attribute
 from broker.xmpp.accounts import Account
 from broker.xmpp.domain import Client, Domain
 from broker.xmpp.last import LastSeen
-from broker.xmpp.routing import address
+from broker.xmpp.routing import BLOCKED, address
 from broker.xmpp.subscriptions import TYPES, Subscriptions, is_seen, sees
 
 log = Logger()
@@ -60,7 +60,7 @@ class Presence:
                 self._available(client, stanza)
             return
         if client.account.blocked and self._domain.blocks(client.account, to) and type != "unavailable":
-            raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address")
+            raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
         if type in TYPES:
             await self._subscriptions.received(client, stanza, to)
         elif type == "probe":
@@ -173,6 +173,8 @@ class Presence:
             self._tell_account(client, jid.local, written)
 
     def _tell(self, client: Client, from_: str, written: str) -> None:
+        if client.account.blocked and self._domain.blocks(client.account, parse_jid(from_)):
+            return
         head = f"{_HEAD} from='{escape_attribute(from_)}' to='{escape_attribute(client.full)}'"
         client.send((head + written[len(_HEAD) :]).encode(), f"presence {from_}")
 
@@ -217,6 +219,8 @@ class Presence:
         """RFC 6121 §4.3.2."""
         account = await self._domain.accounts.load(to.local) if self._domain.is_local(to) and to.local else None
         own = account is client.account
+        if account is not None and account.blocked and self._domain.blocks(account, client.jid):
+            return  # XEP-0191 §3.3: no answer, and no error
         if account is None or not (own or sees(account.roster.get(client.bare))):
             client.send(presence(to.bare, client.full, type="unsubscribed"))
         elif not self._show_resources(to.local, client):

@@ -25,9 +25,9 @@ log = Logger()
 MESSAGE_TYPES = frozenset({"normal", "chat", "groupchat", "headline", "error"})
 CHAT_STATES = "http://jabber.org/protocol/chatstates"
 _BODY = (ns.CLIENT, "body")
-_NO_STORE = ((ns.HINTS, "no-store"), (ns.HINTS, "no-permanent-store"))
+_NO_STORE = (ns.HINTS, "no-store")  # "no-permanent-store" is about archives, not about waiting for delivery
 _STORE = (ns.HINTS, "store")
-_STANZA_ID = ns.STABLE_ID.encode()
+_STANZA_ID = b"stanza-id"  # unlike its namespace, a name can not be written with entities
 _MESSAGE_END = b"</message>"
 
 Copies = Callable[[Client, Stanza, bytes, JID, list[Session]], None]
@@ -64,7 +64,7 @@ class Router:
         type = attributes.get("type", "normal")
         to = client.jid.to_bare() if "to" not in attributes else address(attributes["to"])
         if client.account.blocked and self._domain.blocks(client.account, to):
-            raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=_BLOCKED)
+            raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
         if to.domain != self._local:
             raise self._elsewhere(to)
         if not to.local:
@@ -105,7 +105,7 @@ class Router:
         to = client.jid.to_bare() if not attributes.get("to") else address(attributes["to"])
         if client.account.blocked and self._domain.blocks(client.account, to):
             if asks:
-                raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=_BLOCKED)
+                raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
             return
         if to.resource and to.domain == self._local:
             self._forward_iq(client, stanza, to, asks=asks)
@@ -113,6 +113,10 @@ class Router:
         if not asks:  # an answer to what nobody here has asked
             return
         service = self._service(to, (type, *children[0]))
+        if to.local and to.bare != client.bare:
+            account = await self._domain.accounts.load(to.local)
+            if account is not None and account.blocked and self._domain.blocks(account, client.jid):
+                raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         before = self._node.store.position
         tree = stanza.tree().children[0]
         self._answer(client, stanza, before, await service(Iq(client, stanza, to, tree)))
@@ -184,7 +188,7 @@ class Router:
             if not (
                 isinstance(node, Tree)
                 and (node.namespace, node.name) == (ns.STABLE_ID, "stanza-id")
-                and node.attributes.get("by") in ours
+                and _prepared(node.attributes.get("by", "")) in ours
             )
         ]
         return tree.to_bytes(ns.CLIENT)
@@ -263,7 +267,8 @@ class Unloaded(Exception):  # no error: how a function that can not wait tells t
         self.local = local
 
 
-_BLOCKED = f"<blocked xmlns='{ns.BLOCKING_ERRORS}'/>".encode()
+BLOCKED = f"<blocked xmlns='{ns.BLOCKING_ERRORS}'/>".encode()
+"""Why a stanza to somebody who is blocked is not acceptable (XEP-0191 §3.3)."""
 
 
 def address(text: str) -> JID:
@@ -278,12 +283,20 @@ def address(text: str) -> JID:
         raise StanzaError(Condition.JID_MALFORMED, error.message) from error
 
 
+def _prepared(text: str) -> str:
+    """An address in the form that addresses are compared in; empty for none."""
+    try:
+        return parse_jid(text).full
+    except BrokerError:
+        return ""
+
+
 def _is_worth_keeping(stanza: Stanza) -> bool:
     """Whether a message is stored for somebody who is away (XEP-0160 §3, XEP-0334 §4)."""
     children = stanza.children
     if len(children) == 1:
         return children[0][0] not in (CHAT_STATES, ns.HINTS)
-    if any(hint in children for hint in _NO_STORE):
+    if _NO_STORE in children:
         return False
     if _BODY in children or _STORE in children:
         return True

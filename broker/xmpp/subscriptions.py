@@ -141,23 +141,25 @@ class Subscriptions:
                 item.pending_in = ""
                 item.subscription = _WITHOUT_FROM[item.subscription]
                 self._roster.changed(account, item)
-                self._deliver(account, data)
+                self._deliver(account, user, data)
                 if shown:
                     self.show(account, user, False)
             case "subscribed" if item.ask:
                 item.ask = False
                 item.subscription = _WITH_TO[item.subscription]
                 self._roster.changed(account, item)
-                self._deliver(account, data)
+                self._deliver(account, user, data)
                 self._show_contact(user, account)
             case "unsubscribed" if is_seen(item) or item.ask:
                 item.ask = False
                 item.subscription = _WITHOUT_TO[item.subscription]
                 self._roster.changed(account, item)
-                self._deliver(account, data)
+                self._deliver(account, user, data)
 
     def _requested(self, account: Account, user: JID, item: RosterItem, data: bytes) -> None:
         """Somebody asks to see the account's presence (RFC 6121 §3.1.3)."""
+        if account.blocked and self._domain.blocks(account, user):
+            return
         if sees(item) or item.approved:
             if not sees(item):
                 item.subscription = _WITH_FROM[item.subscription]
@@ -168,7 +170,7 @@ class Subscriptions:
                 me = self._jid(account)
                 self._inbound(asker, me, "subscribed", presence(me.bare, user.bare, type="subscribed"))
             return
-        if item.pending_in or (account.blocked and self._domain.blocks(account, user)):
+        if item.pending_in:
             return
         item.pending_in = data.decode()
         self._roster.changed(account, item)
@@ -176,7 +178,9 @@ class Subscriptions:
             if client.stream.available:
                 client.send(data)
 
-    def _deliver(self, account: Account, data: bytes) -> None:
+    def _deliver(self, account: Account, user: JID, data: bytes) -> None:
+        if account.blocked and self._domain.blocks(account, user):
+            return
         for client in self._domain.clients_of(account.local):
             if client.stream.interested:
                 client.send(data)

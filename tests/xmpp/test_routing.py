@@ -233,6 +233,30 @@ class TestStableIds:
         assert mark is not None
         assert mark.attributes["by"] == "jack@localhost"
 
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            "<stanza-id xmlns='urn:xmpp:sid&#58;0' by='jack@localhost' id='forged'/>",
+            "<s:stanza-id xmlns:s='urn:xmpp:sid&#x3a;0' by='jack@localhost' id='forged'/>",
+            "<stanza-id xmlns='urn:xmpp:sid:0' by='JACK@LocalHost' id='forged'/>",
+        ],
+    )
+    def test_ids_that_are_forged_with_care_are_removed_too(self, world: World, forged: str) -> None:
+        # XEP-0359 §3.1: addresses are compared in their normal form
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send(message("jack@localhost/y", more=forged))
+        assert b"forged" not in jack.one().to_bytes()
+
+    def test_what_no_archive_is_to_keep_still_waits_for_its_receiver(self, world: World) -> None:
+        # XEP-0334 §3.3, §4.1
+        joe = world.bind("joe@localhost/x")
+        joe.send(message("jack@localhost", more="<no-permanent-store xmlns='urn:xmpp:hints'/>"))
+        assert joe.take() == []
+        assert world.bind("jack@localhost/y", presence=None).take() == []
+        jack = world.bind("jack@localhost/z", presence=None)
+        jack.send("<presence/>")
+        assert jack.bodies() == ["hi"]
+
     def test_a_forged_one_is_removed_and_others_stay(self, world: World) -> None:
         joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
         forged = "<stanza-id xmlns='urn:xmpp:sid:0' by='jack@localhost' id='forged'/>"

@@ -337,6 +337,59 @@ class TestBlocking:
         answer = ask(joe, "get", f"<blocklist xmlns='{ns.BLOCKING}'/>", "jack@localhost")
         assert condition(answer) == "forbidden"
 
+    def test_presence_of_who_is_blocked_is_not_delivered(self, world: World) -> None:
+        # XEP-0191 §3.3
+        joe, jack = friends(world)
+        self.block(jack, "joe@localhost")
+        jack.take()
+        for stanza in (
+            "<presence><show>away</show></presence>",
+            "<presence type='unavailable'/>",
+            "<presence type='unsubscribe' to='jack@localhost'/>",
+            "<presence type='subscribe' to='jack@localhost'/>",
+        ):
+            joe.send(stanza)
+        assert presences(jack) == []
+
+    def test_presence_to_who_blocks_is_not_answered(self, world: World) -> None:
+        joe, jack = friends(world)
+        self.block(jack, "joe@localhost")
+        joe.take()
+        joe.send("<presence type='probe' to='jack@localhost'/>")
+        joe.send("<presence type='subscribe' to='jack@localhost'/>")
+        assert presences(joe) == []
+
+    def test_an_approval_in_advance_does_not_hold_for_who_is_blocked(self, world: World) -> None:
+        # XEP-0191 §3.3, RFC 6121 §3.4
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        ok(joe, "get", f"<query xmlns='{ns.ROSTER}'/>")
+        jack.send("<presence type='subscribed' to='joe@localhost'/>")
+        self.block(jack, "joe@localhost")
+        joe.send("<presence type='subscribe' to='jack@localhost'/>")
+        assert presences(joe) == []
+
+    @pytest.mark.parametrize(
+        "payload",
+        [f"<query xmlns='{ns.DISCO_ITEMS}'/>", f"<query xmlns='{ns.LAST}'/>", f"<vCard xmlns='{ns.VCARD}'/>"],
+    )
+    def test_requests_to_an_account_that_blocks_are_refused(self, world: World, payload: str) -> None:
+        # XEP-0191 §3.3
+        joe, jack = friends(world)
+        ok(jack, "set", f"<vCard xmlns='{ns.VCARD}'><FN>Jack</FN></vCard>")
+        ok(joe, "get", payload, "jack@localhost")
+        self.block(jack, "joe@localhost")
+        assert condition(ask(joe, "get", payload, "jack@localhost")) == "service-unavailable"
+
+    def test_presence_to_who_is_blocked_is_refused_like_a_message(self, world: World) -> None:
+        _, jack = friends(world)
+        self.block(jack, "joe@localhost")
+        jack.send("<presence to='joe@localhost/x'/>")
+        refused = jack.one()
+        assert condition(refused) == "not-acceptable"
+        error = refused.find(ns.CLIENT, "error")
+        assert error is not None
+        assert error.find(ns.BLOCKING_ERRORS, "blocked") is not None
+
     @pytest.mark.parametrize("jid", ["joe@localhost/x", "localhost", "localhost/x"])
     def test_full_addresses_domains_and_their_resources_are_blocked_too(self, world: World, jid: str) -> None:
         joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
@@ -440,3 +493,20 @@ class TestActivity:
         joe.send(f"<inactive xmlns='{ns.CSI}'/>")
         jack.send(message("joe@localhost/x"))
         assert joe.bodies() == ["hi"]
+
+    @pytest.mark.parametrize("to", ["joe@localhost", "joe@localhost/x"])
+    def test_a_message_comes_behind_what_its_sender_said_before(self, world: World, to: str) -> None:
+        # RFC 6120 §10.1
+        joe, jack = friends(world)
+        joe.send(f"<inactive xmlns='{ns.CSI}'/>")
+        jack.send("<presence><show>dnd</show></presence>")
+        jack.send(message(to))
+        assert [tree.name for tree in joe.take()] == ["presence", "message"]
+
+    def test_what_was_held_is_forgotten_with_its_client(self, world: World) -> None:
+        joe, jack = friends(world)
+        joe.send(f"<inactive xmlns='{ns.CSI}'/>")
+        jack.send("<presence><show>dnd</show></presence>")
+        assert world.service.domain.delivery.held
+        joe.cut()
+        assert not world.service.domain.delivery.held
