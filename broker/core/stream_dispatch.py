@@ -20,6 +20,8 @@ from broker.model.records import DELAYED, EPHEMERAL, TRANSIENT
 from broker.wire.xmpp.sm import MODULUS, Unacked
 
 SENT_AT_ONCE = 64
+NUMBERED_AHEAD = 1000
+"""Stanzas that may have their number before the window is open for them: they go out without a further commit."""
 _HALF = MODULUS // 2
 
 
@@ -29,6 +31,7 @@ class StreamDispatch(Dispatch):
     Without stream management an entry is settled when it is written. With it, when the client has counted it; the
     stream may go on over another connection, also after a crash: the number of a durable stanza is on disk before its
     bytes leave (spec xmpp §1.8 I2), and the number of stanzas handled is on disk together with their effects (I1).
+    Numbers are given ahead, so that most come to the disk with their stanzas.
 
     Args:
         node: the :class:`broker.core.node.Node`.
@@ -46,7 +49,7 @@ class StreamDispatch(Dispatch):
         delay: marks a stanza as sent late: ``delay(stanza, milliseconds since 1970)``.
         handled: stanzas of the client that were handled, modulo 2^32.
         keep_session: has the session in the store, because something durable is to be in its queue.
-        unacked: sent and not acknowledged; ``None`` while stream management is off.
+        unacked: numbered and not acknowledged; ``None`` while stream management is off.
         recovered: the session comes from the store and was not resumed since.
         expired: the client did not come back in time.
     """
@@ -60,6 +63,7 @@ class StreamDispatch(Dispatch):
         "_handled_stored",
         "_late",
         "_logged",
+        "_numbered",
         "_outbox",
         "_reloading",
         "_replaceable",
@@ -99,6 +103,7 @@ class StreamDispatch(Dispatch):
         self._direct: list[tuple[Message, int, bool, Fanout | None]] = []  # to be written at the end of this turn
         self._counted = False  # the node will have `handled` stored with the next commit
         self._late = 0  # entries up to this number waited for the client
+        self._numbered: deque[tuple[int, bytes]] = deque()  # those of `unacked` that are to be sent, as the outbox
         self._outbox: deque[tuple[int, bytes]] = deque()  # position to be committed first, bytes
         self._flushing = False
         self._replaceable: dict[str, Entry] = {}  # ephemeral stanzas that waited since the client is away
@@ -193,14 +198,12 @@ class StreamDispatch(Dispatch):
 
     def continue_on(self, outbound: Any) -> None:
         """Send over this connection from now on, first again what was not acknowledged (XEP-0198 §5)."""
-        assert self.unacked is not None
+        unacked = self.unacked
+        assert unacked is not None
         self.outbound = outbound
-        entries = self.unacked.items()
-        stanzas = [self._late_stanza(entry) for entry in entries]
-        if stanzas:
-            position = self._node.store.position if self.is_durable else 0
-            self._write(b"".join(stanzas), position)
-            self._ask(outbound, len(stanzas), sum(map(len, stanzas)))
+        position = self._node.store.position if self.is_durable else 0
+        unacked.rewind()
+        self._numbered = deque((position, self._late_stanza(entry)) for entry in unacked.items())
         self._late = self._node.next_entry()
         self.attach(outbound)
 
@@ -354,6 +357,7 @@ class StreamDispatch(Dispatch):
         if self.unacked is not None:
             entries += self.unacked.items()
             self.unacked = None
+            self._numbered.clear()
         self.queue.put_back(entries, failed=False)
         if outbound is not None:
             outbound.close("the session ended")
@@ -362,37 +366,77 @@ class StreamDispatch(Dispatch):
         if self._direct:
             self._write_direct()
         outbound = self.outbound
-        queue = self.queue
-        encode = self.encode
-        if outbound is None or encode is None or not queue.entries or not self._active:
+        if outbound is None or self.encode is None or not self.queue.entries or not self._active:
             return
-        unacked = self.unacked
-        count = size = 0
+        if self.unacked is not None:
+            self._pump_numbered(outbound, self.unacked)
+            return
         while outbound.writable:
-            room = SENT_AT_ONCE if unacked is None else self.limits.window - len(unacked)
-            if room <= 0:
-                break
-            entries = queue.take(min(room, SENT_AT_ONCE), -1)
+            entries = self._take(SENT_AT_ONCE)
             if not entries:
                 break
-            self._taken = entries = self._without_stale(entries)
-            late = self._late
-            stanzas = [
-                encode(entry) if entry.seq > late and not entry.flags & DELAYED else self._late_stanza(entry)
-                for entry in entries
-            ]
+            self._write(b"".join(self._stanzas(entries)), 0)
             self._taken = []
-            data = b"".join(stanzas)
+            self._settle(entries)
+            self.updates += len(entries)
+
+    def _pump_numbered(self, outbound: Any, unacked: Unacked[Entry]) -> None:
+        """Give numbers, and send what the window is open for."""
+        numbered = self._numbered
+        count = size = 0
+        while outbound.writable:
+            while len(numbered) < SENT_AT_ONCE and self._number_more(unacked):
+                pass
+            room = min(self.limits.window - len(unacked), SENT_AT_ONCE, len(numbered))
+            if room <= 0:
+                break
+            position = numbered[room - 1][0]
+            data = b"".join([numbered.popleft()[1] for _ in range(room)])
+            unacked.advance(room)
+            count += room
             size += len(data)
-            count += len(entries)
-            if unacked is None:
-                self._write(data, 0)
-                self._settle(entries)
-            else:
-                self._send_numbered(entries, stanzas, data, unacked)
+            self._write(data, position)
+        while len(numbered) < NUMBERED_AHEAD and self._number_more(unacked):
+            pass
         self.updates += count
-        if count and unacked is not None:
+        if count:
             self._ask(outbound, count, size)
+
+    def _number_more(self, unacked: Unacked[Entry]) -> bool:
+        """Give the next entries of the queue their numbers; tells whether there were any."""
+        entries = self._take(SENT_AT_ONCE)
+        durable = self.is_durable
+        ready: list[bytes] = []
+        for entry, stanza in zip(entries, self._stanzas(entries), strict=True):
+            if not stanza:
+                self._settle([entry])
+                continue
+            ready.append(stanza)
+            number = unacked.number(entry)
+            if durable and entry.stored and not entry.flags & TRANSIENT:
+                self._log_number(entry, number)
+        self._taken = []
+        position = self._node.store.position if durable else 0
+        self._numbered.extend([(position, stanza) for stanza in ready])
+        return bool(entries)
+
+    def _take(self, most: int) -> list[Entry]:
+        """The next entries of the queue that are not stale; none where there are no more in memory."""
+        while entries := self.queue.take(most, -1):
+            self._taken = entries
+            self._taken = entries = self._without_stale(entries)
+            if entries:
+                return entries
+        return []
+
+    def _stanzas(self, entries: list[Entry]) -> list[bytes]:
+        encode = self.encode
+        assert encode is not None
+        late = self._late
+        return [
+            encode(entry) if entry.seq > late and not entry.flags & DELAYED else self._late_stanza(entry)
+            for entry in entries
+        ]
 
     def _write_direct(self) -> None:
         direct, self._direct = self._direct, []
@@ -408,19 +452,6 @@ class StreamDispatch(Dispatch):
             if durable:
                 self.keep_session()
             self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
-
-    def _send_numbered(self, entries: list[Entry], stanzas: list[bytes], data: bytes, unacked: Unacked[Entry]) -> None:
-        position = 0
-        durable = self.is_durable
-        for entry, stanza in zip(entries, stanzas, strict=True):
-            if not stanza:
-                self._settle([entry])
-                continue
-            number = unacked.send(entry)
-            if durable and entry.stored and not entry.flags & TRANSIENT:
-                self._log_number(entry, number)
-                position = -1
-        self._write(data, self._node.store.position if position else 0)
 
     def _log_number(self, entry: Entry, number: int) -> None:
         entry.number = number or MODULUS
@@ -454,7 +485,7 @@ class StreamDispatch(Dispatch):
         counted = [entry for entry in logged if (h - entry.number) % MODULUS < _HALF]
         self._settle(counted)
         for entry in logged[len(counted) :]:
-            self._log_number(entry, unacked.send(entry))
+            self._log_number(entry, unacked.number(entry))
 
     def _write(self, data: bytes, position: int) -> None:
         """Write now, or once the store has committed ``position`` and everything before is written."""

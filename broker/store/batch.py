@@ -25,6 +25,9 @@ from broker.model.records import (
 EntryKey = tuple[int, int, int]
 """``(queue_id, rank, seq)``."""
 
+SettledEntry = tuple[int, int, int, int]
+"""``(queue_id, rank, seq, message_id)``."""
+
 DocumentKey = tuple[str, str, str]
 """``(owner, kind, name)``."""
 
@@ -47,7 +50,7 @@ class Step:
     """Changes of entries on disk that commute with each other, and then one change of a whole queue that does not.
 
     Args:
-        settled: entries to delete.
+        settled: entries to delete, each with the id of its message.
         redelivered: entries and their new count of failed deliveries; an entry may have been settled meanwhile.
         numbered: entries and the number under which they are sent; likewise.
         then: what follows.
@@ -56,7 +59,7 @@ class Step:
     __slots__ = ("numbered", "redelivered", "settled", "then")
 
     def __init__(self) -> None:
-        self.settled: list[EntryKey] = []
+        self.settled: list[SettledEntry] = []
         self.redelivered: dict[EntryKey, int] = {}
         self.numbered: dict[EntryKey, int] = {}
         self.then: ClearQueue | MoveQueue | None = None
@@ -229,7 +232,7 @@ class Batch:
                 del self.entries[queue_id]
             self._release(message_id)
             return
-        self._step.settled.append((queue_id, rank, seq))
+        self._step.settled.append((queue_id, rank, seq, message_id))
         self.released.add(message_id)
 
     def settle_all(self, queue_id: int) -> None:
@@ -283,6 +286,64 @@ class Batch:
         for key, record in self.documents.items():
             if record is not None and 0 < record.expires <= now:
                 self.documents[key] = None
+
+    def merge(self, other: Batch) -> None:
+        """Append the operations of another batch, which came after those of this one.
+
+        Args:
+            other: of no use afterwards.
+        """
+        references = self._references
+        # New references come first, so that none that is settled there is taken for the last one.
+        for queue in other.entries.values():
+            for entry in queue.values():
+                message_id = entry.message_id
+                if message_id in references and message_id not in other.messages:
+                    references[message_id] += 1
+        for step in other.steps:
+            self._merge_step(step)
+        self._merge_records(other)
+        for id in self.messages.keys() & other.messages.keys():
+            self.bytes -= size_of(self.messages[id])
+        self.messages.update(other.messages)
+        self.bytes += other.bytes
+        for id, count in other._references.items():
+            references[id] = references.get(id, 0) + count
+        for queue_id, queue in other.entries.items():
+            self.entries.setdefault(queue_id, queue).update(queue)
+        self.last_id = max(self.last_id, other.last_id)
+        self.position = other.position
+
+    def _merge_step(self, step: Step) -> None:
+        for settled in step.settled:
+            self.settle(*settled)
+        for key, redeliver in step.redelivered.items():
+            self.set_redeliver(*key, redeliver)
+        for key, number in step.numbered.items():
+            self.set_number(*key, number)
+        match step.then:
+            case ClearQueue(queue_id):
+                self.settle_all(queue_id)
+            case MoveQueue(queue_id, target, flags_mask):
+                self.move_all(queue_id, target, flags_mask)
+
+    def _merge_records(self, other: Batch) -> None:
+        for id in other.ended_sessions:
+            self.delete_session(id)
+        self.subjects.update(other.subjects)
+        self.sessions.update(other.sessions)
+        self.topics.update(other.topics)
+        for subscription_id, record in other.subscriptions.items():
+            if record is None:
+                self.delete_subscription(subscription_id)
+            else:
+                self.put_subscription(record)
+        self.handled.update(other.handled)
+        if other.purge is not None:
+            self.purge_documents(other.purge)
+        self.documents.update(other.documents)
+        if other.heartbeat is not None:
+            self.heartbeat = other.heartbeat
 
     def _use(self, id: int) -> None:
         if id > self.last_id:

@@ -127,11 +127,20 @@ def upgrade() -> None:
         sqlite_where=sa.text("expires > 0"),
         postgresql_where=sa.text("expires > 0"),
     )
+    op.create_table(
+        "journal",
+        sa.Column("number", ID, autoincrement=False, nullable=False),
+        sa.Column("batch", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    if op.get_bind().dialect.name == "postgresql":  # a batch lives for a second: not worth compressing
+        op.execute("ALTER TABLE journal ALTER COLUMN batch SET STORAGE EXTERNAL")
 
 
 def downgrade() -> None:
     """Drop everything."""
     tables = (
+        "journal",
         "document",
         "handled",
         "entry",

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from broker.errors import BrokerError, Code
 from broker.ports import IStore
 from broker.store.memory import MemoryStore
+from broker.store.sql.commit_loop import TIDY_AFTER
 from broker.store.sql.schema import entry, message
 from broker.store.sql.store import SqlStore
 
@@ -98,6 +99,10 @@ class Stage(ABC):
     @abstractmethod
     def rows_on_disk(self) -> tuple[int, int]:
         """Numbers of messages and entries."""
+
+    def tidy(self) -> None:
+        """Let the store do what it puts off."""
+        self.commit()
 
     def turn(self) -> None:
         """One turn of the reactor."""
@@ -209,6 +214,11 @@ class SqlStage(Stage):
     def heal(self) -> None:
         self.failing = False
         self.clock.advance(5)
+
+    def tidy(self) -> None:
+        self.commit()
+        self.clock.advance(TIDY_AFTER)
+        self.turn()
 
     def close(self) -> None:
         self.failing = False

@@ -209,14 +209,17 @@ class StoreContract:
     def test_a_message_is_stored_once_for_all_queues_and_goes_with_the_last(self, stage: Stage) -> None:
         put(stage, 1, 7, 8)
         stage.commit()
+        stage.tidy()
         assert stage.rows_on_disk() == (1, 2)
 
         settle(stage, 7, 1)
         stage.commit()
+        stage.tidy()
         assert stage.rows_on_disk() == (1, 1)
 
         settle(stage, 8, 1)
         stage.commit()
+        stage.tidy()
         assert stage.rows_on_disk() == (0, 0)
 
     def test_an_old_message_can_get_a_new_entry_while_it_loses_its_last(self, stage: Stage) -> None:
@@ -234,6 +237,7 @@ class StoreContract:
         settle(stage, 8, 1)
         stage.commit()
 
+        stage.tidy()
         assert stage.rows_on_disk() == (0, 0)
 
     def test_of_a_message_that_is_partly_settled_in_its_batch_the_rest_is_written(self, stage: Stage) -> None:
@@ -242,6 +246,7 @@ class StoreContract:
 
         assert read(stage, 7) == []
         assert read(stage, 8) == [1]
+        stage.tidy()
         assert stage.rows_on_disk() == (1, 1)
 
     def test_a_settled_entry_can_be_settled_again(self, stage: Stage) -> None:
@@ -270,6 +275,7 @@ class StoreContract:
 
         assert read(stage, 7) == [6]
         assert read(stage, 8) == [1, 5]
+        stage.tidy()
         assert stage.rows_on_disk() == (3, 3)
 
     def test_clearing_a_queue_leaves_messages_that_got_another_entry_in_the_same_batch(self, stage: Stage) -> None:
@@ -439,11 +445,13 @@ class StoreContract:
         stage.store.put_entry(entry(8, 3, 2, flags=TRANSIENT | 4))
         put(stage, 4)
         stage.commit()
+        stage.tidy()
         assert stage.rows_on_disk() == (3, 3)
 
         recovered = stage.run(stage.store.recover())
 
         assert recovered.depths == [QueueDepth(7, RANK, 1, 10)]
+        stage.tidy()
         assert stage.rows_on_disk() == (1, 1)
         assert read(stage, 7) == [2]
 

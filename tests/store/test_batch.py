@@ -8,6 +8,7 @@ from hypothesis import given
 
 from broker.model.records import DocumentRecord, EntryRecord, MessageRecord, Recovered
 from broker.store.batch import Batch, ClearQueue, MoveQueue
+from broker.store.packing import pack, unpack
 from broker.store.tables import Tables
 from tests.contract.records import EPOCH, RANK, entry, message, session, subscription
 from tests.store.operations import COMMIT, Operation, operations
@@ -30,8 +31,8 @@ class Disk:
     def apply(self, batch: Batch) -> None:
         released = set(batch.released)
         for step in batch.steps:
-            for key in step.settled:
-                self.entries.pop(key, None)
+            for settled in step.settled:
+                self.entries.pop(settled[:3], None)
             for key, count in step.redelivered.items():
                 if key in self.entries:
                     self.entries[key] = self.entries[key]._replace(redeliver=count)
@@ -105,6 +106,47 @@ def test_applying_batches_equals_applying_operations_one_by_one(given: list[Oper
         else:
             getattr(one_by_one, operation.name)(*operation.args)
             getattr(batch, operation.name)(*operation.args)
+
+    assert sorted(disk.entries.values()) == sorted(one_by_one.entries())
+    assert disk.messages == one_by_one.messages
+    assert disk.documents == one_by_one.documents
+    assert disk.recovered() == one_by_one.recover()
+
+
+@given(operations())
+def test_merging_batches_equals_one_batch_of_all_their_operations(given: list[Operation]) -> None:
+    one_by_one, disk, merged, batch = Tables(), Disk(), Batch(), Batch()
+    for operation in [*given, COMMIT]:
+        if operation is COMMIT:
+            merged.merge(batch)
+            batch = Batch(batch.last_id)
+        else:
+            getattr(one_by_one, operation.name)(*operation.args)
+            getattr(batch, operation.name)(*operation.args)
+    disk.apply(merged)
+
+    assert sorted(disk.entries.values()) == sorted(one_by_one.entries())
+    assert disk.messages == one_by_one.messages
+    assert disk.documents == one_by_one.documents
+    assert disk.recovered() == one_by_one.recover()
+    assert merged.bytes == sum(len(row.content) + len(row.key) + len(row.qos) for row in merged.messages.values())
+
+
+@given(operations())
+def test_merging_packed_batches_onto_what_is_on_disk_changes_nothing(given: list[Operation]) -> None:
+    one_by_one, disk, merged, batch = Tables(), Disk(), Batch(), Batch()
+    half = len(given) // 2
+    for index, operation in enumerate([*given, COMMIT]):
+        if operation is COMMIT:
+            merged.merge(unpack(pack(batch)))
+            batch = Batch(batch.last_id)
+            if index < half:
+                disk.apply(merged)
+                merged = Batch(merged.last_id)
+        else:
+            getattr(one_by_one, operation.name)(*operation.args)
+            getattr(batch, operation.name)(*operation.args)
+    disk.apply(merged)
 
     assert sorted(disk.entries.values()) == sorted(one_by_one.entries())
     assert disk.messages == one_by_one.messages

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects import sqlite
 
 from broker.model.records import EntryRecord, MessageRecord
-from broker.store.batch import EntryKey
+from broker.store.batch import EntryKey, SettledEntry
 from broker.store.sql.schema import entry, message
 
 _COPY_TYPES = {BigInteger: "int8", Integer: "int4", Text: "text", LargeBinary: "bytea"}
@@ -37,7 +37,7 @@ class Bulk(Protocol):
     def insert_entries(self, connection: Connection, rows: Collection[EntryRecord], known: int) -> None:
         """Insert or replace; no ``seq`` above ``known`` is in the table."""
 
-    def delete_entries(self, connection: Connection, keys: Sequence[EntryKey]) -> None:
+    def delete_entries(self, connection: Connection, settled: Sequence[SettledEntry]) -> None:
         """Delete by key."""
 
     def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
@@ -69,12 +69,12 @@ class SqliteBulk:
         """See :class:`Bulk`."""
         self._insert(connection, entry, rows)
 
-    def delete_entries(self, connection: Connection, keys: Sequence[EntryKey]) -> None:
+    def delete_entries(self, connection: Connection, settled: Sequence[SettledEntry]) -> None:
         """See :class:`Bulk`."""
         connection.exec_driver_sql(
             "DELETE FROM entry WHERE (queue_id, rank, seq) IN "
             "(SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))",
-            (json.dumps(keys),),
+            (json.dumps(settled),),
         )
 
     def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
@@ -129,17 +129,17 @@ class PostgresqlBulk:
 
     def insert_entries(self, connection: Connection, rows: Collection[EntryRecord], known: int) -> None:
         """See :class:`Bulk`."""
-        stale = [row[:3] for row in rows if row.seq <= known]
+        stale = [row[:4] for row in rows if row.seq <= known]
         if stale:
             self.delete_entries(connection, stale)
         self._copy(connection, entry, rows)
 
-    def delete_entries(self, connection: Connection, keys: Sequence[EntryKey]) -> None:
+    def delete_entries(self, connection: Connection, settled: Sequence[SettledEntry]) -> None:
         """See :class:`Bulk`."""
         connection.exec_driver_sql(
             "DELETE FROM entry USING unnest(%s::int8[], %s::int4[], %s::int8[]) AS gone (queue_id, rank, seq) "
             "WHERE entry.queue_id = gone.queue_id AND entry.rank = gone.rank AND entry.seq = gone.seq",
-            _columns(keys),
+            _columns(settled)[:3],
         )
 
     def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 FIRST_RETRY = 0.1
 """Seconds to wait after a failed commit; doubled with every further one."""
+TIDY_AFTER = 1.0
+"""Seconds for which a writer may put work off."""
 LAST_RETRY = 5.0
 """Seconds to wait between commits at most."""
 
@@ -65,6 +67,7 @@ class CommitLoop:
         reactor: schedules commits.
         worker: runs ``write`` and questions.
         write: commits a batch.
+        tidy: does what ``write`` puts off; run every second while batches are written.
 
     Attributes:
         batch: the open one; call :meth:`appended` after every operation.
@@ -75,7 +78,13 @@ class CommitLoop:
         failure: what keeps the loop from committing, or ``None``.
     """
 
-    def __init__(self, reactor: IReactorTime, worker: Worker, write: Callable[[Batch], None]) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        worker: Worker,
+        write: Callable[[Batch], None],
+        tidy: Callable[[], None] = lambda: None,
+    ) -> None:
         self.batch = Batch()
         self.before_commit: Callable[[], None] | None = None
         self.position = 0
@@ -84,6 +93,8 @@ class CommitLoop:
         self._reactor = reactor
         self._worker = worker
         self._write = write
+        self._tidy = tidy
+        self._tidying: IDelayedCall | None = None
         self._waiters = CommitWaiters()
         self._state = _State.CLOSED
         self._queue: deque[Batch | _Question] = deque()
@@ -121,6 +132,9 @@ class CommitLoop:
         questions that have no answer.
         """
         self._state = _State.CLOSING
+        if self._tidying is not None:
+            self._tidying.cancel()
+            self._tidying = None
         if self._retry is not None:
             self._retry.cancel()
             self._attempt()
@@ -217,9 +231,16 @@ class CommitLoop:
         self._next()
 
     def _commit_done(self, batch: Batch) -> None:
+        if self._tidying is None and self._state is _State.OPEN:
+            self._tidying = self._reactor.callLater(TIDY_AFTER, self._tidy_up)
         self._closed_bytes -= batch.bytes
         self.committed = batch.position
         self._waiters.fire(self.committed)
+
+    def _tidy_up(self) -> None:
+        self._tidying = None
+        # Where the database is taken over there is nothing to tidy, and the next commit tells of it.
+        self.ask(self._tidy, patient=True).addErrback(lambda failure: failure.trap(BrokerError) and None)
 
     def _failed(self, reason: Failure) -> None:
         failure = translate(reason.value)

@@ -125,6 +125,14 @@ document = Table(
     sqlite_with_rowid=False,
 )
 
+journal = Table(
+    "journal",
+    metadata,
+    Column("number", _Id, primary_key=True, autoincrement=False),
+    Column("batch", LargeBinary, nullable=False),
+)
+"""Batches that are committed and not in the other tables yet, in order of their commits."""
+
 released = Table(
     "released",
     MetaData(),

@@ -55,7 +55,7 @@ class SqlStore:
         self._writer = Writer(self.database)
         self._reader = Reader(self.database)
         self._worker = WriterThread(IReactorFromThreads(reactor)) if worker is None else worker
-        self._loop = CommitLoop(reactor, self._worker, self._writer.write)
+        self._loop = CommitLoop(reactor, self._worker, self._writer.write, self._writer.fold)
 
     def open(self) -> Deferred[None]:
         """Open the database, alone, and bring its schema up to date."""
@@ -238,21 +238,28 @@ class SqlStore:
 
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
-        return self._loop.ask(lambda: self._reader.documents(owner, kind), patient=True)
+        return self._ask(lambda: self._reader.documents(owner, kind))
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""
-        return self._loop.ask(self._reader.recover, patient=True)
+        return self._ask(self._reader.recover)
 
     def read_entries(
         self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank; waits while the database fails."""
-        return self._loop.ask(lambda: self._reader.entries(queue_id, rank, after, limit, most_bytes), patient=True)
+        return self._ask(lambda: self._reader.entries(queue_id, rank, after, limit, most_bytes))
 
     def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of expired messages; waits while the database fails."""
-        return self._loop.ask(lambda: self._reader.expired(now, limit), patient=True)
+        return self._ask(lambda: self._reader.expired(now, limit))
+
+    def _ask(self, question: Callable[[], T]) -> Deferred[T]:
+        def ask() -> T:
+            self._writer.fold()
+            return question()
+
+        return self._loop.ask(ask, patient=True)
 
     def put_account(self, record: AccountRecord) -> Deferred[None]:
         """Insert or replace an account; fails at once while the database fails, as all that is about accounts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -13,8 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.store.batch import Batch, ClearQueue, MoveQueue
+from broker.store.packing import pack
+from broker.store.sql import journal
 from broker.store.sql.bulk import bulk_for
 from broker.store.sql.database import Database
+from broker.store.sql.journal import JournalPolicy
 from broker.store.sql.schema import (
     document,
     entry,
@@ -47,13 +50,21 @@ class Writer:
     batch whose commit had no answer can be written again: if the number has been raised already, it was committed.
     And if it has any other value, somebody else owns the database now, and this writer must not write: each one
     begins to count at a number of its own that nobody else will come near.
+
+    A batch may be committed as one row of the journal. Such batches are gathered, and written to the tables by
+    :meth:`fold` or together with a batch that is not worth a row: of a message that was delivered meanwhile nothing is
+    left to write. What the journal holds when the broker dies is folded when it starts.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._bulk = bulk_for(database.engine.dialect.name)
+        self._policy = JournalPolicy()
         self._number = 0
-        self._known = 0
+        self._known = 0  # no higher id is in the tables
+        self._gathered = Batch()  # what the journal holds, and a batch that goes to the tables with it
+        self._batch: Batch | None = None  # that was begun, and may have to be tried again
+        self._folding = False  # begun, and may have to be tried again
 
     def start(self) -> int:
         """Take over from the last writer.
@@ -61,15 +72,23 @@ class Writer:
         Returns:
             The highest id that was ever written.
         """
+        number = secrets.randbits(62)
+        self._gathered = Batch()
+        self._batch = None
+        self._folding = False
         with self._database.transaction() as connection:
-            number = secrets.randbits(62)
             upsert(connection, meta, [(COMMIT_NUMBER, number)])
             self._known = read_numbers(connection).get(LAST_ID, 0)
+            for batch in journal.read(connection):
+                self._gathered.merge(batch)
+                self._folding = True
         self._number = number
+        self._fold_again()
         return self._known
 
     def stop(self, last_id: int) -> None:
-        """Write down the highest id that was used, also where nothing of it was written."""
+        """Leave nothing in the journal, and write down the highest id that was used, also where nothing was written."""
+        self.fold()
         if last_id > self._known:
             with self._database.transaction() as connection:
                 upsert(connection, meta, [(LAST_ID, last_id)])
@@ -81,15 +100,48 @@ class Writer:
             BrokerError: ``resource.db.unknown`` where another broker has taken the database over.
             Exception: what the driver raises; nothing is changed, or the commit's outcome is unknown.
         """
+        if batch is not self._batch:  # no other attempt
+            self._fold_again()
+            self._batch = batch
+            waiting = sum(map(len, self._gathered.entries.values()))
+            if not self._policy.is_worth_a_row(batch, waiting):
+                self._gathered.merge(batch)
+                self._folding = True
+        if self._folding:
+            self._fold_again()
+        else:
+            data = pack(batch)
+            self._commit(lambda connection, number: journal.append(connection, number, data))
+            self._gathered.merge(batch)
+            self._policy.appended(len(data))
+        self._batch = None
+
+    def fold(self) -> None:
+        """Write what the journal holds to the tables, so that questions find it there; raises as :meth:`write`."""
+        self._folding = self._folding or self._policy.journal_size > 0
+        self._fold_again()
+
+    def _fold_again(self) -> None:
+        if self._folding:
+            self._commit(self._fold)
+            self._known = max(self._known, self._gathered.last_id)
+            self._gathered = Batch(self._gathered.last_id)
+            self._policy.folded()
+            self._folding = False
+
+    def _fold(self, connection: Connection, number: int) -> None:
+        self._apply(connection, self._gathered)
+        journal.clear(connection)
+
+    def _commit(self, write: Callable[[Connection, int], None]) -> None:
         number = self._number + 1
         with self._database.transaction() as connection:
             if self._claim(connection, number):
                 reach("commit begun")
-                self._apply(connection, batch)
+                write(connection, number)
                 reach("commit written")
         reach("commit done")
         self._number = number
-        self._known = max(self._known, batch.last_id)
 
     def _claim(self, connection: Connection, number: int) -> bool:
         if connection.execute(_CLAIM, {"before": number - 1, "number": number}).rowcount == 1:

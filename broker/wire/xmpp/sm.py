@@ -45,7 +45,7 @@ class TooHigh(Exception):
 
 
 class Unacked(Generic[T]):
-    """What was sent and is not acknowledged, in order.
+    """What has a number and is not acknowledged, in order: first what was sent, then what is to be sent.
 
     Args:
         sent: number of the last stanza that was sent before; only tests begin elsewhere than at 0.
@@ -55,21 +55,31 @@ class Unacked(Generic[T]):
         acked: number of the last stanza that was acknowledged.
     """
 
-    __slots__ = ("_items", "acked", "sent")
+    __slots__ = ("_items", "_numbered", "acked", "sent")
 
     def __init__(self, sent: int = 0) -> None:
         self._items: deque[T] = deque()
+        self._numbered = sent
         self.sent = sent
         self.acked = sent
 
     def __len__(self) -> int:
-        return len(self._items)
+        """How many were sent and are not acknowledged."""
+        return (self.sent - self.acked) % MODULUS
 
-    def send(self, item: T) -> int:
-        """Count a stanza; returns its number, modulo 2^32."""
+    def number(self, item: T) -> int:
+        """Give a stanza that is to be sent its number, modulo 2^32."""
         self._items.append(item)
-        self.sent = number = (self.sent + 1) % MODULUS
+        self._numbered = number = (self._numbered + 1) % MODULUS
         return number
+
+    def advance(self, count: int) -> None:
+        """Note that the next ``count`` stanzas were sent."""
+        self.sent = (self.sent + count) % MODULUS
+
+    def rewind(self) -> None:
+        """Note that all are to be sent, again or for the first time."""
+        self.sent = self.acked
 
     def acknowledge(self, h: int, *, strict: bool = False) -> list[T]:
         """Forget what the peer has counted.
@@ -89,7 +99,7 @@ class Unacked(Generic[T]):
         """
         count = (h - self.acked) % MODULUS
         items = self._items
-        if count > len(items):
+        if count > len(self):
             if strict or count < _HALF:
                 raise TooHigh(h, self.sent)
             return []
@@ -97,7 +107,7 @@ class Unacked(Generic[T]):
         return [items.popleft() for _ in range(count)]
 
     def items(self) -> list[T]:
-        """What is not acknowledged, in order."""
+        """What has a number and is not acknowledged, in order."""
         return list(self._items)
 
     def adopt(self, h: int, logged: int | None, bound: int) -> None:
@@ -114,7 +124,7 @@ class Unacked(Generic[T]):
         if logged is not None and serial_distance(h, logged) > bound:
             raise TooHigh(h, logged)
         self._items.clear()
-        self.sent = self.acked = h
+        self.sent = self.acked = self._numbered = h
 
 
 class AckPolicy:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from broker.store.sql import journal
 from broker.store.sql.schema import metadata
 from tests.contract.databases import postgresql
 from tests.contract.stages import MemoryStage, PostgresqlStage, SqliteStage, Stage
@@ -52,10 +55,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "broker.db"
 
 
-@given(given=operations())
-@settings(max_examples=60)
-def test_on_sqlite(migrated: Path, given: list[Operation]) -> None:
-    with TemporaryDirectory() as directory:
+@given(given=operations(), small=st.sampled_from([0, 3, journal.SMALL]))
+@settings(max_examples=90)
+def test_on_sqlite(migrated: Path, given: list[Operation], small: int) -> None:
+    with TemporaryDirectory() as directory, mock.patch.object(journal, "SMALL", small):
         shutil.copy(migrated, directory)
 
         assert play(SqliteStage(Path(directory)), given) == play(MemoryStage(), given)

@@ -15,13 +15,37 @@ from zope.interface.verify import verifyObject
 
 from broker.errors import BrokerError, Code
 from broker.ports import IStore
-from broker.store.sql.schema import session
+from broker.store.sql.journal import SMALL
+from broker.store.sql.schema import journal, session
 from broker.store.sql.store import SqlStore
 from broker.store.sql.writer import read_numbers
 from tests.contract.records import EPOCH, RANK, entry, message, subject
 from tests.contract.records import session as session_record
 from tests.contract.stages import HeldWorker, PostgresqlStage, SqliteStage, SqlStage
 from tests.contract.store_contract import put, read, settle
+
+MANY = 4 * SMALL
+
+
+def journal_of(stage: SqlStage) -> list[bytes]:
+    with create_engine(stage.url(), poolclass=NullPool).connect() as connection:
+        return list(connection.scalars(select(journal.c.batch)))
+
+
+def execute(stage: SqlStage, statement: str) -> None:
+    with create_engine(stage.url(), poolclass=NullPool).begin() as connection:
+        connection.execute(text(statement))
+
+
+def lose_the_next_answer(stage: SqlStage) -> None:
+    lost: list[Exception] = [stage.lost()]
+
+    def commit_and_lose_the_answer(connection: Any) -> None:
+        if lost:
+            connection.connection.driver_connection.execute("COMMIT")
+            raise lost.pop()
+
+    event.listen(stage.store.database.engine, "commit", commit_and_lose_the_answer)
 
 
 def numbers(stage: SqlStage) -> dict[str, int]:
@@ -75,7 +99,11 @@ def test_every_commit_is_one_transaction_with_the_next_number(stage: SqlStage) -
         put(stage, id + 100, 7)
         stage.commit()
 
-    assert numbers(stage) == {"commit_number": before + 3, "last_id": EPOCH + 102}
+    assert numbers(stage)["commit_number"] == before + 3
+
+    stage.tidy()
+
+    assert numbers(stage) == {"commit_number": before + 4, "last_id": EPOCH + 102}
 
 
 # --- failures ---
@@ -93,41 +121,107 @@ def test_a_commit_that_fails_before_it_is_written_is_written_later(stage: SqlSta
     event.listen(stage.store.database.engine, "commit", fail)
     told.put(1)
     stage.turn()
-    assert (told.ids, stage.rows_on_disk()) == ([], (0, 0))
+    assert (told.ids, journal_of(stage)) == ([], [])
 
     for _ in range(attempts):
         stage.clock.advance(5)
 
     assert told.ids == [1]
-    assert stage.rows_on_disk() == (1, 1)
     assert numbers(stage)["commit_number"] == before + 1
+    assert read(stage, 7) == [1]
 
 
 def test_a_commit_whose_answer_is_lost_is_not_done_twice(stage: SqlStage, told: Told) -> None:
     put(stage, 1, 7)
     stage.commit()
     before = numbers(stage)["commit_number"]
-    lost: list[Exception] = [stage.lost()]
-
-    def commit_and_lose_the_answer(connection: Any) -> None:
-        if lost:
-            connection.connection.driver_connection.execute("COMMIT")
-            raise lost.pop()
-
-    event.listen(stage.store.database.engine, "commit", commit_and_lose_the_answer)
+    lose_the_next_answer(stage)
     told.put(2)
     settle(stage, 7, 1)
     stage.turn()
     assert told.ids == []
     assert numbers(stage)["commit_number"] == before + 1
-    with create_engine(stage.url(), poolclass=NullPool).begin() as other:
-        other.execute(text("DELETE FROM entry"))  # so that a second insert would be seen
+    execute(stage, "DELETE FROM journal")  # so that a second insert would be seen
 
     stage.clock.advance(0.1)
 
     assert told.ids == [2]
-    assert stage.rows_on_disk() == (1, 0)
+    assert journal_of(stage) == []
     assert numbers(stage)["commit_number"] == before + 1
+    assert read(stage, 7) == [2]
+
+
+@pytest.mark.parametrize("messages", [1, MANY])
+def test_a_journal_whose_folding_has_no_answer_is_not_folded_twice(stage: SqlStage, messages: int) -> None:
+    for id in range(messages):
+        put(stage, id, 7)
+    stage.store.move_all(7, 8, -1)
+    put(stage, messages, 7)
+    stage.commit()
+    for id in range(MANY):
+        put(stage, 1000 + id, 9)
+    lose_the_next_answer(stage)
+
+    stage.turn()
+    stage.clock.advance(0.1)  # once more: what was put into the queue after it was moved would be moved, too
+
+    assert journal_of(stage) == []
+    assert (read(stage, 7), read(stage, 8)) == ([messages], list(range(messages)))
+
+
+def test_a_small_batch_is_one_row_of_the_journal_until_it_is_folded(stage: SqlStage) -> None:
+    put(stage, 1, 7)
+    stage.commit()
+    assert (len(journal_of(stage)), stage.rows_on_disk()) == (1, (0, 0))
+
+    stage.tidy()
+
+    assert (len(journal_of(stage)), stage.rows_on_disk()) == (0, (1, 1))
+
+
+def test_of_what_was_settled_before_the_journal_is_folded_nothing_is_written(sqlite_stage: SqliteStage) -> None:
+    put(sqlite_stage, 1, 7)
+    sqlite_stage.commit()
+    settle(sqlite_stage, 7, 1)
+    sqlite_stage.commit()
+    sqlite_stage.statements.clear()
+
+    sqlite_stage.tidy()
+
+    assert not [each for each in sqlite_stage.statements if "message" in each or "entry" in each]
+    assert journal_of(sqlite_stage) == []
+
+
+def test_many_messages_that_stay_go_to_their_tables_at_once(stage: SqlStage) -> None:
+    for id in range(MANY):
+        put(stage, id, 7)
+    stage.commit()
+
+    assert (journal_of(stage), stage.rows_on_disk()) == ([], (MANY, MANY))
+
+
+def test_many_messages_that_are_soon_delivered_go_to_the_journal(stage: SqlStage) -> None:
+    for round in range(5):
+        for id in range(MANY):
+            put(stage, round * MANY + id, 7)
+            if round:
+                settle(stage, 7, (round - 1) * MANY + id)
+        stage.commit()
+
+    assert len(journal_of(stage)) >= 3
+    assert read(stage, 7, limit=10 * MANY) == list(range(4 * MANY, 5 * MANY))
+
+
+def test_a_journal_that_can_not_be_read_keeps_the_store_closed(stage: SqlStage) -> None:
+    stage.run(stage.store.close())
+    execute(stage, "INSERT INTO journal VALUES (1, 'nonsense')")
+    stage.store = stage.make()
+
+    with pytest.raises(BrokerError, match="journal can not be read"):
+        stage.run(stage.store.open())
+
+    execute(stage, "DELETE FROM journal")
+    stage.run(stage.store.open())
 
 
 def test_a_full_disk_holds_everything_up_until_there_is_space(sqlite_stage: SqliteStage) -> None:
@@ -327,7 +421,7 @@ def test_expired_messages_are_found_by_their_index(sqlite_stage: SqliteStage) ->
 
 def test_entries_are_settled_by_their_key(sqlite_stage: SqliteStage) -> None:
     settle(sqlite_stage, 7, 1)
-    sqlite_stage.commit()
+    sqlite_stage.tidy()
     (statement,) = [statement for statement in sqlite_stage.statements if statement.startswith("DELETE FROM entry")]
 
     with create_engine(sqlite_stage.url(), poolclass=NullPool).connect() as connection:
@@ -338,7 +432,7 @@ def test_entries_are_settled_by_their_key(sqlite_stage: SqliteStage) -> None:
 
 def test_a_session_record_keeps_its_bytes(stage: SqlStage) -> None:
     stage.store.put_session(session_record(1)._replace(state=bytes(range(256))))
-    stage.commit()
+    stage.tidy()
 
     with create_engine(stage.url(), poolclass=NullPool).connect() as connection:
         assert connection.scalar(select(session.c.state)) == bytes(range(256))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -23,9 +24,17 @@ from broker.wire.xmpp.sm import (
 )
 from broker.xmlio.tree import Tree, parse_tree
 
+T = TypeVar("T")
+
 
 def element(**attributes: str) -> Tree:
     return Tree(ns.SM, "a", attributes)
+
+
+def send(unacked: Unacked[T], item: T) -> int:
+    number = unacked.number(item)
+    unacked.advance(1)
+    return number
 
 
 def test_distances_are_serial() -> None:
@@ -37,7 +46,7 @@ def test_distances_are_serial() -> None:
 @pytest.mark.parametrize("start", [0, MODULUS - 3, MODULUS - 1])
 def test_what_is_acknowledged_is_forgotten_in_order(start: int) -> None:
     unacked: Unacked[str] = Unacked(start)
-    numbers = [unacked.send(item) for item in "abcd"]
+    numbers = [send(unacked, item) for item in "abcd"]
     assert numbers == [(start + i) % MODULUS for i in range(1, 5)]
     assert unacked.acknowledge(numbers[1]) == ["a", "b"]
     assert unacked.items() == ["c", "d"]
@@ -51,6 +60,34 @@ def test_what_is_acknowledged_is_forgotten_in_order(start: int) -> None:
         unacked.acknowledge(numbers[0], strict=True)
 
 
+@pytest.mark.parametrize("start", [0, MODULUS - 2])
+def test_what_has_a_number_and_was_not_sent_can_not_be_acknowledged(start: int) -> None:
+    unacked: Unacked[str] = Unacked(start)
+    numbers = [unacked.number(item) for item in "abcd"]
+    unacked.advance(2)
+
+    with pytest.raises(TooHigh) as caught:
+        unacked.acknowledge(numbers[2])
+
+    assert caught.value.send_count == numbers[1]
+    assert unacked.acknowledge(numbers[0]) == ["a"]
+    assert len(unacked) == 1
+    assert unacked.items() == ["b", "c", "d"]
+
+
+def test_what_is_to_be_sent_again_keeps_its_number() -> None:
+    unacked: Unacked[str] = Unacked()
+    numbers = [send(unacked, item) for item in "abc"]
+    unacked.acknowledge(numbers[0])
+
+    unacked.rewind()
+
+    assert (len(unacked), unacked.items()) == (0, ["b", "c"])
+    unacked.advance(1)
+    assert unacked.acknowledge(numbers[1]) == ["b"]
+    assert unacked.number("d") == numbers[2] + 1
+
+
 @given(st.integers(0, MODULUS - 1), st.lists(st.integers(-3, 6), max_size=60))
 def test_it_is_a_queue_between_two_counters(start: int, steps: list[int]) -> None:
     unacked: Unacked[int] = Unacked(start)
@@ -61,7 +98,7 @@ def test_it_is_a_queue_between_two_counters(start: int, steps: list[int]) -> Non
             for _ in range(step):
                 sent += 1
                 model.append(sent)
-                assert unacked.send(sent) == (start + sent) % MODULUS
+                assert send(unacked, sent) == (start + sent) % MODULUS
         else:
             count = min(-step, len(model))
             acked += count
@@ -72,7 +109,7 @@ def test_it_is_a_queue_between_two_counters(start: int, steps: list[int]) -> Non
 def test_after_a_crash_it_goes_on_where_the_peer_is() -> None:
     unacked: Unacked[str] = Unacked()
     unacked.adopt(MODULUS - 1, MODULUS - 2, 5)
-    assert unacked.send("a") == 0
+    assert send(unacked, "a") == 0
     with pytest.raises(TooHigh):
         unacked.adopt(20, 10, 5)
     assert unacked.items() == ["a"]

@@ -1,0 +1,112 @@
+"""Batches as bytes, for the journal (design D4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+from broker.errors import BrokerError, Code
+from broker.model.records import (
+    DocumentRecord,
+    EntryRecord,
+    MessageRecord,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
+from broker.store.batch import Batch, ClearQueue, MoveQueue, Step
+
+VERSION = 1
+"""Of the format; a record that gets another field needs another one, and a way to read the old."""
+
+_CLEAR, _MOVE = 1, 2
+
+
+def pack(batch: Batch) -> bytes:
+    """Write a batch that is closed."""
+    packed: bytes = msgpack.packb(
+        (
+            VERSION,
+            batch.last_id,
+            batch.heartbeat,
+            [_packed_step(step) for step in batch.steps],
+            list(batch.ended_sessions),
+            list(batch.subjects.items()),
+            list(batch.sessions.items()),
+            list(batch.subscriptions.items()),
+            list(batch.topics.items()),
+            list(batch.handled.items()),
+            batch.purge,
+            list(batch.documents.items()),
+            list(batch.messages.values()),
+            [entry for queue in batch.entries.values() for entry in queue.values()],
+        )
+    )
+    return packed
+
+
+def unpack(data: bytes) -> Batch:
+    """Read a batch, to be merged into another one.
+
+    Raises:
+        BrokerError: ``resource.db.unknown`` where the data are not those of a batch.
+    """
+    try:
+        return _unpacked(msgpack.unpackb(data, use_list=False, strict_map_key=False))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"The journal can not be read: {error}", "/store") from error
+
+
+def _unpacked(fields: Any) -> Batch:
+    if not isinstance(fields, tuple) or not fields or fields[0] != VERSION:
+        raise ValueError("it was written by another version of this program")
+    (_, last_id, heartbeat, steps, ended, subjects, sessions, subscriptions, topics, handled, purge, *rest) = fields
+    documents, messages, entries = rest
+    batch = Batch()
+    for settled, redelivered, numbered, then in steps:
+        for each in settled:
+            batch.settle(*each)
+        for key, count in redelivered:
+            batch.set_redeliver(key[0], key[1], key[2], count)
+        for key, number in numbered:
+            batch.set_number(key[0], key[1], key[2], number)
+        match then:
+            case (kind, queue_id) if kind == _CLEAR:
+                batch.settle_all(queue_id)
+            case (kind, queue_id, target, flags_mask) if kind == _MOVE:
+                batch.move_all(queue_id, target, flags_mask)
+    for id in ended:
+        batch.delete_session(id)
+    batch.subjects.update(_records(SubjectRecord, subjects))
+    batch.sessions.update(_records(SessionRecord, sessions))
+    for id, record in _records(SubscriptionRecord, subscriptions):
+        batch.delete_subscription(id) if record is None else batch.put_subscription(record)
+    batch.topics.update(_records(TopicRecord, topics))
+    batch.handled.update(handled)
+    batch.purge = purge
+    batch.documents.update(_records(DocumentRecord, documents))
+    for row in messages:
+        batch.put_message(MessageRecord._make(row))
+    for row in entries:
+        batch.put_entry(EntryRecord._make(row))
+    batch.heartbeat = heartbeat
+    batch.last_id = last_id
+    return batch
+
+
+def _packed_step(step: Step) -> tuple[Any, ...]:
+    then = step.then
+    match then:
+        case ClearQueue():
+            packed: tuple[int, ...] = (_CLEAR, *then)
+        case MoveQueue():
+            packed = (_MOVE, *then)
+        case None:
+            packed = ()
+    return step.settled, list(step.redelivered.items()), list(step.numbered.items()), packed
+
+
+def _records(kind: Any, items: Any) -> list[tuple[Any, Any]]:
+    return [(key, None if row is None else kind._make(row)) for key, row in items]

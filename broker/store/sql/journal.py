@@ -1,0 +1,95 @@
+"""Batches in one row each: what is committed, and will be in the tables later (design D4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, insert, select
+
+from broker.store.batch import Batch
+from broker.store.packing import unpack
+from broker.store.sql.schema import journal
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of a journal that is not folded yet: what is kept in memory, and read back after a crash."""
+MOST_ENTRIES = 20_000
+"""Queue entries that are in the journal and not settled yet."""
+SMALL = 32
+"""Entries of a batch that is worth a row whatever becomes of them: its few rows are written with those of others."""
+_LEAST_SHARE = 0.25
+_MEMORY = 0.75
+
+_INSERT = insert(journal)
+_SELECT = select(journal.c.batch).order_by(journal.c.number)
+
+
+class JournalPolicy:
+    """Decides which batches are committed as one row of the journal.
+
+    That saves work where most entries are settled before the journal is folded, and costs some where they stay, or
+    where batches settle what is in the tables. So it goes by what came last: entries put, and entries settled.
+
+    Attributes:
+        journal_size: bytes in the journal.
+    """
+
+    def __init__(self) -> None:
+        self.journal_size = 0
+        self._put = 0.0
+        self._settled = 0.0
+
+    def is_worth_a_row(self, batch: Batch, waiting: int) -> bool:
+        """Whether a batch, which is shown here once, goes to the journal.
+
+        Args:
+            batch: to be committed.
+            waiting: entries that are in the journal and not settled.
+        """
+        put = sum(map(len, batch.entries.values()))
+        settled = sum(len(step.settled) for step in batch.steps)
+        self._put = self._put * _MEMORY + put
+        self._settled = self._settled * _MEMORY + settled
+        if self.journal_size + batch.bytes > MOST_BYTES or waiting + put > MOST_ENTRIES:
+            return False
+        if put + settled <= SMALL:
+            return True
+        return min(self._put, self._settled) >= _LEAST_SHARE * max(self._put, self._settled)
+
+    def appended(self, size: int) -> None:
+        """A batch went to the journal.
+
+        Args:
+            size: in bytes.
+        """
+        self.journal_size += size
+
+    def folded(self) -> None:
+        """The journal is empty."""
+        self.journal_size = 0
+
+
+def append(connection: Connection, number: int, data: bytes) -> None:
+    """Write a packed batch.
+
+    Args:
+        connection: in a transaction.
+        number: of its commit.
+        data: the batch.
+    """
+    connection.execute(_INSERT, {"number": number, "batch": data})
+
+
+def read(connection: Connection) -> Iterator[Batch]:
+    """All batches, in order of their commits.
+
+    Raises:
+        BrokerError: ``resource.db.unknown`` where one can not be read.
+    """
+    return (unpack(data) for data in connection.execute(_SELECT).scalars())
+
+
+def clear(connection: Connection) -> None:
+    """Delete all batches."""
+    # TRUNCATE gives PostgreSQL its space back at once, instead of some minutes and hundreds of megabytes later.
+    statement = "TRUNCATE journal" if connection.dialect.name == "postgresql" else "DELETE FROM journal"
+    connection.exec_driver_sql(statement)
