@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ RUN_LEVEL_DELAY = 0.1
 """Seconds between the order to change the run level and the change, so that the answer still arrives."""
 ADMIT_LEVEL = 7
 """Clients are served from this level on (spec xmlblaster §2)."""
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
+"""Queues hold many objects that are no garbage, and Python looks through them for cycles after every 700 new ones."""
 CORE = ("storage", "topics")
 """What plugins may require that the core provides itself, before any plugin starts."""
 
@@ -137,6 +140,7 @@ class Application(Service):
             self._starting.addErrback(self._failed)
 
     async def _start(self) -> None:
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         registry = declared.load()
         registry.validate(self.properties)
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)

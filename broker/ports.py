@@ -186,6 +186,9 @@ class IOutbound(Interface):
         Unless ``oneway``, the session's dispatch is told ``acknowledged()``, ``refused(error)`` or ``lost(error)``.
         """
 
+    def deliver_oneway(entries: Sequence[Any]) -> None:
+        """Write an update for each of these queue entries; none is answered."""
+
     def ping() -> None:
         """Ask whether the client is there; its dispatch is told ``ponged()`` or ``lost(error)``."""
 

@@ -25,6 +25,9 @@ log = Logger()
 SECOND = 1000
 MINIMUM_PING_INTERVAL = 10
 DEFAULT_PING_TIMEOUT = 60 * SECOND
+ONEWAY_AT_ONCE = 64
+ONEWAY_BYTES = 256 * 1024
+"""Entries, and their bytes, that are written between two looks at whether the receiver reads."""
 TAKEN_OVER = "another connection took over the session"
 UNLIMITED = 2_147_483_647
 """Response timeouts of this many milliseconds (or none) mean for ever (spec §20.1)."""
@@ -338,7 +341,12 @@ class Dispatch:
                 self._collect = self._node.later(delivery.collect_time, self._collecting_ended)
             return
         while outbound.writable:
-            entries = queue.take(delivery.burst_entries, delivery.burst_bytes)
+            # Where each has an update of its own and none is answered, many are written at once.
+            single = delivery.burst_entries == 1 and (delivery.oneway or bool(queue.next_flags & ONEWAY))
+            if single:
+                entries = queue.take(ONEWAY_AT_ONCE, ONEWAY_BYTES)
+            else:
+                entries = queue.take(delivery.burst_entries, delivery.burst_bytes)
             if not entries:
                 break
             entries = self._without_stale(entries)
@@ -347,7 +355,10 @@ class Dispatch:
             self.updates += len(entries)
             self._taken = entries
             if delivery.oneway or entries[0].flags & ONEWAY:
-                outbound.deliver(entries, True)
+                if single:
+                    outbound.deliver_oneway(entries)
+                else:
+                    outbound.deliver(entries, True)
                 if self._taken is not entries:  # the connection broke meanwhile, and they are queued again
                     break
                 self._taken = []

@@ -9,6 +9,7 @@ from broker.model.qos import PublishQos
 from broker.model.records import MessageRecord
 
 NEVER = 0
+_new = tuple.__new__
 
 
 class Envelope:
@@ -88,15 +89,9 @@ class Message:
     def record(self) -> MessageRecord:
         """The row of the store."""
         envelope = self.envelope
-        return MessageRecord(
-            self.id,
-            envelope.oid,
-            envelope.qos.sender,
-            envelope.key_xml,
-            envelope.qos_xml,
-            self.content,
-            self.expires,
-        )
+        sender = envelope.qos.sender
+        fields = (self.id, envelope.oid, sender, envelope.key_xml, envelope.qos_xml, self.content, self.expires)
+        return _new(MessageRecord, fields)  # MessageRecord() would take twice the time
 
     def remaining_life(self, now: int) -> int | None:
         """Milliseconds until it expires (never below 0), ``None`` where it does not or is volatile.

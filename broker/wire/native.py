@@ -113,6 +113,12 @@ class RequestIds:
         prefix = f"{self.name}:".encode() if self.name else b""
         return b"%b%b:%d" % (prefix, method, self._last)
 
+    def several(self, method: bytes, count: int) -> tuple[bytes, int]:
+        """Several ids: what they begin with, and the number of the first that follows there."""
+        first = self._last + 1
+        self._last += count
+        return (f"{self.name}:".encode() if self.name else b"") + method + b":", first
+
     def for_answer(self, request: Frame) -> bytes:
         """The id to answer a request with: its own, or a new one where it has none (the bare ping)."""
         return request.request_id or self.next(request.method)

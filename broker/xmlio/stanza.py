@@ -64,17 +64,19 @@ class Stanza:
     """A first-level child of a stream: a stanza, or an element of stream negotiation. Treat it as frozen.
 
     Attributes:
+        name: local name, e.g. ``message``.
+        namespace: e.g. ``jabber:client``.
         attributes: ``to``, ``from``, ``id``, ``type``, ``xml:lang``; foreign ones as ``{namespace}name``.
         raw: its bytes as they came, without declarations of the stream's header.
         scope: the header's declarations.
     """
 
-    __slots__ = ("_children", "_expanded", "attributes", "raw", "scope")
+    __slots__ = ("_children", "attributes", "name", "namespace", "raw", "scope")
 
     def __init__(
         self, expanded: str, attributes: dict[str, str], children: list[str], raw: bytes, scope: Scope
     ) -> None:
-        self._expanded = expanded
+        self.namespace, self.name = _split(expanded)
         self.attributes = plain_attributes(attributes)
         self._children = children
         self.raw = raw
@@ -83,16 +85,6 @@ class Stanza:
     def __repr__(self) -> str:
         # Not the content, which may be anything and end up in a log.
         return f"<Stanza {self.name} {self.attributes} of {len(self.raw)} bytes>"
-
-    @property
-    def name(self) -> str:
-        """Local name, e.g. ``message``."""
-        return _split(self._expanded)[1]
-
-    @property
-    def namespace(self) -> str:
-        """Namespace, e.g. ``jabber:client``."""
-        return _split(self._expanded)[0]
 
     @property
     def children(self) -> tuple[tuple[str, str], ...]:

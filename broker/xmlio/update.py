@@ -44,9 +44,13 @@ class UpdateTemplate:
         publish: the message's QoS.
         for_get: tell the topic's configuration and the complete route, as an answer to ``get`` does; an update leaves
             out the ``topic`` section and a route of only one node.
+
+    Attributes:
+        common: makes, by ``%``, the QoS of a message that is delivered for the first time and does not expire, of the
+            subscription's element, the timestamp, the index and the size of :meth:`render`.
     """
 
-    __slots__ = ("_common", "_head", "_middle", "_publish", "_tail")
+    __slots__ = ("_head", "_middle", "_publish", "_tail", "common")
 
     def __init__(self, publish: PublishQos, *, for_get: bool = False) -> None:
         if not for_get:
@@ -56,7 +60,7 @@ class UpdateTemplate:
         self._middle = write_middle(publish).encode()
         self._tail = write_tail(publish).encode() + b"</qos>"
         # One formatting operation is what makes the frequent case cheap: delivered for the first time, not expiring.
-        self._common = b"".join(
+        self.common = b"".join(
             (
                 self._head.replace(b"%", b"%%"),
                 b"%b",
@@ -81,7 +85,7 @@ class UpdateTemplate:
             remaining_life: milliseconds left; None where the message does not expire.
         """
         if remaining_life is None and not redeliver and size and received:
-            return self._common % (subscription, received, index, size)
+            return self.common % (subscription, received, index, size)
         return b"".join(
             (
                 self._head,

@@ -69,10 +69,10 @@ class Carbons:
         return [
             session
             for session in subject.sessions.values()
-            if session.kind == XMPP
-            and stream_of(session).carbons
-            and session is not sender
+            if session is not sender
             and session not in receivers
+            and session.kind == XMPP
+            and stream_of(session).carbons
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from twisted.logger import Logger
 
@@ -17,6 +18,7 @@ from broker.wire.xmpp.errors import Condition, StanzaError, error_reply, may_be_
 from broker.wire.xmpp.stanza import iq_result, route
 from broker.xmlio.stanza import Stanza
 from broker.xmlio.tree import Tree, parse_tree
+from broker.xmlio.write import escape_attribute
 from broker.xmpp.delivery import Delivery
 from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, IqService
 
@@ -29,6 +31,7 @@ _NO_STORE = (ns.HINTS, "no-store")  # "no-permanent-store" is about archives, no
 _STORE = (ns.HINTS, "store")
 _STANZA_ID = b"stanza-id"  # unlike its namespace, a name can not be written with entities
 _MESSAGE_END = b"</message>"
+_END_SIZE = len(_MESSAGE_END)
 
 Copies = Callable[[Client, Stanza, bytes, JID, list[Session]], None]
 
@@ -174,8 +177,7 @@ class Router:
         message = self._delivery.message(client.session, to.local, data, keep=keep)
         if keep and self._stanza_ids and data.endswith(_MESSAGE_END):
             # XEP-0359 §3.1
-            mark = b"<stanza-id xmlns='urn:xmpp:sid:0' by='%b' id='%d'/></message>" % (to.bare.encode(), message.id)
-            message.content = data = data[: -len(_MESSAGE_END)] + mark
+            message.content = data = b"%b%b%d'/></message>" % (data[:-_END_SIZE], _id_by(to.bare), message.id)
         return data, message
 
     def _without_forged_ids(self, data: bytes, to: JID) -> bytes:
@@ -281,6 +283,11 @@ def address(text: str) -> JID:
         return parse_jid(text)
     except BrokerError as error:
         raise StanzaError(Condition.JID_MALFORMED, error.message) from error
+
+
+@lru_cache(maxsize=65_536)
+def _id_by(address: str) -> bytes:
+    return f"<stanza-id xmlns='{ns.STABLE_ID}' by='{escape_attribute(address)}' id='".encode()
 
 
 def _prepared(text: str) -> str:

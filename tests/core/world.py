@@ -62,6 +62,10 @@ class FakeOutbound:
         if self.answers and not oneway:
             self.session.dispatch._node.later(0, self.acknowledge)
 
+    def deliver_oneway(self, entries: Sequence[Entry]) -> None:
+        """Take an update for each entry."""
+        self.oneways += [[entry] for entry in entries]
+
     def acknowledge(self) -> None:
         """Answer the outstanding update."""
         if not self.closed:

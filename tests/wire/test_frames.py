@@ -15,6 +15,7 @@ from broker.wire.frames import (
     Kind,
     Unit,
     encode_frame,
+    encode_invocations,
     encode_unit,
     encode_units,
 )
@@ -442,6 +443,23 @@ def test_frames_are_read_as_they_were_written_however_the_stream_is_cut(frames: 
     received = [frame for start, end in pairwise(edges) for frame in reader.feed(data[start:end])]
 
     assert received == frames
+
+
+_field = st.binary(max_size=12).filter(lambda field: 0 not in field) | st.just(b"%d%%")
+
+
+@given(method=_field, prefix=_field, first=st.integers(0, 10**7), session=_field, bodies=st.lists(st.binary()))
+def test_invocations_are_frames_with_ids_in_order(
+    method: bytes, prefix: bytes, first: int, session: bytes, bodies: list[bytes]
+) -> None:
+    assert read(encode_invocations(method, prefix, first, session, bodies)) == [
+        Frame(I, b"%b%d" % (prefix, number), method, session, body) for number, body in enumerate(bodies, first)
+    ]
+
+
+def test_invocations_refuse_a_nul_in_their_header() -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        encode_invocations(b"update", b"\0", 1, b"", [b""])
 
 
 @st.composite
