@@ -49,4 +49,6 @@ def _limits(queue: options.QueueOptions, properties: Properties) -> QueueLimits:
         bytes=queue.max_bytes.get(properties),
         cache_entries=queue.max_entries_cache.get(properties),
         cache_bytes=queue.max_bytes_cache.get(properties),
+        most_cache_entries=options.MOST_CACHE_ENTRIES.get(properties),
+        most_cache_bytes=options.MOST_CACHE_BYTES.get(properties),
     )

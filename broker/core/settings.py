@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from broker.core.entries import QueueLimits
 from broker.model.connect import AddressQos, ConnectQos
@@ -61,7 +61,7 @@ class Settings:
 
 
 def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:
-    """The limits that a peer asked for, completed by the configured ones.
+    """The limits that a peer asked for, completed by the configured ones, and capped where memory is at stake.
 
     Args:
         qos: what the peer gave, or ``None``.
@@ -69,11 +69,18 @@ def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:
     """
     if qos is None:
         return default
-    return QueueLimits(
+    cache_entries = default.cache_entries
+    if qos.max_entries_cache is not None:
+        cache_entries = min(qos.max_entries_cache, max(default.most_cache_entries, cache_entries))
+    cache_bytes = default.cache_bytes
+    if qos.max_bytes_cache is not None:
+        cache_bytes = min(qos.max_bytes_cache, max(default.most_cache_bytes, cache_bytes))
+    return replace(
+        default,
         entries=default.entries if qos.max_entries is None else qos.max_entries,
         bytes=default.bytes if qos.max_bytes is None else qos.max_bytes,
-        cache_entries=default.cache_entries if qos.max_entries_cache is None else qos.max_entries_cache,
-        cache_bytes=default.cache_bytes if qos.max_bytes_cache is None else qos.max_bytes_cache,
+        cache_entries=cache_entries,
+        cache_bytes=cache_bytes,
         overflow=qos.on_overflow or default.overflow,
     )
 
