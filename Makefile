@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DECLARED := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash lint format wheel constraints clean
+.PHONY: help run test bench crash lint format wheel constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test: $(VENV)/.test ## Run the tests; TESTS="tests/wire -k frames" picks some
 
 crash: $(VENV)/.test ## Kill the broker KILLS times (default 200) while clients talk; SEED=7 repeats a run
 	@$(BIN)/python -m tests.campaign.crash --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
+
+bench: $(VENV)/.test ## Measure the broker beside others; ROUNDS=5 CASES='native-*,xmpp-*' QUICK=1 SYSTEMS=broker OUTPUT=dir
+	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) \
+	  $(if $(SYSTEMS),--systems '$(SYSTEMS)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
 lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of imports
 	@echo "== ruff check"

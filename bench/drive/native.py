@@ -1,0 +1,145 @@
+"""Loads of the native protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.drive.lane import Lane, Receiver, content_of, flow, transfer
+from bench.drive.latency import probe
+from bench.drive.loop import Link, Loop, connect, talk
+from bench.drive.native_wire import (
+    NativeReceiver,
+    NativeSender,
+    OnewayReceiver,
+    call,
+    connect_qos,
+    log_in,
+    to_session,
+    unit,
+)
+from bench.procfs import Usage
+
+MOST_UNDER_WAY = 16 << 20
+"""Bytes of contents that are on their way; large contents make the window smaller."""
+OID = b"bench"
+SENDER = "alice"
+RECEIVER = "bob"
+PASSWORD = "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class NativeLoad:
+    """One publisher, and subscribers of a topic or one receiver of messages from point to point.
+
+    Args:
+        host: address of the broker.
+        port: of the broker.
+        watch: process ids of the broker.
+        seconds: of measurement.
+        warm_up: seconds before it.
+        to: a topic with ``subscribers``, or one session that is there.
+        subscribers: of the topic.
+        oneway: neither publishes nor updates are answered.
+        persistent: messages, and the session that they go to.
+        size: of a content in bytes.
+        bulk: messages in one update.
+        array: messages in one request.
+        window: messages on their way.
+    """
+
+    host: str
+    port: int
+    watch: Sequence[int]
+    seconds: float
+    warm_up: float
+    to: Literal["topic", "session"] = "topic"
+    subscribers: int = 1
+    oneway: bool = False
+    persistent: bool = False
+    size: int = 100
+    bulk: int = 1
+    array: int = 1
+    window: int = 500
+
+    def run(self) -> dict[str, float]:
+        """Rates of a window that is kept full."""
+        loop = Loop()
+        window, batch = self._window()
+        lane = self._lane(loop, self._receivers(loop), window, batch)
+        return flow(loop, [lane], warm_up=self.warm_up, seconds=self.seconds, watch=self.watch)
+
+    def _window(self) -> tuple[int, int]:
+        """Messages on their way, and in one write."""
+        window = min(self.window, max(4, MOST_UNDER_WAY // self.size))
+        batch = max(self.array, min(50, window // 4) // self.array * self.array)
+        return max(window, 4 * batch), batch
+
+    def _lane(self, loop: Loop, receivers: Sequence[Receiver], window: int, batch: int) -> Lane:
+        link, session = self._log_in(loop, SENDER)
+        sender = NativeSender(
+            link, session, self._message(), oneway=self.oneway, array=self.array, batch=batch, window=window
+        )
+        return Lane(sender, receivers, window)
+
+    def _receivers(self, loop: Loop) -> list[Receiver]:
+        return [self._receiver(loop) for _ in range(self.subscribers)]
+
+    def _receiver(self, loop: Loop) -> Receiver:
+        own = self.to == "session"
+        link, session = self._log_in(loop, RECEIVER, number=1 if own else 0)
+        if not own:
+            qos = b"<qos><updateOneway>true</updateOneway></qos>" if self.oneway else b"<qos/>"
+            talk(link, call(link, b"subscribe", session, unit(qos, b"<key oid='%s'/>" % OID)))
+        return OnewayReceiver(link) if self.oneway else NativeReceiver(link, session)
+
+    def _log_in(self, loop: Loop, user: str, number: int = 0) -> tuple[Link, bytes]:
+        link = connect(loop, self.host, self.port)
+        persistent = self.persistent and number > 0
+        qos = connect_qos(user, PASSWORD, number=number, bulk=self.bulk, persistent=persistent)
+        session, _ = talk(link, log_in(link, qos))
+        return link, session
+
+    def _message(self) -> bytes:
+        inner = b"<persistent/>" if self.persistent else b""
+        if self.to == "session":
+            inner += to_session(f"{RECEIVER}/1")
+        qos = b"<qos>" + inner + b"</qos>" if inner else b"<qos/>"
+        return unit(qos, b"<key oid='%s'/>" % OID, content_of(self.size))
+
+
+@dataclass(frozen=True, slots=True)
+class NativeLatency(NativeLoad):
+    """One message at a time to one receiver that is there."""
+
+    probes: int = 1000
+    pause: float = 0.001
+
+    def run(self) -> dict[str, float]:
+        """Milliseconds from the request to its answer and to the update."""
+        loop = Loop()
+        lane = self._lane(loop, self._receivers(loop), window=1, batch=1)
+        return probe(loop, lane, self.probes, self.pause)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeAbsent(NativeLoad):
+    """Messages to a session that is away, which then comes back for them."""
+
+    messages: int = 50_000
+
+    def run(self) -> dict[str, float]:
+        """Rates of queueing and of draining."""
+        loop = Loop()
+        link, _ = self._log_in(loop, RECEIVER, number=1)
+        link.close()
+        loop.run_for(0.2)
+        queueing = self._lane(loop, [], *self._window())
+        filled = transfer(loop, queueing, self.messages, self.watch)
+        start = Usage.now(self.watch)
+        receiver = self._receiver(loop)
+        loop.run(lambda: receiver.got >= queueing.sent)
+        end = Usage.now(self.watch)
+        drained = {f"drain_{name}": share for name, share in start.shares(end).items()}
+        return {**filled, "drained_per_s": receiver.got / (end.clock - start.clock), **drained}

@@ -1,0 +1,1 @@
+"""Other servers, installed from Debian and run with configurations of their own."""

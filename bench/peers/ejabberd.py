@@ -1,0 +1,89 @@
+"""ejabberd."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from bench.drive.loop import Link, Loop, Script, connect, talk, until
+from bench.drive.xmpp_wire import HEADER
+from bench.peers.debian import free_port, install, installed_version, write_configuration
+from bench.process import Process, ProcessError
+from bench.system import Running, Settings
+
+_LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+
+
+class Ejabberd:
+    """ejabberd with Mnesia, one Erlang node that is not part of a network of nodes.
+
+    Args:
+        accounts: names and passwords.
+    """
+
+    name = "ejabberd"
+
+    def __init__(self, accounts: dict[str, str]) -> None:
+        self._accounts = accounts
+        self._template = Path()
+
+    def prepare(self, scratch: Path) -> None:
+        """Install it, and register the accounts by XMPP; every case gets a copy of the database."""
+        install("ejabberd")
+        directory = scratch / "ejabberd-template"
+        directory.mkdir()
+        running = self._start(directory, "  mod_register: {ip_access: all, access: register}")
+        loop = Loop()
+        link = connect(loop, *running.ports["xmpp"])
+        talk(link, _register(link, self._accounts))
+        link.close()
+        running.process.terminate()  # Mnesia writes its files on the way
+        self._template = directory / "spool"
+
+    def version(self) -> str:
+        """Version of the package."""
+        return installed_version("ejabberd")
+
+    def start(self, directory: Path, settings: Settings) -> Running:
+        """Start it on a copy of the database."""
+        shutil.copytree(self._template, directory / "spool")
+        return self._start(directory, "")
+
+    def _start(self, directory: Path, registration: str) -> Running:
+        port = free_port()
+        configuration = directory / "ejabberd.yml"
+        write_configuration("ejabberd.yml", configuration, port=port, tls="false", registration=registration)
+        spool = directory / "spool"
+        spool.mkdir(exist_ok=True)
+        process = Process(
+            [
+                *("erl", "-noinput", "+K", "true", "+P", "250000"),
+                *("-mnesia", "dir", f'"{spool}"', "-s", "ejabberd"),
+            ],
+            directory / "ejabberd.out",
+            directory,
+            {
+                "EJABBERD_CONFIG_PATH": str(configuration),
+                "EJABBERD_LOG_PATH": str(directory / "ejabberd.log"),
+                "ERL_LIBS": _LIBRARIES,
+                "ERL_CRASH_DUMP_BYTES": "0",
+                "HOME": str(directory),
+            },
+        )
+        process.wait_for_port("127.0.0.1", port)
+        return Running(process, {"xmpp": ("127.0.0.1", port)})
+
+
+def _register(link: Link, accounts: dict[str, str]) -> Script[None]:
+    """Register accounts in the band (XEP-0077)."""
+    link.send(HEADER)
+    yield until(b"</stream:features>")
+    for name, password in accounts.items():
+        link.send(
+            f"<iq type='set' id='{name}'><query xmlns='jabber:iq:register'><username>{name}</username>"
+            f"<password>{password}</password></query></iq>".encode()
+        )
+        answer = yield until(b"</iq>", b"/>")
+        if not re.search(rb"type=['\"]result", answer):
+            raise ProcessError(f"ejabberd does not register {name}: {answer!r}")

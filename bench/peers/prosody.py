@@ -1,0 +1,46 @@
+"""Prosody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.peers.debian import free_port, install, installed_version, write_configuration
+from bench.process import Process
+from bench.system import Running, Settings
+
+TLS = "tls"
+"""Setting with which clients may start TLS."""
+
+
+class Prosody:
+    """Prosody with its own files as storage.
+
+    Args:
+        accounts: names and passwords.
+    """
+
+    name = "prosody"
+
+    def __init__(self, accounts: dict[str, str]) -> None:
+        self._accounts = accounts
+
+    def prepare(self, scratch: Path) -> None:
+        """Install it; its accounts are files that every case writes."""
+        install("prosody")
+
+    def version(self) -> str:
+        """Version of the package."""
+        return installed_version("prosody")
+
+    def start(self, directory: Path, settings: Settings) -> Running:
+        """Start it in the foreground."""
+        accounts = directory / "data" / "localhost" / "accounts"
+        accounts.mkdir(parents=True)
+        for name, password in self._accounts.items():
+            (accounts / f"{name}.dat").write_text(f'return {{ ["password"] = "{password}"; }};\n')
+        port = free_port()
+        configuration = directory / "prosody.cfg.lua"
+        write_configuration("prosody.cfg.lua", configuration, directory=str(directory), port=port, without=', "tls"')
+        process = Process(["prosody", "--config", str(configuration), "-F"], directory / "prosody.log", directory)
+        process.wait_for_port("127.0.0.1", port)
+        return Running(process, {"xmpp": ("127.0.0.1", port)})
