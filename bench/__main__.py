@@ -16,9 +16,14 @@ from bench.machine import describe
 from bench.native_cases import native_cases
 from bench.options import parse
 from bench.peers.ejabberd import Ejabberd
+from bench.peers.mosquitto import Mosquitto
 from bench.peers.prosody import Prosody
+from bench.peers.rabbitmq import RabbitMq
+from bench.recovery_cases import recovery_cases
+from bench.relay_system import RelaySystem
 from bench.report import as_json, dump, tables
 from bench.rounds import Results, run_rounds
+from bench.session_cases import session_cases
 from bench.system import System, Unavailable
 from bench.xmpp_cases import xmpp_cases
 
@@ -45,7 +50,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def all_cases() -> list[Case]:
     """Every case that there is."""
-    return [*native_cases(), *xmpp_cases()]
+    return [*native_cases(), *xmpp_cases(), *session_cases(), *recovery_cases()]
+
+
+def all_systems() -> list[System]:
+    """Ours and the others."""
+    return [
+        BrokerSystem(ACCOUNTS),
+        RelaySystem(),
+        Mosquitto(),
+        RabbitMq(),
+        Ejabberd(ACCOUNTS),
+        Prosody(ACCOUNTS),
+    ]
 
 
 def _measure(options: Namespace, cases: Sequence[Case], scratch: Path) -> int:
@@ -53,7 +70,7 @@ def _measure(options: Namespace, cases: Sequence[Case], scratch: Path) -> int:
     needed = {name for case in cases for name in case.runs if _matches(name, pattern)}
     systems: dict[str, System] = {}
     missing: list[str] = []
-    for system in (BrokerSystem(ACCOUNTS), Ejabberd(ACCOUNTS), Prosody(ACCOUNTS)):
+    for system in all_systems():
         if system.name not in needed:
             continue
         try:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.process import Process, ProcessError
+from bench.process import Process
 from bench.system import Running, Settings
+from broker.auth.scram import make_account
+from broker.store.location import DATABASE_FILE
+from broker.store.sql.accounts import AccountTable
 
 READY = re.compile(r"^ready: run level 9 .*$", re.MULTILINE)
 _PORT = re.compile(r", (?P<name>[^,]+) \[?(?P<host>[^ ,\]]+)\]?:(?P<port>\d+)(?=,|$)")
 _PROTOCOLS = {"SOCKET": "native", "XMPP": "xmpp", "XMPP-TLS": "xmpp-tls"}
-_ANY_PORTS = {"plugin/socket/port": "0", "plugin/xmpp/port": "0", "plugin/xmpp/directTlsPort": "0"}
-_POLL = 0.005
+_PROPERTIES = {
+    "native": "plugin/socket/port",
+    "xmpp": "plugin/xmpp/port",
+    "xmpp-tls": "plugin/xmpp/directTlsPort",
+}
+_ANY_PORTS = dict.fromkeys(_PROPERTIES.values(), "0")
 
 
 class BrokerSystem:
@@ -34,16 +40,13 @@ class BrokerSystem:
         self._template = Path()
 
     def prepare(self, scratch: Path) -> None:
-        """Make a data directory with the accounts."""
+        """Make a data directory with the accounts; the command for it takes a second for each."""
         self._template = scratch / "broker-template"
+        self._template.mkdir(mode=0o700)
+        table = AccountTable(f"sqlite:///{self._template / DATABASE_FILE}")
         for name, password in self._accounts.items():
-            subprocess.run(
-                [_command(), "--data", str(self._template), "user", "add", name, "--password-stdin"],
-                input=f"{password}\n",
-                text=True,
-                check=True,
-                capture_output=True,
-            )
+            table.put(make_account(name, password, created=time.time_ns() // 1_000_000))
+        table.close()
 
     def version(self) -> str:
         """Version of the distribution."""
@@ -53,39 +56,25 @@ class BrokerSystem:
         """Start it on a copy of that directory."""
         data = directory / "data"
         shutil.copytree(self._template, data)
-        return self.start_on(data, settings)
+        return self._start(data, settings)
 
-    def start_on(self, data: Path, settings: Settings, patience: float = 60.0) -> Running:
-        """Start it on a data directory, and wait until it says that it is ready."""
-        process = self.spawn(data, settings)
-        return Running(process, wait_ready(process, patience))
+    def start_again(self, before: Running, settings: Settings, patience: float = 60.0) -> Running:
+        """Start it on the data and the ports of one that was killed."""
+        ports = {_PROPERTIES[protocol]: str(port) for protocol, (_, port) in before.ports.items()}
+        return self._start(before.data, {**settings, **ports}, patience)
 
-    def spawn(self, data: Path, settings: Settings) -> Process:
-        """Start it without waiting."""
+    def _start(self, data: Path, settings: Settings, patience: float = 60.0) -> Running:
         assignments: list[str] = []
         for key, value in {**_ANY_PORTS, **settings}.items():
             assignments += ["--set", f"{key}={value}"]
-        return Process([_command(), "run", "--data", str(data), *assignments], data.parent / "broker.log", data.parent)
+        process = Process(
+            [_command(), "run", "--data", str(data), *assignments], data.parent / "broker.log", data.parent
+        )
+        return Running(process, _ports(process.wait_for_text(READY, patience).group()), data)
 
 
-def wait_ready(process: Process, patience: float) -> dict[str, tuple[str, int]]:
-    """Wait for the line that names the ports.
-
-    Raises:
-        ProcessError: it did not come.
-    """
-    deadline = time.monotonic() + patience
-    while True:
-        ready = READY.search(process.text())
-        if ready is not None:
-            return {
-                _PROTOCOLS[found["name"]]: (found["host"], int(found["port"]))
-                for found in _PORT.finditer(ready.group())
-            }
-        process.check()
-        if time.monotonic() > deadline:
-            raise ProcessError(f"the broker is not ready after {patience:.0f} s:\n{process.text()[-3000:]}")
-        time.sleep(_POLL)
+def _ports(ready: str) -> dict[str, tuple[str, int]]:
+    return {_PROTOCOLS[each["name"]]: (each["host"], int(each["port"])) for each in _PORT.finditer(ready)}
 
 
 def _command() -> str:

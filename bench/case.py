@@ -8,7 +8,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,14 @@ from bench.system import Running, Settings, System
 
 Figures = Mapping[str, float]
 Run = Callable[["Field", System], Figures]
-_QUICK: Mapping[str, float] = {"seconds": 0.1, "warm_up": 0.2, "messages": 0.01, "probes": 0.1, "clients": 0.02}
+_QUICK: Mapping[str, float] = {
+    "seconds": 0.1,
+    "warm_up": 0.2,
+    "messages": 0.01,
+    "probes": 0.1,
+    "clients": 0.02,
+    "sessions": 0.01,
+}
 """What is left of a number in a quick run, by its name."""
 _DRIVER_LIMIT = 1800
 _FILES = 65_536
@@ -97,7 +103,7 @@ class Field:
             try:
                 yield running
             finally:
-                running.process.kill()
+                running.kill()
 
     def scaled(self, specification: Mapping[str, Any]) -> dict[str, Any]:
         """Numbers of a load, smaller in a quick run."""
@@ -132,7 +138,31 @@ class Driver:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._started = time.monotonic()
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for what the driver says in the middle of its load.
+
+        Raises:
+            CaseError: it ended instead.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self.figures()
+            raise CaseError("the driver ended too soon")
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def tell(self, **values: Any) -> None:
+        """Say something to it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(values) + "\n")
+        self._process.stdin.flush()
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        self._process.kill()
+        self._process.wait()
 
     def figures(self) -> dict[str, float]:
         """Wait for its end.

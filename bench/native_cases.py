@@ -1,4 +1,10 @@
-"""Cases of the native protocol, and the nearest equal work of other brokers."""
+"""Cases of the native protocol, and the nearest equal work of other brokers.
+
+Nearest to oneway is QoS 0 of MQTT, and AMQP without acknowledgements and confirms. Nearest to acknowledged is QoS 1,
+and AMQP with acknowledgements and confirms; where messages are persistent, with sessions that last and ``persistence
+true``, and with durable queues and persistent messages. Where we have updates of 100, these may have a hundred messages
+that are not acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -14,90 +20,91 @@ CPU = (
     Figure("server_cpu", "server", "cpu", more_is_better=False),
     Figure("other_cpu", "others", "cpu", more_is_better=False),
 )
-DRAIN = Figure("drained_per_s", "drained")
 GROUP = "Native protocol"
-LATENCY = (
+_DRAIN = Figure("drained_per_s", "drained")
+_LATENCY = (
     Figure("acknowledged_p50_ms", "answer p50", "ms", more_is_better=False),
     Figure("acknowledged_p99_ms", "answer p99", "ms", more_is_better=False),
     Figure("delivered_p50_ms", "delivery p50", "ms", more_is_better=False),
     Figure("delivered_p99_ms", "delivery p99", "ms", more_is_better=False),
 )
+_BULK = "updates of 100"
+_KEPT = {"persistence": "true"}
 
 
 def native_cases() -> list[Case]:
     """All of them."""
-    return [*_topics(), *_sessions(), *_latencies()]
+    return [*_oneway(), *_volatile(), *_durable(), *_sessions(), *_latencies()]
 
 
-def _topics() -> list[Case]:
-    return [
-        _rate("oneway-1", "oneway, volatile, 1 subscriber, 100 B", oneway=True),
-        _rate("oneway-10", "oneway, volatile, 10 subscribers, 100 B", oneway=True, subscribers=10),
-        _rate("oneway-100", "oneway, volatile, 100 subscribers, 100 B", oneway=True, subscribers=100),
-        _rate("oneway-bulk-100", "oneway, volatile, updates of 100, 1 subscriber, 100 B", oneway=True, bulk=100),
-        _rate("oneway-1k", "oneway, volatile, 1 subscriber, 1 KiB", oneway=True, size=1024),
-        _rate("oneway-64k", "oneway, volatile, 1 subscriber, 64 KiB", oneway=True, size=65_536),
-        _rate("ack-1", "acknowledged, volatile, updates of 1, 1 subscriber, 100 B"),
-        _rate("ack-bulk-100", "acknowledged, volatile, updates of 100, 1 subscriber, 100 B", bulk=100),
+def _oneway() -> list[Case]:
+    cases = []
+    for subscribers in (1, 10, 100):
+        title = f"oneway, volatile, {_subscribers(subscribers)}, 100 B"
+        others = _others(subscribers) if subscribers < 100 else {}
+        cases.append(_rate(f"oneway-{subscribers}", title, others, oneway=True, subscribers=subscribers))
+    cases.append(_rate("oneway-bulk-100", f"oneway, volatile, {_BULK}, 1 subscriber, 100 B", oneway=True, bulk=100))
+    for name, size in (("1k", 1024), ("64k", 65_536)):
+        title = f"oneway, volatile, 1 subscriber, {size // 1024} KiB"
+        cases.append(_rate(f"oneway-{name}", title, _others(1, size), oneway=True, size=size))
+    return cases
+
+
+def _volatile() -> list[Case]:
+    begin = "acknowledged, volatile"
+    relay = Drive("relay", "relay", {**TIMED, "answered": True}, {"cut": "native"})
+    cases = [
+        _rate("ack-1", f"{begin}, updates of 1, 1 subscriber, 100 B"),
         _rate(
-            "ack-bulk-100-array-50",
-            "acknowledged, volatile, requests of 50, updates of 100, 1 subscriber, 100 B",
-            bulk=100,
-            array=50,
+            "ack-bulk-100", f"{begin}, {_BULK}, 1 subscriber, 100 B", {**_acknowledging(1), "relay": relay}, bulk=100
         ),
-        _rate(
-            "ack-10-bulk-100", "acknowledged, volatile, updates of 100, 10 subscribers, 100 B", bulk=100, subscribers=10
-        ),
-        _rate(
-            "ack-100-bulk-100",
-            "acknowledged, volatile, updates of 100, 100 subscribers, 100 B",
-            bulk=100,
-            subscribers=100,
-        ),
-        _rate("ack-1k-bulk-100", "acknowledged, volatile, updates of 100, 1 subscriber, 1 KiB", bulk=100, size=1024),
-        _rate(
-            "ack-64k-bulk-100", "acknowledged, volatile, updates of 100, 1 subscriber, 64 KiB", bulk=100, size=65_536
-        ),
-        _rate("durable-1", "acknowledged, persistent, updates of 1, 1 subscriber, 100 B", persistent=True),
-        _rate(
-            "durable-bulk-100",
-            "acknowledged, persistent, updates of 100, 1 subscriber, 100 B",
-            persistent=True,
-            bulk=100,
-        ),
-        _rate(
-            "durable-10-bulk-100",
-            "acknowledged, persistent, updates of 100, 10 subscribers, 100 B",
-            persistent=True,
-            bulk=100,
-            subscribers=10,
-        ),
-        _rate(
-            "durable-1k-bulk-100",
-            "acknowledged, persistent, updates of 100, 1 subscriber, 1 KiB",
-            persistent=True,
-            bulk=100,
-            size=1024,
-        ),
-        _rate(
-            "durable-64k-bulk-100",
-            "acknowledged, persistent, updates of 100, 1 subscriber, 64 KiB",
-            persistent=True,
-            bulk=100,
-            size=65_536,
-        ),
+        _rate("ack-bulk-100-array-50", f"{begin}, requests of 50, {_BULK}, 1 subscriber, 100 B", bulk=100, array=50),
     ]
+    for subscribers in (10, 100):
+        title = f"{begin}, {_BULK}, {subscribers} subscribers, 100 B"
+        others = _acknowledging(subscribers) if subscribers < 100 else {}
+        cases.append(_rate(f"ack-{subscribers}-bulk-100", title, others, bulk=100, subscribers=subscribers))
+    for name, size in (("1k", 1024), ("64k", 65_536)):
+        title = f"{begin}, {_BULK}, 1 subscriber, {size // 1024} KiB"
+        cases.append(_rate(f"ack-{name}-bulk-100", title, bulk=100, size=size))
+    return cases
+
+
+def _durable() -> list[Case]:
+    begin = "acknowledged, persistent"
+    cases = [_rate("durable-1", f"{begin}, updates of 1, 1 subscriber, 100 B", persistent=True)]
+    for subscribers in (1, 10):
+        cases.append(
+            _rate(
+                f"durable-{subscribers}-bulk-100" if subscribers > 1 else "durable-bulk-100",
+                f"{begin}, {_BULK}, {_subscribers(subscribers)}, 100 B",
+                _keeping(subscribers),
+                persistent=True,
+                bulk=100,
+                subscribers=subscribers,
+            )
+        )
+    for name, size in (("1k", 1024), ("64k", 65_536)):
+        title = f"{begin}, {_BULK}, 1 subscriber, {size // 1024} KiB"
+        cases.append(_rate(f"durable-{name}-bulk-100", title, persistent=True, bulk=100, size=size))
+    return cases
 
 
 def _sessions() -> list[Case]:
-    absent = {"to": "session", "persistent": True, "bulk": 100, "messages": 100_000}
-    queued = (Figure("published_per_s", "queued"), DRAIN, *CPU)
+    own: dict[str, Any] = {"to": "session", "persistent": True}
+    messages = 100_000
+    absent = {**own, "bulk": 100, "messages": messages}
+    queued = (Figure("published_per_s", "queued"), _DRAIN, *CPU)
+    others: dict[str, Run] = {
+        "mosquitto": _mqtt("mqtt-absent", _KEPT, qos=1, lasting=True, messages=messages),
+        "rabbitmq": _amqp("amqp-absent", acknowledged=True, persistent=True, messages=messages),
+    }
     return [
-        _rate("ptp-1", "point to point, persistent, updates of 1, 100 B", to="session", persistent=True),
-        _rate(
-            "ptp-bulk-100", "point to point, persistent, updates of 100, 100 B", to="session", persistent=True, bulk=100
+        _rate("ptp-1", "point to point, persistent, updates of 1, 100 B", **own),
+        _rate("ptp-bulk-100", f"point to point, persistent, {_BULK}, 100 B", _keeping(1), bulk=100, **own),
+        _case(
+            "absent", "to a session that is away, persistent, 100 B", queued, _ours("native-absent", **absent), others
         ),
-        _case("absent", "to a session that is away, persistent, 100 B", queued, _ours("native-absent", **absent)),
         _case(
             "absent-array-50",
             "to a session that is away, persistent, requests of 50, 100 B",
@@ -110,27 +117,61 @@ def _sessions() -> list[Case]:
 def _latencies() -> list[Case]:
     return [
         _case(
-            "latency-volatile",
-            "round trip without load, volatile",
-            LATENCY,
-            _ours("native-latency", to="session", probes=1000),
-        ),
-        _case(
-            "latency-durable",
-            "round trip without load, persistent",
-            LATENCY,
-            _ours("native-latency", to="session", persistent=True, probes=1000),
-        ),
+            f"latency-{name}",
+            f"round trip without load, {title}",
+            _LATENCY,
+            _ours("native-latency", to="session", persistent=persistent, probes=1000),
+        )
+        for name, title, persistent in (("volatile", "volatile", False), ("durable", "persistent", True))
     ]
 
 
-def _rate(name: str, title: str, **specification: Any) -> Case:
-    return _case(name, title, (RATE, *CPU), _ours("native", **specification))
+def _others(subscribers: int, size: int = 100) -> dict[str, Run]:
+    """Without acknowledgements."""
+    work = {"subscribers": subscribers, "size": size, "window": 250 if size > 10_000 else 500}
+    return {
+        "mosquitto": _mqtt("mqtt", {}, qos=0, **work),
+        "rabbitmq": _amqp("amqp", **work),
+        "relay": Drive("relay", "relay", {**TIMED, **work}, {"cut": "native"}),
+    }
 
 
-def _case(name: str, title: str, figures: tuple[Figure, ...], ours: Run, **others: Run) -> Case:
-    return Case(f"native-{name}", GROUP, title, figures, {"broker": ours, **others})
+def _acknowledging(subscribers: int) -> dict[str, Run]:
+    return {
+        "mosquitto": _mqtt("mqtt", {}, qos=1, subscribers=subscribers),
+        "rabbitmq": _amqp("amqp", acknowledged=True, subscribers=subscribers),
+    }
+
+
+def _keeping(subscribers: int) -> dict[str, Run]:
+    """With everything on disk."""
+    return {
+        "mosquitto": _mqtt("mqtt", _KEPT, qos=1, lasting=True, subscribers=subscribers),
+        "rabbitmq": _amqp("amqp", acknowledged=True, persistent=True, subscribers=subscribers),
+    }
+
+
+def _rate(name: str, title: str, others: Mapping[str, Run] | None = None, **specification: Any) -> Case:
+    return _case(name, title, (RATE, *CPU), _ours("native", **specification), others)
+
+
+def _case(
+    name: str, title: str, figures: tuple[Figure, ...], ours: Run, others: Mapping[str, Run] | None = None
+) -> Case:
+    return Case(f"native-{name}", GROUP, title, figures, {"broker": ours, **(others or {})})
 
 
 def _ours(load: str, **specification: Any) -> Drive:
     return Drive(load, "native", {**TIMED, **specification})
+
+
+def _mqtt(load: str, settings: Mapping[str, str], **specification: Any) -> Drive:
+    return Drive(load, "mqtt", {**TIMED, **specification}, settings)
+
+
+def _amqp(load: str, **specification: Any) -> Drive:
+    return Drive(load, "amqp", {**TIMED, **specification})
+
+
+def _subscribers(number: int) -> str:
+    return "1 subscriber" if number == 1 else f"{number} subscribers"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_POLL = 0.02
+from bench.procfs import group_of, process_ids
+
+_POLL = 0.005
 _PATIENCE = 60.0
 
 
@@ -41,7 +44,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**_clean_environment(), **(environment or {})},
                 start_new_session=True,
             )
         atexit.register(self.kill)
@@ -63,6 +66,28 @@ class Process:
         """
         if self._process.poll() is not None:
             raise ProcessError(f"{self._process.args!r} ended with {self._process.returncode}:\n{self.text()[-3000:]}")
+
+    def wait_for_text(self, pattern: re.Pattern[str], patience: float = _PATIENCE) -> re.Match[str]:
+        """Wait until it has written something.
+
+        Raises:
+            ProcessError: the process ended, or the time is over.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            found = pattern.search(self.text())
+            if found is not None:
+                return found
+            self.check()
+            if time.monotonic() > deadline:
+                raise ProcessError(
+                    f"{self._process.args!r} does not say so in {patience:.0f} s:\n{self.text()[-3000:]}"
+                )
+            time.sleep(_POLL)
+
+    def members(self) -> list[int]:
+        """Process ids of all that it has started, and its own."""
+        return [pid for pid in process_ids() if group_of(pid) == self._process.pid]
 
     def wait_for_port(self, host: str, port: int, patience: float = _PATIENCE) -> None:
         """Wait until a port takes connections.
@@ -99,3 +124,8 @@ class Process:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         atexit.unregister(self.kill)
+
+
+def _clean_environment() -> dict[str, str]:
+    """That of the bench, without what would configure a broker."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("BROKER_")}

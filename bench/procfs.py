@@ -26,6 +26,24 @@ def rss_bytes(pids: Sequence[int]) -> int:
     return sum(_status(pid, "VmRSS") for pid in pids)
 
 
+def peak_rss_bytes(pids: Sequence[int]) -> int:
+    """The most that was resident since they started."""
+    return sum(_status(pid, "VmHWM") for pid in pids)
+
+
+def process_ids() -> list[int]:
+    """All processes of the machine."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def group_of(pid: int) -> int:
+    """Process group of a process; -1 where it is gone."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
 def _status(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         key, _, value = line.partition(":")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.process import Process
+from bench.procfs import rss_bytes
 
 Settings = Mapping[str, str]
 
@@ -23,15 +24,28 @@ class Running:
     Args:
         process: that is ended by the bench.
         ports: host and port by protocol.
+        data: where it keeps its data.
+        helpers: processes that it needs, which are ended with it and do not count.
     """
 
     process: Process
     ports: Mapping[str, tuple[str, int]]
+    data: Path
+    helpers: Sequence[Process] = ()
 
     @property
     def pids(self) -> Sequence[int]:
         """Processes whose time and memory count."""
-        return [self.process.pid]
+        return self.process.members()
+
+    def rss_mib(self) -> float:
+        """Memory that is resident."""
+        return rss_bytes(self.pids) / (1 << 20)
+
+    def kill(self) -> None:
+        """End all of it at once."""
+        for process in (self.process, *self.helpers):
+            process.kill()
 
 
 class System(Protocol):

@@ -43,4 +43,7 @@ def _case(name: str, title: str, settings: dict[str, str], specification: dict[s
         "ejabberd": Drive("xmpp", "xmpp", complete),
         "prosody": Drive("xmpp", "xmpp", complete),
     }
+    if not complete.get("managed"):
+        lanes = {**TIMED, "content": "xmpp", "lanes": complete["pairs"]}
+        runs["relay"] = Drive("relay", "relay", lanes, {"cut": "xmpp"})
     return Case(f"xmpp-{name}", GROUP, title, (RATE, *_LATENCY, *CPU), runs)

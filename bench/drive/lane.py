@@ -51,8 +51,11 @@ class Sender(Protocol):
     link: Link
     chunks: Sequence[bytes]
     batch: int
-    acknowledged: int | None
-    """Messages that the server has acknowledged; ``None`` where it never does."""
+
+    @property
+    def acknowledged(self) -> int | None:
+        """Messages that the server has acknowledged; ``None`` where it never does."""
+        ...
 
 
 class Receiver(Protocol):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from bench.drive.amqp import AmqpAbsent, AmqpLoad
+from bench.drive.depth import DeepQueue, Population
+from bench.drive.mqtt import MqttAbsent, MqttLoad
 from bench.drive.native import NativeAbsent, NativeLatency, NativeLoad
+from bench.drive.relay import RelayLoad
+from bench.drive.sessions import ResumeLoad, SessionsLoad
 from bench.drive.xmpp import XmppLoad
 
 
@@ -18,8 +23,17 @@ class Load(Protocol):
 
 
 LOADS: Mapping[str, Callable[..., Load]] = {
+    "amqp": AmqpLoad,
+    "amqp-absent": AmqpAbsent,
+    "mqtt": MqttLoad,
+    "mqtt-absent": MqttAbsent,
+    "deep": DeepQueue,
     "native": NativeLoad,
     "native-latency": NativeLatency,
     "native-absent": NativeAbsent,
+    "population": Population,
+    "relay": RelayLoad,
+    "resume": ResumeLoad,
+    "sessions": SessionsLoad,
     "xmpp": XmppLoad,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import select
 import socket
 import ssl
@@ -14,6 +16,9 @@ READ_SIZE = 1 << 18
 """Bytes that are read at once."""
 PATIENCE = 60.0
 """Seconds in which something must happen."""
+
+_NO_PORT_YET = 24
+"""IP_BIND_ADDRESS_NO_PORT of Linux, which Python 3.11 has no name for: ports are shared by connections elsewhere."""
 
 Ready = Callable[[bytearray], int]
 """How many bytes at the front of the buffer are what is waited for; 0 while it is not complete."""
@@ -253,24 +258,34 @@ def until(*markers: bytes) -> Ready:
     return ready
 
 
-def connect(loop: Loop, host: str, port: int, source: str = "", kind: type[Link] = Link) -> Link:
-    """Connect; on loopback that takes no time worth waiting for elsewhere.
+def connect(loop: Loop, host: str, port: int, source: str = "") -> Link:
+    """Begin to connect; what is sent meanwhile waits for it.
 
     Args:
         loop: that waits for it.
         host: address of the server.
         port: of the server.
         source: address of the client, or empty for any.
-        kind: of the connection.
     """
+    return Link(loop, _begin(host, port, source))
+
+
+def connect_for_tls(loop: Loop, host: str, port: int, source: str = "") -> TlsLink:
+    """As :func:`connect`, for a client that starts TLS."""
+    return TlsLink(loop, _begin(host, port, source))
+
+
+def _begin(host: str, port: int, source: str) -> socket.socket:
     sock = socket.socket()
+    sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.settimeout(PATIENCE)
     if source:
-        sock.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+        sock.setsockopt(socket.IPPROTO_IP, _NO_PORT_YET, 1)
         sock.bind((source, 0))
-    sock.connect((host, port))
-    return kind(loop, sock)
+    error = sock.connect_ex((host, port))
+    if error not in (0, errno.EINPROGRESS):
+        raise DriveError(f"{host}:{port}: {os.strerror(error)}")
+    return sock
 
 
 def _unexpected(data: bytes) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.drive.lane import Lane, Receiver, content_of, flow, transfer
+from bench.drive.absent import fill_and_drain
+from bench.drive.lane import Lane, Receiver, content_of, flow
 from bench.drive.latency import probe
 from bench.drive.loop import Link, Loop, connect, talk
 from bench.drive.native_wire import (
@@ -19,7 +20,6 @@ from bench.drive.native_wire import (
     to_session,
     unit,
 )
-from bench.procfs import Usage
 
 MOST_UNDER_WAY = 16 << 20
 """Bytes of contents that are on their way; large contents make the window smaller."""
@@ -78,7 +78,7 @@ class NativeLoad:
 
     def _lane(self, loop: Loop, receivers: Sequence[Receiver], window: int, batch: int) -> Lane:
         link, session = self._log_in(loop, SENDER)
-        sender = NativeSender(
+        sender = NativeSender.of_message(
             link, session, self._message(), oneway=self.oneway, array=self.array, batch=batch, window=window
         )
         return Lane(sender, receivers, window)
@@ -136,10 +136,4 @@ class NativeAbsent(NativeLoad):
         link.close()
         loop.run_for(0.2)
         queueing = self._lane(loop, [], *self._window())
-        filled = transfer(loop, queueing, self.messages, self.watch)
-        start = Usage.now(self.watch)
-        receiver = self._receiver(loop)
-        loop.run(lambda: receiver.got >= queueing.sent)
-        end = Usage.now(self.watch)
-        drained = {f"drain_{name}": share for name, share in start.shares(end).items()}
-        return {**filled, "drained_per_s": receiver.got / (end.clock - start.clock), **drained}
+        return fill_and_drain(loop, queueing, lambda: self._receiver(loop), self.messages, self.watch)

@@ -89,30 +89,43 @@ class NativeSender:
     Args:
         link: of the publisher.
         session: its secret session id.
-        unit_bytes: the message.
-        oneway: whether there are no answers.
-        array: messages in one request.
+        chunks: requests, so many in one write that they have ``batch`` messages.
         batch: messages in one write.
-        window: messages on their way, which must have different requests.
+        array: messages in one request.
+        oneway: whether there are no answers.
     """
 
     def __init__(
-        self, link: Link, session: bytes, unit_bytes: bytes, *, oneway: bool, array: int, batch: int, window: int
+        self, link: Link, session: bytes, chunks: Sequence[bytes], *, batch: int, array: int, oneway: bool = False
     ) -> None:
         self.link = link
+        self.chunks = chunks
         self.batch = batch
         self.acknowledged: int | None = None if oneway else 0
         self._session = session
         self._array = array
-        method = b"publishOneway" if oneway else b"publish"
+        self._buffer = bytearray()
+        link.on_data = self._received
+
+    @classmethod
+    def of_message(
+        cls, link: Link, session: bytes, message: bytes, *, oneway: bool, array: int, batch: int, window: int
+    ) -> NativeSender:
+        """Who publishes one message again and again; requests that are on their way have different ids."""
         numbers = itertools.count()
-        body = unit_bytes * array
-        self.chunks: Sequence[bytes] = [
+        method = b"publishOneway" if oneway else b"publish"
+        body = message * array
+        chunks = [
             b"".join(frame(b"I", b"p%d" % next(numbers), method, session, body) for _ in range(batch // array))
             for _ in range(window // batch + 2)
         ]
-        self._buffer = bytearray()
-        link.on_data = self._received
+        return cls(link, session, chunks, batch=batch, array=array, oneway=oneway)
+
+    @classmethod
+    def of_bodies(cls, link: Link, session: bytes, bodies: Sequence[bytes], *, array: int) -> NativeSender:
+        """Who publishes requests of so many messages each, in turn."""
+        chunks = [frame(b"I", b"p%d" % number, b"publish", session, body) for number, body in enumerate(bodies)]
+        return cls(link, session, chunks, batch=array, array=array)
 
     def _received(self, data: bytes) -> None:
         """Count answers; the broker may ask for a sign of life."""

@@ -78,7 +78,7 @@ class XmppLoad:
         if self.managed:
             _, rest = talk(link, enable(link))
         managed = Managed(link, on=self.managed)
-        link.on_data = _swallow(managed)
+        link.on_data = swallow(managed)
         if rest:
             link.on_data(rest)
         link.send(b"<presence/>")
@@ -98,7 +98,7 @@ class XmppLoad:
         return Lane(sending, [XmppReceiver(receiver.link, receiver.managed)], window)
 
 
-def _swallow(managed: Managed) -> Callable[[bytes], None]:
+def swallow(managed: Managed) -> Callable[[bytes], None]:
     """Count stanzas that are no messages of the load, such as presence."""
     rest = b""
 

@@ -14,7 +14,7 @@ HEADER = (
     f"<?xml version='1.0'?><stream:stream to='{DOMAIN}' xmlns='jabber:client'"
     " xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
 ).encode()
-_FEATURES = until(b"</stream:features>")
+FEATURES = until(b"</stream:features>")
 _BEFORE_END = b"</message>"
 _ANSWER_EVERY = 100
 _JID = re.compile(rb"<jid>([^<]+)</jid>")
@@ -34,7 +34,7 @@ def authenticate_plain(link: Link, user: str, password: str) -> Script[None]:
 def log_in(link: Link, user: str, password: str, resource: str) -> Script[str]:
     """Open a stream, authenticate, bind; returns the full address."""
     link.send(HEADER)
-    yield _FEATURES
+    yield FEATURES
     yield from authenticate_plain(link, user, password)
     return (yield from bind(link, resource))
 
@@ -42,7 +42,7 @@ def log_in(link: Link, user: str, password: str, resource: str) -> Script[str]:
 def bind(link: Link, resource: str) -> Script[str]:
     """Open the stream anew after SASL, and bind a resource; returns the full address."""
     link.send(HEADER)
-    yield _FEATURES
+    yield FEATURES
     link.send(
         b"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>"
         + resource.encode()
@@ -62,6 +62,14 @@ def enable(link: Link) -> Script[bytes]:
     if b"<enabled" not in answer:
         raise DriveError(f"no stream management: {answer!r}")
     return answer
+
+
+def resume(link: Link, stream: bytes, handled: int) -> Script[None]:
+    """Resume a stream (XEP-0198 §5)."""
+    link.send(b"<resume xmlns='urn:xmpp:sm:3' previd='%b' h='%d'/>" % (stream, handled))
+    answer = yield until(b"/>", b"</failed>")
+    if b"<resumed" not in answer:
+        raise DriveError(f"not resumed: {answer!r}")
 
 
 class Managed:

@@ -6,8 +6,10 @@ import re
 import shutil
 from pathlib import Path
 
+from bench.certificate import write_certificate
 from bench.drive.loop import Link, Loop, Script, connect, talk, until
 from bench.drive.xmpp_wire import HEADER
+from bench.peers.accounts import more_accounts
 from bench.peers.debian import free_port, install, installed_version, write_configuration
 from bench.process import Process, ProcessError
 from bench.system import Running, Settings
@@ -26,39 +28,61 @@ class Ejabberd:
 
     def __init__(self, accounts: dict[str, str]) -> None:
         self._accounts = accounts
-        self._template = Path()
+        self._scratch = Path()
+        self._templates: dict[str, Path] = {}
 
     def prepare(self, scratch: Path) -> None:
-        """Install it, and register the accounts by XMPP; every case gets a copy of the database."""
+        """Install it; accounts are registered by XMPP, and every case gets a copy of the database."""
         install("ejabberd")
-        directory = scratch / "ejabberd-template"
-        directory.mkdir()
-        running = self._start(directory, "  mod_register: {ip_access: all, access: register}")
-        loop = Loop()
-        link = connect(loop, *running.ports["xmpp"])
-        talk(link, _register(link, self._accounts))
-        link.close()
-        running.process.terminate()  # Mnesia writes its files on the way
-        self._template = directory / "spool"
+        self._scratch = scratch
+        self._template({})
 
     def version(self) -> str:
         """Version of the package."""
         return installed_version("ejabberd")
 
     def start(self, directory: Path, settings: Settings) -> Running:
-        """Start it on a copy of the database."""
-        shutil.copytree(self._template, directory / "spool")
-        return self._start(directory, "")
+        """Start it on a copy. Settings: ``tls``, and how many ``accounts`` there are beside the usual ones."""
+        shutil.copytree(self._template(settings), directory / "spool")
+        return self._start(directory, tls="tls" in settings)
 
-    def _start(self, directory: Path, registration: str) -> Running:
+    def _template(self, settings: Settings) -> Path:
+        """The database with the accounts, made when it is first needed."""
+        accounts = more_accounts(self._accounts, settings)
+        key = str(len(accounts))
+        if key not in self._templates:
+            directory = self._scratch / f"ejabberd-{key}"
+            directory.mkdir()
+            running = self._start(directory, registration="  mod_register: {ip_access: all, access: register}")
+            loop = Loop()
+            link = connect(loop, *running.ports["xmpp"])
+            talk(link, _register(link, accounts))
+            link.close()
+            running.process.terminate()  # Mnesia writes its files on the way
+            self._templates[key] = directory / "spool"
+        return self._templates[key]
+
+    def _start(self, directory: Path, *, registration: str = "", tls: bool = False) -> Running:
         port = free_port()
+        certificates = ""
+        if tls:
+            certificate = directory / "localhost.pem"
+            write_certificate(certificate, certificate)
+            certificates = f'certfiles: ["{certificate}"]'
         configuration = directory / "ejabberd.yml"
-        write_configuration("ejabberd.yml", configuration, port=port, tls="false", registration=registration)
+        write_configuration(
+            "ejabberd.yml",
+            configuration,
+            port=port,
+            tls=str(tls).lower(),
+            registration=registration,
+            certificates=certificates,
+        )
         spool = directory / "spool"
         spool.mkdir(exist_ok=True)
         process = Process(
             [
-                *("erl", "-noinput", "+K", "true", "+P", "250000"),
+                *("erl", "-noinput", "+K", "true", "+P", "250000", "-env", "ERL_MAX_PORTS", "65536"),
                 *("-mnesia", "dir", f'"{spool}"', "-s", "ejabberd"),
             ],
             directory / "ejabberd.out",
@@ -72,7 +96,7 @@ class Ejabberd:
             },
         )
         process.wait_for_port("127.0.0.1", port)
-        return Running(process, {"xmpp": ("127.0.0.1", port)})
+        return Running(process, {"xmpp": ("127.0.0.1", port)}, spool)
 
 
 def _register(link: Link, accounts: dict[str, str]) -> Script[None]:

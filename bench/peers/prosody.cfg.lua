@@ -7,3 +7,4 @@ limits = { c2s = { rate = "1000mb/s" } }
 smacks_max_queue_size = 1000000
 log = { warn = "*console" }
 VirtualHost "localhost"
+  ssl = { certificate = "$certificate", key = "$key" }

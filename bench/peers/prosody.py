@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.certificate import write_certificate
+from bench.peers.accounts import more_accounts
 from bench.peers.debian import free_port, install, installed_version, write_configuration
 from bench.process import Process
 from bench.system import Running, Settings
-
-TLS = "tls"
-"""Setting with which clients may start TLS."""
 
 
 class Prosody:
@@ -33,14 +32,27 @@ class Prosody:
         return installed_version("prosody")
 
     def start(self, directory: Path, settings: Settings) -> Running:
-        """Start it in the foreground."""
-        accounts = directory / "data" / "localhost" / "accounts"
-        accounts.mkdir(parents=True)
-        for name, password in self._accounts.items():
-            (accounts / f"{name}.dat").write_text(f'return {{ ["password"] = "{password}"; }};\n')
+        """Start it in the foreground. Settings: ``tls``, and how many ``accounts`` there are beside the usual ones."""
+        folder = directory / "data" / "localhost" / "accounts"
+        folder.mkdir(parents=True)
+        for name, password in more_accounts(self._accounts, settings).items():
+            (folder / f"{name}.dat").write_text(f'return {{ ["password"] = "{password}"; }};\n')
+        certificate, key = directory / "localhost.crt", directory / "localhost.key"
+        without = ', "tls"'
+        if "tls" in settings:
+            without = ""
+            write_certificate(certificate, key)
         port = free_port()
         configuration = directory / "prosody.cfg.lua"
-        write_configuration("prosody.cfg.lua", configuration, directory=str(directory), port=port, without=', "tls"')
+        write_configuration(
+            "prosody.cfg.lua",
+            configuration,
+            directory=str(directory),
+            port=port,
+            without=without,
+            certificate=str(certificate),
+            key=str(key),
+        )
         process = Process(["prosody", "--config", str(configuration), "-F"], directory / "prosody.log", directory)
         process.wait_for_port("127.0.0.1", port)
-        return Running(process, {"xmpp": ("127.0.0.1", port)})
+        return Running(process, {"xmpp": ("127.0.0.1", port)}, directory)
