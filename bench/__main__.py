@@ -19,9 +19,10 @@ from bench.peers.ejabberd import Ejabberd
 from bench.peers.mosquitto import Mosquitto
 from bench.peers.prosody import Prosody
 from bench.peers.rabbitmq import RabbitMq
+from bench.picture import draw
 from bench.recovery_cases import recovery_cases
 from bench.relay_system import RelaySystem
-from bench.report import as_json, dump, tables
+from bench.report import as_json, as_markdown, dump, targets_table
 from bench.rounds import Results, run_rounds
 from bench.session_cases import session_cases
 from bench.system import System, Unavailable
@@ -88,10 +89,12 @@ def _measure(options: Namespace, cases: Sequence[Case], scratch: Path) -> int:
     def write(results: Results) -> None:
         report = as_json(cases, results, machine, versions, missing)
         (options.output / "results.json").write_text(dump(report))
-        (options.output / "tables.md").write_text(tables(report))
+        (options.output / "tables.md").write_text(as_markdown(report))
+        (options.output / "ratios.svg").write_text(draw(report))
 
     results = run_rounds(Field(scratch, options.quick), cases, systems, options.rounds, _tell, write)
-    print((options.output / "tables.md").read_text())
+    print(targets_table(as_json(cases, results, machine, versions, missing)))
+    print(f"\nMore in {options.output}: tables.md, ratios.svg, results.json")
     return 1 if results.errors else 0
 
 

@@ -9,9 +9,12 @@ that are not acknowledged.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from bench.case import Case, Drive, Figure, Run
+from bench.case import Case, Drive, Field, Figure, Figures, Run
+from bench.disk import sync_times
+from bench.system import System
 
 TIMED: Mapping[str, Any] = {"seconds": 3.0, "warm_up": 0.7}
 RATE = Figure("delivered_per_s", "deliveries")
@@ -20,13 +23,17 @@ CPU = (
     Figure("server_cpu", "server", "cpu", more_is_better=False),
     Figure("other_cpu", "others", "cpu", more_is_better=False),
 )
-GROUP = "Native protocol"
+_RATES = "Native protocol"
+_AWAY = "Native protocol, to a receiver that is away"
+_TRIPS = "Native protocol, round trips without load"
 _DRAIN = Figure("drained_per_s", "drained")
 _LATENCY = (
     Figure("acknowledged_p50_ms", "answer p50", "ms", more_is_better=False),
     Figure("acknowledged_p99_ms", "answer p99", "ms", more_is_better=False),
     Figure("delivered_p50_ms", "delivery p50", "ms", more_is_better=False),
     Figure("delivered_p99_ms", "delivery p99", "ms", more_is_better=False),
+    Figure("sync_p50_ms", "disk sync p50", "ms", more_is_better=False),
+    Figure("sync_p99_ms", "disk sync p99", "ms", more_is_better=False),
 )
 _BULK = "updates of 100"
 _KEPT = {"persistence": "true"}
@@ -99,31 +106,39 @@ def _sessions() -> list[Case]:
         "mosquitto": _mqtt("mqtt-absent", _KEPT, qos=1, lasting=True, messages=messages),
         "rabbitmq": _amqp("amqp-absent", acknowledged=True, persistent=True, messages=messages),
     }
+    ours = Drive("native-absent", "native", {**TIMED, **absent})
+    arrays = Drive("native-absent", "native", {**TIMED, **absent, "array": 50})
     return [
         _rate("ptp-1", "point to point, persistent, updates of 1, 100 B", **own),
         _rate("ptp-bulk-100", f"point to point, persistent, {_BULK}, 100 B", _keeping(1), bulk=100, **own),
-        _case(
-            "absent", "to a session that is away, persistent, 100 B", queued, _ours("native-absent", **absent), others
-        ),
-        _case(
-            "absent-array-50",
-            "to a session that is away, persistent, requests of 50, 100 B",
-            queued,
-            _ours("native-absent", array=50, **absent),
-        ),
+        Case("native-absent", _AWAY, "persistent, 100 B", queued, {"broker": ours, **others}),
+        Case("native-absent-array-50", _AWAY, "persistent, requests of 50, 100 B", queued, {"broker": arrays}),
     ]
 
 
 def _latencies() -> list[Case]:
+    volatile = {**TIMED, "to": "session", "probes": 1000}
     return [
-        _case(
-            f"latency-{name}",
-            f"round trip without load, {title}",
-            _LATENCY,
-            _ours("native-latency", to="session", persistent=persistent, probes=1000),
-        )
-        for name, title, persistent in (("volatile", "volatile", False), ("durable", "persistent", True))
+        Case("latency-volatile", _TRIPS, "volatile", _LATENCY, {"broker": Synced(volatile)}),
+        Case("latency-durable", _TRIPS, "persistent", _LATENCY, {"broker": Synced({**volatile, "persistent": True})}),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Round trips, and right after them the disk's own time for a sync.
+
+    Args:
+        specification: of the load.
+    """
+
+    specification: Mapping[str, Any]
+
+    def __call__(self, where: Field, system: System) -> Figures:
+        """Do it."""
+        figures = Drive("native-latency", "native", self.specification)(where, system)
+        with where.directory() as path:
+            return {**figures, **sync_times(path, 1000)}
 
 
 def _others(subscribers: int, size: int = 100) -> dict[str, Run]:
@@ -152,17 +167,8 @@ def _keeping(subscribers: int) -> dict[str, Run]:
 
 
 def _rate(name: str, title: str, others: Mapping[str, Run] | None = None, **specification: Any) -> Case:
-    return _case(name, title, (RATE, *CPU), _ours("native", **specification), others)
-
-
-def _case(
-    name: str, title: str, figures: tuple[Figure, ...], ours: Run, others: Mapping[str, Run] | None = None
-) -> Case:
-    return Case(f"native-{name}", GROUP, title, figures, {"broker": ours, **(others or {})})
-
-
-def _ours(load: str, **specification: Any) -> Drive:
-    return Drive(load, "native", {**TIMED, **specification})
+    ours = Drive("native", "native", {**TIMED, **specification})
+    return Case(f"native-{name}", _RATES, title, (RATE, *CPU), {"broker": ours, **(others or {})})
 
 
 def _mqtt(load: str, settings: Mapping[str, str], **specification: Any) -> Drive:

@@ -14,7 +14,8 @@ from bench.broker_system import BrokerSystem
 from bench.case import Case, Drive, Driver, Field, Figure, Figures
 from bench.system import Settings, System
 
-_GROUP = "Much that is left behind"
+_DEEP_GROUP = "A deep queue"
+_RECOVERY_GROUP = "Recovery"
 _ANYBODY: Settings = {
     "Security.Server.Plugin.htpasswd.secretfile": "NONE",
     "session.maxSessions": "100000",
@@ -47,14 +48,14 @@ def recovery_cases() -> list[Case]:
     return [
         Case(
             "deep-queue",
-            _GROUP,
+            _DEEP_GROUP,
             "1,000,000 persistent messages to one session that is away, 100 B",
             _DEEP,
             {"broker": Drive("deep", "native", deep)},
         ),
         Case(
             "recovery",
-            _GROUP,
+            _RECOVERY_GROUP,
             "`kill -9` with 100,000 persistent sessions and 1,000,000 persistent messages for them",
             _RECOVERY,
             {"broker": Recovery({"sessions": 100_000, "messages": 1_000_000})},

@@ -1,4 +1,4 @@
-"""Results as JSON and as tables."""
+"""What was measured, as JSON and as tables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ from typing import Any
 
 from bench.case import Case
 from bench.rounds import Results, format_value
+from bench.targets import judge
 
-JSON_INDENT = 1
+_INDENT = 1
+_NOTES = """\
+Every case starts a server on fresh data for each system in each round, and the driver is a process of its own. Minimum,
+median and maximum are over the rounds; other columns are medians. *driver*, *server* and *others* are processors that
+were busy while it was measured (100% is one): of the driver, of the server, and of anything else on the machine, which
+includes the kernel's own work for the network. *ours : it* is the ratio of the first figure in the same round.
+
+The broker keeps its data in SQLite as it does by default, and answers for persistent messages when they are synced to
+disk. RabbitMQ confirms persistent messages when they are synced. **Mosquitto with `persistence true` writes its
+database every half hour and at its end: what it has acknowledged meanwhile is in memory alone**, and no setting makes
+it sync before it answers. Prosody and ejabberd keep the state of streams in memory: their streams can not be resumed
+after a crash, and an acknowledged message to a client that is there is nowhere on disk. The relay is Twisted passing on
+the same bytes, with nothing behind it.
+"""
 
 
 def as_json(
@@ -21,30 +35,35 @@ def as_json(
     missing: Sequence[str],
 ) -> dict[str, Any]:
     """Everything that was measured, round by round, and what follows from it."""
-    return {
+    report: dict[str, Any] = {
         "machine": dict(machine),
         "versions": dict(versions),
         "left_out": list(missing),
         "errors": list(results.errors),
-        "cases": [
-            {
-                "name": case.name,
-                "group": case.group,
-                "title": case.title,
-                "figures": [
-                    {"key": each.key, "title": each.title, "unit": each.unit, "more_is_better": each.more_is_better}
-                    for each in case.figures
-                ],
-                "rounds": results.figures.get(case.name, {}),
-                "summary": {
-                    system: {key: spread([run[key] for run in runs]) for key in runs[0]}
-                    for system, runs in results.figures.get(case.name, {}).items()
-                },
-                "ratios": ratios(case, results),
-            }
-            for case in cases
-        ],
+        "cases": [_case(case, results) for case in cases],
     }
+    return {**report, "targets": judge(report)}
+
+
+def _case(case: Case, results: Results) -> dict[str, Any]:
+    measured = results.figures.get(case.name, {})
+    found = {system: measured[system] for system in case.runs if system in measured}
+    return {
+        "name": case.name,
+        "group": case.group,
+        "title": case.title,
+        "figures": [
+            {"key": each.key, "title": each.title, "unit": each.unit, "more_is_better": each.more_is_better}
+            for each in case.figures
+        ],
+        "rounds": {system: dict(sorted(rounds.items())) for system, rounds in found.items()},
+        "summary": {system: _summary(list(rounds.values())) for system, rounds in found.items()},
+        "ratios": _ratios(case, found),
+    }
+
+
+def _summary(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    return {key: spread([run[key] for run in runs]) for key in runs[0]}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -52,47 +71,90 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"minimum": min(values), "median": statistics.median(values), "maximum": max(values)}
 
 
-def ratios(case: Case, results: Results) -> dict[str, dict[str, float]]:
-    """Ours : peer of the case's first figure, round by round, by peer."""
-    found = results.figures.get(case.name, {})
-    ours = found.get("broker", [])
+def _ratios(case: Case, found: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Ours : peer of the case's first figure, by peer, of the rounds that both have."""
     key = case.figures[0].key
-    return {
-        peer: spread([mine[key] / theirs[key] for mine, theirs in zip(ours, runs, strict=False)])
-        for peer, runs in found.items()
-        if peer != "broker" and ours and key in runs[0]
-    }
+    ours = found.get("broker", {})
+    ratios: dict[str, dict[str, float]] = {}
+    for peer, rounds in found.items():
+        both = [ours[number][key] / rounds[number][key] for number in rounds if number in ours and rounds[number][key]]
+        if peer != "broker" and both:
+            ratios[peer] = spread(both)
+    return ratios
 
 
-def tables(report: Mapping[str, Any]) -> str:
-    """All groups as markdown."""
+def as_markdown(report: Mapping[str, Any]) -> str:
+    """All tables."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for case in report["cases"]:
         if case["summary"]:
             groups.setdefault(case["group"], []).append(case)
-    return "\n\n".join(f"## {group}\n\n{_table(cases)}" for group, cases in groups.items()) + "\n"
+    parts = [
+        "# Measurements",
+        "Written by `make bench`.\n\n" + _NOTES,
+        "## Machine\n\n" + _machine(report),
+        "## Targets\n\n" + targets_table(report),
+        *(f"## {group}\n\n{_table(cases)}" for group, cases in groups.items()),
+    ]
+    if report["left_out"] or report["errors"]:
+        lines = [f"- {each.splitlines()[0]}" for each in (*report["left_out"], *report["errors"])]
+        parts.append("## Left out and failed\n\n" + "\n".join(lines))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def targets_table(report: Mapping[str, Any]) -> str:
+    """Each target, its median, and whether it is met."""
+    lines = ["| target | goal | median | met |", "|---|---|---|---|"]
+    for target in report["targets"]:
+        bound = "≥" if target["at_least"] else "≤"
+        measured = "not measured" if target["met"] is None else format_value(target["median"], target["unit"])
+        met = {None: "", True: "yes", False: "**no**"}[target["met"]]
+        lines.append(
+            f"| {target['title']} | {bound} {format_value(target['goal'], target['unit'])} | {measured} | {met} |"
+        )
+    return "\n".join(lines)
+
+
+def _machine(report: Mapping[str, Any]) -> str:
+    entries = {**report["machine"], **{f"version of {name}": value for name, value in report["versions"].items()}}
+    lines = ["| | |", "|---|---|"]
+    for name, value in entries.items():
+        shown = f"{value:.3g}" if isinstance(value, float) else value
+        lines.append(f"| {name.replace('_', ' ')} | {shown} |")
+    return "\n".join(lines)
 
 
 def _table(cases: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["| case | system | minimum | median | maximum | also | ours : it |", "|---|---|---|---|---|---|---|"]
+    first, *others = cases[0]["figures"]
+    compared = any(case["ratios"] for case in cases)
+    head = ["case", "system", f"{first['title']}: minimum", "median", "maximum", *(each["title"] for each in others)]
+    if compared:
+        head.append("ours : it (minimum, median, maximum)")
+    lines = [_line(head), _line(["---"] * len(head))]
     for case in cases:
-        first, *others = case["figures"]
         title = case["title"]
         for system, summary in case["summary"].items():
-            main = summary[first["key"]]
-            cells = [format_value(main[each], first["unit"]) for each in ("minimum", "median", "maximum")]
-            also = ", ".join(
-                f"{each['title']} {format_value(summary[each['key']]['median'], each['unit'])}"
+            cells = [title, system]
+            cells += [format_value(summary[first["key"]][each], first["unit"]) for each in _SPREAD]
+            cells += [
+                format_value(summary[each["key"]]["median"], each["unit"]) if each["key"] in summary else ""
                 for each in others
-                if each["key"] in summary
-            )
+            ]
             ratio = case["ratios"].get(system)
-            ours = "{minimum:.2f} **{median:.2f}** {maximum:.2f}".format(**ratio) if ratio else ""
-            lines.append(f"| {title} | {system} | {' | '.join(cells)} | {also} | {ours} |")
+            if compared:
+                cells.append("{minimum:.2f}, **{median:.2f}**, {maximum:.2f}".format(**ratio) if ratio else "")
+            lines.append(_line(cells))
             title = ""
     return "\n".join(lines)
 
 
+_SPREAD = ("minimum", "median", "maximum")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def dump(report: Mapping[str, Any]) -> str:
     """The JSON text."""
-    return json.dumps(report, indent=JSON_INDENT) + "\n"
+    return json.dumps(report, indent=_INDENT) + "\n"

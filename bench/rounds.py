@@ -16,16 +16,16 @@ class Results:
     """Figures of all rounds.
 
     Args:
-        figures: by case and system, one of a round.
+        figures: by case, system and number of the round.
         errors: likewise, what went wrong.
     """
 
-    figures: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
+    figures: dict[str, dict[str, dict[int, Figures]]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
-    def add(self, case: str, system: str, figures: Figures) -> None:
+    def add(self, case: str, system: str, number: int, figures: Figures) -> None:
         """Keep the figures of one run."""
-        self.figures.setdefault(case, {}).setdefault(system, []).append(figures)
+        self.figures.setdefault(case, {}).setdefault(system, {})[number] = figures
 
 
 def run_rounds(
@@ -52,12 +52,21 @@ def run_rounds(
             names = [name for name in case.runs if name in systems]
             turn = number % len(names) if names else 0
             for name in names[turn:] + names[:turn]:
-                _run(where, case, systems[name], results, f"round {number + 1}/{rounds}", tell)
+                _run(where, case, systems[name], results, number + 1, rounds, tell)
         after_round(results)
     return results
 
 
-def _run(where: Field, case: Case, system: System, results: Results, label: str, tell: Callable[[str], None]) -> None:
+def _run(
+    where: Field,
+    case: Case,
+    system: System,
+    results: Results,
+    number: int,
+    rounds: int,
+    tell: Callable[[str], None],
+) -> None:
+    label = f"round {number}/{rounds}"
     start = time.monotonic()
     try:
         figures = case.runs[system.name](where, system)
@@ -65,7 +74,7 @@ def _run(where: Field, case: Case, system: System, results: Results, label: str,
         results.errors.append(f"{case.name} of {system.name}, {label}: {error}")
         tell(f"{label}  {case.name:28} {system.name:10} FAILED: {error}")
         return
-    results.add(case.name, system.name, figures)
+    results.add(case.name, system.name, number, figures)
     shown = ", ".join(
         f"{figure.title} {format_value(figures[figure.key], figure.unit)}"
         for figure in case.figures
@@ -79,4 +88,4 @@ def format_value(value: float, unit: str) -> str:
     if unit == "cpu":
         return f"{value:.0%}"
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{text}{unit}" if unit == "/s" else f"{text} {unit}"
+    return f"{text}{unit}" if unit == "/s" else f"{text} {unit}".strip()

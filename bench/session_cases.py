@@ -44,6 +44,7 @@ _BACK = (
     Figure("resumed_p99_ms", "p99", "ms", more_is_better=False),
     Figure("ports_open_s", "ports open after", "s", more_is_better=False),
     Figure("rss_mib", "memory", "MiB", more_is_better=False),
+    *CPU,
 )
 
 
@@ -89,7 +90,7 @@ def _resumes() -> list[Case]:
             _RESUMING,
             f"XMPP, {_IDLE:,} login names, passwords not checked",
             _BACK,
-            {"broker": Resume({"clients": _IDLE, "accounts": _NAMES}, _ANYBODY)},
+            {"broker": Resume({"clients": _IDLE, "accounts": _NAMES, "available": True}, _ANYBODY)},
         ),
         Case(
             "resume-scram",
@@ -102,7 +103,7 @@ def _resumes() -> list[Case]:
 
 
 def _xmpp(work: Mapping[str, Any], ours: Settings) -> dict[str, Run]:
-    theirs = {"tls": "true"} if work.get("tls") else {}
+    theirs = {setting: "true" for setting, needed in (("tls", "tls"), ("hashed", "scram")) if work.get(needed)}
     if "accounts" in work:
         theirs["accounts"] = str(_NAMES)
     return {
@@ -136,7 +137,7 @@ class Resume:
                 again = system.start_again(running, self.settings)
                 ports_open = time.monotonic() - start
                 try:
-                    driver.tell(go=True)
+                    driver.tell(watch=list(again.pids))
                     return {**driver.figures(), "ports_open_s": ports_open, "rss_mib": again.rss_mib()}
                 finally:
                     again.kill()

@@ -129,6 +129,7 @@ class ResumeLoad:
         accounts: their names are taken from so many in turn.
         at_once: clients that log in at a time before.
         scram: whether they log in by SCRAM-SHA-1.
+        available: whether they tell that they are.
     """
 
     host: str
@@ -138,6 +139,7 @@ class ResumeLoad:
     accounts: int = 10_000
     at_once: int = 50
     scram: bool = False
+    available: bool = False
 
     def run(self) -> dict[str, float]:
         """Seconds and milliseconds until they are back."""
@@ -148,9 +150,11 @@ class ResumeLoad:
             link.close()
         clients = [value for _, value in crowd.members]
         tell(event="joined")
-        hear()
+        watch = hear()["watch"]
+        usage = Usage.now(watch)
         again = gather(loop, self.clients, self.clients, lambda number: self._again(loop, clients[number]), _ignore)
-        return {"resumed_all_s": again.seconds, **summary(again.since, "resumed")}
+        shares = usage.shares(Usage.now(watch))
+        return {"resumed_all_s": again.seconds, **summary(again.since, "resumed"), **shares}
 
     def _first(self, loop: Loop, number: int) -> tuple[Link, Script[Resumable]]:
         link = connect(loop, self.host, self.port, source(number))
@@ -159,7 +163,8 @@ class ResumeLoad:
             yield from self._authenticate(link, number)
             yield from bind(link, f"r{number}")
             answer = yield from enable(link)
-            link.send(b"<presence/>")
+            if self.available:
+                link.send(b"<presence/>")
             return Resumable(number, attribute(answer, b"id"), Managed(link, on=True))
 
         return link, script()

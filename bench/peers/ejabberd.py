@@ -42,18 +42,18 @@ class Ejabberd:
         return installed_version("ejabberd")
 
     def start(self, directory: Path, settings: Settings) -> Running:
-        """Start it on a copy. Settings: ``tls``, and how many ``accounts`` there are beside the usual ones."""
+        """Start it on a copy. Settings: ``tls``, ``hashed`` passwords, more ``accounts``."""
         shutil.copytree(self._template(settings), directory / "spool")
-        return self._start(directory, tls="tls" in settings)
+        return self._start(directory, settings)
 
     def _template(self, settings: Settings) -> Path:
         """The database with the accounts, made when it is first needed."""
         accounts = more_accounts(self._accounts, settings)
-        key = str(len(accounts))
+        key = f"{len(accounts)}{'-hashed' if 'hashed' in settings else ''}"
         if key not in self._templates:
             directory = self._scratch / f"ejabberd-{key}"
             directory.mkdir()
-            running = self._start(directory, registration="  mod_register: {ip_access: all, access: register}")
+            running = self._start(directory, settings, "  mod_register: {ip_access: all, access: register}")
             loop = Loop()
             link = connect(loop, *running.ports["xmpp"])
             talk(link, _register(link, accounts))
@@ -62,10 +62,10 @@ class Ejabberd:
             self._templates[key] = directory / "spool"
         return self._templates[key]
 
-    def _start(self, directory: Path, *, registration: str = "", tls: bool = False) -> Running:
+    def _start(self, directory: Path, settings: Settings, registration: str = "") -> Running:
         port = free_port()
         certificates = ""
-        if tls:
+        if "tls" in settings:
             certificate = directory / "localhost.pem"
             write_certificate(certificate, certificate)
             certificates = f'certfiles: ["{certificate}"]'
@@ -74,7 +74,8 @@ class Ejabberd:
             "ejabberd.yml",
             configuration,
             port=port,
-            tls=str(tls).lower(),
+            tls="true" if "tls" in settings else "false",
+            passwords="scram" if "hashed" in settings else "plain",
             registration=registration,
             certificates=certificates,
         )

@@ -26,21 +26,22 @@ class Prosody:
     def prepare(self, scratch: Path) -> None:
         """Install it; its accounts are files that every case writes."""
         install("prosody")
+        install("lua-sec")  # TLS, which is only recommended to go with it
 
     def version(self) -> str:
         """Version of the package."""
         return installed_version("prosody")
 
     def start(self, directory: Path, settings: Settings) -> Running:
-        """Start it in the foreground. Settings: ``tls``, and how many ``accounts`` there are beside the usual ones."""
+        """Start it in the foreground. Settings: ``tls``, ``hashed`` passwords, more ``accounts``."""
         folder = directory / "data" / "localhost" / "accounts"
         folder.mkdir(parents=True)
         for name, password in more_accounts(self._accounts, settings).items():
             (folder / f"{name}.dat").write_text(f'return {{ ["password"] = "{password}"; }};\n')
         certificate, key = directory / "localhost.crt", directory / "localhost.key"
-        without = ', "tls"'
+        more = ""
         if "tls" in settings:
-            without = ""
+            more = ', "tls"'
             write_certificate(certificate, key)
         port = free_port()
         configuration = directory / "prosody.cfg.lua"
@@ -49,7 +50,8 @@ class Prosody:
             configuration,
             directory=str(directory),
             port=port,
-            without=without,
+            more=more,
+            authentication="internal_hashed" if "hashed" in settings else "internal_plain",
             certificate=str(certificate),
             key=str(key),
         )

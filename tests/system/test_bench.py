@@ -1,0 +1,123 @@
+"""The bench: that it measures and writes what it says; how fast anything is, no test can know."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.picture import draw
+from bench.report import as_markdown
+from bench.targets import judge
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("bench")
+    arguments = ["--quick", "--cases", "native-oneway-1,native-absent", "--rounds", "2", "--no-peers"]
+    run = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments, "--scratch", str(directory), "--output", str(directory)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def report(output: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((output / "results.json").read_text())
+    return found
+
+
+def case(report: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [each for each in report["cases"] if each["name"] == name]
+    return dict(found)
+
+
+def test_each_round_is_measured(report: dict[str, Any]) -> None:
+    rounds = case(report, "native-oneway-1")["rounds"]["broker"]
+    assert sorted(rounds) == ["1", "2"]
+    assert all(each["delivered_per_s"] > 0 for each in rounds.values())
+
+
+def test_the_median_is_between_minimum_and_maximum(report: dict[str, Any]) -> None:
+    spread = case(report, "native-absent")["summary"]["broker"]["drained_per_s"]
+    assert 0 < spread["minimum"] <= spread["median"] <= spread["maximum"]
+
+
+def test_the_machine_is_described(report: dict[str, Any]) -> None:
+    machine = report["machine"]
+    assert machine["cores"] >= 1
+    assert machine["sync_p50_ms"] > 0
+    assert report["versions"]["broker"]
+
+
+def test_targets_are_judged_only_where_they_were_measured(report: dict[str, Any]) -> None:
+    met = {target["title"]: target["met"] for target in report["targets"]}
+    assert met["oneway, volatile, 1 subscriber"] in (True, False)
+    assert met["memory of an idle session, native"] is None
+
+
+def test_tables_name_every_case(output: Path) -> None:
+    text = (output / "tables.md").read_text()
+    assert re.search(r"^\| oneway, volatile, 1 subscriber, 100 B \| broker \|", text, re.MULTILINE)
+    assert re.search(r"^\| persistent, 100 B \| broker \|", text, re.MULTILINE)
+
+
+def test_nothing_is_left_in_the_scratch_directory(output: Path) -> None:
+    assert sorted(each.name for each in output.iterdir()) == ["ratios.svg", "results.json", "tables.md"]
+
+
+def beside_a_peer(name: str, *, more_is_better: bool, ours: float, theirs: float) -> dict[str, Any]:
+    """A report of one case, as it is when a peer was measured, too."""
+    ratio = ours / theirs
+    return {
+        "machine": {},
+        "versions": {},
+        "left_out": [],
+        "errors": [],
+        "targets": [],
+        "cases": [
+            {
+                "name": name,
+                "group": "A",
+                "title": "case",
+                "figures": [{"key": "f", "title": "figure", "unit": "/s", "more_is_better": more_is_better}],
+                "summary": {
+                    system: {"f": dict.fromkeys(("minimum", "median", "maximum"), value)}
+                    for system, value in (("broker", ours), ("prosody", theirs))
+                },
+                "ratios": {"prosody": dict.fromkeys(("minimum", "median", "maximum"), ratio)},
+            }
+        ],
+    }
+
+
+def test_ratios_stand_in_the_table_beside_the_peer() -> None:
+    text = as_markdown(beside_a_peer("x", more_is_better=True, ours=300, theirs=100))
+    assert "|  | prosody | 100/s | 100/s | 100/s | 3.00, **3.00**, 3.00 |" in text
+
+
+@pytest.mark.parametrize(("ours", "theirs", "more_is_better"), [(300, 100, True), (100, 300, False)])
+def test_the_picture_shows_how_many_times_as_good_it_is(ours: float, theirs: float, more_is_better: bool) -> None:
+    picture = draw(beside_a_peer("x", more_is_better=more_is_better, ours=ours, theirs=theirs))
+    assert 'class="better"' in picture
+    assert ">3.00</text>" in picture
+
+
+def test_a_ratio_target_is_judged_by_the_median() -> None:
+    report = beside_a_peer("xmpp-pair", more_is_better=True, ours=300, theirs=100)
+    (target,) = [each for each in judge(report) if each["title"] == "XMPP, 1 pair : Prosody"]
+    assert target["met"] is True
+    assert target["median"] == 3.0
