@@ -31,8 +31,8 @@ test: $(VENV)/.test ## Run the tests; TESTS="tests/wire -k frames" picks some
 crash: $(VENV)/.test ## Kill the broker KILLS times (default 200) while clients talk; SEED=7 repeats a run
 	@$(BIN)/python -m tests.campaign.crash --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/.test ## Measure the broker beside others; ROUNDS=5 CASES='native-*,xmpp-*' QUICK=1 SYSTEMS=broker OUTPUT=dir
-	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) \
+bench: $(VENV)/.test ## Measure it beside others; ROUNDS=5 CASES='native-*' SYSTEMS=broker QUICK=1 UPDATE=1 OUTPUT=dir
+	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) $(if $(UPDATE),--update) \
 	  $(if $(SYSTEMS),--systems '$(SYSTEMS)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
 lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of imports

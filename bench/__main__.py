@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import sys
 import tempfile
 from argparse import Namespace
@@ -22,7 +24,7 @@ from bench.peers.rabbitmq import RabbitMq
 from bench.picture import draw
 from bench.recovery_cases import recovery_cases
 from bench.relay_system import RelaySystem
-from bench.report import as_json, as_markdown, dump, targets_table
+from bench.report import as_json, as_markdown, dump, targets_table, updated
 from bench.rounds import Results, run_rounds
 from bench.session_cases import session_cases
 from bench.system import System, Unavailable
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{case.name:28} {case.title}  [{', '.join(case.runs)}]")
         return 0 if options.list else 2
     raise_file_limit()
+    signal.signal(signal.SIGTERM, _end)
     options.scratch.mkdir(parents=True, exist_ok=True)
     options.output.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="work-", dir=options.scratch)).resolve()
@@ -86,16 +89,27 @@ def _measure(options: Namespace, cases: Sequence[Case], scratch: Path) -> int:
         _tell(f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}")
     versions = {name: system.version() for name, system in systems.items()}
 
+    known = options.output / "results.json"
+    earlier = json.loads(known.read_text()) if options.update and known.exists() else None
+    order = [case.name for case in all_cases()]
+
     def write(results: Results) -> None:
         report = as_json(cases, results, machine, versions, missing)
-        (options.output / "results.json").write_text(dump(report))
+        if earlier is not None:
+            report = updated(earlier, report, order)
+        known.write_text(dump(report))
         (options.output / "tables.md").write_text(as_markdown(report))
         (options.output / "ratios.svg").write_text(draw(report))
 
     results = run_rounds(Field(scratch, options.quick), cases, systems, options.rounds, _tell, write)
-    print(targets_table(as_json(cases, results, machine, versions, missing)))
+    print(targets_table(json.loads(known.read_text())))
     print(f"\nMore in {options.output}: tables.md, ratios.svg, results.json")
     return 1 if results.errors else 0
+
+
+def _end(number: int, frame: object) -> None:
+    """End in order, with all that was started."""
+    sys.exit(128 + number)
 
 
 def _matches(name: str, patterns: str) -> bool:

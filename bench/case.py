@@ -114,7 +114,10 @@ class Field:
     def drive(self, load: str, running: Running, protocol: str, specification: Mapping[str, Any]) -> dict[str, float]:
         """Run a driver against a system to its end; returns its figures."""
         driver = Driver(load, running, protocol, self.scaled(specification))
-        return driver.figures()
+        try:
+            return driver.figures()
+        finally:
+            driver.kill()
 
 
 class Driver:

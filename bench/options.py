@@ -15,6 +15,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--systems", default="*", help="comma list of patterns of systems, e.g. 'broker,prosody'")
     parser.add_argument("--no-peers", action="store_true", help="the broker alone")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that everything works")
+    parser.add_argument(
+        "--update", action="store_true", help="keep the cases of an earlier run in OUTPUT that are not run now"
+    )
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument(
         "--scratch",

@@ -45,6 +45,25 @@ def as_json(
     return {**report, "targets": judge(report)}
 
 
+def updated(earlier: Mapping[str, Any], now: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """An earlier report with what was measured now in place of what it had of the same cases.
+
+    Args:
+        earlier: the report of another run, whose other cases are kept.
+        now: the report of this one, whose machine and versions count.
+        order: of the cases, by name.
+    """
+    fresh = {case["name"]: case for case in now["cases"]}
+    kept = {case["name"]: case for case in earlier["cases"] if case["name"] in order}
+    cases = {**kept, **{name: case for name, case in fresh.items() if case["summary"]}}
+    report = {
+        **now,
+        "versions": {**earlier["versions"], **now["versions"]},
+        "cases": sorted(cases.values(), key=lambda case: order.index(case["name"])),
+    }
+    return {**report, "targets": judge(report)}
+
+
 def _case(case: Case, results: Results) -> dict[str, Any]:
     measured = results.figures.get(case.name, {})
     found = {system: measured[system] for system in case.runs if system in measured}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.picture import draw
-from bench.report import as_markdown
+from bench.report import as_markdown, updated
 from bench.targets import judge
 
 pytestmark = pytest.mark.system
@@ -121,3 +121,17 @@ def test_a_ratio_target_is_judged_by_the_median() -> None:
     (target,) = [each for each in judge(report) if each["title"] == "XMPP, 1 pair : Prosody"]
     assert target["met"] is True
     assert target["median"] == 3.0
+
+
+def test_cases_that_are_not_measured_again_are_kept() -> None:
+    earlier = beside_a_peer("old", more_is_better=True, ours=2, theirs=1)
+    now = beside_a_peer("new", more_is_better=True, ours=3, theirs=1)
+    report = updated(earlier, now, ["new", "old"])
+    assert [each["name"] for each in report["cases"]] == ["new", "old"]
+
+
+def test_a_case_that_is_measured_again_replaces_the_earlier_one() -> None:
+    earlier = beside_a_peer("x", more_is_better=True, ours=2, theirs=1)
+    now = beside_a_peer("x", more_is_better=True, ours=3, theirs=1)
+    (found,) = updated(earlier, now, ["x"])["cases"]
+    assert found["ratios"]["prosody"]["median"] == 3.0
