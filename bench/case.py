@@ -29,6 +29,7 @@ _QUICK: Mapping[str, float] = {
 """What is left of a number in a quick run, by its name."""
 _DRIVER_LIMIT = 1800
 _FILES = 65_536
+_LOG_SHOWN = 1000
 
 
 class CaseError(Exception):
@@ -102,6 +103,8 @@ class Field:
             running = system.start(path, settings)
             try:
                 yield running
+            except CaseError as error:
+                raise CaseError(f"{error}\nlog of {system.name}: {running.process.text()[-_LOG_SHOWN:]}") from None
             finally:
                 running.kill()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.broker_system import BrokerSystem
-from bench.case import Case, Drive, Driver, Field, Figure, Figures, Run
+from bench.case import Case, CaseError, Drive, Driver, Field, Figure, Figures, Run
 from bench.native_cases import CPU
 from bench.system import Settings, System
 
@@ -139,6 +139,8 @@ class Resume:
                 try:
                     driver.tell(watch=list(again.pids))
                     return {**driver.figures(), "ports_open_s": ports_open, "rss_mib": again.rss_mib()}
+                except CaseError as error:
+                    raise CaseError(f"{error}\nafter the start: {again.process.text()[-1000:]}") from None
                 finally:
                     again.kill()
             finally:

@@ -39,13 +39,14 @@ class Link:
         sock: connected, or being connected.
     """
 
-    __slots__ = ("_out", "loop", "on_data", "sock")
+    __slots__ = ("_out", "last_words", "loop", "on_data", "sock")
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.loop = loop
         self.sock = sock
         self.on_data: Callable[[bytes], None] = _unexpected
+        self.last_words: Callable[[], bytes] = bytes
         self._out = bytearray()
         loop.add(self)
 
@@ -94,7 +95,7 @@ class Link:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return b""
         if not data:
-            raise DriveError("the server closed the connection")
+            raise DriveError(f"the server closed the connection; before that came {self.last_words()[-300:]!r}")
         return data
 
 
@@ -220,6 +221,7 @@ class Conversation:
         self._on_end = on_end
         self._buffer = bytearray()
         link.on_data = self._received
+        link.last_words = lambda: bytes(self._buffer)
         self._ready: Ready = next(script)
 
     @property
