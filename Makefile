@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DECLARED := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench crash lint format wheel constraints clean
+.PHONY: help run test bench crash fuzz soak lint format wheel constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,13 @@ crash: $(VENV)/.test ## Kill the broker KILLS times (default 200) while clients 
 bench: $(VENV)/.test ## Measure it beside others; ROUNDS=5 CASES='native-*' SYSTEMS=broker QUICK=1 UPDATE=1 OUTPUT=dir
 	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) $(if $(UPDATE),--update) \
 	  $(if $(SYSTEMS),--systems '$(SYSTEMS)') $(if $(OUTPUT),--output '$(OUTPUT)')
+
+fuzz: $(VENV)/.fuzz ## Fuzz all parsers, SECONDS each (default 60), or one TARGET; then attack a running broker
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET))
+	@$(if $(TARGET),,$(BIN)/python -m tests.campaign.hostile)
+
+soak: $(VENV)/.test ## Feed a broker STANZAS (default 1000000) with ever new names and LOGINS (10000), and watch its memory
+	@$(BIN)/python -m tests.campaign.soak $(if $(STANZAS),--stanzas $(STANZAS)) $(if $(LOGINS),--logins $(LOGINS))
 
 lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of imports
 	@echo "== ruff check"
@@ -59,7 +66,7 @@ wheel: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 constraints: $(VENV)/.created ## Pin the newest versions that setup.cfg allows in constraints.txt
 	@echo "== Resolving into build/constraints"
 	@rm -rf build/constraints && mkdir -p build && $(PYTHON) -m venv build/constraints
-	@build/constraints/bin/python -m pip --quiet --disable-pip-version-check install --upgrade ".[test,dev]"
+	@build/constraints/bin/python -m pip --quiet --disable-pip-version-check install --upgrade ".[test,dev,fuzz]"
 	@{ echo "# The versions that the tests run with; written by \`make constraints\`."; \
 	   build/constraints/bin/python -m pip freeze --exclude broker; } > constraints.txt
 	@rm -rf build/constraints
@@ -88,6 +95,11 @@ $(VENV)/.runtime: $(VENV)/.created $(DECLARED)
 $(VENV)/.test: $(VENV)/.created $(DECLARED)
 	@echo "== Installing the broker and what its tests need (about a minute)"
 	@$(PIP) install -c constraints.txt -e ".[test]"
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.fuzz: $(VENV)/.created $(DECLARED)
+	@echo "== Installing what the fuzz targets need"
+	@$(PIP) install -c constraints.txt -e ".[fuzz]"
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.dev: $(VENV)/.created $(DECLARED)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from broker.errors import BrokerError, Code
 
 MINIMUM_SUBJECT_LENGTH = 2
+_NUMBER = re.compile("-?[0-9]{1,18}")  # so that a store has room for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def parse_session_name(text: str, node: str) -> SessionName:
     if rest.startswith("/"):
         parts = rest.split("/")
         if len(parts) < 5 or parts[1] != "node" or parts[3] != "client" or not parts[2]:
-            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text}' is not a session name")
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:256]}' is not a session name")
         node, parts = parts[2], parts[4:]
     else:
         parts = rest.split("/")
@@ -89,12 +91,11 @@ def parse_session_name(text: str, node: str) -> SessionName:
     if len(parts) == 3 and parts[1] == "session":
         parts = [parts[0], parts[2]]
     if len(parts) > 2 or not parts[0]:
-        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text}' is not a session name")
-    try:
-        public_id = int(parts[1]) if len(parts) == 2 and parts[1] else 0
-    except ValueError:
-        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text}' has a session number that is not a number") from None
-    return SessionName(node, parts[0], public_id)
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:256]}' is not a session name")
+    number = parts[1] if len(parts) == 2 else ""
+    if number and not _NUMBER.fullmatch(number):
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:256]}' has a session number that is no number")
+    return SessionName(node, parts[0], int(number or 0))
 
 
 def stripped_node_id(node: str) -> str:

@@ -70,6 +70,8 @@ def check_session(record: SessionRecord) -> None:
     check_text(record.subject, "the subject's name")
     check_text(record.kind, "the session's kind")
     check_text(record.secret_id, "the session's secret id")
+    if abs(record.public_id) > MAX_INTEGER:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "the session's number is out of range")
 
 
 def check_subscription(record: SubscriptionRecord) -> None:

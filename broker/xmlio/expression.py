@@ -156,6 +156,8 @@ class _Check:
                 self._after_operand = text in _OPERAND_ENDS
             else:
                 self._after_operand = True
+        if self._open:  # libxml2 takes some functions without their closing bracket
+            raise invalid(f"unbalanced '{self._open[-1].symbol}' in the XPath expression")
 
     def _at(self, index: int) -> _Token:
         return self._tokens[index] if 0 <= index < len(self._tokens) else _Token("", "")

@@ -26,6 +26,7 @@ _RENEW_BYTES = 512 * 1024  # bytes after which it is replaced anyway: it also ke
 _BLANK = b" \t\r\n"
 _QUOTE_OR_END = re.compile(rb"""[>"']""")
 _EMPTY_SCOPE = Scope.of("", {})
+_OTHER_ENCODING = re.compile(rb"[\0\xfe\xff]")
 
 Event = StreamStart | Stanza | StreamEnd
 
@@ -211,7 +212,7 @@ class StreamReader:
         return b""
 
     def _parse(self, parser: expat.XMLParserType, window: bytes | bytearray, cut: int) -> None:
-        if self._depth == 0 and (b"\0" in window or b"\xff" in window or b"\xfe" in window):
+        if self._depth == 0 and _OTHER_ENCODING.search(window[:4]):  # expat would believe the byte order mark
             raise StreamError("unsupported-encoding", "the stream is not UTF-8")
         if len(self._names) > _RENEW_NAMES or self._fed > _RENEW_BYTES:
             self._stop = True

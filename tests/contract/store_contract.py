@@ -652,6 +652,7 @@ class StoreContract:
             lambda: stage.store.put_entry(entry(7, 1, 1)._replace(subscription_id="\0")),
             lambda: stage.store.put_subject(subject(1, "\0")),
             lambda: stage.store.put_session(session(1)._replace(secret_id="\0")),
+            lambda: stage.store.put_session(session(1)._replace(public_id=2**63)),
             lambda: stage.store.put_topic(topic(1, "\udfff")),
             lambda: stage.store.put_subscription(subscription("\0", 1)),
             lambda: stage.store.put_subscription(subscription("x" * 1025, 1)),

@@ -51,6 +51,7 @@ def refused(text: str) -> str:
         ("a, b", "unexpected ','"),
         ("a)", "unbalanced ')'"),
         ("(a]", "unbalanced ']'"),
+        ("normalize-space(", "unbalanced '('"),  # libxml2 would take it
         ("n" * 257, "name of 257"),
     ],
 )

@@ -65,6 +65,7 @@ def test_a_query_that_selects_nothing_within_the_key_does_not_match(text: str) -
         "//a[",
         "a or",
         "(a",
+        "true(",
         "count(1)",
         "count()",
         "'a' | 'b'",
