@@ -148,7 +148,12 @@ class Properties:
 
     def _keeps_unresolved(self) -> bool:
         setting = self.find_exact("property.keepUnresolvedProps")
-        return setting is not None and BOOLEAN.parse(setting.value)
+        if setting is None:
+            return False
+        try:
+            return BOOLEAN.parse(setting.value)
+        except ValueError as error:
+            raise _unusable(setting, f"= '{setting.value[:64]}': {error}") from error
 
     def _expand(self, setting: Setting, depth: int, done: dict[str, str], unresolved: list[str] | None) -> str:
         if depth > MAXIMUM_NESTING:

@@ -146,7 +146,9 @@ def prepare_domain(text: str) -> str:
             raise _malformed(text, "it has no domain")
         return domain
     try:
-        return _bounded(idna.decode(idna.encode(domain, uts46=True)))
+        prepared = idna.decode(idna.encode(domain, uts46=True))
+        # A dot or a digit may have been written in another script.
+        return prepare_domain(prepared) if prepared.isascii() else _bounded(prepared.removesuffix("."))
     except (idna.IDNAError, UnicodeError) as error:
         raise _malformed(text, "its domain is none") from error
 

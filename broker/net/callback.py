@@ -111,8 +111,17 @@ def _read_address(callback: AddressQos) -> tuple[str, int]:
     address = raw[len(SCHEME) :] if raw.startswith(SCHEME) else raw
     host, _, digits = address.rstrip("/").rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not digits.isascii() or not digits.isdigit() or not 0 < int(digits) < 65536:
+    if not _is_name(host) or not digits.isascii() or not digits.isdigit() or not 0 < int(digits) < 65536:
         raise BrokerError(
-            Code.RESOURCE_CONFIGURATION_ADDRESS, f"the callback address '{raw}' is not of the form socket://host:port"
+            Code.RESOURCE_CONFIGURATION_ADDRESS,
+            f"the callback address '{raw[:256]}' is not of the form socket://host:port",
         )
     return host, int(digits)
+
+
+def _is_name(host: str) -> bool:
+    """Whether a resolver can be asked for it."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False

@@ -163,7 +163,8 @@ def _declare_again(raw: bytes, start: int, namespace: str, scope: Scope) -> byte
     end = raw.rindex(b"<")
     parts = []
     position = start
-    for (offset, name, attributes), following in zip(children, [*(c[0] for c in children[1:]), end], strict=True):
+    for index, (offset, name, attributes) in enumerate(children):
+        following = children[index + 1][0] if index + 1 < len(children) else end
         after_name = offset + 1 + len(name.encode())
         parts.append(raw[position:after_name])
         if default != namespace and "xmlns" not in attributes:

@@ -306,6 +306,7 @@ class Negotiation(StreamConnection):
     def _header_overdue(self) -> None:
         self._timer = None
         if not self._header_sent:
+            log.info("{host}: no stream header in time", host=self._host)
             self._fail("connection-timeout", "no stream header in time")
         else:
             rest = self._opened + self._settings.bind_timeout - self._clock.seconds()
@@ -313,4 +314,5 @@ class Negotiation(StreamConnection):
 
     def _login_overdue(self) -> None:
         self._timer = None
+        log.info("{host}: no login in time", host=self._host)
         self._fail("connection-timeout", "no login in time")

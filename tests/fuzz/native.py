@@ -20,9 +20,14 @@ def finish(peer: Peer, received: int, answers: int = 0) -> list[Frame]:
     require(not peer._reader._buffer or peer.closed, "the broker wrote half a frame")
     for frame in frames:
         frame.units()
-    require(not peer.protocol._pending or peer.paused or not peer.protocol._busy, "requests are kept")
+    require(len(peer.protocol._pending) <= listener_limit(peer), "more requests wait than may")
     peer.hang_up()
     return frames
+
+
+def listener_limit(peer: Peer) -> int:
+    """Requests that may wait; those of the last read come on top."""
+    return 2 * peer.listener.factory.limits.max_pending
 
 
 def ended(listener: Listener) -> None:

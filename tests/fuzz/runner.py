@@ -82,9 +82,10 @@ def run(target: Target, seconds: int, tell: Callable[[str], None]) -> Result:
             f"-timeout={INPUT_SECONDS}",
             f"-rss_limit_mb={MEMORY}",
             f"-artifact_prefix={crashes}/{target.name}-",
-            f"-dict={_dictionary(target, Path(scratch))}",
             "-print_final_stats=1",
         ]
+        if target.tokens:
+            options.append(f"-dict={_dictionary(target, Path(scratch))}")
         status = _watched([*options, str(found), *_kept(target)], target.name, log, seconds, tell)
         return _result(target.name, status, log.read_text("utf-8", "replace").splitlines())
 

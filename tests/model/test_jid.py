@@ -23,6 +23,8 @@ from broker.model.jid import JID, parse_jid
         ("fu\u00dfball@example.com", "fu\u00dfball", "example.com", ""),
         ("\u03c0@example.com", "\u03c0", "example.com", ""),
         ("\u03a3@example.com/foo", "\u03c3", "example.com", "foo"),
+        ("joe@example\u3002com\u3002", "joe", "example.com", ""),
+        ("joe@\u03b1\u3002\u03b2\u3002", "joe", "\u03b1.\u03b2", ""),
         ("king@example.com/\u265a", "king", "example.com", "\u265a"),
         ("example.com", "", "example.com", ""),
         ("example.com/foobar", "", "example.com", "foobar"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from broker.errors import BrokerError
 from broker.model.address import parse_session_name
-from broker.net.callback import CallbackDialer
+from broker.model.connect import ConnectQos
+from broker.net.callback import CallbackDialer, _read_address
 from broker.net.connection import Limits
 from broker.store.limits import MAX_INTEGER
 from broker.xmlio import read_connect_qos, write_connect_qos
@@ -55,17 +55,12 @@ def target(data: bytes) -> None:
     if name is not None:
         require(abs(name.public_id) <= MAX_INTEGER, f"{name.public_id} is no number of a session")
         require(tried(parse_session_name, name.absolute, "") == name or "/" in name.subject, "another name")
-    dial = tried(DIALER.prepare, qos, "127.0.0.1")
-    if dial is not None:
-        dialled(qos)
+    if tried(DIALER.prepare, qos, "127.0.0.1") is not None:
+        require(dialled(qos), "an address is accepted that no resolver can be asked for")
 
 
-def dialled(qos: Any) -> None:
-    """What is accepted as an address can be handed to the resolver."""
-    from broker.net.callback import _read_address
-
-    try:
-        host, _ = _read_address(qos.callback)
-        host.encode("idna")
-    except BrokerError as error:
-        raise AssertionError("accepted, and not readable") from error
+def dialled(qos: ConnectQos) -> bool:
+    """Whether what was accepted as an address can be handed to the resolver."""
+    assert qos.callback is not None
+    host, _ = _read_address(qos.callback)
+    return bool(host.encode("idna"))

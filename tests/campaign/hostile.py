@@ -1,0 +1,241 @@
+"""Attacks a running broker in all ways that are known, while innocent clients measure what they notice of it.
+
+    python -m tests.campaign.hostile
+    python -m tests.campaign.hostile --only loris --markdown
+
+After each attack: it was refused; its address is in the log no more than some times for each connection; the broker's
+memory is bounded; the innocents are still served, and were never kept waiting for long. Ends with status 1 where that
+is false.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.campaign import native_attacks, xmpp_attacks
+from tests.campaign.attack import ATTACKER, COMPRESSED, LOGIN_SECONDS, Attack, NotRefused, Stage
+from tests.campaign.innocents import NAMES, PAIRS, Innocents, Latency
+from tests.campaign.resident import forget_peak, peak, resident
+from tests.campaign.talkers import Ended, Silent
+from tests.system.launcher import BrokerProcess
+
+ATTACKS = (*native_attacks.ATTACKS, *xmpp_attacks.ATTACKS)
+QUIET_SECONDS = 5.0
+MOST_GROWTH = 192.0
+"""Megabytes that resident memory may rise above what it was before an attack, at any time of it."""
+MOST_LEFT = 96.0
+"""Megabytes that may be left of it afterwards."""
+MOST_STALL = 2000.0
+"""Milliseconds that a round trip of innocents may take during an attack."""
+LINES_EACH = 3
+"""Lines in the log for each connection of an attacker."""
+LINES_MORE = 20
+SETTINGS = {
+    "xmpp.plainWithoutTls": "true",
+    "plugin/socket/loginTimeout": f"{LOGIN_SECONDS}s",
+    f"plugin/{COMPRESSED.lower()}/port": "0",
+}
+PLUGINS = Path(__file__).parents[2] / "broker" / "plugins" / "default.xml"
+COMPRESSED_PORT = f"""<plugin id="{COMPRESSED}" className="org.xmlBlaster.protocol.socket.SocketDriver">
+    <attribute id="compress/type">zlib:stream</attribute>
+    <action do="LOAD" onStartupRunlevel="4" sequence="25"/>
+  </plugin>
+</xmlBlaster>"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of an attack.
+
+    Args:
+        name: of the attack.
+        answer: how it was refused.
+        seconds: that it took.
+        peers: connections that it made.
+        lines: of the log that name it.
+        before: resident megabytes.
+        peak: the same at most during the attack.
+        after: the same afterwards.
+        latency: of the innocents, by pair.
+        wrong: what should not be; empty where all is well.
+    """
+
+    name: str
+    answer: str
+    seconds: float
+    peers: int
+    lines: int
+    before: float
+    peak: float
+    after: float
+    latency: dict[str, Latency]
+    wrong: str
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        memory = f"{self.before:.0f} / {self.peak:.0f} / {self.after:.0f}"
+        return [
+            self.name,
+            self.answer,
+            f"{self.seconds:.1f}",
+            str(self.peers),
+            str(self.lines),
+            memory,
+            *(str(self.latency[pair]) for pair in PAIRS),
+        ]
+
+
+HEADINGS = [
+    "attack",
+    "answer",
+    "s",
+    "connections",
+    "log lines",
+    "MB before / peak / after",
+    *(f"{pair} ms p50 / p99 / max" for pair in PAIRS),
+]
+
+
+class Campaign:
+    """All attacks on one broker, one after the other.
+
+    Args:
+        directory: for the broker's data.
+        scale: 1 for all connections and requests of an attack, less for a part of them.
+        most_stall: see :data:`MOST_STALL`.
+        tell: takes a line for people.
+    """
+
+    def __init__(self, directory: Path, scale: float, most_stall: float, tell: Callable[[str], None]) -> None:
+        plugins = directory / "plugins.xml"
+        plugins.write_text(PLUGINS.read_text("utf-8").replace("</xmlBlaster>", COMPRESSED_PORT), "utf-8")
+        self.broker = BrokerProcess(
+            directory / "data", settings=SETTINGS, arguments=["--plugins", str(plugins)], timeout=60.0
+        )
+        self._scale = scale
+        self._most_stall = most_stall
+        self._tell = tell
+
+    def run(self, attacks: Sequence[Attack]) -> list[Row]:
+        """Run them; the first row is that of a quiet time."""
+        broker = self.broker
+        for name in (*NAMES, ATTACKER):
+            broker.run_command("user", "add", name, "--password-stdin", stdin="secret\n")
+        with broker:
+            innocents = Innocents(broker)
+            try:
+                innocents.settle()
+                rows = [self._row(Attack("quiet", _wait), 0, innocents)]
+                for number, attack in enumerate(attacks, 1):
+                    rows.append(self._row(attack, number, innocents))
+                    self._tell(_line(rows[-1]))
+                    if innocents.lost:
+                        break
+                return rows
+            finally:
+                innocents.close()
+
+    def _row(self, attack: Attack, number: int, innocents: Innocents) -> Row:
+        broker = self.broker
+        stage = Stage(broker, f"127.0.{number}.2", self._scale)
+        forget_peak(broker.pid)
+        before, logged = resident(broker.pid), len(broker.log())
+        began = time.monotonic()
+        wrong: list[str] = []
+        answer = ""
+        try:
+            answer = attack.run(stage)
+        except (NotRefused, Ended, Silent, OSError) as error:
+            wrong.append(f"{error!r}")
+        try:
+            innocents.settle()
+        except Silent as silent:
+            wrong.append(str(silent))
+        ended = time.monotonic()
+        if not broker.running:
+            raise NotRefused(f"{attack.name}: the broker is gone:\n{broker.log()[-4000:]}")
+        row = Row(
+            attack.name,
+            answer,
+            ended - began,
+            stage.peers,
+            broker.log()[logged:].count(stage.source),
+            before,
+            peak(broker.pid),
+            resident(broker.pid),
+            {pair: innocents.latency(pair, began, ended) for pair in PAIRS},
+            "",
+        )
+        wrong += self._broken(row, broker.log()[logged:])
+        if innocents.lost:
+            wrong.append(f"innocents were disconnected: {innocents.lost}")
+        return replace(row, wrong="; ".join(wrong))
+
+    def _broken(self, row: Row, log: str) -> list[str]:
+        """The bounds that a row exceeds."""
+        wrong = []
+        if row.peak - row.before > MOST_GROWTH:
+            wrong.append(f"memory rose by {row.peak - row.before:.0f} MB, {MOST_GROWTH:.0f} are allowed")
+        if row.after - row.before > MOST_LEFT:
+            wrong.append(f"{row.after - row.before:.0f} MB are left, {MOST_LEFT:.0f} are allowed")
+        most = LINES_MORE + LINES_EACH * row.peers
+        if row.lines > most:
+            wrong.append(f"{row.lines} lines in the log, {most} are allowed")
+        if "Traceback (most recent call last)" in log:
+            wrong.append(f"a failure in the log: {log[log.index('Traceback') - 300 :][:2000]}")
+        for pair, latency in row.latency.items():
+            if latency.highest > self._most_stall:
+                wrong.append(f"{pair} innocents waited for {latency.highest:.0f} ms")
+        return wrong
+
+
+def _wait(stage: Stage) -> str:
+    time.sleep(QUIET_SECONDS * min(1.0, stage.scale * 2))
+    return ""
+
+
+def _line(row: Row) -> str:
+    return f"{'WRONG' if row.wrong else 'ok':<6} {' | '.join(row.cells())}" + (
+        f"\n       {row.wrong}" if row.wrong else ""
+    )
+
+
+def table(rows: Sequence[Row], *, markdown: bool) -> str:
+    """The rows as a table."""
+    lines = [HEADINGS, *(row.cells() for row in rows)]
+    if markdown:
+        lines.insert(1, ["---"] * len(HEADINGS))
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def main() -> None:
+    """Run the campaign of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, help="part of the connections and requests (1)")
+    parser.add_argument("--only", default="", help="attacks with this in their name")
+    parser.add_argument("--markdown", action="store_true", help="write the table as Markdown")
+    given = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="broker-hostile-"))
+    attacks = [attack for attack in ATTACKS if given.only.lower() in attack.name.lower()]
+    rows = Campaign(directory, given.scale, MOST_STALL, lambda line: print(line, flush=True)).run(attacks)
+    print("\n" + table(rows, markdown=given.markdown))
+    wrong = [row for row in rows if row.wrong]
+    for row in wrong:
+        print(f"FAILED: {row.name}: {row.wrong}", file=sys.stderr)
+    if wrong or len(rows) <= len(attacks):
+        print(f"the data and the log are in {directory}", file=sys.stderr)
+        sys.exit(1)
+    shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
