@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,7 @@ class NativeConnection(Protocol):
         self._requests: Requests[bytes] = Requests(MAX_OWN_REQUESTS)
         self._callback_session = UNKNOWN_CALLBACK_SESSION.encode()
         self._holds = Holds()
+        self._unserved: deque[Frame] = deque()  # read, and to be served when the peer has read answers
         self._closed = False
 
     @property
@@ -112,16 +114,32 @@ class NativeConnection(Protocol):
             self.violated(str(error))
 
     def _serve(self, data: bytes) -> None:
-        reader = self._reader
-        for frame in reader.feed(data):
+        unserved = self._unserved
+        for frame in self._reader.feed(data):
             if self._closed:
                 return
-            if frame.kind is Kind.INVOKE:
+            if unserved or not self.writable:  # a few bytes can ask for an answer of megabytes
+                unserved.append(frame)
+            elif frame.kind is Kind.INVOKE:
                 self.invoked(frame)
             else:
                 self._answered(frame)
-        if reader.error is not None:
-            self.violated(str(reader.error))
+        if self._reader.error is not None and not unserved:
+            self.violated(str(self._reader.error))
+
+    def _serve_rest(self) -> None:
+        """Serve what has come since the peer stopped reading, as long as it reads."""
+        unserved = self._unserved
+        try:
+            while unserved and self.writable and not self._closed:
+                frame = unserved.popleft()
+                if frame.kind is Kind.INVOKE:
+                    self.invoked(frame)
+                else:
+                    self._answered(frame)
+            self._serve(b"")  # what broke the framing behind them
+        except FrameError as error:
+            self.violated(str(error))
 
     def invoked(self, frame: Frame) -> None:
         """The peer calls a method."""
@@ -219,6 +237,10 @@ class NativeConnection(Protocol):
     def resumeProducing(self) -> None:
         """The transport's buffer has room again."""
         self.writable = True
+        if self._unserved:
+            self._serve_rest()
+            if not self.writable:
+                return
         self.release("unread answers")
         if self.session is not None and self.session.dispatch.outbound is self:
             self.session.dispatch.resume()
@@ -239,6 +261,7 @@ class NativeConnection(Protocol):
         """The connection is gone; its session waits for the client or ends."""
         self._closed = True
         self.writable = False
+        self._unserved.clear()
         self._requests.clear()
         session, self.session = self.session, None
         if session is not None:

@@ -14,7 +14,7 @@ from broker.errors import BrokerError
 from broker.net.connection import Limits
 from broker.net.native import STORE_HIGH_WATER, NativeServer
 from broker.wire.frames import Kind, Unit, encode_frame, encode_units
-from tests.net.peer import Listener, Peer
+from tests.net.peer import Listener, Peer, Transport
 from tests.net.test_conversations import KEY, MESSAGE, QUERY, connect_unit, subscriber
 
 LOGINS = 5000
@@ -126,6 +126,20 @@ def test_nothing_of_a_failed_login_stays(way: Callable[[Listener, random.Random]
     assert known == []
 
 
+class Brimming(Transport):
+    """A transport whose buffer holds 64 KiB."""
+
+    def __init__(self, protocol: NativeServer) -> None:
+        super().__init__()
+        self.protocol = protocol
+
+    def write(self, data: bytes) -> None:
+        """Take it, and say so where it is too much."""
+        super().write(data)
+        if len(self.value()) > 65536 and self.protocol.writable:
+            self.protocol.pauseProducing()
+
+
 class TestLimits:
     def test_frames_are_short_before_the_login_and_long_after(self) -> None:
         listener = Listener(Limits(max_frame_before_login=1000, max_frame=100_000))
@@ -179,6 +193,33 @@ class TestBackPressure:
         assert peer.paused
         peer.protocol.resumeProducing()
         assert not peer.paused
+
+    def test_requests_that_came_at_once_wait_until_their_answers_can_be_written(self) -> None:
+        # given a client that asks for a large message again and again, and does not read
+        peer = Listener().client("joe")
+        peer.call("publish", Unit(b"<qos/>", KEY, b"x" * 100_000))
+        transport = peer.protocol.transport = peer.transport = Brimming(peer.protocol)
+        get = encode_frame(Kind.INVOKE, b"1", b"get", peer.secret, encode_units([QUERY]))
+        peer.write(get * 500)
+        # then one answer fills its buffer, and no other is made
+        assert len(transport.value()) < 2 * 100_000
+        # and each time that it has read, the next one is, in order to the end
+        answers = 0
+        while transport.value():
+            answers += len(peer.frames())
+            peer.protocol.resumeProducing()
+        assert answers == 500
+        assert not peer.paused
+        assert not peer.closed
+
+    def test_what_breaks_the_framing_behind_them_is_noticed_when_they_are_served(self) -> None:
+        peer = Listener().client("joe")
+        peer.protocol.pauseProducing()
+        peer.write(encode_frame(Kind.INVOKE, b"1", b"ping", b"", b"") + b"no frame at all")
+        assert not peer.closed
+        peer.protocol.resumeProducing()
+        assert [frame.method for frame in peer.frames()] == [b"ping"]
+        assert peer.closed
 
     def test_subscriber_that_does_not_read_costs_disk_and_delays_nobody(self) -> None:
         listener = Listener()
