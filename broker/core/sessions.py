@@ -25,6 +25,8 @@ XMPP = "xmpp"
 """Kind of the sessions that are XML streams."""
 NODES = "nodes"
 """Kind of the sessions that subscriptions of subjects belong to; they have no client."""
+LONGEST_PLAN = 8192
+"""Bytes of key and QoS together for which a plan is kept."""
 MOST_PLANS = 256
 """Publish plans that a session keeps; a publisher that never repeats itself starts over."""
 
@@ -163,7 +165,9 @@ class Session:
         return callback is not None and callback.use_for_subject_queue is not False and callback.ptp is not False
 
     def remember(self, key: tuple[bytes, bytes], plan: Plan) -> None:
-        """Keep a plan for the next publish with the same bytes."""
+        """Keep a plan for the next publish with the same bytes, unless they are so many that it is no plan."""
+        if len(key[0]) + len(key[1]) > LONGEST_PLAN:
+            return
         if len(self.plans) >= MOST_PLANS:
             self.plans.clear()
         self.plans[key] = plan

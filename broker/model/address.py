@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from broker.errors import BrokerError, Code
+from broker.model.cache import cached_if_short
 
 MINIMUM_SUBJECT_LENGTH = 2
+MAXIMUM_LENGTH = 1024
+"""Characters of a name in any spelling."""
 _NUMBER = re.compile("-?[0-9]{1,18}")  # so that a store has room for it
 
 
@@ -67,7 +69,7 @@ class SessionName:
         return self.absolute
 
 
-@lru_cache(maxsize=4096)
+@cached_if_short(4096)
 def parse_session_name(text: str, node: str) -> SessionName:
     """Read any accepted spelling of a subject or session name.
 
@@ -78,6 +80,8 @@ def parse_session_name(text: str, node: str) -> SessionName:
     Raises:
         BrokerError: ``user.illegalArgument`` for anything else.
     """
+    if len(text) > MAXIMUM_LENGTH:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"a session name of {len(text)} characters is too long")
     rest = text.strip()
     if rest.startswith("/"):
         parts = rest.split("/")

@@ -8,12 +8,12 @@ as it is after this preparation; login names that are not (upper case, for insta
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import idna
 from precis_i18n import get_profile
 
 from broker.errors import BrokerError, Code
+from broker.model.cache import cached_if_short
 
 MAX_PART = 1023
 """Most bytes of each part (RFC 7622 §3.2-3.4)."""
@@ -80,7 +80,7 @@ class JID:
         return JID(self.local, self.domain, resource)
 
 
-@lru_cache(maxsize=_CACHED)
+@cached_if_short(_CACHED)
 def parse_jid(text: str) -> JID:
     """Read and prepare an address.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from broker.core.publishing import Published
+from broker.model.cache import cached_if_short
 from broker.model.qos import STATE_OK, Method, StatusQos
 from broker.wire.frames import encode_unit
 from broker.xmlio import write_status_qos
@@ -44,7 +44,7 @@ def _status_unit(status: StatusQos) -> bytes:
     return encode_unit(write_status_qos(status))
 
 
-@lru_cache(maxsize=_KNOWN_OIDS)
+@cached_if_short(_KNOWN_OIDS)
 def _template(oid: str) -> bytes:
     # An attribute's own quotes are escaped, so this can be found in the timestamp only.
     unit = _status_unit(StatusQos(oid=oid, received=1, method=Method.PUBLISH))

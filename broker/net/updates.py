@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
+from broker.model.cache import cached_if_short
 from broker.model.property import ClientProperty
 from broker.model.qos import RouteNode, UpdateQos
 from broker.model.records import INITIAL, NO_CONTENT, NO_META
@@ -23,7 +23,7 @@ MARKED = INITIAL | NO_CONTENT | NO_META
 LARGE = 4096
 """Bytes of a content that is not worth copying once more to save a formatting operation."""
 
-_subscription_element = lru_cache(maxsize=65_536)(subscription_element)
+_subscription_element = cached_if_short(65_536)(subscription_element)
 
 
 def encode_units(entries: Sequence[Entry], queued: int, now: int, *, alone: bool = False) -> list[bytes]:

@@ -212,7 +212,7 @@ class StreamReader:
         return b""
 
     def _parse(self, parser: expat.XMLParserType, window: bytes | bytearray, cut: int) -> None:
-        if self._depth == 0 and _OTHER_ENCODING.search(window[:4]):  # expat would believe the byte order mark
+        if self._depth == 0 and _OTHER_ENCODING.search(window[:8]):  # expat would believe the byte order mark
             raise StreamError("unsupported-encoding", "the stream is not UTF-8")
         if len(self._names) > _RENEW_NAMES or self._fed > _RENEW_BYTES:
             self._stop = True

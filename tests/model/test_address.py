@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.model.address import SessionName, parse_session_name
+from broker.model.address import MAXIMUM_LENGTH, SessionName, parse_session_name
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,12 @@ def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(BrokerError) as caught:
         parse_session_name(text, "heron")
     assert caught.value.code is Code.USER_ILLEGAL_ARGUMENT
+
+
+def test_a_name_is_no_longer_than_it_may_be() -> None:
+    assert parse_session_name("x" * MAXIMUM_LENGTH, "heron").subject
+    with pytest.raises(BrokerError):
+        parse_session_name("x" * (MAXIMUM_LENGTH + 1), "heron")
 
 
 def test_the_refusal_is_short() -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 
+from broker.model.cache import cached_if_short
 from broker.wire.xmpp import ns
 from broker.xmlio.stanza import START_TAG, Stanza
 from broker.xmlio.tree import write_attributes
@@ -25,8 +25,8 @@ _BEHIND_NAME = b" />\t\r\n"
 _DELAYED = re.compile(rb"<delay[^>]*\burn:xmpp:delay\b")
 
 
-@lru_cache(maxsize=_CACHED)
-def _attribute(name: str, value: str) -> bytes:
+@cached_if_short(_CACHED)
+def _attribute(value: str, name: str) -> bytes:
     return f" {name}='{escape_attribute(value)}'".encode()
 
 
@@ -41,7 +41,7 @@ def route(stanza: Stanza, from_: str, to: str | None = None, *, extra: bytes = b
     """
     raw = stanza.raw
     own = stanza.attributes
-    addresses = _attribute("from", from_)
+    addresses = _attribute(from_, "from")
     if stanza.uses_header:
         return _rewritten(stanza, addresses, to, extra)
     if not extra and "from" not in own and (to is None or to == own.get("to")):
@@ -55,7 +55,7 @@ def _rewritten(stanza: Stanza, addresses: bytes, to: str | None, extra: bytes) -
     raw = stanza.raw
     target = stanza.attributes.get("to") if to is None else to
     if target:
-        addresses += _attribute("to", target)
+        addresses += _attribute(target, "to")
     found = _PLAIN_START.match(raw)
     if found is not None and not stanza.uses_header:
         name, attributes, end = found.groups()
@@ -130,13 +130,13 @@ def presence(from_: str, to: str = "", *, type: str = "", children: bytes = b"")
 def _stanza(name: str, type: str, id: str, from_: str, to: str, children: bytes) -> bytes:
     parts = [f"<{name}".encode()]
     if type:
-        parts.append(_attribute("type", type))
+        parts.append(_attribute(type, "type"))
     if id:
         parts.append(f" id='{escape_attribute(id)}'".encode())
     if from_:
-        parts.append(_attribute("from", from_))
+        parts.append(_attribute(from_, "from"))
     if to:
-        parts.append(_attribute("to", to))
+        parts.append(_attribute(to, "to"))
     if children:
         parts += (b">", children, f"</{name}>".encode())
     else:
