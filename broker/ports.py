@@ -31,9 +31,10 @@ class IStore(Interface):
     (design D4). Messages whose last entry is settled are deleted in the same transaction (design D5).
     """
 
-    before_commit: Callable[[], None] | None = Attribute(
-        "Callable without arguments, or None: called when the open batch is about to be closed for its commit, so that"
-        " what is due in this turn goes into it. It may append."
+    before_commit: Callable[[bool], None] | None = Attribute(
+        "Called when the open batch is about to be closed for its commit, so that what is due in this turn goes into it."
+        " It may append. Its argument is whether a question closes the batch amid a turn: whoever asked is not done yet,"
+        " and must not be met in the midst of it."
     )
     position: int = Attribute("Number of the last appended operation; grows by at least one with every append.")
     committed: int = Attribute("All operations up to this position are on disk.")

@@ -129,9 +129,14 @@ class Node:
             dispatch.awake = False
             dispatch.pump()
 
-    def _before_commit(self) -> None:
-        """What belongs to what this turn has appended goes into the same transaction (spec xmpp §1.8 I1, I2)."""
-        if self._awake:
+    def _before_commit(self, amid_turn: bool) -> None:
+        """What belongs to what this turn has appended goes into the same transaction (spec xmpp §1.8 I1, I2).
+
+        Args:
+            amid_turn: a question cuts the turn. Whoever asked may be a dispatch that is just taking entries, and would
+                be made to take the next ones before it has sent those; deliveries wait for the end of the turn.
+        """
+        if self._awake and not amid_turn:
             self._deliver()
         counted, self.counted = self.counted, []
         for stream in counted:

@@ -47,7 +47,7 @@ class MemoryStore:
     """
 
     def __init__(self, clock: IReactorTime) -> None:
-        self.before_commit: Callable[[], None] | None = None
+        self.before_commit: Callable[[bool], None] | None = None
         self.position = 0
         self.committed = 0
         self.backlog = 0
@@ -66,7 +66,7 @@ class MemoryStore:
             self._turn.cancel()
             self._turn = None
         if self.before_commit is not None:
-            self.before_commit()
+            self.before_commit(False)
         pending, self._pending = self._pending, []
         for operation in pending:
             operation()

@@ -573,7 +573,7 @@ class StoreContract:
     def test_what_is_due_before_a_commit_is_committed_with_it(self, stage: Stage) -> None:
         due = [3]
 
-        def write_what_is_due() -> None:
+        def write_what_is_due(amid_turn: bool) -> None:
             if due:
                 stage.store.put_handled(1, due.pop())
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from twisted.internet.task import Clock
 
 from broker.core.dispatch import ConnectionState, Delivery
+from broker.core.entries import QueueLimits
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos
 from broker.model.property import ClientProperty
 from broker.model.qos import Overflow, QueueQos
-from tests.core.world import Client, World
+from tests.core.world import DEFAULTS, Client, CuttingStore, World
 
 
 def subscriber(world: World, name: str = "joe/1", *, answers: bool = True, **address: object) -> Client:
@@ -47,6 +51,24 @@ class TestBulk:
         publish(world, b"1", b"2", b"3")
         client.outbound.acknowledge()
         assert [len(bulk) for bulk in client.outbound.bulks] == [2, 1]
+
+    def test_an_update_is_on_its_way_before_the_next_one_is_taken(self) -> None:
+        # given a queue whose tail is on disk
+        clock = Clock()
+        small = QueueLimits(entries=100, cache_entries=8)
+        world = World(replace(DEFAULTS, callback=small), clock, CuttingStore(clock))
+        client = subscriber(world, answers=False, burst_entries=2)
+        publish(world, *(b"%d" % number for number in range(20)))
+        client.outbound.acknowledge()
+        # when taking an update has the next entries read, while the session was woken for a new one
+        world.broker.publish(world.client("other").session, b"<key oid='a'/>", b"<qos/>", b"new")
+        client.outbound.acknowledge()
+        world.turn()
+        # then there is one update, and the next one follows the answer to it
+        assert client.contents == [b"0", b"1", b"2", b"3", b"4", b"5"]
+        client.outbound.acknowledge()
+        world.turn()
+        assert client.contents[6:] == [b"6", b"7"]
 
     def test_minus_one_takes_all_of_the_highest_priority(self) -> None:
         world = World()

@@ -18,6 +18,7 @@ from broker.core.settings import Settings
 from broker.errors import BrokerError
 from broker.model.connect import AddressQos, ConnectQos, Credentials, SessionQos
 from broker.model.qos import DisconnectQos, QueueQos
+from broker.model.records import EntryRecord, MessageRecord
 from broker.ports import IOutbound
 from broker.store.memory import MemoryStore
 
@@ -78,6 +79,18 @@ class FakeOutbound:
     def close(self, reason: str) -> None:
         """Remember why."""
         self.closed = reason or "closed"
+
+
+class CuttingStore(MemoryStore):
+    """Closes its batch at every question, also amid a turn, as the SQL store does."""
+
+    def read_entries(
+        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries."""
+        if self.before_commit is not None:
+            self.before_commit(True)
+        return super().read_entries(queue_id, rank, after, limit, most_bytes)
 
 
 class Permissions:

@@ -71,8 +71,8 @@ class CommitLoop:
 
     Attributes:
         batch: the open one; call :meth:`appended` after every operation.
-        before_commit: called before the open batch is closed; it may append. So what belongs to a turn's operations
-            is in one transaction with them, also where a question cuts the turn.
+        before_commit: called before the open batch is closed, with whether a question cuts the turn; it may append. So
+            what belongs to a turn's operations is in one transaction with them.
         position: of the last operation.
         committed: all operations up to this position are on disk.
         failure: what keeps the loop from committing, or ``None``.
@@ -86,7 +86,7 @@ class CommitLoop:
         tidy: Callable[[], None] = lambda: None,
     ) -> None:
         self.batch = Batch()
-        self.before_commit: Callable[[], None] | None = None
+        self.before_commit: Callable[[bool], None] | None = None
         self.position = 0
         self.committed = 0
         self.failure: BrokerError | None = None
@@ -168,7 +168,7 @@ class CommitLoop:
         if self.failure is not None and not patient:
             return fail(self.failure)
         asked = _Question(question, patient)
-        self._close_batch()
+        self._close_batch(amid_turn=True)
         self._queue.append(asked)
         if self._idle:
             self._wake()
@@ -180,10 +180,10 @@ class CommitLoop:
         self._idle = False
         self._reactor.callLater(0, self._next)
 
-    def _close_batch(self) -> None:
+    def _close_batch(self, *, amid_turn: bool = False) -> None:
         if self.before_commit is not None:
             try:
-                self.before_commit()
+                self.before_commit(amid_turn)
             except Exception:  # noqa: BLE001 - it is logged, and must not keep others' commits from going
                 log.failure("What was due before a commit failed; the commit goes on without it")
         batch = self.batch

@@ -97,12 +97,12 @@ class SqlStore:
         self._worker.stop()
 
     @property
-    def before_commit(self) -> Callable[[], None] | None:
+    def before_commit(self) -> Callable[[bool], None] | None:
         """Called before the open batch is closed for its commit."""
         return self._loop.before_commit
 
     @before_commit.setter
-    def before_commit(self, call: Callable[[], None] | None) -> None:
+    def before_commit(self, call: Callable[[bool], None] | None) -> None:
         self._loop.before_commit = call
 
     @property

@@ -113,7 +113,7 @@ def test_a_batch_that_came_to_nothing_is_not_written(given: Loop) -> None:
 
 def test_what_is_due_before_a_commit_is_in_the_batch(given: Loop) -> None:
     due = [[2]]
-    given.loop.before_commit = lambda: given.append(*(due.pop() if due else []))
+    given.loop.before_commit = lambda amid_turn: given.append(*(due.pop() if due else []))
     given.append(1)
     given.clock.advance(0)
     due.append([4])
@@ -125,7 +125,7 @@ def test_what_is_due_before_a_commit_is_in_the_batch(given: Loop) -> None:
 
 def test_what_is_due_before_a_commit_is_in_the_batch_though_a_question_closes_it(given: Loop) -> None:
     due = [[2]]
-    given.loop.before_commit = lambda: given.append(*(due.pop() if due else []))
+    given.loop.before_commit = lambda amid_turn: given.append(*(due.pop() if due else []))
     given.append(1)
     given.loop.ask(given.look, patient=True)
     given.append(3)
@@ -134,8 +134,21 @@ def test_what_is_due_before_a_commit_is_in_the_batch_though_a_question_closes_it
     assert given.written == [[1, 2], [3]]
 
 
+def test_what_is_due_is_told_whether_a_question_cuts_the_turn(given: Loop) -> None:
+    cuts: list[bool] = []
+    given.loop.before_commit = cuts.append
+    given.append(1)
+    given.loop.ask(given.look, patient=True)
+    asked = list(cuts)
+    given.append(2)
+    given.clock.advance(0)
+
+    assert asked == [True]
+    assert set(cuts[1:]) == {False}
+
+
 def test_a_failure_before_a_commit_does_not_hold_it_up(given: Loop, logged_errors: list[str]) -> None:
-    given.loop.before_commit = lambda: given.written.remove([0])
+    given.loop.before_commit = lambda amid_turn: given.written.remove([0])
     given.append(1)
     given.clock.advance(0)
     given.append(2)
