@@ -227,6 +227,8 @@ class StreamConnection:
             counted: the client whose stanza it is.
         """
         self._busy = True
+        if counted is not None:
+            counted.begin_work()
         done = ensureDeferred(work)
         done.addErrback(self._work_failed)
         done.addBoth(self._work_done, counted)
@@ -237,8 +239,10 @@ class StreamConnection:
 
     def _work_done(self, _: object, counted: Client | None) -> None:
         self._busy = False
-        if counted is not None and not counted.session.ended:
-            counted.dispatch.count_handled()
+        if counted is not None:
+            if not counted.session.ended:
+                counted.dispatch.count_handled()
+            counted.end_work()
         if self._events or self._unread or self._reader.unread or self._reader.error is not None:
             self._clock.callLater(0, self._run)
 

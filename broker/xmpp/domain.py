@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.logger import Logger
 
+from broker.core.arrivals import Arrivals
 from broker.core.broker import Broker
 from broker.core.sessions import XMPP, Session
 from broker.model.jid import JID
@@ -48,7 +49,7 @@ class Client:
         active: ``False`` while the client says that nobody looks (XEP-0352); true again on every new connection.
     """
 
-    __slots__ = ("account", "active", "bare", "domain", "full", "jid", "session")
+    __slots__ = ("_at_work", "_rested", "account", "active", "bare", "domain", "full", "jid", "session")
 
     def __init__(self, domain: Domain, session: Session, jid: JID, account: Account) -> None:
         self.domain = domain
@@ -58,6 +59,27 @@ class Client:
         self.bare = jid.bare
         self.account = account
         self.active = True
+        self._at_work = 0
+        self._rested = Arrivals()
+
+    def begin_work(self) -> None:
+        """A stanza of its client is being handled, and is not counted yet."""
+        self._at_work += 1
+
+    def end_work(self) -> None:
+        """That stanza is counted."""
+        self._at_work -= 1
+        if not self._at_work:
+            self._rested.tell()
+
+    async def rest(self) -> None:
+        """Wait until each stanza that is being handled is counted.
+
+        The counter that a client is told when it resumes must have them, also those that came over a connection that is
+        lost: the client sends again what is not counted (XEP-0198 §5).
+        """
+        while self._at_work:
+            await self._rested.next()
 
     @property
     def dispatch(self) -> StreamDispatch:

@@ -271,8 +271,12 @@ class Negotiation(StreamConnection):
         if h is None or not previous or len(previous) > sm.MAX_ID:
             self._transport.write(sm.failed(Condition.BAD_REQUEST))
             return
+        streams = self._broker.streams
         try:
-            session = await self._broker.streams.resume(self._user, previous, h)
+            found = self._domain.client_of(streams.find(self._user, previous))
+            if found is not None:
+                await found.rest()
+            session = await streams.resume(self._user, previous, h)
         except BrokerError:
             handled = await self._service.stale_handled(self._user, previous)
             self._transport.write(sm.failed(Condition.ITEM_NOT_FOUND, handled))

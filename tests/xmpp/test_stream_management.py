@@ -403,6 +403,21 @@ class TestResumption:
         assert sorted((one.closed, other.closed)) == [False, True]
         assert len(world.node.sessions) == 1
 
+    def test_b5_a_stanza_that_is_being_handled_is_counted_before_the_stream_is_resumed(self, quiet: World) -> None:
+        # given a message to an account that must be read first, and a connection that is lost meanwhile
+        jack, new = quiet.bind(JACK, sm=True), logged_in(quiet)
+        before = jack.count()
+        jack.stream.received(b"<message to='mary@localhost' type='chat'><body>once</body></message>")
+        jack.stream.lost("the connection was cut")
+        # when the client resumes at once
+        resumed = new.resume(jack.id, jack.h)[0]
+        # then it is told that the message has come, and the message comes once
+        assert resumed.attributes["h"] == str(before + 1)
+        mary = quiet.bind("mary@localhost/z", presence=None)
+        mary.send("<presence/>")
+        assert mary.bodies() == ["once"]
+        assert new.count() == before + 1
+
     def test_28_29_carbons_stay_on(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
         other = quiet.bind("jack@localhost/z")
