@@ -33,8 +33,8 @@ class IStore(Interface):
 
     before_commit: Callable[[bool], None] | None = Attribute(
         "Called when the open batch is about to be closed for its commit, so that what is due in this turn goes into"
-        " it. It may append. Its argument is whether a question closes the batch amid a turn: whoever asked is not done yet,"
-        " and must not be met in the midst of it."
+        " it. It may append. Its argument is whether a question closes the batch amid a turn: whoever asked is not done"
+        " yet, and must not be met in the midst of it."
     )
     position: int = Attribute("Number of the last appended operation; grows by at least one with every append.")
     committed: int = Attribute("All operations up to this position are on disk.")

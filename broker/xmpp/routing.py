@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from twisted.logger import Logger
 
@@ -12,6 +11,7 @@ from broker.core.message import Message
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError
+from broker.model.cache import cached_if_short
 from broker.model.jid import JID, parse_jid
 from broker.wire.xmpp import ns
 from broker.wire.xmpp.errors import Condition, StanzaError, error_reply, may_be_refused
@@ -285,7 +285,7 @@ def address(text: str) -> JID:
         raise StanzaError(Condition.JID_MALFORMED, error.message) from error
 
 
-@lru_cache(maxsize=65_536)
+@cached_if_short(65_536)
 def _id_by(address: str) -> bytes:
     return f"<stanza-id xmlns='{ns.STABLE_ID}' by='{escape_attribute(address)}' id='".encode()
 

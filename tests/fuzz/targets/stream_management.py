@@ -9,7 +9,6 @@ from tests.fuzz.support import Choices, require
 
 NUMBERS = (0, 1, 2, 5, 2**31, 2**32 - 1, 2**32 - 2)
 TOKENS = (b"4294967295", b"true", b"-1", "٣".encode(), b"1e3")
-SEND, ACKNOWLEDGE, ADOPT = range(3)
 
 
 @dataclass
@@ -26,16 +25,22 @@ def target(data: bytes) -> None:
     unacked: sm.Unacked[int] = sm.Unacked(start)
     model: list[int] = []
     for number in range(choices.below(64)):
-        match choices.below(3):
+        match choices.below(5):
             case 0:
-                require(unacked.send(number) == (unacked.acked + len(model) + 1) % sm.MODULUS, "another number")
+                require(unacked.number(number) == (unacked.acked + len(model) + 1) % sm.MODULUS, "another number")
                 model.append(number)
             case 1:
-                acknowledge(unacked, model, choices)
+                unacked.advance(choices.below(1 + len(model) - len(unacked)))
             case 2:
+                unacked.rewind()
+                require(len(unacked) == 0, "it was not rewound")
+            case 3:
+                acknowledge(unacked, model, choices)
+            case 4:
                 adopt(unacked, model, choices)
         require(unacked.items() == model, "it is not what the model has")
-        require(unacked.sent == (unacked.acked + len(model)) % sm.MODULUS, "the counters do not fit")
+        require(len(unacked) <= len(model), "more was sent than has a number")
+        require(unacked.sent == (unacked.acked + len(unacked)) % sm.MODULUS, "the counters do not fit")
     element(choices.rest().decode("utf-8", "replace"))
 
 
@@ -44,12 +49,13 @@ def acknowledge(unacked: sm.Unacked[int], model: list[int], choices: Choices) ->
     ahead = choices.below(8) if choices.below(2) else choices.pick(NUMBERS)
     strict = choices.below(2) == 1
     h = (unacked.acked + ahead) % sm.MODULUS
+    sent = len(unacked)
     try:
         done = unacked.acknowledge(h, strict=strict)
     except sm.TooHigh:
-        require(ahead > len(model), "refused, though it was sent")
+        require(ahead > sent, "refused, though it was sent")
         return
-    if ahead <= len(model):
+    if ahead <= sent:
         require(done == model[:ahead], "others were acknowledged")
         del model[:ahead]
     else:
