@@ -152,6 +152,11 @@ class Batch:
             or self.heartbeat is not None
         )
 
+    @property
+    def changes_documents(self) -> bool:
+        """Whether a document may be another one than before it."""
+        return bool(self.documents) or self.purge is not None
+
     def beat(self, now: int) -> None:
         """See :meth:`broker.ports.IStore.beat`; so for all operations."""
         self.heartbeat = now

@@ -155,21 +155,30 @@ class CommitLoop:
         else:
             self._waiters.add(position, callback)
 
-    def ask(self, question: Callable[[], T], *, patient: bool) -> Deferred[T]:
-        """Run a question after everything that was appended before it is committed.
+    def ask(
+        self, question: Callable[[], T], *, patient: bool, concerns: Callable[[Batch], bool] = lambda batch: True
+    ) -> Deferred[T]:
+        """Run a question after everything that was appended before it, and that it may ask for, is committed.
 
         Args:
-            question: run by the worker; may run more than once.
+            question: run by the worker, after all questions before it; may run more than once.
             patient: ask again until the database answers; else, after a second try, fail with ``resource.*``, and
                 at once while the database fails.
+            concerns: whether the question may ask for something in a batch; it need not wait for the disk where none
+                of those that wait does.
         """
         if self._state is _State.CLOSED:
             return fail(_not_open())
         if self.failure is not None and not patient:
             return fail(self.failure)
         asked = _Question(question, patient)
-        self._close_batch(amid_turn=True)
-        self._queue.append(asked)
+        if concerns(self.batch):
+            self._close_batch(amid_turn=True)
+        queue = self._queue
+        place = len(queue)
+        while place and isinstance(batch := queue[place - 1], Batch) and not concerns(batch):
+            place -= 1
+        queue.insert(place, asked)
         if self._idle:
             self._wake()
         return asked.answer

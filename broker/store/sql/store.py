@@ -238,7 +238,12 @@ class SqlStore:
 
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
-        return self._ask(lambda: self._reader.documents(owner, kind))
+
+        def ask() -> list[DocumentRecord]:
+            self._writer.fold_documents()
+            return self._reader.documents(owner, kind)
+
+        return self._loop.ask(ask, patient=True, concerns=lambda batch: batch.changes_documents)
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""
@@ -287,4 +292,4 @@ class SqlStore:
             with self.database.transaction(write=writes) as connection:
                 return query(connection, *args, **kwargs)
 
-        return self._loop.ask(ask, patient=False)
+        return self._loop.ask(ask, patient=False, concerns=lambda batch: False)  # no batch has accounts

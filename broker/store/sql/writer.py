@@ -121,6 +121,11 @@ class Writer:
         self._folding = self._folding or self._policy.journal_size > 0
         self._fold_again()
 
+    def fold_documents(self) -> None:
+        """The same, unless the journal changes no document: logins ask for documents while messages come and go."""
+        if self._folding or self._gathered.changes_documents:
+            self.fold()
+
     def _fold_again(self) -> None:
         if self._folding:
             self._commit(self._fold)

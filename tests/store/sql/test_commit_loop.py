@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from broker.errors import BrokerError, Code
 from broker.model.records import SubjectRecord
 from broker.store.batch import Batch
-from broker.store.sql.commit_loop import CommitLoop
+from broker.store.sql.commit_loop import TIDY_AFTER, CommitLoop
 from tests.contract.records import EPOCH, RANK, entry, message
 from tests.contract.stages import HeldWorker
 
@@ -167,6 +167,49 @@ def test_a_question_is_asked_between_the_batches_before_and_after_it(given: Loop
 
     assert given.written == [[1], [2]]
     assert answer.result == [[1]]
+
+
+def test_a_question_does_not_wait_for_batches_that_do_not_concern_it(given: Loop) -> None:
+    given.worker.held = True
+    given.append(1)
+    given.clock.advance(0)  # is being written
+    given.append(2)
+    first = given.loop.ask(given.look, patient=True)
+    given.append(3)
+
+    second = given.loop.ask(given.look, patient=False, concerns=lambda batch: False)
+    third = given.loop.ask(given.look, patient=True, concerns=lambda batch: 3 in batch.subjects)
+    given.worker.release()
+    given.clock.advance(0)
+
+    assert given.written == [[1], [2], [3]]
+    assert (first.result, second.result, third.result) == ([[1], [2]], [[1], [2]], [[1], [2], [3]])
+
+
+def test_a_question_that_no_batch_concerns_closes_none(given: Loop) -> None:
+    given.append(1)
+    answer = given.loop.ask(given.look, patient=True, concerns=lambda batch: False)
+    given.append(2)
+    given.clock.advance(0)
+
+    assert answer.result == []
+    assert given.written == [[1, 2]]
+
+
+def test_the_writer_tidies_up_a_second_after_it_has_written(given: Loop) -> None:
+    tidied: list[list[list[int]]] = []
+    loop = CommitLoop(given.clock, given.worker, given._write, lambda: tidied.append(list(given.written)))
+    loop.start(0)
+    loop.batch.put_subject(SubjectRecord(1, "joe"))
+    loop.appended()
+    given.clock.advance(0)
+    assert tidied == []
+
+    given.clock.advance(TIDY_AFTER)
+    given.clock.advance(0)
+    given.clock.advance(10 * TIDY_AFTER)
+
+    assert tidied == [[[1]]]
 
 
 def test_a_failed_commit_is_tried_again_ever_more_seldom(given: Loop, logged_errors: list[str]) -> None:

@@ -19,7 +19,7 @@ from broker.store.sql.journal import SMALL
 from broker.store.sql.schema import journal, session
 from broker.store.sql.store import SqlStore
 from broker.store.sql.writer import read_numbers
-from tests.contract.records import EPOCH, RANK, entry, message, subject
+from tests.contract.records import EPOCH, RANK, document, entry, message, subject
 from tests.contract.records import session as session_record
 from tests.contract.stages import HeldWorker, PostgresqlStage, SqliteStage, SqlStage
 from tests.contract.store_contract import put, read, settle
@@ -189,6 +189,18 @@ def test_of_what_was_settled_before_the_journal_is_folded_nothing_is_written(sql
     sqlite_stage.tidy()
 
     assert not [each for each in sqlite_stage.statements if "message" in each or "entry" in each]
+    assert journal_of(sqlite_stage) == []
+
+
+def test_documents_are_read_without_folding_what_does_not_change_them(sqlite_stage: SqliteStage) -> None:
+    store = sqlite_stage.store
+    put(sqlite_stage, 1, 7)
+    assert sqlite_stage.run(store.read_documents("joe", "roster")) == []
+    assert len(journal_of(sqlite_stage)) == 1
+
+    store.put_document(document("joe", "a"))
+
+    assert sqlite_stage.run(store.read_documents("joe", "roster")) == [document("joe", "a")]
     assert journal_of(sqlite_stage) == []
 
 
