@@ -20,6 +20,8 @@ from broker.model.records import DELAYED, EPHEMERAL, TRANSIENT
 from broker.wire.xmpp.sm import MODULUS, Unacked
 
 SENT_AT_ONCE = 64
+MOST_DIRECT = 256 * 1024
+"""Bytes that may gather for a client in a turn before what else it asks for has to wait."""
 NUMBERED_AHEAD = 1000
 """Stanzas that may have their number before the window is open for them: they go out without a further commit."""
 _HALF = MODULUS // 2
@@ -59,6 +61,7 @@ class StreamDispatch(Dispatch):
         "_away_since",
         "_counted",
         "_direct",
+        "_direct_size",
         "_flushing",
         "_handled_stored",
         "_late",
@@ -101,6 +104,7 @@ class StreamDispatch(Dispatch):
         self.expired = False
         self._handled_stored = 0
         self._direct: list[tuple[Message, int, bool, Fanout | None]] = []  # to be written at the end of this turn
+        self._direct_size = 0
         self._counted = False  # the node will have `handled` stored with the next commit
         self._late = 0  # entries up to this number waited for the client
         self._numbered: deque[tuple[int, bytes]] = deque()  # those of `unacked` that are to be sent, as the outbox
@@ -245,6 +249,11 @@ class StreamDispatch(Dispatch):
             and bool(outbound.writable)
         )
 
+    @property
+    def has_enough(self) -> bool:
+        """Whether so much is to be written at the end of this turn that its client should get no more answers in it."""
+        return self._direct_size > MOST_DIRECT
+
     def put_direct(self, message: Message, flags: int, durable: bool, fanout: Fanout | None = None) -> None:
         """Write a stanza at the end of this turn (:attr:`is_direct`); it is queued if the connection is lost before.
 
@@ -255,6 +264,7 @@ class StreamDispatch(Dispatch):
             fanout: set where other sessions of the subject get copies.
         """
         self._direct.append((message, flags, durable, fanout))
+        self._direct_size += len(message.content)
         if not self.awake:
             self.wake()
 
@@ -439,7 +449,7 @@ class StreamDispatch(Dispatch):
         ]
 
     def _write_direct(self) -> None:
-        direct, self._direct = self._direct, []
+        direct, self._direct, self._direct_size = self._direct, [], 0
         self._write(b"".join([message.content for message, _, _, _ in direct]), 0)
         self.updates += len(direct)
         for _, _, _, fanout in direct:
@@ -447,7 +457,7 @@ class StreamDispatch(Dispatch):
                 fanout.delivered = True
 
     def _queue_direct(self) -> None:
-        direct, self._direct = self._direct, []
+        direct, self._direct, self._direct_size = self._direct, [], 0
         for message, flags, durable, fanout in direct:
             if durable:
                 self.keep_session()

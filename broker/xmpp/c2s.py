@@ -67,6 +67,16 @@ class ClientStream(Negotiation):
         self.writable = writable
         if writable and self._client is not None:
             self._client.dispatch.resume()
+            self.go_on()
+
+    @property
+    def _is_behind(self) -> bool:
+        client = self._client
+        return client is not None and (not self.writable or client.dispatch.has_enough)
+
+    def _wait_for_reader(self) -> None:
+        if self.writable:  # its answers are written at the end of this turn; then it will be seen whether it reads
+            self.go_on()
 
     def shut_down(self) -> None:
         """The listener closes: a bound stream may be resumed at the next one, others are told (I10)."""

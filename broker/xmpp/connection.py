@@ -99,7 +99,7 @@ class StreamConnection:
         if self.state is State.BOUND and not self._events:
             for index, event in enumerate(events):
                 self._handle(event)
-                if self._busy or self._closed:
+                if self._busy or self._closed or self._is_behind:
                     self._events.extend(events[index + 1 :])
                     break
         else:
@@ -107,9 +107,22 @@ class StreamConnection:
         if reader.error is not None and not self._events and not self._busy:
             self._broken(reader.error)
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the client has not read enough of its answers to get more: then what it has sent waits."""
+        return False
+
+    def go_on(self) -> None:
+        """Handle what waits, soon."""
+        if self._events or self._unread or self._reader.unread or self._reader.error is not None:
+            self._clock.callLater(0, self._run)
+
     def _run(self) -> None:
         """Go on with what waits."""
         while not self._busy and not self._closed:
+            if self._is_behind:
+                self._wait_for_reader()
+                return
             if self._events:
                 self._handle(self._events.popleft())
             elif self._reader.error is not None:
@@ -125,6 +138,9 @@ class StreamConnection:
                     return
             else:
                 return
+
+    def _wait_for_reader(self) -> None:
+        """See to it that :meth:`go_on` is called when the client is not behind any more."""
 
     def _broken(self, error: StreamError) -> None:
         log.info("{host}: {error}", host=self._host, error=str(error))
@@ -243,8 +259,7 @@ class StreamConnection:
             if not counted.session.ended:
                 counted.dispatch.count_handled()
             counted.end_work()
-        if self._events or self._unread or self._reader.unread or self._reader.error is not None:
-            self._clock.callLater(0, self._run)
+        self.go_on()
 
     def _committed(self) -> Deferred[None]:
         committed: Deferred[None] = Deferred()
