@@ -11,10 +11,10 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from broker.core.dispatch import TAKEN_OVER, ConnectionState, Delivery, Dispatch
 from broker.core.entries import Entry, Fanout
 from broker.core.message import Message
+from broker.core.outbox import Outbox
 from broker.core.queues import Queue
 from broker.core.stream_state import StreamLimits, StreamState
 from broker.errors import BrokerError, Code
-from broker.failpoints import reach
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.records import DELAYED, EPHEMERAL, TRANSIENT
 from broker.wire.xmpp.sm import MODULUS, Unacked
@@ -62,7 +62,6 @@ class StreamDispatch(Dispatch):
         "_counted",
         "_direct",
         "_direct_size",
-        "_flushing",
         "_handled_stored",
         "_late",
         "_logged",
@@ -107,9 +106,8 @@ class StreamDispatch(Dispatch):
         self._direct_size = 0
         self._counted = False  # the node will have `handled` stored with the next commit
         self._late = 0  # entries up to this number waited for the client
-        self._numbered: deque[tuple[int, bytes]] = deque()  # those of `unacked` that are to be sent, as the outbox
-        self._outbox: deque[tuple[int, bytes]] = deque()  # position to be committed first, bytes
-        self._flushing = False
+        self._numbered: deque[tuple[int, bytes]] = deque()  # of `unacked`, to be sent: position, stanza
+        self._outbox = Outbox(node.store, self._send, self.wake)
         self._replaceable: dict[str, Entry] = {}  # ephemeral stanzas that waited since the client is away
         self._away_since = 0.0
         self._away = 0  # ephemeral stanzas that were queued since then
@@ -306,7 +304,7 @@ class StreamDispatch(Dispatch):
     def write(self, data: bytes) -> None:
         """Send bytes that are no stanza, behind everything that was sent before."""
         if self.outbound is not None:
-            self._write(data, 0)
+            self._outbox.write(data)
 
     def lost(self, outbound: Any, error: BrokerError) -> None:
         """The connection is gone: the session waits for its client, or ends.
@@ -385,7 +383,7 @@ class StreamDispatch(Dispatch):
             entries = self._take(SENT_AT_ONCE)
             if not entries:
                 break
-            self._write(b"".join(self._stanzas(entries)), 0)
+            self._outbox.write(b"".join(self._stanzas(entries)))
             self._taken = []
             self._settle(entries)
             self.updates += len(entries)
@@ -394,7 +392,7 @@ class StreamDispatch(Dispatch):
         """Give numbers, and send what the window is open for."""
         numbered = self._numbered
         count = size = 0
-        while outbound.writable:
+        while outbound.writable and not self._outbox.is_full:
             while len(numbered) < SENT_AT_ONCE and self._number_more(unacked):
                 pass
             room = min(self.limits.window - len(unacked), SENT_AT_ONCE, len(numbered))
@@ -405,7 +403,7 @@ class StreamDispatch(Dispatch):
             unacked.advance(room)
             count += room
             size += len(data)
-            self._write(data, position)
+            self._outbox.write(data, position)
         while len(numbered) < NUMBERED_AHEAD and self._number_more(unacked):
             pass
         self.updates += count
@@ -450,7 +448,7 @@ class StreamDispatch(Dispatch):
 
     def _write_direct(self) -> None:
         direct, self._direct, self._direct_size = self._direct, [], 0
-        self._write(b"".join([message.content for message, _, _, _ in direct]), 0)
+        self._outbox.write(b"".join([message.content for message, _, _, _ in direct]))
         self.updates += len(direct)
         for _, _, _, fanout in direct:
             if fanout is not None:
@@ -475,7 +473,7 @@ class StreamDispatch(Dispatch):
     def _ask(self, outbound: Any, count: int, size: int) -> None:
         behind = outbound.after_sending(count, size)
         if behind:
-            self._write(behind, 0)
+            self._outbox.write(behind)
 
     async def _reload(self) -> None:
         entries = await self.queue.take_numbered()
@@ -497,31 +495,9 @@ class StreamDispatch(Dispatch):
         for entry in logged[len(counted) :]:
             self._log_number(entry, unacked.number(entry))
 
-    def _write(self, data: bytes, position: int) -> None:
-        """Write now, or once the store has committed ``position`` and everything before is written."""
-        store = self._node.store
-        if not self._outbox and position <= store.committed:
+    def _send(self, data: bytes) -> None:
+        if self.outbound is not None:
             self.outbound.write(data)
-            return
-        self._outbox.append((position, data))
-        if not self._flushing:
-            self._flushing = True
-            store.when_committed(position, self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        outbox = self._outbox
-        committed = self._node.store.committed
-        ready: list[bytes] = []
-        while outbox and outbox[0][0] <= committed:
-            ready.append(outbox.popleft()[1])
-        if ready and self.outbound is not None:
-            reach("stanzas due")
-            self.outbound.write(b"".join(ready))
-            reach("stanzas written")
-        if outbox:
-            self._flushing = True
-            self._node.store.when_committed(outbox[0][0], self._flush)
 
     def _settle(self, entries: list[Entry]) -> None:
         for entry in entries:

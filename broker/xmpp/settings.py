@@ -10,6 +10,7 @@ from broker.config.options import declare, declare_indexed
 from broker.config.properties import Properties
 from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
+from broker.model.jid import parse_jid
 from broker.model.qos import Overflow
 
 
@@ -192,7 +193,7 @@ def settings_of(properties: Properties) -> XmppSettings:
     if SM_BACKEND.get(properties) is Backend.MEMORY:
         durable = Durable.NO
     return XmppSettings(
-        domain=DOMAIN.get(properties).strip().lower(),
+        domain=_domain(DOMAIN.get(properties)),
         tls=TLS.get(properties),
         anonymous=ANONYMOUS.get(properties),
         plain_without_tls=PLAIN_WITHOUT_TLS.get(properties),
@@ -229,6 +230,16 @@ def settings_of(properties: Properties) -> XmppSettings:
         sm_location=SM_LOCATION.get(properties),
         sm_durable=durable,
     )
+
+
+def _domain(text: str) -> str:
+    try:
+        jid = parse_jid(text.strip())
+    except BrokerError as error:
+        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"xmpp.domain: {error.message}", "/xmpp") from error
+    if jid.local or jid.resource:
+        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"xmpp.domain: '{text}' is an address and no domain", "/xmpp")
+    return jid.domain
 
 
 def _contacts(properties: Properties) -> dict[str, tuple[str, ...]]:

@@ -153,9 +153,12 @@ class TestDisco:
         [
             ("xmpp.contact[boss]", "mailto:a@b.example", "not one of abuse, admin"),
             ("xmpp.contact[abuse]", "a@b.example", "does not begin like mailto:"),
+            ("xmpp.domain", " ", "xmpp.domain: .* has no domain"),
+            ("xmpp.domain", "a..b", "xmpp.domain: .* has no domain"),
+            ("xmpp.domain", "joe@b.example", "is an address and no domain"),
         ],
     )
-    def test_contact_addresses_that_nobody_could_use_are_refused(self, name: str, value: str, reason: str) -> None:
+    def test_settings_that_nobody_could_use_are_refused(self, name: str, value: str, reason: str) -> None:
         with pytest.raises(BrokerError, match=reason) as raised:
             settings_of(properties({name: value}))
         assert raised.value.code is Code.RESOURCE_CONFIGURATION
