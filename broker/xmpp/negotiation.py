@@ -309,7 +309,7 @@ class Negotiation(StreamConnection):
 
     def _header_overdue(self) -> None:
         self._timer = None
-        if not self._header_sent:
+        if not self._header_sent and self.state is State.STRANGER:  # behind a login the time to bind counts
             log.info("{host}: no stream header in time", host=self._host)
             self._fail("connection-timeout", "no stream header in time")
         else:

@@ -72,6 +72,17 @@ class TestHeader:
         world.advance(0.2)
         assert peer.closed
 
+    def test_a_client_that_has_logged_in_has_more_time_for_its_second_header(self, world: World) -> None:
+        peer = world.peer()
+        peer.open()
+        world.advance(9.9)
+        peer.send(auth("joe"))
+        peer.take()
+        world.advance(0.2)
+        assert not peer.closed
+        world.advance(50)
+        assert peer.closed
+
     def test_so_is_one_that_does_not_log_in(self, world: World) -> None:
         peer = world.peer()
         peer.open()
