@@ -16,7 +16,7 @@ from bench.case import Case, Drive, Field, Figure, Figures, Run
 from bench.disk import sync_times
 from bench.system import System
 
-TIMED: Mapping[str, Any] = {"seconds": 3.0, "warm_up": 0.7}
+TIMED: Mapping[str, Any] = {"seconds": 2.0, "warm_up": 0.5}
 RATE = Figure("delivered_per_s", "deliveries")
 CPU = (
     Figure("driver_cpu", "driver", "cpu", more_is_better=False),
