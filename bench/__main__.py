@@ -94,7 +94,7 @@ def _measure(options: Namespace, cases: Sequence[Case], scratch: Path) -> int:
     order = [case.name for case in all_cases()]
 
     def write(results: Results) -> None:
-        report = as_json(cases, results, machine, versions, missing)
+        report = as_json(cases, results, machine, versions, missing, quick=options.quick)
         if earlier is not None:
             report = updated(earlier, report, order)
         known.write_text(dump(report))

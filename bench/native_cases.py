@@ -18,6 +18,7 @@ from bench.system import System
 
 TIMED: Mapping[str, Any] = {"seconds": 2.0, "warm_up": 0.5}
 RATE = Figure("delivered_per_s", "deliveries")
+EFFORT = Figure("per_cpu_s", "in a second of server time", "")
 CPU = (
     Figure("driver_cpu", "driver", "cpu", more_is_better=False),
     Figure("server_cpu", "server", "cpu", more_is_better=False),
@@ -101,7 +102,13 @@ def _sessions() -> list[Case]:
     own: dict[str, Any] = {"to": "session", "persistent": True}
     messages = 100_000
     absent = {**own, "bulk": 100, "messages": messages}
-    queued = (Figure("published_per_s", "queued"), _DRAIN, *CPU)
+    queued = (
+        Figure("published_per_s", "queued"),
+        _DRAIN,
+        EFFORT,
+        Figure("drained_per_cpu_s", "drained in a second of server time", ""),
+        *CPU,
+    )
     others: dict[str, Run] = {
         "mosquitto": _mqtt("mqtt-absent", _KEPT, qos=1, lasting=True, messages=messages),
         "rabbitmq": _amqp("amqp-absent", acknowledged=True, persistent=True, messages=messages),
@@ -168,7 +175,7 @@ def _keeping(subscribers: int) -> dict[str, Run]:
 
 def _rate(name: str, title: str, others: Mapping[str, Run] | None = None, **specification: Any) -> Case:
     ours = Drive("native", "native", {**TIMED, **specification})
-    return Case(f"native-{name}", _RATES, title, (RATE, *CPU), {"broker": ours, **(others or {})})
+    return Case(f"native-{name}", _RATES, title, (RATE, EFFORT, *CPU), {"broker": ours, **(others or {})})
 
 
 def _mqtt(load: str, settings: Mapping[str, str], **specification: Any) -> Drive:

@@ -16,7 +16,10 @@ def cpu_seconds(pids: Sequence[int]) -> float:
     """Processor time that processes have taken, in steps of the system's clock tick (10 ms)."""
     ticks = 0
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):  # one that helped at the start, and is gone
+            continue
         ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICK
 
@@ -45,11 +48,16 @@ def group_of(pid: int) -> int:
 
 
 def _status(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    """A size in bytes; 0 where the process is gone, or has no memory of its own."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    for line in text.splitlines():
         key, _, value = line.partition(":")
         if key == name:
             return int(value.split()[0]) * _KIB
-    raise ValueError(f"process {pid} has no {name}")
+    return 0
 
 
 def busy_seconds() -> float:

@@ -16,7 +16,9 @@ _NOTES = """\
 Every case starts a server on fresh data for each system in each round, and the driver is a process of its own. Minimum,
 median and maximum are over the rounds; other columns are medians. *driver*, *server* and *others* are processors that
 were busy while it was measured (100% is one): of the driver, of the server, and of anything else on the machine, which
-includes the kernel's own work for the network. *ours : it* is the ratio of the first figure in the same round.
+includes the kernel's own work for the network. Deliveries *in a second of server time* are what the server did with a
+second of processor time, whoever else had the processors meanwhile. *ours : it* is the ratio of the first figure in
+the same round.
 
 The broker keeps its data in SQLite as it does by default, and answers for persistent messages when they are synced to
 disk. RabbitMQ confirms persistent messages when they are synced. **Mosquitto with `persistence true` writes its
@@ -27,15 +29,21 @@ the same bytes, with nothing behind it.
 """
 
 
+_QUICK = " **This was a quick run: its numbers mean nothing.**"
+
+
 def as_json(
     cases: Sequence[Case],
     results: Results,
     machine: Mapping[str, Any],
     versions: Mapping[str, str],
     missing: Sequence[str],
+    *,
+    quick: bool = False,
 ) -> dict[str, Any]:
     """Everything that was measured, round by round, and what follows from it."""
     report: dict[str, Any] = {
+        "quick": quick,
         "machine": dict(machine),
         "versions": dict(versions),
         "left_out": list(missing),
@@ -110,7 +118,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             groups.setdefault(case["group"], []).append(case)
     parts = [
         "# Measurements",
-        "Written by `make bench`.\n\n" + _NOTES,
+        "Written by `make bench`." + (_QUICK if report["quick"] else ""),
+        _NOTES,
         "## Machine\n\n" + _machine(report),
         "## Targets\n\n" + targets_table(report),
         *(f"## {group}\n\n{_table(cases)}" for group, cases in groups.items()),

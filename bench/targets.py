@@ -70,7 +70,7 @@ def targets() -> Sequence[Target]:
 
 
 def judge(report: Report) -> list[dict[str, Any]]:
-    """Each target with its measured median, and whether it is met; ``None`` where it was not measured."""
+    """Each target with its measured median, and whether it is met; ``None`` where it was not measured, or quickly."""
     found: list[dict[str, Any]] = []
     for target in targets():
         entry: dict[str, Any] = {
@@ -80,11 +80,10 @@ def judge(report: Report) -> list[dict[str, Any]]:
             "at_least": target.at_least,
         }
         try:
-            value = target.value(report)
+            value = None if report["quick"] else target.value(report)
         except NotMeasured:
-            found.append({**entry, "median": None, "met": None})
-        else:
-            found.append({**entry, "median": value, "met": target.met(value)})
+            value = None
+        found.append({**entry, "median": value, "met": None if value is None else target.met(value)})
     return found
 
 

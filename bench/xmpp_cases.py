@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.case import Case, Drive, Figure, Run
-from bench.native_cases import CPU, RATE, TIMED
+from bench.native_cases import CPU, EFFORT, RATE, TIMED
 
 GROUP = "XMPP"
 PLAIN = {"xmpp.plainWithoutTls": "true"}
@@ -46,4 +46,4 @@ def _case(name: str, title: str, settings: dict[str, str], specification: dict[s
     if not complete.get("managed"):
         lanes = {**TIMED, "content": "xmpp", "lanes": complete["pairs"]}
         runs["relay"] = Drive("relay", "relay", lanes, {"cut": "xmpp"})
-    return Case(f"xmpp-{name}", GROUP, title, (RATE, *_LATENCY, *CPU), runs)
+    return Case(f"xmpp-{name}", GROUP, title, (RATE, EFFORT, *_LATENCY, *CPU), runs)

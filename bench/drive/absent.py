@@ -32,4 +32,8 @@ def drain(loop: Loop, messages: int, come_back: Callable[[], Receiver], watch: S
     loop.run(lambda: receiver.got >= messages)
     end = Usage.now(watch)
     shares = {f"drain_{name}": share for name, share in start.shares(end).items()}
-    return {"drained_per_s": receiver.got / (end.clock - start.clock), **shares}
+    return {
+        "drained_per_s": receiver.got / (end.clock - start.clock),
+        "drained_per_cpu_s": receiver.got / max(end.watched - start.watched, 0.01),
+        **shares,
+    }

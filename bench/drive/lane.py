@@ -158,6 +158,7 @@ def _rates(start: Usage, end: Usage, published: int, delivered: int) -> dict[str
     return {
         "published_per_s": published / seconds,
         "delivered_per_s": delivered / seconds,
+        "per_cpu_s": delivered / max(end.watched - start.watched, 0.01),
         **start.shares(end),
     }
 

@@ -12,9 +12,7 @@ from bench.drive.xmpp_wire import HEADER
 from bench.peers.accounts import more_accounts
 from bench.peers.debian import free_port, install, installed_version, write_configuration
 from bench.process import Process, ProcessError
-from bench.system import Running, Settings
-
-_LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+from bench.system import Running, Settings, Unavailable
 
 
 class Ejabberd:
@@ -91,13 +89,24 @@ class Ejabberd:
             {
                 "EJABBERD_CONFIG_PATH": str(configuration),
                 "EJABBERD_LOG_PATH": str(directory / "ejabberd.log"),
-                "ERL_LIBS": _LIBRARIES,
+                "ERL_LIBS": _libraries(),
                 "ERL_CRASH_DUMP_BYTES": "0",
                 "HOME": str(directory),
             },
         )
         process.wait_for_port("127.0.0.1", port)
         return Running(process, {"xmpp": ("127.0.0.1", port)}, spool)
+
+
+def _libraries() -> str:
+    """The directory that Debian has Erlang libraries of this machine's kind in.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    for found in sorted(Path("/usr/lib").glob("*/ejabberd-*")):
+        return str(found.parent)
+    raise Unavailable("the package ejabberd has no library where it is looked for")
 
 
 def _register(link: Link, accounts: dict[str, str]) -> Script[None]:
