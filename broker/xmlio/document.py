@@ -78,7 +78,7 @@ class _DocumentReader(ExpatReader):
     def new_name(self, name: str) -> None:
         namespace, separator, local = name.rpartition(_SEPARATOR)
         self.check_name(local)
-        self._budget.admit(local)
+        local = self._budget.known_as(local)
         self._lxml_names[name] = f"{{{namespace}}}{local}" if separator else local
 
     def _on_namespace(self, prefix: str | None, namespace: str | None) -> None:
@@ -88,10 +88,12 @@ class _DocumentReader(ExpatReader):
             raise refusal(f"{self.what} has a namespace of {len(namespace)} characters; {MAX_NAMESPACE} are allowed")
         if prefix is not None:
             self.check_name(prefix)
-            self._budget.admit(prefix)
+        self._budget.admit_namespace(namespace)
+        if prefix is None:
+            self._bindings[None] = namespace
+        elif self._budget.known_as(prefix) == prefix:  # else no expression uses it
             self.prefixes.setdefault(prefix, namespace)
-        self._budget.admit(namespace)
-        self._bindings[prefix] = namespace
+            self._bindings[prefix] = namespace
 
 
 def parse_content(data: bytes, budget: NameBudget = NAMES) -> Document:
@@ -103,7 +105,7 @@ def parse_content(data: bytes, budget: NameBudget = NAMES) -> Document:
 
     Raises:
         BrokerError: ``user.illegalArgument`` for malformed, hostile or too much XML, ``resource.exhaust`` where it has
-            new names and the budget is used up.
+            new namespaces and the budget is used up.
     """
     reader = _DocumentReader("content", budget)
     _build(reader, data)
@@ -119,7 +121,7 @@ def topic_document(key: Key, budget: NameBudget = NAMES) -> TopicDocument:
 
     Raises:
         BrokerError: ``user.illegalArgument`` where the meta data is malformed, hostile or too much to be searched or
-            uses an unbound prefix, ``resource.exhaust`` where it has new names and the budget is used up.
+            uses an unbound prefix, ``resource.exhaust`` where it has new namespaces and the budget is used up.
     """
     reader = _DocumentReader("key", budget)
     head = "".join(

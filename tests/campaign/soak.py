@@ -85,17 +85,24 @@ class Soak:
         self.broker = BrokerProcess(directory / "data", settings=SETTINGS)
         self._tell = tell
 
-    def run(self, stanzas: int, logins: int) -> list[Course]:
-        """Do so many stanzas, as many native messages, and so many logins in each way."""
+    def run(self, stanzas: int, logins: int, only: str = "") -> list[Course]:
+        """Do so many stanzas, as many native messages, and so many logins in each way.
+
+        Args:
+            stanzas: how many.
+            logins: how many.
+            only: parts with this in their names.
+        """
+        parts: list[tuple[str, Callable[[str], Course]]] = [
+            ("XMPP stanzas of new names", lambda name: self._xmpp_stanzas(name, stanzas)),
+            ("native messages of new names", lambda name: self._native_messages(name, stanzas)),
+            ("XMPP logins with PLAIN", lambda name: self._part(name, logins, self._plain_login)),
+            ("XMPP logins with SCRAM", lambda name: self._part(name, logins, self._scram_login)),
+            ("native logins", lambda name: self._part(name, logins, self._native_login)),
+        ]
         self.broker.run_command("user", "add", USER, "--password-stdin", stdin="secret\n")
         with self.broker:
-            return [
-                self._xmpp_stanzas(stanzas),
-                self._native_messages(stanzas),
-                self._part("XMPP logins with PLAIN", logins, self._plain_login),
-                self._part("XMPP logins with SCRAM", logins, self._scram_login),
-                self._part("native logins", logins, self._native_login),
-            ]
+            return [run(name) for name, run in parts if only.lower() in name.lower()]
 
     def _part(self, name: str, count: int, step: Callable[[int], None], size: int = 1) -> Course:
         """Do a step for each number below a count, ``size`` numbers in one step."""
@@ -113,7 +120,7 @@ class Soak:
         course.seconds = time.monotonic() - began
         return course
 
-    def _xmpp_stanzas(self, count: int) -> Course:
+    def _xmpp_stanzas(self, name: str, count: int) -> Course:
         with XmppTalker(self.broker.address("XMPP")) as talker:
             talker.log_in(USER)
 
@@ -123,9 +130,9 @@ class Soak:
                 while talker.element("iq").attributes["id"] != str(number):
                     pass
 
-            return self._part("XMPP stanzas of new names", count, step, BATCH)
+            return self._part(name, count, step, BATCH)
 
-    def _native_messages(self, count: int) -> Course:
+    def _native_messages(self, name: str, count: int) -> Course:
         with NativeTalker(self.broker.address()) as talker:
             _admitted(talker, f"{USER}/1")
 
@@ -140,7 +147,7 @@ class Soak:
                     answer = talker.answer(id)
                     assert answer.kind is Kind.RESPONSE, answer
 
-            return self._part("native messages of new names", count, step, BATCH)
+            return self._part(name, count, step, BATCH)
 
     def _plain_login(self, number: int) -> None:
         with XmppTalker(self.broker.address("XMPP")) as talker:
@@ -199,11 +206,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stanzas", type=int, default=1_000_000, help="and as many native messages (1000000)")
     parser.add_argument("--logins", type=int, default=10_000, help="in each way to log in (10000)")
+    parser.add_argument("--only", default="", help="parts with this in their names")
     parser.add_argument("--growth", type=float, default=MOST_GROWTH, help=f"megabytes allowed ({MOST_GROWTH:.0f})")
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="broker-soak-"))
     try:
-        courses = Soak(directory, lambda line: print(line, flush=True)).run(given.stanzas, given.logins)
+        courses = Soak(directory, lambda line: print(line, flush=True)).run(given.stanzas, given.logins, given.only)
     except (LaunchError, AssertionError) as error:
         print(f"FAILED: {error!r}; the data are in {directory}", file=sys.stderr)
         sys.exit(1)

@@ -6,6 +6,7 @@ from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.xmlio import NameBudget, compile_predicate, parse_content, topic_document
 from broker.xmlio.document import MAX_NAMESPACE, MAX_TOPIC_ELEMENTS
+from broker.xmlio.names import UNKNOWN
 
 
 def test_a_topic_is_the_only_key_of_its_virtual_document() -> None:
@@ -40,14 +41,43 @@ def test_meta_data_that_can_not_be_searched_is_refused(meta: bytes) -> None:
     assert caught.value.code is Code.USER_ILLEGAL_ARGUMENT
 
 
-def test_new_names_are_refused_when_the_budget_is_used_up() -> None:
-    budget = NameBudget(4)  # key, oid, contentMime and one more
-    topic_document(Key("a", meta=b"<known/>"), budget)
-    topic_document(Key("b", meta=b"<known/>"), budget)
-    for meta in (b"<fresh/>", b"<known fresh=''/>", b"<known xmlns='urn:fresh'/>", b"<known xmlns:fresh='known'/>"):
+class TestUsedUpBudget:
+    """What one client has used up costs others nothing but the view of names that nobody can ask for."""
+
+    @pytest.fixture
+    def budget(self) -> NameBudget:
+        budget = NameBudget(8)  # four of documents, two namespaces
+        parse_content(b"<known p='' xmlns:p='urn:1' xmlns:q='urn:2'/>", budget)
+        return budget
+
+    def test_new_names_stand_for_each_other(self, budget: NameBudget) -> None:
+        root = parse_content(b"<known><last/><fresh new=''><known/></fresh></known>", budget).root
+        assert [element.tag for element in root.iter()] == ["known", "last", UNKNOWN, "known"]
+        assert dict(root[1].attrib) == {UNKNOWN: ""}
+
+    def test_so_expressions_find_what_they_name_and_nothing_else(self, budget: NameBudget) -> None:
+        asked = compile_predicate("//asked[@oid]", budget)
+        key = topic_document(Key("a", meta=b"<fresh/><asked oid=''/>"), budget)
+        assert asked.matches(key)
+        assert not asked.matches(topic_document(Key("a", meta=b"<fresh oid=''/>"), budget))
+        assert compile_predicate("//key[@oid = 'a']/*", budget).matches(key)
+
+    def test_what_stands_for_them_can_not_be_named(self, budget: NameBudget) -> None:
         with pytest.raises(BrokerError) as caught:
-            topic_document(Key("c", meta=meta), budget)
-        assert caught.value.code is Code.RESOURCE_EXHAUST
+            compile_predicate(f"//{UNKNOWN}", budget)
+        assert caught.value.code is Code.USER_QUERY_INVALID
+
+    def test_new_prefixes_stand_for_nothing(self, budget: NameBudget) -> None:
+        parse_content(b"<last/>", budget)
+        document = parse_content(b"<n:known xmlns:n='urn:1' xmlns:p='urn:2'/>", budget)
+        assert document.prefixes == {"p": "urn:2"}
+        assert document.root.tag == "{urn:1}known"
+
+    def test_new_namespaces_are_refused(self, budget: NameBudget) -> None:
+        for content in (b"<known xmlns='urn:fresh'/>", b"<known xmlns:p='urn:fresh'/>"):
+            with pytest.raises(BrokerError) as caught:
+                parse_content(content, budget)
+            assert caught.value.code is Code.RESOURCE_EXHAUST
 
 
 def test_a_content_knows_its_namespaces_and_its_size() -> None:
