@@ -17,7 +17,7 @@ ATTACKER = "attacker"
 COMPRESSED = "ZLIB"
 """Name of the native port that speaks ``zlib:stream``."""
 LARGEST_POURED = 512 << 20
-STUCK = 5.0
+STUCK = 2.0
 """Seconds in which no byte is taken."""
 LOGIN_SECONDS = 5
 """Until a native connection must have logged in, in a campaign."""
@@ -38,12 +38,14 @@ class Stage:
 
     Attributes:
         peers: connections that the attacker has made.
+        requests: of clients that had logged in, and were refused; each has its line in the log.
     """
 
     broker: BrokerProcess
     source: str
     scale: float
     peers: int = field(default=0, init=False)
+    requests: int = field(default=0, init=False)
 
     def count(self, whole: int) -> int:
         """A number of connections or requests at this scale."""

@@ -58,10 +58,11 @@ def documents(stage: Stage) -> str:
     with stage.native_client() as talker:
         for _ in range(stage.count(20)):
             for document in DOCUMENTS.values():
-                for method in (b"publish", b"subscribe", b"get"):
-                    refused(talker.call(method, Unit(b"<qos/>", document, b"x")), ILLEGAL)
-                qos = document.replace(b"key", b"qos")
-                refused(talker.call(b"publish", Unit(qos, b"<key oid='a'/>", b"x")), ILLEGAL)
+                units = [(method, Unit(b"<qos/>", document, b"x")) for method in (b"publish", b"subscribe", b"get")]
+                units.append((b"publish", Unit(document.replace(b"key", b"qos"), b"<key oid='a'/>", b"x")))
+                for method, unit in units:
+                    refused(talker.call(method, unit), ILLEGAL)
+                stage.requests += len(units)
     return ILLEGAL
 
 
@@ -117,6 +118,34 @@ def impossible_numbers(stage: Stage) -> str:
             refused(answer, ILLEGAL)
         talker.call(b"erase", Unit(b"<qos/>", b"<key oid='numbers'/>"))
     return code
+
+
+def long_names(stage: Stage) -> str:
+    """Names as long as they may be, each time another one, which nothing may keep."""
+    with stage.native_client("attacker/7") as talker:
+        for number in range(stage.count(400)):
+            name = f"n{number}" + "x" * 900_000
+            qos = f"<qos><destination>{name}</destination></qos>".encode()
+            refused(talker.call(b"publish", Unit(qos, b"<key oid='a'/>", b"x")), ILLEGAL)
+            key = f"<key oid='{name}'/>".encode()
+            talker.call(b"publish", Unit(b"<qos/>", key, b"x"))
+            talker.call(b"erase", Unit(b"<qos/>", key))
+            stage.requests += 1
+    return f"{ILLEGAL}, or erased"
+
+
+def new_names(stage: Stage) -> str:
+    """More names of elements than libxml2 may ever see; others can still use new ones."""
+    with stage.native_client("attacker/8") as talker:
+        for number in range(stage.count(100)):
+            meta = b"".join(b"<n%d/>" % name for name in range(number * 1500, (number + 1) * 1500))
+            talker.call(b"publish", Unit(b"<qos/>", b"<key oid='names%d'>%b</key>" % (number, meta), b"x"))
+            talker.call(b"erase", Unit(b"<qos/>", b"<key oid='names%d'/>" % number))
+        answer = talker.call(b"publish", Unit(b"<qos/>", b"<key oid='more'><fresh/></key>", b"x"))
+        if answer.kind is Kind.EXCEPTION:
+            raise NotRefused(f"nobody can use a new name: {decode_exception(answer)}")
+        talker.call(b"erase", Unit(b"<qos/>", b"<key oid='more'/>"))
+    return "forgotten"
 
 
 def slow_loris(stage: Stage) -> str:
@@ -313,6 +342,8 @@ ATTACKS = (
     Attack("native: wrong order", wrong_order),
     Attack("native: numbers beyond 64 bits", impossible_numbers),
     Attack("native: compressed bombs", bomb),
+    Attack("native: ever new long names", long_names),
+    Attack("native: ever new names of elements", new_names),
     Attack("native: costly XPath filters", costly("XPathFilter", COSTLY_XPATHS, XML_CONTENT)),
     Attack("native: costly regular expressions", costly("GnuRegexFilter", COSTLY_PATTERNS, PATTERN_CONTENT)),
     Attack("native: costly XPath queries", costly_queries),

@@ -205,6 +205,18 @@ def resources(stage: Stage) -> str:
     return f"{refusals} of {len(lines)} refused" if refusals or len(lines) < 20 else "all were let in"
 
 
+def long_names(stage: Stage) -> str:
+    """Addresses as long as they may be, each time another one, which nothing may keep."""
+    with stage.xmpp_client() as talker:
+        for number in range(stage.count(2000)):
+            to = f"n{number}{'x' * 900}@{'b.' * 100}c/{'y' * 900}"
+            talker.write(f"<message to='{to}' id='{number}'><body>x</body></message>".encode())
+            error = talker.element("message")
+            if error.attributes.get("type") != "error":
+                raise NotRefused(f"a message to nobody is answered: {error}")
+    return "error"
+
+
 ATTACKS = (
     Attack("XMPP: hostile XML", documents),
     Attack("XMPP: endless element name", endless(b"<message><", b"n" * 64)),
@@ -212,6 +224,7 @@ ATTACKS = (
     Attack("XMPP: endless namespaces", endless(b"<message>", b"<a xmlns:b='urn:c'/>")),
     Attack("XMPP: oversize stanzas", oversize),
     Attack("XMPP: wrong order", wrong_order),
+    Attack("XMPP: ever new long addresses", long_names),
     Attack("XMPP: more resources than allowed", resources),
     Attack("XMPP: pipelines and never reads", never_reads),
     Attack("XMPP: slow loris", slow_loris, slow=True),
