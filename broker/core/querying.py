@@ -16,12 +16,15 @@ from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.property import ClientProperty, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
 from broker.model.records import INITIAL, SubscriptionRecord
-from broker.xmlio import compile_query, read_query_key, read_query_qos, write_key, write_publish_qos
+from broker.xmlio import TopicQuery, compile_query, read_query_key, read_query_qos, write_key, write_publish_qos
+from broker.xmlio.xpath import MAX_STEPS
 
 if TYPE_CHECKING:
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
 
+MOST_STEPS = 5 * MAX_STEPS
+"""Elementary steps that an XPath query may take on all topics together, about a second at worst."""
 BOUNCE_PREFIX = "_bounce:"
 ERASED_VERSION = "1.0"
 """``contentMimeExtended`` of an ERASED event where the topic has none (§24 fact 10)."""
@@ -82,6 +85,8 @@ class Querying:
                 if key.kind is QueryKind.EXACT and qos.initial_update:
                     await self._initial_updates(duplicate, qos)
                 return Subscribed(duplicate.id, STATE_WARNING, bounced)
+        if key.kind is QueryKind.XPATH:
+            self._check_cost(compile_query(key.text))
         subscription = self._make(session, key, qos, accepts)
         if qos.persistent:
             self._keep(subscription, key_xml, qos_xml)
@@ -216,8 +221,17 @@ class Querying:
             found = [each for each in topics.values() if each.domain == key.domain]
         else:
             query = compile_query(key.text)
+            self._check_cost(query)
             found = [each for each in topics.values() if each.document is not None and query.matches(each.document)]
         return [topic for topic in found if topic.state in (TopicState.ALIVE, TopicState.UNREFERENCED)]
+
+    def _check_cost(self, query: TopicQuery) -> None:
+        """Refuse a query that would keep everybody waiting because there are so many topics."""
+        documents = (topic.document for topic in self._node.topics.values())
+        if sum(query.steps(document) for document in documents if document is not None) > MOST_STEPS:
+            raise BrokerError(
+                Code.RESOURCE_EXHAUST, f"the XPath query could take too long on {len(self._node.topics)} topics"
+            )
 
     def _duplicate(self, session: Session, key: QueryKey, qos: QueryQos) -> Subscription | None:
         check_filters = is_set(qos.properties, "__multiSubCheckQos")

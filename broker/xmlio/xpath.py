@@ -59,6 +59,10 @@ class TopicQuery(_Query):
 
     __slots__ = ()
 
+    def steps(self, document: TopicDocument) -> int:
+        """Elementary steps that :meth:`matches` takes at most; a step takes about a nanosecond."""
+        return self._expression.cost.on(document.cost, document.elements)
+
     def matches(self, document: TopicDocument) -> bool:
         """Whether the query selects anything within the topic's key.
 

@@ -34,7 +34,7 @@ MOST_LEFT = 160.0
 """Megabytes that may be left of it afterwards."""
 MOST_STALL = 2000.0
 """Milliseconds that a round trip of innocents may take during an attack."""
-LINES_EACH = 3
+LINES_EACH = 5
 """Lines in the log for each connection of an attacker."""
 LINES_MORE = 20
 SETTINGS = {

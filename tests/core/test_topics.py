@@ -171,6 +171,19 @@ class TestConfiguration:
         assert joe.get(key="<key queryType='XPATH'>//key[colour='red']</key>") == [b"2"]
         assert joe.get(key="<key queryType='XPATH'>//key[colour='blue']</key>") == []
 
+    def test_xpath_that_would_take_too_long_on_all_topics_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # each topic for itself is no obstacle, but their number is
+        joe = World().client("joe/1")
+        for number in range(3):
+            joe.publish("", key=f"<key oid='{number}'><colour>red</colour></key>")
+        assert len(joe.get(key="<key queryType='XPATH'>//colour</key>")) == 3
+        monkeypatch.setattr("broker.core.querying.MOST_STEPS", 20)
+        for ask in (joe.get, joe.erase, joe.subscribe):
+            with pytest.raises(BrokerError) as caught:
+                ask(key="<key queryType='XPATH'>//colour</key>")
+            assert caught.value.code is Code.RESOURCE_EXHAUST
+        assert not joe.session.subscriptions
+
     def test_topic_may_hide_from_xpath(self) -> None:
         world = World()
         joe = world.client("joe")
