@@ -140,6 +140,13 @@ def test_variables_without_a_value_may_be_kept() -> None:
     assert properties.text("a") == "1 ${missing}"
 
 
+def test_a_switch_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(BrokerError) as caught:
+        of_file("a=${missing}\nproperty.keepUnresolvedProps=maybe").text("a")
+    assert caught.value.code is Code.RESOURCE_CONFIGURATION
+    assert "property.keepUnresolvedProps" in caught.value.message
+
+
 def chain(length: int) -> str:
     return "v0=end\n" + "\n".join(f"v{number}=${{v{number - 1}}}" for number in range(1, length))
 

@@ -17,7 +17,9 @@ def main() -> None:
     name, *arguments = sys.argv[1:]
     with atheris.instrument_imports(include=["broker"]):
         target = load(name)
-    atheris.Setup([sys.argv[0], *arguments], target.run)
+    # libFuzzer starts itself again by its first argument, where it chooses among inputs.
+    again = f"{sys.executable} -m tests.fuzz.engine {name}"
+    atheris.Setup([again, *arguments], target.run)
     atheris.Fuzz()
 
 

@@ -158,6 +158,15 @@ class TestRestarts:
 
 
 class TestBrokenStreams:
+    @pytest.mark.parametrize("size", [1, 50, 1000])
+    def test_a_zero_byte_behind_the_header_does_not_cost_the_header(self, size: int) -> None:
+        data = HEADER + b"<message>\0</message>"
+        reader = StreamReader(1000)
+        events = read(reader, *(data[i : i + size] for i in range(0, len(data), size)))
+        assert isinstance(events[0], StreamStart)
+        assert reader.error is not None
+        assert reader.error.condition == "not-well-formed"
+
     @pytest.mark.parametrize(
         ("data", "condition"),
         [

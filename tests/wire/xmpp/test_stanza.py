@@ -30,6 +30,7 @@ def tree(data: bytes) -> Tree:
 
 
 TAGS = [
+    "<message to='a@b'>h: and no child</message>",
     "<message/>",
     "<message to='a@b'><body>x</body></message>",
     "<message  to = \"a@b\"\n type='chat' ><body>x</body></message>",
