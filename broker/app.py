@@ -194,7 +194,8 @@ class Application(Service):
 
     async def _make_broker(self) -> None:
         self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
-        node = Node(self._node_id, self.reactor, self.store, settings_of(self.properties), monotonic=time.monotonic)
+        settings = settings_of(self.properties)
+        node = Node(self._node_id, self.reactor, self.store, settings, monotonic=time.monotonic, wall=time.time)
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
         self.broker.publisher.commands = AdministrativeCommands(
             self.broker, self.run_levels, self.request_run_levels, self.properties, __version__

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.python import usage
 
@@ -99,11 +100,24 @@ class Options(usage.Options):
             raise usage.UsageError(error.message) from error
 
 
+def keep_steady(reactor: Any) -> None:
+    """Have timers follow a clock that nobody sets.
+
+    Twisted's follow the wall clock: where that is set back by an hour, what was to happen at once happens an hour
+    later, and the commit that was just due is one of these things.
+
+    Args:
+        reactor: nothing is scheduled yet.
+    """
+    reactor.seconds = time.monotonic
+
+
 def makeService(options: Options) -> Application:
     """Make the broker; twistd calls this once it has chosen the reactor."""
     from twisted.internet import reactor
 
     from broker.app import Application
 
+    keep_steady(reactor)
     options.application = Application(options.data, options.properties, options.plugin_file, reactor)
     return options.application

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from twisted.application.service import IServiceMaker
+from twisted.internet.selectreactor import SelectReactor
 from twisted.plugin import getPlugins
 from twisted.python.usage import UsageError
 
-from broker.tap import Options
+from broker.tap import Options, keep_steady
 
 
 def parse(*arguments: str) -> Options:
@@ -21,6 +23,19 @@ def parse(*arguments: str) -> Options:
 def test_twistd_finds_the_plugin() -> None:
     makers = {maker.tapname: maker for maker in getPlugins(IServiceMaker)}
     assert makers["broker"].options is Options
+
+
+def test_timers_do_not_follow_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a clock that is set back while something is due
+    reactor = SelectReactor()
+    keep_steady(reactor)
+    called: list[str] = []
+    reactor.callLater(0, called.append, "done")
+    hour_ago = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: hour_ago)
+    # then it happens all the same
+    reactor.runUntilCurrent()
+    assert called == ["done"]
 
 
 def test_no_option_means_data_in_the_working_directory_and_the_packaged_plugins() -> None:

@@ -210,7 +210,7 @@ class Broker:
 
     def _answer(self, session: Session, qos: ConnectQos, reconnected: bool) -> ConnectQos:
         """The connect answer: the request as it was understood, with what the broker decided (spec §4.2)."""
-        now = datetime.fromtimestamp(self.node.clock.seconds(), UTC)
+        now = datetime.fromtimestamp(self.node.seconds(), UTC)
         stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000}Z"
         properties = [
             *qos.properties,

@@ -22,6 +22,7 @@ from broker.core.subjects import Subject
 from broker.core.subscriptions import Interest, Subscription
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
@@ -43,13 +44,15 @@ class Node:
 
     Args:
         id: of the node.
-        clock: an ``IReactorTime``; its seconds are wall clock, since 1970.
+        clock: an ``IReactorTime`` for what is to happen after a while.
         store: an opened :class:`broker.ports.IStore`.
         settings: defaults and limits.
         host: address of the broker, informative in secret session ids.
         monotonic: seconds by a clock that nobody sets; that of ``clock`` where it is not given.
+        wall: seconds since 1970, by the wall clock; that of ``clock`` where it is not given.
 
     Attributes:
+        seconds: see ``wall``.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
@@ -62,6 +65,7 @@ class Node:
         settings: Settings,
         host: str = "127.0.0.1",
         monotonic: Callable[[], float] | None = None,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self.id = id
         self.stripped_id = stripped_node_id(id)
@@ -69,7 +73,8 @@ class Node:
         self.clock = clock
         self.store = store
         self.settings = settings
-        self.ids = Ids(clock.seconds)
+        self.seconds: Callable[[], float] = wall or clock.seconds
+        self.ids = Ids(self.seconds)
         self.started = self.now()
         self.name = SessionName(id, "__RequestBroker_internal")
         self.subjects: dict[str, Subject] = {}
@@ -92,7 +97,7 @@ class Node:
 
     def now(self) -> int:
         """Milliseconds since 1970."""
-        return int(self.clock.seconds() * 1000)
+        return int(self.seconds() * 1000)
 
     def later(self, milliseconds: int, call: Callable[[], None]) -> IDelayedCall:
         """Call back after a while."""
@@ -224,6 +229,7 @@ class Node:
         if topic.stored:
             topic.stored = False
             self.store.delete_topic(topic.id)
+            reach("topic removed")
 
     def message(self, envelope: Envelope, content: bytes) -> Message:
         """A new message."""

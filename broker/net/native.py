@@ -19,6 +19,7 @@ from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.model.key import Key
 from broker.model.qos import Method, PublishQos, StatusQos
 from broker.net.answers import OK, publish_unit, status_units
@@ -258,6 +259,7 @@ class NativeServer(NativeConnection):
         self._when_safe(answer, before, lambda: self._attach_soon(session))
 
     def _attach_soon(self, session: Session) -> None:
+        reach("connect answered")
         self._attaching = self._broker.node.later(FIRST_UPDATE_DELAY, lambda: self._attach(session))
 
     def _attach(self, session: Session) -> None:
@@ -411,7 +413,7 @@ class NativeServer(NativeConnection):
         )
         if frame.method == b"publishOneway":
             return
-        now = datetime.fromtimestamp(self._broker.node.clock.seconds(), UTC)
+        now = datetime.fromtimestamp(self._broker.node.seconds(), UTC)
         self.write(
             encode_exception(
                 self._ids.for_answer(frame),

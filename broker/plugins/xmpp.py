@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ class XmppPlugin:
         if given:
             certificate = Path(given)
         else:
-            certificate = self_signed(self._context.data, domain, self._context.reactor.seconds())
+            certificate = self_signed(self._context.data, domain, time.time())
             if not loopback:
                 log.warn("XMPP clients from elsewhere get a self-signed certificate; set xmpp.certificate")
             else:

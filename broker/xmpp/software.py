@@ -20,7 +20,7 @@ class Software:
     """
 
     def __init__(self, domain: Domain) -> None:
-        self._clock = domain.node.clock
+        self._node = domain.node
         self._show_system = domain.settings.show_system
         domain.serve("get", ns.PING, "ping", self._ping, AT_DOMAIN, AT_ACCOUNT)
         domain.serve("get", ns.VERSION, "query", self._version, AT_DOMAIN)
@@ -41,7 +41,7 @@ class Software:
         return element("query", ns.VERSION, content=content)
 
     async def _time(self, request: Iq) -> bytes | None:
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = datetime.fromtimestamp(self._node.seconds(), UTC)
         content = element("tzo", content="+00:00") + element("utc", content=f"{now:%Y-%m-%dT%H:%M:%SZ}")
         return element("time", ns.TIME, content=content)
 
