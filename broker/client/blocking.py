@@ -120,6 +120,10 @@ class BlockingClient:
         """Publish messages in one request."""
         return self._run(self._client.publish_many(messages, options))
 
+    def publish_oneway(self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH) -> None:
+        """Publish a message without an answer; it is lost where there is no connection."""
+        self._reactor.callFromThread(self._client.publish_oneway, oid, content, options)
+
     def get(
         self, oid: str = "", *, xpath: str = "", domain: str = "", options: SubscribeOptions = DEFAULT_SUBSCRIBE
     ) -> list[Update]:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from broker.core.history import History
 from broker.core.message import Message
 from broker.core.queues import Queue
+from broker.failpoints import reach
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -73,6 +74,7 @@ class Expiry:
             _, message_id, oid = heapq.heappop(self._heap)
             topic = self._node.topics.get(oid)
             if topic is not None and topic.history.discard(message_id):
+                reach("message expired")
                 self._on_expired(oid)
         self._schedule()
 

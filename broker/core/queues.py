@@ -13,6 +13,7 @@ from broker.core.arrivals import Arrivals
 from broker.core.entries import ENTRY_OVERHEAD, Entry, Fanout, QueueLimits
 from broker.core.message import Message
 from broker.errors import BrokerError
+from broker.failpoints import reach
 from broker.model.records import ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ class Queue:
             if not durable:
                 entry.flags |= TRANSIENT
             self._write(entry)
+            reach("entry swapped out")
             level.swapped += 1
             level.swapped_bytes += size
         else:
@@ -447,6 +449,7 @@ class Queue:
             )
             self._forget(level.swapped, level.swapped_bytes, min(level.swapped, self.durable))
             level.swapped = level.swapped_bytes = 0
+        reach("entries swapped in")
         self._load_ended(level)
 
     def _forget(self, entries: int, size: int, durable: int) -> None:

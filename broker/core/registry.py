@@ -16,6 +16,7 @@ from broker.core.settings import limits_of, why_not_persistable
 from broker.core.subject_queues import SubjectQueues
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.model.address import MINIMUM_SUBJECT_LENGTH, SessionName
 from broker.model.connect import ConnectQos
 from broker.model.records import SessionRecord
@@ -104,11 +105,13 @@ class SessionRegistry:
                 session.queue.settle(entries)
                 self.subject_queues.put_back(session, entries, error, by_client=by_client)
             emptied = True
+            reach("session emptied")
         finally:
             if session.persistent:
                 node.stored_sessions -= 1
             if session.stored and emptied:  # else the next start of the broker finds what is left of it
                 node.store.delete_session(session.id)
+                reach("session removed")
             session.stored = False
             node.queues.pop(session.id, None)
             session.queue.abandon()

@@ -17,6 +17,7 @@ from broker.core.broker import Broker
 from broker.core.entries import Entry
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
+from broker.failpoints import ARMED, reach
 from broker.net.holds import Holds
 from broker.net.updates import encode_units
 from broker.ports import IOutbound
@@ -189,6 +190,8 @@ class NativeConnection(Protocol):
         if not oneway:
             self._requests.add(request_id, method)
         self.write(encode_frame(Kind.INVOKE, request_id, method, self._callback_session, body))
+        if ARMED:
+            reach("update written")
 
     def deliver_oneway(self, entries: Sequence[Entry]) -> None:
         """Write an update for each entry (:meth:`broker.ports.IOutbound.deliver_oneway`)."""
@@ -226,6 +229,8 @@ class NativeConnection(Protocol):
             dispatch.ponged()
         elif frame.kind is Kind.RESPONSE:
             dispatch.acknowledged()
+            if ARMED:
+                reach("update acknowledged")
         else:
             dispatch.refused(decode_exception(frame))
 

@@ -175,6 +175,7 @@ class Negotiation(StreamConnection):
         self._user = outcome.user
         self._anonymous = outcome.user.startswith("anonymous-") and self._settings.anonymous
         self._transport.write(element("success", ns.SASL, content=sasl.encode(outcome.data) if outcome.data else b""))
+        reach("login answered")
         self.state = State.LOGGED_IN
         self._header_sent = False
         self._reader.restart()

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, delete, func, literal, literal_column, select
 from twisted.logger import Logger
 
+from broker.failpoints import reach
 from broker.model.records import (
     TRANSIENT,
     DocumentRecord,
@@ -39,6 +40,7 @@ class Reader:
         """Drop what does not outlive a crash, and read everything but messages."""
         with self._database.transaction() as connection:
             _clean(connection)
+            reach("recovery cleaned")
         with self._database.transaction(write=False) as connection:
             numbers = read_numbers(connection)
             depth = func.count().label("entries"), func.sum(entry.c.size)

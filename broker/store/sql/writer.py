@@ -136,6 +136,7 @@ class Writer:
 
     def _fold(self, connection: Connection, number: int) -> None:
         self._apply(connection, self._gathered)
+        reach("journal written to the tables")
         journal.clear(connection)
 
     def _commit(self, write: Callable[[Connection, int], None]) -> None:
