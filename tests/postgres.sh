@@ -3,6 +3,7 @@
 #
 #   tests/postgres.sh run COMMAND...   run COMMAND with BROKER_TEST_POSTGRES set, then remove the cluster
 #   tests/postgres.sh start [DIR]      make and start a cluster in DIR, print its URL; one left over there goes first
+#   tests/postgres.sh again [DIR]      start the cluster in DIR again, on its port, after it was killed
 #   tests/postgres.sh stop [DIR]       stop the cluster in DIR and remove it
 #
 # DIR is one directory a user under the system's directory for temporary files unless it is given.
@@ -11,7 +12,7 @@
 set -euo pipefail
 
 usage() {
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -66,6 +67,11 @@ start() {
     exit 1
 }
 
+again() {
+    # "restart" starts a server that does not run with the options of the last time.
+    as_owner "$bin/pg_ctl" restart --wait --silent --pgdata="$1/data" --log="$1/data/server.log" >/dev/null
+}
+
 stop() {
     local dir=$1
     if [ ! -d "$dir/data" ]; then
@@ -94,6 +100,7 @@ default=${TMPDIR:-/tmp}/broker-test-postgres-$(id -u)
 case $1 in
     run) [ $# -ge 2 ] || usage; shift; run "$@" ;;
     start) start "${2:-$default}" ;;
+    again) again "${2:-$default}" ;;
     stop) stop "${2:-$default}" ;;
     *) usage ;;
 esac

@@ -70,6 +70,7 @@ class BrokerProcess:
             start again, so that clients find the broker where it was.
         arguments: more command line arguments, e.g. ``["--plugins", "plugins.xml"]``.
         launch: the command before ``--data``.
+        environment: variables beside those of this process; may be changed between two starts.
         timeout: seconds to wait for the ready line and for an orderly end.
     """
 
@@ -80,12 +81,14 @@ class BrokerProcess:
         settings: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         launch: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
     ) -> None:
         self.data = data
         self.settings = {**ANY_PORTS, **(settings or {})}
         self.arguments = list(arguments)
         self.launch = [command("broker"), "run"] if launch is None else list(launch)
+        self.environment = dict(environment or {})
         self.timeout = timeout
         self.log_path = data.parent / "broker.log"
         self.ports: dict[str, tuple[str, int]] = {}
@@ -126,6 +129,7 @@ class BrokerProcess:
             self._process = subprocess.Popen(
                 [*self.launch, "--data", str(self.data), *self._set_arguments(), *self.arguments],
                 cwd=self.data.parent,
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

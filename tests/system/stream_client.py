@@ -28,6 +28,7 @@ class StreamClient:
         broker: that it talks to; loopback, and passwords without TLS are allowed.
         user: whose password is ``secret``.
         resource: of its JID.
+        patience: seconds to wait for each answer while it logs in.
 
     Attributes:
         got: bodies that have come, in order.
@@ -35,10 +36,11 @@ class StreamClient:
         h: stanzas that have come.
     """
 
-    def __init__(self, broker: BrokerProcess, user: str, resource: str = "x") -> None:
+    def __init__(self, broker: BrokerProcess, user: str, resource: str = "x", patience: float = PATIENCE) -> None:
         self.broker = broker
         self.user = user
         self.resource = resource
+        self.patience = patience
         self.got: list[str] = []
         self.unacked: deque[str] = deque()
         self.acked = 0
@@ -54,7 +56,12 @@ class StreamClient:
 
     def send(self, to: str, body: str) -> None:
         """Send a message; it is kept until it is counted."""
-        self._send_stanza(f"<message to='{to}' type='chat'><body>{body}</body></message>")
+        self.send_stanza(f"<message to='{to}' type='chat'><body>{body}</body></message>")
+
+    def take_stanza(self, stanza: Stanza) -> None:
+        """A stanza has come, and is counted."""
+        if stanza.name == "message":
+            self.got.append(stanza.tree().text_of(ns.CLIENT, "body"))
 
     def ask(self) -> None:
         """Ask for the broker's counter, and tell the own one."""
@@ -91,6 +98,8 @@ class StreamClient:
 
     def _connect(self) -> None:
         self._socket = socket.create_connection(self.broker.address("XMPP"), 5)
+        if self._socket.getsockname() == self._socket.getpeername():  # nobody listens, and TCP has met itself
+            raise Gone
         self._reader = StreamReader(1 << 20, stepwise=False)
         token = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()
         self._write(HEADER)
@@ -108,7 +117,7 @@ class StreamClient:
         self._write(f"<enable xmlns='{ns.SM}' resume='true'/>")
         self.id = self._expect("enabled").attributes["id"]
         self.h = self.acked = 0
-        self._send_stanza("<presence/>")
+        self.send_stanza("<presence/>")
 
     def _resume(self) -> None:
         self._write(f"<resume xmlns='{ns.SM}' h='{self.h}' previd='{self.id}'/>")
@@ -118,7 +127,8 @@ class StreamClient:
         for stanza in list(self.unacked):
             self._write(stanza)
 
-    def _send_stanza(self, stanza: str) -> None:
+    def send_stanza(self, stanza: str) -> None:
+        """Send a stanza; it is kept until it is counted."""
         self.unacked.append(stanza)
         self._write(stanza)
 
@@ -130,7 +140,7 @@ class StreamClient:
                 self.cut()
 
     def _expect(self, *names: str) -> Stanza:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             for stanza in self._receive(0.5, stop=names):
                 if stanza.name in names:
@@ -161,8 +171,7 @@ class StreamClient:
     def _take(self, stanza: Stanza) -> None:
         if stanza.namespace == ns.CLIENT and self.id:
             self.h += 1
-            if stanza.name == "message":
-                self.got.append(stanza.tree().text_of(ns.CLIENT, "body"))
+            self.take_stanza(stanza)
         elif stanza.namespace == ns.SM and stanza.name == "a":
             self._acknowledged(int(stanza.attributes["h"]))
         elif stanza.namespace == ns.SM and stanza.name == "r":
@@ -170,6 +179,8 @@ class StreamClient:
 
     def _acknowledged(self, h: int) -> None:
         assert h >= self.acked, f"{self.user}: the broker's counter went back from {self.acked} to {h}"
+        sent = self.acked + len(self.unacked)
+        assert h <= sent, f"{self.user}: the broker has counted {h} stanzas, and {sent} were sent"
         for _ in range(h - self.acked):
             self.unacked.popleft()
         self.acked = h

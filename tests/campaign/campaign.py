@@ -1,0 +1,185 @@
+"""One campaign on one store: rounds of talk and faults, then everything is compared with the model."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.campaign import scenes, tables
+from tests.campaign.checks import Failed, check_nothing_left
+from tests.campaign.faults import Faults
+from tests.campaign.native_talk import NativeTalk
+from tests.campaign.places import Place, PostgresPlace, SqlitePlace
+from tests.campaign.xmpp_talk import LATE, USERS, XmppTalk
+from tests.system.launcher import BrokerProcess
+
+ACCOUNTS = ("joe", "jack", "jim", "away", "adm", "ann2", scenes.CROWD_USER, *USERS, *LATE)
+SETTINGS = {
+    "xmpp.plainWithoutTls": "true",
+    "modules.mod_stream_management.buffer_max": "20",
+    "admin.users": "adm",
+    "session.maxSessions": "500",
+    "queue/callback/maxEntries": "1000000",  # receivers are slow, and a full queue would make dead messages
+    "queue/callback/maxBytes": "1000000000",
+    "queue/callback/maxEntriesCache": "100",  # so that most of a queue is on disk only
+    "queue/subject/maxEntries": "1000000",
+    "queue/subject/maxBytes": "1000000000",
+}
+REPORT_EVERY = 10
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread of the campaign lets others run; with Python's 5 ms a login takes half a second."""
+LARGE_PAGES = 256
+"""Pages by which a database may be larger than at first when all queues are empty."""
+LARGE_MEMORY = 48 << 20
+"""Bytes by which the broker may be larger than at first when all queues are empty."""
+
+
+@dataclass
+class Outcome:
+    """What a campaign has found.
+
+    Args:
+        store: kind of the database.
+        seed: of all that was left to chance.
+        figures: by what they count, in order.
+        faults: how often each was made.
+        skipped: faults that could not be made, and why.
+        failed: the promise that is broken; empty where none is.
+    """
+
+    store: str
+    seed: int
+    figures: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    failed: str = ""
+
+
+class Campaign:
+    """The whole of it.
+
+    Args:
+        store: ``sqlite`` or ``postgresql``.
+        kills: rounds, in most of which the broker is killed.
+        seed: of all that is left to chance.
+        directory: for the data, empty.
+        tell: takes a line for people.
+    """
+
+    def __init__(self, store: str, kills: int, seed: int, directory: Path, tell: Callable[[str], None]) -> None:
+        self.outcome = Outcome(store, seed)
+        self._kills = kills
+        self._chance = random.Random(seed)
+        self._tell = tell
+        self._place: Place = SqlitePlace(directory) if store == "sqlite" else PostgresPlace(directory)
+        self._place.add_accounts(*ACCOUNTS)
+        self._broker = BrokerProcess(self._place.data, settings={**SETTINGS, **self._place.settings})
+        self._faults = Faults(self._broker, self._place, self._chance)
+        self._started = time.monotonic()
+
+    def run(self) -> None:
+        """Run it.
+
+        Raises:
+            Failed: a promise is broken.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        try:
+            self._run()
+        except AssertionError as error:  # of the stream clients
+            raise Failed(str(error)) from error
+        finally:
+            self.outcome.faults = dict(self._faults.made)
+            self.outcome.skipped = dict(self._faults.skipped)
+            self._broker.close()
+            self._place.close()
+
+    def _run(self) -> None:
+        broker = self._broker
+        broker.start()
+        xmpp, native = XmppTalk(broker, self._chance), NativeTalk(broker, self._chance)
+        xmpp.prepare()
+        broker.terminate()
+        pages = tables.pages(self._place.url)
+        broker.start()
+        memory = scenes.resident(broker.pid)
+        self._talk_with(xmpp, 1.0)
+        native.start()
+        special = self._special_rounds()
+        for number in range(1, self._kills + 1):
+            self._round(special.get(number, ""), xmpp, native)
+            if number % REPORT_EVERY == 0 or number in special:
+                self._report(number, xmpp, native)
+        self._tell("draining")
+        native.stop()
+        xmpp.cut()
+        xmpp.drain()
+        native.drain()
+        grown = scenes.resident(broker.pid) - memory
+        xmpp.check()
+        native.check(len(xmpp.residents) - 1)
+        self._check_rest(xmpp, native, grown, pages)
+
+    def _special_rounds(self) -> dict[int, str]:
+        """What happens rarely, spread over the campaign: each thing once in 50 rounds, and at least once."""
+        names = [*self._faults.rare, "crowd", "stall"]
+        rounds = max(1, self._kills // 50) * names
+        self._chance.shuffle(rounds)
+        step = self._kills / (len(rounds) + 1)
+        return {max(1, round(step * (index + 1))): name for index, name in enumerate(rounds)}
+
+    def _round(self, special: str, xmpp: XmppTalk, native: NativeTalk) -> None:
+        def talk(seconds: float) -> None:
+            self._talk_with(xmpp, seconds)
+
+        match special:
+            case "crowd":
+                scenes.crowd_vanishes(self._broker, self._chance, talk)
+                self._faults.count("a hundred clients vanish")
+            case "stall":
+                grown = scenes.readers_stall(self._broker, xmpp, native)
+                self.outcome.figures["growth while clients do not read"] = f"{grown:.0f} MB"
+                self._faults.count("clients stop reading")
+            case _:
+                self._faults.make(special or self._faults.choose(), talk)
+        if self._chance.random() < 0.1:
+            xmpp.welcome()
+        if self._chance.random() < 0.1:
+            native.visitor.look_in(0.3)
+        xmpp.cut()
+
+    def _talk_with(self, xmpp: XmppTalk, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._broker.running and time.monotonic() < until:
+            for _ in range(10):
+                xmpp.step()
+
+    def _check_rest(self, xmpp: XmppTalk, native: NativeTalk, grown: int, pages: int) -> None:
+        self._broker.terminate()
+        check_nothing_left(tables.left_overs(self._place.url))
+        more = tables.pages(self._place.url) - pages
+        figures = self.outcome.figures
+        figures["rounds"] = str(self._kills)
+        figures["deaths of the broker"] = str(self._faults.deaths)
+        figures["XMPP messages, each once and in order"] = str(xmpp.count)
+        figures["XMPP requests, each answered and kept"] = str(xmpp.requests)
+        figures["native messages acknowledged, none lost"] = str(native.acknowledged)
+        figures["native deliveries"] = str(sum(len(each.all) for each in native.receivers))
+        figures["topics erased / kept"] = f"{len(native.eraser.erased)} / {len(native.eraser.kept)}"
+        figures["memory when drained"] = f"{grown / (1 << 20):+.0f} MB"
+        figures["database when drained"] = f"{more:+d} pages"
+        figures["seconds"] = f"{time.monotonic() - self._started:.0f}"
+        if grown > LARGE_MEMORY:
+            raise Failed(f"the broker holds {grown >> 20} MB more than at first, though all queues are empty")
+        if more > LARGE_PAGES:
+            raise Failed(f"the database has {more} pages more than at first, though all queues are empty")
+
+    def _report(self, number: int, xmpp: XmppTalk, native: NativeTalk) -> None:
+        self._tell(
+            f"{number} of {self._kills} rounds, {self._faults.deaths} deaths, {xmpp.count} stanzas, "
+            f"{native.acknowledged} native messages, {time.monotonic() - self._started:.0f} s"
+        )

@@ -1,0 +1,280 @@
+"""What is done to the broker and to what it stands on. Each fault ends with everything there is healthy again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from broker.failpoints import VARIABLE
+from tests.campaign.checks import Failed
+from tests.campaign.places import Place, PostgresPlace, SqlitePlace
+from tests.system.launcher import BrokerProcess, LaunchError
+
+POINTS = (
+    "commit begun",
+    "commit written",
+    "commit done",
+    "answer due",
+    "bytes received",
+    "stanzas due",
+    "stanzas written",
+    "resume taken over",
+    "resume committed",
+    "resume sent",
+    "login answered",
+    "connect answered",
+    "update written",
+    "update acknowledged",
+    "entry swapped out",
+    "entries swapped in",
+    "journal written to the tables",
+    "recovery cleaned",
+    "topic removed",
+    "message expired",
+    "message returned",
+    "messages handed over",
+    "session emptied",
+    "session removed",
+)
+"""Of :mod:`broker.failpoints`."""
+AT_POINT = "SIGKILL at a named point"
+ARMED = 0.7
+"""Share of the starts after which the broker dies at a named point, if it is reached."""
+KILLS = 12
+"""How much more often the broker is killed than something else happens."""
+FAILS = "The store can not commit"
+WORKS = "The store commits again"
+JUMPING = Path(__file__).parent / "jumping"
+"""Has the module that makes a process's wall clock jump."""
+JUMPS = (3.0, -2.0, 5.0, -4.5, 0.0)
+"""Hours that the broker's clock is off, one after the other."""
+
+Talk = Callable[[float], None]
+"""Lets clients talk for some seconds, or until the broker dies."""
+
+
+class Faults:
+    """Faults by name; each is called with what lets clients talk.
+
+    Args:
+        broker: the process.
+        place: its data.
+        chance: decides when.
+
+    Attributes:
+        made: how often each was made.
+        deaths: how often the broker died.
+        points: at which named points, and how often.
+    """
+
+    def __init__(self, broker: BrokerProcess, place: Place, chance: random.Random) -> None:
+        self._broker = broker
+        self._place = place
+        self._chance = chance
+        self.made: dict[str, int] = {}
+        self.deaths = 0
+        self.points: dict[str, int] = {}
+        self._killed = False
+        self._point = ""
+        self.skipped = dict(place.skipped)
+        self.usual: dict[str, Callable[[Talk], None]] = {
+            "SIGKILL": self.killed,
+            "SIGKILL while starting": self.killed_while_starting,
+            "SIGTERM": self.terminated,
+            "SIGTERM twice": self.terminated_twice,
+            "SIGTERM while starting": self.terminated_while_starting,
+        }
+        self.rare: dict[str, Callable[[Talk], None]] = {"clock jumps": self.clock_jumps}
+        if isinstance(place, SqlitePlace) and place.disk is not None:
+            self.rare["full disk"] = self.full_disk
+        if isinstance(place, PostgresPlace):
+            self.usual["database cut off"] = self.database_cut
+            self.usual["answers of the database lost"] = self.answers_lost
+            self.rare["database away"] = self.database_away
+            if place.is_private:
+                self.rare["database killed"] = self.database_killed
+
+    def choose(self) -> str:
+        """One of the usual faults."""
+        names = list(self.usual)
+        return self._chance.choices(names, [KILLS if name == "SIGKILL" else 1 for name in names])[0]
+
+    def make(self, name: str, talk: Talk) -> None:
+        """Make a fault, and have the broker running afterwards."""
+        (self.usual.get(name) or self.rare[name])(talk)
+        self.count(name)
+        self.start()
+
+    def count(self, name: str) -> None:
+        """Something was made."""
+        self.made[name] = self.made.get(name, 0) + 1
+
+    def start(self) -> None:
+        """Start the broker if it does not run, often so that it dies at a named point."""
+        if self._broker.running:
+            return
+        self._died()
+        self._point = ""
+        if self._chance.random() < ARMED:
+            self._point = self._chance.choice(POINTS)
+            self._broker.environment[VARIABLE] = f"{self._point}:{self._chance.randint(1, 40)}"
+        try:
+            self._broker.start()
+        except LaunchError:
+            if self._broker.running or not self._point:
+                raise
+            self._died()  # at a point that is reached while it starts
+            self._broker.environment.pop(VARIABLE)
+            self._broker.start()
+        finally:
+            self._broker.environment.pop(VARIABLE, None)
+
+    def _died(self) -> None:
+        if self._point and not self._killed:
+            self.count(AT_POINT)
+            self.points[self._point] = self.points.get(self._point, 0) + 1
+        self.deaths += 1
+        self._killed, self._point = False, ""
+
+    def killed(self, talk: Talk) -> None:
+        """SIGKILL at a named point where one is reached soon, else at any time."""
+        talk(1.0 if self._point else self._some_time())
+        self._kill()
+
+    def killed_while_starting(self, talk: Talk) -> None:
+        """SIGKILL during start and recovery."""
+        talk(self._some_time())
+        self._kill()
+        self._broker.spawn()
+        time.sleep(self._chance.uniform(0.2, 1.2))
+        self._kill()
+
+    def terminated(self, talk: Talk) -> None:
+        """SIGTERM at any time."""
+        talk(self._some_time())
+        self._terminate()
+
+    def terminated_twice(self, talk: Talk) -> None:
+        """SIGTERM, and again before it has ended."""
+        talk(self._some_time())
+        pid = self._broker.pid
+        os.kill(pid, signal.SIGTERM)
+        time.sleep(self._chance.uniform(0, 0.1))
+        with contextlib.suppress(ProcessLookupError):
+            self._terminate()
+
+    def terminated_while_starting(self, talk: Talk) -> None:
+        """SIGTERM during start and recovery."""
+        talk(self._some_time())
+        self._kill()
+        self._broker.spawn()
+        time.sleep(self._chance.uniform(0.2, 1.2))
+        self._terminate()
+
+    def database_cut(self, talk: Talk) -> None:
+        """All connections to the database are lost, more than once."""
+        assert isinstance(self._place, PostgresPlace)
+        for _ in range(self._chance.randint(1, 3)):
+            talk(self._some_time())
+            self._place.proxy.cut()
+        talk(0.3)
+
+    def answers_lost(self, talk: Talk) -> None:
+        """What the database answers does not arrive, then the connection is lost: was it committed?"""
+        assert isinstance(self._place, PostgresPlace)
+        for _ in range(self._chance.randint(1, 3)):
+            talk(self._some_time())
+            self._place.proxy.lose_answers(self._chance.uniform(0.005, 0.1))
+        talk(0.3)
+
+    def database_away(self, talk: Talk) -> None:
+        """No connection to the database for seconds; sometimes the broker dies meanwhile."""
+        assert isinstance(self._place, PostgresPlace)
+        self._place.proxy.away.set()
+        self._place.proxy.cut()
+        self._while_failing(talk)
+        self._place.proxy.away.clear()
+        self._after_failing(talk)
+
+    def database_killed(self, talk: Talk) -> None:
+        """SIGKILL of the database server, which is started again seconds later."""
+        assert isinstance(self._place, PostgresPlace)
+        talk(self._some_time())
+        self._place.kill()
+        self._while_failing(talk)
+        self._place.start_again()
+        self._after_failing(talk)
+
+    def full_disk(self, talk: Talk) -> None:
+        """No room for seconds; sometimes the broker dies meanwhile."""
+        assert isinstance(self._place, SqlitePlace)
+        assert self._place.disk is not None
+        talk(self._some_time())
+        self._place.disk.fill()
+        try:
+            self._while_failing(talk)
+        finally:
+            self._place.disk.free()
+        self._after_failing(talk)
+
+    def clock_jumps(self, talk: Talk) -> None:
+        """The broker's wall clock jumps by hours, forward and back."""
+        talk(self._some_time())
+        self._kill()
+        offset = self._place.directory / "offset"
+        offset.write_bytes(struct.pack("d", 0.0))
+        added = {"PYTHONPATH": str(JUMPING), "CAMPAIGN_CLOCK": str(offset)}
+        self._broker.environment.update(added)
+        try:
+            self.start()
+            for hours in JUMPS:
+                talk(0.5)
+                with offset.open("r+b") as file:
+                    file.write(struct.pack("d", hours * 3600))
+            talk(0.5)
+        finally:
+            for name in added:
+                self._broker.environment.pop(name, None)
+        self._kill()
+
+    def _while_failing(self, talk: Talk) -> None:
+        try:
+            self._broker.wait_for_log(FAILS)
+        except LaunchError:
+            if self._broker.running:
+                raise Failed("the store can not work, and the broker does not say so") from None
+        talk(self._chance.uniform(0.5, 2.0))
+        if self._chance.random() < 0.4:
+            self._kill()
+
+    def _after_failing(self, talk: Talk) -> None:
+        if not self._broker.running:
+            return
+        try:
+            self._broker.wait_for_log(WORKS)
+        except LaunchError:
+            raise Failed("the store can work again, and does not") from None
+        talk(0.3)
+
+    def _some_time(self) -> float:
+        return self._chance.uniform(0.02, 0.4)
+
+    def _kill(self) -> None:
+        if self._broker.running:
+            self._killed = True
+            self._broker.kill()
+
+    def _terminate(self) -> None:
+        if not self._broker.running:
+            return
+        self._killed = True
+        try:
+            self._broker.terminate()
+        except LaunchError as error:
+            raise Failed(f"SIGTERM: the broker {str(error)[:2000]}") from None

@@ -1,0 +1,136 @@
+"""Things that clients do, and the broker must bear: many vanish at once, some stop reading."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import struct
+import time
+from pathlib import Path
+
+from tests.campaign.checks import Failed, check_stream
+from tests.campaign.faults import Talk
+from tests.campaign.native_talk import NativeTalk
+from tests.campaign.xmpp_talk import PATIENCE, Patient, Talker, XmppTalk
+from tests.system.launcher import BrokerProcess, LaunchError, wait_until
+from tests.system.stream_client import StreamClient
+
+CROWD = 100
+CROWD_USER = "crowd"
+STALL = 20.0
+"""Seconds for which clients do not read."""
+STALL_MEMORY = 64 << 20
+"""Bytes by which the broker may grow meanwhile."""
+PADDING = 2000
+"""Bytes of each message that a client does not read."""
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+
+
+class Member(Patient):
+    """One of a crowd: its connection can be aborted, so that the broker is not told."""
+
+    def abort(self) -> None:
+        """Reset the connection."""
+        if self._socket is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.cut()
+
+
+def crowd_vanishes(broker: BrokerProcess, chance: random.Random, talk: Talk) -> None:
+    """A hundred clients are cut off at once, are written to, and come back; sometimes to a broker that was killed.
+
+    Raises:
+        Failed: one of them did not get each message once and in order.
+    """
+    members = [Member(broker, CROWD_USER, f"r{number}") for number in range(CROWD)]
+    writer = Talker(broker, "ann2")
+    for each in (*members, writer):
+        _come(each)
+    sent: dict[Member, list[str]] = {each: [] for each in members}
+
+    def write(count: int) -> None:
+        for each in members:
+            for _ in range(count):
+                sent[each].append(f"{each.resource} {len(sent[each])}")
+                writer.send(f"{CROWD_USER}@localhost/{each.resource}", sent[each][-1])
+        writer.read()
+
+    write(3)
+    for each in members[::2]:
+        each.read(0.01)
+    for each in members:
+        each.abort()
+    write(3)
+    talk(0.2)
+    if chance.random() < 0.5:
+        broker.restart()
+        writer.cut()
+
+    def complete() -> bool:
+        if not broker.running:
+            broker.start()
+        for each in (*members, writer):
+            if not each.attached:
+                each.go_on()
+            elif each is writer or len(each.got) < len(sent[each]):  # type: ignore[index]
+                each.ask()
+                each.read(0.02)
+        return not writer.unacked and all(len(each.got) >= len(sent[each]) for each in members)
+
+    with contextlib.suppress(LaunchError):
+        wait_until(complete, PATIENCE)
+    for each in members:
+        check_stream(f"{CROWD_USER}/{each.resource}", sent[each], each.got)
+    if writer.unacked:
+        raise Failed(f"{len(writer.unacked)} stanzas to the crowd are not acknowledged")
+    for each in (*members, writer):
+        each.ask()
+        each.end()
+    for each in (*members, writer):
+        each.read(0.05)
+        each.cut()
+
+
+def readers_stall(broker: BrokerProcess, xmpp: XmppTalk, native: NativeTalk) -> float:
+    """A client of each kind reads nothing for seconds while much is sent to it; then it gets everything.
+
+    What it gets is compared with the model at the end of the campaign.
+
+    Returns:
+        Megabytes by which the broker grew.
+
+    Raises:
+        Failed: the broker grew beyond measure.
+    """
+    sender, _, reader = xmpp.residents
+    for each in xmpp.residents:
+        if not each.attached:
+            _come(each)
+    native.receivers[0].paused.set()
+    pace, native.numbers.pace = native.numbers.pace, 0.0005
+    native.numbers.padding = PADDING
+    before = most = resident(broker.pid)
+    until = time.monotonic() + STALL
+    while time.monotonic() < until:
+        xmpp.send(sender, reader, 5, padding=PADDING)
+        sender.ask()
+        sender.read(0.01)
+        most = max(most, resident(broker.pid))
+    native.numbers.padding = 0
+    native.numbers.pace = pace
+    native.receivers[0].paused.clear()
+    if most - before > STALL_MEMORY:
+        raise Failed(f"the broker grew by {(most - before) >> 20} MB while clients did not read")
+    return (most - before) / (1 << 20)
+
+
+def _come(client: StreamClient) -> None:
+    try:
+        wait_until(client.go_on, PATIENCE)
+    except LaunchError:
+        raise Failed(f"{client.user}/{client.resource} can not log in") from None
