@@ -129,6 +129,13 @@ MOST_CACHE_ENTRIES = declare(
 MOST_CACHE_BYTES = declare(
     "queue.mostBytesCache", size(1), 16_777_216, "The most that a client gets as maxBytesCache of a queue."
 )
+CACHE_BYTES = declare(
+    "queue.cacheBytes",
+    size(1),
+    67_108_864,
+    "What all queues together keep in memory, where a message counts for its content and 200 bytes; what is above is on"
+    " disk only.",
+)
 MAX_TOPICS = declare("topic.maxEntries", integer(1), 1_000_000, "Topics that may exist.")
 MAX_SUBSCRIPTIONS = declare("session.maxSubscriptions", integer(1), 100_000, "Subscriptions that one session may have.")
 CALLBACK_QUEUE = _declare_queue("callback", 1000, "a session")

@@ -36,6 +36,7 @@ def settings_of(properties: Properties) -> Settings:
         subject=replace(subject, overflow=options.SUBJECT_OVERFLOW.get(properties)),
         history=_limits(options.HISTORY_QUEUE, properties),
         dead_letters=dead_letters,
+        cache_bytes=options.CACHE_BYTES.get(properties),
         pending_sleep=options.PENDING_SLEEP.get(properties),
         block_timeout=options.BLOCK_TIMEOUT.get(properties),
         max_topics=options.MAX_TOPICS.get(properties),

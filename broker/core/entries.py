@@ -34,6 +34,29 @@ class QueueLimits:
     most_cache_bytes: int = 16_777_216
 
 
+NO_LIMIT = 2**62
+
+
+class CacheBudget:
+    """What the queues of a node hold in memory together.
+
+    Above it further entries are on disk only, as those above a queue's own cache are: a hundred thousand queues of
+    clients that are away would each be small, and together more than the machine has.
+
+    Args:
+        most: bytes, as entries count for them.
+
+    Attributes:
+        used: of these.
+    """
+
+    __slots__ = ("most", "used")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.used = 0
+
+
 class Fanout:
     """What the copies of one message to the sessions of a subject have in common.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 from broker.core.dispatch import Dispatch
-from broker.core.entries import Entry, QueueLimits
+from broker.core.entries import CacheBudget, Entry, QueueLimits
 from broker.core.history import History
 from broker.core.ids import Ids
 from broker.core.message import Envelope, Message
@@ -54,6 +54,7 @@ class Node:
     Attributes:
         seconds: see ``wall``.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
+        cache_budget: memory that the queues share.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -83,6 +84,7 @@ class Node:
         self.subscriptions: dict[str, Subscription] = {}
         self.interest = Interest()
         self.queues: dict[int, Queue | History] = {}
+        self.cache_budget = CacheBudget(settings.cache_bytes)
         self.stored_sessions = 0
         self.stored_subscriptions = 0
         self.erased: OrderedDict[str, int] = OrderedDict()
@@ -149,7 +151,7 @@ class Node:
 
     def queue(self, id: int, limits: QueueLimits) -> Queue:
         """Make the queue of a session or subject."""
-        queue = self.queues[id] = Queue(id, limits, self.store, self.next_entry, self.revive)
+        queue = self.queues[id] = Queue(id, limits, self.store, self.next_entry, self.revive, self.cache_budget)
         return queue
 
     def session_name(self, text: str) -> SessionName:

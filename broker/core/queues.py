@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from broker.core.arrivals import Arrivals
-from broker.core.entries import ENTRY_OVERHEAD, Entry, Fanout, QueueLimits
+from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, QueueLimits
 from broker.core.message import Message
 from broker.errors import BrokerError
 from broker.failpoints import reach
@@ -59,6 +59,7 @@ class Queue:
         store: an :class:`broker.ports.IStore`.
         sequence: gives the next entry number.
         revive: makes a message from its record.
+        budget: of all queues together; none where it is not given.
 
     Attributes:
         entries: how many entries are queued, with those taken.
@@ -69,6 +70,7 @@ class Queue:
 
     __slots__ = (
         "_arrivals",
+        "_budget",
         "_cached",
         "_cached_bytes",
         "_levels",
@@ -92,6 +94,7 @@ class Queue:
         store: Any,
         sequence: Callable[[], int],
         revive: Callable[[MessageRecord], Message],
+        budget: CacheBudget | None = None,
     ) -> None:
         self.id = id
         self.limits = limits
@@ -99,6 +102,7 @@ class Queue:
         self.durable = 0
         self.bytes = 0
         self.on_ready: Callable[[], None] | None = None
+        self._budget = budget or CacheBudget(NO_LIMIT)
         self._store = store
         self._sequence = sequence
         self._revive = revive
@@ -139,6 +143,8 @@ class Queue:
 
     def abandon(self) -> None:
         """The queue is gone: whoever waits for room need not wait any longer."""
+        self._budget.used -= self._cached_bytes
+        self._cached_bytes = 0
         self._rooms.tell()
 
     def arrival(self) -> Deferred[None]:
@@ -179,7 +185,13 @@ class Queue:
         limits = self.limits
         if durable:
             self.durable += 1
-        if level.swapped or self._cached >= limits.cache_entries or self._cached_bytes + size > limits.cache_bytes:
+        budget = self._budget
+        if (
+            level.swapped
+            or self._cached >= limits.cache_entries
+            or self._cached_bytes + size > limits.cache_bytes
+            or budget.used > budget.most
+        ):
             if not durable:
                 entry.flags |= TRANSIENT
             self._write(entry)
@@ -191,6 +203,7 @@ class Queue:
                 self._write(entry)
             self._cached += 1
             self._cached_bytes += size
+            budget.used += size
             level.entries.append(entry)
             level.tail = entry.seq
         if self._arrivals:
@@ -238,6 +251,7 @@ class Queue:
             self.bytes -= entry.size
             self._cached -= 1
             self._cached_bytes -= entry.size
+            self._budget.used -= entry.size
             if entry.stored:
                 if not entry.flags & TRANSIENT:
                     self.durable -= 1
@@ -440,6 +454,7 @@ class Queue:
             level.entries.append(entry)
             self._cached += 1
             self._cached_bytes += row.size
+            self._budget.used += row.size
         if not rows and level.swapped:
             log.error(
                 "queue {id}: {count} entries of rank {rank} are not in the store any more",

@@ -32,6 +32,7 @@ class Settings:
         subject: the same of subject queues.
         history: the same of histories.
         dead_letters: limits of the history of dead messages.
+        cache_bytes: most bytes of all queues together in memory.
         pending_sleep: longest wait at disconnect for the client to take what is queued for it.
         block_timeout: longest wait of a publisher for room in a queue whose overflow is ``block``.
         max_topics: most topics.
@@ -54,6 +55,7 @@ class Settings:
     subject: QueueLimits = QueueLimits()
     history: QueueLimits = QueueLimits(entries=10, cache_entries=10)
     dead_letters: QueueLimits = QueueLimits(entries=1000, cache_entries=10)
+    cache_bytes: int = 67_108_864
     pending_sleep: int = 1000
     block_timeout: int = 30_000
     max_topics: int = 1_000_000

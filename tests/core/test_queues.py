@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.task import Clock
 
-from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits
+from broker.core.entries import ENTRY_OVERHEAD, CacheBudget, Entry, QueueLimits
 from broker.core.message import Envelope, Message
 from broker.core.queues import CACHE_SHARE, Queue
 from broker.errors import BrokerError, Code
@@ -194,6 +194,35 @@ def test_bytes_bound_the_cache_too() -> None:
     for _ in range(10):
         queue.put(Message(next(numbers), envelope, b"x" * 300), "")
     assert queue.in_memory == 2
+
+
+def test_all_queues_together_are_bounded() -> None:
+    """Given a queue that has used the memory up, when another one fills, it goes to disk until there is room again."""
+    clock = Clock()
+    store = MemoryStore(clock)
+    numbers = count(1)
+    budget = CacheBudget(1000)
+    limits = QueueLimits(cache_bytes=10_000)
+    one, other = (Queue(id, limits, store, lambda: next(numbers), revive, budget) for id in (QUEUE, QUEUE + 1))
+    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    for _ in range(3):
+        one.put(Message(next(numbers), envelope, b"x" * 300), "")
+    other.put(Message(next(numbers), envelope, b"x" * 300), "")
+    assert (one.in_memory, other.in_memory) == (3, 0)
+
+    one.settle(one.take(-1, -1))
+    one.put(Message(next(numbers), envelope, b"x" * 300), "")
+    store.commit()
+    ready: list[int] = []
+    other.on_ready = lambda: ready.append(other.in_memory)
+    assert other.take(1, -1) == []
+    store.commit()
+
+    assert (one.in_memory, ready) == (1, [1])
+    assert budget.used == 1000
+    one.abandon()
+    other.abandon()
+    assert budget.used == 0
 
 
 def test_large_entries_come_back_one_by_one() -> None:
