@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz import registry
 
-EXAMPLES = 400
+EXAMPLES = 250
 WORLDS = {"native_bytes", "native_requests", "xmpp_login", "xmpp_services"}
 """Targets that stand up a broker for each input."""
 MOST_INPUTS = 500
