@@ -71,6 +71,9 @@ class ExpatReader:
             raise refusal(f"{self.what} is not well-formed XML: {reason} at {error.lineno}:{error.offset}") from None
         except UnicodeDecodeError:
             raise refusal(f"{self.what} is not UTF-8") from None
+        finally:
+            # The parser knows this reader by its handlers: left to the collector of cycles, documents pile up.
+            del self._expat
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""

@@ -155,6 +155,7 @@ def _declare_again(raw: bytes, start: int, namespace: str, scope: Scope) -> byte
     parser.StartElementHandler = on_start
     parser.EndElementHandler = on_end
     parser.Parse(raw, True)
+    parser.StartElementHandler = None  # it knows the parser: nothing is left to the collector of cycles
 
     default = declared.get("xmlns", scope.default)
     prefixes = scope.prefixes | {
