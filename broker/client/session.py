@@ -152,7 +152,7 @@ class Client:
                 assert self.answer is not None
                 return self.answer
             except BrokerError as error:
-                if not wait or not error.is_communication or not self._may_try():
+                if not wait or not _passes(error) or not self._may_try():
                     self._become(State.DEAD if self.state is not State.IDLE else State.IDLE)
                     raise
                 self._become(State.POLLING)
@@ -421,7 +421,7 @@ class Client:
         error = failure.value
         if self._leaving:
             return
-        if isinstance(error, BrokerError) and error.is_communication and self._may_try():
+        if isinstance(error, BrokerError) and _passes(error) and self._may_try():
             self._schedule_retry()
             return
         if not isinstance(error, BrokerError):
@@ -501,6 +501,11 @@ class Client:
     def _generate_oid(self) -> str:
         self._generated += 1
         return f"gen:{self.options.user}/{self.options.session}:{self._generated}"
+
+
+def _passes(error: BrokerError) -> bool:
+    """Whether a login that failed so may succeed later: there is no connection, or the broker's store can not work."""
+    return error.is_communication or str(error.code).startswith("resource.")
 
 
 def _message(oid: str, content: bytes | str, options: PublishOptions) -> bytes:

@@ -87,6 +87,33 @@ class TestAway:
             real.run(joe.publish("a", "2"))
         assert raised.value.code == Code.RESOURCE_OVERFLOW_ENTRIES
 
+    @pytest.mark.parametrize(
+        ("code", "state"),
+        [
+            (Code.RESOURCE_DB_UNAVAILABLE, State.ALIVE),
+            (Code.COMMUNICATION_SERVER_DENY, State.ALIVE),
+            (Code.USER_ACCESS_DENIED, State.DEAD),
+        ],
+    )
+    def test_a_broker_that_can_not_serve_now_is_asked_again(
+        self, real: Real, monkeypatch: pytest.MonkeyPatch, code: Code, state: State
+    ) -> None:
+        # given a broker that refuses a login when the client comes back
+        joe = real.client(JOE)
+        reasons = [BrokerError(code, "not now")]
+        login = joe._connect
+
+        async def connect() -> None:
+            if reasons:
+                raise reasons.pop()
+            await login()
+
+        monkeypatch.setattr(joe, "_connect", connect)
+        # when it lost its connection
+        real.process.restart()
+        # then the client comes back where that may pass, and gives up where it may not
+        wait_until(lambda: not reasons and joe.state is state)
+
     def test_client_that_may_not_try_again_is_dead(self, real: Real) -> None:
         states: list[State] = []
         joe = real.client(JOE, retries=0, on_state=states.append)
