@@ -24,8 +24,8 @@ BLOCKED = "xmpp.blocked"
 
 MOST_IDLE_ACCOUNTS = 10_000
 """Accounts without sessions that are kept in memory."""
-FRESH = 60_000
-"""Milliseconds until an account that nobody is logged in to is read again."""
+FRESH = 60.0
+"""Seconds until an account that nobody is logged in to is read again."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Account:
 
     Args:
         local: the localpart, which is the login name.
-        read: milliseconds since 1970 when it was read.
+        read: when it was known to exist, in seconds by a clock that nobody sets.
 
     Attributes:
         roster: by bare JID.
@@ -78,7 +78,7 @@ class Account:
 
     __slots__ = ("blocked", "local", "read", "roster")
 
-    def __init__(self, local: str, read: int) -> None:
+    def __init__(self, local: str, read: float) -> None:
         self.local = local
         self.read = read
         self.roster: dict[str, RosterItem] = {}
@@ -104,7 +104,7 @@ class Accounts:
         if account is None:
             return None
         subject = self._node.subjects.get(local)
-        if (subject is None or not subject.sessions) and account.read + FRESH < self._node.now():
+        if (subject is None or not subject.sessions) and account.read + FRESH < self._node.monotonic():
             return None
         return account
 
@@ -119,11 +119,13 @@ class Accounts:
             return None
         known = self._known.get(local)
         if known is not None:  # it is kept up to date, only its existence was in doubt
-            known.read = self._node.now()
+            known.read = self._node.monotonic()
             return known
-        account = Account(local, self._node.now())
-        await self.reload(account)
-        return self._keep(account)
+        account = Account(local, 0.0)
+        await self.reload(account)  # which takes as long as the store can not work
+        known = self._keep(account)
+        known.read = self._node.monotonic()
+        return known
 
     async def reload(self, account: Account) -> None:
         """Read the account's contacts and what it blocks."""
@@ -134,7 +136,7 @@ class Accounts:
 
     def unlisted(self, local: str) -> Account:
         """An account of somebody who has none: who logs in without, or is known to another security service."""
-        return self._keep(Account(local, self._node.now()))
+        return self._keep(Account(local, self._node.monotonic()))
 
     def put_item(self, account: Account, item: RosterItem) -> None:
         """Add or change a contact, also in the store."""

@@ -136,6 +136,8 @@ class Campaign:
         def talk(seconds: float) -> None:
             self._talk_with(xmpp, seconds)
 
+        if special in ("crowd", "stall"):
+            self._faults.steady()
         match special:
             case "crowd":
                 scenes.crowd_vanishes(self._broker, self._chance, talk)

@@ -115,13 +115,22 @@ class Faults:
         """Something was made."""
         self.made[name] = self.made.get(name, 0) + 1
 
-    def start(self) -> None:
-        """Start the broker if it does not run, often so that it dies at a named point."""
+    def steady(self) -> None:
+        """Have a broker that does not die by itself."""
+        if self._point or not self._broker.running:
+            self._kill()
+            self.start(armed=0.0)
+
+    def start(self, armed: float = ARMED) -> None:
+        """Start the broker if it does not run.
+
+        Args:
+            armed: how likely it is to die at a named point.
+        """
         if self._broker.running:
             return
         self._died()
-        self._point = ""
-        if self._chance.random() < ARMED:
+        if self._chance.random() < armed:
             self._point = self._chance.choice(POINTS)
             self._broker.environment[VARIABLE] = f"{self._point}:{self._chance.randint(1, 40)}"
         try:
@@ -179,6 +188,7 @@ class Faults:
 
     def database_cut(self, talk: Talk) -> None:
         """All connections to the database are lost, more than once."""
+        self.steady()
         assert isinstance(self._place, PostgresPlace)
         for _ in range(self._chance.randint(1, 3)):
             talk(self._some_time())
@@ -187,6 +197,7 @@ class Faults:
 
     def answers_lost(self, talk: Talk) -> None:
         """What the database answers does not arrive, then the connection is lost: was it committed?"""
+        self.steady()
         assert isinstance(self._place, PostgresPlace)
         for _ in range(self._chance.randint(1, 3)):
             talk(self._some_time())
@@ -195,6 +206,7 @@ class Faults:
 
     def database_away(self, talk: Talk) -> None:
         """No connection to the database for seconds; sometimes the broker dies meanwhile."""
+        self.steady()
         assert isinstance(self._place, PostgresPlace)
         self._place.proxy.away.set()
         self._place.proxy.cut()
@@ -204,6 +216,7 @@ class Faults:
 
     def database_killed(self, talk: Talk) -> None:
         """SIGKILL of the database server, which is started again seconds later."""
+        self.steady()
         assert isinstance(self._place, PostgresPlace)
         talk(self._some_time())
         self._place.kill()
@@ -213,6 +226,7 @@ class Faults:
 
     def full_disk(self, talk: Talk) -> None:
         """No room for seconds; sometimes the broker dies meanwhile."""
+        self.steady()
         assert isinstance(self._place, SqlitePlace)
         assert self._place.disk is not None
         talk(self._some_time())
@@ -232,7 +246,7 @@ class Faults:
         added = {"PYTHONPATH": str(JUMPING), "CAMPAIGN_CLOCK": str(offset)}
         self._broker.environment.update(added)
         try:
-            self.start()
+            self.start(armed=0.0)
             for hours in JUMPS:
                 talk(0.5)
                 with offset.open("r+b") as file:

@@ -418,6 +418,22 @@ class TestResumption:
         assert mary.bodies() == ["once"]
         assert new.count() == before + 1
 
+    def test_a_message_whose_receiver_is_read_for_minutes_or_while_the_clock_is_set_comes(self, quiet: World) -> None:
+        # given a message to an account that must be read first, while the store can not work
+        jack = quiet.bind(JACK, sm=True)
+        before = jack.count()
+        quiet.store.fail(BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "away"))
+        jack.send("<message to='mary@localhost' type='chat'><body>late</body></message>")
+        quiet.advance(180)
+        # when it works again
+        quiet.store.heal()
+        quiet.turn()
+        # then the sender's stream goes on, and the message waits for its receiver
+        assert jack.count() == before + 1
+        mary = quiet.bind("mary@localhost/z", presence=None)
+        mary.send("<presence/>")
+        assert mary.bodies() == ["late"]
+
     def test_28_29_carbons_stay_on(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
         other = quiet.bind("jack@localhost/z")
