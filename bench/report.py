@@ -12,6 +12,8 @@ from bench.rounds import Results, format_value
 from bench.targets import judge
 
 _INDENT = 1
+_DISTURBED = 0.5
+"""Processors beside driver and server; the kernel's share for the network is below that."""
 _NOTES = """\
 Every case starts a server on fresh data for each system in each round, and the driver is a process of its own. Minimum,
 median and maximum are over the rounds; other columns are medians. *driver*, *server* and *others* are processors that
@@ -120,7 +122,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         "# Measurements",
         "Written by `make bench`." + (_QUICK if report["quick"] else ""),
         _NOTES,
-        "## Machine\n\n" + _machine(report),
+        "## Machine\n\n" + _machine(report) + _busy(report),
         "## Targets\n\n" + targets_table(report),
         *(f"## {group}\n\n{_table(cases)}" for group, cases in groups.items()),
     ]
@@ -141,6 +143,28 @@ def targets_table(report: Mapping[str, Any]) -> str:
             f"| {target['title']} | {bound} {format_value(target['goal'], target['unit'])} | {measured} | {met} |"
         )
     return "\n".join(lines)
+
+
+def other_load(report: Mapping[str, Any]) -> float | None:
+    """Processors that were busy with neither driver nor server: the median of all runs, or ``None`` where none tells."""
+    shares = [
+        run["other_cpu"]
+        for case in report["cases"]
+        for rounds in case["rounds"].values()
+        for run in rounds.values()
+        if "other_cpu" in run
+    ]
+    return statistics.median(shares) if shares else None
+
+
+def _busy(report: Mapping[str, Any]) -> str:
+    share = other_load(report)
+    if share is None or share < _DISTURBED:
+        return ""
+    return (
+        f"\n\n**The machine was busy with other work**, {share:.0%} of a processor in the median: rates are lower, and"
+        " times longer, than they are on a quiet one. What a second of server time does is nearest to the truth."
+    )
 
 
 def _machine(report: Mapping[str, Any]) -> str:

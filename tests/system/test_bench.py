@@ -78,7 +78,9 @@ def test_nothing_is_left_in_the_scratch_directory(output: Path) -> None:
     assert sorted(each.name for each in output.iterdir()) == ["ratios.svg", "results.json", "tables.md"]
 
 
-def beside_a_peer(name: str, *, more_is_better: bool, ours: float, theirs: float) -> dict[str, Any]:
+def beside_a_peer(
+    name: str, *, more_is_better: bool, ours: float, theirs: float, others: float = 0.1
+) -> dict[str, Any]:
     """A report of one case, as it is when a peer was measured, too."""
     ratio = ours / theirs
     return {
@@ -94,6 +96,7 @@ def beside_a_peer(name: str, *, more_is_better: bool, ours: float, theirs: float
                 "group": "A",
                 "title": "case",
                 "figures": [{"key": "f", "title": "figure", "unit": "/s", "more_is_better": more_is_better}],
+                "rounds": {"broker": {"1": {"f": ours, "other_cpu": others}}},
                 "summary": {
                     system: {"f": dict.fromkeys(("minimum", "median", "maximum"), value)}
                     for system, value in (("broker", ours), ("prosody", theirs))
@@ -107,6 +110,12 @@ def beside_a_peer(name: str, *, more_is_better: bool, ours: float, theirs: float
 def test_ratios_stand_in_the_table_beside_the_peer() -> None:
     text = as_markdown(beside_a_peer("x", more_is_better=True, ours=300, theirs=100))
     assert "|  | prosody | 100/s | 100/s | 100/s | 3.00, **3.00**, 3.00 |" in text
+
+
+@pytest.mark.parametrize(("others", "told"), [(1.5, True), (0.2, False)])
+def test_the_tables_say_where_the_machine_was_busy_with_other_work(others: float, told: bool) -> None:
+    text = as_markdown(beside_a_peer("x", more_is_better=True, ours=3, theirs=1, others=others))
+    assert ("150% of a processor" in text) is told
 
 
 @pytest.mark.parametrize(("ours", "theirs", "more_is_better"), [(300, 100, True), (100, 300, False)])
