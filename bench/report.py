@@ -146,7 +146,7 @@ def targets_table(report: Mapping[str, Any]) -> str:
 
 
 def other_load(report: Mapping[str, Any]) -> float | None:
-    """Processors that were busy with neither driver nor server: the median of all runs, or ``None`` where none tells."""
+    """Processors that were busy with neither driver nor server: the median of all runs; ``None`` where none tells."""
     shares = [
         run["other_cpu"]
         for case in report["cases"]

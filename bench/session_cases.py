@@ -26,10 +26,12 @@ _ANYBODY: Settings = {**_ROOMY, **_PLAIN, "Security.Server.Plugin.htpasswd.secre
 _IDLE = 10_000
 _NAMES = 10_100
 """More than there are clients, with those that warm up."""
+_RETRIES = Figure("retries", "closed by the server and tried again", "", more_is_better=False)
 _LOGIN = (
     Figure("logins_per_s", "logins"),
     Figure("login_p50_ms", "p50", "ms", more_is_better=False),
     Figure("login_p99_ms", "p99", "ms", more_is_better=False),
+    _RETRIES,
     *CPU,
 )
 _SIZE = (
@@ -37,11 +39,13 @@ _SIZE = (
     Figure("rss_before_mib", "before", "MiB", more_is_better=False),
     Figure("rss_after_mib", "with all", "MiB", more_is_better=False),
     Figure("logins_per_s", "logins"),
+    _RETRIES,
 )
 _BACK = (
     Figure("resumed_all_s", "all back", "s", more_is_better=False),
     Figure("resumed_p50_ms", "p50", "ms", more_is_better=False),
     Figure("resumed_p99_ms", "p99", "ms", more_is_better=False),
+    _RETRIES,
     Figure("ports_open_s", "ports open after", "s", more_is_better=False),
     Figure("rss_mib", "memory", "MiB", more_is_better=False),
     *CPU,

@@ -11,6 +11,8 @@ from bench.drive.loop import Conversation, Link, Loop, Script
 
 T = TypeVar("T")
 _CLIENTS_OF_ADDRESS = 2000
+_MOST_RETRIES = 0.1
+"""Of the clients; where there are more, the server does not serve them."""
 
 
 @dataclass(slots=True)
@@ -20,6 +22,7 @@ class Crowd(Generic[T]):
     Args:
         members: connection and value of each, in the order in which they ended.
         times: seconds from the beginning of each script to its end.
+        retries: connections that the server closed before the end of the script, and that were made again.
         seconds: that all took.
         since: seconds from the beginning of the first to the end of each.
     """
@@ -27,6 +30,7 @@ class Crowd(Generic[T]):
     members: list[tuple[Link, T]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     since: list[float] = field(default_factory=list)
+    retries: int = 0
     seconds: float = 0.0
 
 
@@ -50,23 +54,31 @@ def gather(
     first = time.perf_counter()
     started = 0
 
-    def start(number: int) -> None:
-        began = time.perf_counter()
+    def start(number: int, began: float) -> None:
         link, script = begin(number)
 
         def ended(value: T) -> None:
             now = time.perf_counter()
+            link.on_lost = complain
             settle(link, value)
             crowd.members.append((link, value))
             crowd.times.append(now - began)
             crowd.since.append(now - first)
 
+        def again() -> None:
+            crowd.retries += 1
+            if crowd.retries > count * _MOST_RETRIES:
+                complain()
+            link.close()
+            start(number, began)
+
+        complain, link.on_lost = link.on_lost, again
         Conversation(link, script, ended)
 
     def done() -> bool:
         nonlocal started
         while started < count and started - len(crowd.members) < at_once:
-            start(started)
+            start(started, time.perf_counter())
             started += 1
         return len(crowd.members) == count
 

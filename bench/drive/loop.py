@@ -39,13 +39,14 @@ class Link:
         sock: connected, or being connected.
     """
 
-    __slots__ = ("_out", "last_words", "loop", "on_data", "sock")
+    __slots__ = ("_out", "last_words", "loop", "on_data", "on_lost", "sock")
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.loop = loop
         self.sock = sock
         self.on_data: Callable[[bytes], None] = _unexpected
+        self.on_lost: Callable[[], None] = self._complain
         self.last_words: Callable[[], bytes] = bytes
         self._out = bytearray()
         loop.add(self)
@@ -94,9 +95,14 @@ class Link:
             data = self.sock.recv(READ_SIZE)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return b""
+        except ConnectionResetError:
+            data = b""
         if not data:
-            raise DriveError(f"the server closed the connection; before that came {self.last_words()[-300:]!r}")
+            self.on_lost()
         return data
+
+    def _complain(self) -> None:
+        raise DriveError(f"the server closed the connection; before that came {self.last_words()[-300:]!r}")
 
 
 class TlsLink(Link):
@@ -140,6 +146,9 @@ class TlsLink(Link):
             return
         except ssl.SSLWantWriteError:
             self.loop.watch(self, writing=True)
+            return
+        except (ConnectionResetError, ssl.SSLEOFError):
+            self.on_lost()
             return
         self._shaking = False
         self.loop.watch(self, writing=False)

@@ -76,6 +76,7 @@ class SessionsLoad:
             "rss_before_mib": before / _KIB / _KIB,
             "rss_after_mib": after / _KIB / _KIB,
             "kib_of_session": (after - before) / _KIB / self.clients,
+            "retries": crowd.retries,
             **shares,
         }
 
@@ -154,7 +155,7 @@ class ResumeLoad:
         usage = Usage.now(watch)
         again = gather(loop, self.clients, self.clients, lambda number: self._again(loop, clients[number]), _ignore)
         shares = usage.shares(Usage.now(watch))
-        return {"resumed_all_s": again.seconds, **summary(again.since, "resumed"), **shares}
+        return {"resumed_all_s": again.seconds, **summary(again.since, "resumed"), "retries": again.retries, **shares}
 
     def _first(self, loop: Loop, number: int) -> tuple[Link, Script[Resumable]]:
         link = connect(loop, self.host, self.port, source(number))
