@@ -17,7 +17,7 @@ class Results:
 
     Args:
         figures: by case, system and number of the round.
-        errors: likewise, what went wrong.
+        errors: what went wrong, a line each.
     """
 
     figures: dict[str, dict[str, dict[int, Figures]]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ def _run(
     try:
         figures = case.runs[system.name](where, system)
     except (CaseError, ProcessError) as error:
-        results.errors.append(f"{case.name} of {system.name}, {label}: {error}")
+        results.errors.append(f"{case.name} of {system.name}, {label}: {str(error).splitlines()[0]}")
         tell(f"{label}  {case.name:28} {system.name:10} FAILED: {error}")
         return
     results.add(case.name, system.name, number, figures)

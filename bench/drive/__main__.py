@@ -6,12 +6,18 @@ import json
 import sys
 
 from bench.drive.loads import LOADS
+from bench.drive.loop import DriveError
 
 
 def main() -> int:
     """Run the load that the arguments name."""
     name, arguments = sys.argv[1:]
-    print(json.dumps(LOADS[name](**json.loads(arguments)).run()), flush=True)
+    try:
+        figures = LOADS[name](**json.loads(arguments)).run()
+    except DriveError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(figures), flush=True)
     return 0
 
 
