@@ -60,11 +60,11 @@ class ExpatReader:
         Raises:
             BrokerError: ``user.illegalArgument`` for anything malformed or refused.
         """
-        if len(data) > self._limit:
-            raise refusal(f"{self.what} of {len(data)} bytes exceeds the limit of {self._limit}")
-        if b"\0" in data:  # also keeps UTF-16 out, which expat would take by its byte order mark
-            raise refusal(f"{self.what} contains a zero byte")
         try:
+            if len(data) > self._limit:
+                raise refusal(f"{self.what} of {len(data)} bytes exceeds the limit of {self._limit}")
+            if b"\0" in data:  # also keeps UTF-16 out, which expat would take by its byte order mark
+                raise refusal(f"{self.what} contains a zero byte")
             self._expat.Parse(data, True)
         except expat.ExpatError as error:
             reason = expat.ErrorString(error.code)

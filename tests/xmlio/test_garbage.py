@@ -44,13 +44,15 @@ def opened() -> StreamReader:
     [
         lambda: read_key(b"<key oid='%b'/>" % LARGE),
         lambda: read_key(b"<key %b" % LARGE),
+        lambda: read_key(b"<key oid='%b'/>" % (LARGE * 300)),
+        lambda: read_key(b"<key oid='\0%b'/>" % LARGE),
         lambda: read_publish_qos(b"<qos><sender>%b</sender></qos>" % LARGE),
         lambda: read_connect_qos(b"<qos><session name='%b'/></qos>" % LARGE),
         lambda: parse_content(b"<a>%b</a>" % LARGE),
         lambda: parse_tree(b"<a>%b</a>" % LARGE),
         content_of_stanza,
     ],
-    ids=["key", "broken key", "publish", "connect", "content", "tree", "stanza"],
+    ids=["key", "broken key", "too long a key", "zero byte", "publish", "connect", "content", "tree", "stanza"],
 )
 def test_reading_leaves_no_cycles(read: Callable[[], object]) -> None:
     with suppress(BrokerError):
