@@ -30,7 +30,7 @@ ATTACKS = (*native_attacks.ATTACKS, *xmpp_attacks.ATTACKS)
 QUIET_SECONDS = 5.0
 MOST_GROWTH = 256.0
 """Megabytes that resident memory may rise above what it was before an attack, at any time of it."""
-MOST_LEFT = 160.0
+MOST_LEFT = 192.0
 """Megabytes that may be left of it afterwards."""
 MOST_STALL = 2000.0
 """Milliseconds that a round trip of innocents may take during an attack."""
