@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+FILTER_SECONDS = 0.1
+"""Time of the processor that all filters of one session may use on one message; then it is a dead message for those
+that are left, so that filters of one client hold up nobody for long."""
 ADMINISTRATIVE_INFO = "Administrative configuration request handled"
 
 
@@ -87,6 +91,7 @@ class Publisher:
 
     Attributes:
         commands: serves administrative messages, or ``None``.
+        processor_time: seconds that this thread has computed.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class Publisher:
         self._expiry = expiry
         self._authorizer = authorizer
         self.commands: Commands | None = None
+        self.processor_time = time.thread_time
         letters.publish = self.publish_internal
 
     def publish(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> Published:
@@ -233,11 +239,12 @@ class Publisher:
         receivers: list[Subscription] = []
         overflowing: list[Subscription] = []
         once: set[Session] = set()
+        spent: dict[Session, float] = {}
         for subscription in topic.subscriptions.values():
             session = subscription.session
             if session is publisher and not subscription.local:
                 continue
-            if subscription.accepts is not None and not self._accepts(subscription, message):
+            if subscription.accepts is not None and not self._accepts(subscription, message, spent):
                 continue
             if not session.qos.duplicate_updates:
                 if session in once:
@@ -286,13 +293,29 @@ class Publisher:
         if topic.state is not TopicState.ALIVE or not (topic.exact or len(history)):
             self._node.check_topic(topic)
 
-    def _accepts(self, subscription: Subscription, message: Message) -> bool:
+    def _accepts(self, subscription: Subscription, message: Message, spent: dict[Session, float]) -> bool:
+        """Whether the filters of a subscription let a message pass; where they can not tell, it is a dead message.
+
+        Args:
+            subscription: with filters.
+            message: that may pass.
+            spent: seconds of the processor that filters of each session have used on this message; is added to.
+        """
         accepts = subscription.accepts
+        session = subscription.session
+        used = spent.get(session, 0.0)
+        before = self.processor_time()
         try:
+            if used > FILTER_SECONDS:
+                raise BrokerError(
+                    Code.RESOURCE_EXHAUST, f"the filters of {session.name.relative} take too long on this message"
+                )
             return accepts is None or accepts(message)
         except BrokerError as error:
-            self._letters.message(message, subscription.session.name.absolute, error)
+            self._letters.message(message, session.name.absolute, error)
             return False
+        finally:
+            spent[session] = used + self.processor_time() - before
 
     def _refuses(self, queue: Queue, publisher: Session | None, owner: Session | None) -> bool:
         """Decide on a full queue: ``False`` where room was made, ``True`` where the entry must go elsewhere."""

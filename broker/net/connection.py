@@ -268,6 +268,7 @@ class NativeConnection(Protocol):
         self.writable = False
         self._unserved.clear()
         self._requests.clear()
+        self._inflate = self._deflate = None  # megabytes, which the collector of cycles would find late
         session, self.session = self.session, None
         if session is not None:
             error = BrokerError(

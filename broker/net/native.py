@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -76,14 +76,6 @@ class NativeServer(NativeConnection):
         self._waiting: set[Deferred[Found]] = set()
         self._answers: deque[tuple[int, bytes]] = deque()
         self._timer: Any = None
-        self._served: dict[bytes, Callable[[Frame, list[Unit]], Any]] = {
-            b"connect": self._connect,
-            b"disconnect": self._disconnect,
-            b"subscribe": self._subscribe,
-            b"unSubscribe": self._unsubscribe,
-            b"get": self._get,
-            b"erase": self._erase,
-        }
 
     def connectionMade(self) -> None:
         """Give the client its time to log in."""
@@ -104,7 +96,7 @@ class NativeServer(NativeConnection):
 
     def invoked(self, frame: Frame) -> None:
         """Serve a request, or let it wait for the one before it."""
-        if self._busy:
+        if self._busy or self._pending:
             self._pending.append(frame)
             if len(self._pending) >= self._limits.max_pending:
                 self.hold("requests are waiting")
@@ -126,7 +118,7 @@ class NativeServer(NativeConnection):
                 units = frame.units()
                 check_units(known, len(units))
                 self._busy = True
-                work = ensureDeferred(self._served[known.name](frame, units))
+                work = ensureDeferred(_SERVED[known.name](self, frame, units))
                 work.addErrback(self._failed, frame)
                 work.addBoth(self._done)
         except FrameError as error:
@@ -136,10 +128,18 @@ class NativeServer(NativeConnection):
 
     def _done(self, _: Any) -> None:
         self._busy = False
-        while self._pending and not self._busy and not self._closed:
+        while self._pending and not self._busy and self.writable and not self._closed:
             self._serve_request(self._pending.popleft())
         if len(self._pending) < self._limits.max_pending // 2:
             self.release("requests are waiting")
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer has room again: first go on with requests that came before what is read next."""
+        self.writable = True
+        if not self._busy:
+            self._done(None)
+        if self.writable:
+            super().resumeProducing()
 
     def _failed(self, failure: Failure, frame: Frame) -> None:
         if isinstance(failure.value, BrokerError):
@@ -455,3 +455,13 @@ class NativeServer(NativeConnection):
             waiting.cancel()
         self._factory.closed(self)
         super().connectionLost(reason)
+
+
+_SERVED: dict[bytes, Callable[[NativeServer, Frame, list[Unit]], Coroutine[Any, Any, None]]] = {
+    b"connect": NativeServer._connect,
+    b"disconnect": NativeServer._disconnect,
+    b"subscribe": NativeServer._subscribe,
+    b"unSubscribe": NativeServer._unsubscribe,
+    b"get": NativeServer._get,
+    b"erase": NativeServer._erase,
+}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
+from broker.core.publishing import FILTER_SECONDS
 from broker.errors import BrokerError, Code
 from broker.model.qos import STATE_WARNING
 from broker.model.records import NO_CONTENT, NO_META
@@ -151,6 +153,24 @@ class TestOptions:
             joe.publish("a", content, key="<key oid='a' contentMime='text/xml'/>")
         assert watcher.contents == [b"no xml"]
         assert joe.contents == [b"<good/>"]
+
+    def test_filters_of_one_session_that_take_too_long_cost_nobody_else_a_message(self) -> None:
+        """Given filters of which each takes most of a session's time, the second is the last one to be asked."""
+        world = World()
+        clock = iter(count())
+        world.broker.publisher.processor_time = lambda: next(clock) * FILTER_SECONDS * 0.6
+        watcher, slow, other = (world.client(name) for name in ("watcher", "slow", "other"))
+        watcher.subscribe("__sys__deadMessage")
+        for _ in range(4):
+            slow.subscribe("a", "<qos><filter type='ContentLenFilter'>5</filter></qos>")
+        other.subscribe("a", "<qos><filter type='ContentLenFilter'>5</filter></qos>")
+
+        other.publish("a", b"1")
+        other.publish("a", b"2")
+
+        assert slow.contents == [b"1", b"1", b"2", b"2"]
+        assert other.contents == [b"1", b"2"]
+        assert watcher.contents == [b"1", b"1", b"2", b"2"]
 
     def test_only_the_newest_may_be_wanted(self) -> None:
         world = World()

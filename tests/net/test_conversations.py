@@ -164,14 +164,14 @@ class TestAnswers:
         assert (fields[0], fields[1], fields[7], fields[10]) == (b"user.oid.unknown", b"heron", b"", b"true")
         assert b"Traceback" not in unit.content
 
-    def test_bug_in_the_broker_tells_nothing_about_itself(self) -> None:
+    def test_bug_in_the_broker_tells_nothing_about_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
         listener = Listener()
         peer = listener.client("joe")
 
         async def broken(*_: object) -> None:
             raise ZeroDivisionError("secret path")
 
-        peer.protocol._served[b"get"] = broken
+        monkeypatch.setattr(peer.protocol._broker, "get", broken)
         with pytest.raises(BrokerError) as raised:
             peer.call("get", QUERY)
         assert raised.value.code == Code.INTERNAL_UNKNOWN
