@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from broker.errors import BrokerError, Code
+from broker.errors import BrokerError
 from broker.model.connect import Credentials
 from broker.model.jid import prepare_local
 from broker.wire.xmpp.sasl import Challenge, Exchange, NeedPassword, NeedVerifier, SaslFailure, Scram, Step, Success
@@ -79,8 +79,7 @@ class Login:
                 case NeedVerifier(mechanism, user):
                     self._user = user
                     assert isinstance(exchange, Scram)
-                    verifier = await self._security.scram(mechanism, _prepared(user) or user)
-                    step = exchange.found(*verifier)
+                    step = exchange.found(*await self._verifier(mechanism, user))
                 case NeedPassword(user, password):
                     step = await self._check(user, password)
                 case Success(user, data):
@@ -89,15 +88,19 @@ class Login:
                     self._exchange = exchange
                     return step
 
+    async def _verifier(self, mechanism: str, user: str) -> Any:
+        try:
+            return await self._security.scram(mechanism, _prepared(user) or user)
+        except BrokerError as error:
+            raise _failure(error) from error
+
     async def _check(self, user: str, password: str) -> Success:
         local = _prepared(user)
         try:
             # The service counts failures itself.
             await self._security.authenticate(Credentials(SERVICE, local or user, password), self._host)
         except BrokerError as error:
-            if error.code == Code.RESOURCE_TEMPORARY_UNAVAILABLE:
-                raise SaslFailure("temporary-auth-failure", error.message) from error
-            raise SaslFailure("not-authorized") from error
+            raise _failure(error) from error
         return Success(local)
 
     def _admitted(self, user: str) -> str:
@@ -105,6 +108,13 @@ class Login:
         if not local or not self._permits(local, "connect", ""):
             raise SaslFailure("not-authorized")
         return local
+
+
+def _failure(error: BrokerError) -> SaslFailure:
+    """Why a login failed: what the server can not do now says nothing of the password (RFC 6120 §6.5.10)."""
+    if str(error.code).startswith("resource."):
+        return SaslFailure("temporary-auth-failure", "the server can not check that now")
+    return SaslFailure("not-authorized")
 
 
 def _prepared(user: str) -> str:

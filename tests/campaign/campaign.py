@@ -34,7 +34,7 @@ SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread of the campaign lets others run; with Python's 5 ms a login takes half a second."""
 LARGE_PAGES = 256
 """Pages by which a database may be larger than at first when all queues are empty."""
-LARGE_MEMORY = 48 << 20
+LARGE_MEMORY = 80 << 20
 """Bytes by which the broker may be larger than at first when all queues are empty."""
 
 

@@ -208,10 +208,9 @@ class Faults:
         """No connection to the database for seconds; sometimes the broker dies meanwhile."""
         self.steady()
         assert isinstance(self._place, PostgresPlace)
-        self._place.proxy.away.set()
-        self._place.proxy.cut()
+        self._place.proxy.leave()
         self._while_failing(talk)
-        self._place.proxy.away.clear()
+        self._place.proxy.come_back()
         self._after_failing(talk)
 
     def database_killed(self, talk: Talk) -> None:

@@ -1,10 +1,17 @@
-"""A TCP proxy between the broker and its database, which loses connections when it is told to."""
+"""A TCP proxy between the broker and its database, which loses connections when it is told to.
+
+It has a process of its own, so that the campaign's threads do not make the database slow. As a program it takes the
+database's host and port, writes its own port, and then reads words: ``cut``, ``away``, ``back``, or seconds for which
+the database's answers are to be lost.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import selectors
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,6 +19,58 @@ CHUNK = 1 << 16
 
 
 class Proxy:
+    """The process.
+
+    Args:
+        host: of the database.
+        port: of the database.
+
+    Attributes:
+        port: that it listens on, on 127.0.0.1.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.campaign.proxy", host, str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(self._answer())
+
+    def cut(self) -> None:
+        """Lose all connections."""
+        self._tell("cut")
+
+    def leave(self) -> None:
+        """Lose all connections, and those that are made from now on as they are made."""
+        self._tell("away")
+
+    def come_back(self) -> None:
+        """Let connections be made again."""
+        self._tell("back")
+
+    def lose_answers(self, seconds: float) -> None:
+        """Drop what the database answers for a while, then lose all connections: was it committed?"""
+        self._tell(str(seconds))
+
+    def close(self) -> None:
+        """End."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _tell(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+        self._answer()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+class Relay:
     """Passes bytes on, in a thread of its own.
 
     Args:
@@ -35,7 +94,6 @@ class Proxy:
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._closed = False
         threading.Thread(target=self._run, daemon=True, name="proxy").start()
 
     def cut(self) -> None:
@@ -48,18 +106,14 @@ class Proxy:
         """Drop what the database answers for a while, then lose all connections."""
         self.deaf.set()
         time.sleep(seconds)
-        self.cut()
-        self.deaf.clear()
-
-    def close(self) -> None:
-        """End."""
-        self._closed = True
-        self.cut()
-        self._listener.close()
+        with self._lock:  # so that no connection is made in between, whose first answer would be lost
+            for each in list(self._pairs):
+                self._drop(each)
+            self.deaf.clear()
 
     def _run(self) -> None:
-        while not self._closed:
-            for key, _ in self._selector.select(0.2):
+        while True:
+            for key, _ in self._selector.select():
                 sock = key.fileobj
                 assert isinstance(sock, socket.socket)
                 with self._lock, contextlib.suppress(OSError, KeyError, ValueError):
@@ -101,3 +155,25 @@ class Proxy:
                 with contextlib.suppress(KeyError, ValueError):
                     self._selector.unregister(each)
                 each.close()
+
+
+def main() -> None:
+    """Be the process."""
+    relay = Relay(sys.argv[1], int(sys.argv[2]))
+    print(relay.port, flush=True)
+    for line in sys.stdin:
+        match line.strip():
+            case "cut":
+                relay.cut()
+            case "away":
+                relay.away.set()
+                relay.cut()
+            case "back":
+                relay.away.clear()
+            case seconds:
+                relay.lose_answers(float(seconds))
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

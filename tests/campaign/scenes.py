@@ -22,6 +22,8 @@ STALL = 20.0
 """Seconds for which clients do not read."""
 STALL_MEMORY = 64 << 20
 """Bytes by which the broker may grow meanwhile."""
+MOST_UNACKED = 500
+"""Stanzas that the writer sends ahead."""
 PADDING = 2000
 """Bytes of each message that a client does not read."""
 
@@ -117,7 +119,10 @@ def readers_stall(broker: BrokerProcess, xmpp: XmppTalk, native: NativeTalk) -> 
     before = most = resident(broker.pid)
     until = time.monotonic() + STALL
     while time.monotonic() < until:
-        xmpp.send(sender, reader, 5, padding=PADDING)
+        if not sender.attached:
+            _come(sender)
+        if len(sender.unacked) < MOST_UNACKED:
+            xmpp.send(sender, reader, 5, padding=PADDING)
         sender.ask()
         sender.read(0.01)
         most = max(most, resident(broker.pid))

@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from broker.errors import BrokerError, Code
 from broker.wire.xmpp import ns
 from tests.xmpp.world import HEADER, World, settings
 
@@ -158,6 +159,19 @@ class TestTls:
 
 
 class TestLogin:
+    @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-1"])
+    def test_a_store_that_can_not_work_says_nothing_of_a_password(self, world: World, mechanism: str) -> None:
+        # RFC 6120 §6.5.10
+        world.security.broken = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no connection to server at db.example.org")
+        peer = world.peer()
+        peer.open()
+        first = token("joe") if mechanism == "PLAIN" else base64.b64encode(b"n,,n=joe,r=nonce").decode()
+        peer.send(f"<auth xmlns='{ns.SASL}' mechanism='{mechanism}'>{first}</auth>")
+        failure = peer.one()
+        assert failure.name == "failure"
+        assert failure.children[0].name == "temporary-auth-failure"
+        assert b"example.org" not in failure.to_bytes()
+
     def test_a_wrong_password_is_told_and_counted(self, world: World) -> None:
         peer = world.peer()
         peer.open()

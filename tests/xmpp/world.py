@@ -41,6 +41,7 @@ class FakeSecurity:
     def __init__(self, users: Sequence[str]) -> None:
         self.users = set(users)
         self.failures: list[tuple[str, str]] = []
+        self.broken: BrokerError | None = None
         self.blocked: set[str] = set()
 
     async def admit(self, host: str) -> None:
@@ -54,6 +55,8 @@ class FakeSecurity:
 
     async def authenticate(self, credentials: Credentials, host: str) -> None:
         """Check a password."""
+        if self.broken is not None:
+            raise self.broken
         if credentials.user not in self.users or credentials.password != PASSWORD:
             self.failed(credentials.user, host)
             raise BrokerError(Code.USER_ACCESS_DENIED, "wrong")
@@ -64,6 +67,8 @@ class FakeSecurity:
 
     async def scram(self, mechanism: str, name: str) -> tuple[bytes, bytes, bytes, int]:
         """The verifier of an account."""
+        if self.broken is not None:
+            raise self.broken
         password = PASSWORD if name in self.users else "nobody's"
         return make_verifier(Mechanism(mechanism), password, iterations=4096, salt=b"0123456789abcdef").auth_information
 
