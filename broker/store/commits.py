@@ -17,6 +17,9 @@ class CommitWaiters:
         self._waiters: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._waiters)
+
     def add(self, position: int, callback: Callable[[], None]) -> None:
         """Remember ``callback`` until ``position`` is committed."""
         self._count += 1

@@ -111,6 +111,7 @@ class Stage(ABC):
     def commit(self) -> None:
         """Turns of the reactor until everything is committed."""
         while self.store.committed < self.store.position:
+            self.store.when_committed(self.store.position, lambda: None)
             self.turn()
             assert self.store.failure is None, self.store.failure
 

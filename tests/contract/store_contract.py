@@ -579,6 +579,7 @@ class StoreContract:
 
         stage.store.before_commit = write_what_is_due
         put(stage, 1, 7)
+        stage.store.when_committed(stage.store.position, lambda: None)
         stage.turn()
         stage.crash()
 

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 FIRST_RETRY = 0.1
 """Seconds to wait after a failed commit; doubled with every further one."""
+LAZY = 0.02
+"""Seconds for which operations may wait that nobody waits for."""
 TIDY_AFTER = 1.0
 """Seconds for which a writer may put work off."""
 LAST_RETRY = 5.0
@@ -56,8 +58,9 @@ class _Question:
 class CommitLoop:
     """Gathers operations in the open batch and commits one batch after the other.
 
-    In the turn after the first operation the batch goes to the worker; while it is written the next one gathers, so
-    that the busier the broker is, the more goes into one transaction. A question closes the batch before it, and sees
+    In the turn after somebody asks to be told of its commit the batch goes to the worker; while it is written the next
+    one gathers, so that the busier the broker is, the more goes into one transaction. What nobody waits for, such as
+    entries that are settled, goes with it, or after :data:`LAZY`. A question closes the batch before it, and sees
     exactly what was appended before it.
 
     What can not be committed is kept and tried again until the database works: meanwhile :attr:`failure` is set and
@@ -99,7 +102,8 @@ class CommitLoop:
         self._state = _State.CLOSED
         self._queue: deque[Batch | _Question] = deque()
         self._current: Batch | _Question | None = None
-        self._idle = True  # nothing is scheduled, running or waiting for another try
+        self._idle = True  # nothing is scheduled (but at leisure), running or waiting for another try
+        self._leisure: IDelayedCall | None = None
         self._closed_bytes = 0
         self._delay = FIRST_RETRY
         self._retry: IDelayedCall | None = None
@@ -145,8 +149,8 @@ class CommitLoop:
     def appended(self) -> None:
         """Count the operation that was just added to the batch."""
         self.position += 1
-        if self._idle:
-            self._wake()
+        if self._idle and self._leisure is None:
+            self._wait()
 
     def when_committed(self, position: int, callback: Callable[[], None]) -> None:
         """Call back once ``position`` is committed; at once if it is."""
@@ -154,6 +158,8 @@ class CommitLoop:
             callback()
         else:
             self._waiters.add(position, callback)
+            if self._idle and self._state is not _State.CLOSED:
+                self._wake()
 
     def ask(
         self, question: Callable[[], T], *, patient: bool, concerns: Callable[[Batch], bool] = lambda batch: True
@@ -183,11 +189,19 @@ class CommitLoop:
             self._wake()
         return asked.answer
 
+    def _wait(self) -> None:
+        if self._state is _State.CLOSED:
+            raise _not_open()
+        self._leisure = self._reactor.callLater(LAZY, self._wake)
+
     def _wake(self) -> None:
         if self._state is _State.CLOSED:
             raise _not_open()
         self._idle = False
-        self._reactor.callLater(0, self._next)
+        leisure, self._leisure = self._leisure, None
+        if leisure is not None and leisure.active():
+            leisure.cancel()
+        self._reactor.callLater(0, self._next, due=True)
 
     def _close_batch(self, *, amid_turn: bool = False) -> None:
         if self.before_commit is not None:
@@ -204,10 +218,12 @@ class CommitLoop:
         self.batch = Batch(batch.last_id)
         self.batch.position = self.position
 
-    def _next(self) -> None:
+    def _next(self, *, due: bool = False) -> None:
+        """Go on with what is queued, and with the open batch where it is due or somebody waits for it."""
         while True:
-            if not self._queue:
+            if not self._queue and (due or self._waiters or self._state is _State.CLOSING):
                 self._close_batch()
+                due = False
             if not self._queue:
                 break
             item = self._queue.popleft()
@@ -218,6 +234,8 @@ class CommitLoop:
             self._attempt()
             return
         self._idle = True
+        if self.batch.position < self.position:
+            self._wait()
         if self._state is _State.CLOSING:
             self._state = _State.CLOSED
             self._stopped.callback(None)

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from broker.errors import BrokerError, Code
 from broker.model.records import SubjectRecord
 from broker.store.batch import Batch
-from broker.store.sql.commit_loop import TIDY_AFTER, CommitLoop
+from broker.store.sql.commit_loop import LAZY, TIDY_AFTER, CommitLoop
 from tests.contract.records import EPOCH, RANK, entry, message
 from tests.contract.stages import HeldWorker
 
@@ -51,10 +51,14 @@ class Loop:
         self.touch()
         return list(self.written)
 
-    def append(self, *ids: int) -> None:
+    def append_for_nobody(self, *ids: int) -> None:
         for id in ids:
             self.loop.batch.put_subject(SubjectRecord(id, "joe"))
             self.loop.appended()
+
+    def append(self, *ids: int) -> None:
+        self.append_for_nobody(*ids)
+        self.loop.when_committed(self.loop.position, lambda: None)
 
     def tell(self, told: list[str], text: str) -> None:
         self.loop.when_committed(self.loop.position, lambda: told.append(text))
@@ -194,6 +198,44 @@ def test_a_question_that_no_batch_concerns_closes_none(given: Loop) -> None:
 
     assert answer.result == []
     assert given.written == [[1, 2]]
+
+
+def test_what_nobody_waits_for_is_committed_at_leisure(given: Loop) -> None:
+    given.append_for_nobody(1)
+    given.append_for_nobody(2)
+    given.clock.advance(LAZY * 0.9)
+    assert given.written == []
+
+    given.clock.advance(LAZY * 0.2)
+    given.clock.advance(0)
+
+    assert given.written == [[1, 2]]
+    assert not [call for call in given.clock.getDelayedCalls() if call.getTime() < given.clock.seconds() + LAZY]
+
+
+def test_what_nobody_waits_for_goes_with_what_somebody_does(given: Loop) -> None:
+    given.append_for_nobody(1)
+    given.append(2)
+    given.clock.advance(0)
+    assert given.written == [[1, 2]]
+
+    given.append_for_nobody(3)
+    given.clock.advance(0)
+    assert given.written == [[1, 2]]
+
+
+def test_what_nobody_waits_for_does_not_follow_a_commit_at_once(given: Loop) -> None:
+    given.worker.held = True
+    given.append(1)
+    given.clock.advance(0)
+    given.append_for_nobody(2)
+    given.worker.release()
+    assert given.written == [[1]]
+
+    given.clock.advance(LAZY)
+    given.clock.advance(0)
+
+    assert given.written == [[1], [2]]
 
 
 def test_the_writer_tidies_up_a_second_after_it_has_written(given: Loop) -> None:

@@ -161,6 +161,7 @@ def test_a_journal_whose_folding_has_no_answer_is_not_folded_twice(stage: SqlSta
     for id in range(MANY):
         put(stage, 1000 + id, 9)
     lose_the_next_answer(stage)
+    stage.store.when_committed(stage.store.position, lambda: None)
 
     stage.turn()
     stage.clock.advance(0.1)  # once more: what was put into the queue after it was moved would be moved, too
@@ -195,6 +196,7 @@ def test_of_what_was_settled_before_the_journal_is_folded_nothing_is_written(sql
 def test_documents_are_read_without_folding_what_does_not_change_them(sqlite_stage: SqliteStage) -> None:
     store = sqlite_stage.store
     put(sqlite_stage, 1, 7)
+    sqlite_stage.commit()
     assert sqlite_stage.run(store.read_documents("joe", "roster")) == []
     assert len(journal_of(sqlite_stage)) == 1
 
