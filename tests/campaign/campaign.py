@@ -115,6 +115,7 @@ class Campaign:
             if number % REPORT_EVERY == 0 or number in special:
                 self._report(number, xmpp, native)
         self._tell("draining")
+        self._faults.steady()
         native.stop()
         xmpp.cut()
         xmpp.drain()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from broker.client import BlockingClient, ConnectOptions, PublishOptions, State
 from broker.errors import BrokerError
 from tests.campaign.checks import Failed, Sent
-from tests.system.launcher import BrokerProcess
+from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 
 RETRY = 0.05
 """Seconds between two attempts of a client to come back."""
@@ -102,10 +102,7 @@ class Publisher(threading.Thread):
         self.join(ENDING)
         if self.is_alive():
             raise Failed(f"{self.oid}: a request to publish has no answer for {ENDING:.0f} s")
-        if self._client.state is not State.ALIVE:
-            raise Failed(f"{self.oid}: its publisher is {self._client.state.value}; refused: {self.refused}")
-        self._client.ping()  # behind everything that waited
-        self._client.disconnect()
+        _end(self._client, f"the publisher of {self.oid}; refused: {self.refused}")
 
     def _publish(self, texts: list[str]) -> list[int]:
         options = replace(self._options, priority=self._chance.choice(self._priorities))
@@ -171,7 +168,16 @@ class Eraser(threading.Thread):
         """Make no more; raises as :meth:`Publisher.stop`."""
         self._stopped.set()
         self.join(ENDING)
-        if self.is_alive() or self._client.state is not State.ALIVE:
-            raise Failed(f"the eraser is {self._client.state.value}")
-        self._client.ping()
-        self._client.disconnect()
+        if self.is_alive():
+            raise Failed(f"the eraser has no answer for {ENDING:.0f} s")
+        _end(self._client, "the eraser")
+
+
+def _end(client: BlockingClient, who: str) -> None:
+    """Log out, behind everything that waited in the client."""
+    try:
+        wait_until(lambda: client.state is State.ALIVE, ENDING)
+    except LaunchError:
+        raise Failed(f"{client.state.value}: {who}") from None
+    client.ping()
+    client.disconnect()
