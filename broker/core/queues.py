@@ -136,6 +136,9 @@ class Queue:
             if level.swapped:
                 break
         return 0
+    def is_doubtful(self) -> bool:
+        """Whether entries are on disk that may have been delivered before a crash, and are not marked there."""
+        return any(level.doubtful and level.swapped for level in self._order)
 
     def room(self) -> Deferred[None]:
         """Fires when the queue is not full any more; may be cancelled."""
@@ -450,7 +453,9 @@ class Queue:
             entry.stored = True
             if level.doubtful:
                 level.doubtful -= 1
-                entry.redeliver = max(entry.redeliver, 1)
+                if not entry.redeliver:  # to be known after the next stop, too, whatever comes before
+                    entry.redeliver = 1
+                    self._store.set_redeliver(self.id, entry.rank, entry.seq, 1)
             level.entries.append(entry)
             self._cached += 1
             self._cached_bytes += row.size

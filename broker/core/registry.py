@@ -375,7 +375,8 @@ class SessionRegistry:
             session.attached = True
         elif session.was_alive:
             session.was_alive = False
-            changed = changed or session.attached
-            session.attached = False
+            doubtful = session.queue.is_doubtful
+            changed = changed or session.attached != doubtful
+            session.attached = doubtful
         if changed and session.stored:
             self.keep(session)

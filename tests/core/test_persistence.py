@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from broker.core.dispatch import ConnectionState
+from broker.core.entries import QueueLimits
 from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.property import find
-from tests.core.world import World, connect_qos
+from tests.core.world import DEFAULTS, World, connect_qos
 
 PERSISTENT_SUBSCRIPTION = "<qos><persistent/></qos>"
 
@@ -230,6 +231,26 @@ class TestRecovery:
         world.client("pub").send("joe/1", b"hello")
         back = world.crash().crash().client("joe/1", persistent=True)
         assert [entry.redeliver for entry in back.outbound.entries] == [1]
+
+    @pytest.mark.parametrize("cache", [1, 100])
+    def test_mark_outlives_a_stop_in_good_order(self, cache: int) -> None:
+        # given messages that a client had acknowledged when the power went before that was on disk
+        world = World(replace(DEFAULTS, callback=QueueLimits(entries=100, cache_entries=cache)))
+        client = world.client("joe/1", persistent=True, answers=False)
+        sender = world.client("pub")
+        for content in (b"1", b"2", b"3"):
+            sender.send("joe/1", content)
+        world.store.commit()
+        world.store.held = True
+        client.outbound.acknowledge()
+        client.outbound.acknowledge()
+        after = world.crash(committed=False)
+        # when the client comes back and takes one, and the broker is stopped
+        after.client("joe/1", persistent=True, answers=False)
+        after.broker.stop()
+        # then all of them are marked still
+        back = after.crash().client("joe/1", persistent=True)
+        assert [entry.message.content for entry in back.outbound.entries if entry.redeliver] == [b"1", b"2", b"3"]
 
     def test_acknowledged_message_is_not_delivered_again(self) -> None:
         world = World()
