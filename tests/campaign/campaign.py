@@ -126,9 +126,9 @@ class Campaign:
         self._check_rest(xmpp, native, grown, pages)
 
     def _special_rounds(self) -> dict[int, str]:
-        """What happens rarely, spread over the campaign: each thing once in 50 rounds, and at least once."""
+        """What happens rarely, spread over the campaign: each thing once in 100 rounds, and at least once."""
         names = [*self._faults.rare, "crowd", "stall"]
-        rounds = max(1, self._kills // 50) * names
+        rounds = max(1, self._kills // 100) * names
         self._chance.shuffle(rounds)
         step = self._kills / (len(rounds) + 1)
         return {max(1, round(step * (index + 1))): name for index, name in enumerate(rounds)}

@@ -434,6 +434,21 @@ class TestResumption:
         mary.send("<presence/>")
         assert mary.bodies() == ["late"]
 
+    def test_a_message_waits_while_nobody_can_tell_whether_its_receiver_exists(self, quiet: World) -> None:
+        jack, new = quiet.bind(JACK, sm=True), logged_in(quiet)
+        before = jack.count()
+        quiet.security.broken = BrokerError(Code.RESOURCE_NO_MORE_SPACE, "the disk is full")
+        jack.send("<message to='mary@localhost' type='chat'><body>patient</body></message>")
+        jack.cut()
+        assert new.resume(jack.id, jack.h) == []  # what is being handled comes first
+        quiet.security.broken = None
+        quiet.advance(2)
+        (resumed,) = new.take()
+        assert resumed.attributes["h"] == str(before + 1)
+        mary = quiet.bind("mary@localhost/z", presence=None)
+        mary.send("<presence/>")
+        assert mary.bodies() == ["patient"]
+
     def test_28_29_carbons_stay_on(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
         other = quiet.bind("jack@localhost/z")

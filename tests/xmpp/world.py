@@ -63,6 +63,8 @@ class FakeSecurity:
 
     async def exists(self, name: str) -> bool:
         """Whether there is such an account."""
+        if self.broken is not None:
+            raise self.broken
         return name in self.users
 
     async def scram(self, mechanism: str, name: str) -> tuple[bytes, bytes, bytes, int]:
