@@ -136,6 +136,8 @@ class Queue:
             if level.swapped:
                 break
         return 0
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether entries are on disk that may have been delivered before a crash, and are not marked there."""
         return any(level.doubtful and level.swapped for level in self._order)
