@@ -6,6 +6,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from broker.wire.compress import ZlibStreamReader, ZlibStreamWriter
@@ -56,8 +57,12 @@ class Connection:
         return list(self._invokes)
 
     def close(self) -> None:
-        """Hang up."""
-        self._socket.close()
+        """Hang up, and wait until the broker knows: what others send next may be for this client."""
+        with self._socket, suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.settimeout(PATIENCE)
+            while self._socket.recv(65536):
+                pass
 
     def _receive_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE

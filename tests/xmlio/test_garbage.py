@@ -26,6 +26,13 @@ def collector() -> Iterator[None]:
     gc.enable()
 
 
+def left_behind(read: Callable[[], object]) -> int:
+    gc.collect()
+    with suppress(BrokerError):
+        read()
+    return gc.collect()
+
+
 def content_of_stanza() -> bytes:
     for event in opened().feed(b"<message><p:x/></message>"):
         if isinstance(event, Stanza):
@@ -55,6 +62,5 @@ def opened() -> StreamReader:
     ids=["key", "broken key", "too long a key", "zero byte", "publish", "connect", "content", "tree", "stanza"],
 )
 def test_reading_leaves_no_cycles(read: Callable[[], object]) -> None:
-    with suppress(BrokerError):
-        read()
-    assert gc.collect() == 0
+    # Threads of other tests may end meanwhile, and leave some.
+    assert min(left_behind(read) for _ in range(5)) == 0
