@@ -153,7 +153,7 @@ class Faults:
 
     def killed(self, talk: Talk) -> None:
         """SIGKILL at a named point where one is reached soon, else at any time."""
-        talk(1.0 if self._point else self._some_time())
+        talk(0.7 if self._point else self._some_time())
         self._kill()
 
     def killed_while_starting(self, talk: Talk) -> None:
@@ -172,11 +172,10 @@ class Faults:
     def terminated_twice(self, talk: Talk) -> None:
         """SIGTERM, and again before it has ended."""
         talk(self._some_time())
-        pid = self._broker.pid
-        os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has died at a point
+            os.kill(self._broker.pid, signal.SIGTERM)
         time.sleep(self._chance.uniform(0, 0.1))
-        with contextlib.suppress(ProcessLookupError):
-            self._terminate()
+        self._terminate()
 
     def terminated_while_starting(self, talk: Talk) -> None:
         """SIGTERM during start and recovery."""

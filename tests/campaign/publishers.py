@@ -144,7 +144,7 @@ class Eraser(threading.Thread):
             if self._stopped.wait(self.PAUSE):
                 break
             oid = f"passing-{number}"
-            if not self._made(oid):
+            if self._client.state is not State.ALIVE or not self._made(oid):
                 continue
             if self._chance.random() < 0.1:
                 self.kept.append(oid)
