@@ -73,6 +73,7 @@ class Writer:
             The highest id that was ever written.
         """
         number = secrets.randbits(62)
+        self._policy = JournalPolicy()
         self._gathered = Batch()
         self._batch = None
         self._folding = False
