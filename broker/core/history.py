@@ -49,6 +49,7 @@ class History:
         "_revive",
         "_sequence",
         "_store",
+        "_waiting",
         "id",
         "limits",
         "unread",
@@ -73,6 +74,7 @@ class History:
         self._bytes = 0
         self._hot_bytes = 0
         self._arrivals: Arrivals | None = None
+        self._waiting: list[Deferred[None]] = []
 
     def __len__(self) -> int:
         return len(self._hot) + len(self._cold) + self.unread
@@ -147,11 +149,27 @@ class History:
         self.unread += entries
 
     async def load(self) -> None:
-        """Know the entries that recovery found: the newest come into memory, surplus ones are dropped."""
+        """Know the entries that recovery found: the newest come into memory, surplus ones are dropped.
+
+        They are read once, however many wait for it: after a crash that are all messages that publishers send again.
+        """
         if not self.unread:
             return
-        rows = await self._store.read_entries(self.id, HISTORY_RANK, -1, EVERYTHING)
-        if not self.unread:  # somebody else loaded them meanwhile
+        waiter: Deferred[None] = Deferred()
+        self._waiting.append(waiter)
+        if len(self._waiting) == 1:
+            read = self._store.read_entries(self.id, HISTORY_RANK, -1, EVERYTHING)
+            read.addCallback(self._loaded)
+            read.addBoth(self._load_ended)
+        await waiter
+
+    def _load_ended(self, result: Any) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(result)  # a failure, too
+
+    def _loaded(self, rows: list[tuple[EntryRecord, MessageRecord]]) -> None:
+        if not self.unread:  # it was cleared meanwhile
             return
         known = {entry.seq for entry in self._hot}
         self.unread = 0

@@ -20,7 +20,7 @@ CROWD = 100
 CROWD_USER = "crowd"
 STALL = 20.0
 """Seconds for which clients do not read."""
-STALL_MEMORY = 64 << 20
+STALL_MEMORY = 128 << 20
 """Bytes by which the broker may grow meanwhile."""
 MOST_UNACKED = 500
 """Stanzas that the writer sends ahead."""

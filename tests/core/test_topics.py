@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from broker.core.settings import Settings
@@ -207,6 +209,28 @@ class TestCrash:
             joe.publish("a", content, PERSISTENT)
         joe.publish("a", b"transient")
         assert world.crash().client("joe").get("a", ALL) == [b"2", b"1"]
+
+    def test_history_is_read_once_though_many_messages_come_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # given a topic whose history is on disk only
+        world = World()
+        world.client("pub").publish("a", b"0", "<qos><persistent/></qos>")
+        world = world.crash()
+        reads: list[int] = []
+        read = world.store.read_entries
+
+        def counted(queue_id: int, rank: int, after: int, limit: int) -> Any:
+            reads.append(queue_id)
+            return read(queue_id, rank, after, limit)
+
+        monkeypatch.setattr(world.store, "read_entries", counted)
+        # when a publisher sends again what waited while the broker was away
+        sender = world.client("pub").session
+        for number in range(1, 4):
+            world.broker.publish(sender, b"<key oid='a'/>", b"<qos><persistent/></qos>", b"%d" % number)
+        world.turn()
+        # then
+        assert reads == [world.node.topics["a"].id]
+        assert world.client("joe").get("a", ALL) == [b"3", b"2", b"1", b"0"]
 
     def test_configuration_is_there_again(self) -> None:
         world = World()
