@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 SHOWN = 5
+LONGEST = 80
+"""Characters of each that are shown."""
 
 
 class Failed(Exception):
@@ -190,5 +192,5 @@ def check_nothing_left(counts: Mapping[str, int]) -> None:
 
 
 def _some(items: Sequence[object]) -> str:
-    told = ", ".join(map(str, items[:SHOWN]))
+    told = ", ".join(str(item)[:LONGEST].strip() for item in items[:SHOWN])
     return f"{told}, …" if len(items) > SHOWN else told

@@ -24,6 +24,8 @@ STALL_MEMORY = 128 << 20
 """Bytes by which the broker may grow meanwhile."""
 MOST_UNACKED = 500
 """Stanzas that the writer sends ahead."""
+MOST_UNREAD = 5000
+"""Stanzas that it sends."""
 PADDING = 2000
 """Bytes of each message that a client does not read."""
 
@@ -117,11 +119,13 @@ def readers_stall(broker: BrokerProcess, xmpp: XmppTalk, native: NativeTalk) -> 
     pace, native.numbers.pace = native.numbers.pace, 0.0005
     native.numbers.padding = PADDING
     before = most = resident(broker.pid)
+    sent = 0
     until = time.monotonic() + STALL
     while time.monotonic() < until:
         if not sender.attached:
             _come(sender)
-        if len(sender.unacked) < MOST_UNACKED:
+        if len(sender.unacked) < MOST_UNACKED and sent < MOST_UNREAD:
+            sent += 5
             xmpp.send(sender, reader, 5, padding=PADDING)
         sender.ask()
         sender.read(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 from broker.wire.xmpp import ns
@@ -181,18 +182,19 @@ class XmppTalk:
         while len(self.clients) < len(self.residents) + len(self.late):
             self.welcome()
 
-        def finished() -> bool:
+        until = time.monotonic() + PATIENCE
+        before = self._progress
+        while not self._finished:
             for client in self.clients:
                 client.ask() if client.attached else client.go_on()
-                client.read(0.05)
-            return self._finished
-
-        try:
-            wait_until(finished, PATIENCE)
-        except LaunchError:
-            self.check()
-            told = [f"{each.user} {len(each.unacked)} unacknowledged" for each in self.clients]
-            raise Failed(f"the streams do not come to rest: {', '.join(told)}") from None
+                client.read(0.01)
+            if self._progress != before:
+                before = self._progress
+                until = time.monotonic() + PATIENCE
+            if time.monotonic() > until:
+                self.check()
+                told = [f"{each.user} {len(each.unacked)} unacknowledged" for each in self.clients]
+                raise Failed(f"the streams do not come to rest: {', '.join(told)}")
 
     def check(self) -> None:
         """Compare with the model; to be called after :meth:`drain`.
@@ -224,6 +226,10 @@ class XmppTalk:
             each.end()
             each.read(0.2)
             each.cut()
+
+    @property
+    def _progress(self) -> list[tuple[int, int]]:
+        return [(each.h, each.acked) for each in self.clients]
 
     @property
     def _finished(self) -> bool:
