@@ -121,6 +121,11 @@ class BrokerError(Exception):
         """Whether a client should retry (the connection failed, not the request)."""
         return str(self.code).startswith("communication")
 
+    @property
+    def is_resource(self) -> bool:
+        """Whether something was missing that may be there later (the store can not work, or a limit is reached)."""
+        return str(self.code).startswith("resource.")
+
 
 def code_of(text: str) -> Code | str:
     """The catalogue's code for a peer's text, or the text itself where the catalogue has none."""

@@ -505,7 +505,7 @@ class Client:
 
 def _passes(error: BrokerError) -> bool:
     """Whether a login that failed so may succeed later: there is no connection, or the broker's store can not work."""
-    return error.is_communication or str(error.code).startswith("resource.")
+    return error.is_communication or error.is_resource
 
 
 def _message(oid: str, content: bytes | str, options: PublishOptions) -> bytes:

@@ -341,8 +341,9 @@ class Dispatch:
                 self._collect = self._node.later(delivery.collect_time, self._collecting_ended)
             return
         while outbound.writable:
+            oneway = delivery.oneway or bool(queue.next_flags & ONEWAY)
             # Where each has an update of its own and none is answered, many are written at once.
-            single = delivery.burst_entries == 1 and (delivery.oneway or bool(queue.next_flags & ONEWAY))
+            single = oneway and delivery.burst_entries == 1
             if single:
                 entries = queue.take(ONEWAY_AT_ONCE, ONEWAY_BYTES)
             else:
@@ -354,7 +355,7 @@ class Dispatch:
                 continue
             self.updates += len(entries)
             self._taken = entries
-            if delivery.oneway or entries[0].flags & ONEWAY:
+            if oneway:
                 if single:
                     outbound.deliver_oneway(entries)
                 else:

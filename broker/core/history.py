@@ -111,13 +111,10 @@ class History:
         entry = Entry(message, self._sequence(), size, "", 0)
         if durable:
             self._write(entry)
-        hot = self._hot
-        hot.append(entry)
+        self._hot.append(entry)
         self._bytes += size
         self._hot_bytes += size
-        if len(hot) > limits.entries and not self._cold and not self.unread:
-            self._drop_oldest()  # what nearly always is all there is to do
-        if len(hot) > limits.cache_entries or self._hot_bytes > limits.cache_bytes or self._overflows:
+        if len(self._hot) > limits.cache_entries or self._hot_bytes > limits.cache_bytes or self._overflows:
             self.trim()
         if self._arrivals:
             self._arrivals.tell()

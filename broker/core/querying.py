@@ -85,9 +85,10 @@ class Querying:
                 if key.kind is QueryKind.EXACT and qos.initial_update:
                     await self._initial_updates(duplicate, qos)
                 return Subscribed(duplicate.id, STATE_WARNING, bounced)
-        if key.kind is QueryKind.XPATH:
-            self._check_cost(compile_query(key.text))
-        subscription = self._make(session, key, qos, accepts)
+        query = _query_of(key)
+        if query is not None:
+            self._check_cost(query)
+        subscription = self._make(session, key, qos, accepts, query)
         if qos.persistent:
             self._keep(subscription, key_xml, qos_xml)
         self._register(subscription)
@@ -100,7 +101,7 @@ class Querying:
         key = read_query_key(record.key)
         qos = read_query_qos(record.qos)
         accepts = compile_filters(key.filters + qos.filters)
-        subscription = Subscription(record.id, session, key, qos, accepts, record.created)
+        subscription = Subscription(record.id, session, key, qos, accepts, record.created, _query_of(key))
         subscription.persistent = True
         self._node.stored_subscriptions += 1
         self._register(subscription)
@@ -242,7 +243,12 @@ class Querying:
         return None
 
     def _make(
-        self, session: Session, key: QueryKey, qos: QueryQos, accepts: Callable[[Message], bool] | None
+        self,
+        session: Session,
+        key: QueryKey,
+        qos: QueryQos,
+        accepts: Callable[[Message], bool] | None,
+        query: TopicQuery | None,
     ) -> Subscription:
         if len(session.subscriptions) >= self._node.settings.max_subscriptions:
             raise BrokerError(
@@ -254,7 +260,7 @@ class Querying:
             self.drop(known)
         elif id in self._node.subscriptions:
             raise BrokerError(Code.USER_SUBSCRIBE_ID, f"the subscription id '{id}' belongs to another session", id)
-        return Subscription(id, session, key, qos, accepts, self._node.now())
+        return Subscription(id, session, key, qos, accepts, self._node.now(), query)
 
     def _subscription_id(self, session: Session, key: QueryKey, qos: QueryQos) -> str:
         wanted = qos.subscription_id
@@ -363,6 +369,10 @@ class Querying:
         message.expires = self._node.now()  # told as expired, and delivered all the same (§24 fact 10)
         receiver.queue.put(message, subscription.id)
         receiver.dispatch.wake()
+
+
+def _query_of(key: QueryKey) -> TopicQuery | None:
+    return compile_query(key.text) if key.kind is QueryKind.XPATH else None
 
 
 def _same_query(one: QueryKey, other: QueryKey) -> bool:

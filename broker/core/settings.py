@@ -71,20 +71,18 @@ def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:
     """
     if qos is None:
         return default
-    cache_entries = default.cache_entries
-    if qos.max_entries_cache is not None:
-        cache_entries = min(qos.max_entries_cache, max(default.most_cache_entries, cache_entries))
-    cache_bytes = default.cache_bytes
-    if qos.max_bytes_cache is not None:
-        cache_bytes = min(qos.max_bytes_cache, max(default.most_cache_bytes, cache_bytes))
     return replace(
         default,
         entries=default.entries if qos.max_entries is None else qos.max_entries,
         bytes=default.bytes if qos.max_bytes is None else qos.max_bytes,
-        cache_entries=cache_entries,
-        cache_bytes=cache_bytes,
+        cache_entries=_capped(qos.max_entries_cache, default.cache_entries, default.most_cache_entries),
+        cache_bytes=_capped(qos.max_bytes_cache, default.cache_bytes, default.most_cache_bytes),
         overflow=qos.on_overflow or default.overflow,
     )
+
+
+def _capped(wanted: int | None, default: int, most: int) -> int:
+    return default if wanted is None else min(wanted, max(most, default))
 
 
 def is_fail_safe(address: AddressQos | None) -> bool:

@@ -9,7 +9,7 @@ from broker.model.key import QueryKey, QueryKind
 from broker.model.property import is_set
 from broker.model.qos import QueryQos
 from broker.model.records import NEWEST_ONLY, NO_CONTENT, NO_META, ONEWAY
-from broker.xmlio import TopicQuery, compile_query
+from broker.xmlio import TopicQuery
 
 if TYPE_CHECKING:
     from broker.core.message import Message
@@ -26,6 +26,8 @@ class Subscription:
         key: the query.
         qos: the options.
         accepts: the access filters, or ``None`` where every message passes.
+        created: when it was made, milliseconds since the epoch.
+        query: the compiled XPath of the key, ``None`` for other keys.
 
     Attributes:
         flags: of the entries that it causes.
@@ -58,6 +60,7 @@ class Subscription:
         qos: QueryQos,
         accepts: Callable[[Message], bool] | None,
         created: int,
+        query: TopicQuery | None,
     ) -> None:
         self.id = id
         self.session = session
@@ -67,7 +70,7 @@ class Subscription:
         self.created = created
         self.local = qos.local
         self.notify = qos.notify
-        self.query: TopicQuery | None = compile_query(key.text) if key.kind is QueryKind.XPATH else None
+        self.query = query
         self.topics: set[Topic] = set()
         self.newest = 0
         self.persistent = False

@@ -121,10 +121,8 @@ class NativeConnection(Protocol):
                 return
             if unserved or not self.writable:  # a few bytes can ask for an answer of megabytes
                 unserved.append(frame)
-            elif frame.kind is Kind.INVOKE:
-                self.invoked(frame)
             else:
-                self._answered(frame)
+                self._serve_frame(frame)
         if self._reader.error is not None and not unserved:
             self.violated(str(self._reader.error))
 
@@ -133,14 +131,16 @@ class NativeConnection(Protocol):
         unserved = self._unserved
         try:
             while unserved and self.writable and not self._closed:
-                frame = unserved.popleft()
-                if frame.kind is Kind.INVOKE:
-                    self.invoked(frame)
-                else:
-                    self._answered(frame)
+                self._serve_frame(unserved.popleft())
             self._serve(b"")  # what broke the framing behind them
         except FrameError as error:
             self.violated(str(error))
+
+    def _serve_frame(self, frame: Frame) -> None:
+        if frame.kind is Kind.INVOKE:
+            self.invoked(frame)
+        else:
+            self._answered(frame)
 
     def invoked(self, frame: Frame) -> None:
         """The peer calls a method."""

@@ -128,6 +128,9 @@ class NativeServer(NativeConnection):
 
     def _done(self, _: Any) -> None:
         self._busy = False
+        self._serve_pending()
+
+    def _serve_pending(self) -> None:
         while self._pending and not self._busy and self.writable and not self._closed:
             self._serve_request(self._pending.popleft())
         if len(self._pending) < self._limits.max_pending // 2:
@@ -136,8 +139,7 @@ class NativeServer(NativeConnection):
     def resumeProducing(self) -> None:
         """The transport's buffer has room again: first go on with requests that came before what is read next."""
         self.writable = True
-        if not self._busy:
-            self._done(None)
+        self._serve_pending()
         if self.writable:
             super().resumeProducing()
 

@@ -201,7 +201,7 @@ class ClientStream(Negotiation):
             try:
                 return await self._domain.accounts.load(local)
             except BrokerError as error:
-                if client.session.ended or not str(error.code).startswith("resource."):
+                if client.session.ended or not error.is_resource:
                     raise StanzaError.of(error) from error
             await deferLater(self._clock, READ_AGAIN, lambda: None)
 

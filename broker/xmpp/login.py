@@ -112,7 +112,7 @@ class Login:
 
 def _failure(error: BrokerError) -> SaslFailure:
     """Why a login failed: what the server can not do now says nothing of the password (RFC 6120 §6.5.10)."""
-    if str(error.code).startswith("resource."):
+    if error.is_resource:
         return SaslFailure("temporary-auth-failure", "the server can not check that now")
     return SaslFailure("not-authorized")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
+from hypothesis.strategies import integers
 
 from broker.model.records import DocumentRecord, EntryRecord, MessageRecord, Recovered
 from broker.store.batch import Batch, ClearQueue, MoveQueue
@@ -96,62 +98,62 @@ def batch_of(*given: Operation) -> Batch:
     return batch
 
 
-@given(operations())
-def test_applying_batches_equals_applying_operations_one_by_one(given: list[Operation]) -> None:
-    one_by_one, disk, batch = Tables(), Disk(), Batch()
+def play(given: list[Operation], commit: Callable[[Batch], None]) -> Tables:
+    """Hand batches of operations to ``commit``; returns what the operations come to, one by one."""
+    one_by_one, batch = Tables(), Batch()
     for operation in [*given, COMMIT]:
         if operation is COMMIT:
-            disk.apply(batch)
+            commit(batch)
             batch = Batch(batch.last_id)
         else:
             getattr(one_by_one, operation.name)(*operation.args)
             getattr(batch, operation.name)(*operation.args)
+    return one_by_one
 
-    assert sorted(disk.entries.values()) == sorted(one_by_one.entries())
-    assert disk.messages == one_by_one.messages
-    assert disk.documents == one_by_one.documents
-    assert disk.recovered() == one_by_one.recover()
+
+def assert_same(disk: Disk, expected: Tables) -> None:
+    assert sorted(disk.entries.values()) == sorted(expected.entries())
+    assert disk.messages == expected.messages
+    assert disk.documents == expected.documents
+    assert disk.recovered() == expected.recover()
+
+
+@given(operations())
+def test_applying_batches_equals_applying_operations_one_by_one(given: list[Operation]) -> None:
+    disk = Disk()
+
+    one_by_one = play(given, disk.apply)
+
+    assert_same(disk, one_by_one)
 
 
 @given(operations())
 def test_merging_batches_equals_one_batch_of_all_their_operations(given: list[Operation]) -> None:
-    one_by_one, disk, merged, batch = Tables(), Disk(), Batch(), Batch()
-    for operation in [*given, COMMIT]:
-        if operation is COMMIT:
-            merged.merge(batch)
-            batch = Batch(batch.last_id)
-        else:
-            getattr(one_by_one, operation.name)(*operation.args)
-            getattr(batch, operation.name)(*operation.args)
+    disk, merged = Disk(), Batch()
+
+    one_by_one = play(given, merged.merge)
     disk.apply(merged)
 
-    assert sorted(disk.entries.values()) == sorted(one_by_one.entries())
-    assert disk.messages == one_by_one.messages
-    assert disk.documents == one_by_one.documents
-    assert disk.recovered() == one_by_one.recover()
+    assert_same(disk, one_by_one)
     assert merged.bytes == sum(len(row.content) + len(row.key) + len(row.qos) for row in merged.messages.values())
 
 
-@given(operations())
-def test_merging_packed_batches_onto_what_is_on_disk_changes_nothing(given: list[Operation]) -> None:
-    one_by_one, disk, merged, batch = Tables(), Disk(), Batch(), Batch()
-    half = len(given) // 2
-    for index, operation in enumerate([*given, COMMIT]):
-        if operation is COMMIT:
-            merged.merge(unpack(pack(batch)))
-            batch = Batch(batch.last_id)
-            if index < half:
-                disk.apply(merged)
-                merged = Batch(merged.last_id)
-        else:
-            getattr(one_by_one, operation.name)(*operation.args)
-            getattr(batch, operation.name)(*operation.args)
+@given(operations(), integers(1, 5))
+def test_merging_packed_batches_onto_what_is_on_disk_changes_nothing(given: list[Operation], at_once: int) -> None:
+    disk, merged, count = Disk(), Batch(), 0
+
+    def commit(batch: Batch) -> None:
+        nonlocal merged, count
+        merged.merge(unpack(pack(batch)))
+        count += 1
+        if count % at_once == 0:
+            disk.apply(merged)
+            merged = Batch(merged.last_id)
+
+    one_by_one = play(given, commit)
     disk.apply(merged)
 
-    assert sorted(disk.entries.values()) == sorted(one_by_one.entries())
-    assert disk.messages == one_by_one.messages
-    assert disk.documents == one_by_one.documents
-    assert disk.recovered() == one_by_one.recover()
+    assert_same(disk, one_by_one)
 
 
 @given(operations())

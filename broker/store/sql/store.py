@@ -24,6 +24,7 @@ from broker.model.records import (
 )
 from broker.ports import IStore
 from broker.store import limits
+from broker.store.batch import Batch
 from broker.store.sql import accounts
 from broker.store.sql.commit_loop import CommitLoop
 from broker.store.sql.database import Database
@@ -238,12 +239,11 @@ class SqlStore:
 
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
-
-        def ask() -> list[DocumentRecord]:
-            self._writer.fold_documents()
-            return self._reader.documents(owner, kind)
-
-        return self._loop.ask(ask, patient=True, concerns=lambda batch: batch.changes_documents)
+        return self._ask(
+            lambda: self._reader.documents(owner, kind),
+            prepare=self._writer.fold_documents,
+            concerns=lambda batch: batch.changes_documents,
+        )
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""
@@ -259,12 +259,21 @@ class SqlStore:
         """Read entries of expired messages; waits while the database fails."""
         return self._ask(lambda: self._reader.expired(now, limit))
 
-    def _ask(self, question: Callable[[], T]) -> Deferred[T]:
+    def _ask(
+        self,
+        question: Callable[[], T],
+        *,
+        prepare: Callable[[], None] | None = None,
+        concerns: Callable[[Batch], bool] = lambda batch: True,
+    ) -> Deferred[T]:
+        """Ask the tables once what the journal holds of the answer is there (:meth:`Writer.fold` by default)."""
+        prepare = prepare or self._writer.fold
+
         def ask() -> T:
-            self._writer.fold()
+            prepare()
             return question()
 
-        return self._loop.ask(ask, patient=True)
+        return self._loop.ask(ask, patient=True, concerns=concerns)
 
     def put_account(self, record: AccountRecord) -> Deferred[None]:
         """Insert or replace an account; fails at once while the database fails, as all that is about accounts."""

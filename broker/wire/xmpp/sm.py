@@ -55,11 +55,10 @@ class Unacked(Generic[T]):
         acked: number of the last stanza that was acknowledged.
     """
 
-    __slots__ = ("_items", "_numbered", "acked", "sent")
+    __slots__ = ("_items", "acked", "sent")
 
     def __init__(self, sent: int = 0) -> None:
         self._items: deque[T] = deque()
-        self._numbered = sent
         self.sent = sent
         self.acked = sent
 
@@ -70,8 +69,7 @@ class Unacked(Generic[T]):
     def number(self, item: T) -> int:
         """Give a stanza that is to be sent its number, modulo 2^32."""
         self._items.append(item)
-        self._numbered = number = (self._numbered + 1) % MODULUS
-        return number
+        return (self.acked + len(self._items)) % MODULUS
 
     def advance(self, count: int) -> None:
         """Note that the next ``count`` stanzas were sent."""
@@ -124,7 +122,7 @@ class Unacked(Generic[T]):
         if logged is not None and serial_distance(h, logged) > bound:
             raise TooHigh(h, logged)
         self._items.clear()
-        self.sent = self.acked = self._numbered = h
+        self.sent = self.acked = h
 
 
 class AckPolicy:
