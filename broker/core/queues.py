@@ -215,6 +215,48 @@ class Queue:
             self._arrivals.tell()
         return entry
 
+    def put_taken(
+        self, message: Message, subscription_id: str, flags: int, durable: bool, fanout: Fanout | None, number: int
+    ) -> Entry | None:
+        """Append a message and take it for delivery at once. Nothing but entries that are taken may be queued.
+
+        Args:
+            message: what to queue.
+            subscription_id: that caused it.
+            flags: of :mod:`broker.model.records`.
+            durable: keep it over a crash.
+            fanout: set where other sessions of the subject get copies.
+            number: under which it is sent (:class:`broker.model.records.EntryRecord`).
+
+        Returns:
+            Its entry; ``None`` where there is no room for it in memory, or somebody waits for an arrival: then nothing
+            has happened.
+        """
+        size = len(message.content) + ENTRY_OVERHEAD
+        limits = self.limits
+        budget = self._budget
+        if (
+            self._cached >= limits.cache_entries
+            or self._cached_bytes + size > limits.cache_bytes
+            or budget.used > budget.most
+            or self._arrivals
+        ):
+            return None
+        entry = Entry(message, self._sequence(), size, subscription_id, flags)
+        entry.fanout = fanout
+        entry.number = number
+        level = self._levels.get(entry.rank) or self._add_level(entry.rank)
+        level.tail = entry.seq
+        self.entries += 1
+        self.bytes += size
+        self._cached += 1
+        self._cached_bytes += size
+        budget.used += size
+        if durable:
+            self.durable += 1
+            self._write(entry)
+        return entry
+
     def take(self, most_entries: int, most_bytes: int) -> list[Entry]:
         """Take entries of the highest priority for delivery, in order; all of them acknowledged or all oneway.
 
@@ -404,7 +446,7 @@ class Queue:
             entry.flags,
             entry.redeliver,
             entry.size,
-            0,
+            entry.number,
         )
         self._store.put_entry(_new(EntryRecord, fields))  # EntryRecord() would take twice the time
 

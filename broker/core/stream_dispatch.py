@@ -235,34 +235,33 @@ class StreamDispatch(Dispatch):
             self._node.store.put_handled(self.queue.id, self.handled)
 
     @property
-    def is_direct(self) -> bool:
-        """Whether a stanza may pass the queue by: nothing waits, nothing is counted, and the client reads."""
-        outbound = self.outbound
-        return (
-            outbound is not None
-            and self.unacked is None
-            and not self.queue.entries
-            and self._active
-            and self.encode is not None
-            and bool(outbound.writable)
-        )
-
-    @property
     def has_enough(self) -> bool:
         """Whether so much is to be written at the end of this turn that its client should get no more answers in it."""
         return self._direct_size > MOST_DIRECT
 
-    def put_direct(self, message: Message, flags: int, durable: bool, fanout: Fanout | None = None) -> None:
-        """Write a stanza at the end of this turn (:attr:`is_direct`); it is queued if the connection is lost before.
+    def put(self, message: Message, flags: int, durable: bool, fanout: Fanout | None = None) -> None:
+        """Send a stanza at the end of this turn, behind everything that was put before, or queue it.
+
+        Where nothing waits it passes the queue by, which takes it if the connection is lost before; with stream
+        management it gets its number at once.
 
         Args:
             message: whose content is the stanza.
-            flags: of its entry, if it comes to that.
-            durable: keep it over a crash, if it comes to that.
+            flags: of its entry.
+            durable: keep it over a crash.
             fanout: set where other sessions of the subject get copies.
         """
-        self._direct.append((message, flags, durable, fanout))
-        self._direct_size += len(message.content)
+        unacked = self.unacked
+        if self.outbound is None or self.encode is None or not self._active:
+            passes = False
+        elif unacked is None:
+            passes = self._put_direct(message, flags, durable, fanout)
+        else:
+            passes = self._put_numbered(unacked, message, flags, durable, fanout)
+        if not passes:
+            if durable:
+                self.keep_session()
+            self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
         if not self.awake:
             self.wake()
 
@@ -291,14 +290,9 @@ class StreamDispatch(Dispatch):
             if replaces:
                 self._replaceable[replaces] = entry
             return True
-        if self.is_direct:
-            self.put_direct(message, EPHEMERAL, durable=False)
-            return True
         if queue.is_full:
             return False
-        queue.put(message, PTP_SUBSCRIPTION, EPHEMERAL)
-        if not self.awake:
-            self.wake()
+        self.put(message, EPHEMERAL, durable=False)
         return True
 
     def write(self, data: bytes) -> None:
@@ -445,6 +439,35 @@ class StreamDispatch(Dispatch):
             encode(entry) if entry.seq > late and not entry.flags & DELAYED else self._late_stanza(entry)
             for entry in entries
         ]
+
+    def _put_direct(self, message: Message, flags: int, durable: bool, fanout: Fanout | None) -> bool:
+        if self.queue.entries or not self.outbound.writable:
+            return False
+        self._direct.append((message, flags, durable, fanout))
+        self._direct_size += len(message.content)
+        return True
+
+    def _put_numbered(
+        self, unacked: Unacked[Entry], message: Message, flags: int, durable: bool, fanout: Fanout | None
+    ) -> bool:
+        queue = self.queue
+        ahead = self._numbered
+        if queue.entries != unacked.numbered or len(ahead) >= NUMBERED_AHEAD:
+            return False
+        number = position = 0
+        is_durable = self.is_durable
+        if durable:
+            self.keep_session()
+            if is_durable:
+                number = unacked.next_number or MODULUS
+        entry = queue.put_taken(message, PTP_SUBSCRIPTION, flags, durable, fanout, number)
+        if entry is None:
+            return False
+        unacked.number(entry)
+        if is_durable:
+            position = self._node.store.position
+        ahead.append((position, message.content))
+        return True
 
     def _write_direct(self) -> None:
         direct, self._direct, self._direct_size = self._direct, [], 0

@@ -92,6 +92,12 @@ class Stanza:
         return tuple([_split(child) for child in self._children])
 
     @property
+    def only_child(self) -> tuple[str, str] | None:
+        """``(namespace, local name)`` of its child, if it has just one."""
+        children = self._children
+        return _split(children[0]) if len(children) == 1 else None
+
+    @property
     def first(self) -> tuple[str, str] | None:
         """``(namespace, local name)`` of the first child."""
         return _split(self._children[0]) if self._children else None

@@ -91,11 +91,15 @@ class Accounts:
     Args:
         node: shared state of the core.
         account_exists: ``await account_exists(localpart)``.
+        on_blocked: called when somebody may be blocked who was not, or the other way round.
     """
 
-    def __init__(self, node: Node, account_exists: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(
+        self, node: Node, account_exists: Callable[[str], Awaitable[bool]], on_blocked: Callable[[], None]
+    ) -> None:
         self._node = node
         self._account_exists = account_exists
+        self._on_blocked = on_blocked
         self._known: OrderedDict[str, Account] = OrderedDict()
 
     def get(self, local: str) -> Account | None:
@@ -133,6 +137,7 @@ class Accounts:
         for record in await store.read_documents(account.local, ROSTER):
             account.roster.setdefault(record.name, RosterItem.from_record(record))
         account.blocked |= {record.name for record in await store.read_documents(account.local, BLOCKED)}
+        self._on_blocked()
 
     def unlisted(self, local: str) -> Account:
         """An account of somebody who has none: who logs in without, or is known to another security service."""
@@ -151,11 +156,13 @@ class Accounts:
     def block(self, account: Account, jid: str) -> None:
         """Block a JID, also in the store."""
         account.blocked.add(jid)
+        self._on_blocked()
         self._node.store.put_document(DocumentRecord(account.local, BLOCKED, jid, b""))
 
     def unblock(self, account: Account, jid: str) -> None:
         """Unblock a JID, also in the store."""
         account.blocked.discard(jid)
+        self._on_blocked()
         self._node.store.delete_document(account.local, BLOCKED, jid)
 
     def _keep(self, account: Account) -> Account:

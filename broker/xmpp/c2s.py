@@ -15,7 +15,7 @@ from broker.wire.xmpp.errors import Condition, StanzaError
 from broker.wire.xmpp.stanza import element, iq
 from broker.xmlio.stanza import Stanza
 from broker.xmpp.accounts import Account
-from broker.xmpp.connection import STORE_HIGH_WATER, State
+from broker.xmpp.connection import State
 from broker.xmpp.domain import Client
 from broker.xmpp.negotiation import STANZAS, Negotiation
 from broker.xmpp.routing import Unloaded
@@ -118,10 +118,25 @@ class ClientStream(Negotiation):
             self._acknowledge(self._leave)
 
     def _element(self, stanza: Stanza) -> None:
-        if self.state is State.BOUND:
-            self._bound_element(stanza)
-        else:
+        client = self._client
+        if self.state is not State.BOUND or client is None:
             self._negotiate(stanza)
+        elif stanza.namespace == ns.CLIENT and stanza.name in STANZAS:
+            from_ = stanza.attributes.get("from")
+            if from_ is not None and from_ not in (client.full, client.bare):  # RFC 6120 §8.1.2.1
+                self._fail("invalid-from", "that is not your address")
+            elif stanza.name == "message":
+                self._message(client, stanza)
+            else:
+                self._work(self._serve(client, stanza), client)
+        elif stanza.namespace == ns.SM:
+            self._management(client, stanza)
+        elif stanza.namespace == ns.CSI:
+            self._service.activity.changed(client, active=stanza.name == "active")
+        elif stanza.name in STANZAS:
+            self._fail("invalid-namespace", f"stanzas are of the namespace {ns.CLIENT}")
+        elif stanza.namespace == ns.STREAM and stanza.name == "error":
+            self._end()
 
     def _take(self, client: Client) -> None:
         """This connection is that of a client from now on."""
@@ -135,44 +150,16 @@ class ClientStream(Negotiation):
         self._stop_timers()
         self._watch_silence()
 
-    def _bound_element(self, stanza: Stanza) -> None:
-        client = self._client
-        assert client is not None
-        if stanza.namespace == ns.CLIENT and stanza.name in STANZAS:
-            if not self._is_from(client, stanza):
-                self._fail("invalid-from", "that is not your address")
-                return
-            self._stanza(client, stanza)
-        elif stanza.namespace == ns.SM:
-            self._management(client, stanza)
-        elif stanza.namespace == ns.CSI:
-            self._service.activity.changed(client, active=stanza.name == "active")
-        elif stanza.name in STANZAS:
-            self._fail("invalid-namespace", f"stanzas are of the namespace {ns.CLIENT}")
-        elif stanza.namespace == ns.STREAM and stanza.name == "error":
-            self._end()
-
-    def _is_from(self, client: Client, stanza: Stanza) -> bool:
-        """RFC 6120 §8.1.2.1."""
-        from_ = stanza.attributes.get("from")
-        return from_ is None or from_ in (client.full, client.bare)
-
-    def _stanza(self, client: Client, stanza: Stanza) -> None:
+    def _message(self, client: Client, stanza: Stanza) -> None:
         router = self._service.router
         try:
-            if stanza.name == "message":
-                router.message(client, stanza)
-            else:
-                self._work(self._serve(client, stanza), client)
-                return
+            router.message(client, stanza)
         except Unloaded as unloaded:
             self._work(self._message_later(client, stanza, unloaded.local), client)
             return
         except StanzaError as error:
             router.refuse(client, stanza, error)
         client.dispatch.count_handled()
-        if self._domain.node.store.backlog > STORE_HIGH_WATER:
-            self._hold_for_store()
 
     async def _serve(self, client: Client, stanza: Stanza) -> None:
         try:

@@ -31,7 +31,7 @@ class Carbons:
 
     def __init__(self, domain: Domain, router: Router) -> None:
         self._domain = domain
-        router.on_message = self._delivered
+        router.copies = self
         domain.serve("set", ns.CARBONS, "enable", self._enable, AT_ACCOUNT)
         domain.serve("set", ns.CARBONS, "disable", self._disable, AT_ACCOUNT)
         domain.add_feature(ns.CARBONS, AT_DOMAIN)
@@ -49,11 +49,30 @@ class Carbons:
             raise StanzaError(Condition.FORBIDDEN)
         request.client.stream.carbons = on
         request.client.keep()
+        self._domain.changed()
 
-    def _delivered(self, client: Client, stanza: Stanza, data: bytes, to: JID, receivers: list[Session]) -> None:
-        mine = self._wanting(client.session.subject, receivers, client.session)
-        subject = self._domain.node.subjects.get(to.local)
-        theirs = self._wanting(subject, receivers, client.session) if subject is not client.session.subject else ()
+    def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:
+        """Whether anybody gets copies of messages between two parties.
+
+        Args:
+            client: the sender.
+            to: the receiver.
+            receivers: sessions that get the messages themselves.
+        """
+        mine, theirs = self._wanting_each(client, to, receivers)
+        return bool(mine or theirs)
+
+    def send(self, client: Client, stanza: Stanza, data: bytes, to: JID, receivers: list[Session]) -> None:
+        """Send copies of a message that was delivered.
+
+        Args:
+            client: the sender.
+            stanza: as it came.
+            data: as it went out.
+            to: the receiver.
+            receivers: sessions that got it.
+        """
+        mine, theirs = self._wanting_each(client, to, receivers)
         if (not mine and not theirs) or not is_copied(stanza):
             return
         for direction, sessions in (("sent", mine), ("received", theirs)):
@@ -61,6 +80,14 @@ class Carbons:
                 other = self._domain.client_of(session)
                 if other is not None:
                     other.send(_copy(direction, other, data))
+
+    def _wanting_each(
+        self, client: Client, to: JID, receivers: list[Session]
+    ) -> tuple[Sequence[Session], Sequence[Session]]:
+        mine = self._wanting(client.session.subject, receivers, client.session)
+        subject = self._domain.node.subjects.get(to.local)
+        theirs = self._wanting(subject, receivers, client.session) if subject is not client.session.subject else ()
+        return mine, theirs
 
     def _wanting(self, subject: Subject | None, receivers: list[Session], sender: Session) -> Sequence[Session]:
         """The sessions of a subject that want copies and have not got the message."""

@@ -88,6 +88,8 @@ class StreamConnection:
             return
         self._read(data)
         self._run()
+        if self._domain.node.store.backlog > STORE_HIGH_WATER and self.state is State.BOUND:
+            self._hold_for_store()
 
     def _read(self, data: bytes) -> None:
         reader = self._reader

@@ -44,14 +44,13 @@ class Delivery:
         qos = PublishQos(life_time=0, sender=broker.node.name.absolute)
         self._ephemeral = Envelope(STANZA_KEY, qos, _KEY_XML, write_publish_qos(qos))
 
-    def message(self, sender: Session, to: str, data: bytes, *, keep: bool) -> Message:
-        """A message of a client.
+    def envelope(self, sender: Session, to: str, *, keep: bool) -> Envelope:
+        """What messages of a client to an account have in common.
 
         Args:
             sender: its session.
             to: localpart of the receiver.
-            data: the stanza as it goes out.
-            keep: it is worth surviving a crash.
+            keep: they are worth surviving a crash.
         """
         mark = _DURABLE if keep and self._durable else _TRANSIENT
         known = (to.encode(), mark)
@@ -59,7 +58,7 @@ class Delivery:
         if plan is None:
             plan = Plan(self._envelope(sender, to, mark is _DURABLE), None)
             sender.remember(known, plan)
-        return Message(self._node.ids.next(), plan.envelope, data)
+        return plan.envelope
 
     def send(self, session: Session, data: bytes, replaces: str = "") -> bool:
         """Queue a stanza that is of no use to anybody else.
@@ -83,36 +82,38 @@ class Delivery:
         for key, data in self.held.pop(session, {}).items():
             self.send(session, data, key)
 
-    def put(self, message: Message, sessions: Iterable[Session], *, shared: bool, keep: bool) -> int:
-        """Queue a message for sessions.
+    def put(self, message: Message, sessions: Iterable[Session], *, keep: bool) -> int:
+        """Queue a message for sessions of a subject: another one gets it if none of these can.
 
         Args:
             message: to queue.
             sessions: that get it.
-            shared: it is for the subject rather than for one session: another one gets it if none of these can.
             keep: it goes back to the subject if they can not; else it is dropped with them.
 
         Returns:
             How many had room for it.
         """
-        durable = message.envelope.persistent
         taking = [session for session in sessions if not session.queue.is_full]
-        if self.held:
-            for session in taking:  # stanzas of one sender stay in their order (RFC 6120 §10.1)
-                self.release(session)
-        fanout = Fanout(len(taking)) if shared and len(taking) > 1 else None
-        flags = FOR_SUBJECT if keep else EPHEMERAL
+        fanout = Fanout(len(taking)) if len(taking) > 1 else None
         for session in taking:
-            dispatch = session.dispatch
-            if isinstance(dispatch, StreamDispatch) and dispatch.is_direct:
-                dispatch.put_direct(message, flags, durable, fanout)
-                continue
-            if durable and not session.stored:
-                self._registry.keep(session)
-            session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
-            if not dispatch.awake:
-                dispatch.wake()
+            self._put(message, session, keep, fanout)
         return len(taking)
+
+    def put_one(self, message: Message, session: Session, *, keep: bool) -> bool:
+        """Queue a message for one session.
+
+        Args:
+            message: to queue.
+            session: that gets it.
+            keep: it goes back to the subject if it can not; else it is dropped with the session.
+
+        Returns:
+            Whether there was room for it.
+        """
+        if session.queue.is_full:
+            return False
+        self._put(message, session, keep, None)
+        return True
 
     def put_offline(self, message: Message, subject: Subject) -> bool:
         """Let a message wait for a subject; ``False`` where too many wait already."""
@@ -136,6 +137,20 @@ class Delivery:
             return message.content if message.envelope.key.mime == STANZA_MIME else convert(entry)
 
         return encode
+
+    def _put(self, message: Message, session: Session, keep: bool, fanout: Fanout | None) -> None:
+        if self.held:  # stanzas of one sender stay in their order (RFC 6120 §10.1)
+            self.release(session)
+        durable = message.envelope.persistent
+        flags = FOR_SUBJECT if keep else EPHEMERAL
+        dispatch = session.dispatch
+        if isinstance(dispatch, StreamDispatch):
+            dispatch.put(message, flags, durable, fanout)
+            return
+        if durable and not session.stored:
+            self._registry.keep(session)
+        session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
+        dispatch.wake()
 
     def _envelope(self, sender: Session, to: str, durable: bool) -> Envelope:
         destination = Destination(f"client/{to}")

@@ -15,6 +15,7 @@ from broker.xmlio.stanza import Stanza
 from broker.xmlio.tree import Tree
 from broker.xmpp.accounts import Account, Accounts
 from broker.xmpp.delivery import Delivery
+from broker.xmpp.routes import Routes
 from broker.xmpp.settings import Durable, XmppSettings
 
 if TYPE_CHECKING:
@@ -46,10 +47,24 @@ class Client:
     Attributes:
         bare: the bare JID of its user, as text.
         full: its JID as text.
+        dispatch: delivers to it.
+        routes: of its messages; see :class:`broker.xmpp.routes.Routes`.
         active: ``False`` while the client says that nobody looks (XEP-0352); true again on every new connection.
     """
 
-    __slots__ = ("_at_work", "_rested", "account", "active", "bare", "domain", "full", "jid", "session")
+    __slots__ = (
+        "_at_work",
+        "_rested",
+        "account",
+        "active",
+        "bare",
+        "dispatch",
+        "domain",
+        "full",
+        "jid",
+        "routes",
+        "session",
+    )
 
     def __init__(self, domain: Domain, session: Session, jid: JID, account: Account) -> None:
         self.domain = domain
@@ -58,6 +73,8 @@ class Client:
         self.full = jid.full
         self.bare = jid.bare
         self.account = account
+        self.dispatch = cast("StreamDispatch", session.dispatch)
+        self.routes = Routes()
         self.active = True
         self._at_work = 0
         self._rested = Arrivals()
@@ -80,11 +97,6 @@ class Client:
         """
         while self._at_work:
             await self._rested.next()
-
-    @property
-    def dispatch(self) -> StreamDispatch:
-        """Delivers to it."""
-        return cast("StreamDispatch", self.session.dispatch)
 
     @property
     def stream(self) -> StreamState:
@@ -157,7 +169,8 @@ class Domain:
         jid: of the domain.
         accounts: rosters and block lists.
         delivery: puts stanzas into queues.
-        clients: bound streams by full JID.
+        clients: bound streams by full JID; see :meth:`bound` and :meth:`unbound`.
+        changes: how often something has changed that messages are routed by; see :meth:`changed`.
         features: what disco#info names, by place.
         items: ``(JID, name)`` that disco#items of the domain names.
         iqs: services by place, then by (type, namespace, name) of the request.
@@ -176,9 +189,10 @@ class Domain:
         self.node = broker.node
         self.settings = settings
         self.jid = JID("", settings.domain, "")
-        self.accounts = Accounts(broker.node, account_exists)
+        self.accounts = Accounts(broker.node, account_exists, self.changed)
         self.delivery = Delivery(broker, durable=settings.sm_durable is not Durable.NO)
         self.clients: dict[str, Client] = {}
+        self.changes = 0
         self.features: dict[str, set[str]] = {AT_DOMAIN: set(), AT_ACCOUNT: set()}
         self.items: list[tuple[str, str]] = []
         self.iqs: dict[str, dict[tuple[str, str, str], IqService]] = {AT_DOMAIN: {}, AT_ACCOUNT: {}}
@@ -216,7 +230,18 @@ class Domain:
         """A session of the core is a client from now on."""
         jid = JID(session.name.subject, self.settings.domain, stream_of(session).resource)
         client = self.clients[jid.full] = Client(self, session, jid, account)
+        self.changed()
         return client
+
+    def unbound(self, client: Client) -> None:
+        """A client is none any more."""
+        if self.clients.get(client.full) is client:
+            del self.clients[client.full]
+            self.changed()
+
+    def changed(self) -> None:
+        """Who is bound, who blocks whom or who wants copies has changed: what was derived from it no longer holds."""
+        self.changes += 1
 
     def client_of(self, session: Session) -> Client | None:
         """The client that a session is."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
-from broker.core.message import Message
+from broker.core.message import Envelope, Message
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError
@@ -21,6 +21,7 @@ from broker.xmlio.tree import Tree, parse_tree
 from broker.xmlio.write import escape_attribute
 from broker.xmpp.delivery import Delivery
 from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, IqService
+from broker.xmpp.routes import Route
 
 log = Logger()
 
@@ -30,10 +31,16 @@ _BODY = (ns.CLIENT, "body")
 _NO_STORE = (ns.HINTS, "no-store")  # "no-permanent-store" is about archives, not about waiting for delivery
 _STORE = (ns.HINTS, "store")
 _STANZA_ID = b"stanza-id"  # unlike its namespace, a name can not be written with entities
-_MESSAGE_END = b"</message>"
-_END_SIZE = len(_MESSAGE_END)
 
-Copies = Callable[[Client, Stanza, bytes, JID, list[Session]], None]
+
+class Copies(Protocol):
+    """Sends copies of messages to whom else they concern (XEP-0280)."""
+
+    def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:
+        """Whether anybody gets copies of messages between two parties."""
+
+    def send(self, client: Client, stanza: Stanza, data: bytes, to: JID, receivers: list[Session]) -> None:
+        """Send copies of a message that was delivered."""
 
 
 class Router:
@@ -44,8 +51,7 @@ class Router:
         delivery: puts stanzas into queues.
 
     Attributes:
-        on_message: called with every message of a chat that was delivered: sender, the stanza, its bytes, the receiver
-            and the sessions that got it (XEP-0280).
+        copies: sends copies of what was delivered.
     """
 
     def __init__(self, domain: Domain, delivery: Delivery) -> None:
@@ -54,7 +60,7 @@ class Router:
         self._node = domain.node
         self._local = domain.settings.domain
         self._stanza_ids = domain.settings.stanza_ids
-        self.on_message: Copies | None = None
+        self.copies: Copies | None = None
 
     def message(self, client: Client, stanza: Stanza) -> None:
         """Route a ``<message/>``; it is queued when this returns.
@@ -65,6 +71,10 @@ class Router:
         """
         attributes = stanza.attributes
         type = attributes.get("type", "normal")
+        route = client.routes.find(attributes.get("to", ""), type, self._domain.changes)
+        if route is not None:
+            self._follow(client, stanza, route)
+            return
         to = client.jid.to_bare() if "to" not in attributes else address(attributes["to"])
         if client.account.blocked and self._domain.blocks(client.account, to):
             raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
@@ -138,11 +148,21 @@ class Router:
                 self._bounce(data)
 
     def _to_one(self, client: Client, stanza: Stanza, type: str, to: JID, found: Client) -> None:
-        keep = type in ("normal", "chat") and _is_worth_keeping(stanza)
-        data, message = self._made(client, stanza, to, keep=keep)
-        if not self._delivery.put(message, [found.session], shared=False, keep=keep):
+        session = found.session
+        durable, transient = (self._delivery.envelope(client.session, to.local, keep=keep) for keep in (True, False))
+        copied = self.copies is not None and self.copies.are_wanted(client, to, [session])
+        route = Route(to, session, type in ("normal", "chat"), durable, transient, copied)
+        attributes = stanza.attributes
+        client.routes.remember(attributes.get("to", ""), attributes.get("type", "normal"), route)
+        self._follow(client, stanza, route)
+
+    def _follow(self, client: Client, stanza: Stanza, route: Route) -> None:
+        keep = route.may_wait and _is_worth_keeping(stanza)
+        message = self._made(client, stanza, route.to, route.durable if keep else route.transient, keep=keep)
+        if not self._delivery.put_one(message, route.session, keep=keep):
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver's queue is full")
-        self._copy(client, stanza, data, to, [found.session])
+        if route.copied:
+            self._copy(client, stanza, message, route.to, [route.session])
 
     def _to_account(self, client: Client, stanza: Stanza, type: str, to: JID, subject: Subject | None) -> None:
         """RFC 6121 §8.5.2."""
@@ -156,32 +176,35 @@ class Router:
             if type == "headline" or _BODY not in stanza.children:
                 return
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and it is not to be stored")
-        data, message = self._made(client, stanza, to, keep=keep)
+        envelope = self._delivery.envelope(client.session, to.local, keep=keep)
+        message = self._made(client, stanza, to, envelope, keep=keep)
         # What waits for the subject goes first.
         if receivers and not (keep and subject is not None and len(subject.queue)):
-            if not self._delivery.put(message, receivers, shared=True, keep=keep):
+            if not self._delivery.put(message, receivers, keep=keep):
                 raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver's queue is full")
-            self._copy(client, stanza, data, to, receivers)
+            self._copy(client, stanza, message, to, receivers)
             return
         subject = self._node.subject(to.local)
         if not self._delivery.put_offline(message, subject):
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver is away, and too many messages wait already")
-        self._copy(client, stanza, data, to, [])
+        self._copy(client, stanza, message, to, [])
         for receiver in receivers[:1]:
             self._domain.broker.registry.subject_queues.deliver(receiver)
 
-    def _made(self, client: Client, stanza: Stanza, to: JID, *, keep: bool) -> tuple[bytes, Message]:
-        data = route(stanza, client.full, None if "to" in stanza.attributes else to.full)
+    def _made(self, client: Client, stanza: Stanza, to: JID, envelope: Envelope, *, keep: bool) -> Message:
+        """A message as it goes out; it gets an id where it is worth keeping (XEP-0359 §3.1)."""
+        id = self._node.ids.next()
+        receiver = None if "to" in stanza.attributes else to.full
+        identified = keep and self._stanza_ids
         if _STANZA_ID in stanza.raw:
-            data = self._without_forged_ids(data, to)
-        message = self._delivery.message(client.session, to.local, data, keep=keep)
-        if keep and self._stanza_ids and data.endswith(_MESSAGE_END):
-            # XEP-0359 §3.1
-            message.content = data = b"%b%b%d'/></message>" % (data[:-_END_SIZE], _id_by(to.bare), message.id)
-        return data, message
+            data = self._without_forged_ids(route(stanza, client.full, receiver), to, id if identified else 0)
+        else:
+            given = b"%b%d'/>" % (_id_by(to.bare), id) if identified else b""
+            data = route(stanza, client.full, receiver, extra=given)
+        return Message(id, envelope, data)
 
-    def _without_forged_ids(self, data: bytes, to: JID) -> bytes:
-        """Remove ids that only we may give (XEP-0359 §3.1)."""
+    def _without_forged_ids(self, data: bytes, to: JID, id: int) -> bytes:
+        """Remove ids that only we may give (XEP-0359 §3.1), and give one (0 for none)."""
         tree = parse_tree(data, ns.CLIENT, what="message", limit=len(data))
         ours = (to.bare, self._local)
         tree.nodes = [
@@ -193,11 +216,13 @@ class Router:
                 and _prepared(node.attributes.get("by", "")) in ours
             )
         ]
+        if id:
+            tree.nodes.append(Tree(ns.STABLE_ID, "stanza-id", {"by": to.bare, "id": str(id)}))
         return tree.to_bytes(ns.CLIENT)
 
-    def _copy(self, client: Client, stanza: Stanza, data: bytes, to: JID, receivers: list[Session]) -> None:
-        if self.on_message is not None:
-            self.on_message(client, stanza, data, to, receivers)
+    def _copy(self, client: Client, stanza: Stanza, message: Message, to: JID, receivers: list[Session]) -> None:
+        if self.copies is not None:
+            self.copies.send(client, stanza, message.content, to, receivers)
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         found = self._domain.clients.get(to.full)
@@ -300,9 +325,10 @@ def _prepared(text: str) -> str:
 
 def _is_worth_keeping(stanza: Stanza) -> bool:
     """Whether a message is stored for somebody who is away (XEP-0160 §3, XEP-0334 §4)."""
+    only = stanza.only_child
+    if only is not None:
+        return only[0] not in (CHAT_STATES, ns.HINTS)
     children = stanza.children
-    if len(children) == 1:
-        return children[0][0] not in (CHAT_STATES, ns.HINTS)
     if _NO_STORE in children:
         return False
     if _BODY in children or _STORE in children:

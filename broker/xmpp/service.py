@@ -182,8 +182,7 @@ class XmppService:
                 listener(client)
             except Exception:  # noqa: BLE001 - it is logged, and the others must be told all the same
                 log.failure("{jid}: its end could not be told to all", jid=client.full)
-        if self.domain.clients.get(client.full) is client:
-            del self.domain.clients[client.full]
+        self.domain.unbound(client)
 
     def _keep_handled(self, client: Client) -> None:
         """Remember what had arrived of a stream that was not resumed in time (I8)."""

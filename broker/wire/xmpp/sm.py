@@ -66,6 +66,16 @@ class Unacked(Generic[T]):
         """How many were sent and are not acknowledged."""
         return (self.sent - self.acked) % MODULUS
 
+    @property
+    def numbered(self) -> int:
+        """How many have a number and are not acknowledged, sent or not."""
+        return len(self._items)
+
+    @property
+    def next_number(self) -> int:
+        """What :meth:`number` will give."""
+        return (self.acked + len(self._items) + 1) % MODULUS
+
     def number(self, item: T) -> int:
         """Give a stanza that is to be sent its number, modulo 2^32."""
         self._items.append(item)

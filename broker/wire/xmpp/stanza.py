@@ -22,6 +22,7 @@ _PLAIN_START = re.compile(rb"<([^\s/>:]++)((?:\s++" + _NAME + _VALUE + rb")*+)\s
 """A start tag whose names have no prefix (but for ``xml:lang``) and which declares none."""
 _ATTRIBUTE = re.compile(rb"\s++(?:from|to|xmlns)" + _VALUE + rb"|(\s++" + _NAME + _VALUE + rb")")
 _BEHIND_NAME = b" />\t\r\n"
+_ENDS = {name: f"</{name}>".encode() for name in ("message", "presence", "iq")}
 _DELAYED = re.compile(rb"<delay[^>]*\burn:xmpp:delay\b")
 
 
@@ -44,10 +45,14 @@ def route(stanza: Stanza, from_: str, to: str | None = None, *, extra: bytes = b
     addresses = _attribute(from_, "from")
     if stanza.uses_header:
         return _rewritten(stanza, addresses, to, extra)
-    if not extra and "from" not in own and (to is None or to == own.get("to")):
+    if "from" not in own and (to is None or to == own.get("to")):
         head = 1 + len(stanza.name)
         if raw[head] in _BEHIND_NAME:  # else its name has a prefix
-            return b"%b%b%b" % (raw[:head], addresses, raw[head:])
+            if not extra:
+                return b"%b%b%b" % (raw[:head], addresses, raw[head:])
+            end = _ENDS[stanza.name]
+            if raw.endswith(end):
+                return b"%b%b%b%b%b" % (raw[:head], addresses, raw[head : -len(end)], extra, end)
     return _rewritten(stanza, addresses, to, extra)
 
 
