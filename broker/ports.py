@@ -56,6 +56,9 @@ class IStore(Interface):
     def when_committed(position: int, callback: Callable[[], None]) -> None:
         """Call back (in order of position) once everything up to ``position`` is on disk; at once if it is already."""
 
+    def end_turn() -> None:
+        """All that this turn appends is appended: a commit that somebody waits for may begin."""
+
     def recover() -> Deferred[Recovered]:
         """Delete transient entries and messages without entries, then read everything but messages."""
 

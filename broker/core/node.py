@@ -135,6 +135,7 @@ class Node:
         for dispatch in awake:
             dispatch.awake = False
             dispatch.pump()
+        self.store.end_turn()
 
     def _before_commit(self, amid_turn: bool) -> None:
         """What belongs to what this turn has appended goes into the same transaction (spec xmpp §1.8 I1, I2).

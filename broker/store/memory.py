@@ -111,6 +111,9 @@ class MemoryStore:
         else:
             self._waiters.add(position, callback)
 
+    def end_turn(self) -> None:
+        """It commits in the next turn all the same."""
+
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read the rest."""
         return self._read(self.tables.recover)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import event, func, select
+from sqlalchemy import Executable, event, func, select
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -183,6 +183,8 @@ class SqlStage(Stage):
         self._patience = patience
         self.failing = False
         self.statements: list[str] = []
+        self.commits_to_fail = 0
+        self.answers_to_lose = 0
         super().__init__()
 
     @abstractmethod
@@ -196,11 +198,35 @@ class SqlStage(Stage):
     def make(self) -> SqlStore:
         store = SqlStore(self.url(), self.clock, worker=self.worker, patience=self._patience)
         event.listen(store.database.engine, "before_cursor_execute", self._on_statement)
+        event.listen(store.database.engine, "commit", self._on_commit)
+        execute_alone = store.database.execute_alone
+
+        def watched(statement: Executable, parameters: dict[str, Any]) -> int:
+            self._on_statement(None, None, str(statement))
+            if self.commits_to_fail:
+                self.commits_to_fail -= 1
+                raise self.lost()
+            count = execute_alone(statement, parameters)
+            if self.answers_to_lose:
+                self.answers_to_lose -= 1
+                raise self.lost()
+            return count
+
+        store.database.execute_alone = watched  # type: ignore[method-assign]
         return store
 
     def _on_statement(self, connection: Any, cursor: Any, statement: str, *_: object) -> None:
         self.statements.append(statement)
         if self.failing:
+            raise self.lost()
+
+    def _on_commit(self, connection: Any) -> None:
+        if self.commits_to_fail:
+            self.commits_to_fail -= 1
+            raise self.lost()
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            connection.connection.driver_connection.execute("COMMIT")
             raise self.lost()
 
     def hold(self) -> None:

@@ -104,6 +104,7 @@ class CommitLoop:
         self._current: Batch | _Question | None = None
         self._idle = True  # nothing is scheduled (but at leisure), running or waiting for another try
         self._leisure: IDelayedCall | None = None
+        self._due: IDelayedCall | None = None
         self._closed_bytes = 0
         self._delay = FIRST_RETRY
         self._retry: IDelayedCall | None = None
@@ -161,6 +162,13 @@ class CommitLoop:
             if self._idle and self._state is not _State.CLOSED:
                 self._wake()
 
+    def end_turn(self) -> None:
+        """Begin with the commit that is due now, and not in the next turn, which is not over before more is read."""
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+            self._next(due=True)
+
     def ask(
         self, question: Callable[[], T], *, patient: bool, concerns: Callable[[Batch], bool] = lambda batch: True
     ) -> Deferred[T]:
@@ -201,7 +209,11 @@ class CommitLoop:
         leisure, self._leisure = self._leisure, None
         if leisure is not None and leisure.active():
             leisure.cancel()
-        self._reactor.callLater(0, self._next, due=True)
+        self._due = self._reactor.callLater(0, self._begin)
+
+    def _begin(self) -> None:
+        self._due = None
+        self._next(due=True)
 
     def _close_batch(self, *, amid_turn: bool = False) -> None:
         if self.before_commit is not None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from broker.errors import BrokerError, Code
@@ -100,6 +100,7 @@ class Database:
         self._exclusive = exclusive
         self._patience = patience
         self._connection: Connection | None = None
+        self._statements: dict[Executable, tuple[str, list[str]]] = {}
         self._lock_file: LockFile | None = None
 
     def open(self) -> None:
@@ -135,6 +136,31 @@ class Database:
             self._drop()
             raise
 
+    def execute_alone(self, statement: Executable, parameters: dict[str, Any]) -> int:
+        """Execute a statement that is a transaction by itself: one round trip instead of four.
+
+        On SQLite that also spares the writer from waiting for the interpreter lock after each of them.
+
+        Args:
+            statement: whose parameters need no conversion; compiled once.
+            parameters: by name.
+
+        Returns:
+            How many rows it has changed.
+        """
+        sql, names = self._compiled(statement)
+        try:
+            driver: Any = self._connect().connection.driver_connection
+            if self.engine.dialect.name == "sqlite":
+                return int(driver.execute(sql, [parameters[name] for name in names]).rowcount)
+            driver.autocommit = True
+            count: int = driver.execute(sql, parameters).rowcount
+            driver.autocommit = False
+            return count
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            self._drop()
+            raise self._wrapped(sql, error) from error
+
     def close(self) -> None:
         """Let go of the connection and the lock."""
         self._drop()
@@ -159,6 +185,20 @@ class Database:
         owner = Database(self._url, exclusive=True, patience=self._patience)
         owner.open()
         owner.close()
+
+    def _compiled(self, statement: Executable) -> tuple[str, list[str]]:
+        known = self._statements.get(statement)
+        if known is None:
+            compiled = statement.compile(dialect=self.engine.dialect)  # type: ignore[attr-defined]
+            known = self._statements[statement] = (str(compiled), list(getattr(compiled, "positiontup", None) or ()))
+        return known
+
+    def _wrapped(self, sql: str, error: Exception) -> BaseException:
+        dialect = self.engine.dialect
+        lost = dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]
+        return DBAPIError.instance(
+            sql, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, connection_invalidated=lost
+        )
 
     def _connect(self) -> Connection:
         if self._connection is None:

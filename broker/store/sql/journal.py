@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, literal_column, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.store.batch import Batch
 from broker.store.packing import unpack
-from broker.store.sql.schema import journal
+from broker.store.sql.database import Database
+from broker.store.sql.schema import COMMIT_NUMBER, journal, meta
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of a journal that is not folded yet: what is kept in memory, and read back after a crash."""
@@ -19,7 +21,18 @@ SMALL = 32
 _LEAST_SHARE = 0.25
 _MEMORY = 0.75
 
-_INSERT = insert(journal)
+_ROW = (
+    select(bindparam("number", type_=BigInteger), bindparam("batch", type_=LargeBinary))
+    .where(meta.c.name == literal_column(f"'{COMMIT_NUMBER}'"), meta.c.value == bindparam("owner"))
+    .with_for_update(read=True)  # who takes the database over comes before or after, on PostgreSQL too
+)
+_INSERTS = {
+    module.__name__.rpartition(".")[2]: module.insert(journal)
+    .from_select(["number", "batch"], _ROW)
+    .on_conflict_do_nothing()
+    for module in (sqlite, postgresql)
+}
+_FIND = select(journal.c.number).where(journal.c.number == bindparam("number"))
 _SELECT = select(journal.c.batch).order_by(journal.c.number)
 
 
@@ -68,15 +81,23 @@ class JournalPolicy:
         self.journal_size = 0
 
 
-def append(connection: Connection, number: int, data: bytes) -> None:
-    """Write a packed batch.
+def append(database: Database, owner: int, number: int, data: bytes) -> bool:
+    """Commit a packed batch, unless an earlier attempt has; in a transaction of its own.
 
     Args:
-        connection: in a transaction.
-        number: of its commit.
+        database: to write to.
+        owner: what the database's commit number must be.
+        number: of the batch.
         data: the batch.
+
+    Returns:
+        ``False`` where the commit number is another one: nothing is written.
     """
-    connection.execute(_INSERT, {"number": number, "batch": data})
+    statement = _INSERTS[database.engine.dialect.name]
+    if database.execute_alone(statement, {"number": number, "batch": data, "owner": owner}):
+        return True
+    with database.transaction(write=False) as connection:
+        return connection.execute(_FIND, {"number": number}).scalar() is not None
 
 
 def read(connection: Connection) -> Iterator[Batch]:

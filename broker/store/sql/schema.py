@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
+COMMIT_NUMBER = "commit_number"
+"""The number of the last transaction of the broker that owns the database (:class:`broker.store.sql.writer.Writer`)."""
+
 metadata = MetaData()
 
 # SQLite takes no other type than INTEGER for a primary key that is the row id itself.
@@ -21,7 +24,7 @@ meta = Table(
     Column("value", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Numbers by name: ``commit_number``, ``last_id``, ``heartbeat`` (milliseconds since 1970)."""
+"""Numbers by name: ``commit_number`` (:data:`COMMIT_NUMBER`), ``last_id``, ``heartbeat`` (milliseconds since 1970)."""
 
 account = Table(
     "account",

@@ -130,6 +130,10 @@ class SqlStore:
         """Call back once ``position`` is committed; at once if it is."""
         self._loop.when_committed(position, callback)
 
+    def end_turn(self) -> None:
+        """Begin with the commit that is due."""
+        self._loop.end_turn()
+
     def beat(self, now: int) -> None:
         """Note that the broker is running."""
         self._loop.batch.beat(now)

@@ -19,6 +19,7 @@ from broker.store.sql.bulk import bulk_for
 from broker.store.sql.database import Database
 from broker.store.sql.journal import JournalPolicy
 from broker.store.sql.schema import (
+    COMMIT_NUMBER,
     document,
     entry,
     handled,
@@ -31,7 +32,6 @@ from broker.store.sql.schema import (
     topic,
 )
 
-COMMIT_NUMBER = "commit_number"
 LAST_ID = "last_id"
 HEARTBEAT = "heartbeat"
 
@@ -46,21 +46,24 @@ _CLAIM = (
 class Writer:
     """Writes batches, each exactly once.
 
-    Every transaction raises the database's commit number by one, from what this writer believes it to be. So a
-    batch whose commit had no answer can be written again: if the number has been raised already, it was committed.
-    And if it has any other value, somebody else owns the database now, and this writer must not write: each one
-    begins to count at a number of its own that nobody else will come near.
+    Every commit has a number. A transaction raises the database's commit number to its own, from what this writer
+    believes it to be. So a batch whose commit had no answer can be written again: if the number has been raised
+    already, it was committed. And if it has any other value, somebody else owns the database now, and this writer must
+    not write: each one begins to count at a number of its own that nobody else will come near.
 
-    A batch may be committed as one row of the journal. Such batches are gathered, and written to the tables by
-    :meth:`fold` or together with a batch that is not worth a row: of a message that was delivered meanwhile nothing is
-    left to write. What the journal holds when the broker dies is folded when it starts.
+    A batch may be committed as one row of the journal, under its number, where the database's commit number still is
+    that of this writer's last transaction: one statement, whose row is there already if it is written again. Such
+    batches are gathered, and written to the tables by :meth:`fold` or together with a batch that is not worth a row: of
+    a message that was delivered meanwhile nothing is left to write. What the journal holds when the broker dies is
+    folded when it starts.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._bulk = bulk_for(database.engine.dialect.name)
         self._policy = JournalPolicy()
-        self._number = 0
+        self._number = 0  # of the last commit
+        self._owner = 0  # of the last transaction, which the database has
         self._known = 0  # no higher id is in the tables
         self._gathered = Batch()  # what the journal holds, and a batch that goes to the tables with it
         self._batch: Batch | None = None  # that was begun, and may have to be tried again
@@ -83,7 +86,7 @@ class Writer:
             for batch in journal.read(connection):
                 self._gathered.merge(batch)
                 self._folding = True
-        self._number = number
+        self._number = self._owner = number
         self._fold_again()
         return self._known
 
@@ -112,7 +115,7 @@ class Writer:
             self._fold_again()
         else:
             data = pack(batch)
-            self._commit(lambda connection, number: journal.append(connection, number, data))
+            self._append(data)
             self._gathered.merge(batch)
             self._policy.appended(len(data))
         self._batch = None
@@ -135,30 +138,36 @@ class Writer:
             self._policy.folded()
             self._folding = False
 
-    def _fold(self, connection: Connection, number: int) -> None:
+    def _fold(self, connection: Connection) -> None:
         self._apply(connection, self._gathered)
         reach("journal written to the tables")
         journal.clear(connection)
 
-    def _commit(self, write: Callable[[Connection, int], None]) -> None:
+    def _append(self, data: bytes) -> None:
+        number = self._number + 1
+        reach("commit begun")
+        if not journal.append(self._database, self._owner, number, data):
+            raise _taken_over()
+        reach("commit done")
+        self._number = number
+
+    def _commit(self, write: Callable[[Connection], None]) -> None:
         number = self._number + 1
         with self._database.transaction() as connection:
             if self._claim(connection, number):
                 reach("commit begun")
-                write(connection, number)
+                write(connection)
                 reach("commit written")
         reach("commit done")
-        self._number = number
+        self._number = self._owner = number
 
     def _claim(self, connection: Connection, number: int) -> bool:
-        if connection.execute(_CLAIM, {"before": number - 1, "number": number}).rowcount == 1:
+        if connection.execute(_CLAIM, {"before": self._owner, "number": number}).rowcount == 1:
             return True
         found = connection.execute(select(meta.c.value).where(meta.c.name == COMMIT_NUMBER)).scalar()
         if found == number:
             return False
-        raise BrokerError(
-            Code.RESOURCE_DB_UNKNOWN, "Another broker has taken the database of this one over; restart it", "/store"
-        )
+        raise _taken_over()
 
     def _apply(self, connection: Connection, batch: Batch) -> None:
         cleared = False
@@ -201,6 +210,12 @@ class Writer:
         if batch.heartbeat is not None:
             numbers.append((HEARTBEAT, batch.heartbeat))
         upsert(connection, meta, numbers)
+
+
+def _taken_over() -> BrokerError:
+    return BrokerError(
+        Code.RESOURCE_DB_UNKNOWN, "Another broker has taken the database of this one over; restart it", "/store"
+    )
 
 
 def read_numbers(connection: Connection) -> dict[str, int]:
