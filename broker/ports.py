@@ -89,11 +89,8 @@ class IStore(Interface):
     def delete_topic(id: int) -> None:
         """Delete; entries of its history must be settled first."""
 
-    def put_message(record: MessageRecord) -> None:
-        """Insert a message; must be followed by at least one ``put_entry`` that refers to it before the turn ends."""
-
-    def put_entry(record: EntryRecord) -> None:
-        """Insert an entry for a message that was put before (in this or an earlier batch)."""
+    def put_entry(record: EntryRecord, message: MessageRecord | None = None) -> None:
+        """Insert an entry, with its message unless that was put with an entry before, which is not settled."""
 
     def settle(queue_id: int, rank: int, seq: int, message_id: int) -> None:
         """Delete an entry, and its message with the last entry that refers to it."""

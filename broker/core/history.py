@@ -253,11 +253,11 @@ class History:
 
     def _write(self, entry: Entry) -> None:
         message = entry.message
-        if not message.stored:
-            self._store.put_message(message.record())
+        record = None if message.stored else message.record()
         message.stored += 1
         entry.stored = True
-        self._store.put_entry(EntryRecord(self.id, HISTORY_RANK, entry.seq, message.id, "", entry.flags, 0, entry.size))
+        row = EntryRecord(self.id, HISTORY_RANK, entry.seq, message.id, "", entry.flags, 0, entry.size)
+        self._store.put_entry(row, record)
 
     def _entry(self, row: EntryRecord, record: MessageRecord) -> Entry:
         message = self._revive(record)

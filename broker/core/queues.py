@@ -432,23 +432,21 @@ class Queue:
 
     def _write(self, entry: Entry) -> None:
         message = entry.message
-        if not message.stored:
-            self._store.put_message(message.record())
+        record = None if message.stored else message.record()
         message.stored += 1
         entry.stored = True
-        id = message.id
         fields = (
             self.id,
             entry.rank,
             entry.seq,
-            id,
+            message.id,
             entry.subscription_id,
             entry.flags,
             entry.redeliver,
             entry.size,
             entry.number,
         )
-        self._store.put_entry(_new(EntryRecord, fields))  # EntryRecord() would take twice the time
+        self._store.put_entry(_new(EntryRecord, fields), record)  # EntryRecord() would take twice the time
 
     def _read_ahead(self, level: Level) -> None:
         limits = self.limits

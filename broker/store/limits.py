@@ -46,18 +46,17 @@ def _check_key(text: str, name: str) -> None:
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"{name} is longer than {MAX_KEY_BYTES} bytes")
 
 
-def check_message(record: MessageRecord) -> None:
-    """Raise ``user.illegalArgument`` where a message can not be stored."""
-    if not (record.oid.isprintable() and record.sender.isprintable()):
-        check_text(record.oid, "the topic's oid")
-        check_text(record.sender, "the sender's name")
-    if not 0 <= record.expires <= MAX_INTEGER:
+def check_entry(record: EntryRecord, message: MessageRecord | None) -> None:
+    """Raise ``user.illegalArgument`` where a queue entry, or its message, can not be stored."""
+    if not record.subscription_id.isprintable():
+        check_text(record.subscription_id, "the subscription's id")
+    if message is None:
+        return
+    if not (message.oid.isprintable() and message.sender.isprintable()):
+        check_text(message.oid, "the topic's oid")
+        check_text(message.sender, "the sender's name")
+    if not 0 <= message.expires <= MAX_INTEGER:
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "the message's time of expiry is out of range")
-
-
-def check_entry(record: EntryRecord) -> None:
-    """Raise ``user.illegalArgument`` where a queue entry can not be stored."""
-    check_text(record.subscription_id, "the subscription's id")
 
 
 def check_subject(record: SubjectRecord) -> None:

@@ -158,16 +158,12 @@ class MemoryStore:
         """Delete."""
         self._append(self.tables.delete_topic, id)
 
-    def put_message(self, record: MessageRecord) -> None:
-        """Insert a message."""
-        limits.check_message(record)
-        self.backlog += size_of(record)
-        self._append(self.tables.put_message, record)
-
-    def put_entry(self, record: EntryRecord) -> None:
-        """Insert an entry."""
-        limits.check_entry(record)
-        self._append(self.tables.put_entry, record)
+    def put_entry(self, record: EntryRecord, message: MessageRecord | None = None) -> None:
+        """Insert an entry, with its message."""
+        limits.check_entry(record, message)
+        if message is not None:
+            self.backlog += size_of(message)
+        self._append(self.tables.put_entry, record, message)
 
     def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:
         """Delete an entry, and its message with the last one."""

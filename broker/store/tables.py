@@ -110,8 +110,10 @@ class Tables:
         self.messages[record.id] = record
         self._references.setdefault(record.id, 0)
 
-    def put_entry(self, record: EntryRecord) -> None:
-        """Insert an entry."""
+    def put_entry(self, record: EntryRecord, message: MessageRecord | None = None) -> None:
+        """Insert an entry, with its message unless that is there."""
+        if message is not None:
+            self.put_message(message)
         self._use(record.seq)
         self._references[record.message_id] += 1
         self._put(record)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from broker.model.records import TRANSIENT
+from broker.model.records import TRANSIENT, MessageRecord
 from broker.store.tables import Tables
 from tests.contract.records import document, entry, message, session, subject, subscription, topic
 
@@ -58,11 +58,12 @@ def operations(draw: st.DrawFn, max_size: int = 40) -> list[Operation]:
         getattr(alive, name)(*args)
         result.append(Operation(name, args))
 
-    def put_entry(queue_id: int, message_id: int) -> None:
+    def put_entry(queue_id: int, message_id: int, record: MessageRecord | None) -> None:
         nonlocal next_id
         next_id += 1
         flags = draw(st.sampled_from([0, 0, TRANSIENT, 6]))
-        append("put_entry", entry(queue_id, next_id, message_id, rank=draw(st.sampled_from(RANKS)), flags=flags))
+        row = entry(queue_id, next_id, message_id, rank=draw(st.sampled_from(RANKS)), flags=flags)
+        append("put_entry", row, record)
 
     for kind in draw(st.lists(st.sampled_from(_KINDS), max_size=max_size)):
         entries = sorted(alive.entries())
@@ -74,9 +75,10 @@ def operations(draw: st.DrawFn, max_size: int = 40) -> list[Operation]:
         elif kind == "publish":
             next_id += 1
             message_id = next_id
-            append("put_message", message(message_id, expires=draw(st.sampled_from([0, 50, 150]))))
+            record: MessageRecord | None = message(message_id, expires=draw(st.sampled_from([0, 50, 150])))
             for queue_id in draw(st.sets(_queue, min_size=1)):
-                put_entry(queue_id, message_id)
+                put_entry(queue_id, message_id, record)
+                record = None
         elif kind == "move_all":
             append("move_all", draw(_queue), draw(_queue), draw(st.sampled_from([~TRANSIENT, ~2, -1])))
         elif entries:

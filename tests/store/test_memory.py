@@ -72,8 +72,7 @@ def test_a_failing_store_can_be_closed(store: MemoryStore) -> None:
 
 
 def test_an_entry_without_a_message_is_an_error_of_the_caller(store: MemoryStore) -> None:
-    store.put_message(message(1))
-    store.put_entry(entry(7, 1, 2))
+    store.put_entry(entry(7, 1, 2), message(1))
 
     with pytest.raises(KeyError):
         store.commit()

@@ -183,16 +183,10 @@ class SqlStore:
         self._loop.batch.delete_topic(id)
         self._loop.appended()
 
-    def put_message(self, record: MessageRecord) -> None:
-        """Insert a message."""
-        limits.check_message(record)
-        self._loop.batch.put_message(record)
-        self._loop.appended()
-
-    def put_entry(self, record: EntryRecord) -> None:
-        """Insert an entry."""
-        limits.check_entry(record)
-        self._loop.batch.put_entry(record)
+    def put_entry(self, record: EntryRecord, message: MessageRecord | None = None) -> None:
+        """Insert an entry, with its message."""
+        limits.check_entry(record, message)
+        self._loop.batch.put_entry(record, message)
         self._loop.appended()
 
     def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:

@@ -237,8 +237,7 @@ def test_a_full_disk_holds_everything_up_until_there_is_space(sqlite_stage: Sqli
     store.database.close()  # the next connection is restricted
     store.database.open()
     for id in range(200):
-        store.put_message(message(id, content=bytes(4000)))
-        store.put_entry(entry(7, id, id))
+        store.put_entry(entry(7, id, id), message(id, content=bytes(4000)))
         store.when_committed(store.position, partial(told.ids.append, id))
         sqlite_stage.turn()
     assert store.failure is not None
@@ -394,8 +393,7 @@ def test_a_database_that_fails_at_the_end_is_let_go_of(sqlite_stage: SqliteStage
 def test_the_same_row_put_again_replaces_the_old_one(stage: SqlStage) -> None:
     put(stage, 1, 7)
     stage.commit()
-    stage.store.put_message(message(1, content=b"new"))
-    stage.store.put_entry(entry(7, 1, 1, redeliver=5))
+    stage.store.put_entry(entry(7, 1, 1, redeliver=5), message(1, content=b"new"))
 
     assert stage.run(stage.store.read_entries(7, RANK, 0, 10)) == [
         (entry(7, 1, 1, redeliver=5), message(1, content=b"new"))

@@ -30,8 +30,7 @@ async def write(store: SqlStore) -> None:
 
 def turn(store: SqlStore, first: int) -> None:
     for id in range(first, first + 10):
-        store.put_message(message(id, content=bytes(500)))
-        store.put_entry(entry(7, id, id))
+        store.put_entry(entry(7, id, id), message(id, content=bytes(500)))
         store.when_committed(store.position, partial(was_put, store, id))
     if first < LIMIT:
         reactor.callLater(0.001, turn, store, first + 10)
