@@ -67,18 +67,19 @@ class Stanza:
         name: local name, e.g. ``message``.
         namespace: e.g. ``jabber:client``.
         attributes: ``to``, ``from``, ``id``, ``type``, ``xml:lang``; foreign ones as ``{namespace}name``.
+        child_names: of its children, as :func:`broker.xmlio.tree.join_name` writes them.
         raw: its bytes as they came, without declarations of the stream's header.
         scope: the header's declarations.
     """
 
-    __slots__ = ("_children", "attributes", "name", "namespace", "raw", "scope")
+    __slots__ = ("attributes", "child_names", "name", "namespace", "raw", "scope")
 
     def __init__(
-        self, expanded: str, attributes: dict[str, str], children: list[str], raw: bytes, scope: Scope
+        self, expanded: str, attributes: dict[str, str], child_names: list[str], raw: bytes, scope: Scope
     ) -> None:
         self.namespace, self.name = _split(expanded)
         self.attributes = plain_attributes(attributes)
-        self._children = children
+        self.child_names = child_names
         self.raw = raw
         self.scope = scope
 
@@ -89,24 +90,21 @@ class Stanza:
     @property
     def children(self) -> tuple[tuple[str, str], ...]:
         """``(namespace, local name)`` of each child."""
-        return tuple([_split(child) for child in self._children])
-
-    @property
-    def only_child(self) -> tuple[str, str] | None:
-        """``(namespace, local name)`` of its child, if it has just one."""
-        children = self._children
-        return _split(children[0]) if len(children) == 1 else None
+        return tuple([_split(child) for child in self.child_names])
 
     @property
     def first(self) -> tuple[str, str] | None:
         """``(namespace, local name)`` of the first child."""
-        return _split(self._children[0]) if self._children else None
+        return _split(self.child_names[0]) if self.child_names else None
 
     @property
     def uses_header(self) -> bool:
         """Whether it may use a prefix that the stream's header declares."""
+        raw = self.raw
+        if b":" not in raw:  # a quick search
+            return False
         for marker in self.scope.markers:  # noqa: SIM110 - a generator would cost more than the search
-            if marker in self.raw:
+            if marker in raw:
                 return True
         return False
 

@@ -24,6 +24,11 @@ def split_name(expanded: str) -> tuple[str, str]:
     return namespace, name
 
 
+def join_name(namespace: str, name: str = "") -> str:
+    """What :func:`split_name` splits; with no name, what all names of a namespace begin with."""
+    return f"{namespace}{SEPARATOR}{name}"
+
+
 def plain_attributes(attributes: dict[str, str]) -> dict[str, str]:
     """Attributes as expat gives them, with namespaces spelled ``xml:lang`` or ``{namespace}name``."""
     if SEPARATOR not in "".join(attributes):

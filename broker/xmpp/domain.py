@@ -11,6 +11,7 @@ from broker.core.arrivals import Arrivals
 from broker.core.broker import Broker
 from broker.core.sessions import XMPP, Session
 from broker.model.jid import JID
+from broker.wire.xmpp.stanza import from_attribute
 from broker.xmlio.stanza import Stanza
 from broker.xmlio.tree import Tree
 from broker.xmpp.accounts import Account, Accounts
@@ -47,6 +48,7 @@ class Client:
     Attributes:
         bare: the bare JID of its user, as text.
         full: its JID as text.
+        from_: how its stanzas say whom they are from.
         dispatch: delivers to it.
         routes: of its messages; see :class:`broker.xmpp.routes.Routes`.
         active: ``False`` while the client says that nobody looks (XEP-0352); true again on every new connection.
@@ -60,6 +62,7 @@ class Client:
         "bare",
         "dispatch",
         "domain",
+        "from_",
         "full",
         "jid",
         "routes",
@@ -72,6 +75,7 @@ class Client:
         self.jid = jid
         self.full = jid.full
         self.bare = jid.bare
+        self.from_ = from_attribute(jid.full)
         self.account = account
         self.dispatch = cast("StreamDispatch", session.dispatch)
         self.routes = Routes()

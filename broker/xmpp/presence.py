@@ -198,7 +198,7 @@ class Presence:
         targets = [other] if other is not None else []
         if not to.resource:
             targets = [each for each in self._domain.clients_of(to.local) if each.stream.available]
-        data = route(stanza, client.full, None)
+        data = route(stanza, client.from_)
         for target in targets:
             if not (target.account.blocked and self._domain.blocks(target.account, client.jid)):
                 target.send(data, f"presence {client.full}")

@@ -27,6 +27,7 @@ class Route:
         durable: envelope of those that are worth keeping.
         transient: envelope of the others.
         copied: whether anybody else may get copies.
+        id_head: beginning of the ``<stanza-id/>`` that is added to what is worth keeping; empty where none is.
     """
 
     to: JID
@@ -35,6 +36,7 @@ class Route:
     durable: Envelope
     transient: Envelope
     copied: bool
+    id_head: bytes
 
 
 class Routes:

@@ -11,13 +11,12 @@ from broker.core.message import Envelope, Message
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError
-from broker.model.cache import cached_if_short
 from broker.model.jid import JID, parse_jid
 from broker.wire.xmpp import ns
 from broker.wire.xmpp.errors import Condition, StanzaError, error_reply, may_be_refused
 from broker.wire.xmpp.stanza import iq_result, route
 from broker.xmlio.stanza import Stanza
-from broker.xmlio.tree import Tree, parse_tree
+from broker.xmlio.tree import Tree, join_name, parse_tree
 from broker.xmlio.write import escape_attribute
 from broker.xmpp.delivery import Delivery
 from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, IqService
@@ -30,7 +29,8 @@ CHAT_STATES = "http://jabber.org/protocol/chatstates"
 _BODY = (ns.CLIENT, "body")
 _NO_STORE = (ns.HINTS, "no-store")  # "no-permanent-store" is about archives, not about waiting for delivery
 _STORE = (ns.HINTS, "store")
-_STANZA_ID = b"stanza-id"  # unlike its namespace, a name can not be written with entities
+_STANZA_ID = join_name(ns.STABLE_ID, "stanza-id")
+_NOT_KEPT = (join_name(CHAT_STATES), join_name(ns.HINTS))
 
 
 class Copies(Protocol):
@@ -151,14 +151,17 @@ class Router:
         session = found.session
         durable, transient = (self._delivery.envelope(client.session, to.local, keep=keep) for keep in (True, False))
         copied = self.copies is not None and self.copies.are_wanted(client, to, [session])
-        route = Route(to, session, type in ("normal", "chat"), durable, transient, copied)
+        route = Route(to, session, type in ("normal", "chat"), durable, transient, copied, self._id_head(to))
         attributes = stanza.attributes
         client.routes.remember(attributes.get("to", ""), attributes.get("type", "normal"), route)
         self._follow(client, stanza, route)
 
     def _follow(self, client: Client, stanza: Stanza, route: Route) -> None:
         keep = route.may_wait and _is_worth_keeping(stanza)
-        message = self._made(client, stanza, route.to, route.durable if keep else route.transient, keep=keep)
+        if keep:
+            message = self._made(client, stanza, route.to, route.durable, route.id_head)
+        else:
+            message = self._made(client, stanza, route.to, route.transient, b"")
         if not self._delivery.put_one(message, route.session, keep=keep):
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver's queue is full")
         if route.copied:
@@ -177,7 +180,7 @@ class Router:
                 return
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and it is not to be stored")
         envelope = self._delivery.envelope(client.session, to.local, keep=keep)
-        message = self._made(client, stanza, to, envelope, keep=keep)
+        message = self._made(client, stanza, to, envelope, self._id_head(to) if keep else b"")
         # What waits for the subject goes first.
         if receivers and not (keep and subject is not None and len(subject.queue)):
             if not self._delivery.put(message, receivers, keep=keep):
@@ -191,17 +194,21 @@ class Router:
         for receiver in receivers[:1]:
             self._domain.broker.registry.subject_queues.deliver(receiver)
 
-    def _made(self, client: Client, stanza: Stanza, to: JID, envelope: Envelope, *, keep: bool) -> Message:
-        """A message as it goes out; it gets an id where it is worth keeping (XEP-0359 §3.1)."""
+    def _made(self, client: Client, stanza: Stanza, to: JID, envelope: Envelope, id_head: bytes) -> Message:
+        """A message as it goes out (XEP-0359 §3.1)."""
         id = self._node.ids.next()
         receiver = None if "to" in stanza.attributes else to.full
-        identified = keep and self._stanza_ids
-        if _STANZA_ID in stanza.raw:
-            data = self._without_forged_ids(route(stanza, client.full, receiver), to, id if identified else 0)
+        if _STANZA_ID in stanza.child_names:
+            data = self._without_forged_ids(route(stanza, client.from_, receiver), to, id if id_head else 0)
         else:
-            given = b"%b%d'/>" % (_id_by(to.bare), id) if identified else b""
-            data = route(stanza, client.full, receiver, extra=given)
+            given = b"%b%d'/>" % (id_head, id) if id_head else b""
+            data = route(stanza, client.from_, receiver, extra=given)
         return Message(id, envelope, data)
+
+    def _id_head(self, to: JID) -> bytes:
+        if not self._stanza_ids:
+            return b""
+        return f"<stanza-id xmlns='{ns.STABLE_ID}' by='{escape_attribute(to.bare)}' id='".encode()
 
     def _without_forged_ids(self, data: bytes, to: JID, id: int) -> bytes:
         """Remove ids that only we may give (XEP-0359 §3.1), and give one (0 for none)."""
@@ -228,7 +235,7 @@ class Router:
         found = self._domain.clients.get(to.full)
         if found is not None and found.account.blocked and self._domain.blocks(found.account, client.jid):
             found = None
-        if found is not None and self._delivery.send(found.session, route(stanza, client.full)):
+        if found is not None and self._delivery.send(found.session, route(stanza, client.from_)):
             return
         if asks:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
@@ -310,11 +317,6 @@ def address(text: str) -> JID:
         raise StanzaError(Condition.JID_MALFORMED, error.message) from error
 
 
-@cached_if_short(65_536)
-def _id_by(address: str) -> bytes:
-    return f"<stanza-id xmlns='{ns.STABLE_ID}' by='{escape_attribute(address)}' id='".encode()
-
-
 def _prepared(text: str) -> str:
     """An address in the form that addresses are compared in; empty for none."""
     try:
@@ -325,9 +327,9 @@ def _prepared(text: str) -> str:
 
 def _is_worth_keeping(stanza: Stanza) -> bool:
     """Whether a message is stored for somebody who is away (XEP-0160 §3, XEP-0334 §4)."""
-    only = stanza.only_child
-    if only is not None:
-        return only[0] not in (CHAT_STATES, ns.HINTS)
+    names = stanza.child_names
+    if len(names) == 1:
+        return not names[0].startswith(_NOT_KEPT)
     children = stanza.children
     if _NO_STORE in children:
         return False

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from broker.model.jid import JID, parse_jid
 from broker.wire.xmpp.errors import Condition, StanzaError
-from broker.wire.xmpp.stanza import presence, route
+from broker.wire.xmpp.stanza import from_attribute, presence, route
 from broker.xmlio.stanza import Stanza
 from broker.xmpp.accounts import Account, RosterItem
 from broker.xmpp.domain import Client, Domain
@@ -68,7 +68,7 @@ class Subscriptions:
             other = await self._domain.accounts.load(contact.local)
         elif type == "subscribe":
             raise StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
-        data = route(stanza, client.bare, contact.bare)
+        data = route(stanza, from_attribute(client.bare), contact.bare)
         if self._outbound(client.account, contact, type):
             if other is not None:
                 self._inbound(other, client.jid.to_bare(), type, data)

@@ -31,29 +31,31 @@ def _attribute(value: str, name: str) -> bytes:
     return f" {name}='{escape_attribute(value)}'".encode()
 
 
-def route(stanza: Stanza, from_: str, to: str | None = None, *, extra: bytes = b"") -> bytes:
+def from_attribute(address: str) -> bytes:
+    """How a stanza says whom it is from."""
+    return _attribute(address, "from")
+
+
+def route(stanza: Stanza, from_: bytes, to: str | None = None, *, extra: bytes = b"") -> bytes:
     """A stanza of a client as it goes on to its receiver.
 
     Args:
         stanza: as it came; all it says stays but for addresses.
-        from_: the sender.
+        from_: the sender, as :func:`from_attribute` writes it.
         to: the receiver; ``None`` for the ``to`` that it has, if any.
         extra: elements to add at its end.
     """
     raw = stanza.raw
     own = stanza.attributes
-    addresses = _attribute(from_, "from")
-    if stanza.uses_header:
-        return _rewritten(stanza, addresses, to, extra)
-    if "from" not in own and (to is None or to == own.get("to")):
+    if "from" not in own and (to is None or to == own.get("to")) and not stanza.uses_header:
         head = 1 + len(stanza.name)
         if raw[head] in _BEHIND_NAME:  # else its name has a prefix
             if not extra:
-                return b"%b%b%b" % (raw[:head], addresses, raw[head:])
+                return b"".join((raw[:head], from_, raw[head:]))
             end = _ENDS[stanza.name]
             if raw.endswith(end):
-                return b"%b%b%b%b%b" % (raw[:head], addresses, raw[head : -len(end)], extra, end)
-    return _rewritten(stanza, addresses, to, extra)
+                return b"".join((raw[:head], from_, raw[head : -len(end)], extra, end))
+    return _rewritten(stanza, from_, to, extra)
 
 
 def _rewritten(stanza: Stanza, addresses: bytes, to: str | None, extra: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.model.jid import JID
 from broker.wire.xmpp import ns
-from broker.wire.xmpp.stanza import delayed, iq_result, route, standalone
+from broker.wire.xmpp.stanza import delayed, from_attribute, iq_result, route, standalone
 from broker.xmlio.stanza import Stanza
 from broker.xmlio.stream import StreamReader
 from broker.xmlio.tree import Tree, parse_tree
@@ -70,7 +70,7 @@ def passed_on(stanza: Stanza, tree: Tree) -> None:
         wanted = {**tree.attributes, "from": SENDER, "to": to or target or ""}
         wanted = {key: value for key, value in wanted.items() if value}
         for extra in (b"", b"<e xmlns='urn:e'/>"):
-            written = route(stanza, SENDER, to, extra=extra)
+            written = route(stanza, from_attribute(SENDER), to, extra=extra)
             found = read(written)
             kept = {key: value for key, value in found.attributes.items() if value}
             require(kept == wanted, f"{written!r}: the attributes are {kept}, not {wanted}")

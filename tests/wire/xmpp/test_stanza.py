@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from broker.errors import BrokerError, Code
 from broker.wire.xmpp import ns
 from broker.wire.xmpp.errors import Condition, StanzaError, error_reply, may_be_refused, stream_error
-from broker.wire.xmpp.stanza import delayed, element, iq_result, message, route, standalone
+from broker.wire.xmpp.stanza import delayed, element, from_attribute, iq_result, message, route, standalone
 from broker.xmlio.stanza import Stanza
 from broker.xmlio.stream import StreamReader
 from broker.xmlio.tree import Tree, parse_tree
@@ -53,7 +53,7 @@ TAGS = [
 def test_a_stanza_goes_on_as_it_was_but_for_its_addresses(data: str, to: str | None, extra: bytes) -> None:
     given_stanza = stanza(data)
     before = given_stanza.tree()
-    routed = tree(route(given_stanza, "me@d/r", to, extra=extra))
+    routed = tree(route(given_stanza, from_attribute("me@d/r"), to, extra=extra))
     target = to if to is not None else before.attributes.get("to")
     addresses = {"from": "me@d/r"} | ({"to": target} if target is not None else {})
     kept = {name: value for name, value in before.attributes.items() if name not in ("from", "to")}
@@ -67,7 +67,7 @@ def test_a_stanza_goes_on_as_it_was_but_for_its_addresses(data: str, to: str | N
 def test_no_value_can_break_out(attributes: dict[str, str], body: str) -> None:
     data = element("message", attributes=attributes, content=element("body", content=body)).decode()
     try:
-        routed = tree(route(stanza(data), "me@d/r", "x@y"))
+        routed = tree(route(stanza(data), from_attribute("me@d/r"), "x@y"))
     except AssertionError:
         raise
     assert routed.attributes["from"] == "me@d/r"
