@@ -129,7 +129,7 @@ class Batch:
         self.released: set[int] = set()
         self._step = Step()
         self.steps: list[Step] = [self._step]
-        self._references: dict[int, int] = {}
+        self._references: dict[int, int] = {}  # entries here of messages here, where they are more than one
         self._subscriptions_of: dict[int, set[str]] = {}
 
     @property
@@ -203,24 +203,9 @@ class Batch:
         """Delete."""
         self.topics[id] = None
 
-    def put_message(self, record: MessageRecord) -> None:
-        """Insert a message."""
-        id = record[0]  # its name would take twice the time, here and below
-        if id > self.last_id:
-            self.last_id = id
-        messages = self.messages
-        if id in messages:
-            self.bytes -= size_of(messages[id])
-        else:
-            self._references[id] = 0
-        messages[id] = record
-        self.bytes += size_of(record)
-
     def put_entry(self, record: EntryRecord, message: MessageRecord | None = None) -> None:
         """Insert an entry whose key is not in use, with its message unless that is there."""
-        if message is not None:
-            self.put_message(message)
-        queue_id = record[0]
+        queue_id = record[0]  # its name would take twice the time, here and below
         seq = record[2]
         message_id = record[3]
         if seq > self.last_id:
@@ -229,9 +214,18 @@ class Batch:
         if queue is None:
             queue = self.entries[queue_id] = {}
         queue[record[1:3]] = record
-        references = self._references
-        if message_id in references:
-            references[message_id] += 1
+        messages = self.messages
+        if message_id in messages:
+            self._references[message_id] = self._references.get(message_id, 1) + 1
+            if message is None:
+                return
+            self.bytes -= size_of(messages[message_id])
+        elif message is None:
+            return
+        elif message_id > self.last_id:
+            self.last_id = message_id
+        messages[message_id] = message
+        self.bytes += size_of(message)
 
     def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:
         """Delete an entry, and its message with the last one."""
@@ -304,20 +298,14 @@ class Batch:
         Args:
             other: of no use afterwards.
         """
-        references = self._references
-        if sum(map(len, other.entries.values())) != sum(other._references.values()):
-            # References to older messages come first, so that none that is settled there is taken for the last one.
-            for queue in other.entries.values():
-                for entry in queue.values():
-                    message_id = entry.message_id
-                    if message_id in references and message_id not in other.messages:
-                        references[message_id] += 1
+        self._refer(other)
         for step in other.steps:
             self._merge_step(step)
         self._merge_records(other)
+        references = self._references
         for id in self.messages.keys() & other.messages.keys():
             self.bytes -= size_of(self.messages[id])
-            other._references[id] += references[id]
+            other._references[id] = references.get(id, 1) + other._references.get(id, 1)
         self.messages.update(other.messages)
         self.bytes += other.bytes
         references.update(other._references)
@@ -325,6 +313,18 @@ class Batch:
             self.entries.setdefault(queue_id, queue).update(queue)
         self.last_id = max(self.last_id, other.last_id)
         self.position = other.position
+
+    def _refer(self, other: Batch) -> None:
+        """Count references to messages of this batch first, so that none that is settled is taken for the last one."""
+        references = self._references
+        own = len(other.messages) + sum(other._references.values()) - len(other._references)
+        if own == sum(map(len, other.entries.values())):
+            return
+        for queue in other.entries.values():
+            for entry in queue.values():
+                message_id = entry.message_id
+                if message_id in self.messages and message_id not in other.messages:
+                    references[message_id] = references.get(message_id, 1) + 1
 
     def _merge_step(self, step: Step) -> None:
         self._merge_settled(step.settled)
@@ -386,14 +386,15 @@ class Batch:
     def _release(self, message_id: int) -> None:
         # A message of this batch has no entries elsewhere; one that is on disk lives by its entries there.
         references = self._references
-        count = references.get(message_id)
-        if count is None:
+        if message_id in references:
+            if references[message_id] > 2:
+                references[message_id] -= 1
+            else:
+                del references[message_id]
             return
-        if count > 1:
-            references[message_id] = count - 1
-            return
-        del references[message_id]
-        self.bytes -= size_of(self.messages.pop(message_id))
+        message = self.messages.pop(message_id, None)
+        if message is not None:
+            self.bytes -= size_of(message)
 
     def _then(self, change: ClearQueue | MoveQueue) -> None:
         self._step.then = change

@@ -87,10 +87,10 @@ def _unpacked(fields: Any) -> Batch:
     batch.handled.update(handled)
     batch.purge = purge
     batch.documents.update(_records(DocumentRecord, documents))
-    for row in messages:
-        batch.put_message(MessageRecord._make(row))
+    records = {row[0]: MessageRecord._make(row) for row in messages}
     for row in entries:
-        batch.put_entry(EntryRecord._make(row))
+        entry = EntryRecord._make(row)
+        batch.put_entry(entry, records.pop(entry.message_id, None))
     batch.heartbeat = heartbeat
     batch.last_id = last_id
     return batch

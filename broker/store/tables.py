@@ -104,16 +104,12 @@ class Tables:
         """Delete."""
         self.topics.pop(id, None)
 
-    def put_message(self, record: MessageRecord) -> None:
-        """Insert a message."""
-        self._use(record.id)
-        self.messages[record.id] = record
-        self._references.setdefault(record.id, 0)
-
     def put_entry(self, record: EntryRecord, message: MessageRecord | None = None) -> None:
         """Insert an entry, with its message unless that is there."""
         if message is not None:
-            self.put_message(message)
+            self._use(message.id)
+            self.messages[message.id] = message
+            self._references.setdefault(message.id, 0)
         self._use(record.seq)
         self._references[record.message_id] += 1
         self._put(record)

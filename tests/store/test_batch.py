@@ -80,11 +80,9 @@ class Disk:
                 self.documents[key] = record
 
     def recovered(self) -> Recovered:
-        tables = Tables()
-        for record in self.messages.values():
-            tables.put_message(record)
+        tables, messages = Tables(), dict(self.messages)
         for row in self.entries.values():
-            tables.put_entry(row)
+            tables.put_entry(row, messages.pop(row.message_id, None))
         tables.subjects, tables.sessions = self.records["subjects"], self.records["sessions"]
         tables.subscriptions, tables.topics = self.records["subscriptions"], self.records["topics"]
         tables.handled, tables.heartbeat, tables.last_id = self.handled, self.heartbeat, self.last_id
@@ -175,8 +173,7 @@ def test_a_batch_that_is_empty_changes_nothing(given: list[Operation]) -> None:
 
 def test_put_and_settle_leave_an_empty_batch() -> None:
     batch = batch_of(
-        Operation("put_message", (message(1),)),
-        Operation("put_entry", (entry(7, 1, 1),)),
+        Operation("put_entry", (entry(7, 1, 1), message(1))),
         Operation("put_entry", (entry(8, 2, 1),)),
         Operation("settle", (7, RANK, EPOCH + 1, EPOCH + 1)),
         Operation("settle", (8, RANK, EPOCH + 2, EPOCH + 1)),
@@ -203,8 +200,8 @@ def test_of_many_changes_of_a_record_the_last_is_kept() -> None:
 
 def test_a_message_that_is_put_again_counts_once() -> None:
     batch = batch_of(
-        Operation("put_message", (message(1, content=bytes(100)),)),
-        Operation("put_message", (message(1, content=bytes(10)),)),
+        Operation("put_entry", (entry(7, 1, 1), message(1, content=bytes(100)))),
+        Operation("put_entry", (entry(8, 2, 1), message(1, content=bytes(10)))),
     )
 
     assert batch.bytes == 10 + len(b"<key/>") + len(b"<qos/>")

@@ -104,8 +104,7 @@ def test_operations_gather_while_a_batch_is_written(given: Loop) -> None:
 
 def test_a_batch_that_came_to_nothing_is_not_written(given: Loop) -> None:
     told: list[str] = []
-    given.loop.batch.put_message(message(1))
-    given.loop.batch.put_entry(entry(7, 1, 1))
+    given.loop.batch.put_entry(entry(7, 1, 1), message(1))
     given.loop.batch.settle(7, RANK, EPOCH + 1, EPOCH + 1)
     given.loop.appended()
     given.tell(told, "committed")
