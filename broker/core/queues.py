@@ -293,18 +293,24 @@ class Queue:
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """Forget entries that were taken and are done with."""
+        count = size = durable = 0
+        id, settle = self.id, self._store.settle
         for entry in entries:
-            self.entries -= 1
-            self.bytes -= entry.size
-            self._cached -= 1
-            self._cached_bytes -= entry.size
-            self._budget.used -= entry.size
+            count += 1
+            size += entry.size
             if entry.stored:
                 if not entry.flags & TRANSIENT:
-                    self.durable -= 1
+                    durable += 1
                 entry.stored = False
-                entry.message.stored -= 1
-                self._store.settle(self.id, entry.rank, entry.seq, entry.message.id)
+                message = entry.message
+                message.stored -= 1
+                settle(id, entry.rank, entry.seq, message.id)
+        self.entries -= count
+        self.bytes -= size
+        self.durable -= durable
+        self._cached -= count
+        self._cached_bytes -= size
+        self._budget.used -= size
         if self._rooms and not self.is_full:
             self._rooms.tell()
 

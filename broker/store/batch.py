@@ -339,21 +339,21 @@ class Batch:
                 self.move_all(queue_id, target, flags_mask)
 
     def _merge_settled(self, settled: list[SettledEntry]) -> None:
-        """What :meth:`settle` does, for many: most of what a busy broker merges."""
-        entries = self.entries
-        last = None
-        queue: dict[tuple[int, int], EntryRecord] = {}
+        """What :meth:`settle` does, for many, without a call for each: most of what a busy broker merges."""
+        entries, messages, references = self.entries, self.messages, self._references
+        none: dict[tuple[int, int], EntryRecord] = {}
         for each in settled:
-            if each[0] != last:
-                last = each[0]
-                queue = entries.get(last, {})
+            queue_id, _, _, message_id = each
+            queue = entries.get(queue_id, none)
             if queue.pop(each[1:3], None) is None:
                 self._step.settled.append(each)
-                self.released.add(each[3])
+                self.released.add(message_id)
+                continue
+            if message_id not in references and message_id in messages:
+                self.bytes -= size_of(messages.pop(message_id))
             else:
-                self._release(each[3])
-        for queue_id in {each[0] for each in settled} & entries.keys():
-            if not entries[queue_id]:
+                self._release(message_id)
+            if not queue:
                 del entries[queue_id]
 
     def _merge_records(self, other: Batch) -> None:

@@ -92,22 +92,10 @@ class StreamConnection:
             self._hold_for_store()
 
     def _read(self, data: bytes) -> None:
-        reader = self._reader
         try:
-            events = reader.feed(data)
+            self._events.extend(self._reader.feed(data))
         except StreamError as error:  # it was broken before
             self._broken(error)
-            return
-        if self.state is State.BOUND and not self._events:
-            for index, event in enumerate(events):
-                self._handle(event)
-                if self._busy or self._closed or self._is_behind:
-                    self._events.extend(events[index + 1 :])
-                    break
-        else:
-            self._events.extend(events)
-        if reader.error is not None and not self._events and not self._busy:
-            self._broken(reader.error)
 
     @property
     def _is_behind(self) -> bool:
@@ -121,13 +109,14 @@ class StreamConnection:
 
     def _run(self) -> None:
         """Go on with what waits."""
-        while not self._busy and not self._closed:
+        while True:
+            self._handle_events()
+            if self._busy or self._closed:
+                return
             if self._is_behind:
                 self._wait_for_reader()
                 return
-            if self._events:
-                self._handle(self._events.popleft())
-            elif self._reader.error is not None:
+            if self._reader.error is not None:
                 self._broken(self._reader.error)
             elif self._unread or self._reader.unread:
                 data = b"".join(self._unread)
@@ -148,14 +137,17 @@ class StreamConnection:
         log.info("{host}: {error}", host=self._host, error=str(error))
         self._fail(error.condition, error.text)
 
-    def _handle(self, event: Event) -> None:
+    def _handle_events(self) -> None:
+        """Handle what has come, unless it has to wait."""
+        events = self._events
         try:
-            match event:
-                case Stanza():
+            while events and not self._busy and not self._closed and not self._is_behind:
+                event = events.popleft()
+                if isinstance(event, Stanza):
                     self._element(event)
-                case StreamStart():
+                elif isinstance(event, StreamStart):
                     self._begin(event)
-                case StreamEnd():
+                else:
                     self._end()
         except Exception:  # noqa: BLE001 - it is logged, and costs this client alone its stream
             log.failure("{host}: a stanza could not be handled", host=self._host)
