@@ -15,7 +15,7 @@ from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.wire.xmpp import sm
 from broker.wire.xmpp.errors import stream_error
-from broker.xmlio.stanza import Stanza, StreamEnd, StreamStart
+from broker.xmlio.stanza import Stanza, StreamStart
 from broker.xmlio.stream import Event, StreamError, StreamReader
 from broker.xmpp import features
 from broker.xmpp.domain import Client

@@ -48,6 +48,9 @@ class Routes:
         self._changes = -1
         self._routes: dict[tuple[str, str], Route] = {}
 
+    def __len__(self) -> int:
+        return len(self._routes)
+
     def find(self, to: str, type: str, changes: int) -> Route | None:
         """A route that still holds.
 

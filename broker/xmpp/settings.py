@@ -96,9 +96,13 @@ QUEUE_ENTRIES = declare(
     "xmpp.queue.maxEntries",
     integer(1),
     100_000,
-    "Stanzas that may wait for one client; above 1000 on disk. Their sender is told when there are more.",
+    "Stanzas that may wait for one client. Their sender is told when there are more.",
 )
 QUEUE_BYTES = declare("xmpp.queue.maxBytes", size(1), 1 << 30, "The same in bytes.")
+QUEUE_ENTRIES_CACHE = declare(
+    "xmpp.queue.maxEntriesCache", integer(1), 10_000, "Stanzas of these in memory; those above it are on disk."
+)
+QUEUE_BYTES_CACHE = declare("xmpp.queue.maxBytesCache", size(1), 2 << 20, "The same in bytes.")
 
 SM_ENABLED = declare("sm.enabled", BOOLEAN, True, "Offer stream management (XEP-0198).")
 SM_BUFFER = declare(f"{_PREFIX}.buffer", BOOLEAN, True, "Keep stanzas until the client has acknowledged them.")
@@ -213,6 +217,8 @@ def settings_of(properties: Properties) -> XmppSettings:
         queue=QueueLimits(
             entries=QUEUE_ENTRIES.get(properties),
             bytes=QUEUE_BYTES.get(properties),
+            cache_entries=QUEUE_ENTRIES_CACHE.get(properties),
+            cache_bytes=QUEUE_BYTES_CACHE.get(properties),
             overflow=Overflow.EXCEPTION,
         ),
         sm_enabled=SM_ENABLED.get(properties),

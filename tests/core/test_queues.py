@@ -74,6 +74,21 @@ class QueueModel(RuleBasedStateMachine):
         self.queue.put(message, "", ONEWAY if oneway else 0, durable)
         self.expected.append(Expected(9 - priority, message.id, message.id, durable, 0))
 
+    @precondition(lambda self: len(self.taken) == len(self.expected))
+    @rule(priority=st.sampled_from([1, 5, 9]), durable=st.booleans(), number=st.integers(0, 3))
+    def put_taken(self, priority: int, durable: bool, number: int) -> None:
+        """What passes the queue by counts like what was taken from it."""
+        qos = PublishQos(priority=priority, persistent=durable)
+        envelope = Envelope(Key("a"), qos, b"<key oid='a'/>", str(priority).encode())
+        message = Message(next(self.numbers), envelope, b"x")
+        had_room = self.queue.in_memory < CACHE
+        entry = self.queue.put_taken(message, "", 0, durable, None, number)
+        assert (entry is not None) == had_room
+        if entry is not None:
+            assert (entry.message, entry.number) == (message, number)
+            self.expected.append(Expected(9 - priority, message.id, message.id, durable, 0))
+            self.taken.append(entry)
+
     @precondition(lambda self: not self.taken)
     @rule(most=st.integers(1, 6))
     def take(self, most: int) -> None:
@@ -170,6 +185,30 @@ class QueueModel(RuleBasedStateMachine):
 
 TestQueueModel = QueueModel.TestCase
 TestQueueModel.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def test_the_number_of_what_passes_the_queue_by_is_in_the_store() -> None:
+    clock = Clock()
+    store = MemoryStore(clock)
+    queue = Queue(QUEUE, QueueLimits(), store, lambda: 7, revive)
+    envelope = Envelope(Key("a"), PublishQos(persistent=True), b"<key oid='a'/>", b"5")
+
+    queue.put_taken(Message(1, envelope, b"x"), "", 0, True, None, 12)
+    store.commit()
+
+    assert [row.number for row in store.tables.entries()] == [12]
+
+
+def test_nothing_passes_by_who_waits_for_an_arrival() -> None:
+    queue = Queue(QUEUE, QueueLimits(), MemoryStore(Clock()), lambda: 7, revive)
+    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    told: list[int] = []
+    queue.arrival().addCallback(lambda _: told.append(len(queue)))
+
+    assert queue.put_taken(Message(1, envelope, b"x"), "", 0, False, None, 0) is None
+    queue.put(Message(1, envelope, b"x"), "")
+
+    assert told == [1]
 
 
 def test_entries_above_the_cache_are_on_disk_only() -> None:

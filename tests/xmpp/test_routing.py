@@ -11,6 +11,7 @@ from broker.core.settings import Settings
 from broker.model.qos import Overflow
 from broker.wire.xmpp import ns
 from broker.xmlio.tree import Tree
+from broker.xmpp.routes import LONGEST_ADDRESS, MOST_ROUTES
 from tests.xmpp.world import Peer, World, settings
 
 
@@ -67,6 +68,87 @@ class TestMessagesToAResource:
         joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/z")
         joe.send(message("jack@localhost/y"))
         assert jack.bodies() == ["hi"]
+
+
+class TestMessagesThatRepeatTheirAddress:
+    """What was worked out for the first holds for the next ones only while nothing has changed."""
+
+    @pytest.fixture
+    def joe(self, world: World) -> Peer:
+        return world.bind("joe@localhost/x")
+
+    @pytest.fixture
+    def jack(self, world: World, joe: Peer) -> Peer:
+        jack = world.bind("jack@localhost/y")
+        joe.send(message("jack@localhost/y"))
+        assert jack.bodies() == ["hi"]
+        return jack
+
+    def test_the_receiver_may_leave(self, world: World, joe: Peer, jack: Peer) -> None:
+        jack.send("</stream:stream>")
+        assert refusal(joe, message("jack@localhost/y", "normal")) == "service-unavailable"
+
+    def test_another_may_take_its_place(self, world: World, joe: Peer, jack: Peer) -> None:
+        other = world.bind("jack@localhost/y")
+        joe.send(message("jack@localhost/y"))
+        assert other.bodies() == ["hi"]
+
+    def test_it_may_be_away_for_a_while(self, world: World, joe: Peer) -> None:
+        jack = world.bind("jack@localhost/y", sm=True)
+        joe.send(message("jack@localhost/y"))
+        jack.take()
+        jack.cut()
+        joe.send(message("jack@localhost/y", body="later"))
+        again = world.peer()
+        again.login("jack")
+        again.resume(jack.id, jack.h)
+        assert again.h == jack.h + 1
+
+    @pytest.mark.parametrize(("blocker", "blocked"), [("jack", "joe"), ("joe", "jack")])
+    def test_one_may_block_the_other(self, world: World, joe: Peer, jack: Peer, blocker: str, blocked: str) -> None:
+        peer = {"joe": joe, "jack": jack}[blocker]
+        item = f"<item jid='{blocked}@localhost'/>"
+        peer.send(f"<iq type='set' id='b'><block xmlns='{ns.BLOCKING}'>{item}</block></iq>")
+        peer.take()
+        assert refusal(joe, message("jack@localhost/y")) in ("service-unavailable", "not-acceptable")
+        assert jack.take() == []
+        peer.send(f"<iq type='set' id='u'><unblock xmlns='{ns.BLOCKING}'>{item}</unblock></iq>")
+        joe.send(message("jack@localhost/y"))
+        assert jack.bodies() == ["hi"]
+
+    @pytest.mark.parametrize("user", ["joe", "jack"])
+    def test_another_resource_may_want_copies(self, world: World, joe: Peer, jack: Peer, user: str) -> None:
+        other = world.bind(f"{user}@localhost/2")
+        other.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+        other.take()
+        for _ in range(2):
+            joe.send(message("jack@localhost/y"))
+        assert len([tree for tree in other.take() if tree.name == "message"]) == 2
+        other.send(f"<iq type='set' id='c'><disable xmlns='{ns.CARBONS}'/></iq>")
+        other.take()
+        joe.send(message("jack@localhost/y"))
+        assert other.take() == []
+
+    def test_each_type_is_routed_for_itself(self, joe: Peer, jack: Peer) -> None:
+        # RFC 6121 §8.5.3: of these only the chat waits for the account where the resource is gone
+        for type in ("chat", "headline", "normal"):
+            joe.send(message("jack@localhost/y", type))
+        assert [tree.attributes["type"] for tree in jack.take()] == ["chat", "headline", "normal"]
+
+    def test_what_is_not_worth_keeping_has_no_id_and_what_is_has_one(self, joe: Peer, jack: Peer) -> None:
+        joe.send(message("jack@localhost/y"))
+        joe.send("<message to='jack@localhost/y' type='chat'><no-store xmlns='urn:xmpp:hints'/></message>")
+        joe.send(message("jack@localhost/y"))
+        ids = [tree.find(ns.STABLE_ID, "stanza-id") is not None for tree in jack.take()]
+        assert ids == [True, False, True]
+
+    def test_a_client_with_a_great_many_addresses_keeps_few_routes(self, world: World, joe: Peer, jack: Peer) -> None:
+        client = world.service.domain.clients["joe@localhost/x"]
+        for index in range(3 * MOST_ROUTES):
+            joe.stream.received(message("jack@localhost/y", f"type{index}").encode())
+        joe.send(message("jack@localhost/y", "t" * 2 * LONGEST_ADDRESS))
+        assert len(jack.take()) == 3 * MOST_ROUTES + 1
+        assert 0 < len(client.routes) <= MOST_ROUTES
 
 
 class TestMessagesToAnAccount:

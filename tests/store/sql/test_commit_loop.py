@@ -87,6 +87,39 @@ def test_operations_of_one_turn_are_one_batch(given: Loop) -> None:
     assert given.written == [[1, 2, 3]]
 
 
+def test_what_somebody_waits_for_is_written_at_the_end_of_the_turn(given: Loop) -> None:
+    given.append(1, 2)
+    given.loop.end_turn()
+    assert given.written == [[1, 2]]
+
+    given.clock.advance(0)
+
+    assert given.written == [[1, 2]]
+
+
+def test_the_end_of_a_turn_hurries_nothing_that_nobody_waits_for(given: Loop) -> None:
+    given.append_for_nobody(1)
+    given.loop.end_turn()
+    assert given.written == []
+
+    given.clock.advance(LAZY)
+
+    assert given.written == [[1]]
+
+
+def test_the_end_of_a_turn_changes_nothing_while_a_batch_is_written(given: Loop) -> None:
+    given.worker.held = True
+    given.append(1)
+    given.loop.end_turn()
+    given.append(2)
+    given.loop.end_turn()
+    assert given.worker.waiting == 1
+
+    given.worker.release()
+
+    assert given.written == [[1], [2]]
+
+
 def test_operations_gather_while_a_batch_is_written(given: Loop) -> None:
     given.worker.held = True
     given.append(1)

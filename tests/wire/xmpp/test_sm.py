@@ -88,6 +88,14 @@ def test_what_is_to_be_sent_again_keeps_its_number() -> None:
     assert unacked.number("d") == numbers[2] + 1
 
 
+def test_the_next_number_is_known_before_it_is_given() -> None:
+    unacked: Unacked[str] = Unacked(MODULUS - 2)
+
+    known = [(unacked.next_number, unacked.number(item), unacked.numbered) for item in "abc"]
+
+    assert known == [(MODULUS - 1, MODULUS - 1, 1), (0, 0, 2), (1, 1, 3)]
+
+
 @given(st.integers(0, MODULUS - 1), st.lists(st.integers(-3, 6), max_size=60))
 def test_it_is_a_queue_between_two_counters(start: int, steps: list[int]) -> None:
     unacked: Unacked[int] = Unacked(start)
