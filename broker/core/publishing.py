@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from broker.core.entries import Fanout
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
+from broker.core.refusals import NamedRefusals
 from broker.core.sessions import Plan, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState
@@ -107,6 +108,7 @@ class Publisher:
         self._sessions = sessions
         self._native = native
         self._letters = letters
+        self._refusals = NamedRefusals(node.monotonic, lambda text: log.info("{text}", text=text), "lost messages")
         self._expiry = expiry
         self._authorizer = authorizer
         self.commands: Commands | None = None
@@ -335,7 +337,7 @@ class Publisher:
     def _overflow(self, queue: Queue, message: Message, owner: SessionName) -> None:
         error = self._overflow_error(queue)
         if queue.limits.overflow in (Overflow.DISCARD, Overflow.DISCARD_OLDEST):
-            log.info("{owner}: {oid} discarded: {reason}", owner=owner.relative, oid=message.oid, reason=error.message)
+            self._refusals.tell(owner.absolute, lambda: f"{owner.relative}: {message.oid} discarded: {error.message}")
         else:
             self._letters.message(message, owner.absolute, error)
 
@@ -379,7 +381,7 @@ class Publisher:
                 raise
             except BrokerError as error:
                 if quiet and error.code == Code.USER_PTP_UNKNOWN_DESTINATION:
-                    log.info("point-to-point message dropped: {reason}", reason=error.message)
+                    self._log_drop(publisher.name, error)
                     outcomes.append((destination, None))
                 else:
                     outcomes.append((destination, error))
@@ -388,6 +390,11 @@ class Publisher:
             self._forget_forced(message.qos.destinations)
             raise errors[0]
         return copies, outcomes
+
+    def _log_drop(self, publisher: SessionName, error: BrokerError) -> None:
+        self._refusals.tell(
+            publisher.absolute, lambda: f"{publisher.relative}: point-to-point message dropped: {error.message}"
+        )
 
     def _forget_forced(self, destinations: Sequence[Destination]) -> None:
         """Leave nothing behind of sessions and subjects that were made for a message which is refused."""

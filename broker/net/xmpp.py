@@ -223,7 +223,7 @@ class XmppConnection(Protocol):
 
     def _handshake_overdue(self) -> None:
         self._handshake = None
-        log.info("{host}: no TLS handshake in time", host=self.host)
+        self.factory.service.refusals.tell(self.host, lambda: f"{self.host}: no TLS handshake in time")
         self.abort()
 
     def _full(self, full: bool) -> None:
