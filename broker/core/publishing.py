@@ -229,8 +229,10 @@ class Publisher:
             self._match_rules(topic)
 
     def _match_rules(self, topic: Topic) -> None:
-        for subscription in self._node.interest.matching(topic):
+        matched = self._node.interest.matching(topic)
+        for subscription in matched.subscriptions:
             topic.subscribe(subscription)
+        topic.unasked = matched.unasked
 
     def _receivers(
         self, topic: Topic, message: Message, publisher: Session | None
@@ -242,6 +244,8 @@ class Publisher:
         overflowing: list[Subscription] = []
         once: set[Session] = set()
         spent: dict[Session, float] = {}
+        if topic.unasked:
+            self._tell_unasked(topic, message)
         for subscription in topic.subscriptions.values():
             session = subscription.session
             if session is publisher and not subscription.local:
@@ -261,6 +265,13 @@ class Publisher:
             else:
                 receivers.append(subscription)
         return receivers, overflowing
+
+    def _tell_unasked(self, topic: Topic, message: Message) -> None:
+        """A message that sessions might have wanted is a dead message for them, once for each topic."""
+        unasked, topic.unasked = topic.unasked, {}
+        for session, number in unasked.items():
+            reason = f"the XPath subscriptions of {session.name.relative} take too long; {number} do not get this topic"
+            self._letters.message(message, session.name.absolute, BrokerError(Code.RESOURCE_EXHAUST, reason))
 
     def _is_unchanged(self, topic: Topic, message: Message) -> bool:
         if topic.history.unread:
