@@ -71,7 +71,7 @@ class NativeServer(NativeConnection):
         self._factory = factory
         self.host = host
         self._secret = b""
-        self._read_at = 0  # milliseconds since 1970
+        self._read_at = 0.0  # seconds, monotonic
         self._busy = False
         self._leaving = False
         self._attaching: IDelayedCall | None = None
@@ -89,7 +89,7 @@ class NativeServer(NativeConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """Serve requests; a publisher that outruns the store is paused."""
-        self._read_at = self._broker.node.now()
+        self._read_at = self._broker.node.monotonic()
         if self._limits.idle_timeout and self.session is not None and self._timer is not None:
             self._timer.reset(self._limits.idle_timeout)
         super().dataReceived(data)
@@ -255,7 +255,7 @@ class NativeServer(NativeConnection):
         if secret and session is None:
             raise BrokerError(Code.COMMUNICATION_NO_CALLBACK_SERVER, "the session of this ping is gone")
         if session is not None:
-            session.seen = self._broker.node.now()
+            session.seen = self._broker.node.monotonic()
         state = "OK" if self._broker.accepting else self._factory.run_level()
         body = encode_unit(f"<qos><state id='{state}'/></qos>".encode())
         self._send(Kind.RESPONSE, frame, body)
