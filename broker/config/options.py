@@ -10,7 +10,7 @@ A module declares the properties that it uses where it uses them::
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from broker.config.kinds import Kind
 from broker.config.legacy import PLUGIN_PREFIX, indexed_name, reason_without_effect
 from broker.config.properties import Properties
+from broker.config.sources import COMMAND_LINE, ENVIRONMENT, VARIABLE_PREFIX, variable_name
 from broker.config.syntax import Setting
 from broker.errors import BrokerError, Code
 
@@ -121,13 +122,16 @@ class Registry:
             raise BrokerError(Code.RESOURCE_CONFIGURATION, "\n".join(problems))
 
     def unknown(self, properties: Properties) -> list[Setting]:
-        """Given properties that neither this broker nor xmlBlaster knows, and that no ``${…}`` refers to."""
+        """Given properties that neither this broker nor xmlBlaster knows, and that no ``${…}`` refers to.
+
+        Attributes of plugins, ``plugin/<id>/<attribute>``, are not judged here but with the plugin file.
+        """
         referenced = properties.referenced()
         return [
             setting
             for setting in properties.given()
             if setting.name not in referenced and not self._knows(setting.name) and not _without_effect(setting.name)
-        ]
+        ] + self._unknown_variables(properties, referenced)
 
     def without_effect(self, properties: Properties) -> list[tuple[Setting, str]]:
         """Given properties that xmlBlaster knows and this broker does not use, each with the reason."""
@@ -138,14 +142,23 @@ class Registry:
         ]
 
     def report(self, properties: Properties) -> None:
-        """Log one warning for each unknown property, and one line for all that have no effect."""
-        for setting in self.unknown(properties):
-            near = difflib.get_close_matches(setting.name, self._options, n=1)
+        """Log one warning for each unknown property, and one line for all that have no effect.
+
+        Raises:
+            BrokerError: ``resource.configuration`` with all unknown properties of the command line, one a line: these
+                were typed for this very start, while files and environments are shared.
+        """
+        unknown = self.unknown(properties)
+        typed = [setting for setting in unknown if setting.source == COMMAND_LINE]
+        if typed:
+            problems = (f"{each.source}: there is no property {each.name}{self._hint(each)}" for each in typed)
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, "\n".join(problems))
+        for setting in unknown:
             log.warn(
                 "{source}: unknown property {name} is ignored{hint}",
                 source=setting.source,
                 name=setting.name,
-                hint=f"; is {near[0]} meant?" if near else "",
+                hint=self._hint(setting),
             )
         unused = self.without_effect(properties)
         if unused:
@@ -155,8 +168,8 @@ class Registry:
             )
 
     def _knows(self, name: str) -> bool:
-        short = _without_node(name)
-        if short.startswith(PLUGIN_PREFIX):
+        short = without_node(name)
+        if short.lower().startswith(PLUGIN_PREFIX):
             return True
         table = indexed_name(short)
         if table:
@@ -166,8 +179,36 @@ class Registry:
             short in _forms(declared) or (with_context and short.endswith(f"/{declared}")) for declared in self._options
         )
 
+    def _unknown_variables(self, properties: Properties, referenced: set[str]) -> list[Setting]:
+        """Variables of the environment; their names have lost what tells forms and tables apart."""
+        known = {variable_name(form) for declared in self._options for form in _forms(declared)}
+        known.update(map(variable_name, referenced))
+        of_node = tuple("_" + variable.removeprefix(VARIABLE_PREFIX) for variable in known)
+        others = variable_name(PLUGIN_PREFIX) + "_", variable_name("/node/") + "_"
+        return [
+            setting
+            for setting in properties.surrounding()
+            if setting.name not in known
+            and not setting.name.startswith(others[0])
+            and not (setting.name.startswith(others[1]) and setting.name.endswith(of_node))
+        ]
 
-def _without_node(name: str) -> str:
+    def _hint(self, setting: Setting) -> str:
+        names: Iterable[str] = self._options
+        if setting.source == ENVIRONMENT:
+            names = map(variable_name, names)
+        near = nearest(setting.name, names)
+        return f"; is {near} meant?" if near else ""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that somebody who wrote ``name`` probably meant; upper and lower case count alike."""
+    by_lower = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
+
+
+def without_node(name: str) -> str:
     """The name without ``/node/<id>/`` in front."""
     if not name.startswith("/node/"):
         return name
@@ -175,7 +216,7 @@ def _without_node(name: str) -> str:
 
 
 def _without_effect(name: str) -> str:
-    return reason_without_effect(_without_node(name))
+    return reason_without_effect(without_node(name))
 
 
 def _forms(declared: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from broker.config.kinds import BOOLEAN, Kind
-from broker.config.sources import in_environment
+from broker.config.sources import ENVIRONMENT, OTHER_VARIABLES, VARIABLE_PREFIX, in_environment
 from broker.config.syntax import Setting
 from broker.errors import BrokerError, Code
 
@@ -141,10 +141,22 @@ class Properties:
         """What the command line and the file set, the command line first."""
         return (*self._command_line.values(), *self._file.values())
 
+    def surrounding(self) -> tuple[Setting, ...]:
+        """Variables of the environment whose names say that they are meant for the broker: ``BROKER_…``."""
+        return tuple(
+            Setting(name, value, ENVIRONMENT)
+            for name, value in self._environment.items()
+            if name.startswith(VARIABLE_PREFIX) and not name.startswith(OTHER_VARIABLES)
+        )
+
     def referenced(self) -> set[str]:
-        """Names that a ``${name}`` of the given settings or of an expanded text refers to."""
+        """Names that a ``${name}`` of the given settings, or of an expanded or mentioned text refers to."""
         names = {match[1] for setting in self.given() for match in _VARIABLE.finditer(setting.value)}
         return names | self._referenced
+
+    def mention(self, text: str) -> None:
+        """Note the names that a text refers to, though it may never be expanded."""
+        self._referenced.update(match[1] for match in _VARIABLE.finditer(text))
 
     def _keeps_unresolved(self) -> bool:
         setting = self.find_exact("property.keepUnresolvedProps")

@@ -14,6 +14,9 @@ from broker.errors import BrokerError, Code
 
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
+VARIABLE_PREFIX = "BROKER_"
+OTHER_VARIABLES = ("BROKER_SERVER", "BROKER_USER", "BROKER_PASSWORD", "BROKER_KILL_AT", "BROKER_TEST_")
+"""Variables with this prefix that are no properties: for the client commands, and for tests."""
 _NOT_WORD = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -92,4 +95,4 @@ def in_environment(environment: Mapping[str, str], name: str) -> Setting | None:
 @cache
 def variable_name(name: str) -> str:
     """What a shell can set: ``BROKER_DB_URL`` for ``db.url``, ``BROKER_QUEUE_MAXBYTES`` for ``queue/maxBytes``."""
-    return "BROKER_" + _NOT_WORD.sub("_", name).strip("_").upper()
+    return VARIABLE_PREFIX + _NOT_WORD.sub("_", name).strip("_").upper()

@@ -163,7 +163,7 @@ class Broker:
         session = self.node.sessions.get(secret_id)
         if session is None or session.kind != NATIVE:
             raise BrokerError(Code.USER_ACCESS_DENIED, "the secret session id is not known")
-        session.seen = self.node.now()
+        session.seen = self.node.monotonic()
         return session
 
     def publish(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published:

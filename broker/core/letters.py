@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
+from broker.core.refusals import NamedRefusals
 from broker.errors import BrokerError
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.property import ClientProperty, property_of
@@ -42,6 +43,7 @@ class DeadLetters:
         self._key_xml = write_key(DEAD_MESSAGE_KEY)
         self.publish: Callable[[Message], None] | None = None
         self.count = 0
+        self._told = NamedRefusals(node.monotonic, lambda text: log.warn("{text}", text=text), "dead messages")
 
     def entries(self, entries: Iterable[Entry], receiver: str, error: BrokerError) -> None:
         """Report entries of a queue; they must be settled already.
@@ -63,13 +65,7 @@ class DeadLetters:
             error: why.
         """
         self.count += 1
-        log.warn(
-            "dead message: {oid} {id} for {receiver}: {reason}",
-            oid=message.oid,
-            id=message.id,
-            receiver=receiver,
-            reason=str(error),
-        )
+        self._told.tell(receiver, lambda: f"dead message: {message.oid} {message.id} for {receiver}: {error}")
         if message.oid == DEAD_MESSAGE_OID or self.publish is None:
             return
         qos = self._qos(message, receiver, error)
@@ -77,7 +73,8 @@ class DeadLetters:
         try:
             self.publish(self._node.message(envelope, message.content))
         except BrokerError as refused:  # whoever reports it goes on with what comes behind
-            log.error("the dead message can not be published: {reason}", reason=str(refused))
+            reason = str(refused)
+            self._told.tell(DEAD_MESSAGE_OID, lambda: f"the dead message can not be published: {reason}")
 
     def _qos(self, message: Message, receiver: str, error: BrokerError) -> PublishQos:
         envelope = message.envelope

@@ -230,7 +230,7 @@ class NativeSessions:
         session.placeholder = False
         session.epoch += 1
         session.timeout = self._node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
-        session.seen = self._node.now()
+        session.seen = self._node.monotonic()
         if qos.persistent and not session.persistent:
             self._registry.make_persistent(session)
         self._take_properties(session, qos)

@@ -14,12 +14,13 @@ from broker.core.dispatch import Dispatch
 from broker.core.entries import CacheBudget, Entry, QueueLimits
 from broker.core.history import History
 from broker.core.ids import Ids
+from broker.core.interest import Interest
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.core.subjects import Subject
-from broker.core.subscriptions import Interest, Subscription
+from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from broker.core.entries import Fanout
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
+from broker.core.refusals import NamedRefusals
 from broker.core.sessions import Plan, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState
@@ -107,6 +108,7 @@ class Publisher:
         self._sessions = sessions
         self._native = native
         self._letters = letters
+        self._refusals = NamedRefusals(node.monotonic, lambda text: log.info("{text}", text=text), "lost messages")
         self._expiry = expiry
         self._authorizer = authorizer
         self.commands: Commands | None = None
@@ -227,8 +229,10 @@ class Publisher:
             self._match_rules(topic)
 
     def _match_rules(self, topic: Topic) -> None:
-        for subscription in self._node.interest.matching(topic):
+        matched = self._node.interest.matching(topic)
+        for subscription in matched.subscriptions:
             topic.subscribe(subscription)
+        topic.unasked = matched.unasked
 
     def _receivers(
         self, topic: Topic, message: Message, publisher: Session | None
@@ -240,6 +244,8 @@ class Publisher:
         overflowing: list[Subscription] = []
         once: set[Session] = set()
         spent: dict[Session, float] = {}
+        if topic.unasked:
+            self._tell_unasked(topic, message)
         for subscription in topic.subscriptions.values():
             session = subscription.session
             if session is publisher and not subscription.local:
@@ -259,6 +265,13 @@ class Publisher:
             else:
                 receivers.append(subscription)
         return receivers, overflowing
+
+    def _tell_unasked(self, topic: Topic, message: Message) -> None:
+        """A message that sessions might have wanted is a dead message for them, once for each topic."""
+        unasked, topic.unasked = topic.unasked, {}
+        for session, number in unasked.items():
+            reason = f"the XPath subscriptions of {session.name.relative} take too long; {number} do not get this topic"
+            self._letters.message(message, session.name.absolute, BrokerError(Code.RESOURCE_EXHAUST, reason))
 
     def _is_unchanged(self, topic: Topic, message: Message) -> bool:
         if topic.history.unread:
@@ -335,7 +348,7 @@ class Publisher:
     def _overflow(self, queue: Queue, message: Message, owner: SessionName) -> None:
         error = self._overflow_error(queue)
         if queue.limits.overflow in (Overflow.DISCARD, Overflow.DISCARD_OLDEST):
-            log.info("{owner}: {oid} discarded: {reason}", owner=owner.relative, oid=message.oid, reason=error.message)
+            self._refusals.tell(owner.absolute, lambda: f"{owner.relative}: {message.oid} discarded: {error.message}")
         else:
             self._letters.message(message, owner.absolute, error)
 
@@ -379,7 +392,7 @@ class Publisher:
                 raise
             except BrokerError as error:
                 if quiet and error.code == Code.USER_PTP_UNKNOWN_DESTINATION:
-                    log.info("point-to-point message dropped: {reason}", reason=error.message)
+                    self._log_drop(publisher.name, error)
                     outcomes.append((destination, None))
                 else:
                     outcomes.append((destination, error))
@@ -388,6 +401,11 @@ class Publisher:
             self._forget_forced(message.qos.destinations)
             raise errors[0]
         return copies, outcomes
+
+    def _log_drop(self, publisher: SessionName, error: BrokerError) -> None:
+        self._refusals.tell(
+            publisher.absolute, lambda: f"{publisher.relative}: point-to-point message dropped: {error.message}"
+        )
 
     def _forget_forced(self, destinations: Sequence[Destination]) -> None:
         """Leave nothing behind of sessions and subjects that were made for a message which is refused."""

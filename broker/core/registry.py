@@ -122,7 +122,7 @@ class SessionRegistry:
 
     def touch(self, session: Session) -> None:
         """A request arrived: the session's time starts anew."""
-        session.seen = self._node.now()
+        session.seen = self._node.monotonic()
 
     def set_timeout(self, session: Session, timeout: int) -> None:
         """Give a session another timeout, in milliseconds; ``<= 0`` never."""
@@ -172,7 +172,9 @@ class SessionRegistry:
         """Have the session's record in the store as it is now."""
         session.stored = True
         session.stored_active = session.dispatch.active
-        self._node.store.put_session(session.record(self.kinds[session.kind].state(session)))
+        node = self._node
+        seen = node.now() - session.idle(node.monotonic())
+        node.store.put_session(session.record(self.kinds[session.kind].state(session), seen))
 
     def recover(self, record: SessionRecord) -> Session | None:
         """Stand up a session that was in the store; it waits for its client (spec §7).
@@ -205,7 +207,7 @@ class SessionRegistry:
         session.epoch = record.epoch
         session.created = record.created
         session.attached = bool(record.attached)
-        session.seen = node.now()
+        session.seen = node.monotonic()
         if session.persistent:
             node.stored_sessions += 1
         self.watch(session)
@@ -215,7 +217,7 @@ class SessionRegistry:
         """Let sessions that were recovered or suspended look for their clients; their time begins now."""
         self.serving = True
         for session in self._node.sessions.values():
-            session.seen = self._node.now()
+            session.seen = self._node.monotonic()
             self.watch(session)
             if session.dispatch.state is ConnectionState.UNDEF and session.can_receive:
                 session.dispatch.start_polling()
@@ -312,7 +314,7 @@ class SessionRegistry:
         node = self._node
         subject = node.subject(name.subject)
         queue = node.queue(id, limits_of(qos.queue("callback"), node.settings.callback))
-        session = Session(id, name, subject, secret_id, qos, queue, node.now(), kind)
+        session = Session(id, name, subject, secret_id, qos, queue, node.now(), kind, node.monotonic())
         session.dispatch = self.kinds[kind].make_dispatch(session, active)
         session.timeout = node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
         subject.sessions[name.public_id] = session
@@ -348,12 +350,12 @@ class SessionRegistry:
             session.timer.cancel()
         session.timer = None
         if session.timeout > 0:
-            rest = session.seen + session.timeout - self._node.now()
+            rest = session.timeout - session.idle(self._node.monotonic())
             session.timer = self._node.later(max(rest, 1), lambda: self._check_timeout(session))
 
     def _check_timeout(self, session: Session) -> None:
         session.timer = None
-        if session.seen + session.timeout <= self._node.now():
+        if session.idle(self._node.monotonic()) >= session.timeout:
             self.end_later(session, BrokerError(Code.USER_NOT_CONNECTED, "the session timed out"))
         else:
             self.watch(session)

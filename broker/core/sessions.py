@@ -66,6 +66,8 @@ class Session:
         qos: of the connect that made or last took it.
         queue: entries for its client.
         created: milliseconds since 1970.
+        kind: of its client.
+        seen: when it was made, in seconds by a clock that nobody sets.
 
     Attributes:
         dispatch: delivers the queue; set right after construction.
@@ -77,7 +79,7 @@ class Session:
         placeholder: it was made for a message that was forced to it; nobody has logged in yet.
         epoch: raised with every take-over (design D8).
         timeout: milliseconds without a request until it ends; ``<= 0`` never.
-        seen: milliseconds since 1970 of the last request.
+        seen: when the last request came, in seconds by a clock that nobody sets; after a restart, when that was.
         why_transient: why a session that asked to be persistent is not.
     """
 
@@ -122,6 +124,7 @@ class Session:
         queue: Queue,
         created: int,
         kind: str = NATIVE,
+        seen: float = 0.0,
     ) -> None:
         self.id = id
         self.name = name
@@ -131,7 +134,7 @@ class Session:
         self.queue = queue
         self.created = created
         self.kind = kind
-        self.seen = created
+        self.seen = seen
         self.timeout = 0
         self.timer: IDelayedCall | None = None
         self.persistent = False
@@ -172,11 +175,20 @@ class Session:
             self.plans.clear()
         self.plans[key] = plan
 
-    def record(self, state: bytes) -> SessionRecord:
+    def idle(self, monotonic: float) -> int:
+        """Milliseconds since the last request.
+
+        Args:
+            monotonic: now, by the clock of :attr:`seen`.
+        """
+        return int((monotonic - self.seen) * 1000)
+
+    def record(self, state: bytes, seen: int) -> SessionRecord:
         """The row of the store.
 
         Args:
             state: the connect QoS without credentials, as XML.
+            seen: milliseconds since 1970 of the last request.
         """
         return SessionRecord(
             self.id,
@@ -189,6 +201,6 @@ class Session:
             1 if self.dispatch.active else 0,
             self.epoch,
             self.created,
-            self.seen,
+            seen,
             1 if self.attached else 0,
         )

@@ -1,8 +1,8 @@
-"""Subscriptions and the index of those that match topics by a query (spec xmlblaster §2.4, §3.2, §4.6)."""
+"""Subscriptions (spec xmlblaster §2.4, §3.2, §4.6)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from broker.model.key import QueryKey, QueryKind
@@ -97,38 +97,3 @@ class Subscription:
                 document = topic.document
                 return document is not None and self.query is not None and self.query.matches(document)
         return False
-
-
-class Interest:
-    """The subscriptions that match by a query, to be asked about every new topic."""
-
-    def __init__(self) -> None:
-        self._domains: dict[str, dict[str, Subscription]] = {}
-        self._xpaths: dict[str, dict[str, Subscription]] = {}
-
-    def add(self, subscription: Subscription) -> None:
-        """Ask it from now on; XPath queries of the same text are evaluated once for all."""
-        self._bucket(subscription)[subscription.id] = subscription
-
-    def remove(self, subscription: Subscription) -> None:
-        """Ask it no more."""
-        bucket = self._bucket(subscription)
-        bucket.pop(subscription.id, None)
-        if not bucket:
-            index = self._domains if subscription.key.kind is QueryKind.DOMAIN else self._xpaths
-            index.pop(subscription.key.domain or subscription.key.text, None)
-
-    def matching(self, topic: Topic) -> Iterator[Subscription]:
-        """The subscriptions whose query selects the topic."""
-        if topic.domain:
-            yield from list(self._domains.get(topic.domain, {}).values())
-        if topic.document is not None:
-            for bucket in list(self._xpaths.values()):
-                subscriptions = list(bucket.values())
-                if subscriptions and subscriptions[0].selects(topic):
-                    yield from subscriptions
-
-    def _bucket(self, subscription: Subscription) -> dict[str, Subscription]:
-        if subscription.key.kind is QueryKind.DOMAIN:
-            return self._domains.setdefault(subscription.key.domain, {})
-        return self._xpaths.setdefault(subscription.key.text, {})

@@ -16,6 +16,7 @@ from broker.xmlio import TopicDocument, topic_document
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
+    from broker.core.sessions import Session
     from broker.core.subscriptions import Subscription
 
 
@@ -49,6 +50,8 @@ class Topic:
         exact: how many of them name this topic by its oid.
         stored: whether its record is in the store.
         used: somebody has published on it.
+        unasked: sessions of which some XPath subscriptions could not be asked whether they want it, with their number;
+            until the next message tells them.
     """
 
     __slots__ = (
@@ -65,6 +68,7 @@ class Topic:
         "state",
         "stored",
         "subscriptions",
+        "unasked",
         "used",
     )
 
@@ -81,6 +85,7 @@ class Topic:
         self.exact = 0
         self.stored = False
         self.used = False
+        self.unasked: dict[Session, int] = {}
         self.destroy_timer: IDelayedCall | None = None
         self._document: TopicDocument | None = None
 

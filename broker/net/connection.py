@@ -153,8 +153,16 @@ class NativeConnection(Protocol):
             reason: what it did.
         """
         if not self._closed:
-            log.warn("{peer}: {reason}; connection closed", peer=self.peer, reason=reason)
+            self.tell_violation(reason)
             self.abort()
+
+    def tell_violation(self, reason: str) -> None:
+        """Say in the log why the connection is closed.
+
+        Args:
+            reason: what the peer did.
+        """
+        log.warn("{peer}: {reason}; connection closed", peer=self.peer, reason=reason)
 
     def abort(self) -> None:
         """Let go of the connection now; what is not written yet is lost."""

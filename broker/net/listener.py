@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
 
 from broker.core.broker import Broker
+from broker.core.refusals import NamedRefusals
 from broker.net.admission import Admission
 from broker.net.callback import CallbackDialer
 from broker.net.connection import Limits
 from broker.net.native import NativeServer
+
+log = Logger()
 
 
 class NativeFactory(Factory):
@@ -23,6 +27,10 @@ class NativeFactory(Factory):
         limits: what a client may do.
         compress: whether the listener speaks ``zlib:stream``.
         run_level: name of the run level, for pings while the broker is not ready.
+
+    Attributes:
+        refusals: for the log, of clients by their peer, and of addresses: those that have not logged in can come again
+            and again.
     """
 
     noisy = False
@@ -42,6 +50,7 @@ class NativeFactory(Factory):
         self.compress = compress
         self.run_level = run_level
         self.connections: set[NativeServer] = set()
+        self.refusals = NamedRefusals(broker.node.monotonic, lambda text: log.info("{text}", text=text), "refusals")
         self._admission = Admission(broker.node.clock, limits.max_connections, limits.max_pending_logins)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from broker import __version__
 from broker.core.administration import Found, Told
 from broker.core.publishing import Published
+from broker.core.refusals import Refusals
 from broker.core.sessions import Session
 from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
@@ -47,6 +48,8 @@ STORE_HIGH_WATER = 16 * 1024 * 1024
 STORE_LOW_WATER = 4 * 1024 * 1024
 """Bytes that are not committed yet, above which publishers are paused and below which they go on."""
 MOST_HELD_ANSWERS = 10_000
+MOST_SHOWN = 512
+"""Characters of an error that the log has."""
 FIRST_UPDATE_DELAY = 10
 """Milliseconds between the answer to a connect and the first update: some clients expect nothing else in the segment
 that brings the answer."""
@@ -68,7 +71,7 @@ class NativeServer(NativeConnection):
         self._factory = factory
         self.host = host
         self._secret = b""
-        self._read_at = 0  # milliseconds since 1970
+        self._read_at = 0.0  # seconds, monotonic
         self._busy = False
         self._leaving = False
         self._attaching: IDelayedCall | None = None
@@ -76,6 +79,7 @@ class NativeServer(NativeConnection):
         self._waiting: set[Deferred[Found]] = set()
         self._answers: deque[tuple[int, bytes]] = deque()
         self._timer: Any = None
+        self._failures: Refusals | None = None  # of the broker itself, each with its traceback
 
     def connectionMade(self) -> None:
         """Give the client its time to log in."""
@@ -85,7 +89,7 @@ class NativeServer(NativeConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """Serve requests; a publisher that outruns the store is paused."""
-        self._read_at = self._broker.node.now()
+        self._read_at = self._broker.node.monotonic()
         if self._limits.idle_timeout and self.session is not None and self._timer is not None:
             self._timer.reset(self._limits.idle_timeout)
         super().dataReceived(data)
@@ -147,8 +151,12 @@ class NativeServer(NativeConnection):
         if isinstance(failure.value, BrokerError):
             self._refuse(frame, failure.value)
             return
-        log.failure("{peer}: {method} failed", failure, peer=self.peer, method=frame.method.decode("ascii", "replace"))
-        self._refuse(frame, BrokerError(Code.INTERNAL_UNKNOWN, "the broker failed to serve this request"))
+        if self._failures is None:
+            self._failures = Refusals(self._broker.node.monotonic)
+        self._failures.tell(
+            lambda text: log.failure("{text}", failure, text=text), lambda: f"{self.peer}: {_shown(frame)} failed"
+        )
+        self._answer_error(frame, BrokerError(Code.INTERNAL_UNKNOWN, "the broker failed to serve this request"))
 
     def _session_of(self, frame: Frame) -> Session:
         session = self.session
@@ -227,7 +235,18 @@ class NativeServer(NativeConnection):
                 waiting = more
 
     def _log_oneway(self, error: BrokerError) -> None:
-        log.info("{peer}: publishOneway: {error}", peer=self.peer, error=str(error))
+        self._tell(lambda: f"{self.peer}: publishOneway: {str(error)[:MOST_SHOWN]}")
+
+    def tell_violation(self, reason: str) -> None:
+        """Say why the connection is closed: of clients always, of others once a minute and address."""
+        if self.session is None:
+            self._tell(lambda: f"{self.peer}: {reason}; connection closed")
+        else:
+            super().tell_violation(reason)
+
+    def _tell(self, text: Callable[[], str]) -> None:
+        """Say in the log what was refused, once a minute and client; of those that have not logged in, address."""
+        self._factory.refusals.tell(self.host if self.session is None else self.peer, text)
 
     def _ping(self, frame: Frame) -> None:
         check_units(SERVER_METHODS[b"ping"], len(frame.units()))
@@ -236,7 +255,7 @@ class NativeServer(NativeConnection):
         if secret and session is None:
             raise BrokerError(Code.COMMUNICATION_NO_CALLBACK_SERVER, "the session of this ping is gone")
         if session is not None:
-            session.seen = self._broker.node.now()
+            session.seen = self._broker.node.monotonic()
         state = "OK" if self._broker.accepting else self._factory.run_level()
         body = encode_unit(f"<qos><state id='{state}'/></qos>".encode())
         self._send(Kind.RESPONSE, frame, body)
@@ -407,12 +426,10 @@ class NativeServer(NativeConnection):
         self.write(b"".join(ready))
 
     def _refuse(self, frame: Frame, error: BrokerError) -> None:
-        log.info(
-            "{peer}: {method} refused: {error}",
-            peer=self.peer,
-            method=frame.method.decode("ascii", "replace"),
-            error=str(error),
-        )
+        self._tell(lambda: f"{self.peer}: {_shown(frame)} refused: {str(error)[:MOST_SHOWN]}")
+        self._answer_error(frame, error)
+
+    def _answer_error(self, frame: Frame, error: BrokerError) -> None:
         if frame.method == b"publishOneway":
             return
         now = datetime.fromtimestamp(self._broker.node.seconds(), UTC)
@@ -456,7 +473,15 @@ class NativeServer(NativeConnection):
         for waiting in list(self._waiting):
             waiting.cancel()
         self._factory.closed(self)
+        self._factory.refusals.end(self.peer)
+        if self._failures is not None:
+            self._failures.end(lambda text: log.info("{text}", text=text), self.peer, "failures")
         super().connectionLost(reason)
+
+
+def _shown(frame: Frame) -> str:
+    """The method of a request as the log shows it: the peer has chosen the bytes."""
+    return frame.method[:64].decode("ascii", "replace")
 
 
 _SERVED: dict[bytes, Callable[[NativeServer, Frame, list[Unit]], Coroutine[Any, Any, None]]] = {

@@ -16,8 +16,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from broker.net.admission import Admission
-from broker.net.backlog import Backlog
+from broker.net.backlog import Backlog, untaken
 from broker.net.channel import channel_bindings, identities
+from broker.net.farewell import Farewell
 from broker.net.holds import Holds
 from broker.net.rate import Rate
 from broker.xmpp.c2s import ClientStream
@@ -39,6 +40,8 @@ class Limits:
         write_timeout: a peer whose buffer is full must have read something by then (R4).
         max_unread: bytes that may come on top of a full buffer; a window of stanzas may be on its way to it.
         close_timeout: after its connection was closed a peer must have read something, or closed its side, by then.
+        stop_grace: the same where the listener closes and the peer has taken everything, so that a stop takes a second;
+            one that is still reading has ``close_timeout``.
         max_connections: connections of one listener.
         max_strangers: those of them that have not logged in yet.
         max_pending: connections of one address that have not logged in yet.
@@ -50,6 +53,7 @@ class Limits:
     write_timeout: float = 30.0
     max_unread: int = 128 << 20
     close_timeout: float = 5.0
+    stop_grace: float = 0.5
     max_connections: int = 100_000
     max_strangers: int = 20_000
     max_pending: int = 1000
@@ -157,6 +161,17 @@ class XmppConnection(Protocol):
         if transport is not None:
             transport.abortConnection()
 
+    def left(self) -> int | None:
+        """Bytes that the client has not taken; ``None`` while the connection is not closed from this side."""
+        return untaken(self.transport) if self._closed else None
+
+    def let_go(self) -> None:
+        """Close without waiting for the client's side; what it has taken it can still read."""
+        transport: Any = self.transport
+        while isinstance(transport, TLSMemoryBIOProtocol):  # which would wait for the end of TLS
+            transport = transport.transport
+        transport.loseConnection()
+
     def hold(self, reason: str) -> None:
         """Read nothing more until every reason to hold is released."""
         if not self._closed:
@@ -223,7 +238,7 @@ class XmppConnection(Protocol):
 
     def _handshake_overdue(self) -> None:
         self._handshake = None
-        log.info("{host}: no TLS handshake in time", host=self.host)
+        self.factory.service.refusals.tell(self.host, lambda: f"{self.host}: no TLS handshake in time")
         self.abort()
 
     def _full(self, full: bool) -> None:
@@ -312,7 +327,7 @@ class XmppFactory(Factory):
     def close_all(self) -> Deferred[None]:
         """Let go of all connections (the listener closes); fires when they are gone.
 
-        Clients get what is on its way to them, unless they do not read it in time.
+        Clients get what is on its way to them, unless they do not read it in time (:class:`Farewell`).
         """
         for connection in list(self.connections):
             connection.shut_down()
@@ -320,10 +335,6 @@ class XmppFactory(Factory):
             return succeed(None)
         emptied: Deferred[None] = Deferred()
         self._emptied.append(emptied)
-        overdue = self.clock.callLater(self.limits.close_timeout, self._abort_all)
-        emptied.addCallback(lambda _: overdue.cancel() if overdue.active() else None)
+        farewell = Farewell(self.clock, self.connections, self.limits.stop_grace, self.limits.close_timeout)
+        emptied.addCallback(lambda _: farewell.stop())
         return emptied
-
-    def _abort_all(self) -> None:
-        for connection in list(self.connections):
-            connection.abort()

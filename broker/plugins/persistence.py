@@ -23,6 +23,7 @@ class SessionPersistence:
 
     requires = ("topics",)
     provides = ("sessions",)
+    known_attributes = ()
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context

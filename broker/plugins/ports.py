@@ -85,11 +85,13 @@ class Attributes:
     Args:
         plugin_id: for error texts.
         texts: of the plugin file.
+        known: names of all that the plugin takes; others are told to whoever gives them, so none may be missing.
     """
 
-    def __init__(self, plugin_id: str, texts: dict[str, str]) -> None:
+    def __init__(self, plugin_id: str, texts: dict[str, str], known: Sequence[str]) -> None:
         self._plugin_id = plugin_id
         self._texts = texts
+        self._known = known
 
     def get(self, name: str, kind: Kind[T], default: T) -> T:
         """The value of an attribute.
@@ -97,6 +99,7 @@ class Attributes:
         Raises:
             BrokerError: ``resource.configuration`` where it can not be one.
         """
+        assert name in self._known, name
         text = self._texts.get(name)
         if text is None:
             return default

@@ -46,11 +46,29 @@ class SocketPlugin:
     """
 
     requires = ("sessions",)
+    known_attributes = (
+        "hostname",
+        "port",
+        "backlog",
+        "compress/type",
+        "SSL",
+        "certificate",
+        "privateKey",
+        "clientCertificates",
+        "maxFrame",
+        "maxFrameBeforeLogin",
+        "loginTimeout",
+        "idleTimeout",
+        "maxConnections",
+        "maxPendingLogins",
+        "maxPendingRequests",
+        "callbackHosts",
+    )
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context
         self._id = plugin_id
-        self._attributes = Attributes(plugin_id, attributes)
+        self._attributes = Attributes(plugin_id, attributes, self.known_attributes)
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
         self._factory: NativeFactory | None = None

@@ -55,11 +55,25 @@ class XmppPlugin:
     """
 
     requires = ("sessions",)
+    known_attributes = (
+        "hostname",
+        "port",
+        "directTlsPort",
+        "backlog",
+        "maxConnections",
+        "maxPendingLoginsTotal",
+        "maxPendingLogins",
+        "connectionRate",
+        "connectionBurst",
+        "handshakeTimeout",
+        "writeTimeout",
+        "maxUnread",
+    )
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context
         self._id = plugin_id
-        self._get = Attributes(plugin_id, attributes).get
+        self._get = Attributes(plugin_id, attributes, self.known_attributes).get
         self._ports = Ports(plugin_id, context)
         self._service: XmppService | None = None
         self._factories: list[tuple[str, int, XmppFactory]] = []

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.runlevels.pluginfile import PluginConfig
 
 
-def resolve(config: PluginConfig, properties: Properties) -> tuple[dict[str, str], list[str]]:
+def resolve(
+    config: PluginConfig, properties: Properties, known: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str]]:
     """The attribute texts of a plugin, variables replaced.
 
     A property ``plugin/<id lower case>/<attribute>`` replaces or adds an attribute. More general names do not: a bare
     ``port`` would move all plugins to one port.
+
+    Args:
+        config: of the plugin file.
+        properties: replace and add.
+        known: attributes that the plugin takes; those alone are found in the environment under ``BROKER_PLUGIN_…``
+            where the plugin file does not have them.
 
     Returns:
         The texts by name, and warnings about variables without a value, which are left as they are.
@@ -30,9 +40,11 @@ def resolve(config: PluginConfig, properties: Properties) -> tuple[dict[str, str
             continue
         setting = setting or Setting(f"attribute {attribute.name} of plugin {config.id}", attribute.text, source)
         texts[attribute.name] = _expand(setting, properties, warnings)
-    for name, setting in properties.under(prefix).items():
+    others = properties.under(prefix)
+    others.update((name, found) for name in known if (found := properties.find_exact(prefix + name)) is not None)
+    for name, other in others.items():
         if name not in texts:
-            texts[name] = _expand(setting, properties, warnings)
+            texts[name] = _expand(other, properties, warnings)
     return texts, warnings
 
 

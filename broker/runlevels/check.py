@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from twisted.logger import Logger
 
 from broker.config.properties import Properties
+from broker.config.sources import COMMAND_LINE
 from broker.errors import BrokerError, Code
 from broker.runlevels.attributes import resolve
 from broker.runlevels.levels import HALTED, RUNNING
 from broker.runlevels.loading import Factory, load
 from broker.runlevels.names import python_name, reason_not_served
+from broker.runlevels.overrides import unknown_attributes, unknown_overrides
 from broker.runlevels.plan import Plan, PlannedPlugin
 from broker.runlevels.pluginfile import Action, PluginConfig, PluginFile
 
@@ -39,6 +41,11 @@ def check(
     warnings = list(plugin_file.warnings)
     planned: list[PlannedPlugin] = []
     not_served: dict[str, str] = {}
+    known: dict[str, Sequence[str] | None] = {}
+    for config in plugin_file.all():
+        known[config.id.lower()] = None
+        for attribute in config.attributes:
+            properties.mention(attribute.text)
     for position, config in enumerate(plugin_file.for_node(properties.node_id)):
         if not config.create:
             continue
@@ -48,15 +55,23 @@ def check(
             not_served.setdefault(config.class_name, f"{config.where}: {config.id} is not loaded: {reason}")
             continue
         try:
-            attributes, unresolved = resolve(config, properties)
             factory = loader(python_name(config.class_name))
+            takes: Sequence[str] | None = getattr(factory, "known_attributes", None)
+            attributes, unresolved = resolve(config, properties, takes or ())
         except BrokerError as error:
             problems.append(f"{config.where}: plugin {config.id}: {error.message}")
             continue
         warnings.extend(unresolved)
+        warnings.extend(unknown_attributes(config, takes))
+        known[config.id.lower()] = takes
         planned.append(PlannedPlugin(config, factory, attributes, position, _fail_code(config, warnings)))
     for plugin in planned:
         problems.extend(_unmet(plugin, planned, core))
+    for override in unknown_overrides(properties, known):
+        if override.setting.source == COMMAND_LINE:  # typed for this very start; files and environments are shared
+            problems.append(override.text)
+        else:
+            warnings.append(f"{override.text}, it is ignored")
     if problems:
         raise BrokerError(Code.RESOURCE_CONFIGURATION, "\n".join(problems))
     for warning in warnings:

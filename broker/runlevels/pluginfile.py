@@ -6,8 +6,10 @@ kept as text. The reader is as hostile to document types, entities and processin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -110,6 +112,10 @@ class PluginFile:
         merged = {plugin.id: plugin for plugin in self.plugins}
         merged.update((plugin.id, plugin) for plugin in self.nodes.get(node_id, ()))
         return tuple(merged.values())
+
+    def all(self) -> Iterator[PluginConfig]:
+        """All plugins, of whatever node."""
+        return chain(self.plugins, *self.nodes.values())
 
 
 def read(path: Path | None) -> PluginFile:

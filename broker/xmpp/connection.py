@@ -134,7 +134,7 @@ class StreamConnection:
         """See to it that :meth:`go_on` is called when the client is not behind any more."""
 
     def _broken(self, error: StreamError) -> None:
-        log.info("{host}: {error}", host=self._host, error=str(error))
+        self._service.refusals.tell(self._host, lambda: f"{self._host}: {error}")
         self._fail(error.condition, error.text)
 
     def _handle_events(self) -> None:

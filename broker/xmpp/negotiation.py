@@ -6,8 +6,6 @@ import secrets
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from twisted.logger import Logger
-
 from broker.core.dispatch import TAKEN_OVER
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
@@ -24,8 +22,6 @@ from broker.xmpp.login import Login
 if TYPE_CHECKING:
     from broker.xmpp.service import XmppService
     from broker.xmpp.transport import StreamTransport
-
-log = Logger()
 
 MAX_LOGINS = 3
 """Failed logins of one connection (spec xmpp §2.5 R3)."""
@@ -184,10 +180,10 @@ class Negotiation(StreamConnection):
     def _refuse_login(self, failure: sasl.SaslFailure) -> None:
         if self._closed:
             return
-        log.info("{host}: login refused: {failure}", host=self._host, failure=str(failure))
         text = element("text", attributes={"xml:lang": "en"}, content=failure.text) if failure.text else b""
         self._transport.write(element("failure", ns.SASL, content=f"<{failure.condition}/>".encode() + text))
-        if failure.condition != "aborted":
+        if failure.condition != "aborted":  # as often as it likes, so the log has nothing of it
+            self._service.refusals.tell(self._host, lambda: f"{self._host}: login refused: {failure}")
             self._login.attempts += 1
         if self._login.attempts >= MAX_LOGINS:
             self._fail("policy-violation", "too many failed logins")
@@ -311,7 +307,7 @@ class Negotiation(StreamConnection):
     def _header_overdue(self) -> None:
         self._timer = None
         if not self._header_sent and self.state is State.STRANGER:  # behind a login the time to bind counts
-            log.info("{host}: no stream header in time", host=self._host)
+            self._service.refusals.tell(self._host, lambda: f"{self._host}: no stream header in time")
             self._fail("connection-timeout", "no stream header in time")
         else:
             rest = self._opened + self._settings.bind_timeout - self._clock.seconds()
@@ -319,5 +315,5 @@ class Negotiation(StreamConnection):
 
     def _login_overdue(self) -> None:
         self._timer = None
-        log.info("{host}: no login in time", host=self._host)
+        self._service.refusals.tell(self._host, lambda: f"{self._host}: no login in time")
         self._fail("connection-timeout", "no login in time")

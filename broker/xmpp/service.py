@@ -10,6 +10,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
+from broker.core.refusals import NamedRefusals
 from broker.core.sessions import XMPP, Session
 from broker.core.stream_dispatch import StreamDispatch
 from broker.core.stream_state import StreamLimits
@@ -57,6 +58,7 @@ class XmppService:
         disco: tells what there is.
         pubsub: serves nodes.
         presence: takes presence of clients.
+        refusals: for the log, of addresses: connections that come to nothing cost them little.
         router: takes their messages and requests.
         stream_features: what stream features name beside what every stream has.
     """
@@ -69,6 +71,7 @@ class XmppService:
         self.permits: Any = broker.authorizer.permits
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []
+        self.refusals = NamedRefusals(broker.node.monotonic, lambda text: log.info("{text}", text=text), "refusals")
         self.domain = domain = Domain(broker, settings, security.exists)
         self.router = Router(domain, domain.delivery)
         roster = Roster(domain)

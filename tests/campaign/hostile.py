@@ -24,7 +24,7 @@ from tests.campaign.attack import ATTACKER, COMPRESSED, LOGIN_SECONDS, Attack, N
 from tests.campaign.innocents import NAMES, PAIRS, Innocents, Latency
 from tests.campaign.resident import forget_peak, peak, resident
 from tests.campaign.talkers import Ended, Silent
-from tests.system.launcher import BrokerProcess
+from tests.system.launcher import ANY_PORTS, BrokerProcess
 
 ATTACKS = (*native_attacks.ATTACKS, *xmpp_attacks.ATTACKS)
 QUIET_SECONDS = 5.0
@@ -38,6 +38,7 @@ LINES_EACH = 5
 """Lines in the log for each connection of an attacker."""
 LINES_MORE = 20
 SETTINGS = {
+    **ANY_PORTS,
     "xmpp.plainWithoutTls": "true",
     "plugin/socket/loginTimeout": f"{LOGIN_SECONDS}s",
     f"plugin/{COMPRESSED.lower()}/port": "0",

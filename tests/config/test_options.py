@@ -110,8 +110,34 @@ def test_every_other_name_is_unknown(registry: Registry, name: str) -> None:
     assert names(registry.unknown(properties)) == [name]
 
 
-def test_a_name_of_the_environment_is_never_unknown(registry: Registry) -> None:
-    assert registry.unknown(Properties(environment={"PATH": "/bin"})) == []
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PATH",
+        "BROKER_SESSION_TIMEOUT",
+        "BROKER_QUEUE_CALLBACK_MAXENTRIES",
+        "BROKER_QUEUE_MAXENTRIES",
+        "BROKER_MAXENTRIES",
+        "BROKER_NODE_HERON_SESSION_TIMEOUT",
+        "BROKER_PLUGIN_SOCKET_PORT",
+        "BROKER_HOME",
+        "BROKER_USER",
+        "BROKER_TEST_POSTGRES",
+    ],
+)
+def test_variables_of_the_environment_that_set_something_or_are_for_others_are_known(
+    registry: Registry, name: str
+) -> None:
+    properties = Properties(environment={name: "1"}, file=parse("queue/maxEntries=${home}", "b.properties"))
+
+    assert registry.unknown(properties) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["BROKER_SESION_TIMEOUT", "BROKER_SESSION", "BROKER_NODE_HERON_TIMEOUT", "BROKER_NODE_SESSIONTIMEOUT"]
+)
+def test_every_other_variable_that_begins_with_broker_is_unknown(registry: Registry, name: str) -> None:
+    assert names(registry.unknown(Properties(environment={name: "1"}))) == [name]
 
 
 def test_a_name_that_a_variable_refers_to_is_not_unknown(registry: Registry) -> None:
@@ -120,6 +146,27 @@ def test_a_name_that_a_variable_refers_to_is_not_unknown(registry: Registry) -> 
 
     assert registry.unknown(properties) == []
     assert properties.referenced() == {"home", "base"}
+
+
+def test_unknown_names_of_the_command_line_are_refused_at_once_each_with_the_nearest(registry: Registry) -> None:
+    given = [Setting(name, "1", "command line") for name in ("Session.TimeOut", "qwertz", "session.timeout")]
+
+    with pytest.raises(BrokerError) as caught:
+        registry.report(Properties(given))
+
+    assert caught.value.message.split("\n") == [
+        "command line: there is no property Session.TimeOut; is session.timeout meant?",
+        "command line: there is no property qwertz",
+    ]
+
+
+def test_unknown_variables_are_logged_with_the_nearest(registry: Registry) -> None:
+    with capturedLogs() as events:
+        registry.report(Properties(environment={"BROKER_SESION_TIMEOUT": "1"}))
+
+    assert [formatEvent(event) for event in events] == [
+        "environment: unknown property BROKER_SESION_TIMEOUT is ignored; is BROKER_SESSION_TIMEOUT meant?"
+    ]
 
 
 def test_unknown_names_are_logged_once_each_and_unused_ones_in_one_line(registry: Registry) -> None:

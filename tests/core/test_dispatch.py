@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from broker.core.dispatch import ConnectionState, Delivery
 from broker.core.entries import QueueLimits
@@ -331,6 +332,18 @@ class TestOverflow:
         client = self.full(world, "discardOldest")
         publish(world, b"3")
         assert self.open(world, client) == [b"2", b"3"]
+
+    @pytest.mark.parametrize(("overflow", "told"), [("deadMessage", "dead message"), ("discard", "discarded")])
+    def test_of_all_messages_for_one_receiver_the_log_has_one_line_a_minute(self, overflow: str, told: str) -> None:
+        world = World()
+        self.full(world, overflow)
+        with capturedLogs() as events:
+            publish(world, *[b"3"] * 50)
+            world.advance(60)
+            publish(world, b"3")
+        first, second = (text for text in map(formatEvent, events) if told in text)
+        assert "more since" not in first
+        assert second.endswith("(and 49 more since the last line)")
 
     def test_block_lets_the_publisher_wait_for_room(self) -> None:
         world = World()

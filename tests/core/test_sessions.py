@@ -207,6 +207,42 @@ class TestEnd:
         world.advance(1.1)
         assert client.session.ended
 
+    @pytest.mark.parametrize("jump", [-86_400, 86_400])
+    def test_setting_the_clock_of_the_machine_is_no_time_that_passes(self, jump: int) -> None:
+        world = World()
+        client = world.client("joe/1", session={"timeout": 10_000})
+        world.node.seconds = lambda: world.clock.seconds() + jump
+        world.advance(9)
+        assert not client.session.ended
+        world.broker.session(client.session.secret_id)
+        world.advance(9)
+        assert not client.session.ended
+        world.advance(2)
+        assert client.session.ended
+
+    def test_its_time_begins_anew_when_the_broker_starts_again_whatever_the_clock_says(self) -> None:
+        world = World()
+        world.client("joe/1", persistent=True, retries=-1, session={"timeout": 10_000})
+        world.advance(9)
+        world.clock.rightNow += 86_400  # the machine was down, or its clock was set
+        again = world.crash()
+        session = again.node.subjects["joe"].sessions[1]
+        again.advance(9)
+        assert not session.ended
+        again.advance(2)
+        assert session.ended
+
+    def test_the_store_has_the_wall_clock_s_time_of_the_last_request(self) -> None:
+        world = World()
+        client = world.client("joe/1", persistent=True, retries=-1)
+        world.node.monotonic = lambda: world.clock.seconds() - 5000
+        world.broker.registry.touch(client.session)
+        requested = world.node.now()
+        world.advance(3)
+        world.broker.registry.keep(client.session)
+        world.store.commit()
+        assert world.store.tables.sessions[client.session.id].seen == requested
+
     def test_request_keeps_it_alive(self) -> None:
         world = World()
         client = world.client("joe", session={"timeout": 1000})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
+from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 
 from broker.core.queues import Queue
 from broker.core.sessions import Session
@@ -18,6 +19,7 @@ from tests.net.peer import Listener, Peer, Transport
 from tests.net.test_conversations import KEY, MESSAGE, QUERY, connect_unit, subscriber
 
 LOGINS = 5000
+TO_NOBODY = b"<qos><destination>nobody</destination></qos>"
 
 
 def wrong_password(listener: Listener, chance: random.Random) -> None:
@@ -171,6 +173,67 @@ class TestLimits:
         assert not peer.closed
         listener.world.advance(2)
         assert peer.closed
+
+
+def lines(events: Sequence[LogEvent]) -> list[str]:
+    """What the log says of the peer, without its address."""
+    texts = (formatEvent(event) for event in events if event["log_level"] > LogLevel.debug)
+    return [text.partition(":")[2].partition(" ")[2] for text in texts if text.startswith("127.0.0.1:")]
+
+
+class TestLog:
+    def test_has_one_line_for_all_requests_that_a_client_is_refused_and_their_number_when_it_leaves(self) -> None:
+        peer = Listener().client("joe")
+        with capturedLogs() as events:
+            for _ in range(100):
+                peer.request("publish", Unit(TO_NOBODY, KEY, b""))
+                peer.request("publishOneway", Unit(TO_NOBODY, KEY, b""))
+                peer.request("get", Unit(b"<qos/>", b"<key/>"))
+            peer.hang_up()
+        first, last = lines(events)[:2]
+        assert first.startswith("publish refused: ")
+        assert last == "299 more refusals since the last line"
+
+    def test_has_one_line_a_minute_of_a_client_that_goes_on(self) -> None:
+        listener = Listener()
+        peer = listener.client("joe")
+        with capturedLogs() as events:
+            for _ in range(120):
+                peer.request("nonsense")
+                listener.world.advance(1)
+                peer.updates()
+        assert [line.rpartition(" (")[2] for line in lines(events)][1:] == ["and 59 more since the last line)"]
+
+    def test_still_answers_each_request_that_is_refused(self) -> None:
+        peer = Listener().client("joe")
+        for _ in range(3):
+            with pytest.raises(BrokerError):
+                peer.call("get", Unit(b"<qos/>", b"<key/>"))
+
+    def test_has_one_line_of_an_address_that_comes_again_and_again(self) -> None:
+        listener = Listener()
+        with capturedLogs() as events:
+            for number in range(100):
+                peer = listener.peer()
+                if number % 2:
+                    peer.request("connect", Unit(b"<qos/>"))
+                else:
+                    peer.protocol.dataReceived(b"no frame at all")
+                peer.hang_up()
+            listener.world.advance(60)
+            listener.client("joe").protocol.dataReceived(b"no frame at all")
+            listener.peer().protocol.dataReceived(b"no frame at all")
+        first, of_client, last = lines(events)
+        assert first.endswith("connection closed")
+        assert of_client.endswith("connection closed")
+        assert last.endswith("(and 99 more since the last line)")
+
+    def test_shows_a_part_of_what_the_peer_has_chosen(self) -> None:
+        peer = Listener().client("joe")
+        with capturedLogs() as events:
+            peer.request("x" * 5000)
+        (line,) = lines(events)
+        assert len(line) < 700
 
 
 class TestBackPressure:

@@ -322,13 +322,64 @@ class TestClosingAll:
         wire.finish()
         assert closed.called
 
-    def test_but_not_for_long(self, listener: Listener) -> None:
-        wire = listener.log_in()
+    @pytest.mark.parametrize("way", ["plain", "direct"])
+    def test_those_that_have_everything_get_half_a_second_to_close_their_side(self, make: Make, way: str) -> None:
+        listener = make(direct=way == "direct")
+        wire = listener.connect()
+        if way == "direct":
+            wire.start_tls()
+        wire.send(LOGIN)
         closed = self.closed(listener)
-        assert wire.socket.finished
-        listener.advance(6)
+        listener.advance(0.25)
+        assert not wire.socket.closed
+        for _ in range(2):
+            listener.advance(0.25)
+        assert wire.socket.closed
+        assert not wire.socket.reset  # or it might not come to read what it has
         assert closed.called
-        assert not listener.factory.connections
+
+    def slow(self, listener: Listener) -> Wire:
+        """A client for which something is on its way."""
+        wire = listener.log_in()
+        wire.send(f"<enable xmlns='{ns.SM}' resume='true'/><presence/>".encode())
+        listener.world.store.commit()
+        listener.reactor.turn()
+        wire.socket.room = 5
+        return wire
+
+    def test_those_that_take_nothing_get_a_second(self, listener: Listener) -> None:
+        wire = self.slow(listener)
+        closed = self.closed(listener)
+        for _ in range(4):
+            assert not wire.socket.closed
+            listener.advance(0.25)
+        listener.advance(0.25)
+        assert wire.socket.closed
+        assert closed.called
+
+    def test_those_that_still_read_get_five_seconds(self, listener: Listener) -> None:
+        wire = self.slow(listener)
+        closed = self.closed(listener)
+        for _ in range(9):
+            listener.advance(0.5)
+            wire.make_room(1)
+        assert not wire.socket.closed
+        listener.advance(0.6)
+        assert wire.socket.closed
+        assert closed.called
+
+    def test_those_that_have_read_the_rest_get_half_a_second_like_others(self, listener: Listener) -> None:
+        wire = self.slow(listener)
+        closed = self.closed(listener)
+        for _ in range(4):
+            listener.advance(0.5)
+            wire.make_room(1)
+        wire.make_room(10_000)
+        listener.advance(0.25)
+        assert not wire.socket.closed
+        for _ in range(2):
+            listener.advance(0.25)
+        assert closed.called
 
     def test_nor_for_a_store_that_can_not_write(self, listener: Listener) -> None:
         wire = listener.log_in()

@@ -65,6 +65,10 @@ class Port(Recorded):
     requires = ("sessions",)
 
 
+class Choosy(Recorded):
+    known_attributes = ("port", "maxFrame")
+
+
 def planned(
     plugin_id: str,
     startup: tuple[int, int] | None,

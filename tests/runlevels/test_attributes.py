@@ -68,6 +68,13 @@ def test_the_environment_of_a_shell_replaces_an_attribute() -> None:
     assert texts == {"port": "2"}
 
 
+def test_it_also_adds_an_attribute_that_the_plugin_is_known_to_take() -> None:
+    xml = b"<xmlBlaster><plugin id='SOCKET' className='a.B'/></xmlBlaster>"
+    properties = Properties(environment={"BROKER_PLUGIN_SOCKET_MAXFRAME": "2", "BROKER_PLUGIN_SOCKET_OTHER": "3"})
+
+    assert resolve(parse(xml, "p.xml").plugins[0], properties, ("maxFrame", "port")) == ({"maxFrame": "2"}, [])
+
+
 def test_a_more_general_name_does_not() -> None:
     texts, _ = resolved("<attribute id='port'>1</attribute>", "port=2\nplugin/port=3")
 

@@ -8,18 +8,21 @@ import pytest
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from broker.config.properties import Properties
+from broker.config.sources import variable_name
+from broker.config.syntax import Setting
 from broker.config.syntax import parse as parse_properties
 from broker.errors import BrokerError, Code
 from broker.runlevels.check import check
 from broker.runlevels.loading import Factory
 from broker.runlevels.plan import Plan
 from broker.runlevels.pluginfile import parse, read
-from tests.runlevels.recording import Port, Recorded, Sessions
+from tests.runlevels.recording import Choosy, Port, Recorded, Sessions
 
 FACTORIES: dict[str, Factory] = {
     "a.Plugin": Recorded,
     "a.Sessions": Sessions,
     "a.Port": Port,
+    "a.Choosy": Choosy,
     "broker.plugins.persistence.SessionPersistence": Sessions,
     "broker.plugins.socket.SocketPlugin": Port,
     "broker.plugins.xmpp.XmppPlugin": Port,
@@ -169,6 +172,91 @@ def test_what_is_ignored_in_the_file_is_logged() -> None:
         "p.xml:2: x of <plugin> is ignored",
         "p.xml:2: attribute y of plugin A refers to ${z}, which has no value and is left",
     ]
+
+
+class TestUnknownAttributes:
+    BODY = (
+        "<plugin id='SOCKET' className='a.Choosy'><attribute id='port'>1</attribute></plugin>"
+        "<plugin id='ANY' className='a.Plugin'/>"
+        "<plugin id='OFF' className='a.Choosy' create='false'/>"
+        "<node id='heron'><plugin id='HERON' className='a.Choosy'/></node>"
+    )
+    WRONG = (
+        ("plugin/SOCKET/port", "is plugin/socket/port meant?"),
+        ("plugin/socket/maxframe", "is plugin/socket/maxFrame meant?"),
+        ("/node/broker/plugin/socket/prt", "is plugin/socket/port meant?"),
+        ("plugin/socket/q", "those of plugin socket are port, maxFrame"),
+        ("plugin/ANY/thing", "is plugin/any/thing meant?"),
+        ("plugin/qwertz/port", "the plugins are any, heron, off, socket"),
+        ("plugin/port", "the plugins are any, heron, off, socket"),
+    )
+
+    def check(self, properties: Properties) -> list[str]:
+        with capturedLogs() as events:
+            check(parse(f"<xmlBlaster>{self.BODY}</xmlBlaster>".encode(), "p.xml"), properties, (), loader)
+        return [formatEvent(event) for event in events]
+
+    @pytest.mark.parametrize(("name", "hint"), WRONG)
+    def test_of_the_command_line_are_refused_with_the_nearest_name(self, name: str, hint: str) -> None:
+        with pytest.raises(BrokerError) as caught:
+            self.check(Properties([Setting(name, "1", "command line")]))
+
+        assert caught.value.message == f"command line: no plugin has an attribute of the name {name} ({hint})"
+
+    @pytest.mark.parametrize(("name", "hint"), WRONG)
+    def test_of_a_file_are_logged_with_the_nearest_name(self, name: str, hint: str) -> None:
+        assert self.check(Properties(file=[Setting(name, "1", "b:1")])) == [
+            f"b:1: no plugin has an attribute of the name {name} ({hint}), it is ignored"
+        ]
+
+    def test_of_the_environment_are_logged_with_the_nearest_name(self) -> None:
+        assert self.check(Properties(environment={"BROKER_PLUGIN_SOCKET_PROT": "1"})) == [
+            "environment: no plugin has an attribute of the name BROKER_PLUGIN_SOCKET_PROT"
+            " (is BROKER_PLUGIN_SOCKET_PORT meant?), it is ignored"
+        ]
+
+    @pytest.mark.parametrize(
+        "name",
+        ["socket/port", "socket/maxFrame", "any/thing/at/all", "off/port", "heron/port"],
+        ids=["of the file", "of the class", "of a class that does not tell", "not made", "of another node"],
+    )
+    def test_others_pass_from_everywhere(self, name: str) -> None:
+        full = f"plugin/{name}"
+        properties = Properties(
+            [Setting(full, "1", "command line")],
+            {variable_name(full): "1"},
+            [Setting(f"/node/broker/{full}", "1", "b:1")],
+        )
+
+        assert self.check(properties) == []
+
+    def test_a_name_passes_that_only_an_overridden_attribute_refers_to(self) -> None:
+        properties = Properties(file=parse_properties("plugin/mine=1\nplugin/a/port=2", "b"))
+        body = (
+            "<xmlBlaster><plugin id='A' className='a.Choosy'><attribute id='port'>${plugin/mine}</attribute></plugin>"
+        )
+
+        with capturedLogs() as events:
+            check(parse(f"{body}</xmlBlaster>".encode(), "p.xml"), properties, (), loader)
+
+        assert events == []
+
+    def test_a_name_that_a_variable_refers_to_passes(self) -> None:
+        body = "plugin/mine=1\nplugin/socket/port=${plugin/mine}"
+
+        assert self.check(Properties(file=parse_properties(body, "b"))) == []
+
+    def test_of_the_plugin_file_are_logged_with_the_nearest_name(self) -> None:
+        with capturedLogs() as events:
+            checked(
+                "<plugin id='A' className='a.Choosy'><attribute id='maxframe'>1</attribute>\n"
+                "<attribute id='xyz'>1</attribute></plugin>"
+            )
+
+        assert [formatEvent(event) for event in events] == [
+            "p.xml:2: plugin A has no attribute maxframe, it is ignored; is maxFrame meant?",
+            "p.xml:3: plugin A has no attribute xyz, it is ignored",
+        ]
 
 
 def test_the_file_inside_the_package_is_good() -> None:

@@ -67,7 +67,7 @@ class BrokerProcess:
     Args:
         data: the data directory; the log is written beside it as ``broker.log``.
         settings: properties for ``--set``. Plugin ports should be 0 here: a restart takes the ports of the first
-            start again, so that clients find the broker where it was.
+            start again, so that clients find the broker where it was. Those of the package's own plugin file are.
         arguments: more command line arguments, e.g. ``["--plugins", "plugins.xml"]``.
         launch: the command before ``--data``.
         environment: variables beside those of this process; may be changed between two starts.
@@ -85,7 +85,7 @@ class BrokerProcess:
         timeout: float = 30.0,
     ) -> None:
         self.data = data
-        self.settings = {**ANY_PORTS, **(settings or {})}
+        self.settings = {**({} if "--plugins" in arguments else ANY_PORTS), **(settings or {})}
         self.arguments = list(arguments)
         self.launch = [command("broker"), "run"] if launch is None else list(launch)
         self.environment = dict(environment or {})

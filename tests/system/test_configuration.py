@@ -10,7 +10,7 @@ from passlib.hash import apr_md5_crypt  # type: ignore[import-untyped]
 
 from broker.client import BlockingClient, ConnectOptions
 from broker.errors import BrokerError, Code
-from tests.system.launcher import BrokerProcess
+from tests.system.launcher import ANY_PORTS, BrokerProcess, LaunchError
 
 pytestmark = pytest.mark.system
 
@@ -110,7 +110,32 @@ def test_guessing_is_slowed_down_and_costs_others_nothing(tmp_path: Path) -> Non
         joe.disconnect()
 
 
-def test_unknown_property_is_named_and_ignored(tmp_path: Path) -> None:
-    settings = {"plugin/socket/port": "0", "sesion.timeout": "1000"}
-    with BrokerProcess(tmp_path / "data", settings=settings) as broker:
-        assert broker.log().count("sesion.timeout") == 1
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("sesion.timeout", "there is no property sesion.timeout; is session.timeout meant?"),
+        (
+            "plugin/SOCKET/port",
+            r"no plugin has an attribute of the name plugin/SOCKET/port \(is plugin/socket/port meant\?\)",
+        ),
+    ],
+)
+def test_unknown_property_of_the_command_line_ends_the_start(tmp_path: Path, name: str, reason: str) -> None:
+    with pytest.raises(LaunchError, match=f"status 1(?s:.*){reason}"):
+        BrokerProcess(tmp_path / "data", settings={**ANY_PORTS, name: "1000"}).start()
+
+
+def test_unknown_properties_of_a_file_and_of_the_environment_are_named_once_and_ignored(tmp_path: Path) -> None:
+    properties = tmp_path / "broker.properties"
+    properties.write_text("sesion.timeout=1000\nplugin/SOCKET/port=1\n")
+    unknown = {"BROKER_SESION_TIMEOUT": "1000", "BROKER_PLUGIN_SOCKET_MAXFRAMES": "1"}
+    arguments = ["--config", str(properties)]
+    with BrokerProcess(tmp_path / "data", arguments=arguments, environment=unknown) as broker:
+        for name in ("sesion.timeout", "plugin/SOCKET/port", *unknown):
+            assert broker.log().count(name) == 1
+
+
+def test_the_environment_reaches_an_attribute_that_the_plugin_file_does_not_have(tmp_path: Path) -> None:
+    environment = {"BROKER_PLUGIN_SOCKET_MAXFRAME": "much"}
+    with pytest.raises(LaunchError, match="plugin SOCKET: maxFrame='much': not a number"):
+        BrokerProcess(tmp_path / "data", environment=environment).start()

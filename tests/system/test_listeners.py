@@ -59,7 +59,9 @@ class Site:
         )
         plugins = directory / "plugins.xml"
         plugins.write_text(PLUGINS.format(certificate=certificate, client_ca=client_ca))
-        self.broker = BrokerProcess(directory / "data", settings={}, arguments=["--plugins", str(plugins)])
+        self.broker = BrokerProcess(
+            directory / "data", settings={"plugin/socket/port": "0"}, arguments=["--plugins", str(plugins)]
+        )
 
     def tls(self, *, trusts: bool = True):  # type: ignore[no-untyped-def]
         authority = self.authority if trusts else trustme.CA()

@@ -141,3 +141,16 @@ def test_a_stop_in_good_order_tells_what_was_handled_and_the_stream_goes_on(brok
     client.send(b"<resume xmlns='%b' previd='%b' h='0'/>" % (ns.SM.encode(), id))
     client.until(b"<resumed [^>]*h='3'.*(hello.*){3}")
     client.close()
+
+
+@pytest.mark.parametrize("size", [0, 1_000_000], ids=["that has everything", "that reads nothing"])
+def test_a_stop_does_not_wait_long_for_a_client_that_does_not_close_its_side(broker: BrokerProcess, size: int) -> None:
+    client = PlainClient(broker, buffer=4096)
+    client.bind()
+    if size:
+        client.send(b"<message to='joe@localhost/x'><body>%b</body></message>" % (b"x" * size))
+    os.kill(broker.pid, signal.SIGTERM)
+    stopped = time.monotonic()
+    wait_until(lambda: not broker.running)
+    assert time.monotonic() - stopped < 4
+    client.close()

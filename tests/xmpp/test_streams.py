@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from broker.errors import BrokerError, Code
 from broker.wire.xmpp import ns
@@ -196,6 +197,18 @@ class TestLogin:
         peer.send(auth("joe", "wrong"))
         assert peer.names() == ["failure", "error", "/"]
         assert peer.closed
+
+    def test_the_log_has_one_line_of_an_address_that_fails_again_and_again(self, world: World) -> None:
+        with capturedLogs() as events:
+            for _ in range(10):
+                peer = world.peer()
+                peer.open()
+                for _ in range(10):
+                    peer.send(f"<abort xmlns='{ns.SASL}'/>")
+                for _ in range(3):
+                    peer.send(auth("joe", "wrong"))
+        texts = [formatEvent(event) for event in events]
+        assert [text for text in texts if "login refused" in text] == texts[:1]
 
     def test_after_a_failure_the_right_password_still_logs_in(self, world: World) -> None:
         peer = world.peer()

@@ -1,0 +1,118 @@
+"""The subscriptions by domain and XPath, which are asked about every new topic, and what the asking may cost."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from broker.errors import BrokerError, Code
+from broker.model.key import Key, QueryKind
+from broker.xmlio import TopicQuery, topic_document
+
+if TYPE_CHECKING:
+    from broker.core.sessions import Session
+    from broker.core.subscriptions import Subscription
+    from broker.core.topics import Topic
+
+RULE_SECONDS = 0.1
+"""Time of the processor that all XPath subscriptions of one session may use on one new topic; those that are left do
+not get the topic, and its first message is a dead message for the session."""
+MOST_RULE_STEPS = 50_000_000
+"""Elementary steps that all of them may take on an ordinary topic, half of that time; more are refused."""
+STEPS_EACH = 2500
+"""What a query costs on any topic, however small: 2.5 µs."""
+ORDINARY = topic_document(Key("ordinary.topic", meta=b"<a>" + b"<b c='d'>twenty characters of text</b>" * 15 + b"</a>"))
+"""The key of an ordinary topic, as many have it or less."""
+
+
+class Matched(NamedTuple):
+    """Who receives from a new topic.
+
+    Args:
+        subscriptions: whose query selects it.
+        unasked: sessions whose time was over, each with the number of their subscriptions that were not asked.
+    """
+
+    subscriptions: list[Subscription]
+    unasked: dict[Session, int]
+
+
+class Interest:
+    """The subscriptions that match by a query.
+
+    Attributes:
+        processor_time: seconds that this thread has computed.
+    """
+
+    def __init__(self) -> None:
+        self.processor_time = time.thread_time
+        self._domains: dict[str, dict[str, Subscription]] = {}
+        self._xpaths: dict[str, dict[str, Subscription]] = {}
+        self._steps: dict[Session, int] = {}
+
+    def add(self, subscription: Subscription) -> None:
+        """Ask it from now on; XPath queries of the same text are evaluated once for all."""
+        self._bucket(subscription)[subscription.id] = subscription
+        self._count(subscription, 1)
+
+    def remove(self, subscription: Subscription) -> None:
+        """Ask it no more."""
+        bucket = self._bucket(subscription)
+        if bucket.pop(subscription.id, None) is not None:
+            self._count(subscription, -1)
+        if not bucket:
+            index = self._domains if subscription.key.kind is QueryKind.DOMAIN else self._xpaths
+            index.pop(subscription.key.domain or subscription.key.text, None)
+
+    def check(self, session: Session, query: TopicQuery) -> None:
+        """See whether a session may have one more subscription with an XPath query.
+
+        Raises:
+            BrokerError: ``resource.exhaust`` where all of them together could take too long on every new topic.
+        """
+        if self._steps.get(session, 0) + _steps(query) > MOST_RULE_STEPS:
+            raise BrokerError(
+                Code.RESOURCE_EXHAUST,
+                f"with one more the XPath subscriptions of {session.name.relative} could take too long on a new topic",
+            )
+
+    def matching(self, topic: Topic) -> Matched:
+        """The subscriptions whose query selects a new topic."""
+        found = list(self._domains.get(topic.domain, {}).values()) if topic.domain else []
+        unasked: dict[Session, int] = {}
+        if topic.document is None:
+            return Matched(found, unasked)
+        spent: dict[Session, float] = {}
+        now = self.processor_time()
+        for bucket in self._xpaths.values():
+            payer = next(
+                (each.session for each in bucket.values() if spent.get(each.session, 0.0) <= RULE_SECONDS), None
+            )
+            if payer is None:
+                for each in bucket.values():
+                    unasked[each.session] = unasked.get(each.session, 0) + 1
+                continue
+            if next(iter(bucket.values())).selects(topic):
+                found += bucket.values()
+            before, now = now, self.processor_time()
+            spent[payer] = spent.get(payer, 0.0) + now - before
+        return Matched(found, unasked)
+
+    def _bucket(self, subscription: Subscription) -> dict[str, Subscription]:
+        if subscription.key.kind is QueryKind.DOMAIN:
+            return self._domains.setdefault(subscription.key.domain, {})
+        return self._xpaths.setdefault(subscription.key.text, {})
+
+    def _count(self, subscription: Subscription, sign: int) -> None:
+        if subscription.query is None:
+            return
+        session = subscription.session
+        steps = self._steps.get(session, 0) + sign * _steps(subscription.query)
+        if steps:
+            self._steps[session] = steps
+        else:
+            self._steps.pop(session, None)
+
+
+def _steps(query: TopicQuery) -> int:
+    return STEPS_EACH + query.steps(ORDINARY)
