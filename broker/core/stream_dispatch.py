@@ -406,6 +406,8 @@ class StreamDispatch(Dispatch):
 
     def _number_more(self, unacked: Unacked[Entry]) -> bool:
         """Give the next entries of the queue their numbers; tells whether there were any."""
+        if self.queue.entries == unacked.numbered:
+            return False
         entries = self._take(SENT_AT_ONCE)
         durable = self.is_durable
         ready: list[bytes] = []
