@@ -61,6 +61,14 @@ def test_what_is_no_command_is_refused_with_the_reason(text: str, reason: str) -
     assert len(raised.value.message) < 1000
 
 
+def test_the_longest_command_may_name_its_node() -> None:
+    longest = f"?{'a' * (MOST_CHARACTERS - 1)}"
+
+    command = parse(longest, "heron")
+
+    assert parse(command.address("heron"), "heron").attribute == command.attribute
+
+
 def test_absolute_form_keeps_the_spelling_and_leaves_the_value_out() -> None:
     command = parse("__cmd:client/joe/session/1/?dispatcherActive=false", "heron")
     assert command.address("heron") == "/node/heron/client/joe/session/1/?dispatcherActive"
