@@ -6,15 +6,18 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.drive.absent import fill_and_drain
-from bench.drive.lane import MARKER, Counter, Lane, Receiver, content_of, flow
+from bench.drive.lane import Lane, Receiver, content_of
 from bench.drive.loop import DriveError, Link, Loop, Script, connect, talk
+from bench.drive.stride import StrideReceiver
+from bench.drive.topic import TopicLoad
 
 _EXCHANGE = b"bench"
 _END = b"\xce"
 _METHOD, _HEADER, _BODY = 1, 2, 3
 _BASIC = 60
 _TAG = b"c"
+_TAG_AT = 11 + 1 + len(_TAG)
+"""Where the number of a delivery is: behind its method and the consumer's tag."""
 _ACK = struct.Struct("!BHIHHQBc")
 _PREFIX = struct.Struct("!BHI")
 
@@ -141,7 +144,7 @@ class AmqpSender:
             self._early.remove(self.acknowledged)
 
 
-class AmqpReceiver:
+class AmqpReceiver(StrideReceiver):
     """Takes messages; acknowledges all of one read at once, or none.
 
     Args:
@@ -152,77 +155,39 @@ class AmqpReceiver:
     """
 
     def __init__(self, link: Link, content: bytes, *, acknowledges: bool, rest: bytes = b"") -> None:
-        self.link = link
-        self.got = 0
         deliver = method(1, _BASIC, 60, short(_TAG) + bytes(9) + short(_EXCHANGE) + short(b""))
-        self._stride = (
+        stride = (
             len(deliver)
             + len(publish(content, persistent=True))
             - len(method(1, _BASIC, 40, b"\0\0" + short(_EXCHANGE) + short(b"") + b"\0"))
         )
-        self._tag_at = 11 + len(short(_TAG))
-        self._buffer = bytearray()
-        self._counter = Counter(MARKER)
-        link.on_data = self._acknowledge if acknowledges else self._count
-        if rest:
-            link.on_data(rest)
+        super().__init__(link, stride, acknowledges=acknowledges, rest=rest)
 
-    def _count(self, data: bytes) -> None:
-        self.got += self._counter.feed(data)
-
-    def _acknowledge(self, data: bytes) -> None:
-        buffer, stride = self._buffer, self._stride
-        buffer += data
-        count = len(buffer) // stride
-        if not count:
-            return
-        last = (count - 1) * stride
-        if struct.unpack_from("!BHIHH", buffer, last)[3:] != (_BASIC, 60) or buffer[last + stride - 1] != _END[0]:
-            raise DriveError(f"unexpected: {bytes(buffer[last : last + 200])!r}")
-        tag = bytes(buffer[last + self._tag_at : last + self._tag_at + 8])
-        del buffer[: count * stride]
-        self.got += count
-        self.link.send(method(1, _BASIC, 80, tag + b"\x01"))
+    def answer(self, whole: bytearray, count: int) -> bytes:
+        """An acknowledgement of the last and all before it."""
+        last, end = (count - 1) * self._stride, count * self._stride
+        if struct.unpack_from("!BHIHH", whole, last)[3:] != (_BASIC, 60) or whole[end - 1] != _END[0]:
+            raise DriveError(f"unexpected: {bytes(whole[last : last + 200])!r}")
+        tag = bytes(whole[last + _TAG_AT : last + _TAG_AT + 8])
+        return method(1, _BASIC, 80, tag + b"\x01")
 
 
 @dataclass(frozen=True, slots=True)
-class AmqpLoad:
+class AmqpLoad(TopicLoad):
     """One publisher to a fanout exchange, and consumers with a queue each.
 
     Args:
-        host: address of the server.
-        port: of the server.
-        watch: process ids of the server.
-        seconds: of measurement.
-        warm_up: seconds before it.
         acknowledged: publisher confirms, and consumers that acknowledge.
         persistent: durable queues and persistent messages.
-        subscribers: queues.
-        size: of a content in bytes.
-        window: messages on their way.
         prefetch: messages that a consumer may have without having acknowledged them.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
-    seconds: float
-    warm_up: float
     acknowledged: bool = False
     persistent: bool = False
-    subscribers: int = 1
-    size: int = 100
-    window: int = 500
     prefetch: int = 100
 
-    def run(self) -> dict[str, float]:
-        """Rates of a window that is kept full."""
-        loop = Loop()
-        receivers = [self._receiver(loop, number, declares=True) for number in range(self.subscribers)]
-        lane = self._lane(loop, receivers)
-        return flow(loop, [lane], warm_up=self.warm_up, seconds=self.seconds, watch=self.watch)
-
-    def _lane(self, loop: Loop, receivers: Sequence[Receiver]) -> Lane:
+    def lane(self, loop: Loop, receivers: Sequence[Receiver]) -> Lane:
+        """Log the publisher in."""
         link = connect(loop, self.host, self.port)
         talk(link, log_in(link))
         if self.acknowledged:
@@ -232,11 +197,12 @@ class AmqpLoad:
         )
         return Lane(sender, receivers, self.window)
 
-    def _receiver(self, loop: Loop, number: int, *, declares: bool) -> Receiver:
+    def receiver(self, loop: Loop, number: int, *, first: bool) -> Receiver:
+        """Log a consumer in, who at first declares its queue."""
         link = connect(loop, self.host, self.port)
         queue = b"bench%d" % number
         talk(link, log_in(link))
-        if declares:
+        if first:
             talk(link, declare(link, queue, durable=self.persistent))
         _, rest = talk(link, consume(link, queue, acknowledges=self.acknowledged, prefetch=self.prefetch))
         return AmqpReceiver(link, content_of(self.size), acknowledges=self.acknowledged, rest=rest)
@@ -250,9 +216,4 @@ class AmqpAbsent(AmqpLoad):
 
     def run(self) -> dict[str, float]:
         """Rates of queueing and of draining."""
-        loop = Loop()
-        self._receiver(loop, 0, declares=True).link.close()
-        loop.run_for(0.2)
-        return fill_and_drain(
-            loop, self._lane(loop, []), lambda: self._receiver(loop, 0, declares=False), self.messages, self.watch
-        )
+        return self.run_absent(self.messages)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.drive.absent import drain
 from bench.drive.channel import hear, tell
 from bench.drive.crowd import gather, source
 from bench.drive.lane import Lane, content_of, transfer
+from bench.drive.load import Load
 from bench.drive.loop import DriveError, Link, Loop, Script, connect, talk
 from bench.drive.native import OID, PASSWORD, NativeLoad
 from bench.drive.native_wire import (
@@ -35,10 +35,8 @@ class DeepQueue(NativeLoad):
     def run(self) -> dict[str, float]:
         """Rate and memory of every tenth, then of draining."""
         loop = Loop()
-        link, _ = self._log_in(loop, "bob", number=1)
-        link.close()
-        loop.run_for(0.2)
-        lane = self._lane(loop, [], *self._window())
+        self.leave(loop)
+        lane = self.lane(loop, [])
         figures = {"rss_start_mib": rss_bytes(self.watch) / _MIB}
         for step in range(1, _STEPS + 1):
             goal = self.messages * step // _STEPS
@@ -47,20 +45,17 @@ class DeepQueue(NativeLoad):
             figures[f"rate_{step}_per_s"] = rates["published_per_s"] * (lane.sent - before) / goal
             figures[f"rss_{step}_mib"] = rss_bytes(self.watch) / _MIB
         figures["filled_peak_mib"] = peak_rss_bytes(self.watch) / _MIB
-        figures |= drain(loop, lane.sent, lambda: self._receiver(loop), self.watch)
+        figures |= drain(loop, lane.sent, lambda: self.come_back(loop), self.watch)
         figures["last_to_first"] = figures[f"rate_{_STEPS}_per_s"] / figures["rate_1_per_s"]
         figures["peak_mib"] = peak_rss_bytes(self.watch) / _MIB
         return figures
 
 
 @dataclass(frozen=True, slots=True)
-class Population:
+class Population(Load):
     """Persistent sessions that are away, with messages for each of them; the broker is killed, and some come back.
 
     Args:
-        host: address of the broker.
-        port: of the broker.
-        watch: process ids of the broker.
         sessions: each of a login name of its own.
         messages: in all.
         at_once: clients that log in at a time.
@@ -68,9 +63,6 @@ class Population:
         window: messages on their way.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
     sessions: int = 100_000
     messages: int = 1_000_000
     at_once: int = 100

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
 
 from bench.drive.amqp import AmqpAbsent, AmqpLoad
 from bench.drive.depth import DeepQueue, Population
+from bench.drive.load import Load
 from bench.drive.mqtt import MqttAbsent, MqttLoad
 from bench.drive.native import NativeAbsent, NativeLatency, NativeLoad
 from bench.drive.relay import RelayLoad
 from bench.drive.sessions import ResumeLoad, SessionsLoad
 from bench.drive.xmpp import XmppLoad
 
-
-class Load(Protocol):
-    """What a driver does."""
-
-    def run(self) -> dict[str, float]:
-        """Do it; returns figures by name."""
-        ...
-
-
-LOADS: Mapping[str, Callable[..., Load]] = {
+LOADS: Mapping[str, type[Load]] = {
     "amqp": AmqpLoad,
     "amqp-absent": AmqpAbsent,
     "mqtt": MqttLoad,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.drive.absent import fill_and_drain
-from bench.drive.lane import MARKER, Counter, Lane, Receiver, content_of, flow
+from bench.drive.lane import Lane, Receiver, content_of
 from bench.drive.loop import DriveError, Link, Loop, Script, connect, talk
+from bench.drive.stride import StrideReceiver
+from bench.drive.topic import TopicLoad
 
 _TOPIC = b"bench"
 _CONNACK = 4
@@ -84,7 +85,7 @@ class MqttSender:
         self._bytes += len(data)
 
 
-class MqttReceiver:
+class MqttReceiver(StrideReceiver):
     """Takes messages; with QoS 1 it acknowledges them.
 
     Args:
@@ -95,81 +96,45 @@ class MqttReceiver:
     """
 
     def __init__(self, link: Link, qos: int, content: bytes, rest: bytes = b"") -> None:
-        self.link = link
-        self.got = 0
-        self._stride = len(publish(qos, 1, content))
-        self._id_at = self._stride - len(content) - 2
-        self._buffer = bytearray()
-        self._counter = Counter(MARKER)
-        link.on_data = self._acknowledge if qos else self._count
-        if rest:
-            link.on_data(rest)
+        stride = len(publish(qos, 1, content))
+        self._id_at = stride - len(content) - 2
+        super().__init__(link, stride, acknowledges=qos > 0, rest=rest)
 
-    def _count(self, data: bytes) -> None:
-        self.got += self._counter.feed(data)
-
-    def _acknowledge(self, data: bytes) -> None:
-        buffer, stride = self._buffer, self._stride
-        buffer += data
-        count = len(buffer) // stride
-        if not count:
-            return
-        if buffer[0] >> 4 != _PUBLISH:
-            raise DriveError(f"unexpected: {bytes(buffer[:100])!r}")
-        end = count * stride
+    def answer(self, whole: bytearray, count: int) -> bytes:
+        """A PUBACK for each (§3.4)."""
+        if whole[0] >> 4 != _PUBLISH:
+            raise DriveError(f"unexpected: {bytes(whole[:100])!r}")
+        end = count * self._stride
         answers = bytearray(b"\x40\x02\0\0" * count)
-        answers[2::4] = buffer[self._id_at : end : stride]
-        answers[3::4] = buffer[self._id_at + 1 : end : stride]
-        del buffer[:end]
-        self.got += count
-        self.link.send(bytes(answers))
+        answers[2::4] = whole[self._id_at : end : self._stride]
+        answers[3::4] = whole[self._id_at + 1 : end : self._stride]
+        return bytes(answers)
 
 
 @dataclass(frozen=True, slots=True)
-class MqttLoad:
+class MqttLoad(TopicLoad):
     """One publisher and subscribers of a topic.
 
     Args:
-        host: address of the server.
-        port: of the server.
-        watch: process ids of the server.
-        seconds: of measurement.
-        warm_up: seconds before it.
         qos: 0 or 1, of messages and subscriptions.
         lasting: whether sessions of subscribers outlive their connections.
-        subscribers: of the topic.
-        size: of a content in bytes.
-        window: messages on their way.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
-    seconds: float
-    warm_up: float
     qos: int = 0
     lasting: bool = False
-    subscribers: int = 1
-    size: int = 100
-    window: int = 500
 
-    def run(self) -> dict[str, float]:
-        """Rates of a window that is kept full."""
-        loop = Loop()
-        receivers = [self._receiver(loop, number, subscribes=True) for number in range(self.subscribers)]
-        lane = self._lane(loop, receivers)
-        return flow(loop, [lane], warm_up=self.warm_up, seconds=self.seconds, watch=self.watch)
-
-    def _lane(self, loop: Loop, receivers: Sequence[Receiver]) -> Lane:
+    def lane(self, loop: Loop, receivers: Sequence[Receiver]) -> Lane:
+        """Log the publisher in."""
         link = connect(loop, self.host, self.port)
         talk(link, log_in(link, b"sender", clean=True))
         sender = MqttSender(link, self.qos, content_of(self.size), batch=50, window=self.window)
         return Lane(sender, receivers, self.window)
 
-    def _receiver(self, loop: Loop, number: int, *, subscribes: bool) -> Receiver:
+    def receiver(self, loop: Loop, number: int, *, first: bool) -> Receiver:
+        """Log a subscriber in, who at first subscribes."""
         link = connect(loop, self.host, self.port)
         _, rest = talk(link, log_in(link, b"receiver%d" % number, clean=not self.lasting))
-        if subscribes:
+        if first:
             _, rest = talk(link, subscribe(link, self.qos))
         return MqttReceiver(link, self.qos, content_of(self.size), rest)
 
@@ -182,9 +147,4 @@ class MqttAbsent(MqttLoad):
 
     def run(self) -> dict[str, float]:
         """Rates of queueing and of draining."""
-        loop = Loop()
-        self._receiver(loop, 0, subscribes=True).link.close()
-        loop.run_for(0.2)
-        return fill_and_drain(
-            loop, self._lane(loop, []), lambda: self._receiver(loop, 0, subscribes=False), self.messages, self.watch
-        )
+        return self.run_absent(self.messages)

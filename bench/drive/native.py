@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.drive.absent import fill_and_drain
-from bench.drive.lane import Lane, Receiver, content_of, flow
+from bench.drive.lane import Lane, Receiver, content_of
 from bench.drive.latency import probe
 from bench.drive.loop import Link, Loop, connect, talk
 from bench.drive.native_wire import (
@@ -20,6 +19,7 @@ from bench.drive.native_wire import (
     to_session,
     unit,
 )
+from bench.drive.topic import TopicLoad
 
 MOST_UNDER_WAY = 16 << 20
 """Bytes of contents that are on their way; large contents make the window smaller."""
@@ -30,63 +30,40 @@ PASSWORD = "secret"
 
 
 @dataclass(frozen=True, slots=True)
-class NativeLoad:
+class NativeLoad(TopicLoad):
     """One publisher, and subscribers of a topic or one receiver of messages from point to point.
 
     Args:
-        host: address of the broker.
-        port: of the broker.
-        watch: process ids of the broker.
-        seconds: of measurement.
-        warm_up: seconds before it.
         to: a topic with ``subscribers``, or one session that is there.
-        subscribers: of the topic.
         oneway: neither publishes nor updates are answered.
         persistent: messages, and the session that they go to.
-        size: of a content in bytes.
         bulk: messages in one update.
         array: messages in one request.
-        window: messages on their way.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
-    seconds: float
-    warm_up: float
     to: Literal["topic", "session"] = "topic"
-    subscribers: int = 1
     oneway: bool = False
     persistent: bool = False
-    size: int = 100
     bulk: int = 1
     array: int = 1
-    window: int = 500
 
-    def run(self) -> dict[str, float]:
-        """Rates of a window that is kept full."""
-        loop = Loop()
-        window, batch = self._window()
-        lane = self._lane(loop, self._receivers(loop), window, batch)
-        return flow(loop, [lane], warm_up=self.warm_up, seconds=self.seconds, watch=self.watch)
-
-    def _window(self) -> tuple[int, int]:
+    def batches(self) -> tuple[int, int]:
         """Messages on their way, and in one write."""
         window = min(self.window, max(4, MOST_UNDER_WAY // self.size))
         batch = max(self.array, min(50, window // 4) // self.array * self.array)
         return max(window, 4 * batch), batch
 
-    def _lane(self, loop: Loop, receivers: Sequence[Receiver], window: int, batch: int) -> Lane:
+    def lane(self, loop: Loop, receivers: Sequence[Receiver]) -> Lane:
+        """Log the publisher in."""
+        window, batch = self.batches()
         link, session = self._log_in(loop, SENDER)
         sender = NativeSender.of_message(
             link, session, self._message(), oneway=self.oneway, array=self.array, batch=batch, window=window
         )
         return Lane(sender, receivers, window)
 
-    def _receivers(self, loop: Loop) -> list[Receiver]:
-        return [self._receiver(loop) for _ in range(self.subscribers)]
-
-    def _receiver(self, loop: Loop) -> Receiver:
+    def receiver(self, loop: Loop, number: int, *, first: bool) -> Receiver:
+        """Log a subscriber in, or the one receiver; subscriptions end with the session."""
         own = self.to == "session"
         link, session = self._log_in(loop, RECEIVER, number=1 if own else 0)
         if not own:
@@ -119,8 +96,11 @@ class NativeLatency(NativeLoad):
     def run(self) -> dict[str, float]:
         """Milliseconds from the request to its answer and to the update."""
         loop = Loop()
-        lane = self._lane(loop, self._receivers(loop), window=1, batch=1)
-        return probe(loop, lane, self.probes, self.pause)
+        return probe(loop, self.lane(loop, self.receivers(loop)), self.probes, self.pause)
+
+    def batches(self) -> tuple[int, int]:
+        """One message on its way."""
+        return 1, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +111,4 @@ class NativeAbsent(NativeLoad):
 
     def run(self) -> dict[str, float]:
         """Rates of queueing and of draining."""
-        loop = Loop()
-        link, _ = self._log_in(loop, RECEIVER, number=1)
-        link.close()
-        loop.run_for(0.2)
-        queueing = self._lane(loop, [], *self._window())
-        return fill_and_drain(loop, queueing, lambda: self._receiver(loop), self.messages, self.watch)
+        return self.run_absent(self.messages)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.drive.lane import Counter, Lane, content_of, flow
+from bench.drive.load import TimedLoad
 from bench.drive.loop import Link, Loop, Script, connect, talk, until
 from bench.drive.native_wire import OnewayReceiver, frame, unit
 from bench.relay import ANSWER
@@ -42,15 +43,10 @@ class RelaySender:
 
 
 @dataclass(frozen=True, slots=True)
-class RelayLoad:
+class RelayLoad(TimedLoad):
     """Lanes through the relay.
 
     Args:
-        host: address of the relay.
-        port: of the relay.
-        watch: process ids of the relay.
-        seconds: of measurement.
-        warm_up: seconds before it.
         content: whose bytes are sent.
         answered: whether every message is answered.
         lanes: senders.
@@ -59,11 +55,6 @@ class RelayLoad:
         window: messages of a lane that are on their way.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
-    seconds: float
-    warm_up: float
     content: Literal["native", "xmpp"] = "native"
     answered: bool = False
     lanes: int = 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bench.drive.channel import hear, tell
 from bench.drive.crowd import Crowd, gather, source
 from bench.drive.latency import summary
+from bench.drive.load import Load
 from bench.drive.loop import DriveError, Link, Loop, Script, TlsLink, connect, connect_for_tls, until
 from bench.drive.native_wire import connect_qos, log_in
 from bench.drive.scram import authenticate_scram
@@ -33,13 +33,10 @@ _WARM = 20
 
 
 @dataclass(frozen=True, slots=True)
-class SessionsLoad:
+class SessionsLoad(Load):
     """Clients that log in and stay.
 
     Args:
-        host: address of the server.
-        port: of the server.
-        watch: process ids of the server.
         protocol: that they speak.
         clients: how many.
         accounts: their names are taken from so many in turn.
@@ -49,9 +46,6 @@ class SessionsLoad:
         available: whether they tell that they are.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
     protocol: Literal["native", "xmpp"]
     clients: int = 1000
     accounts: int = 20
@@ -119,13 +113,10 @@ class Resumable:
 
 
 @dataclass(frozen=True, slots=True)
-class ResumeLoad:
+class ResumeLoad(Load):
     """Clients with resumable streams, whose server is killed; when it is back they all resume at once.
 
     Args:
-        host: address of the server.
-        port: of the server.
-        watch: process ids of the server.
         clients: how many.
         accounts: their names are taken from so many in turn.
         at_once: clients that log in at a time before.
@@ -133,9 +124,6 @@ class ResumeLoad:
         available: whether they tell that they are.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
     clients: int = 10_000
     accounts: int = 10_000
     at_once: int = 50

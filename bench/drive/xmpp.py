@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.drive.lane import Lane, flow
 from bench.drive.latency import probe
+from bench.drive.load import TimedLoad
 from bench.drive.loop import Link, Loop, connect, talk
 from bench.drive.xmpp_wire import Managed, XmppReceiver, XmppSender, count_stanzas, enable, log_in, whole_elements
 
@@ -31,15 +32,10 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class XmppLoad:
+class XmppLoad(TimedLoad):
     """Pairs: one sends chat messages to the full address of the other.
 
     Args:
-        host: address of the server.
-        port: of the server.
-        watch: process ids of the server.
-        seconds: of measurement.
-        warm_up: seconds before it.
         pairs: of clients, every client with an account of its own.
         managed: whether stream management is used, and what was sent counts when it is acknowledged, too.
         size: of a body in bytes.
@@ -47,11 +43,6 @@ class XmppLoad:
         probes: messages that are sent one at a time before, for latency.
     """
 
-    host: str
-    port: int
-    watch: Sequence[int]
-    seconds: float
-    warm_up: float
     pairs: int = 1
     managed: bool = False
     size: int = 100
