@@ -127,8 +127,7 @@ class Campaign:
     def run(self, attacks: Sequence[Attack]) -> list[Row]:
         """Run them; the first row is that of a quiet time."""
         broker = self.broker
-        for name in (*NAMES, ATTACKER):
-            broker.run_command("user", "add", name, "--password-stdin", stdin="secret\n")
+        broker.add_accounts(*NAMES, ATTACKER)
         with broker:
             innocents = Innocents(broker)
             try:

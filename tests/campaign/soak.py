@@ -100,7 +100,7 @@ class Soak:
             ("XMPP logins with SCRAM", lambda name: self._part(name, logins, self._scram_login)),
             ("native logins", lambda name: self._part(name, logins, self._native_login)),
         ]
-        self.broker.run_command("user", "add", USER, "--password-stdin", stdin="secret\n")
+        self.broker.add_accounts(USER)
         with self.broker:
             return [run(name) for name, run in parts if only.lower() in name.lower()]
 

@@ -51,8 +51,7 @@ class Real:
     def __init__(self, directory: Path) -> None:
         self.process = BrokerProcess(directory / "data")
         self.process.start()
-        for name in ("joe", "jack"):
-            self.process.run_command("user", "add", name, "--password-stdin", stdin="secret\n")
+        self.process.add_accounts("joe", "jack")
         self._clients: list[Client] = []
 
     def client(self, options: ConnectOptions, on_update: UpdateCallback | None = None, **settings: Any) -> Client:

@@ -177,6 +177,10 @@ class World:
         Args:
             committed: commit what has gathered first.
         """
+        return World(self.settings, self.clock, self.crashed(committed=committed))
+
+    def crashed(self, *, committed: bool = True) -> MemoryStore:
+        """What a new process finds of the store; all timers are gone."""
         if committed:
             self.store.commit()
         self.store.crash()
@@ -184,7 +188,7 @@ class World:
             call.cancel()
         store = MemoryStore(self.clock)
         store.tables = self.store.tables
-        return World(self.settings, self.clock, store)
+        return store
 
     @property
     def timers(self) -> int:

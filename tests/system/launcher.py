@@ -215,6 +215,17 @@ class BrokerProcess:
             check=False,
         )
 
+    def add_accounts(self, *names: str, arguments: Sequence[str] = ()) -> None:
+        """Accounts with the password ``secret``.
+
+        Args:
+            names: of the accounts.
+            arguments: before the command, e.g. where the store is.
+        """
+        for name in names:
+            added = self.run_command(*arguments, "user", "add", name, "--password-stdin", stdin="secret\n")
+            assert added.returncode == 0, added.stderr
+
     def _set_arguments(self) -> Iterable[str]:
         taken = {_port_property(name): str(port) for name, (_, port) in self.ports.items()}
         for key, value in self.settings.items():

@@ -20,8 +20,7 @@ NOT_CONNECTED, REFUSED, TIMED_OUT = 3, 4, 5
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     with BrokerProcess(tmp_path / "data") as started:
-        for name in ("joe", "jack"):
-            assert started.run_command("user", "add", name, "--password-stdin", stdin="secret\n").returncode == 0
+        started.add_accounts("joe", "jack")
         yield started
 
 

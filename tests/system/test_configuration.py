@@ -98,7 +98,7 @@ def test_nobody_may_log_in_at_first(tmp_path: Path) -> None:
 
 def test_guessing_is_slowed_down_and_costs_others_nothing(tmp_path: Path) -> None:
     with BrokerProcess(tmp_path / "data", settings={"plugin/socket/port": "0", "login.maxFailures": "2"}) as broker:
-        broker.run_command("user", "add", "joe", "--password-stdin", stdin="secret\n")
+        broker.add_accounts("joe")
         joe = client(broker, "joe")
         for _ in range(3):
             with pytest.raises(BrokerError):

@@ -14,6 +14,7 @@ import pytest
 from broker.client import BlockingClient, ConnectOptions, PublishOptions, SubscribeOptions, Update
 from broker.errors import BrokerError
 from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.native_client import connected
 
 pytestmark = pytest.mark.system
 
@@ -24,15 +25,8 @@ SENDER = ConnectOptions("joe", "secret", callbacks=False)
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     with BrokerProcess(tmp_path / "data") as started:
-        for name in ("joe", "jack"):
-            assert started.run_command("user", "add", name, "--password-stdin", stdin="secret\n").returncode == 0
+        started.add_accounts("joe", "jack")
         yield started
-
-
-def connected(broker: BrokerProcess, options: ConnectOptions) -> BlockingClient:
-    client = BlockingClient(*broker.address(), options, delay=0.05)
-    client.connect()
-    return client
 
 
 class Sender(threading.Thread):

@@ -73,7 +73,7 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
     with made.broker as broker:
-        assert broker.run_command("user", "add", "joe", "--password-stdin", stdin="secret\n").returncode == 0
+        broker.add_accounts("joe")
         yield made
 
 

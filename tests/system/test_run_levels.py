@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.client import BlockingClient, ConnectOptions, PublishOptions, State, SubscribeOptions
+from broker.client import ConnectOptions, PublishOptions, State, SubscribeOptions
 from broker.errors import BrokerError, Code
 from tests.system.launcher import READY, BrokerProcess, wait_until
+from tests.system.native_client import connected
 
 pytestmark = pytest.mark.system
 
@@ -19,15 +20,8 @@ PERSISTENT = ConnectOptions("jack", "secret", session=1, persistent=True)
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     with BrokerProcess(tmp_path / "data", settings={"plugin/socket/port": "0", "admin.users": "joe"}) as started:
-        for name in ("joe", "jack"):
-            assert started.run_command("user", "add", name, "--password-stdin", stdin="secret\n").returncode == 0
+        started.add_accounts("joe", "jack")
         yield started
-
-
-def client(broker: BrokerProcess, options: ConnectOptions) -> BlockingClient:
-    made = BlockingClient(*broker.address(), options, delay=0.05)
-    made.connect()
-    return made
 
 
 def times_ready(broker: BrokerProcess) -> int:
@@ -39,14 +33,14 @@ def wait_until_ready_again(broker: BrokerProcess, before: int) -> None:
 
 
 def test_level_is_told(broker: BrokerProcess) -> None:
-    joe = client(broker, ConnectOptions("joe", "secret"))
+    joe = connected(broker, ConnectOptions("joe", "secret"))
     (told,) = joe.get("__cmd:?runlevel")
     assert told.content == b"9"
     joe.disconnect()
 
 
 def test_who_is_no_administrator_can_not_change_it(broker: BrokerProcess) -> None:
-    jack = client(broker, ConnectOptions("jack", "secret"))
+    jack = connected(broker, ConnectOptions("jack", "secret"))
     with pytest.raises(BrokerError) as raised:
         jack.publish("__cmd:?runlevel=3", "")
     assert raised.value.code == Code.USER_NOT_AUTHORIZED
@@ -54,7 +48,7 @@ def test_who_is_no_administrator_can_not_change_it(broker: BrokerProcess) -> Non
 
 
 def test_level_that_can_not_be_chosen_is_refused(broker: BrokerProcess) -> None:
-    joe = client(broker, ConnectOptions("joe", "secret"))
+    joe = connected(broker, ConnectOptions("joe", "secret"))
     with pytest.raises(BrokerError) as raised:
         joe.publish("__cmd:?runlevel=5", "")
     assert raised.value.code == Code.RESOURCE_CONFIGURATION
@@ -62,20 +56,20 @@ def test_level_that_can_not_be_chosen_is_refused(broker: BrokerProcess) -> None:
 
 
 def test_below_running_no_port_is_open(broker: BrokerProcess) -> None:
-    joe = client(broker, ConnectOptions("joe", "secret"))
+    joe = connected(broker, ConnectOptions("joe", "secret"))
     joe.publish("__cmd:?runlevel=3", "")
     broker.wait_for_log(r"run level 3 \(STANDBY\)\n|run level 3 \(STANDBY\): stopped")
     wait_until(lambda: joe.state is State.POLLING)
     with pytest.raises(BrokerError) as raised:
-        client(broker, ConnectOptions("jack", "secret"))
+        connected(broker, ConnectOptions("jack", "secret"))
     assert raised.value.is_communication
 
 
 def test_standby_and_back_keeps_sessions_and_what_waits_for_them(broker: BrokerProcess) -> None:
     # given
-    jack = client(broker, PERSISTENT)
+    jack = connected(broker, PERSISTENT)
     jack.subscribe("news", options=SubscribeOptions(persistent=True))
-    joe = client(broker, ConnectOptions("joe", "secret", session=1))
+    joe = connected(broker, ConnectOptions("joe", "secret", session=1))
     for level in ("3", "0"):
         before = times_ready(broker)
         joe.publish(f"__cmd:?runlevel={level},9", "")

@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from broker.client import BlockingClient, ConnectOptions, PublishOptions, SubscribeOptions
 from tests.contract.databases import postgresql
 from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.native_client import connected
 
 pytestmark = pytest.mark.system
 
@@ -26,23 +27,13 @@ UNLIMITED = "unlimited"
 
 
 def with_accounts(broker: BrokerProcess) -> BrokerProcess:
-    for name in ("joe", "jack"):
-        arguments = [
-            word for key, value in broker.settings.items() if "." in key for word in ("--set", f"{key}={value}")
-        ]
-        added = broker.run_command(*arguments, "user", "add", name, "--password-stdin", stdin="secret\n")
-        assert added.returncode == 0, added.stderr
+    arguments = [word for key, value in broker.settings.items() if "." in key for word in ("--set", f"{key}={value}")]
+    broker.add_accounts("joe", "jack", arguments=arguments)
     return broker
 
 
-def client(broker: BrokerProcess, options: ConnectOptions) -> BlockingClient:
-    made = BlockingClient(*broker.address(), options, delay=0.05)
-    made.connect()
-    return made
-
-
 def received(broker: BrokerProcess) -> list[str]:
-    jack = client(broker, RECEIVER)
+    jack = connected(broker, RECEIVER)
     texts = [update.text for update in jack.updates(timeout=2)]
     jack.disconnect()
     return texts
@@ -77,12 +68,12 @@ class TestSqlite:
 
     def test_file_that_can_not_grow_stops_acknowledgements_until_it_can(self, broker: BrokerProcess) -> None:
         # given a subscriber that is away, and a publisher
-        jack = client(broker, RECEIVER)
+        jack = connected(broker, RECEIVER)
         jack.subscribe("news", options=SubscribeOptions(persistent=True))
         jack.leave()
-        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe = connected(broker, ConnectOptions("joe", "secret", callbacks=False))
         joe.publish("news", "before", PERSISTENT)
-        other = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        other = connected(broker, ConnectOptions("joe", "secret", callbacks=False))
         # when no file may grow any more
         self.limit_files(broker, SMALL)
         late = Publisher(joe, "x" * SMALL * 2)
@@ -124,17 +115,17 @@ class TestPostgresql:
         return f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
 
     def test_what_was_acknowledged_survives_kill(self, broker: BrokerProcess) -> None:
-        jack = client(broker, RECEIVER)
+        jack = connected(broker, RECEIVER)
         jack.subscribe("news", options=SubscribeOptions(persistent=True))
         jack.leave()
-        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe = connected(broker, ConnectOptions("joe", "secret", callbacks=False))
         for number in range(50):
             joe.publish("news", str(number), PERSISTENT)
         broker.restart()
         assert received(broker) == [str(number) for number in range(50)]
 
     def test_connection_that_is_cut_is_made_again(self, broker: BrokerProcess, url: str) -> None:
-        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe = connected(broker, ConnectOptions("joe", "secret", callbacks=False))
         joe.publish("news", "before", PERSISTENT)
         self.execute(url, self.cut(url))
         joe.publish("news", "after", PERSISTENT)
@@ -142,7 +133,7 @@ class TestPostgresql:
 
     def test_lost_database_stops_acknowledgements_until_it_is_back(self, broker: BrokerProcess, url: str) -> None:
         # given
-        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe = connected(broker, ConnectOptions("joe", "secret", callbacks=False))
         joe.publish("news", "before", PERSISTENT)
         name = make_url(url).database
         # when
@@ -158,5 +149,5 @@ class TestPostgresql:
         assert late.acknowledged()
         wait_until(lambda: broker.running)
         broker.restart()
-        joe = client(broker, ConnectOptions("joe", "secret", callbacks=False))
+        joe = connected(broker, ConnectOptions("joe", "secret", callbacks=False))
         assert [update.text for update in joe.get("news", options=SubscribeOptions(history=5))] == ["late", "before"]

@@ -46,8 +46,7 @@ class Cast:
 @pytest.fixture
 def cast(tmp_path: Path) -> Iterator[Cast]:
     with BrokerProcess(tmp_path / "data") as broker:
-        for name in ("joe", "jack"):
-            assert broker.run_command("user", "add", name, "--password-stdin", stdin="secret\n").returncode == 0
+        broker.add_accounts("joe", "jack")
         made = Cast(broker)
         try:
             yield made

@@ -34,8 +34,7 @@ POINTS = [
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     settings = {"xmpp.plainWithoutTls": "true", "modules.mod_stream_management.buffer_max": "7"}
     broker = BrokerProcess(tmp_path / "data", settings=settings)
-    for name in ("joe", "jack"):
-        assert broker.run_command("user", "add", name, "--password-stdin", stdin="secret\n").returncode == 0
+    broker.add_accounts("joe", "jack")
     yield broker
     broker.close()
 

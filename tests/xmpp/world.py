@@ -293,14 +293,7 @@ class World(CoreWorld):
 
     def crash(self, *, committed: bool = True) -> World:
         """A new broker on what the store has (``kill -9`` and a restart)."""
-        if committed:
-            self.store.commit()
-        self.store.crash()
-        for call in list(self.clock.getDelayedCalls()):
-            call.cancel()
-        store = MemoryStore(self.clock)
-        store.tables = self.store.tables
-        return World(self.xmpp, self.users, self.settings, self.clock, store)
+        return World(self.xmpp, self.users, self.settings, self.clock, self.crashed(committed=committed))
 
 
 __all__ = ["DOMAIN", "HEADER", "PASSWORD", "Peer", "World", "settings"]
