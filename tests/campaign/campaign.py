@@ -9,15 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.campaign import scenes, tables
+from tests.campaign import friends, resources, scenes, tables
 from tests.campaign.checks import Failed, check_nothing_left
 from tests.campaign.faults import Faults
 from tests.campaign.native_talk import NativeTalk
 from tests.campaign.places import Place, PostgresPlace, SqlitePlace
-from tests.campaign.xmpp_talk import LATE, USERS, XmppTalk
+from tests.campaign.resident import resident
+from tests.campaign.streams import Streams
+from tests.campaign.xmpp_talk import LATE, USERS
 from tests.system.launcher import BrokerProcess
 
-ACCOUNTS = ("joe", "jack", "jim", "away", "adm", "ann2", scenes.CROWD_USER, *USERS, *LATE)
+ACCOUNTS = (
+    *("joe", "jack", "jim", "away", "adm", "ann2", scenes.CROWD_USER, *USERS, *LATE),
+    *friends.NAMES,
+    *(resources.ACCOUNT, *resources.SENDERS),
+)
 SETTINGS = {
     "xmpp.plainWithoutTls": "true",
     "modules.mod_stream_management.buffer_max": "20",
@@ -34,8 +40,8 @@ SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread of the campaign lets others run; with Python's 5 ms a login takes half a second."""
 LARGE_PAGES = 256
 """Pages by which a database may be larger than at first when all queues are empty."""
-LARGE_MEMORY = 80 << 20
-"""Bytes by which the broker may be larger than at first when all queues are empty."""
+LARGE_MEMORY = 80.0
+"""Megabytes by which the broker may be larger than at first when all queues are empty."""
 
 
 @dataclass
@@ -101,29 +107,29 @@ class Campaign:
     def _run(self) -> None:
         broker = self._broker
         broker.start()
-        xmpp, native = XmppTalk(broker, self._chance), NativeTalk(broker, self._chance)
-        xmpp.prepare()
+        streams, native = Streams(broker, self._chance), NativeTalk(broker, self._chance)
+        streams.prepare()
         broker.terminate()
         pages = tables.pages(self._place.url)
         broker.start()
-        memory = scenes.resident(broker.pid)
-        self._talk_with(xmpp, 1.0)
+        memory = resident(broker.pid)
+        self._talk_with(streams, 1.0)
         native.start()
         special = self._special_rounds()
         for number in range(1, self._kills + 1):
-            self._round(special.get(number, ""), xmpp, native)
+            self._round(special.get(number, ""), streams, native)
             if number % REPORT_EVERY == 0 or number in special:
-                self._report(number, xmpp, native)
+                self._report(number, streams, native)
         self._tell("draining")
         self._faults.steady()
         native.stop()
-        xmpp.cut()
-        xmpp.drain()
+        streams.cut()
+        streams.drain()
         native.drain()
-        grown = scenes.resident(broker.pid) - memory
-        xmpp.check()
-        native.check(len(xmpp.residents) - 1)
-        self._check_rest(xmpp, native, grown, pages)
+        grown = resident(broker.pid) - memory
+        streams.check()
+        native.check(len(streams.talk.residents) - 1)
+        self._check_rest(streams, native, grown, pages)
 
     def _special_rounds(self) -> dict[int, str]:
         """What happens rarely, spread over the campaign: each thing once in 100 rounds, and at least once."""
@@ -133,9 +139,9 @@ class Campaign:
         step = self._kills / (len(rounds) + 1)
         return {max(1, round(step * (index + 1))): name for index, name in enumerate(rounds)}
 
-    def _round(self, special: str, xmpp: XmppTalk, native: NativeTalk) -> None:
+    def _round(self, special: str, streams: Streams, native: NativeTalk) -> None:
         def talk(seconds: float) -> None:
-            self._talk_with(xmpp, seconds)
+            self._talk_with(streams, seconds)
 
         if special in ("crowd", "stall"):
             self._faults.steady()
@@ -144,45 +150,47 @@ class Campaign:
                 scenes.crowd_vanishes(self._broker, self._chance, talk)
                 self._faults.count("a hundred clients vanish")
             case "stall":
-                grown = scenes.readers_stall(self._broker, xmpp, native)
+                grown = scenes.readers_stall(self._broker, streams.talk, native)
                 self.outcome.figures["growth while clients do not read"] = f"{grown:.0f} MB"
                 self._faults.count("clients stop reading")
             case _:
                 self._faults.make(special or self._faults.choose(), talk)
         if self._chance.random() < 0.1:
-            xmpp.welcome()
+            streams.talk.welcome()
         if self._chance.random() < 0.1:
             native.visitor.look_in(0.3)
-        xmpp.cut()
+        streams.cut()
 
-    def _talk_with(self, xmpp: XmppTalk, seconds: float) -> None:
+    def _talk_with(self, streams: Streams, seconds: float) -> None:
         until = time.monotonic() + seconds
         while self._broker.running and time.monotonic() < until:
             for _ in range(10):
-                xmpp.step()
+                streams.step()
 
-    def _check_rest(self, xmpp: XmppTalk, native: NativeTalk, grown: int, pages: int) -> None:
+    def _check_rest(self, streams: Streams, native: NativeTalk, grown: float, pages: int) -> None:
         self._broker.terminate()
         check_nothing_left(tables.left_overs(self._place.url))
         more = tables.pages(self._place.url) - pages
         figures = self.outcome.figures
         figures["rounds"] = str(self._kills)
         figures["deaths of the broker"] = str(self._faults.deaths)
-        figures["XMPP messages, each once and in order"] = str(xmpp.count)
-        figures["XMPP requests, each answered and kept"] = str(xmpp.requests)
+        figures["XMPP messages, each once and in order"] = str(streams.talk.count)
+        figures["XMPP messages to several resources, each once to each"] = str(streams.resources.count)
+        figures["XMPP requests, each answered and kept"] = str(streams.talk.requests)
+        figures["changes of presence subscriptions, kept on both sides"] = str(streams.friends.count)
         figures["native messages acknowledged, none lost"] = str(native.acknowledged)
         figures["native deliveries"] = str(sum(len(each.all) for each in native.receivers))
         figures["topics erased / kept"] = f"{len(native.eraser.erased)} / {len(native.eraser.kept)}"
-        figures["memory when drained"] = f"{grown / (1 << 20):+.0f} MB"
+        figures["memory when drained"] = f"{grown:+.0f} MB"
         figures["database when drained"] = f"{more:+d} pages"
         figures["seconds"] = f"{time.monotonic() - self._started:.0f}"
         if grown > LARGE_MEMORY:
-            raise Failed(f"the broker holds {grown >> 20} MB more than at first, though all queues are empty")
+            raise Failed(f"the broker holds {grown:.0f} MB more than at first, though all queues are empty")
         if more > LARGE_PAGES:
             raise Failed(f"the database has {more} pages more than at first, though all queues are empty")
 
-    def _report(self, number: int, xmpp: XmppTalk, native: NativeTalk) -> None:
+    def _report(self, number: int, streams: Streams, native: NativeTalk) -> None:
         self._tell(
-            f"{number} of {self._kills} rounds, {self._faults.deaths} deaths, {xmpp.count} stanzas, "
+            f"{number} of {self._kills} rounds, {self._faults.deaths} deaths, {streams.messages} stanzas, "
             f"{native.acknowledged} native messages, {time.monotonic() - self._started:.0f} s"
         )

@@ -7,12 +7,13 @@ import random
 import socket
 import struct
 import time
-from pathlib import Path
 
 from tests.campaign.checks import Failed, check_stream
 from tests.campaign.faults import Talk
 from tests.campaign.native_talk import NativeTalk
-from tests.campaign.xmpp_talk import PATIENCE, Patient, Talker, XmppTalk
+from tests.campaign.resident import resident
+from tests.campaign.resuming import PATIENCE, Patient
+from tests.campaign.xmpp_talk import Talker, XmppTalk
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 from tests.system.stream_client import StreamClient
 
@@ -20,19 +21,14 @@ CROWD = 100
 CROWD_USER = "crowd"
 STALL = 20.0
 """Seconds for which clients do not read."""
-STALL_MEMORY = 128 << 20
-"""Bytes by which the broker may grow meanwhile."""
+STALL_MEMORY = 128.0
+"""Megabytes by which the broker may grow meanwhile."""
 MOST_UNACKED = 500
 """Stanzas that the writer sends ahead."""
 MOST_UNREAD = 5000
 """Stanzas that it sends."""
 PADDING = 2000
 """Bytes of each message that a client does not read."""
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
 
 
 class Member(Patient):
@@ -134,8 +130,8 @@ def readers_stall(broker: BrokerProcess, xmpp: XmppTalk, native: NativeTalk) -> 
     native.numbers.pace = pace
     native.receivers[0].paused.clear()
     if most - before > STALL_MEMORY:
-        raise Failed(f"the broker grew by {(most - before) >> 20} MB while clients did not read")
-    return (most - before) / (1 << 20)
+        raise Failed(f"the broker grew by {most - before:.0f} MB while clients did not read")
+    return most - before
 
 
 def _come(client: StreamClient) -> None:

@@ -1,0 +1,166 @@
+"""Clients that ask to see each other's presence, agree, refuse, and come and go."""
+
+from __future__ import annotations
+
+import random
+
+from broker.wire.xmpp import ns
+from broker.xmlio.stanza import Stanza
+from broker.xmlio.tree import Tree
+from tests.campaign.acquaintances import Acquaintances, Contact
+from tests.campaign.checks import check_equal
+from tests.campaign.resuming import PATIENCE, Asking, come_to_rest
+from tests.system.launcher import BrokerProcess, wait_until
+
+NAMES = ("fay", "gus", "hal", "ivy")
+TYPES = ("subscribe", "subscribed", "unsubscribe", "unsubscribed")
+WEIGHTS = (4, 5, 1, 2)
+"""How often each is sent, so that all states are reached."""
+
+
+class Friend(Asking):
+    """One of them.
+
+    Attributes:
+        requests: who has asked to see its presence, as it was told since it logged in.
+        there: whose presence it has been shown, and not withdrawn, since it logged in.
+    """
+
+    def __init__(self, broker: BrokerProcess, user: str) -> None:
+        super().__init__(broker, user)
+        self.requests: set[str] = set()
+        self.there: set[str] = set()
+
+    def take_stanza(self, stanza: Stanza) -> None:
+        """A stanza has come, and is counted."""
+        if stanza.name != "presence":
+            super().take_stanza(stanza)
+            return
+        other = stanza.attributes["from"].partition("@")[0]
+        match stanza.attributes.get("type", ""):
+            case "subscribe":
+                self.requests.add(other)
+            case "":
+                self.there.add(other)
+            case "unavailable":
+                self.there.discard(other)
+
+    def leave(self) -> None:
+        """End the session; everything that was sent has been counted."""
+        assert not self.unacked
+        self.ask()
+        self.end()
+        self.cut()
+        self.id = ""
+        self.requests.clear()
+        self.there.clear()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.request("get", f"<query xmlns='{ns.ROSTER}'/>")  # it is told of changes from now on
+
+
+class Friends:
+    """All of them, and what their rosters must be.
+
+    Two never act on each other at a time: the one waits until what the other did has been counted. So what comes out
+    is known.
+
+    Args:
+        broker: that is killed.
+        chance: decides what they do.
+
+    Attributes:
+        count: requests, answers and changes of rosters.
+    """
+
+    def __init__(self, broker: BrokerProcess, chance: random.Random) -> None:
+        self._chance = chance
+        self._all = [Friend(broker, name) for name in NAMES]
+        self._model = Acquaintances()
+        self._acting: dict[frozenset[Friend], tuple[Friend, int]] = {}
+        self.count = 0
+
+    def step(self) -> None:
+        """One thing that one of them does."""
+        friend = self._chance.choice(self._all)
+        if not friend.attached:
+            if friend.id or self._chance.random() < 0.1:
+                friend.go_on()
+            return
+        match self._chance.randrange(12):
+            case 0:
+                friend.cut()
+            case 1 | 2 | 3:
+                friend.ask()
+            case 4 | 5 | 6:
+                friend.read()
+            case 7 if not friend.unacked and self._chance.random() < 0.2:
+                self._leave(friend)
+            case _:
+                self._act(friend)
+
+    def cut(self) -> None:
+        """All connections are lost."""
+        for each in self._all:
+            each.cut()
+
+    def drain(self) -> None:
+        """Everybody comes, and all that they did is counted; raises :class:`Failed` where that does not happen."""
+        come_to_rest(self._all, lambda: True, lambda: None)
+
+    def check(self) -> None:
+        """Everybody logs in anew, and compares with the model; to be called after :meth:`drain`.
+
+        Raises:
+            Failed: a roster is not as its owner made it; a request is lost, or came from nobody; presence is shown to
+                somebody who may not see it, or not to somebody who may.
+        """
+        for each in self._all:
+            each.check_answers()
+            self._leave(each)
+        for each in self._all:
+            wait_until(each.go_on, PATIENCE)
+            each.roster()  # so it is there for those who come later
+        for each in self._all:
+            expected = self._model.roster(each.user)
+            check_equal(f"the roster of {each.user}", expected, dict(map(_contact, each.roster())))
+            check_equal(f"requests to {each.user}", self._model.waiting(each.user), each.requests)
+            check_equal(f"presence shown to {each.user}", self._model.seen(each.user), each.there - {each.user})
+
+    def _leave(self, friend: Friend) -> None:
+        friend.leave()
+        self._acting = {pair: acting for pair, acting in self._acting.items() if acting[0] is not friend}
+
+    def _act(self, friend: Friend) -> None:
+        other = self._chance.choice([each for each in self._all if each is not friend])
+        pair = frozenset({friend, other})
+        last, stanza = self._acting.get(pair, (friend, 0))
+        if last is not friend and last.acked < stanza:
+            return
+        if self._chance.random() < 0.15:
+            self._change_roster(friend, other)
+        else:
+            (type,) = self._chance.choices(TYPES, WEIGHTS)
+            friend.send_stanza(f"<presence type='{type}' to='{other.user}@localhost'/>")
+            getattr(self._model, type)(friend.user, other.user)
+        self.count += 1
+        self._acting[pair] = (friend, friend.acked + len(friend.unacked))
+
+    def _change_roster(self, friend: Friend, other: Friend) -> None:
+        if self._model.has(friend.user, other.user) and self._chance.random() < 0.5:
+            self._model.remove(friend.user, other.user)
+            change = "subscription='remove'"
+        else:
+            name = f"name {self.count}"
+            self._model.name(friend.user, other.user, name)
+            change = f"name='{name}'"
+        friend.request("set", f"<query xmlns='{ns.ROSTER}'><item jid='{other.user}@localhost' {change}/></query>")
+
+
+def _contact(item: Tree) -> tuple[str, Contact]:
+    given = item.attributes
+    contact = Contact(
+        given["subscription"], given.get("ask") == "subscribe", given.get("approved") == "true", given.get("name", "")
+    )
+    return given["jid"].partition("@")[0], contact

@@ -1,0 +1,133 @@
+"""Clients that resume their streams, ask, and come to rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from broker.wire.xmpp import ns
+from broker.xmlio.stanza import Stanza
+from broker.xmlio.tree import Tree
+from tests.campaign.checks import Failed
+from tests.system.launcher import BrokerProcess, LaunchError, wait_until
+from tests.system.stream_client import StreamClient
+
+PATIENCE = 60.0
+LOGIN = 2.0
+"""Seconds for which a client waits for an answer while it logs in; it tries again then."""
+
+
+class Patient(StreamClient):
+    """A client that tries again where the broker gives no answer to its login, because its store can not work.
+
+    Args:
+        broker: that is killed.
+        user: whose password is ``secret``.
+        resource: of its JID.
+    """
+
+    def __init__(self, broker: BrokerProcess, user: str, resource: str = "x") -> None:
+        super().__init__(broker, user, resource, patience=LOGIN)
+
+    def go_on(self) -> bool:
+        """Connect and resume, or begin anew; tells whether it worked."""
+        try:
+            return super().go_on()
+        except LaunchError:
+            self.cut()
+            return False
+
+
+class Asking(Patient):
+    """A client that also asks.
+
+    Attributes:
+        asked: ids of its requests; each is counted in the end, so each must have had its effect.
+        answers: type of the answer to each request, by its id; those that were due when the broker died do not come.
+        result: the last answer.
+    """
+
+    def __init__(self, broker: BrokerProcess, user: str) -> None:
+        super().__init__(broker, user)
+        self.asked: list[str] = []
+        self.answers: dict[str, str] = {}
+        self.result: Tree | None = None
+
+    def request(self, type: str, payload: str, to: str = "") -> str:
+        """Ask; returns the id."""
+        id = f"{self.user}-{len(self.asked)}"
+        self.asked.append(id)
+        address = f" to='{to}'" if to else ""
+        self.send_stanza(f"<iq type='{type}' id='{id}'{address}>{payload}</iq>")
+        return id
+
+    def take_stanza(self, stanza: Stanza) -> None:
+        """A stanza has come, and is counted."""
+        if stanza.name == "iq" and stanza.attributes.get("type") in ("result", "error"):
+            id = stanza.attributes["id"]
+            if id in self.answers:
+                raise Failed(f"{self.user}: the answer to {id} came twice")
+            self.answers[id] = stanza.attributes["type"]
+            self.result = stanza.tree()
+        else:
+            super().take_stanza(stanza)
+
+    def answer(self, type: str, payload: str, to: str = "") -> Tree:
+        """Ask, and wait for the answer; the broker must not die meanwhile."""
+        id = self.request(type, payload, to)
+
+        def answered() -> bool:
+            self.ask()
+            self.read(0.05)
+            return id in self.answers
+
+        wait_until(answered, PATIENCE)
+        assert self.result is not None
+        return self.result
+
+    def roster(self) -> list[Tree]:
+        """The items of its roster."""
+        query = self.answer("get", f"<query xmlns='{ns.ROSTER}'/>").find(ns.ROSTER, "query")
+        return [] if query is None else query.children
+
+    def check_answers(self) -> None:
+        """Raises :class:`Failed` where a request was refused, or answered that nobody made.
+
+        An answer is of no use to anybody else, so it is not kept over a crash; what was asked for is.
+        """
+        refused = [id for id, type in self.answers.items() if type != "result"]
+        if refused:
+            raise Failed(f"requests of {self.user} were refused: {refused}")
+        strange = set(self.answers) - set(self.asked)
+        if strange:
+            raise Failed(f"answers to {self.user} that nobody asked for: {strange}")
+
+
+def come_to_rest(clients: Sequence[Patient], complete: Callable[[], bool], explain: Callable[[], None]) -> None:
+    """Everybody comes, takes what is left, and is told that all that it sent has been counted.
+
+    Args:
+        clients: all of them.
+        complete: whether they have got everything.
+        explain: called where nothing moves any more; raises if it knows what is missing.
+
+    Raises:
+        Failed: they do not come to rest.
+    """
+    until = time.monotonic() + PATIENCE
+    before: list[tuple[int, int]] = []
+    while not (all(each.attached and not each.unacked for each in clients) and complete()):
+        for client in clients:
+            client.ask() if client.attached else client.go_on()
+            client.read(0.01)
+        progress = [(each.h, each.acked) for each in clients]
+        if progress != before:
+            before = progress
+            until = time.monotonic() + PATIENCE
+        if time.monotonic() > until:
+            explain()
+            told = [f"{each.user}/{each.resource} {len(each.unacked)} unacknowledged" for each in clients]
+            raise Failed(f"the streams do not come to rest: {', '.join(told)}")
+    for client in clients:
+        client.ask()
+        client.read(0.05)
