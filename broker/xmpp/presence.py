@@ -39,7 +39,10 @@ class Presence:
         self._domain = domain
         self._subscriptions = subscriptions
         self._last = last
+        self._uncertain: set[Client] = set()
         subscriptions.show = self.show
+        domain.on_recovered.append(self._uncertain.add)
+        domain.on_resumed.append(self._resumed)
         domain.on_ended.append(self._ended)
 
     async def received(self, client: Client, stanza: Stanza) -> None:
@@ -145,8 +148,17 @@ class Presence:
         if was_available and not self._is_available(client.jid.local):
             self._last.went(client.account, written)
 
+    def _resumed(self, client: Client) -> None:
+        """A request that was on its way to the client is lost in a crash, and must not be (RFC 6121 §3.1.3)."""
+        if client in self._uncertain:
+            self._uncertain.remove(client)
+            if client.stream.available:
+                for request in self._subscriptions.requests(client.account):
+                    client.send(request)
+
     def _ended(self, client: Client) -> None:
         """The session ends without a word of its client (P4, R5)."""
+        self._uncertain.discard(client)
         self._unavailable(client, _GONE)
 
     def _broadcast(self, client: Client, written: str) -> None:

@@ -633,6 +633,19 @@ class TestEndOfSessions:
         assert [tree.attributes["type"] for tree in trees if tree.name == "presence"] == ["subscribe"]
         assert texts(trees) == ["1"]
 
+    def test_a_request_for_presence_that_was_on_its_way_in_a_crash_comes_when_the_stream_is_resumed(
+        self, quiet: World
+    ) -> None:
+        joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
+        jack.take()
+        jack.cut()
+        joe.send("<presence type='subscribe' to='jack@localhost'/>")
+        again = quiet.crash()
+        new = logged_in(again)
+        assert [tree.name for tree in new.resume(jack.id, jack.h)] == ["resumed", "presence"]
+        new.cut()
+        assert [tree.name for tree in logged_in(again).resume(jack.id, new.h)] == ["resumed"]
+
     def test_33_unavailable_presence_reaches_whom_presence_was_directed_to_at_once(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
         jack.send("<presence to='joe@localhost/x'/>")
