@@ -177,7 +177,9 @@ class Campaign:
         figures["XMPP messages, each once and in order"] = str(streams.talk.count)
         figures["XMPP messages to several resources, each once to each"] = str(streams.resources.count)
         figures["XMPP requests, each answered and kept"] = str(streams.talk.requests)
-        figures["changes of presence subscriptions, kept on both sides"] = str(streams.friends.count)
+        figures["changes of contacts, kept on both sides / compared"] = (
+            f"{streams.friends.count} / {streams.friends.compared}"
+        )
         figures["native messages acknowledged, none lost"] = str(native.acknowledged)
         figures["native deliveries"] = str(sum(len(each.all) for each in native.receivers))
         figures["topics erased / kept"] = f"{len(native.eraser.erased)} / {len(native.eraser.kept)}"

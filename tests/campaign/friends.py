@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from broker.wire.xmpp import ns
 from broker.xmlio.stanza import Stanza
@@ -24,17 +25,23 @@ class Friend(Asking):
     Attributes:
         requests: who has asked to see its presence, as it was told since it logged in.
         there: whose presence it has been shown, and not withdrawn, since it logged in.
+        rosters: its contacts as answers had them, by the id of the request; to be taken away.
     """
 
     def __init__(self, broker: BrokerProcess, user: str) -> None:
         super().__init__(broker, user)
         self.requests: set[str] = set()
         self.there: set[str] = set()
+        self.rosters: dict[str, dict[str, Contact]] = {}
 
     def take_stanza(self, stanza: Stanza) -> None:
         """A stanza has come, and is counted."""
         if stanza.name != "presence":
             super().take_stanza(stanza)
+            if stanza.attributes.get("type") == "result" and self.result is not None:
+                query = self.result.find(ns.ROSTER, "query")
+                if query is not None:
+                    self.rosters[stanza.attributes["id"]] = dict(map(_contact, query.children))
             return
         other = stanza.attributes["from"].partition("@")[0]
         match stanza.attributes.get("type", ""):
@@ -44,6 +51,10 @@ class Friend(Asking):
                 self.there.add(other)
             case "unavailable":
                 self.there.discard(other)
+
+    def look(self) -> str:
+        """Ask for its roster; returns the id of the request. Then it is told of changes, too."""
+        return self.request("get", f"<query xmlns='{ns.ROSTER}'/>")
 
     def leave(self) -> None:
         """End the session; everything that was sent has been counted."""
@@ -57,7 +68,7 @@ class Friend(Asking):
 
     def _begin(self) -> None:
         super()._begin()
-        self.request("get", f"<query xmlns='{ns.ROSTER}'/>")  # it is told of changes from now on
+        self.look()
 
 
 class Friends:
@@ -72,6 +83,7 @@ class Friends:
 
     Attributes:
         count: requests, answers and changes of rosters.
+        compared: contacts that were compared with the model meanwhile.
     """
 
     def __init__(self, broker: BrokerProcess, chance: random.Random) -> None:
@@ -79,7 +91,10 @@ class Friends:
         self._all = [Friend(broker, name) for name in NAMES]
         self._model = Acquaintances()
         self._acting: dict[frozenset[Friend], tuple[Friend, int]] = {}
+        self._acts: Counter[frozenset[Friend]] = Counter()
+        self._looking: dict[str, dict[Friend, int]] = {}
         self.count = 0
+        self.compared = 0
 
     def step(self) -> None:
         """One thing that one of them does."""
@@ -95,6 +110,9 @@ class Friends:
                 friend.ask()
             case 4 | 5 | 6:
                 friend.read()
+                self._compare(friend)
+            case 8 | 9:
+                self._look(friend)
             case 7 if not friend.unacked and self._chance.random() < 0.2:
                 self._leave(friend)
             case _:
@@ -106,8 +124,17 @@ class Friends:
             each.cut()
 
     def drain(self) -> None:
-        """Everybody comes, and all that they did is counted; raises :class:`Failed` where that does not happen."""
-        come_to_rest(self._all, lambda: True, lambda: None)
+        """Everybody comes, all that they did is counted, and they have been told who waits for an answer.
+
+        Raises:
+            Failed: that does not happen.
+        """
+
+        def explain() -> None:
+            for each in self._all:
+                check_equal(f"requests that {each.user} was not told of", set(), self._untold(each))
+
+        come_to_rest(self._all, lambda: not any(map(self._untold, self._all)), explain)
 
     def check(self) -> None:
         """Everybody logs in anew, and compares with the model; to be called after :meth:`drain`.
@@ -128,6 +155,9 @@ class Friends:
             check_equal(f"requests to {each.user}", self._model.waiting(each.user), each.requests)
             check_equal(f"presence shown to {each.user}", self._model.seen(each.user), each.there - {each.user})
 
+    def _untold(self, friend: Friend) -> set[str]:
+        return self._model.waiting(friend.user) - friend.requests
+
     def _leave(self, friend: Friend) -> None:
         friend.leave()
         self._acting = {pair: acting for pair, acting in self._acting.items() if acting[0] is not friend}
@@ -135,8 +165,7 @@ class Friends:
     def _act(self, friend: Friend) -> None:
         other = self._chance.choice([each for each in self._all if each is not friend])
         pair = frozenset({friend, other})
-        last, stanza = self._acting.get(pair, (friend, 0))
-        if last is not friend and last.acked < stanza:
+        if not self._is_quiet(pair) and self._acting[pair][0] is not friend:
             return
         if self._chance.random() < 0.15:
             self._change_roster(friend, other)
@@ -144,8 +173,35 @@ class Friends:
             (type,) = self._chance.choices(TYPES, WEIGHTS)
             friend.send_stanza(f"<presence type='{type}' to='{other.user}@localhost'/>")
             getattr(self._model, type)(friend.user, other.user)
+        for one, asker in ((friend, other.user), (other, friend.user)):
+            if asker not in self._model.waiting(one.user):
+                one.requests.discard(asker)  # the next one is told anew
         self.count += 1
+        self._acts[pair] += 1
         self._acting[pair] = (friend, friend.acked + len(friend.unacked))
+
+    def _is_quiet(self, pair: frozenset[Friend]) -> bool:
+        """Whether all that two did to each other has been counted."""
+        if pair not in self._acting:
+            return True
+        friend, stanza = self._acting[pair]
+        return friend.acked >= stanza
+
+    def _look(self, friend: Friend) -> None:
+        pairs = {other: frozenset({friend, other}) for other in self._all if other is not friend}
+        quiet = {other: self._acts[pair] for other, pair in pairs.items() if self._is_quiet(pair)}
+        self._looking[friend.look()] = quiet
+
+    def _compare(self, friend: Friend) -> None:
+        """Compare a roster with the model as far as nobody has changed it meanwhile."""
+        for id, roster in friend.rosters.items():
+            expected = self._model.roster(friend.user)
+            for other, acts in self._looking.pop(id, {}).items():
+                if acts == self._acts[frozenset({friend, other})]:
+                    who = f"{other.user} in the roster of {friend.user}"
+                    check_equal(who, expected.get(other.user), roster.get(other.user))
+                    self.compared += 1
+        friend.rosters.clear()
 
     def _change_roster(self, friend: Friend, other: Friend) -> None:
         if self._model.has(friend.user, other.user) and self._chance.random() < 0.5:
