@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from broker.errors import BrokerError
 from broker.model.records import DocumentRecord
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ BLOCKED = "xmpp.blocked"
 
 MOST_IDLE_ACCOUNTS = 10_000
 """Accounts without sessions that are kept in memory."""
+READ_AGAIN = 1.0
+"""Seconds until an account is looked for again that could not be read."""
 FRESH = 60.0
 """Seconds until an account that nobody is logged in to is read again."""
 
@@ -130,6 +134,24 @@ class Accounts:
         known = self._keep(account)
         known.read = self._node.monotonic()
         return known
+
+    async def load_patiently(self, local: str, is_wanted: Callable[[], bool]) -> Account | None:
+        """As :meth:`load`, but as soon as the store can tell: until then what needs the account is not counted.
+
+        Args:
+            local: of the account.
+            is_wanted: whether somebody still waits for it.
+
+        Raises:
+            BrokerError: nobody does, or it can not be told at all.
+        """
+        while True:
+            try:
+                return await self.load(local)
+            except BrokerError as error:
+                if not error.is_resource or not is_wanted():
+                    raise
+            await deferLater(self._node.clock, READ_AGAIN, lambda: None)
 
     async def reload(self, account: Account) -> None:
         """Read the account's contacts and what it blocks."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from broker.core.dispatch import TAKEN_OVER
@@ -14,7 +13,6 @@ from broker.wire.xmpp import ns, sm
 from broker.wire.xmpp.errors import Condition, StanzaError
 from broker.wire.xmpp.stanza import element, iq
 from broker.xmlio.stanza import Stanza
-from broker.xmpp.accounts import Account
 from broker.xmpp.connection import State
 from broker.xmpp.domain import Client
 from broker.xmpp.negotiation import STANZAS, Negotiation
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
     from broker.xmpp.transport import StreamTransport
 
 log = Logger()
-
-READ_AGAIN = 1.0
-"""Seconds until an account is looked for again that could not be read."""
 
 
 class ClientStream(Negotiation):
@@ -175,22 +170,14 @@ class ClientStream(Negotiation):
     async def _message_later(self, client: Client, stanza: Stanza, local: str) -> None:
         router = self._service.router
         try:
-            if await self._account(client, local) is None:
+            if await self._domain.accounts.load_patiently(local, lambda: not client.session.ended) is None:
                 # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE)
             router.message(client, stanza)
         except StanzaError as error:
             router.refuse(client, stanza, error)
-
-    async def _account(self, client: Client, local: str) -> Account | None:
-        """An account, as soon as the store can tell whether there is one: until then its message is not counted."""
-        while True:
-            try:
-                return await self._domain.accounts.load(local)
-            except BrokerError as error:
-                if client.session.ended or not error.is_resource:
-                    raise StanzaError.of(error) from error
-            await deferLater(self._clock, READ_AGAIN, lambda: None)
+        except BrokerError as error:
+            router.refuse(client, stanza, StanzaError.of(error))
 
     def _management(self, client: Client, stanza: Stanza) -> None:
         dispatch = client.dispatch

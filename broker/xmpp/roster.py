@@ -97,7 +97,8 @@ class Roster:
         if given.attributes.get("subscription") == REMOVE:
             contact = parse_jid(jid)
             if self._domain.is_local(contact) and contact.local:
-                await self._domain.accounts.load(contact.local)  # its side of the subscription ends, too
+                # its side of the subscription ends, too
+                await self._domain.accounts.load_patiently(contact.local, lambda: not request.client.session.ended)
             if known is None or not listed:
                 raise StanzaError(Condition.ITEM_NOT_FOUND, "this contact is not in your roster")
             self.on_removed(request.client, known)

@@ -65,7 +65,7 @@ class Subscriptions:
             return
         other: Account | None = None
         if self._domain.is_local(contact) and contact.local:
-            other = await self._domain.accounts.load(contact.local)
+            other = await self._domain.accounts.load_patiently(contact.local, lambda: not client.session.ended)
         elif type == "subscribe":
             raise StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
         data = route(stanza, from_attribute(client.bare), contact.bare)

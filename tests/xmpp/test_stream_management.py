@@ -449,6 +449,38 @@ class TestResumption:
         mary.send("<presence/>")
         assert mary.bodies() == ["patient"]
 
+    def test_a_request_for_presence_waits_while_nobody_can_tell_whether_there_is_such_a_contact(
+        self, quiet: World
+    ) -> None:
+        joe = quiet.bind("joe@localhost/x", sm=True)
+        before = joe.count()
+        quiet.security.broken = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "away")
+        joe.send(f"<presence type='subscribe' to='mary@localhost'/><r xmlns='{ns.SM}'/>")
+        assert joe.take() == []
+        quiet.security.broken = None
+        quiet.advance(2)
+        assert joe.one().attributes["h"] == str(before + 1)
+        mary = quiet.bind("mary@localhost/z", presence=None)
+        mary.send("<presence/>")
+        assert [tree.attributes["type"] for tree in mary.take()] == ["subscribe"]
+
+    def test_so_does_the_removal_of_a_contact(self, quiet: World) -> None:
+        joe, mary = quiet.bind("joe@localhost/x", sm=True), quiet.bind("mary@localhost/z")
+        joe.send("<presence type='subscribe' to='mary@localhost'/>")
+        mary.send("</stream:stream>")
+        quiet.advance(61)
+        joe.take()
+        quiet.security.broken = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "away")
+        item = "<item jid='mary@localhost' subscription='remove'/>"
+        joe.send(f"<iq type='set' id='1'><query xmlns='jabber:iq:roster'>{item}</query></iq>")
+        assert joe.take() == []
+        quiet.security.broken = None
+        quiet.advance(2)
+        assert [tree.attributes["type"] for tree in joe.take()] == ["result"]
+        mary = quiet.bind("mary@localhost/z", presence=None)
+        mary.send("<presence/>")
+        assert mary.take() == []
+
     def test_28_29_carbons_stay_on(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
         other = quiet.bind("jack@localhost/z")
