@@ -116,7 +116,8 @@ class Friends:
             case 7 if not friend.unacked and self._chance.random() < 0.2:
                 self._leave(friend)
             case _:
-                self._act(friend)
+                for _ in range(self._chance.randint(1, 3)):
+                    self._act(friend)
 
     def cut(self) -> None:
         """All connections are lost."""
