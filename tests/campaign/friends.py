@@ -194,13 +194,15 @@ class Friends:
         self._looking[friend.look()] = quiet
 
     def _compare(self, friend: Friend) -> None:
-        """Compare a roster with the model as far as nobody has changed it meanwhile."""
+        """Compare a roster, and the requests before it, with the model as far as nobody has changed it meanwhile."""
+        untold = self._untold(friend)
         for id, roster in friend.rosters.items():
             expected = self._model.roster(friend.user)
             for other, acts in self._looking.pop(id, {}).items():
                 if acts == self._acts[frozenset({friend, other})]:
                     who = f"{other.user} in the roster of {friend.user}"
                     check_equal(who, expected.get(other.user), roster.get(other.user))
+                    check_equal(f"requests that {friend.user} was not told of", set(), untold & {other.user})
                     self.compared += 1
         friend.rosters.clear()
 
