@@ -105,18 +105,18 @@ class Friends:
             if (friend.id and friend.user != ABSENT) or self._chance.random() < 0.05:
                 friend.go_on()
             return
-        match self._chance.randrange(12):
+        match self._chance.randrange(15):
             case 0:
                 friend.cut()
-            case 1 | 2 | 3:
+            case 1 | 2 | 3 | 4:
                 friend.ask()
-            case 4 | 5 | 6:
+            case 5 | 6 | 7 | 8:
                 friend.read()
                 self._compare(friend)
-            case 8 | 9:
-                self._look(friend)
-            case 7 if not friend.unacked and self._chance.random() < 0.2:
+            case 9 if not friend.unacked and self._chance.random() < 0.3:
                 self._leave(friend)
+            case 9 | 10 | 11 | 12:
+                self._look(friend)
             case _:
                 for _ in range(self._chance.randint(1, 3)):
                     self._act(friend)
