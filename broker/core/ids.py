@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Callable
 
 NANOSECONDS = 1_000_000
+UNCOMMITTED = 60_000 * NANOSECONDS
+"""Above the highest number that was committed: those that may have been given before a crash, a minute of them."""
 
 
 class Ids:
@@ -34,7 +36,12 @@ class Ids:
         return number
 
     def raise_floor(self, floor: int) -> None:
-        """Never give a number up to ``floor`` again (after recovery)."""
+        """Never give a number up to ``floor`` again (after recovery), nor one that was given and not committed.
+
+        A clock that has passed the floor has passed those, too; one that was set back has not.
+        """
+        if int(self._seconds() * 1000) * NANOSECONDS <= floor:
+            floor += UNCOMMITTED
         self._last = max(self._last, floor)
 
 

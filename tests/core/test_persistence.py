@@ -252,6 +252,25 @@ class TestRecovery:
         back = after.crash().client("joe/1", persistent=True)
         assert [entry.message.content for entry in back.outbound.entries if entry.redeliver] == [b"1", b"2", b"3"]
 
+    def test_what_comes_after_a_crash_has_no_number_of_what_was_lost_though_the_clock_was_set_back(self) -> None:
+        # given messages that a client was given before their commit
+        world = World()
+        client, sender = world.client("joe/1", persistent=True), world.client("pub")
+        world.store.commit()
+        world.store.held = True
+        world.clock.rightNow -= 3600
+        for _ in range(10):
+            sender.send("joe/1", b"lost")
+        # when the power goes, and others come
+        after = world.crash(committed=False)
+        back, sender = after.client("joe/1", persistent=True), after.client("pub")
+        for _ in range(10):
+            sender.send("joe/1", b"new")
+        # then none of them is taken for a repetition
+        assert (client.contents, back.contents) == ([b"lost"] * 10, [b"new"] * 10)
+        lost = {entry.message.id for entry in client.outbound.entries}
+        assert not lost & {entry.message.id for entry in back.outbound.entries}
+
     def test_acknowledged_message_is_not_delivered_again(self) -> None:
         world = World()
         client = world.client("joe/1", persistent=True)
