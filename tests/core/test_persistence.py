@@ -268,8 +268,23 @@ class TestRecovery:
             sender.send("joe/1", b"new")
         # then none of them is taken for a repetition
         assert (client.contents, back.contents) == ([b"lost"] * 10, [b"new"] * 10)
-        lost = {entry.message.id for entry in client.outbound.entries}
-        assert not lost & {entry.message.id for entry in back.outbound.entries}
+        numbers = {entry.message.id for each in (client, back) for entry in each.outbound.entries}
+        assert len(numbers) == 20
+
+    def test_nor_does_what_comes_after_another_crash_before_which_nothing_was_committed(self) -> None:
+        world = World()
+        world.client("joe/1", persistent=True)
+        world.store.commit()
+        world.clock.rightNow -= 3600
+        numbers: list[int] = []
+        for _ in range(3):
+            world = world.crash(committed=False)
+            client, sender = world.client("joe/1", persistent=True), world.client("pub")
+            world.store.held = True
+            for _ in range(10):
+                sender.send("joe/1", b"lost")
+            numbers += [entry.message.id for entry in client.outbound.entries]
+        assert len(set(numbers)) == len(numbers) == 30
 
     def test_acknowledged_message_is_not_delivered_again(self) -> None:
         world = World()
