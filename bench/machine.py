@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 from bench.disk import sync_times
@@ -19,7 +20,7 @@ def describe(scratch: Path) -> dict[str, str | int | float]:
         "memory_mib": int(_first("/proc/meminfo", "MemTotal").split()[0]) // 1024,
         "kernel": platform.release(),
         "system": platform.freedesktop_os_release().get("PRETTY_NAME", ""),
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()} {'of the system' if sys.base_prefix == '/usr' else 'built elsewhere'}",
         "filesystem": _filesystem(scratch),
         **sync_times(scratch, _SYNCS),
     }

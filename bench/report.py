@@ -50,7 +50,7 @@ def as_json(
         "versions": dict(versions),
         "left_out": list(missing),
         "errors": list(results.errors),
-        "cases": [_case(case, results) for case in cases],
+        "cases": [{**_case(case, results), "python": machine["python"]} for case in cases],
     }
     return {**report, "targets": judge(report)}
 
@@ -64,7 +64,8 @@ def updated(earlier: Mapping[str, Any], now: Mapping[str, Any], order: Sequence[
         order: of the cases, by name.
     """
     fresh = {case["name"]: case for case in now["cases"]}
-    kept = {case["name"]: case for case in earlier["cases"] if case["name"] in order}
+    python = earlier["machine"]["python"]
+    kept = {case["name"]: {"python": python, **case} for case in earlier["cases"] if case["name"] in order}
     cases = {**kept, **{name: case for name, case in fresh.items() if case["summary"]}}
     report = {
         **now,
@@ -124,7 +125,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         _NOTES,
         "## Machine\n\n" + _machine(report) + _busy(report),
         "## Targets\n\n" + targets_table(report),
-        *(f"## {group}\n\n{_table(cases)}" for group, cases in groups.items()),
+        *(f"## {group}\n\n{_table(cases)}{_other_python(report, cases)}" for group, cases in groups.items()),
     ]
     if report["left_out"] or report["errors"]:
         lines = [f"- {each.splitlines()[0]}" for each in (*report["left_out"], *report["errors"])]
@@ -174,6 +175,15 @@ def _machine(report: Mapping[str, Any]) -> str:
         shown = f"{value:.3g}" if isinstance(value, float) else value
         lines.append(f"| {name.replace('_', ' ')} | {shown} |")
     return "\n".join(lines)
+
+
+def _other_python(report: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> str:
+    """Which cases an earlier run measured with another Python: how it was built makes a difference of a fifth."""
+    titles: dict[str, list[str]] = {}
+    for case in cases:
+        if case["python"] != report["machine"]["python"]:
+            titles.setdefault(case["python"], []).append(case["title"])
+    return "".join(f"\n\nMeasured with Python {python}: {'; '.join(each)}." for python, each in titles.items())
 
 
 def _table(cases: Sequence[Mapping[str, Any]]) -> str:

@@ -79,13 +79,13 @@ def test_nothing_is_left_in_the_scratch_directory(output: Path) -> None:
 
 
 def beside_a_peer(
-    name: str, *, more_is_better: bool, ours: float, theirs: float, others: float = 0.1
+    name: str, *, more_is_better: bool, ours: float, theirs: float, others: float = 0.1, python: str = "3.11.2"
 ) -> dict[str, Any]:
     """A report of one case, as it is when a peer was measured, too."""
     ratio = ours / theirs
     return {
         "quick": False,
-        "machine": {},
+        "machine": {"python": python},
         "versions": {},
         "left_out": [],
         "errors": [],
@@ -93,6 +93,7 @@ def beside_a_peer(
         "cases": [
             {
                 "name": name,
+                "python": python,
                 "group": "A",
                 "title": "case",
                 "figures": [{"key": "f", "title": "figure", "unit": "/s", "more_is_better": more_is_better}],
@@ -151,3 +152,14 @@ def test_a_case_that_is_measured_again_replaces_the_earlier_one() -> None:
     now = beside_a_peer("x", more_is_better=True, ours=3, theirs=1)
     (found,) = updated(earlier, now, ["x"])["cases"]
     assert found["ratios"]["prosody"]["median"] == 3.0
+
+
+def test_cases_that_were_measured_with_another_python_are_named() -> None:
+    earlier = beside_a_peer("old", more_is_better=True, ours=2, theirs=1, python="3.11.7")
+    now = beside_a_peer("new", more_is_better=True, ours=3, theirs=1)
+    del earlier["cases"][0]["python"]  # as reports were before
+
+    text = as_markdown(updated(earlier, now, ["new", "old"]))
+
+    assert "Measured with Python 3.11.7: case." in text
+    assert "Measured with" not in as_markdown(now)
