@@ -43,6 +43,8 @@ POINTS = (
     "session removed",
 )
 """Of :mod:`broker.failpoints`."""
+ONCE_A_SECOND = frozenset({"commit written", "journal written to the tables"})
+"""Those that the broker comes to when it folds its journal."""
 AT_POINT = "SIGKILL at a named point"
 ARMED = 0.7
 """Share of the starts after which the broker dies at a named point, if it is reached."""
@@ -132,7 +134,8 @@ class Faults:
         self._died()
         if self._chance.random() < armed:
             self._point = self._chance.choice(POINTS)
-            self._broker.environment[VARIABLE] = f"{self._point}:{self._chance.randint(1, 40)}"
+            often = 2 if self._point in ONCE_A_SECOND else 40
+            self._broker.environment[VARIABLE] = f"{self._point}:{self._chance.randint(1, often)}"
         try:
             self._broker.start()
         except LaunchError:
