@@ -81,7 +81,7 @@ def session_attributes(broker: Broker) -> Attributes[Session]:
             "loginDate": lambda session: date(session.created),
             "sessionTimeout": lambda session: session.timeout,
             "sessionTimeoutExpireDate": lambda session: (
-                date(node.now() - session.idle(node.monotonic()) + session.timeout) if session.timeout > 0 else None
+                date(node.seen_at(session) + session.timeout) if session.timeout > 0 else None
             ),
             "connectionState": lambda session: session.dispatch.state.value,
             "callbackConfigured": lambda session: session.can_receive,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from broker.core.message import Message
 from broker.model.qos import Overflow
+from broker.model.records import EntryRecord
 
 ENTRY_OVERHEAD = 200
 """Bytes that an entry counts for beside its content: key, QoS and bookkeeping."""
@@ -35,6 +37,7 @@ class QueueLimits:
 
 
 NO_LIMIT = 2**62
+_new = tuple.__new__
 
 
 class CacheBudget:
@@ -112,3 +115,30 @@ class Entry:
         self.stored = False
         self.fanout: Fanout | None = None
         self.number = 0
+
+
+def write(store: Any, queue_id: int, rank: int, entry: Entry) -> None:
+    """Have an entry in the store, with its message where that is not there yet.
+
+    Args:
+        store: an :class:`broker.ports.IStore`.
+        queue_id: of the queue or history that holds it.
+        rank: under which it is there.
+        entry: that is not in the store.
+    """
+    message = entry.message
+    record = None if message.stored else message.record()
+    message.stored += 1
+    entry.stored = True
+    fields = (
+        queue_id,
+        rank,
+        entry.seq,
+        message.id,
+        entry.subscription_id,
+        entry.flags,
+        entry.redeliver,
+        entry.size,
+        entry.number,
+    )
+    store.put_entry(_new(EntryRecord, fields), record)  # EntryRecord() would take twice the time

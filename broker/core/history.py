@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred
 
 from broker.core.arrivals import Arrivals
-from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits
+from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, write
 from broker.core.message import Message
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 
@@ -110,7 +110,7 @@ class History:
         size = len(message.content) + ENTRY_OVERHEAD
         entry = Entry(message, self._sequence(), size, "", 0)
         if durable:
-            self._write(entry)
+            write(self._store, self.id, HISTORY_RANK, entry)
         self._hot.append(entry)
         self._bytes += size
         self._hot_bytes += size
@@ -138,7 +138,7 @@ class History:
             self._hot_bytes -= entry.size
             if not entry.stored:
                 entry.flags |= TRANSIENT
-                self._write(entry)
+                write(self._store, self.id, HISTORY_RANK, entry)
             self._cold.append(Cold(entry.seq, entry.message.id, entry.size))
 
     def restore(self, entries: int) -> None:
@@ -250,14 +250,6 @@ class History:
     def _settle_cold(self, cold: Cold) -> None:
         self._bytes -= cold.size
         self._store.settle(self.id, HISTORY_RANK, cold.seq, cold.message_id)
-
-    def _write(self, entry: Entry) -> None:
-        message = entry.message
-        record = None if message.stored else message.record()
-        message.stored += 1
-        entry.stored = True
-        row = EntryRecord(self.id, HISTORY_RANK, entry.seq, message.id, "", entry.flags, 0, entry.size)
-        self._store.put_entry(row, record)
 
     def _entry(self, row: EntryRecord, record: MessageRecord) -> Entry:
         message = self._revive(record)

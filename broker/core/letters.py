@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
-from broker.core.refusals import NamedRefusals
+from broker.core.refusals import NamedRefusals, lines
 from broker.errors import BrokerError
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.property import ClientProperty, property_of
@@ -43,7 +43,7 @@ class DeadLetters:
         self._key_xml = write_key(DEAD_MESSAGE_KEY)
         self.publish: Callable[[Message], None] | None = None
         self.count = 0
-        self._told = NamedRefusals(node.monotonic, lambda text: log.warn("{text}", text=text), "dead messages")
+        self._told = NamedRefusals(node.monotonic, lines(log.warn), "dead messages")
 
     def entries(self, entries: Iterable[Entry], receiver: str, error: BrokerError) -> None:
         """Report entries of a queue; they must be settled already.

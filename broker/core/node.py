@@ -102,6 +102,10 @@ class Node:
         """Milliseconds since 1970."""
         return int(self.seconds() * 1000)
 
+    def seen_at(self, session: Session) -> int:
+        """When the last request of a session came, in milliseconds since 1970 as the clock is now."""
+        return self.now() - session.idle(self.monotonic())
+
     def later(self, milliseconds: int, call: Callable[[], None]) -> IDelayedCall:
         """Call back after a while."""
         delayed: IDelayedCall = self.clock.callLater(milliseconds / 1000, call)

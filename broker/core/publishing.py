@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from broker.core.entries import Fanout
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
-from broker.core.refusals import NamedRefusals
+from broker.core.refusals import NamedRefusals, lines
 from broker.core.sessions import Plan, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState
@@ -108,7 +108,7 @@ class Publisher:
         self._sessions = sessions
         self._native = native
         self._letters = letters
-        self._refusals = NamedRefusals(node.monotonic, lambda text: log.info("{text}", text=text), "lost messages")
+        self._refusals = NamedRefusals(node.monotonic, lines(log.info), "lost messages")
         self._expiry = expiry
         self._authorizer = authorizer
         self.commands: Commands | None = None

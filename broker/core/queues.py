@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from broker.core.arrivals import Arrivals
-from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, QueueLimits
+from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, QueueLimits, write
 from broker.core.message import Message
 from broker.errors import BrokerError
 from broker.failpoints import reach
@@ -29,8 +29,6 @@ LOW_WATER = 250
 
 CACHE_SHARE = 4
 """A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
-
-_new = tuple.__new__
 
 
 class Level:
@@ -187,30 +185,20 @@ class Queue:
         self.entries += 1
         self.bytes += size
         level = self._levels.get(entry.rank) or self._add_level(entry.rank)
-        limits = self.limits
         if durable:
             self.durable += 1
-        budget = self._budget
-        if (
-            level.swapped
-            or self._cached >= limits.cache_entries
-            or self._cached_bytes + size > limits.cache_bytes
-            or budget.used > budget.most
-        ):
+        if level.swapped or not self._fits(size):
             if not durable:
                 entry.flags |= TRANSIENT
-            self._write(entry)
+            write(self._store, self.id, entry.rank, entry)
             reach("entry swapped out")
             level.swapped += 1
             level.swapped_bytes += size
         else:
             if durable:
-                self._write(entry)
-            self._cached += 1
-            self._cached_bytes += size
-            budget.used += size
+                write(self._store, self.id, entry.rank, entry)
+            self._hold(level, entry)
             level.entries.append(entry)
-            level.tail = entry.seq
         if self._arrivals:
             self._arrivals.tell()
         return entry
@@ -233,28 +221,17 @@ class Queue:
             has happened.
         """
         size = len(message.content) + ENTRY_OVERHEAD
-        limits = self.limits
-        budget = self._budget
-        if (
-            self._cached >= limits.cache_entries
-            or self._cached_bytes + size > limits.cache_bytes
-            or budget.used > budget.most
-            or self._arrivals
-        ):
+        if self._arrivals or not self._fits(size):
             return None
         entry = Entry(message, self._sequence(), size, subscription_id, flags)
         entry.fanout = fanout
         entry.number = number
-        level = self._levels.get(entry.rank) or self._add_level(entry.rank)
-        level.tail = entry.seq
         self.entries += 1
         self.bytes += size
-        self._cached += 1
-        self._cached_bytes += size
-        budget.used += size
+        self._hold(self._levels.get(entry.rank) or self._add_level(entry.rank), entry)
         if durable:
             self.durable += 1
-            self._write(entry)
+            write(self._store, self.id, entry.rank, entry)
         return entry
 
     def take(self, most_entries: int, most_bytes: int) -> list[Entry]:
@@ -436,23 +413,23 @@ class Queue:
         self._order.sort(key=lambda each: each.rank)
         return level
 
-    def _write(self, entry: Entry) -> None:
-        message = entry.message
-        record = None if message.stored else message.record()
-        message.stored += 1
-        entry.stored = True
-        fields = (
-            self.id,
-            entry.rank,
-            entry.seq,
-            message.id,
-            entry.subscription_id,
-            entry.flags,
-            entry.redeliver,
-            entry.size,
-            entry.number,
+    def _fits(self, size: int) -> bool:
+        """Whether there is room in memory for one more entry."""
+        limits = self.limits
+        budget = self._budget
+        return (
+            self._cached < limits.cache_entries
+            and self._cached_bytes + size <= limits.cache_bytes
+            and budget.used <= budget.most
         )
-        self._store.put_entry(_new(EntryRecord, fields), record)  # EntryRecord() would take twice the time
+
+    def _hold(self, level: Level, entry: Entry) -> None:
+        """Account for an entry that is in memory now, the last of its level that is."""
+        size = entry.size
+        level.tail = entry.seq
+        self._cached += 1
+        self._cached_bytes += size
+        self._budget.used += size
 
     def _read_ahead(self, level: Level) -> None:
         limits = self.limits
@@ -505,9 +482,7 @@ class Queue:
                     entry.redeliver = 1
                     self._store.set_redeliver(self.id, entry.rank, entry.seq, 1)
             level.entries.append(entry)
-            self._cached += 1
-            self._cached_bytes += row.size
-            self._budget.used += row.size
+            self._hold(level, entry)
         if not rows and level.swapped:
             log.error(
                 "queue {id}: {count} entries of rank {rank} are not in the store any more",

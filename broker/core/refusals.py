@@ -10,6 +10,15 @@ QUIET = 60.0
 MOST_NAMES = 1000
 
 
+def lines(log: Callable[..., None]) -> Callable[[str], None]:
+    """What writes lines as they are, though they may have braces.
+
+    Args:
+        log: a method of a :class:`twisted.logger.Logger`.
+    """
+    return lambda text: log("{text}", text=text)
+
+
 class Refusals:
     """The refusals of one peer: the first is told, the others are counted and told with the next line.
 

@@ -173,8 +173,7 @@ class SessionRegistry:
         session.stored = True
         session.stored_active = session.dispatch.active
         node = self._node
-        seen = node.now() - session.idle(node.monotonic())
-        node.store.put_session(session.record(self.kinds[session.kind].state(session), seen))
+        node.store.put_session(session.record(self.kinds[session.kind].state(session), node.seen_at(session)))
 
     def recover(self, record: SessionRecord) -> Session | None:
         """Stand up a session that was in the store; it waits for its client (spec §7).

@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
 from broker.core.broker import Broker
-from broker.core.refusals import NamedRefusals
+from broker.core.refusals import NamedRefusals, lines
 from broker.net.admission import Admission
 from broker.net.callback import CallbackDialer
 from broker.net.connection import Limits
@@ -50,7 +50,7 @@ class NativeFactory(Factory):
         self.compress = compress
         self.run_level = run_level
         self.connections: set[NativeServer] = set()
-        self.refusals = NamedRefusals(broker.node.monotonic, lambda text: log.info("{text}", text=text), "refusals")
+        self.refusals = NamedRefusals(broker.node.monotonic, lines(log.info), "refusals")
         self._admission = Admission(broker.node.clock, limits.max_connections, limits.max_pending_logins)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from broker import __version__
 from broker.core.administration import Found, Told
 from broker.core.publishing import Published
-from broker.core.refusals import Refusals
+from broker.core.refusals import Refusals, lines
 from broker.core.sessions import Session
 from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
@@ -475,7 +475,7 @@ class NativeServer(NativeConnection):
         self._factory.closed(self)
         self._factory.refusals.end(self.peer)
         if self._failures is not None:
-            self._failures.end(lambda text: log.info("{text}", text=text), self.peer, "failures")
+            self._failures.end(lines(log.info), self.peer, "failures")
         super().connectionLost(reason)
 
 

@@ -105,7 +105,7 @@ class Client:
     @property
     def stream(self) -> StreamState:
         """What of it survives a crash; call :meth:`keep` after a change."""
-        return stream_of(self.session)
+        return self.dispatch.stream
 
     def send(self, data: bytes, replaces: str = "") -> None:
         """Send it a stanza that is not worth keeping when its session ends: presence, an answer, a push.

@@ -10,7 +10,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
-from broker.core.refusals import NamedRefusals
+from broker.core.refusals import NamedRefusals, lines
 from broker.core.sessions import XMPP, Session
 from broker.core.stream_dispatch import StreamDispatch
 from broker.core.stream_state import StreamLimits
@@ -71,7 +71,7 @@ class XmppService:
         self.permits: Any = broker.authorizer.permits
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []
-        self.refusals = NamedRefusals(broker.node.monotonic, lambda text: log.info("{text}", text=text), "refusals")
+        self.refusals = NamedRefusals(broker.node.monotonic, lines(log.info), "refusals")
         self.domain = domain = Domain(broker, settings, security.exists)
         self.router = Router(domain, domain.delivery)
         roster = Roster(domain)

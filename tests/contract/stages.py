@@ -203,13 +203,9 @@ class SqlStage(Stage):
 
         def watched(statement: Executable, parameters: dict[str, Any]) -> int:
             self._on_statement(None, None, str(statement))
-            if self.commits_to_fail:
-                self.commits_to_fail -= 1
-                raise self.lost()
+            self._before_commit()
             count = execute_alone(statement, parameters)
-            if self.answers_to_lose:
-                self.answers_to_lose -= 1
-                raise self.lost()
+            self._after_commit()
             return count
 
         store.database.execute_alone = watched  # type: ignore[method-assign]
@@ -221,12 +217,19 @@ class SqlStage(Stage):
             raise self.lost()
 
     def _on_commit(self, connection: Any) -> None:
+        self._before_commit()
+        if self.answers_to_lose:
+            connection.connection.driver_connection.execute("COMMIT")
+        self._after_commit()
+
+    def _before_commit(self) -> None:
         if self.commits_to_fail:
             self.commits_to_fail -= 1
             raise self.lost()
+
+    def _after_commit(self) -> None:
         if self.answers_to_lose:
             self.answers_to_lose -= 1
-            connection.connection.driver_connection.execute("COMMIT")
             raise self.lost()
 
     def hold(self) -> None:

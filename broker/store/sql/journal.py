@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, literal_column, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.store.batch import Batch
 from broker.store.packing import unpack
 from broker.store.sql.database import Database
+from broker.store.sql.dialects import insert_into
 from broker.store.sql.schema import COMMIT_NUMBER, journal, meta
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -26,12 +28,6 @@ _ROW = (
     .where(meta.c.name == literal_column(f"'{COMMIT_NUMBER}'"), meta.c.value == bindparam("owner"))
     .with_for_update(read=True)  # who takes the database over comes before or after, on PostgreSQL too
 )
-_INSERTS = {
-    module.__name__.rpartition(".")[2]: module.insert(journal)
-    .from_select(["number", "batch"], _ROW)
-    .on_conflict_do_nothing()
-    for module in (sqlite, postgresql)
-}
 _FIND = select(journal.c.number).where(journal.c.number == bindparam("number"))
 _SELECT = select(journal.c.batch).order_by(journal.c.number)
 
@@ -93,11 +89,16 @@ def append(database: Database, owner: int, number: int, data: bytes) -> bool:
     Returns:
         ``False`` where the commit number is another one: nothing is written.
     """
-    statement = _INSERTS[database.engine.dialect.name]
+    statement = _insertion(database.engine.dialect.name)
     if database.execute_alone(statement, {"number": number, "batch": data, "owner": owner}):
         return True
     with database.transaction(write=False) as connection:
         return connection.execute(_FIND, {"number": number}).scalar() is not None
+
+
+@cache
+def _insertion(dialect: str) -> Any:
+    return insert_into(journal, dialect).from_select(["number", "batch"], _ROW).on_conflict_do_nothing()
 
 
 def read(connection: Connection) -> Iterator[Batch]:

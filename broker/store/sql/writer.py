@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Table, bindparam, delete, literal, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
@@ -17,6 +16,7 @@ from broker.store.packing import pack
 from broker.store.sql import journal
 from broker.store.sql.bulk import bulk_for
 from broker.store.sql.database import Database
+from broker.store.sql.dialects import insert_into
 from broker.store.sql.journal import JournalPolicy
 from broker.store.sql.schema import (
     COMMIT_NUMBER,
@@ -233,9 +233,9 @@ def upsert(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]
 
 
 @cache
-def _upsert(table: Table, dialect: str) -> Executable:
+def _upsert(table: Table, dialect: str) -> Any:
     # Making a statement costs more than running it, so each is made once.
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    statement = insert_into(table, dialect)
     keys = list(table.primary_key.columns)
     replaced = {column.name: column for column in statement.excluded if not column.primary_key}
     return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
