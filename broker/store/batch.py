@@ -33,6 +33,9 @@ SettledEntry = tuple[int, int, int, int]
 DocumentKey = tuple[str, str, str]
 """``(owner, kind, name)``."""
 
+ALL = 2**63
+"""Higher than every ``seq``."""
+
 
 class ClearQueue(NamedTuple):
     """Delete all entries of a queue, and messages nothing refers to any more."""
@@ -90,6 +93,7 @@ class Batch:
     """
 
     __slots__ = (
+        "_changed_to",
         "_references",
         "_step",
         "_subscriptions_of",
@@ -129,6 +133,7 @@ class Batch:
         self.released: set[int] = set()
         self._step = Step()
         self.steps: list[Step] = [self._step]
+        self._changed_to: dict[int, int] = {}  # highest seq of what is changed on disk, by queue
         self._references: dict[int, int] = {}  # entries here of messages here, where they are more than one
         self._subscriptions_of: dict[int, set[str]] = {}
 
@@ -156,6 +161,10 @@ class Batch:
     def changes_documents(self) -> bool:
         """Whether a document may be another one than before it."""
         return bool(self.documents) or self.purge is not None
+
+    def changes_entries(self, queue_id: int, after: int) -> bool:
+        """Whether entries of a queue with ``seq > after`` may be others than before it."""
+        return queue_id in self.entries or self._changed_to.get(queue_id, after) > after
 
     def beat(self, now: int) -> None:
         """See :meth:`broker.ports.IStore.beat`; so for all operations."""
@@ -237,11 +246,14 @@ class Batch:
             return
         self._step.settled.append((queue_id, rank, seq, message_id))
         self.released.add(message_id)
+        if seq > self._changed_to.get(queue_id, 0):
+            self._changed_to[queue_id] = seq
 
     def settle_all(self, queue_id: int) -> None:
         """Delete all entries of a queue."""
         for entry in self.entries.pop(queue_id, {}).values():
             self._release(entry.message_id)
+        self._changed_to[queue_id] = ALL
         self._then(ClearQueue(queue_id))
 
     def move_all(self, queue_id: int, target: int, flags_mask: int) -> None:
@@ -251,6 +263,7 @@ class Batch:
             queue = self.entries.setdefault(target, {})
             for key, entry in moved.items():
                 queue[key] = entry._replace(queue_id=target, flags=entry.flags & flags_mask)
+        self._changed_to[queue_id] = self._changed_to[target] = ALL
         self._then(MoveQueue(queue_id, target, flags_mask))
 
     def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
@@ -259,6 +272,7 @@ class Batch:
         entry = queue.get((rank, seq))
         if entry is None:
             self._step.redelivered[queue_id, rank, seq] = redeliver
+            self._changed_to[queue_id] = max(seq, self._changed_to.get(queue_id, 0))
         else:
             queue[rank, seq] = entry._replace(redeliver=redeliver)
 
@@ -268,6 +282,7 @@ class Batch:
         entry = queue.get((rank, seq))
         if entry is None:
             self._step.numbered[queue_id, rank, seq] = number
+            self._changed_to[queue_id] = max(seq, self._changed_to.get(queue_id, 0))
         else:
             queue[rank, seq] = _new(
                 EntryRecord, (*entry[:-1], number)

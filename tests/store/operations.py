@@ -15,7 +15,7 @@ RANKS = (0, 4)
 
 
 class Operation(NamedTuple):
-    """A method of the store and its arguments; ``commit`` and ``read`` are marks."""
+    """A method of the store and its arguments; ``commit`` is a mark."""
 
     name: str
     args: tuple[Any, ...] = ()
@@ -44,12 +44,18 @@ _SIMPLE = {
     "settle_all": _queue,
 }
 _OF_ENTRIES = ("refer", "settle", "settle", "settle", "set_redeliver", "set_number")
-_KINDS = ("publish", "publish", *_OF_ENTRIES, "move_all", "commit", *_SIMPLE)
+_KINDS = (*("publish", "commit", *_OF_ENTRIES) * 3, "move_all", *_SIMPLE)  # what brokers do most, most
 
 
 @st.composite
-def operations(draw: st.DrawFn, max_size: int = 40) -> list[Operation]:
-    """A sequence in which every entry has a message and a key of its own, as the interface demands."""
+def operations(draw: st.DrawFn, max_size: int = 40, *, reads: bool = False) -> list[Operation]:
+    """A sequence in which every entry has a message and a key of its own, as the interface demands.
+
+    Args:
+        draw: hypothesis gives it.
+        max_size: most operations, marks included.
+        reads: whether entries are read in between.
+    """
     alive = Tables()
     result: list[Operation] = []
     next_id = 0
@@ -65,13 +71,18 @@ def operations(draw: st.DrawFn, max_size: int = 40) -> list[Operation]:
         row = entry(queue_id, next_id, message_id, rank=draw(st.sampled_from(RANKS)), flags=flags)
         append("put_entry", row, record)
 
-    for kind in draw(st.lists(st.sampled_from(_KINDS), max_size=max_size)):
+    kinds = (*_KINDS, *("read_entries",) * 6) if reads else _KINDS
+    size = draw(st.integers(0, max_size))  # else most would have a few
+    for kind in draw(st.lists(st.sampled_from(kinds), min_size=size, max_size=size)):
         entries = sorted(alive.entries())
         if kind in _SIMPLE:
             drawn = draw(_SIMPLE[kind])
             append(kind, *(drawn if type(drawn) is tuple else (drawn,)))
         elif kind == "commit":
             result.append(COMMIT)
+        elif kind == "read_entries":
+            after = draw(st.sampled_from([0, *(row.seq for row in entries)]))
+            result.append(Operation(kind, (draw(_queue), draw(st.sampled_from(RANKS)), after, 3)))
         elif kind == "publish":
             next_id += 1
             message_id = next_id

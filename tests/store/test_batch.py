@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
-from hypothesis.strategies import integers
+from hypothesis.strategies import integers, sampled_from
 
 from broker.model.records import DocumentRecord, EntryRecord, MessageRecord, Recovered
 from broker.store.batch import Batch, ClearQueue, MoveQueue
 from broker.store.packing import pack, unpack
 from broker.store.tables import Tables
 from tests.contract.records import EPOCH, RANK, entry, message, session, subscription
-from tests.store.operations import COMMIT, Operation, operations
+from tests.store.operations import COMMIT, QUEUES, Operation, operations
 
 
 class Disk:
@@ -169,6 +169,23 @@ def test_a_batch_that_is_empty_changes_nothing(given: list[Operation]) -> None:
 
     if batch.is_empty:
         assert disk.recovered()._replace(last_id=0) == Tables().recover()
+
+
+@given(operations(), sampled_from(QUEUES), integers(0, 20))
+def test_what_a_batch_changes_of_no_entry_it_leaves_as_it_is(given: list[Operation], queue_id: int, after: int) -> None:
+    disk = Disk()
+
+    def later() -> list[tuple[EntryRecord, MessageRecord | None]]:
+        rows = [row for row in disk.entries.values() if row.queue_id == queue_id and row.seq > EPOCH + after]
+        return sorted((row, disk.messages.get(row.message_id)) for row in rows)
+
+    def commit(batch: Batch) -> None:
+        before = later()
+        changes = batch.changes_entries(queue_id, EPOCH + after)
+        disk.apply(batch)
+        assert changes or later() == before
+
+    play([each for operation in given for each in (operation, COMMIT)], commit)
 
 
 def test_put_and_settle_leave_an_empty_batch() -> None:

@@ -237,11 +237,7 @@ class SqlStore:
 
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
-        return self._ask(
-            lambda: self._reader.documents(owner, kind),
-            prepare=self._writer.fold_documents,
-            concerns=lambda batch: batch.changes_documents,
-        )
+        return self._ask(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""
@@ -251,24 +247,20 @@ class SqlStore:
         self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank; waits while the database fails."""
-        return self._ask(lambda: self._reader.entries(queue_id, rank, after, limit, most_bytes))
+        return self._ask(
+            lambda: self._reader.entries(queue_id, rank, after, limit, most_bytes),
+            lambda batch: batch.changes_entries(queue_id, after),
+        )
 
     def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of expired messages; waits while the database fails."""
         return self._ask(lambda: self._reader.expired(now, limit))
 
-    def _ask(
-        self,
-        question: Callable[[], T],
-        *,
-        prepare: Callable[[], None] | None = None,
-        concerns: Callable[[Batch], bool] = lambda batch: True,
-    ) -> Deferred[T]:
-        """Ask the tables once what the journal holds of the answer is there (:meth:`Writer.fold` by default)."""
-        prepare = prepare or self._writer.fold
+    def _ask(self, question: Callable[[], T], concerns: Callable[[Batch], bool] = lambda batch: True) -> Deferred[T]:
+        """Ask the tables once what was appended before, and concerns the question, is there."""
 
         def ask() -> T:
-            prepare()
+            self._writer.fold(concerns)
             return question()
 
         return self._loop.ask(ask, patient=True, concerns=concerns)

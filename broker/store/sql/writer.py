@@ -120,15 +120,15 @@ class Writer:
             self._policy.appended(len(data))
         self._batch = None
 
-    def fold(self) -> None:
-        """Write what the journal holds to the tables, so that questions find it there; raises as :meth:`write`."""
-        self._folding = self._folding or self._policy.journal_size > 0
-        self._fold_again()
+    def fold(self, concerns: Callable[[Batch], bool] = lambda batch: True) -> None:
+        """Write what the journal holds to the tables, so that questions find it there; raises as :meth:`write`.
 
-    def fold_documents(self) -> None:
-        """The same, unless the journal changes no document: logins ask for documents while messages come and go."""
-        if self._folding or self._gathered.changes_documents:
-            self.fold()
+        Args:
+            concerns: whether a question may ask for something in a batch; what does not concern it stays.
+        """
+        if self._policy.journal_size > 0 and concerns(self._gathered):
+            self._folding = True
+        self._fold_again()
 
     def _fold_again(self) -> None:
         if self._folding:

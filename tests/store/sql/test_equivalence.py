@@ -31,12 +31,13 @@ def reads(stage: Stage) -> list[Any]:
 
 
 def play(stage: Stage, given: list[Operation]) -> list[Any]:
-    """What can be seen at every commit, and after the end."""
+    """What is read in between, and can be seen after the end."""
     seen: list[Any] = []
     for operation in given:
         if operation.name == "commit":
             stage.commit()
-            seen.append(reads(stage))
+        elif operation.name == "read_entries":
+            seen.append(stage.run(stage.store.read_entries(*operation.args)))
         else:
             getattr(stage.store, operation.name)(*operation.args)
     seen += reads(stage)
@@ -55,7 +56,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "broker.db"
 
 
-@given(given=operations(), small=st.sampled_from([0, 3, journal.SMALL]))
+@given(given=operations(reads=True), small=st.sampled_from([0, 3, journal.SMALL]))
 @settings(max_examples=90)
 def test_on_sqlite(migrated: Path, given: list[Operation], small: int) -> None:
     with TemporaryDirectory() as directory, mock.patch.object(journal, "SMALL", small):
@@ -70,7 +71,7 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
-@given(given=operations())
+@given(given=operations(reads=True))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_on_postgresql(postgresql_url: str, given: list[Operation]) -> None:
     with create_engine(postgresql_url, poolclass=NullPool).begin() as connection:

@@ -193,6 +193,21 @@ def test_documents_are_read_without_folding_what_does_not_change_them(sqlite_sta
     assert journal_of(sqlite_stage) == []
 
 
+def test_entries_are_read_without_folding_what_changes_none_of_them(sqlite_stage: SqliteStage) -> None:
+    for id in range(1, 4):
+        put(sqlite_stage, id, 7)
+    assert read(sqlite_stage, 7) == [1, 2, 3]
+
+    settle(sqlite_stage, 7, 1)
+    put(sqlite_stage, 4, 8)
+    sqlite_stage.commit()
+
+    assert read(sqlite_stage, 7, after=EPOCH + 1) == [2, 3]
+    assert len(journal_of(sqlite_stage)) == 1
+    assert read(sqlite_stage, 7) == [2, 3]
+    assert journal_of(sqlite_stage) == []
+
+
 def test_many_messages_that_stay_go_to_their_tables_at_once(stage: SqlStage) -> None:
     for id in range(MANY):
         put(stage, id, 7)
