@@ -24,8 +24,8 @@ log = Logger()
 LOAD_BATCH = 1000
 """Entries that are read from disk at once."""
 
-LOW_WATER = 250
-"""Entries in memory below which more are read from disk."""
+LOW_WATER = 500
+"""Entries in memory below which more are read from disk, so that reading goes on while these are delivered."""
 
 CACHE_SHARE = 4
 """A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
@@ -433,7 +433,7 @@ class Queue:
 
     def _read_ahead(self, level: Level) -> None:
         limits = self.limits
-        low = min(LOW_WATER, limits.cache_entries // CACHE_SHARE)
+        low = min(LOW_WATER, limits.cache_entries // 2)
         if len(level.entries) <= low and self._cached_bytes < limits.cache_bytes:
             self._read(level)
 

@@ -8,6 +8,7 @@ lock for every one, and while the reactor computes a writer that had a row a ste
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, islice
 from typing import Any, Protocol
@@ -55,6 +56,8 @@ class SqliteBulk:
 
     CHUNKS = (256, 64, 16, 4, 1)
     """Rows of a statement: few statements to prepare, few steps for any number of rows."""
+    MANY = 8
+    """Entries of one queue that are worth a statement of their own: their keys are read in a third of the time."""
 
     def __init__(self) -> None:
         self._inserts = {
@@ -71,11 +74,24 @@ class SqliteBulk:
 
     def delete_entries(self, connection: Connection, settled: Sequence[SettledEntry]) -> None:
         """See :class:`Bulk`."""
-        connection.exec_driver_sql(
-            "DELETE FROM entry WHERE (queue_id, rank, seq) IN "
-            "(SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))",
-            (json.dumps(settled),),
-        )
+        queues: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for queue_id, rank, seq, _ in settled:
+            queues[queue_id, rank].append(seq)
+        others = []
+        for key, gone in queues.items():
+            if len(gone) >= self.MANY:
+                connection.exec_driver_sql(
+                    "DELETE FROM entry WHERE queue_id = ? AND rank = ? AND seq IN (SELECT value FROM json_each(?))",
+                    (*key, json.dumps(gone)),
+                )
+            else:
+                others += [(*key, seq) for seq in gone]
+        if others:
+            connection.exec_driver_sql(
+                "DELETE FROM entry WHERE (queue_id, rank, seq) IN "
+                "(SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))",
+                (json.dumps(others),),
+            )
 
     def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
         """See :class:`Bulk`."""

@@ -120,6 +120,11 @@ class Database:
             self.close()
             raise
 
+    @property
+    def sends_ahead(self) -> bool:
+        """Whether all rows of an answer come before the first is looked at, as from a server."""
+        return self.engine.dialect.name != "sqlite"
+
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Connection]:
         """A transaction, committed at the end; after any failure the connection is a new one the next time.

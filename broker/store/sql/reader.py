@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, func, literal, literal_column, select
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, literal, literal_column, select
 from twisted.logger import Logger
 
 from broker.failpoints import reach
@@ -28,7 +28,31 @@ log = Logger()
 
 _new = tuple.__new__
 _ENTRY_WIDTH = len(EntryRecord._fields)
+_SIZE = EntryRecord._fields.index("size")
 _WITH_MESSAGE = select(*entry.columns, *message.columns).join_from(entry, message, entry.c.message_id == message.c.id)
+_LATER = (
+    entry.c.queue_id == bindparam("queue_id"),
+    entry.c.rank == bindparam("rank"),
+    entry.c.seq > bindparam("after"),
+)
+_NEXT = _WITH_MESSAGE.where(*_LATER).order_by(entry.c.seq).limit(bindparam("limit"))
+# The index holds these rows only, and is found only where the condition is spelled out.
+_EXPIRED = (
+    _WITH_MESSAGE.where(message.c.expires > literal_column("0"), message.c.expires <= bindparam("now"))
+    .order_by(message.c.expires, message.c.id, entry.c.queue_id, entry.c.rank, entry.c.seq)
+    .limit(bindparam("limit"))
+)
+
+
+def _next_of_size() -> Select[Any]:
+    first = select(entry.c.seq, entry.c.size).where(*_LATER).order_by(entry.c.seq).limit(bindparam("limit")).subquery()
+    before = func.sum(first.c.size).over(order_by=first.c.seq) - first.c.size
+    summed = select(first.c.seq, before.label("before")).subquery()
+    last = select(func.max(summed.c.seq)).where((summed.c.before < bindparam("most_bytes")) | (summed.c.before == 0))
+    return _NEXT.where(entry.c.seq <= last.scalar_subquery())
+
+
+_NEXT_OF_SIZE = _next_of_size()
 
 
 class Reader:
@@ -63,16 +87,10 @@ class Reader:
         self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
     ) -> list[tuple[EntryRecord, MessageRecord]]:
         """Entries of one queue and rank with ``seq > after``, in order; ``most_bytes`` as in the port."""
-        of_queue = entry.c.queue_id == queue_id, entry.c.rank == rank, entry.c.seq > after
-        found = _WITH_MESSAGE.where(*of_queue).order_by(entry.c.seq).limit(limit)
-        if most_bytes >= 0:
-            # The sizes are summed up before any content is touched.
-            first = select(entry.c.seq, entry.c.size).where(*of_queue).order_by(entry.c.seq).limit(limit).subquery()
-            before = func.sum(first.c.size).over(order_by=first.c.seq) - first.c.size
-            summed = select(first.c.seq, before.label("before")).subquery()
-            last = select(func.max(summed.c.seq)).where((summed.c.before < most_bytes) | (summed.c.before == 0))
-            found = found.where(entry.c.seq <= last.scalar_subquery())
-        return self._pairs(found)
+        values = {"queue_id": queue_id, "rank": rank, "after": after, "limit": limit}
+        if most_bytes >= 0 and self._database.sends_ahead:
+            return self._pairs(_NEXT_OF_SIZE, {**values, "most_bytes": most_bytes})
+        return self._pairs(_NEXT, values, most_bytes)
 
     def documents(self, owner: str, kind: str) -> list[DocumentRecord]:
         """Documents of one kind, of one owner or (empty) of all."""
@@ -84,16 +102,22 @@ class Reader:
 
     def expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """Entries of messages with ``0 < expires <= now`` (ms since 1970), the longest expired first."""
-        # The index holds these rows only, and is found only where the condition is spelled out.
-        found = _WITH_MESSAGE.where(message.c.expires > literal_column("0"), message.c.expires <= now)
-        order = message.c.expires, message.c.id, entry.c.queue_id, entry.c.rank, entry.c.seq
-        return self._pairs(found.order_by(*order).limit(limit))
+        return self._pairs(_EXPIRED, {"now": now, "limit": limit})
 
-    def _pairs(self, query: Select[Any]) -> list[tuple[EntryRecord, MessageRecord]]:
-        with self._database.transaction(write=False) as connection, connection.execute(query) as result:
+    def _pairs(
+        self, query: Select[Any], values: dict[str, int], most_bytes: int = -1
+    ) -> list[tuple[EntryRecord, MessageRecord]]:
+        found = []
+        size = 0
+        with self._database.transaction(write=False) as connection, connection.execute(query, values) as result:
             # As the driver has them: SQLAlchemy would make a row of each, and bytes of bytes, in twice the time.
-            rows = result.cursor.fetchall() if result.cursor is not None else []
-            return [(_new(EntryRecord, row[:_ENTRY_WIDTH]), _new(MessageRecord, row[_ENTRY_WIDTH:])) for row in rows]
+            rows: Any = result.cursor
+            for row in rows:
+                found.append((_new(EntryRecord, row[:_ENTRY_WIDTH]), _new(MessageRecord, row[_ENTRY_WIDTH:])))
+                size += row[_SIZE]
+                if size and 0 <= most_bytes <= size:
+                    break
+        return found
 
 
 def _all(connection: Connection, table: Table) -> Any:
