@@ -110,6 +110,9 @@ class IStore(Interface):
     def set_number(queue_id: int, rank: int, seq: int, number: int) -> None:
         """Note the number under which an entry is sent (design D9)."""
 
+    def set_flags(queue_id: int, rank: int, seq: int, flags: int) -> None:
+        """Note other flags of an entry; it may have been settled meanwhile."""
+
     def put_handled(session_id: int, handled: int) -> None:
         """Note how many stanzas of a session's client are handled; deleted with the session (design D9)."""
 

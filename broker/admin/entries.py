@@ -127,7 +127,7 @@ async def take(node: Node, queue: Queue, count: int) -> list[Entry]:
             break
         for entry in entries:
             if entry.fanout is not None:
-                entry.fanout.delivered = True
+                entry.fanout.deliver(node.store, queue.id)
         queue.settle(entries)
         taken += [entry for entry in entries if not node.is_stale(entry)]
     return taken

@@ -273,7 +273,7 @@ class Dispatch:
             self.on_answer()
         for entry in taken:
             if entry.fanout is not None:
-                entry.fanout.delivered = True
+                entry.fanout.deliver(self._node.store, self.queue.id)
         self.queue.settle(taken)
         self._tell_if_empty()
         self.pump()

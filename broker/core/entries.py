@@ -7,7 +7,7 @@ from typing import Any
 
 from broker.core.message import Message
 from broker.model.qos import Overflow
-from broker.model.records import EntryRecord
+from broker.model.records import COPIED, HAD, EntryRecord
 
 ENTRY_OVERHEAD = 200
 """Bytes that an entry counts for beside its content: key, QoS and bookkeeping."""
@@ -63,15 +63,47 @@ class CacheBudget:
 class Fanout:
     """What the copies of one message to the sessions of a subject have in common.
 
+    The message goes back to the subject if none of them has got it when the last of them ends. So that this is known
+    after a crash, the first that gets it has the copies of the others marked in the store (:data:`HAD`).
+
     Args:
         copies: sessions that hold a copy.
+
+    Attributes:
+        delivered: one of them has got it.
     """
 
-    __slots__ = ("copies", "delivered")
+    __slots__ = ("_stored", "copies", "delivered")
 
     def __init__(self, copies: int) -> None:
         self.copies = copies
         self.delivered = False
+        self._stored: list[tuple[int, int, int, int]] = []
+
+    @property
+    def flags(self) -> int:
+        """Of an entry that is made for a copy now."""
+        return COPIED | HAD if self.delivered else COPIED
+
+    def stored(self, queue_id: int, rank: int, seq: int, flags: int) -> None:
+        """The store has a copy, under this key and with these flags."""
+        if not self.delivered:
+            self._stored.append((queue_id, rank, seq, flags))
+
+    def deliver(self, store: Any, queue_id: int) -> None:
+        """A session has got its copy.
+
+        Args:
+            store: an :class:`broker.ports.IStore`.
+            queue_id: of that session.
+        """
+        if self.delivered:
+            return
+        self.delivered = True
+        for owner, rank, seq, flags in self._stored:
+            if owner != queue_id:
+                store.set_flags(owner, rank, seq, flags | HAD)
+        self._stored.clear()
 
 
 class Entry:

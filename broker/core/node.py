@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 from broker.core.dispatch import Dispatch
-from broker.core.entries import CacheBudget, Entry, QueueLimits
+from broker.core.entries import CacheBudget, Entry, Fanout, QueueLimits
 from broker.core.history import History
 from broker.core.ids import Ids
 from broker.core.interest import Interest
@@ -56,6 +56,7 @@ class Node:
         seconds: see ``wall``.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
+        fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -86,6 +87,7 @@ class Node:
         self.interest = Interest()
         self.queues: dict[int, Queue | History] = {}
         self.cache_budget = CacheBudget(settings.cache_bytes)
+        self.fanouts: dict[int, Fanout] = {}
         self.stored_sessions = 0
         self.stored_subscriptions = 0
         self.erased: OrderedDict[str, int] = OrderedDict()
@@ -157,7 +159,9 @@ class Node:
 
     def queue(self, id: int, limits: QueueLimits) -> Queue:
         """Make the queue of a session or subject."""
-        queue = self.queues[id] = Queue(id, limits, self.store, self.next_entry, self.revive, self.cache_budget)
+        queue = self.queues[id] = Queue(
+            id, limits, self.store, self.next_entry, self.revive, self.cache_budget, self.fanouts
+        )
         return queue
 
     def session_name(self, text: str) -> SessionName:

@@ -14,7 +14,7 @@ from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fa
 from broker.core.message import Message
 from broker.errors import BrokerError
 from broker.failpoints import reach
-from broker.model.records import ONEWAY, TRANSIENT, EntryRecord, MessageRecord
+from broker.model.records import COPIED, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -58,6 +58,7 @@ class Queue:
         sequence: gives the next entry number.
         revive: makes a message from its record.
         budget: of all queues together; none where it is not given.
+        fanouts: of the entries of all queues that are on disk only, by their ``seq``; taken from it with the entry.
 
     Attributes:
         entries: how many entries are queued, with those taken.
@@ -71,6 +72,7 @@ class Queue:
         "_budget",
         "_cached",
         "_cached_bytes",
+        "_fanouts",
         "_levels",
         "_order",
         "_revive",
@@ -93,6 +95,7 @@ class Queue:
         sequence: Callable[[], int],
         revive: Callable[[MessageRecord], Message],
         budget: CacheBudget | None = None,
+        fanouts: dict[int, Fanout] | None = None,
     ) -> None:
         self.id = id
         self.limits = limits
@@ -101,6 +104,7 @@ class Queue:
         self.bytes = 0
         self.on_ready: Callable[[], None] | None = None
         self._budget = budget or CacheBudget(NO_LIMIT)
+        self._fanouts = {} if fanouts is None else fanouts
         self._store = store
         self._sequence = sequence
         self._revive = revive
@@ -179,6 +183,8 @@ class Queue:
             Its entry.
         """
         size = len(message.content) + ENTRY_OVERHEAD
+        if fanout is not None:
+            flags |= fanout.flags
         entry = Entry(message, self._sequence(), size, subscription_id, flags)
         entry.fanout = fanout
         entry.redeliver = redeliver
@@ -194,11 +200,15 @@ class Queue:
             reach("entry swapped out")
             level.swapped += 1
             level.swapped_bytes += size
+            if fanout is not None:
+                self._fanouts[entry.seq] = fanout
         else:
             if durable:
                 write(self._store, self.id, entry.rank, entry)
             self._hold(level, entry)
             level.entries.append(entry)
+        if fanout is not None and entry.stored:
+            fanout.stored(self.id, entry.rank, entry.seq, entry.flags)
         if self._arrivals:
             self._arrivals.tell()
         return entry
@@ -223,6 +233,8 @@ class Queue:
         size = len(message.content) + ENTRY_OVERHEAD
         if self._arrivals or not self._fits(size):
             return None
+        if fanout is not None:
+            flags |= fanout.flags
         entry = Entry(message, self._sequence(), size, subscription_id, flags)
         entry.fanout = fanout
         entry.number = number
@@ -232,6 +244,8 @@ class Queue:
         if durable:
             self.durable += 1
             write(self._store, self.id, entry.rank, entry)
+            if fanout is not None:
+                fanout.stored(self.id, entry.rank, entry.seq, entry.flags)
         return entry
 
     def take(self, most_entries: int, most_bytes: int) -> list[Entry]:
@@ -386,6 +400,7 @@ class Queue:
         self.bytes -= row.size
         if not row.flags & TRANSIENT:
             self.durable -= 1
+        self._fanouts.pop(row.seq, None)
         self._store.settle(self.id, row.rank, row.seq, row.message_id)
         if self._rooms and not self.is_full:
             self._rooms.tell()
@@ -457,6 +472,7 @@ class Queue:
             level.tail = row.seq
             level.swapped -= 1
             level.swapped_bytes -= row.size
+            fanout = self._fanouts.pop(row.seq, None) if row.flags & COPIED else None
             try:
                 message = messages.get(record.id) or self._revive(record)
             except BrokerError as error:
@@ -475,6 +491,7 @@ class Queue:
             entry.rank = row.rank
             entry.redeliver = row.redeliver
             entry.number = row.number
+            entry.fanout = fanout
             entry.stored = True
             if level.doubtful:
                 level.doubtful -= 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from broker.core.entries import Fanout
 from broker.core.queues import Queue
 from broker.core.sessions import NATIVE
 from broker.errors import BrokerError
-from broker.model.records import Recovered, SessionRecord
+from broker.model.records import EntryRecord, Recovered, SessionRecord
 from broker.xmlio import read_key, read_publish_qos
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ class Recovery:
             elif queue is None:
                 log.error("{count} entries belong to no queue: dropped", count=depth.entries)
                 node.store.settle_all(depth.queue_id)
+        self._restore_fanouts(found.copies, by_id)
         for session in by_id.values():
             # It was in the store only for messages that its client has taken meanwhile.
             if session.placeholder and not len(session.queue):
@@ -130,6 +133,20 @@ class Recovery:
             topics=len(node.topics),
             entries=sum(depth.entries for depth in found.depths),
         )
+
+    def _restore_fanouts(self, copies: list[EntryRecord], sessions: dict[int, Session]) -> None:
+        messages: dict[tuple[int, int], list[EntryRecord]] = defaultdict(list)
+        for row in copies:
+            owner = sessions.get(row.queue_id)
+            if owner is not None:
+                messages[owner.subject.id, row.message_id].append(row)
+        for rows in messages.values():
+            if len(rows) == 1:
+                continue
+            fanout = Fanout(len(rows))
+            for row in rows:
+                fanout.stored(row.queue_id, row.rank, row.seq, row.flags)
+                self._node.fanouts[row.seq] = fanout
 
     def _give_back(self, record: SessionRecord) -> int:
         """Hand what is queued for a session that can not come back to its subject.

@@ -477,7 +477,7 @@ class StreamDispatch(Dispatch):
         self.updates += len(direct)
         for _, _, _, fanout in direct:
             if fanout is not None:
-                fanout.delivered = True
+                fanout.deliver(self._node.store, self.queue.id)
 
     def _queue_direct(self) -> None:
         direct, self._direct, self._direct_size = self._direct, [], 0
@@ -527,7 +527,7 @@ class StreamDispatch(Dispatch):
     def _settle(self, entries: list[Entry]) -> None:
         for entry in entries:
             if entry.fanout is not None:
-                entry.fanout.delivered = True
+                entry.fanout.deliver(self._node.store, self.queue.id)
         self.queue.settle(entries)
 
     def _expired(self) -> None:

@@ -16,7 +16,7 @@ from broker.errors import BrokerError
 from broker.failpoints import reach
 from broker.model.address import SessionName
 from broker.model.key import PTP_SUBSCRIPTION
-from broker.model.records import DELAYED, EPHEMERAL, FOR_SUBJECT, TRANSIENT
+from broker.model.records import COPIED, DELAYED, EPHEMERAL, FOR_SUBJECT, HAD, TRANSIENT
 
 if TYPE_CHECKING:
     from broker.core.letters import DeadLetters
@@ -73,6 +73,8 @@ class SubjectQueues:
             if entry.subscription_id != PTP_SUBSCRIPTION and not entry.flags & FOR_SUBJECT:
                 if not by_client:
                     self._letters.message(entry.message, session.name.absolute, error)
+                continue
+            if entry.flags & HAD:
                 continue
             if entry.fanout is not None:
                 entry.fanout.copies -= 1
@@ -136,10 +138,12 @@ class SubjectQueues:
         room = min(limits.entries - len(session.queue), MOST_MOVED)
         entries = queue.take(room, limits.bytes - session.queue.bytes)
         for entry in entries:
+            if entry.flags & HAD:  # of a session that could not be recovered
+                continue
             durable = entry.message.envelope.persistent
             if durable and not session.stored:
                 self._keep(session)
-            flags = entry.flags & ~TRANSIENT | FOR_SUBJECT
+            flags = entry.flags & ~(TRANSIENT | COPIED) | FOR_SUBJECT
             subscription_id = entry.subscription_id or PTP_SUBSCRIPTION
             session.queue.put(entry.message, subscription_id, flags, durable, redeliver=entry.redeliver)
         reach("messages handed over")

@@ -22,6 +22,10 @@ DELAYED = 128
 """Entry flag: it had to wait for its receiver, who may be told since when."""
 EPHEMERAL = 256
 """Entry flag: of no use to anybody else, so it is dropped when its session ends."""
+COPIED = 512
+"""Entry flag: other sessions of the subject got copies."""
+HAD = 1024
+"""Entry flag: one of them has had its copy, so this one does not go back to the subject."""
 
 
 class SubjectRecord(NamedTuple):
@@ -179,6 +183,7 @@ class Recovered(NamedTuple):
 
     Args:
         depths: durable entries per queue and rank.
+        copies: those of them that are :data:`COPIED` and not :data:`HAD`.
         handled: by session id, how many stanzas of its client were handled (XEP-0198 §4).
         last_id: the highest id that was ever used, so that the clock can not repeat one.
         heartbeat: milliseconds since 1970 when the broker was last known to run, 0 on a new store.
@@ -192,3 +197,4 @@ class Recovered(NamedTuple):
     last_id: int
     heartbeat: int
     handled: dict[int, int]
+    copies: list[EntryRecord]

@@ -58,15 +58,17 @@ class Step:
         settled: entries to delete, each with the id of its message.
         redelivered: entries and their new count of failed deliveries; an entry may have been settled meanwhile.
         numbered: entries and the number under which they are sent; likewise.
+        flagged: entries and their flags; likewise.
         then: what follows.
     """
 
-    __slots__ = ("numbered", "redelivered", "settled", "then")
+    __slots__ = ("flagged", "numbered", "redelivered", "settled", "then")
 
     def __init__(self) -> None:
         self.settled: list[SettledEntry] = []
         self.redelivered: dict[EntryKey, int] = {}
         self.numbered: dict[EntryKey, int] = {}
+        self.flagged: dict[EntryKey, int] = {}
         self.then: ClearQueue | MoveQueue | None = None
 
 
@@ -146,6 +148,7 @@ class Batch:
             or self.messages
             or self._step.redelivered
             or self._step.numbered
+            or self._step.flagged
             or len(self.steps) > 1
             or self.sessions
             or self.subscriptions
@@ -288,6 +291,16 @@ class Batch:
                 EntryRecord, (*entry[:-1], number)
             )  # what entry._replace does, in a third of the time
 
+    def set_flags(self, queue_id: int, rank: int, seq: int, flags: int) -> None:
+        """Note other flags of an entry."""
+        queue = self.entries.get(queue_id, {})
+        entry = queue.get((rank, seq))
+        if entry is None:
+            self._step.flagged[queue_id, rank, seq] = flags
+            self._changed_to[queue_id] = max(seq, self._changed_to.get(queue_id, 0))
+        else:
+            queue[rank, seq] = entry._replace(flags=flags)
+
     def put_handled(self, session_id: int, handled: int) -> None:
         """Note how many stanzas are handled."""
         self.handled[session_id] = handled
@@ -348,6 +361,8 @@ class Batch:
             self.set_redeliver(*key, redeliver)
         for key, number in step.numbered.items():
             self.set_number(*key, number)
+        for key, flags in step.flagged.items():
+            self.set_flags(*key, flags)
         match step.then:
             case ClearQueue(queue_id):
                 self.settle_all(queue_id)

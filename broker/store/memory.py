@@ -181,6 +181,10 @@ class MemoryStore:
         """Note a failed delivery of an entry."""
         self._append(self.tables.set_redeliver, queue_id, rank, seq, redeliver)
 
+    def set_flags(self, queue_id: int, rank: int, seq: int, flags: int) -> None:
+        """Note other flags of an entry."""
+        self._append(self.tables.set_flags, queue_id, rank, seq, flags)
+
     def set_number(self, queue_id: int, rank: int, seq: int, number: int) -> None:
         """Note the number under which an entry is sent."""
         self._append(self.tables.set_number, queue_id, rank, seq, number)

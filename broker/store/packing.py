@@ -18,7 +18,7 @@ from broker.model.records import (
 )
 from broker.store.batch import Batch, ClearQueue, MoveQueue, Step
 
-VERSION = 1
+VERSION = 2
 """Of the format; a record that gets another field needs another one, and a way to read the old."""
 
 _CLEAR, _MOVE = 1, 2
@@ -65,13 +65,15 @@ def _unpacked(fields: Any) -> Batch:
     (_, last_id, heartbeat, steps, ended, subjects, sessions, subscriptions, topics, handled, purge, *rest) = fields
     documents, messages, entries = rest
     batch = Batch()
-    for settled, redelivered, numbered, then in steps:
+    for settled, redelivered, numbered, flagged, then in steps:
         for each in settled:
             batch.settle(*each)
         for key, count in redelivered:
             batch.set_redeliver(key[0], key[1], key[2], count)
         for key, number in numbered:
             batch.set_number(key[0], key[1], key[2], number)
+        for key, flags in flagged:
+            batch.set_flags(key[0], key[1], key[2], flags)
         match then:
             case (kind, queue_id) if kind == _CLEAR:
                 batch.settle_all(queue_id)
@@ -105,7 +107,8 @@ def _packed_step(step: Step) -> tuple[Any, ...]:
             packed = (_MOVE, *then)
         case None:
             packed = ()
-    return step.settled, list(step.redelivered.items()), list(step.numbered.items()), packed
+    changed = (list(each.items()) for each in (step.redelivered, step.numbered, step.flagged))
+    return step.settled, *changed, packed
 
 
 def _records(kind: Any, items: Any) -> list[tuple[Any, Any]]:

@@ -6,6 +6,8 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator
 
 from broker.model.records import (
+    COPIED,
+    HAD,
     TRANSIENT,
     AccountRecord,
     DocumentRecord,
@@ -145,6 +147,12 @@ class Tables:
         if entries and seq in entries.entries:
             entries.entries[seq] = entries.entries[seq]._replace(number=number)
 
+    def set_flags(self, queue_id: int, rank: int, seq: int, flags: int) -> None:
+        """Note other flags of an entry."""
+        entries = self._queues.get(queue_id, {}).get(rank)
+        if entries and seq in entries.entries:
+            entries.entries[seq] = entries.entries[seq]._replace(flags=flags)
+
     def put_handled(self, session_id: int, handled: int) -> None:
         """Note how many stanzas are handled."""
         self.handled[session_id] = handled
@@ -210,6 +218,7 @@ class Tables:
             last_id=self.last_id,
             heartbeat=self.heartbeat,
             handled=dict(self.handled),
+            copies=sorted(entry for entry in self.entries() if entry.flags & (COPIED | HAD) == COPIED),
         )
 
     def entries(self) -> Iterator[EntryRecord]:

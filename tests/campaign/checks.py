@@ -142,6 +142,18 @@ def check_stream(who: str, sent: Sequence[str], got: Sequence[str]) -> None:
     raise Failed(f"{who}: {len(sent)} sent, {len(got)} came; {'; '.join(told) or 'out of order'}")
 
 
+def check_part(who: str, sent: Sequence[str], got: Sequence[str]) -> None:
+    """An XMPP client that comes and goes gets some messages, each once and in order.
+
+    Raises:
+        Failed: it did not.
+    """
+    left = iter(sent)
+    wrong = [text for text in got if text not in left]
+    if wrong:
+        raise Failed(f"{who}: {len(wrong)} doubled, unknown or out of order, first {wrong[0]}")
+
+
 def check_history(who: str, sent: Sequence[Sent], kept: Sequence[Arrival], limit: int) -> None:
     """A topic keeps its newest messages.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.campaign.checks import Failed, check_stream
+from tests.campaign.checks import Failed, check_part, check_stream
 from tests.campaign.resuming import PATIENCE, Patient, come_to_rest
 from tests.system.launcher import BrokerProcess, wait_until
 
@@ -15,14 +15,28 @@ ABSENT = "pad"
 """Away most of the time, with a stream that it resumes."""
 ASIDE = "robot"
 """Has a negative priority, so it gets only what is sent to itself (RFC 6121 §8.5.2.1.1)."""
+GUEST = "guest"
+"""Comes and goes; what it has not taken is for nobody else, because all others have copies of their own."""
 SENDERS = ("tess", "tom")
+
+
+class Guest(Patient):
+    """A client that begins anew."""
+
+    def leave(self, *, farewell: bool) -> None:
+        """Forget the stream, which its next one ends where it is not ended in good order."""
+        if farewell:
+            self.end()
+        self.cut()
+        self.id = ""
+        self.unacked.clear()
 
 
 class Resources:
     """The account, and those who write to it.
 
-    All resources are there from the first message to the end, with a connection or waiting to be resumed. So who gets
-    what is known.
+    All resources but the guest are there from the first message to the end, with a connection or waiting to be resumed.
+    So who gets what is known.
 
     Args:
         broker: that is killed.
@@ -36,10 +50,12 @@ class Resources:
         self._chance = chance
         self._members = [Patient(broker, ACCOUNT, resource) for resource in (*EVERYWHERE, ASIDE)]
         self._senders = [Patient(broker, user) for user in SENDERS]
-        self._all = [*self._members, *self._senders]
+        self._guest = Guest(broker, ACCOUNT, GUEST)
+        self._all = [*self._members, *self._senders, self._guest]
         self._sent: dict[tuple[str, str], list[str]] = {
             (sender, member.resource): [] for sender in SENDERS for member in self._members
         }
+        self._to_all: dict[str, list[str]] = {sender: [] for sender in SENDERS}
         self.count = 0
 
     def prepare(self) -> None:
@@ -69,6 +85,8 @@ class Resources:
                 client.ask()
             case 3 | 4 | 5 | 6:
                 client.read()
+            case 7 | 8 if client is self._guest:
+                self._guest.leave(farewell=self._chance.random() < 0.7)
             case _ if client in self._senders:
                 self._say(client)
 
@@ -85,6 +103,8 @@ class Resources:
     def check(self) -> None:
         """Each resource got each message that was for it, once and in order; to be called after :meth:`drain`.
 
+        The guest got none twice.
+
         Raises:
             Failed: one did not.
         """
@@ -92,12 +112,17 @@ class Resources:
             (member,) = [each for each in self._members if each.resource == resource]
             got = [body for body in member.got if body.startswith(f"{sender} ")]
             check_stream(f"{sender} to {ACCOUNT}/{resource}", sent, got)
+        for sender in SENDERS:
+            got = [body for body in self._guest.got if body.startswith(f"{sender} ")]
+            check_part(f"{sender} to {ACCOUNT}/{GUEST}", self._to_all[sender], got)
 
     def _say(self, sender: Patient) -> None:
         for _ in range(self._chance.randint(1, 5)):
             self.count += 1
             body = f"{sender.user} {self.count}"
             one = self._chance.choice(self._members).resource if self._chance.random() < 0.25 else ""
+            if not one:
+                self._to_all[sender.user].append(body)
             for resource in (one,) if one else EVERYWHERE:
                 self._sent[sender.user, resource].append(body)
             sender.send(f"{ACCOUNT}@localhost{'/' * bool(one)}{one}", body)

@@ -12,6 +12,7 @@ from tests.campaign.checks import (
     check_equal,
     check_history,
     check_nothing_left,
+    check_part,
     check_stream,
 )
 
@@ -78,6 +79,17 @@ class TestStream:
     def test_anything_else_is_found(self, got: list[str], complaint: str) -> None:
         with pytest.raises(Failed, match=complaint):
             check_stream("jack", ["1", "2"], got)
+
+
+class TestPart:
+    @pytest.mark.parametrize("got", [[], ["2"], ["1", "3"], ["1", "2", "3"]])
+    def test_some_each_once_and_in_order_is_right(self, got: list[str]) -> None:
+        check_part("jack", ["1", "2", "3"], got)
+
+    @pytest.mark.parametrize("got", [["1", "1"], ["3", "2"], ["4"]])
+    def test_anything_else_is_found(self, got: list[str]) -> None:
+        with pytest.raises(Failed, match="1 doubled, unknown or out of order"):
+            check_part("jack", ["1", "2", "3"], got)
 
 
 class TestHistory:

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.model.records import TRANSIENT, EntryRecord, MessageRecord, QueueDepth
+from broker.model.records import COPIED, HAD, TRANSIENT, EntryRecord, MessageRecord, QueueDepth
 from tests.contract.records import (
     EPOCH,
     RANK,
@@ -48,7 +48,7 @@ class StoreContract:
     def test_a_new_store_is_empty(self, stage: Stage) -> None:
         recovered = stage.run(stage.store.recover())
 
-        assert recovered == ([], [], [], [], [], 0, 0, {})
+        assert recovered == ([], [], [], [], [], 0, 0, {}, [])
 
     def test_records_come_back_as_they_were_put(self, stage: Stage) -> None:
         stage.store.put_subject(subject(1, "jöe"))
@@ -356,6 +356,21 @@ class StoreContract:
         found = stage.run(stage.store.read_entries(7, RANK, 0, 10))
 
         assert [row.number for row, _ in found] == [2**32 - 1, 1]
+
+    @pytest.mark.parametrize("committed_between", [False, True])
+    def test_an_entry_keeps_its_new_flags(self, stage: Stage, committed_between: bool) -> None:
+        put(stage, 1, 7, 8, flags=COPIED)
+        if committed_between:
+            stage.commit()
+        stage.store.set_flags(7, RANK, EPOCH + 1, COPIED | HAD)
+        stage.store.set_flags(7, RANK, EPOCH + 99, HAD)
+        stage.restart()
+
+        recovered = stage.run(stage.store.recover())
+        found = stage.run(stage.store.read_entries(7, RANK, 0, 10))
+
+        assert [row.flags for row, _ in found] == [COPIED | HAD]
+        assert recovered.copies == [entry(8, 1, 1, flags=COPIED)]
 
     def test_entries_of_expired_messages_are_found_longest_expired_first(self, stage: Stage) -> None:
         for id, expires in ((1, 0), (2, 300), (3, 200), (4, 100), (5, 301)):

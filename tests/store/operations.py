@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from broker.model.records import TRANSIENT, MessageRecord
+from broker.model.records import COPIED, HAD, TRANSIENT, MessageRecord
 from broker.store.tables import Tables
 from tests.contract.records import document, entry, message, session, subject, subscription, topic
 
@@ -43,7 +43,7 @@ _SIMPLE = {
     "beat": st.integers(1, 100),
     "settle_all": _queue,
 }
-_OF_ENTRIES = ("refer", "settle", "settle", "settle", "set_redeliver", "set_number")
+_OF_ENTRIES = ("refer", "settle", "settle", "settle", "set_redeliver", "set_number", "set_flags")
 _KINDS = (*("publish", "commit", *_OF_ENTRIES) * 3, "move_all", *_SIMPLE)  # what brokers do most, most
 
 
@@ -67,7 +67,7 @@ def operations(draw: st.DrawFn, max_size: int = 40, *, reads: bool = False) -> l
     def put_entry(queue_id: int, message_id: int, record: MessageRecord | None) -> None:
         nonlocal next_id
         next_id += 1
-        flags = draw(st.sampled_from([0, 0, TRANSIENT, 6]))
+        flags = draw(st.sampled_from([0, COPIED, TRANSIENT, 6]))
         row = entry(queue_id, next_id, message_id, rank=draw(st.sampled_from(RANKS)), flags=flags)
         append("put_entry", row, record)
 
@@ -99,6 +99,8 @@ def operations(draw: st.DrawFn, max_size: int = 40, *, reads: bool = False) -> l
                 append("put_entry", chosen._replace(queue_id=draw(_queue), seq=entry(1, next_id, 1).seq))
             elif kind == "settle":
                 append("settle", *chosen[:4])
+            elif kind == "set_flags":
+                append(kind, *chosen[:3], chosen.flags | HAD)
             else:
                 append(kind, *chosen[:3], draw(st.integers(1, 5)))
     return result

@@ -41,6 +41,9 @@ class Disk:
             for key, number in step.numbered.items():
                 if key in self.entries:
                     self.entries[key] = self.entries[key]._replace(number=number)
+            for key, flags in step.flagged.items():
+                if key in self.entries:
+                    self.entries[key] = self.entries[key]._replace(flags=flags)
             match step.then:
                 case ClearQueue(queue_id):
                     for gone in [row for row in self.entries.values() if row.queue_id == queue_id]:

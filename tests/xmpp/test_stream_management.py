@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
 from broker.wire.xmpp import ns, sm
 from broker.xmlio.tree import Tree
@@ -842,6 +843,85 @@ class TestCrash:
         again.turn()
         third = again.crash(committed=False)
         assert texts(logged_in(third).resume(jack.id, 1)) == ["2", "3"]
+
+    def test_a_copy_that_nobody_resumes_is_not_given_to_a_resource_that_had_its_own(self, quiet: World) -> None:
+        joe = quiet.bind("joe@localhost/x")
+        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        one.take()
+        two.cut()
+        chat(joe, "jack@localhost", "hi")
+        assert one.bodies() == ["hi"]
+        one.ack()
+        again = quiet.crash()
+        back = logged_in(again)
+        back.resume(one.id, one.h)
+        again.advance(601)
+        assert len(again.node.sessions) == 1
+        assert back.bodies() == []
+
+    def test_nor_where_it_is_the_resumption_that_tells_of_it(self, quiet: World) -> None:
+        joe = quiet.bind("joe@localhost/x")
+        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        one.take()
+        two.cut()
+        chat(joe, "jack@localhost", "hi")
+        assert one.bodies() == ["hi"]
+        again = quiet.crash()
+        back = logged_in(again)
+        assert texts(back.resume(one.id, one.h)) == []
+        third = again.crash()
+        back = logged_in(third)
+        back.resume(one.id, one.h)
+        third.advance(601)
+        assert len(third.node.sessions) == 1
+        assert back.bodies() == []
+
+    def test_nor_to_one_that_has_yet_to_take_its_own(self, quiet: World) -> None:
+        joe = quiet.bind("joe@localhost/x")
+        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        one.take()
+        one.cut()
+        two.cut()
+        chat(joe, "jack@localhost", "hi")
+        again = quiet.crash()
+        again.advance(300)
+        back = logged_in(again)
+        assert texts(back.resume(one.id, one.h)) == ["hi"]
+        again.advance(301)
+        assert len(again.node.sessions) == 1
+        assert back.bodies() == []
+
+    @pytest.mark.parametrize("crash", [False, True])
+    def test_nor_where_it_was_on_disk_only(self, crash: bool) -> None:
+        world = World(settings(sm_ask=False, idle=-1, queue=QueueLimits(cache_entries=1)))
+        joe = world.bind("joe@localhost/x")
+        one, two = world.bind("jack@localhost/1", sm=True), world.bind("jack@localhost/2", sm=True)
+        one.take()
+        two.cut()
+        chat(joe, "jack@localhost", "1", "2", "3")
+        assert one.bodies() == ["1", "2", "3"]
+        one.ack()
+        if crash:
+            world = world.crash()
+            id, h = one.id, one.h
+            one = logged_in(world)
+            one.resume(id, h)
+        world.advance(601)
+        assert len(world.node.sessions) == (1 if crash else 2)
+        assert one.bodies() == []
+
+    def test_where_no_resource_is_resumed_the_next_one_gets_one_copy(self, quiet: World) -> None:
+        joe = quiet.bind("joe@localhost/x")
+        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        chat(joe, "jack@localhost", "hi")
+        one.take()
+        two.take()
+        again = quiet.crash()
+        again.advance(601)
+        assert len(again.node.sessions) == 0
+        new = again.bind("jack@localhost/3", presence=None)
+        new.send("<presence/>")
+        assert new.bodies() == ["hi"]
 
     def test_numbers_go_on_where_the_client_is(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)

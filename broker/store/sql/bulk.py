@@ -47,6 +47,9 @@ class Bulk(Protocol):
     def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
         """Update the numbers under which entries are sent."""
 
+    def set_flags(self, connection: Connection, flags: dict[EntryKey, int]) -> None:
+        """Update the flags of entries."""
+
     def delete_released(self, connection: Connection, ids: Collection[int]) -> None:
         """Delete those of the messages that no entry refers to."""
 
@@ -100,6 +103,10 @@ class SqliteBulk:
     def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
         """See :class:`Bulk`."""
         self._update(connection, "number", numbers)
+
+    def set_flags(self, connection: Connection, flags: dict[EntryKey, int]) -> None:
+        """See :class:`Bulk`."""
+        self._update(connection, "flags", flags)
 
     def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         rows = json.dumps([(*key, value) for key, value in values.items()])
@@ -165,6 +172,10 @@ class PostgresqlBulk:
     def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
         """See :class:`Bulk`."""
         self._update(connection, "number", numbers)
+
+    def set_flags(self, connection: Connection, flags: dict[EntryKey, int]) -> None:
+        """See :class:`Bulk`."""
+        self._update(connection, "flags", flags)
 
     def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         connection.exec_driver_sql(

@@ -9,6 +9,8 @@ from twisted.logger import Logger
 
 from broker.failpoints import reach
 from broker.model.records import (
+    COPIED,
+    HAD,
     TRANSIENT,
     DocumentRecord,
     EntryRecord,
@@ -36,6 +38,9 @@ _LATER = (
     entry.c.seq > bindparam("after"),
 )
 _NEXT = _WITH_MESSAGE.where(*_LATER).order_by(entry.c.seq).limit(bindparam("limit"))
+_COPIES = (
+    select(*entry.columns).where(entry.c.flags.bitwise_and(COPIED | HAD) == COPIED).order_by(*entry.primary_key.columns)
+)
 # The index holds these rows only, and is found only where the condition is spelled out.
 _EXPIRED = (
     _WITH_MESSAGE.where(message.c.expires > literal_column("0"), message.c.expires <= bindparam("now"))
@@ -81,6 +86,7 @@ class Reader:
                 heartbeat=numbers.get(HEARTBEAT, 0),
                 # A result has keys(), so dict() would take it for a mapping.
                 handled=dict(iter(_all(connection, handled))),
+                copies=[EntryRecord._make(row) for row in connection.execute(_COPIES)],
             )
 
     def entries(

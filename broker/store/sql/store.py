@@ -214,6 +214,11 @@ class SqlStore:
         self._loop.batch.set_number(queue_id, rank, seq, number)
         self._loop.appended()
 
+    def set_flags(self, queue_id: int, rank: int, seq: int, flags: int) -> None:
+        """Note other flags of an entry."""
+        self._loop.batch.set_flags(queue_id, rank, seq, flags)
+        self._loop.appended()
+
     def put_handled(self, session_id: int, handled: int) -> None:
         """Note how many stanzas of a session's client are handled."""
         self._loop.batch.put_handled(session_id, handled)

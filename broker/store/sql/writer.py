@@ -178,6 +178,8 @@ class Writer:
                 self._bulk.set_redeliver(connection, step.redelivered)
             if step.numbered:
                 self._bulk.set_number(connection, step.numbered)
+            if step.flagged:
+                self._bulk.set_flags(connection, step.flagged)
             if isinstance(step.then, ClearQueue):
                 cleared = True
                 _clear_queue(connection, step.then)
