@@ -43,6 +43,8 @@ _DEEP = (
     Figure("rate_1_per_s", "first tenth"),
     Figure("rate_10_per_s", "last tenth"),
     Figure("last_to_first", "last : first", ""),
+    Figure("rate_empty_per_s", "right after, to an empty queue"),
+    Figure("last_to_empty", "last : that", ""),
     Figure("drained_per_s", "drained"),
     *(Figure(f"rss_{step}_mib", f"memory at {step}/10", "MiB", more_is_better=False) for step in range(1, 11)),
 )

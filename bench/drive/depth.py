@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.drive.absent import drain
 from bench.drive.channel import hear, tell
@@ -33,7 +33,10 @@ class DeepQueue(NativeLoad):
     messages: int = 1_000_000
 
     def run(self) -> dict[str, float]:
-        """Rate and memory of every tenth, then of draining."""
+        """Rate and memory of every tenth, then of draining.
+
+        The machine may be another one after a minute, so right after the last tenth as much goes to an empty queue.
+        """
         loop = Loop()
         self.leave(loop)
         lane = self.lane(loop, [])
@@ -44,11 +47,19 @@ class DeepQueue(NativeLoad):
             rates = transfer(loop, lane, goal, self.watch)
             figures[f"rate_{step}_per_s"] = rates["published_per_s"] * (lane.sent - before) / goal
             figures[f"rss_{step}_mib"] = rss_bytes(self.watch) / _MIB
+        figures["rate_empty_per_s"] = self._fill_another(loop)
         figures["filled_peak_mib"] = peak_rss_bytes(self.watch) / _MIB
         figures |= drain(loop, lane.sent, lambda: self.come_back(loop), self.watch)
-        figures["last_to_first"] = figures[f"rate_{_STEPS}_per_s"] / figures["rate_1_per_s"]
+        last = figures[f"rate_{_STEPS}_per_s"]
+        figures["last_to_first"] = last / figures["rate_1_per_s"]
+        figures["last_to_empty"] = last / figures["rate_empty_per_s"]
         figures["peak_mib"] = peak_rss_bytes(self.watch) / _MIB
         return figures
+
+    def _fill_another(self, loop: Loop) -> float:
+        other = replace(self, session=2)
+        other.leave(loop)
+        return transfer(loop, other.lane(loop, []), self.messages // _STEPS, self.watch)["published_per_s"]
 
 
 @dataclass(frozen=True, slots=True)

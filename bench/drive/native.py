@@ -35,6 +35,7 @@ class NativeLoad(TopicLoad):
 
     Args:
         to: a topic with ``subscribers``, or one session that is there.
+        session: number of that one.
         oneway: neither publishes nor updates are answered.
         persistent: messages, and the session that they go to.
         bulk: messages in one update.
@@ -42,6 +43,7 @@ class NativeLoad(TopicLoad):
     """
 
     to: Literal["topic", "session"] = "topic"
+    session: int = 1
     oneway: bool = False
     persistent: bool = False
     bulk: int = 1
@@ -65,7 +67,7 @@ class NativeLoad(TopicLoad):
     def receiver(self, loop: Loop, number: int, *, first: bool) -> Receiver:
         """Log a subscriber in, or the one receiver; subscriptions end with the session."""
         own = self.to == "session"
-        link, session = self._log_in(loop, RECEIVER, number=1 if own else 0)
+        link, session = self._log_in(loop, RECEIVER, number=self.session if own else 0)
         if not own:
             qos = b"<qos><updateOneway>true</updateOneway></qos>" if self.oneway else b"<qos/>"
             talk(link, call(link, b"subscribe", session, unit(qos, b"<key oid='%s'/>" % OID)))
@@ -81,7 +83,7 @@ class NativeLoad(TopicLoad):
     def _message(self) -> bytes:
         inner = b"<persistent/>" if self.persistent else b""
         if self.to == "session":
-            inner += to_session(f"{RECEIVER}/1")
+            inner += to_session(f"{RECEIVER}/{self.session}")
         qos = b"<qos>" + inner + b"</qos>" if inner else b"<qos/>"
         return unit(qos, b"<key oid='%s'/>" % OID, content_of(self.size))
 
