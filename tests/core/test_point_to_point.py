@@ -148,6 +148,19 @@ class TestSessionsThatEnd:
         deaf.lose_connection()
         assert other.contents == [b"hello"]
 
+    def test_nor_does_it_after_a_crash(self) -> None:
+        world = World()
+        world.client("joe/1", persistent=True, answers=False)
+        other = world.client("joe/2", persistent=True)
+        world.client("pub").send("joe", b"hello")
+        assert other.contents == [b"hello"]
+        world = world.crash()
+        other = world.client("joe/2", persistent=True)
+        deaf = world.client("joe/1", persistent=True, answers=False)
+        deaf.disconnect()
+        assert deaf.session.ended
+        assert other.contents == []
+
     def test_what_none_of_them_has_taken_goes_back_once(self) -> None:
         world = World()
         one, two = world.client("joe", answers=False), world.client("joe", answers=False)
