@@ -274,8 +274,7 @@ class Batch:
         queue = self.entries.get(queue_id, {})
         entry = queue.get((rank, seq))
         if entry is None:
-            self._step.redelivered[queue_id, rank, seq] = redeliver
-            self._changed_to[queue_id] = max(seq, self._changed_to.get(queue_id, 0))
+            self._change(self._step.redelivered, queue_id, rank, seq, redeliver)
         else:
             queue[rank, seq] = entry._replace(redeliver=redeliver)
 
@@ -284,8 +283,7 @@ class Batch:
         queue = self.entries.get(queue_id, {})
         entry = queue.get((rank, seq))
         if entry is None:
-            self._step.numbered[queue_id, rank, seq] = number
-            self._changed_to[queue_id] = max(seq, self._changed_to.get(queue_id, 0))
+            self._change(self._step.numbered, queue_id, rank, seq, number)
         else:
             queue[rank, seq] = _new(
                 EntryRecord, (*entry[:-1], number)
@@ -296,8 +294,7 @@ class Batch:
         queue = self.entries.get(queue_id, {})
         entry = queue.get((rank, seq))
         if entry is None:
-            self._step.flagged[queue_id, rank, seq] = flags
-            self._changed_to[queue_id] = max(seq, self._changed_to.get(queue_id, 0))
+            self._change(self._step.flagged, queue_id, rank, seq, flags)
         else:
             queue[rank, seq] = entry._replace(flags=flags)
 
@@ -386,6 +383,10 @@ class Batch:
         self.documents.update(other.documents)
         if other.heartbeat is not None:
             self.heartbeat = other.heartbeat
+
+    def _change(self, changes: dict[EntryKey, int], queue_id: int, rank: int, seq: int, value: int) -> None:
+        changes[queue_id, rank, seq] = value
+        self._changed_to[queue_id] = max(seq, self._changed_to.get(queue_id, 0))
 
     def _use(self, id: int) -> None:
         if id > self.last_id:

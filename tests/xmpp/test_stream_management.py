@@ -29,6 +29,12 @@ def quiet() -> World:
     return World(settings(sm_ask=False, idle=-1))
 
 
+def writer_and_two_resources(world: World) -> tuple[Peer, Peer, Peer]:
+    """Joe, who writes, and two resources of jack."""
+    joe = world.bind("joe@localhost/x")
+    return joe, world.bind("jack@localhost/1", sm=True), world.bind("jack@localhost/2", sm=True)
+
+
 def logged_in(world: World, user: str = "jack") -> Peer:
     peer = world.peer()
     peer.login(user)
@@ -607,8 +613,7 @@ class TestEndOfSessions:
         assert len(quiet.node.sessions) == 0
 
     def test_38_39_40_a_message_to_all_resources_is_not_given_to_another_that_has_it(self, quiet: World) -> None:
-        joe = quiet.bind("joe@localhost/x")
-        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        joe, one, two = writer_and_two_resources(quiet)
         one.take()
         two.take()
         chat(joe, "jack@localhost", "hi")
@@ -618,8 +623,7 @@ class TestEndOfSessions:
         assert two.bodies() == []
 
     def test_39_where_none_has_acknowledged_it_one_copy_is_left(self, quiet: World) -> None:
-        joe = quiet.bind("joe@localhost/x")
-        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        joe, one, two = writer_and_two_resources(quiet)
         chat(joe, "jack@localhost", "hi")
         one.cut()
         two.cut()
@@ -845,8 +849,7 @@ class TestCrash:
         assert texts(logged_in(third).resume(jack.id, 1)) == ["2", "3"]
 
     def test_a_copy_that_nobody_resumes_is_not_given_to_a_resource_that_had_its_own(self, quiet: World) -> None:
-        joe = quiet.bind("joe@localhost/x")
-        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        joe, one, two = writer_and_two_resources(quiet)
         one.take()
         two.cut()
         chat(joe, "jack@localhost", "hi")
@@ -860,8 +863,7 @@ class TestCrash:
         assert back.bodies() == []
 
     def test_nor_where_it_is_the_resumption_that_tells_of_it(self, quiet: World) -> None:
-        joe = quiet.bind("joe@localhost/x")
-        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        joe, one, two = writer_and_two_resources(quiet)
         one.take()
         two.cut()
         chat(joe, "jack@localhost", "hi")
@@ -877,8 +879,7 @@ class TestCrash:
         assert back.bodies() == []
 
     def test_nor_to_one_that_has_yet_to_take_its_own(self, quiet: World) -> None:
-        joe = quiet.bind("joe@localhost/x")
-        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        joe, one, two = writer_and_two_resources(quiet)
         one.take()
         one.cut()
         two.cut()
@@ -894,8 +895,7 @@ class TestCrash:
     @pytest.mark.parametrize("crash", [False, True])
     def test_nor_where_it_was_on_disk_only(self, crash: bool) -> None:
         world = World(settings(sm_ask=False, idle=-1, queue=QueueLimits(cache_entries=1)))
-        joe = world.bind("joe@localhost/x")
-        one, two = world.bind("jack@localhost/1", sm=True), world.bind("jack@localhost/2", sm=True)
+        joe, one, two = writer_and_two_resources(world)
         one.take()
         two.cut()
         chat(joe, "jack@localhost", "1", "2", "3")
@@ -911,8 +911,7 @@ class TestCrash:
         assert one.bodies() == []
 
     def test_where_no_resource_is_resumed_the_next_one_gets_one_copy(self, quiet: World) -> None:
-        joe = quiet.bind("joe@localhost/x")
-        one, two = quiet.bind("jack@localhost/1", sm=True), quiet.bind("jack@localhost/2", sm=True)
+        joe, one, two = writer_and_two_resources(quiet)
         chat(joe, "jack@localhost", "hi")
         one.take()
         two.take()
