@@ -162,6 +162,7 @@ class Friends:
         return self._model.waiting(friend.user) - friend.requests
 
     def _leave(self, friend: Friend) -> None:
+        self._compare(friend)  # what it is told from now on is of another session
         friend.leave()
         self._acting = {pair: acting for pair, acting in self._acting.items() if acting[0] is not friend}
 
