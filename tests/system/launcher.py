@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,8 +20,26 @@ from typing import Self
 READY = re.compile(r"^ready: run level (?P<level>\d+) \((?P<name>\w+)\)(?P<ports>.*)$", re.MULTILINE)
 PORT = re.compile(r", (?P<name>[^,]+) \[?(?P<host>[^ ,\]]+)\]?:(?P<port>\d+)(?=,|$)")
 ANY_PORTS = {"plugin/socket/port": "0", "plugin/xmpp/port": "0", "plugin/xmpp/directTlsPort": "0"}
+LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LOWEST_PORT = 10_000
 POLL = 0.02
 """Seconds between two looks at a process."""
+
+
+_given: set[int] = set()
+
+
+def lasting_port() -> int:
+    """A free port that no connection gets as its own while the broker that listens on it is down."""
+    first_local = int(LOCAL_PORTS.read_text().split()[0]) if LOCAL_PORTS.exists() else 32_768
+    while True:
+        port = random.randrange(LOWEST_PORT, max(first_local, 2 * LOWEST_PORT))
+        if port in _given:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            _given.add(port)
+            return port
 
 
 class LaunchError(Exception):
@@ -85,7 +105,8 @@ class BrokerProcess:
         timeout: float = 30.0,
     ) -> None:
         self.data = data
-        self.settings = {**({} if "--plugins" in arguments else ANY_PORTS), **(settings or {})}
+        ports = {} if "--plugins" in arguments else {key: str(lasting_port()) for key in ANY_PORTS}
+        self.settings = {**ports, **(settings or {})}
         self.arguments = list(arguments)
         self.launch = [command("broker"), "run"] if launch is None else list(launch)
         self.environment = dict(environment or {})
