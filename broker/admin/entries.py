@@ -125,10 +125,7 @@ async def take(node: Node, queue: Queue, count: int) -> list[Entry]:
         entries = queue.take(count - len(taken), -1)
         if not entries:
             break
-        for entry in entries:
-            if entry.fanout is not None:
-                entry.fanout.deliver(node.store, queue.id)
-        queue.settle(entries)
+        queue.delivered(entries)
         taken += [entry for entry in entries if not node.is_stale(entry)]
     return taken
 

@@ -271,10 +271,7 @@ class Dispatch:
         self._stop_waiting()
         if self.on_answer is not None:
             self.on_answer()
-        for entry in taken:
-            if entry.fanout is not None:
-                entry.fanout.deliver(self._node.store, self.queue.id)
-        self.queue.settle(taken)
+        self.queue.delivered(taken)
         self._tell_if_empty()
         self.pump()
 

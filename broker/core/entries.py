@@ -162,6 +162,8 @@ def write(store: Any, queue_id: int, rank: int, entry: Entry) -> None:
     record = None if message.stored else message.record()
     message.stored += 1
     entry.stored = True
+    if entry.fanout is not None:
+        entry.fanout.stored(queue_id, rank, entry.seq, entry.flags)
     fields = (
         queue_id,
         rank,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -207,8 +207,6 @@ class Queue:
                 write(self._store, self.id, entry.rank, entry)
             self._hold(level, entry)
             level.entries.append(entry)
-        if fanout is not None and entry.stored:
-            fanout.stored(self.id, entry.rank, entry.seq, entry.flags)
         if self._arrivals:
             self._arrivals.tell()
         return entry
@@ -244,8 +242,6 @@ class Queue:
         if durable:
             self.durable += 1
             write(self._store, self.id, entry.rank, entry)
-            if fanout is not None:
-                fanout.stored(self.id, entry.rank, entry.seq, entry.flags)
         return entry
 
     def take(self, most_entries: int, most_bytes: int) -> list[Entry]:
@@ -281,6 +277,13 @@ class Queue:
         if level.swapped and level.loading is None:
             self._read_ahead(level)
         return taken
+
+    def delivered(self, entries: Sequence[Entry]) -> None:
+        """Forget entries that were taken, and that the session has got: copies of others are marked."""
+        for entry in entries:
+            if entry.fanout is not None:
+                entry.fanout.deliver(self._store, self.id)
+        self.settle(entries)
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """Forget entries that were taken and are done with."""

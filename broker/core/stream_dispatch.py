@@ -191,7 +191,7 @@ class StreamDispatch(Dispatch):
             self._adopt(h)
         else:
             assert self.unacked is not None
-            self._settle(self.unacked.acknowledge(h, strict=True))
+            self.queue.delivered(self.unacked.acknowledge(h, strict=True))
         old, self.outbound = self.outbound, None
         self._outbox.clear()
         self._stop_timers()
@@ -216,7 +216,7 @@ class StreamDispatch(Dispatch):
             broker.wire.xmpp.sm.TooHigh: more than were sent.
         """
         if self.unacked is not None:
-            self._settle(self.unacked.acknowledge(h))
+            self.queue.delivered(self.unacked.acknowledge(h))
             if self.queue.entries:
                 self.wake()
 
@@ -379,7 +379,7 @@ class StreamDispatch(Dispatch):
                 break
             self._outbox.write(b"".join(self._stanzas(entries)))
             self._taken = []
-            self._settle(entries)
+            self.queue.delivered(entries)
             self.updates += len(entries)
 
     def _pump_numbered(self, outbound: Any, unacked: Unacked[Entry]) -> None:
@@ -413,7 +413,7 @@ class StreamDispatch(Dispatch):
         ready: list[bytes] = []
         for entry, stanza in zip(entries, self._stanzas(entries), strict=True):
             if not stanza:
-                self._settle([entry])
+                self.queue.delivered([entry])
                 continue
             ready.append(stanza)
             number = unacked.number(entry)
@@ -516,19 +516,13 @@ class StreamDispatch(Dispatch):
         self._logged = []
         self.unacked = unacked
         counted = [entry for entry in logged if (h - entry.number) % MODULUS < _HALF]
-        self._settle(counted)
+        self.queue.delivered(counted)
         for entry in logged[len(counted) :]:
             self._log_number(entry, unacked.number(entry))
 
     def _send(self, data: bytes) -> None:
         if self.outbound is not None:
             self.outbound.write(data)
-
-    def _settle(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            if entry.fanout is not None:
-                entry.fanout.deliver(self._node.store, self.queue.id)
-        self.queue.settle(entries)
 
     def _expired(self) -> None:
         rest = self.stream.window - (self._node.monotonic() - self._away_since)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
+from typing import Any
 
 from broker.model.records import (
     COPIED,
@@ -137,21 +138,15 @@ class Tables:
 
     def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
         """Note a failed delivery of an entry."""
-        entries = self._queues.get(queue_id, {}).get(rank)
-        if entries and seq in entries.entries:
-            entries.entries[seq] = entries.entries[seq]._replace(redeliver=redeliver)
+        self._change(queue_id, rank, seq, redeliver=redeliver)
 
     def set_number(self, queue_id: int, rank: int, seq: int, number: int) -> None:
         """Note the number under which an entry is sent."""
-        entries = self._queues.get(queue_id, {}).get(rank)
-        if entries and seq in entries.entries:
-            entries.entries[seq] = entries.entries[seq]._replace(number=number)
+        self._change(queue_id, rank, seq, number=number)
 
     def set_flags(self, queue_id: int, rank: int, seq: int, flags: int) -> None:
         """Note other flags of an entry."""
-        entries = self._queues.get(queue_id, {}).get(rank)
-        if entries and seq in entries.entries:
-            entries.entries[seq] = entries.entries[seq]._replace(flags=flags)
+        self._change(queue_id, rank, seq, flags=flags)
 
     def put_handled(self, session_id: int, handled: int) -> None:
         """Note how many stanzas are handled."""
@@ -242,6 +237,11 @@ class Tables:
     def list_accounts(self) -> list[AccountRecord]:
         """All, by name."""
         return sorted(self.accounts.values())
+
+    def _change(self, queue_id: int, rank: int, seq: int, **values: Any) -> None:
+        entries = self._queues.get(queue_id, {}).get(rank)
+        if entries and seq in entries.entries:
+            entries.entries[seq] = entries.entries[seq]._replace(**values)
 
     def _use(self, id: int) -> None:
         self.last_id = max(self.last_id, id)

@@ -63,8 +63,7 @@ class Friend(Asking):
         assert not self.unacked
         self.ask()
         self.end()
-        self.cut()
-        self.id = ""
+        self.forget()
         self.requests.clear()
         self.there.clear()
 

@@ -27,9 +27,7 @@ class Guest(Patient):
         """Forget the stream, which its next one ends where it is not ended in good order."""
         if farewell:
             self.end()
-        self.cut()
-        self.id = ""
-        self.unacked.clear()
+        self.forget()
 
 
 class Resources:
@@ -110,11 +108,9 @@ class Resources:
         """
         for (sender, resource), sent in self._sent.items():
             (member,) = [each for each in self._members if each.resource == resource]
-            got = [body for body in member.got if body.startswith(f"{sender} ")]
-            check_stream(f"{sender} to {ACCOUNT}/{resource}", sent, got)
+            check_stream(f"{sender} to {ACCOUNT}/{resource}", sent, _from(sender, member))
         for sender in SENDERS:
-            got = [body for body in self._guest.got if body.startswith(f"{sender} ")]
-            check_part(f"{sender} to {ACCOUNT}/{GUEST}", self._to_all[sender], got)
+            check_part(f"{sender} to {ACCOUNT}/{GUEST}", self._to_all[sender], _from(sender, self._guest))
 
     def _say(self, sender: Patient) -> None:
         for _ in range(self._chance.randint(1, 5)):
@@ -131,3 +127,7 @@ class Resources:
         client.ask()
         client.read(0.05)
         return not client.unacked
+
+
+def _from(sender: str, client: Patient) -> list[str]:
+    return [body for body in client.got if body.startswith(f"{sender} ")]

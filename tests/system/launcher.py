@@ -25,7 +25,6 @@ LOWEST_PORT = 10_000
 POLL = 0.02
 """Seconds between two looks at a process."""
 
-
 _given: set[int] = set()
 
 

@@ -82,6 +82,12 @@ class StreamClient:
         """End the stream in good order; the session with it."""
         self._write("</stream:stream>")
 
+    def forget(self) -> None:
+        """Lose the connection, and begin anew the next time."""
+        self.cut()
+        self.id = ""
+        self.unacked.clear()
+
     def go_on(self) -> bool:
         """Connect and resume, or begin anew; tells whether it worked."""
         self.cut()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.launcher import ANY_PORTS, BrokerProcess, command
+from tests.system.launcher import BrokerProcess, command, lasting_port
 
 pytestmark = pytest.mark.system
 
@@ -67,10 +66,7 @@ class Terminal:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return lasting_port()
 
 
 @pytest.fixture
@@ -79,7 +75,7 @@ def broker(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("BROKER_SERVER", f"socket://127.0.0.1:{free_port}")
     monkeypatch.setenv("PATH", f"{Path(command('broker')).parent}{os.pathsep}{os.environ['PATH']}")
     pidfile = tmp_path / "data" / "broker.pid"
-    settings = {**ANY_PORTS, "plugin/socket/port": str(free_port)}
+    settings = {"plugin/socket/port": str(free_port)}
     with BrokerProcess(tmp_path / "data", settings=settings, arguments=["--pidfile", str(pidfile)]) as process:
         yield process
 

@@ -41,14 +41,8 @@ class Bulk(Protocol):
     def delete_entries(self, connection: Connection, settled: Sequence[SettledEntry]) -> None:
         """Delete by key."""
 
-    def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
-        """Update the number of failed deliveries."""
-
-    def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
-        """Update the numbers under which entries are sent."""
-
-    def set_flags(self, connection: Connection, flags: dict[EntryKey, int]) -> None:
-        """Update the flags of entries."""
+    def update_entries(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
+        """Set one column of entries by key."""
 
     def delete_released(self, connection: Connection, ids: Collection[int]) -> None:
         """Delete those of the messages that no entry refers to."""
@@ -96,19 +90,8 @@ class SqliteBulk:
                 (json.dumps(others),),
             )
 
-    def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
+    def update_entries(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         """See :class:`Bulk`."""
-        self._update(connection, "redeliver", counts)
-
-    def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
-        """See :class:`Bulk`."""
-        self._update(connection, "number", numbers)
-
-    def set_flags(self, connection: Connection, flags: dict[EntryKey, int]) -> None:
-        """See :class:`Bulk`."""
-        self._update(connection, "flags", flags)
-
-    def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         rows = json.dumps([(*key, value) for key, value in values.items()])
         connection.exec_driver_sql(
             f"UPDATE entry SET {column} = new.value ->> 3 FROM json_each(?) AS new "
@@ -165,19 +148,8 @@ class PostgresqlBulk:
             _columns(settled)[:3],
         )
 
-    def set_redeliver(self, connection: Connection, counts: dict[EntryKey, int]) -> None:
+    def update_entries(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         """See :class:`Bulk`."""
-        self._update(connection, "redeliver", counts)
-
-    def set_number(self, connection: Connection, numbers: dict[EntryKey, int]) -> None:
-        """See :class:`Bulk`."""
-        self._update(connection, "number", numbers)
-
-    def set_flags(self, connection: Connection, flags: dict[EntryKey, int]) -> None:
-        """See :class:`Bulk`."""
-        self._update(connection, "flags", flags)
-
-    def _update(self, connection: Connection, column: str, values: dict[EntryKey, int]) -> None:
         connection.exec_driver_sql(
             f"UPDATE entry SET {column} = new.value "
             "FROM unnest(%s::int8[], %s::int4[], %s::int8[], %s::int8[]) AS new (queue_id, rank, seq, value) "

@@ -175,11 +175,11 @@ class Writer:
             if step.settled:
                 self._bulk.delete_entries(connection, step.settled)
             if step.redelivered:
-                self._bulk.set_redeliver(connection, step.redelivered)
+                self._bulk.update_entries(connection, "redeliver", step.redelivered)
             if step.numbered:
-                self._bulk.set_number(connection, step.numbered)
+                self._bulk.update_entries(connection, "number", step.numbered)
             if step.flagged:
-                self._bulk.set_flags(connection, step.flagged)
+                self._bulk.update_entries(connection, "flags", step.flagged)
             if isinstance(step.then, ClearQueue):
                 cleared = True
                 _clear_queue(connection, step.then)
