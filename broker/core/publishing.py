@@ -16,7 +16,7 @@ from broker.core.entries import Fanout
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
 from broker.core.refusals import NamedRefusals, lines
-from broker.core.sessions import Plan, Session
+from broker.core.sessions import Plan, Route, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState
 from broker.core.waiting import Command, Pending
@@ -43,6 +43,7 @@ FILTER_SECONDS = 0.1
 """Time of the processor that all filters of one session may use on one message; then it is a dead message for those
 that are left, so that filters of one client hold up nobody for long."""
 ADMINISTRATIVE_INFO = "Administrative configuration request handled"
+_new = tuple.__new__
 
 
 class Published(NamedTuple):
@@ -137,6 +138,13 @@ class Publisher:
                 topic = plan.topic = self._node.topic(envelope.oid)
             if topic.key is None or topic.state is not TopicState.ALIVE or topic.config.readonly:
                 self._prepare(topic, envelope)
+        elif plan.route is not None:
+            receiver = plan.route.session
+            if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full:
+                message = self._node.message(envelope, content)
+                session.counters.publish += 1
+                self._put_to(receiver, message)
+                return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))
         qos = envelope.qos
         if qos.administrative:
             return self._administer(topic or self._node.topic(envelope.oid), envelope)
@@ -156,7 +164,9 @@ class Publisher:
         if len(outcomes) > 1:
             self._forget_forced([destination for destination, error in outcomes if error is not None])
             return self._report(message, outcomes)
-        return Published(envelope.oid, message.id)
+        if topic is None and copies and copies[0].name.is_session:
+            plan.route = Route(copies[0].subject, copies[0].name.public_id)
+        return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))  # its name would take twice the time
 
     def publish_internal(self, message: Message) -> None:
         """Publish a message of the broker itself on its topic.
@@ -482,7 +492,11 @@ class Publisher:
         flags = 0 if copies.name.is_session else FOR_SUBJECT
         fanout = Fanout(len(copies.sessions)) if not copies.name.is_session and len(copies.sessions) > 1 else None
         for session in copies.sessions:
-            if durable and not session.stored:
-                self._sessions.keep(session)
-            session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
-            session.dispatch.wake()
+            self._put_to(session, message, flags, fanout)
+
+    def _put_to(self, session: Session, message: Message, flags: int = 0, fanout: Fanout | None = None) -> None:
+        durable = message.envelope.persistent
+        if durable and not session.stored:
+            self._sessions.keep(session)
+        session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
+        session.dispatch.wake()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from broker.core.dispatch import Dispatch
 from broker.core.queues import Queue
@@ -31,19 +31,40 @@ MOST_PLANS = 256
 """Publish plans that a session keeps; a publisher that never repeats itself starts over."""
 
 
+class Route(NamedTuple):
+    """Where the one session is that messages are addressed to.
+
+    Args:
+        subject: that it belongs to; one that is forgotten has no sessions.
+        public_id: of the session.
+    """
+
+    subject: Subject
+    public_id: int
+
+    @property
+    def session(self) -> Session | None:
+        """The session of that name now, if there is one."""
+        return self.subject.sessions.get(self.public_id)
+
+
 class Plan:
     """What a publish with the same key and QoS bytes does, worked out once (design D10).
 
     Args:
         envelope: of the messages.
         topic: they are published on; ``None`` for point-to-point that is not subscribable.
+
+    Attributes:
+        route: of messages that are for one session and on no topic, once one has gone there.
     """
 
-    __slots__ = ("envelope", "topic")
+    __slots__ = ("envelope", "route", "topic")
 
     def __init__(self, envelope: Envelope, topic: Topic | None) -> None:
         self.envelope = envelope
         self.topic = topic
+        self.route: Route | None = None
 
 
 class Counters:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
-from broker.model.qos import STATE_OK, STATE_WARNING, DisconnectQos
+from broker.model.qos import STATE_OK, STATE_WARNING, DisconnectQos, QueueQos
 from tests.core.world import World
 
 
@@ -129,6 +131,73 @@ class TestSeveralDestinations:
     def test_all_that_fail_are_an_error(self) -> None:
         with pytest.raises(BrokerError):
             World().client("pub").publish("x", b"hi", self.QOS.format("nobody", "noone"))
+
+
+class TestSendingAgain:
+    """The second message with the same key and QoS goes the way of the first as long as that is right."""
+
+    def test_session_that_has_ended_is_unknown_and_its_successor_gets_the_next(self) -> None:
+        world = World()
+        sender, joe = world.client("pub"), world.client("joe/1")
+        sender.send("joe/1", b"1")
+        joe.disconnect()
+        with pytest.raises(BrokerError) as raised:
+            sender.send("joe/1", b"2")
+        assert raised.value.code == Code.USER_PTP_UNKNOWN_DESTINATION
+        successor = world.client("joe/1")
+        sender.send("joe/1", b"3")
+        assert (joe.contents, successor.contents) == ([b"1"], [b"3"])
+
+    def test_session_is_made_again_for_a_message_that_is_forced(self) -> None:
+        world = World()
+        sender, joe = world.client("pub"), world.client("joe/1")
+        sender.send("joe/1", b"1", force=True)
+        joe.disconnect()
+        sender.send("joe/1", b"2", force=True)
+        assert world.client("joe/1").contents == [b"2"]
+
+    def test_session_that_came_back_without_a_wish_for_such_messages_is_left_alone(self) -> None:
+        world = World()
+        sender, joe = world.client("pub"), world.client("joe/1")
+        sender.send("joe/1", b"1")
+        joe.session.qos = replace(joe.session.qos, ptp=False)
+        joe.come_back()
+        with pytest.raises(BrokerError) as raised:
+            sender.send("joe/1", b"2")
+        assert raised.value.code == Code.USER_PTP_DENIED
+        assert joe.contents == []
+
+    def test_queue_that_is_full_by_now_overflows(self) -> None:
+        world = World()
+        watcher = world.client("watcher")
+        watcher.subscribe("__sys__deadMessage")
+        joe = world.client("joe/1", queue=QueueQos("callback", max_entries=2), answers=False)
+        sender = world.client("pub")
+        joe.session.dispatch.active = False
+        for content in (b"1", b"2", b"3"):
+            sender.send("joe/1", content)
+        assert watcher.contents == [b"3"]
+        assert len(joe.session.queue) == 2
+
+    def test_each_is_counted_and_has_its_own_number(self) -> None:
+        world = World()
+        world.client("joe/1")
+        sender = world.client("pub")
+        published = [sender.send("joe/1", b"hello") for _ in range(3)]
+        assert [each.oid for each in published] == ["ptp"] * 3
+        assert len({each.id for each in published}) == 3
+        assert sender.session.counters.publish == 3
+
+    def test_transient_session_is_stored_with_the_first_persistent_one(self) -> None:
+        world = World()
+        joe = world.client("joe/1", answers=False)
+        sender = world.client("pub")
+        sender.send("joe/1", b"volatile", persistent=False)
+        sender.send("joe/1", b"volatile", persistent=False)
+        assert not joe.session.stored
+        sender.send("joe/1", b"1")
+        sender.send("joe/1", b"2")
+        assert joe.session.stored
 
 
 class TestSessionsThatEnd:
