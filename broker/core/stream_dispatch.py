@@ -265,34 +265,36 @@ class StreamDispatch(Dispatch):
         if not self.awake:
             self.wake()
 
-    def put_ephemeral(self, message: Message, replaces: str) -> bool:
+    def put_ephemeral(self, message: Message, replaces: str, *, durable: bool) -> bool:
         """Queue a stanza that is of no use to anybody else.
 
         Args:
             message: the stanza.
             replaces: key of an earlier one that this makes superfluous; empty for none.
+            durable: keep it over a crash if the stream is kept; then it replaces nothing.
 
         Returns:
             ``False`` where there are too many of them already and it was dropped.
         """
         queue = self.queue
-        if self.outbound is None:
-            if replaces:
-                older = self._replaceable.pop(replaces, None)
-                if older is not None:
-                    found = queue.take_matching(lambda entry: entry is older)
-                    queue.settle(found)
-                    self._away -= len(found)
-            if self._away >= self.limits.ephemeral:
+        durable = durable and self.is_durable
+        if durable or self.outbound is not None:
+            if queue.is_full:
                 return False
-            self._away += 1
-            entry = queue.put(message, PTP_SUBSCRIPTION, EPHEMERAL)
-            if replaces:
-                self._replaceable[replaces] = entry
+            self.put(message, EPHEMERAL, durable)
             return True
-        if queue.is_full:
+        if replaces:
+            older = self._replaceable.pop(replaces, None)
+            if older is not None:
+                found = queue.take_matching(lambda entry: entry is older)
+                queue.settle(found)
+                self._away -= len(found)
+        if self._away >= self.limits.ephemeral:
             return False
-        self.put(message, EPHEMERAL, durable=False)
+        self._away += 1
+        entry = queue.put(message, PTP_SUBSCRIPTION, EPHEMERAL)
+        if replaces:
+            self._replaceable[replaces] = entry
         return True
 
     def write(self, data: bytes) -> None:

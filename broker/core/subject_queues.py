@@ -138,7 +138,7 @@ class SubjectQueues:
         room = min(limits.entries - len(session.queue), MOST_MOVED)
         entries = queue.take(room, limits.bytes - session.queue.bytes)
         for entry in entries:
-            if entry.flags & HAD:  # of a session that could not be recovered
+            if entry.flags & (HAD | EPHEMERAL):  # of a session that could not be recovered
                 continue
             durable = entry.message.envelope.persistent
             if durable and not session.stored:

@@ -116,7 +116,7 @@ class Blocking:
                 for other in self._domain.clients_of(jid.local) if self._domain.is_local(jid) else ():
                     if jid.resource in ("", other.jid.resource):
                         gone = presence(client.full, other.full, type="unavailable")
-                        other.send(gone, f"presence {client.full}")
+                        other.send(gone, durable=True)
             if blocked:
                 client.keep()
 
@@ -124,7 +124,8 @@ class Blocking:
         payload = element(name, ns.BLOCKING, content=b"".join(_item(jid.full) for jid in jids))
         for client in self._domain.clients_of(account.local):
             if client.stream.watches_blocking:
-                client.send(iq("set", f"push-{secrets.token_hex(4)}", payload, from_=client.bare, to=client.full))
+                push = iq("set", f"push-{secrets.token_hex(4)}", payload, from_=client.bare, to=client.full)
+                client.send(push, durable=True)
 
 
 def _owner(request: Iq) -> Client:

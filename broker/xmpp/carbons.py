@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from broker.core.message import Message
 from broker.core.sessions import XMPP, Session
 from broker.core.subjects import Subject
 from broker.model.jid import JID
@@ -62,13 +63,13 @@ class Carbons:
         mine, theirs = self._wanting_each(client, to, receivers)
         return bool(mine or theirs)
 
-    def send(self, client: Client, stanza: Stanza, data: bytes, to: JID, receivers: list[Session]) -> None:
-        """Send copies of a message that was delivered.
+    def send(self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session]) -> None:
+        """Send copies of a message that was delivered; they survive what it survives.
 
         Args:
             client: the sender.
             stanza: as it came.
-            data: as it went out.
+            sent: as it went out.
             to: the receiver.
             receivers: sessions that got it.
         """
@@ -79,7 +80,7 @@ class Carbons:
             for session in sessions:
                 other = self._domain.client_of(session)
                 if other is not None:
-                    other.send(_copy(direction, other, data))
+                    other.send(_copy(direction, other, sent.content), durable=sent.envelope.persistent)
 
     def _wanting_each(
         self, client: Client, to: JID, receivers: list[Session]

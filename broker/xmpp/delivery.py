@@ -60,13 +60,14 @@ class Delivery:
             sender.remember(known, plan)
         return plan.envelope
 
-    def send(self, session: Session, data: bytes, replaces: str = "") -> bool:
+    def send(self, session: Session, data: bytes, replaces: str = "", *, durable: bool = False) -> bool:
         """Queue a stanza that is of no use to anybody else.
 
         Args:
             session: that it is for.
             data: the stanza.
             replaces: key of an earlier one that this makes superfluous while the client is away.
+            durable: it survives a crash with its stream.
 
         Returns:
             ``False`` where there are too many of them already, or the session has ended.
@@ -75,7 +76,8 @@ class Delivery:
         assert isinstance(dispatch, StreamDispatch)
         if session.ended:
             return False
-        return dispatch.put_ephemeral(Message(self._node.ids.next(), self._ephemeral, data), replaces)
+        message = Message(self._node.ids.next(), self._ephemeral, data)
+        return dispatch.put_ephemeral(message, replaces, durable=durable)
 
     def release(self, session: Session) -> None:
         """Send what is held back from a session."""

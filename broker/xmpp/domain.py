@@ -107,16 +107,17 @@ class Client:
         """What of it survives a crash; call :meth:`keep` after a change."""
         return self.dispatch.stream
 
-    def send(self, data: bytes, replaces: str = "") -> None:
+    def send(self, data: bytes, replaces: str = "", *, durable: bool = False) -> None:
         """Send it a stanza that is not worth keeping when its session ends: presence, an answer, a push.
 
         Args:
             data: the complete stanza.
             replaces: key of an earlier one that this makes superfluous while the client is away, e.g. presence of the
                 same sender.
+            durable: it must not be lost in a crash where the stream is not: nobody would tell it again.
         """
         if not self.domain.holds(self, data, replaces):
-            self.domain.send(self.session, data, replaces)
+            self.domain.send(self.session, data, replaces, durable=durable)
 
     def keep(self) -> None:
         """Have its changed state in the store, where it is to survive a crash (spec xmpp §1.8 I3)."""
@@ -261,6 +262,6 @@ class Domain:
         clients = [self.client_of(session) for session in subject.sessions.values() if session.kind == XMPP]
         return [client for client in clients if client is not None]
 
-    def send(self, session: Session, data: bytes, replaces: str = "") -> None:
+    def send(self, session: Session, data: bytes, replaces: str = "", *, durable: bool = False) -> None:
         """See :meth:`Client.send`."""
-        self.delivery.send(session, data, replaces)
+        self.delivery.send(session, data, replaces, durable=durable)

@@ -88,14 +88,21 @@ class Presence:
 
     def _initialise(self, client: Client) -> None:
         """What a resource gets once, when it becomes available (RFC 6121 §4.2.2, §4.3.2)."""
+        for request in self._subscriptions.requests(client.account):
+            client.send(request, durable=True)
+        self._last.came(client.account)
+        absent = self._show_all(client)
+        if absent:
+            telling = ensureDeferred(self._tell_absent(client, [contact.local for contact in absent]))
+            telling.addErrback(lambda failure: log.failure("{jid}: contacts can not be read", failure, jid=client.full))
+
+    def _show_all(self, client: Client) -> list[JID]:
+        """Tell a client of all available resources that it may see; returns the contacts that have none."""
         account = client.account
-        self._last.came(account)
-        for request in self._subscriptions.requests(account):
-            client.send(request)
         for other in self._domain.clients_of(account.local):
             if other is not client and other.stream.available:
                 self._tell(client, other.full, other.stream.presence)
-        absent: list[str] = []
+        absent: list[JID] = []
         for item in account.roster.values():
             if not is_seen(item):
                 continue
@@ -103,10 +110,8 @@ class Presence:
             if not self._domain.is_local(contact) or (account.blocked and self._domain.blocks(account, contact)):
                 continue
             if not self._show_resources(contact.local, client):
-                absent.append(contact.local)
-        if absent:
-            telling = ensureDeferred(self._tell_absent(client, absent))
-            telling.addErrback(lambda failure: log.failure("{jid}: contacts can not be read", failure, jid=client.full))
+                absent.append(contact)
+        return absent
 
     def _show_resources(self, local: str, client: Client) -> bool:
         """Tell a client of a contact's available resources; tells whether there is one."""
@@ -149,12 +154,12 @@ class Presence:
             self._last.went(client.account, written)
 
     def _resumed(self, client: Client) -> None:
-        """A request that was on its way to the client is lost in a crash, and must not be (RFC 6121 §3.1.3)."""
+        """After a crash: presence that was on its way is lost, and who was there may have gone without a word."""
         if client in self._uncertain:
             self._uncertain.remove(client)
             if client.stream.available:
-                for request in self._subscriptions.requests(client.account):
-                    client.send(request)
+                for contact in self._show_all(client):
+                    self._tell(client, contact.bare, _GONE)
 
     def _ended(self, client: Client) -> None:
         """The session ends without a word of its client (P4, R5)."""
@@ -171,24 +176,25 @@ class Presence:
                     self._tell_account(client, contact.local, written)
         self._tell_account(client, account.local, written)
 
-    def _tell_account(self, client: Client, local: str, written: str) -> None:
+    def _tell_account(self, client: Client, local: str, written: str, *, durable: bool = False) -> None:
         for other in self._domain.clients_of(local):
             if other is not client and other.stream.available:
-                self._tell(other, client.full, written)
+                self._tell(other, client.full, written, durable=durable)
 
-    def _tell_jid(self, client: Client, jid: JID, written: str) -> None:
+    def _tell_jid(self, client: Client, jid: JID, written: str, *, durable: bool = False) -> None:
         if jid.resource:
             other = self._domain.clients.get(jid.full)
             if other is not None:
-                self._tell(other, client.full, written)
+                self._tell(other, client.full, written, durable=durable)
         elif self._domain.is_local(jid):
-            self._tell_account(client, jid.local, written)
+            self._tell_account(client, jid.local, written, durable=durable)
 
-    def _tell(self, client: Client, from_: str, written: str) -> None:
+    def _tell(self, client: Client, from_: str, written: str, *, durable: bool = False) -> None:
         if client.account.blocked and self._domain.blocks(client.account, parse_jid(from_)):
             return
         head = f"{_HEAD} from='{escape_attribute(from_)}' to='{escape_attribute(client.full)}'"
-        client.send((head + written[len(_HEAD) :]).encode(), f"presence {from_}")
+        replaces = "" if durable else f"presence {from_}"
+        client.send((head + written[len(_HEAD) :]).encode(), replaces, durable=durable)
 
     def show(self, account: Account, jid: JID, available: bool) -> None:
         """A contact sees an account's presence from now on, or no longer (RFC 6121 §3.1.5, §3.2.3; XEP-0191 §3).
@@ -199,8 +205,8 @@ class Presence:
             available: whether it sees it.
         """
         for client in self._domain.clients_of(account.local):
-            if client.stream.available:
-                self._tell_jid(client, jid, client.stream.presence if available else _GONE)
+            if client.stream.available:  # that it is not seen any more is not told again after a crash
+                self._tell_jid(client, jid, client.stream.presence if available else _GONE, durable=not available)
 
     def _directed(self, client: Client, stanza: Stanza, to: JID, type: str) -> None:
         """RFC 6121 §4.6."""

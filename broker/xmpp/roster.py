@@ -61,7 +61,8 @@ class Roster:
         query = element("query", ns.ROSTER, attributes, item)
         for client in self._domain.clients_of(account.local):
             if client.stream.interested:
-                client.send(iq("set", f"push-{secrets.token_hex(4)}", query, from_=client.bare, to=client.full))
+                push = iq("set", f"push-{secrets.token_hex(4)}", query, from_=client.bare, to=client.full)
+                client.send(push, durable=True)
 
     def changed(self, account: Account, item: RosterItem) -> None:
         """A contact has another state: store it, and tell."""

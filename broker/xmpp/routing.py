@@ -39,7 +39,7 @@ class Copies(Protocol):
     def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:
         """Whether anybody gets copies of messages between two parties."""
 
-    def send(self, client: Client, stanza: Stanza, data: bytes, to: JID, receivers: list[Session]) -> None:
+    def send(self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session]) -> None:
         """Send copies of a message that was delivered."""
 
 
@@ -138,7 +138,7 @@ class Router:
         """Tell a client that its stanza is refused, unless nobody may be told."""
         if may_be_refused(stanza):
             from_ = stanza.attributes.get("to", client.bare)
-            self._delivery.send(client.session, error_reply(stanza, error, from_, client.full))
+            self._delivery.send(client.session, error_reply(stanza, error, from_, client.full), durable=True)
 
     def undelivered(self, session: Session, entries: list[Entry]) -> None:
         """A session has ended with stanzas that nobody else can use: who waits for an answer is told."""
@@ -229,13 +229,13 @@ class Router:
 
     def _copy(self, client: Client, stanza: Stanza, message: Message, to: JID, receivers: list[Session]) -> None:
         if self.copies is not None:
-            self.copies.send(client, stanza, message.content, to, receivers)
+            self.copies.send(client, stanza, message, to, receivers)
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         found = self._domain.clients.get(to.full)
         if found is not None and found.account.blocked and self._domain.blocks(found.account, client.jid):
             found = None
-        if found is not None and self._delivery.send(found.session, route(stanza, client.from_)):
+        if found is not None and self._delivery.send(found.session, route(stanza, client.from_), durable=True):
             return
         if asks:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
@@ -258,12 +258,16 @@ class Router:
         return StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
 
     def _answer(self, client: Client, stanza: Stanza, before: int, payload: bytes | None) -> None:
-        """Answer when what the request has caused is on disk (design D3)."""
+        """Answer when what the request has caused is on disk (design D3).
+
+        A stream that survives a crash has the answer on disk, too, together with the number of its handled stanzas:
+        its client will not ask again.
+        """
         from_ = stanza.attributes.get("to", client.bare)
         data = iq_result(stanza, payload, from_=from_, to=client.full)
         store = self._node.store
-        if store.position == before or store.position <= store.committed:
-            self._delivery.send(client.session, data)
+        if client.dispatch.is_durable or store.position == before or store.position <= store.committed:
+            self._delivery.send(client.session, data, durable=True)
         else:
             store.when_committed(store.position, lambda: self._delivery.send(client.session, data) and None)
 
@@ -286,7 +290,8 @@ class Router:
             reply.attributes["id"] = tree.attributes["id"]
         reason = StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver has left").to_bytes()
         head, _, end = reply.to_bytes(ns.CLIENT).partition(b"/>")
-        self._delivery.send(sender.session, b"%b>%b</%b>%b" % (head, reason, tree.name.encode(), end))
+        answer = b"%b>%b</%b>%b" % (head, reason, tree.name.encode(), end)
+        self._delivery.send(sender.session, answer, durable=True)
 
 
 class Unloaded(Exception):  # no error: how a function that can not wait tells that it would have to

@@ -176,14 +176,14 @@ class Subscriptions:
         self._roster.changed(account, item)
         for client in self._domain.clients_of(account.local):
             if client.stream.available:
-                client.send(data)
+                client.send(data, durable=True)
 
     def _deliver(self, account: Account, user: JID, data: bytes) -> None:
         if account.blocked and self._domain.blocks(account, user):
             return
         for client in self._domain.clients_of(account.local):
             if client.stream.interested:
-                client.send(data)
+                client.send(data, durable=True)
 
     def _show_contact(self, contact: JID, account: Account) -> None:
         """The contact's presence is seen from now on."""

@@ -28,6 +28,7 @@ class Friend(Asking):
         requests: who has asked to see its presence, as it was told since it logged in.
         there: whose presence it has been shown, and not withdrawn, since it logged in.
         rosters: its contacts as answers had them, by the id of the request; to be taken away.
+        contacts: its contacts as the last answer had them, and pushes since.
     """
 
     def __init__(self, broker: BrokerProcess, user: str) -> None:
@@ -35,15 +36,15 @@ class Friend(Asking):
         self.requests: set[str] = set()
         self.there: set[str] = set()
         self.rosters: dict[str, dict[str, Contact]] = {}
+        self.contacts: dict[str, Contact] = {}
 
     def take_stanza(self, stanza: Stanza) -> None:
         """A stanza has come, and is counted."""
         if stanza.name != "presence":
             super().take_stanza(stanza)
-            if stanza.attributes.get("type") == "result" and self.result is not None:
-                query = self.result.find(ns.ROSTER, "query")
-                if query is not None:
-                    self.rosters[stanza.attributes["id"]] = dict(map(_contact, query.children))
+            query = stanza.tree().find(ns.ROSTER, "query")
+            if query is not None:
+                self._take_roster(stanza, query)
             return
         other = stanza.attributes["from"].partition("@")[0]
         match stanza.attributes.get("type", ""):
@@ -53,6 +54,17 @@ class Friend(Asking):
                 self.there.add(other)
             case "unavailable":
                 self.there.discard(other)
+
+    def _take_roster(self, stanza: Stanza, query: Tree) -> None:
+        contacts = dict(map(_contact, query.children))
+        if stanza.attributes["type"] == "result":
+            self.contacts = self.rosters[stanza.attributes["id"]] = contacts
+            return
+        ((other, contact),) = contacts.items()
+        if contact.subscription == "remove":
+            del self.contacts[other]
+        else:
+            self.contacts[other] = contact
 
     def look(self) -> str:
         """Ask for its roster; returns the id of the request. Then it is told of changes, too."""
@@ -126,17 +138,13 @@ class Friends:
             each.cut()
 
     def drain(self) -> None:
-        """Everybody comes, all that they did is counted, and they have been told who waits for an answer.
+        """Everybody comes, all that they did is counted, and they have been told all that they must know.
 
         Raises:
             Failed: that does not happen.
         """
 
-        def explain() -> None:
-            for each in self._all:
-                check_equal(f"requests that {each.user} was not told of", set(), self._untold(each))
-
-        come_to_rest(self._all, lambda: not any(map(self._untold, self._all)), explain)
+        come_to_rest(self._all, lambda: all(map(self._knows_all, self._all)), self._explain)
 
     def check(self) -> None:
         """Everybody logs in anew, and compares with the model; to be called after :meth:`drain`.
@@ -156,6 +164,22 @@ class Friends:
             check_equal(f"the roster of {each.user}", expected, dict(map(_contact, each.roster())))
             check_equal(f"requests to {each.user}", self._model.waiting(each.user), each.requests)
             check_equal(f"presence shown to {each.user}", self._model.seen(each.user), each.there - {each.user})
+
+    def _knows_all(self, friend: Friend) -> bool:
+        """Whether somebody has been told how things are, though the broker died meanwhile."""
+        return (
+            not self._untold(friend)
+            and not friend.owed
+            and friend.contacts == self._model.roster(friend.user)
+            and friend.there - {friend.user} == self._model.seen(friend.user)
+        )
+
+    def _explain(self) -> None:
+        for each in self._all:
+            check_equal(f"requests that {each.user} was not told of", set(), self._untold(each))
+            check_equal(f"the roster that {each.user} was told of", self._model.roster(each.user), each.contacts)
+            check_equal(f"presence that {each.user} sees", self._model.seen(each.user), each.there - {each.user})
+            each.check_answers()
 
     def _untold(self, friend: Friend) -> set[str]:
         return self._model.waiting(friend.user) - friend.requests

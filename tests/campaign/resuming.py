@@ -43,23 +43,23 @@ class Asking(Patient):
 
     Attributes:
         asked: ids of its requests; each is counted in the end, so each must have had its effect.
-        answers: type of the answer to each request, by its id; those that were due when the broker died do not come.
+        owed: those of this session that have no answer yet.
+        answers: type of the answer to each request, by its id.
         result: the last answer.
     """
 
     def __init__(self, broker: BrokerProcess, user: str) -> None:
         super().__init__(broker, user)
         self.asked: list[str] = []
+        self.owed: set[str] = set()
         self.answers: dict[str, str] = {}
         self.result: Tree | None = None
-        self._gets: set[str] = set()
 
     def request(self, type: str, payload: str, to: str = "") -> str:
         """Ask; returns the id."""
         id = f"{self.user}-{len(self.asked)}"
         self.asked.append(id)
-        if type == "get":
-            self._gets.add(id)
+        self.owed.add(id)
         address = f" to='{to}'" if to else ""
         self.send_stanza(f"<iq type='{type}' id='{id}'{address}>{payload}</iq>")
         return id
@@ -68,9 +68,9 @@ class Asking(Patient):
         """A stanza has come, and is counted."""
         if stanza.name == "iq" and stanza.attributes.get("type") in ("result", "error"):
             id = stanza.attributes["id"]
-            # What changes nothing is answered before it is counted on disk, and after a crash it is asked again.
-            if id in self.answers and id not in self._gets:
-                raise Failed(f"{self.user}: the answer to {id} came twice")
+            if id not in self.owed:
+                raise Failed(f"{self.user}: {'another' if id in self.asked else 'a strange'} answer to {id}")
+            self.owed.remove(id)
             self.answers[id] = stanza.attributes["type"]
             self.result = stanza.tree()
         else:
@@ -94,17 +94,18 @@ class Asking(Patient):
         query = self.answer("get", f"<query xmlns='{ns.ROSTER}'/>").find(ns.ROSTER, "query")
         return [] if query is None else query.children
 
-    def check_answers(self) -> None:
-        """Raises :class:`Failed` where a request was refused, or answered that nobody made.
+    def forget(self) -> None:
+        """Lose the connection, and begin anew the next time; an answer is for the session that asked."""
+        super().forget()
+        self.owed.clear()
 
-        An answer is of no use to anybody else, so it is not kept over a crash; what was asked for is.
-        """
+    def check_answers(self) -> None:
+        """Raises :class:`Failed` where a request was refused, or has no answer."""
         refused = [id for id, type in self.answers.items() if type != "result"]
         if refused:
             raise Failed(f"requests of {self.user} were refused: {refused}")
-        strange = set(self.answers) - set(self.asked)
-        if strange:
-            raise Failed(f"answers to {self.user} that nobody asked for: {strange}")
+        if self.owed:
+            raise Failed(f"requests of {self.user} without an answer: {self.owed}")
 
 
 def come_to_rest(clients: Sequence[Patient], complete: Callable[[], bool], explain: Callable[[], None]) -> None:

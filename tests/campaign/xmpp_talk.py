@@ -134,7 +134,7 @@ class XmppTalk:
         """
         while len(self.clients) < len(self.residents) + len(self.late):
             self.welcome()
-        come_to_rest(self.clients, lambda: self._complete, self.check)
+        come_to_rest(self.clients, lambda: self._complete and not any(each.owed for each in self.clients), self.check)
 
     def check(self) -> None:
         """Compare with the model; to be called after :meth:`drain`.

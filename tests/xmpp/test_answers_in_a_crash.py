@@ -1,0 +1,234 @@
+"""What else than messages a stream that is resumed after a crash must not miss: answers, pushes, copies, presence."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker.model.records import EPHEMERAL
+from broker.wire.xmpp import ns
+from broker.xmlio.tree import Tree
+from broker.xmpp.settings import Durable
+from tests.xmpp.world import Peer, World, settings
+
+JOE, JACK = "joe@localhost/x", "jack@localhost/y"
+ROSTER_GET = f"<iq type='get' id='1'><query xmlns='{ns.ROSTER}'/></iq>"
+NAME_MARY = f"<iq type='set' id='2'><query xmlns='{ns.ROSTER}'><item jid='mary@localhost' name='M'/></query></iq>"
+
+
+@pytest.fixture
+def quiet() -> World:
+    """A world whose server asks for nothing, and whose clients may be silent."""
+    return World(settings(sm_ask=False, idle=-1))
+
+
+def resumed(world: World, peer: Peer) -> tuple[Peer, list[Tree]]:
+    """The client of a stream goes on; with what came right after its resumption."""
+    new = world.peer()
+    new.login(peer.jid.partition("@")[0])
+    answer, *came = new.resume(peer.id, peer.h)
+    assert answer.name == "resumed", answer
+    new.jid = peer.jid
+    return new, came
+
+
+def befriend(world: World, one: Peer, other: Peer) -> None:
+    """Each sees the other's presence."""
+    for sender, receiver in ((one, other), (other, one)):
+        bare = receiver.jid.partition("/")[0]
+        sender.send(f"<presence type='subscribe' to='{bare}'/>")
+        receiver.send(f"<presence type='subscribed' to='{sender.jid.partition('/')[0]}'/>")
+    for peer in (one, other):
+        peer.take()
+
+
+def pushes(trees: list[Tree], namespace: str = ns.ROSTER, name: str = "query") -> list[list[str]]:
+    """Addresses that each push names."""
+    payloads = [tree.find(namespace, name) for tree in trees if tree.attributes.get("type") == "set"]
+    return [[item.attributes["jid"] for item in payload.children] for payload in payloads if payload is not None]
+
+
+def answers(trees: list[Tree]) -> list[tuple[str, str]]:
+    """Id and type of each answer."""
+    found = [tree.attributes for tree in trees if tree.name == "iq" and tree.attributes["type"] in ("result", "error")]
+    return [(attributes["id"], attributes["type"]) for attributes in found]
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("request_", [ROSTER_GET, NAME_MARY], ids=["get", "set"])
+    def test_one_to_a_request_that_was_counted_comes_once(self, quiet: World, request_: str) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        quiet.store.commit()
+        quiet.store.held = True
+        jack.send(request_)
+        assert answers(jack.take()) == []  # it is not on disk yet
+        new, came = resumed(quiet.crash(committed=True), jack)
+        assert len(answers(came)) == 1
+        assert new.count() == 2  # with its presence: it will not be sent again
+        assert answers(new.take()) == []
+
+    @pytest.mark.parametrize("request_", [ROSTER_GET, NAME_MARY], ids=["get", "set"])
+    def test_request_that_was_not_counted_has_no_answer_until_it_is_sent_again(
+        self, quiet: World, request_: str
+    ) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        quiet.store.commit()
+        quiet.store.held = True
+        jack.send(request_)
+        new, came = resumed(quiet.crash(committed=False), jack)
+        assert answers(came) == []
+        assert new.count() == 1
+        new.send(request_)
+        assert len(answers(new.take())) == 1
+
+    def test_one_that_the_client_has_counted_does_not_come_again(self, quiet: World) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        jack.send(ROSTER_GET)
+        assert answers(jack.take()) == [("1", "result")]
+        assert answers(resumed(quiet.crash(), jack)[1]) == []
+
+    def test_one_that_was_on_its_way_does(self, quiet: World) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        jack.send(ROSTER_GET)
+        assert answers(resumed(quiet.crash(), jack)[1]) == [("1", "result")]
+
+    def test_refusal_of_a_message_comes(self, quiet: World) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        jack.send("<message to='nobody@localhost' id='3'><body>hi</body></message>")
+        (refused,) = resumed(quiet.crash(), jack)[1]
+        assert (refused.attributes["id"], refused.attributes["type"]) == ("3", "error")
+
+    def test_requests_between_clients_and_their_answers_come(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
+        joe.send(f"<iq type='get' id='4' to='{JACK}'><query xmlns='a'/></iq>")
+        again = quiet.crash()
+        new_jack, came = resumed(again, jack)
+        asked = [tree for tree in came if tree.name == "iq"]
+        assert [tree.attributes["from"] for tree in asked] == [JOE]
+        new_jack.send(f"<iq type='result' id='4' to='{JOE}'/>")
+        assert answers(resumed(again.crash(), joe)[1]) == [("4", "result")]
+
+    def test_answer_of_a_session_that_nobody_resumes_goes_to_no_other(self, quiet: World) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        jack.send(ROSTER_GET)
+        again = quiet.crash()
+        again.advance(601)
+        new = again.bind("jack@localhost/z", presence=None)
+        new.send("<presence/>")
+        assert new.take() == []
+        assert list(again.store.tables.entries()) == []
+
+    def test_nor_does_one_of_a_session_that_can_not_be_read(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        jack.send(ROSTER_GET)
+        joe.send(f"<message type='chat' to='{JACK}'><body>hi</body></message>")
+        quiet.store.commit()
+        tables = quiet.store.tables
+        tables.sessions = {id: record._replace(state=b"x") for id, record in tables.sessions.items()}
+        again = quiet.crash()
+        new = again.bind("jack@localhost/z", presence=None)
+        new.send("<presence/>")
+        assert [tree.name for tree in new.take()] == ["message"]
+
+    def test_none_is_stored_for_streams_that_do_not_survive_themselves(self) -> None:
+        world = World(settings(sm_ask=False, sm_durable=Durable.MESSAGES))
+        jack = world.bind(JACK, sm=True)
+        jack.send(ROSTER_GET)
+        world.store.commit()
+        assert not any(entry.flags & EPHEMERAL for entry in world.store.tables.entries())
+        assert answers(jack.take()) == [("1", "result")]
+
+
+class TestPushes:
+    def test_change_of_a_roster_comes(self, quiet: World) -> None:
+        one, two = quiet.bind(JACK, sm=True), quiet.bind("jack@localhost/z")
+        one.send(ROSTER_GET)
+        one.take()
+        two.send(NAME_MARY)
+        assert pushes(resumed(quiet.crash(), one)[1]) == [["mary@localhost"]]
+
+    def test_so_does_one_for_a_client_that_is_away(self, quiet: World) -> None:
+        one, two = quiet.bind(JACK, sm=True), quiet.bind("jack@localhost/z")
+        one.send(ROSTER_GET)
+        one.take()
+        one.cut()
+        two.send(NAME_MARY)
+        two.send(NAME_MARY.replace("mary", "joe"))
+        assert pushes(resumed(quiet.crash(), one)[1]) == [["mary@localhost"], ["joe@localhost"]]
+
+    def test_change_of_a_block_list_comes(self, quiet: World) -> None:
+        one, two = quiet.bind(JACK, sm=True), quiet.bind("jack@localhost/z")
+        one.send(f"<iq type='get' id='5'><blocklist xmlns='{ns.BLOCKING}'/></iq>")
+        one.take()
+        two.send(f"<iq type='set' id='6'><block xmlns='{ns.BLOCKING}'><item jid='mary@localhost'/></block></iq>")
+        came = resumed(quiet.crash(), one)[1]
+        assert pushes(came, ns.BLOCKING, "block") == [["mary@localhost"]]
+
+    def test_request_for_presence_and_approval_come_once(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
+        joe.send(ROSTER_GET)
+        joe.take()
+        joe.send("<presence type='subscribe' to='jack@localhost'/>")
+        joe.take()
+        again = quiet.crash()
+        new, came = resumed(again, jack)
+        assert [tree.attributes["type"] for tree in came] == ["subscribe"]
+        new.send("<presence type='subscribed' to='joe@localhost'/>")
+        again = again.crash()
+        _, came = resumed(again, joe)
+        assert [tree.attributes.get("type") for tree in came if tree.name == "presence"] == ["subscribed", None]
+        assert pushes(came) == [["jack@localhost"]]
+        assert resumed(again, new)[1] == []
+
+    @pytest.mark.parametrize("direction", ["sent", "received"])
+    def test_copies_of_messages_come(self, quiet: World, direction: str) -> None:
+        watching, writing = quiet.bind(JACK, sm=True), quiet.bind("jack@localhost/z")
+        joe = quiet.bind(JOE)
+        watching.send(f"<iq type='set' id='7'><enable xmlns='{ns.CARBONS}'/></iq>")
+        watching.take()
+        if direction == "sent":
+            writing.send(f"<message type='chat' to='{JOE}'><body>hi</body></message>")
+        else:
+            joe.send("<message type='chat' to='jack@localhost/z'><body>hi</body></message>")
+        (copy,) = resumed(quiet.crash(), watching)[1]
+        assert copy.find(ns.CARBONS, direction) is not None
+
+
+class TestPresence:
+    def test_who_has_gone_with_the_broker_is_shown_as_unavailable(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        (gone,) = resumed(quiet.crash(), jack)[1]
+        assert (gone.attributes["from"], gone.attributes["type"]) == ("joe@localhost", "unavailable")
+
+    def test_who_is_there_is_shown_as_it_is(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        joe.send("<presence><show>away</show></presence>")
+        (shown,) = resumed(quiet.crash(), jack)[1]
+        assert (shown.attributes["from"], shown.text_of(ns.CLIENT, "show")) == (JOE, "away")
+
+    def test_who_is_not_to_be_seen_any_more_is_not(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        joe.send("<presence type='unsubscribed' to='jack@localhost'/>")
+        came = resumed(quiet.crash(), jack)[1]
+        assert [(tree.attributes["from"], tree.attributes["type"]) for tree in came] == [(JOE, "unavailable")]
+
+    def test_what_nobody_has_asked_to_see_is_not_shown(self, quiet: World) -> None:
+        quiet.bind(JOE, sm=True)
+        jack = quiet.bind(JACK, sm=True)
+        assert resumed(quiet.crash(), jack)[1] == []
+
+    def test_client_that_is_not_available_is_told_nothing(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        jack.send("<presence type='unavailable'/>")
+        assert resumed(quiet.crash(), jack)[1] == []
+
+    def test_it_is_told_once(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        again = quiet.crash()
+        new, came = resumed(again, jack)
+        assert [tree.name for tree in came] == ["presence"]
+        assert resumed(again, new)[1] == []
