@@ -11,12 +11,13 @@ from broker.xmlio import TopicQuery, topic_document
 
 if TYPE_CHECKING:
     from broker.core.sessions import Session
+    from broker.core.subjects import Subject
     from broker.core.subscriptions import Subscription
     from broker.core.topics import Topic
 
 RULE_SECONDS = 0.1
-"""Time of the processor that all XPath subscriptions of one session may use on one new topic; those that are left do
-not get the topic, and its first message is a dead message for the session."""
+"""Time of the processor that all XPath subscriptions of one login name may use on one new topic; those that are left do
+not get the topic, and its first message is a dead message for their sessions."""
 MOST_RULE_STEPS = 50_000_000
 """Elementary steps that all of them may take on an ordinary topic, half of that time; more are refused."""
 STEPS_EACH = 2500
@@ -48,7 +49,8 @@ class Interest:
         self.processor_time = time.thread_time
         self._domains: dict[str, dict[str, Subscription]] = {}
         self._xpaths: dict[str, dict[str, Subscription]] = {}
-        self._steps: dict[Session, int] = {}
+        self._steps: dict[Subject, int] = {}
+        self._texts: dict[tuple[Subject, str], int] = {}  # subscriptions of a subject by the text of their query
 
     def add(self, subscription: Subscription) -> None:
         """Ask it from now on; XPath queries of the same text are evaluated once for all."""
@@ -64,16 +66,22 @@ class Interest:
             index = self._domains if subscription.key.kind is QueryKind.DOMAIN else self._xpaths
             index.pop(subscription.key.domain or subscription.key.text, None)
 
-    def check(self, session: Session, query: TopicQuery) -> None:
-        """See whether a session may have one more subscription with an XPath query.
+    def check(self, subject: Subject, text: str, query: TopicQuery) -> None:
+        """See whether a session of a subject may have one more subscription with an XPath query.
+
+        Args:
+            subject: the login name; its sessions may share a query at no cost.
+            text: of the query.
+            query: the same, compiled.
 
         Raises:
             BrokerError: ``resource.exhaust`` where all of them together could take too long on every new topic.
         """
-        if self._steps.get(session, 0) + _steps(query) > MOST_RULE_STEPS:
+        steps = 0 if (subject, text) in self._texts else _steps(query)
+        if steps and self._steps.get(subject, 0) + steps > MOST_RULE_STEPS:
             raise BrokerError(
                 Code.RESOURCE_EXHAUST,
-                f"with one more the XPath subscriptions of {session.name.relative} could take too long on a new topic",
+                f"with one more the XPath subscriptions of {subject.name} could take too long on a new topic",
             )
 
     def matching(self, topic: Topic) -> Matched:
@@ -82,12 +90,11 @@ class Interest:
         unasked: dict[Session, int] = {}
         if topic.document is None:
             return Matched(found, unasked)
-        spent: dict[Session, float] = {}
+        spent: dict[Subject, float] = {}
         now = self.processor_time()
         for bucket in self._xpaths.values():
-            payer = next(
-                (each.session for each in bucket.values() if spent.get(each.session, 0.0) <= RULE_SECONDS), None
-            )
+            subjects = (each.session.subject for each in bucket.values())
+            payer = next((subject for subject in subjects if spent.get(subject, 0.0) <= RULE_SECONDS), None)
             if payer is None:
                 for each in bucket.values():
                     unasked[each.session] = unasked.get(each.session, 0) + 1
@@ -106,12 +113,16 @@ class Interest:
     def _count(self, subscription: Subscription, sign: int) -> None:
         if subscription.query is None:
             return
-        session = subscription.session
-        steps = self._steps.get(session, 0) + sign * _steps(subscription.query)
+        subject = subscription.session.subject
+        key = (subject, subscription.key.text)
+        shared = self._texts.pop(key, 0)
+        if shared + sign:
+            self._texts[key] = shared + sign
+        if shared and shared + sign:
+            return
+        steps = self._steps.pop(subject, 0) + sign * _steps(subscription.query)
         if steps:
-            self._steps[session] = steps
-        else:
-            self._steps.pop(session, None)
+            self._steps[subject] = steps
 
 
 def _steps(query: TopicQuery) -> int:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = Logger()
 
 FILTER_SECONDS = 0.1
-"""Time of the processor that all filters of one session may use on one message; then it is a dead message for those
+"""Time of the processor that all filters of one login name may use on one message; then it is a dead message for those
 that are left, so that filters of one client hold up nobody for long."""
 ADMINISTRATIVE_INFO = "Administrative configuration request handled"
 _new = tuple.__new__
@@ -253,7 +253,7 @@ class Publisher:
         receivers: list[Subscription] = []
         overflowing: list[Subscription] = []
         once: set[Session] = set()
-        spent: dict[Session, float] = {}
+        spent: dict[Subject, float] = {}
         if topic.unasked:
             self._tell_unasked(topic, message)
         for subscription in topic.subscriptions.values():
@@ -316,29 +316,28 @@ class Publisher:
         if topic.state is not TopicState.ALIVE or not (topic.exact or len(history)):
             self._node.check_topic(topic)
 
-    def _accepts(self, subscription: Subscription, message: Message, spent: dict[Session, float]) -> bool:
+    def _accepts(self, subscription: Subscription, message: Message, spent: dict[Subject, float]) -> bool:
         """Whether the filters of a subscription let a message pass; where they can not tell, it is a dead message.
 
         Args:
             subscription: with filters.
             message: that may pass.
-            spent: seconds of the processor that filters of each session have used on this message; is added to.
+            spent: seconds of the processor that filters of each login name have used on this message; is added to.
         """
         accepts = subscription.accepts
         session = subscription.session
-        used = spent.get(session, 0.0)
+        subject = session.subject
+        used = spent.get(subject, 0.0)
         before = self.processor_time()
         try:
             if used > FILTER_SECONDS:
-                raise BrokerError(
-                    Code.RESOURCE_EXHAUST, f"the filters of {session.name.relative} take too long on this message"
-                )
+                raise BrokerError(Code.RESOURCE_EXHAUST, f"the filters of {subject.name} take too long on this message")
             return accepts is None or accepts(message)
         except BrokerError as error:
             self._letters.message(message, session.name.absolute, error)
             return False
         finally:
-            spent[session] = used + self.processor_time() - before
+            spent[subject] = used + self.processor_time() - before
 
     def _refuses(self, queue: Queue, publisher: Session | None, owner: Session | None) -> bool:
         """Decide on a full queue: ``False`` where room was made, ``True`` where the entry must go elsewhere."""

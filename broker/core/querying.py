@@ -88,7 +88,7 @@ class Querying:
         query = _query_of(key)
         if query is not None:
             self._check_cost(query)
-            self._node.interest.check(session, query)
+            self._node.interest.check(session.subject, key.text, query)
         subscription = self._make(session, key, qos, accepts, query)
         if qos.persistent:
             self._keep(subscription, key_xml, qos_xml)

@@ -50,6 +50,14 @@ class TestTime:
         world.client("pub").publish("a", b"1", key="<key oid='a' domain='d'/>")
         assert ann.contents == [b"1", b"1"]
 
+    def test_sessions_of_one_login_name_share_it(self) -> None:
+        world = slow_world()
+        one, two = world.client("joe/1"), world.client("joe/2")
+        subscribe(one, "a", 2)
+        two.subscribe(key=xpath("//key[@oid='a' and 3 = 3]"))
+        world.client("pub").publish("a", b"1")
+        assert (one.contents, two.contents) == ([b"1", b"1"], [])
+
     def test_it_begins_anew_with_each_topic(self) -> None:
         world = slow_world()
         joe, pub = world.client("joe"), world.client("pub")
@@ -100,10 +108,26 @@ class TestLimit:
         with pytest.raises(BrokerError):
             joe.subscribe(key=xpath("//key[@oid='b' and 8 = 8]"))
 
-    def test_each_session_has_as_many(self) -> None:
+    def test_all_sessions_of_a_login_name_share_it(self) -> None:
         world = World()
-        for name in ("joe/1", "joe/2"):
-            subscribe(world.client(name), "a", 1000)
+        one, two, ann = world.client("joe/1"), world.client("joe/2"), world.client("ann")
+        with pytest.raises(BrokerError):
+            subscribe(one, "a", 20_000)
+        with pytest.raises(BrokerError, match="XPath subscriptions of joe"):
+            subscribe(two, "b", 1)
+        subscribe(ann, "b", 1)
+
+    def test_the_same_query_in_several_sessions_counts_once_until_the_last_of_them_ends(self) -> None:
+        world = World()
+        one, two = world.client("joe/1"), world.client("joe/2")
+        with pytest.raises(BrokerError):
+            subscribe(one, "a", 20_000)
+        subscribe(two, "a", 100)
+        one.unsubscribe(key=xpath("//key[@oid='a' and 7 = 7]"))
+        with pytest.raises(BrokerError):
+            subscribe(one, "b", 1)
+        two.unsubscribe(key=xpath("//key[@oid='a' and 7 = 7]"))
+        subscribe(one, "b", 1)
 
     def test_as_many_as_there_may_be_are_asked_in_time(self) -> None:
         world = World()

@@ -155,7 +155,7 @@ class TestOptions:
         assert joe.contents == [b"<good/>"]
 
     def test_filters_of_one_session_that_take_too_long_cost_nobody_else_a_message(self) -> None:
-        """Given filters of which each takes most of a session's time, the second is the last one to be asked."""
+        """Given filters of which each takes most of a login name's time, the second is the last one to be asked."""
         world = World()
         clock = iter(count())
         world.broker.publisher.processor_time = lambda: next(clock) * FILTER_SECONDS * 0.6
@@ -171,6 +171,16 @@ class TestOptions:
         assert slow.contents == [b"1", b"1", b"2", b"2"]
         assert other.contents == [b"1", b"2"]
         assert watcher.contents == [b"1", b"1", b"2", b"2"]
+
+    def test_sessions_of_one_login_name_share_the_time_for_filters(self) -> None:
+        world = World()
+        clock = iter(count())
+        world.broker.publisher.processor_time = lambda: next(clock) * FILTER_SECONDS * 0.6
+        slow = [world.client(f"slow/{number}") for number in (1, 2, 3)]
+        for client in slow:
+            client.subscribe("a", "<qos><filter type='ContentLenFilter'>5</filter></qos>")
+        world.client("pub").publish("a", b"1")
+        assert [client.contents for client in slow] == [[b"1"], [b"1"], []]
 
     def test_only_the_newest_may_be_wanted(self) -> None:
         world = World()
