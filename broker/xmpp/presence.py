@@ -14,6 +14,7 @@ from broker.xmlio.write import escape_attribute
 from broker.xmpp.accounts import Account
 from broker.xmpp.domain import Client, Domain
 from broker.xmpp.last import LastSeen
+from broker.xmpp.present import PresentResources
 from broker.xmpp.routing import BLOCKED, address
 from broker.xmpp.subscriptions import TYPES, Subscriptions, is_seen, sees
 
@@ -33,15 +34,17 @@ class Presence:
         domain: the service.
         subscriptions: who may see whom.
         last: remembers when accounts were last available.
+        present: remembers who is available and would not come back after a crash.
     """
 
-    def __init__(self, domain: Domain, subscriptions: Subscriptions, last: LastSeen) -> None:
+    def __init__(self, domain: Domain, subscriptions: Subscriptions, last: LastSeen, present: PresentResources) -> None:
         self._domain = domain
         self._subscriptions = subscriptions
         self._last = last
-        self._uncertain: set[Client] = set()
+        self._uncertain: dict[Client, set[str]] = {}  # streams that came back: of whose resources they were told
+        self._present = present
         subscriptions.show = self.show
-        domain.on_recovered.append(self._uncertain.add)
+        domain.on_recovered.append(self._recovered)
         domain.on_resumed.append(self._resumed)
         domain.on_ended.append(self._ended)
 
@@ -82,6 +85,7 @@ class Presence:
         client.keep()
         self._broadcast(client, stream.presence)
         if first:
+            self._present.came(client)
             self._initialise(client)
         if stream.takes_messages and not took:
             self._domain.broker.registry.subject_queues.deliver(client.session)
@@ -148,22 +152,36 @@ class Presence:
             self._tell_jid(client, parse_jid(jid), written)
         stream.directed.clear()
         stream.presence, stream.priority = "", 0
+        self._present.went(client.full)
         if not client.session.ended:
             client.keep()
         if was_available and not self._is_available(client.jid.local):
             self._last.went(client.account, written)
 
+    def _recovered(self, client: Client) -> None:
+        """A stream came back from the store: tell it who went with the last broker (R5)."""
+        told: set[str] = set()
+        if client.stream.available:
+            contacts = [parse_jid(item.jid) for item in client.account.roster.values() if is_seen(item)]
+            for contact in (client.jid, *filter(self._domain.is_local, contacts)):
+                for jid in self._present.left(contact.local):
+                    self._tell(client, jid.full, _GONE, durable=True)
+                    told.add(contact.local)
+        self._uncertain[client] = told
+        if not client.dispatch.recovered:  # it was resumed before its account was read
+            self._resumed(client)
+
     def _resumed(self, client: Client) -> None:
-        """After a crash: presence that was on its way is lost, and who was there may have gone without a word."""
-        if client in self._uncertain:
-            self._uncertain.remove(client)
-            if client.stream.available:
-                for contact in self._show_all(client):
+        """After a crash: presence that was on its way is lost, also that somebody is not there any more."""
+        told = self._uncertain.pop(client, None)
+        if told is not None and client.stream.available:
+            for contact in self._show_all(client):
+                if contact.local not in told:
                     self._tell(client, contact.bare, _GONE)
 
     def _ended(self, client: Client) -> None:
         """The session ends without a word of its client (P4, R5)."""
-        self._uncertain.discard(client)
+        self._uncertain.pop(client, None)
         self._unavailable(client, _GONE)
 
     def _broadcast(self, client: Client, written: str) -> None:

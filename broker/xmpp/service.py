@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import ensureDeferred, gatherResults
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
@@ -26,6 +26,7 @@ from broker.xmpp.domain import AT_DOMAIN, Client, Domain
 from broker.xmpp.last import LastSeen
 from broker.xmpp.native import stanza_of
 from broker.xmpp.presence import Presence
+from broker.xmpp.present import PresentResources
 from broker.xmpp.pubsub.service import PubSub
 from broker.xmpp.roster import Roster
 from broker.xmpp.routing import Router
@@ -75,7 +76,8 @@ class XmppService:
         self.domain = domain = Domain(broker, settings, security.exists)
         self.router = Router(domain, domain.delivery)
         roster = Roster(domain)
-        self.presence = Presence(domain, Subscriptions(domain, roster), LastSeen(domain))
+        self._present = PresentResources(domain)
+        self.presence = Presence(domain, Subscriptions(domain, roster), LastSeen(domain), self._present)
         blocking = Blocking(domain)
         blocking.show = self.presence.show
         self.activity = Activity(domain)
@@ -103,9 +105,9 @@ class XmppService:
         broker.streams.queue_limits = settings.queue
         broker.registry.on_end.append(self._ended)
         broker.registry.subject_queues.on_undelivered = self._undelivered
-        for session in list(broker.node.sessions.values()):
-            if session.kind == XMPP and not session.ended:
-                self._adopt(session, limits)
+        sessions = [each for each in broker.node.sessions.values() if each.kind == XMPP and not each.ended]
+        recovering = ensureDeferred(self._recover([self._adopt(session, limits) for session in sessions]))
+        recovering.addErrback(lambda failure: log.failure("the streams are not recovered well", failure))
         self._purge_handled()
 
     def stop(self) -> None:
@@ -157,18 +159,26 @@ class XmppService:
 
         return convert
 
-    def _adopt(self, session: Session, limits: StreamLimits) -> None:
+    def _adopt(self, session: Session, limits: StreamLimits) -> Client:
         dispatch = session.dispatch
         assert isinstance(dispatch, StreamDispatch)
         dispatch.limits = limits
         if self.settings.queue is not None:
             session.queue.limits = self.settings.queue
         local = session.name.subject
-        client = self.domain.bound(session, self.domain.accounts.unlisted(local))
-        loading = ensureDeferred(self._recover(client))
-        loading.addErrback(lambda failure: log.failure("{jid} is not recovered well", failure, jid=client.full))
+        return self.domain.bound(session, self.domain.accounts.unlisted(local))
 
-    async def _recover(self, client: Client) -> None:
+    async def _recover(self, clients: list[Client]) -> None:
+        await self._present.recover()
+        loading = []
+        for client in clients:
+            loaded = ensureDeferred(self._load(client))
+            loaded.addErrback(partial(log.failure, "{jid} is not recovered well", jid=client.full))
+            loading.append(loaded)
+        await gatherResults(loading)
+        self._present.told()
+
+    async def _load(self, client: Client) -> None:
         await self.domain.accounts.reload(client.account)
         for listener in self.domain.on_recovered:
             listener(client)

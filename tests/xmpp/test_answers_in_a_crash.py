@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from broker.model.records import EPHEMERAL
 from broker.wire.xmpp import ns
 from broker.xmlio.tree import Tree
+from broker.xmpp.accounts import Account, Accounts
+from broker.xmpp.present import PRESENT
 from broker.xmpp.settings import Durable
 from tests.xmpp.world import Peer, World, settings
 
@@ -189,7 +192,7 @@ class TestPushes:
             writing.send(f"<message type='chat' to='{JOE}'><body>hi</body></message>")
         else:
             joe.send("<message type='chat' to='jack@localhost/z'><body>hi</body></message>")
-        (copy,) = resumed(quiet.crash(), watching)[1]
+        (copy,) = [tree for tree in resumed(quiet.crash(), watching)[1] if tree.name == "message"]
         assert copy.find(ns.CARBONS, direction) is not None
 
 
@@ -197,6 +200,73 @@ class TestPresence:
     def test_who_has_gone_with_the_broker_is_shown_as_unavailable(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
         befriend(quiet, joe, jack)
+        (gone,) = resumed(quiet.crash(), jack)[1]
+        assert (gone.attributes["from"], gone.attributes["type"]) == (JOE, "unavailable")
+
+    def test_so_is_a_resource_of_the_own_account(self, quiet: World) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        quiet.bind("jack@localhost/z")
+        jack.take()
+        (gone,) = resumed(quiet.crash(), jack)[1]
+        assert (gone.attributes["from"], gone.attributes["type"]) == ("jack@localhost/z", "unavailable")
+
+    def test_who_had_left_before_is_not_spoken_of(self, quiet: World) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        quiet.bind("jack@localhost/z").cut()
+        jack.take()
+        assert resumed(quiet.crash(), jack)[1] == []
+
+    def test_who_came_back_before_is_shown_as_it_is(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        again = quiet.crash()
+        again.bind(JOE)
+        came = resumed(again, jack)[1]
+        assert [tree.attributes.get("type") for tree in came][-1] is None
+        assert {tree.attributes["from"] for tree in came} == {JOE}
+
+    def test_it_is_told_also_where_the_broker_dies_again_before(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        third = quiet.crash().crash()
+        came = resumed(third, jack)[1]
+        assert {(tree.attributes["from"], tree.attributes["type"]) for tree in came} >= {(JOE, "unavailable")}
+
+    def test_nothing_is_left_of_those_who_went(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        quiet.store.commit()
+        assert [record.name for record in quiet.store.tables.documents.values() if record.kind == PRESENT] == [JOE]
+        again = quiet.crash()
+        again.store.commit()
+        assert not [record for record in again.store.tables.documents.values() if record.kind == PRESENT]
+
+    def test_client_that_is_back_before_its_contacts_are_read_is_told_then(
+        self, quiet: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        joe, mary, jack = quiet.bind(JOE), quiet.bind("mary@localhost/z", sm=True), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        befriend(quiet, mary, jack)
+        read: Deferred[None] = Deferred()
+        reload = Accounts.reload
+
+        async def late(accounts: Accounts, account: Account) -> None:
+            await read
+            await reload(accounts, account)
+
+        monkeypatch.setattr(Accounts, "reload", late)
+        again = quiet.crash()
+        new, came = resumed(again, jack)
+        assert came == []
+        read.callback(None)
+        again.turn()
+        shown = {(tree.attributes["from"], tree.attributes.get("type")) for tree in new.take()}
+        assert shown == {(JOE, "unavailable"), ("mary@localhost/z", None)}
+
+    def test_contact_whose_stream_ended_unheard_is_shown_as_unavailable(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
+        befriend(quiet, joe, jack)
+        joe.send("</stream:stream>")
         (gone,) = resumed(quiet.crash(), jack)[1]
         assert (gone.attributes["from"], gone.attributes["type"]) == ("joe@localhost", "unavailable")
 
