@@ -15,8 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from broker.auth.scram import MINIMUM_ITERATIONS, make_account
-from broker.store.sql import accounts
-from broker.store.sql.database import Database
+from broker.store.sql.accounts import AccountTable
 from tests.campaign.proxy import Proxy
 from tests.contract.databases import SERVER, url_text
 from tests.system.launcher import LaunchError, wait_until
@@ -50,12 +49,9 @@ class Place:
     def add_accounts(self, *names: str) -> None:
         """Accounts with the password ``secret``; the broker does not run yet."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        database = Database(self.url, exclusive=False)
-        database.open()
-        with database.transaction() as connection:
+        with AccountTable(self.url) as table:
             for name in names:
-                accounts.put_account(connection, make_account(name, "secret", created=0, iterations=MINIMUM_ITERATIONS))
-        database.close()
+                table.put(make_account(name, "secret", created=0, iterations=MINIMUM_ITERATIONS))
 
     def close(self) -> None:
         """Let go of everything but the directory."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from broker.model.records import AccountRecord
 from broker.store.limits import check_account
@@ -16,26 +16,31 @@ from broker.store.sql.failures import translate
 from broker.store.sql.schema import account
 from broker.store.sql.writer import upsert
 
+_ALL = select(*account.columns)
+_BY_NAME = _ALL.where(account.c.name == bindparam("name"))
 
-def put_account(connection: Connection, record: AccountRecord) -> None:
+
+def put_account(database: Database, record: AccountRecord) -> None:
     """Insert or replace."""
-    upsert(connection, account, [record])
+    with database.transaction() as connection:
+        upsert(connection, account, [record])
 
 
-def delete_account(connection: Connection, name: str) -> bool:
+def delete_account(database: Database, name: str) -> bool:
     """Delete; tell whether there was one."""
-    return connection.execute(delete(account).where(account.c.name == name)).rowcount > 0
+    with database.transaction() as connection:
+        return connection.execute(delete(account).where(account.c.name == name)).rowcount > 0
 
 
-def get_account(connection: Connection, name: str) -> AccountRecord | None:
+def get_account(database: Database, name: str) -> AccountRecord | None:
     """Read one."""
-    row = connection.execute(select(*account.columns).where(account.c.name == name)).one_or_none()
-    return None if row is None else AccountRecord._make(row)
+    rows = database.read_alone(_BY_NAME, {"name": name})
+    return AccountRecord._make(rows[0]) if rows else None
 
 
-def list_accounts(connection: Connection) -> list[AccountRecord]:
+def list_accounts(database: Database) -> list[AccountRecord]:
     """Read all, by name."""
-    return sorted(AccountRecord._make(row) for row in connection.execute(select(*account.columns)))
+    return sorted(map(AccountRecord._make, database.read_alone(_ALL, {})))
 
 
 class AccountTable:
@@ -57,23 +62,23 @@ class AccountTable:
     def put(self, record: AccountRecord) -> None:
         """Insert or replace."""
         check_account(record)
-        with self._transaction() as connection:
-            put_account(connection, record)
+        with _translated():
+            put_account(self._database, record)
 
     def delete(self, name: str) -> bool:
         """Delete; tell whether there was one."""
-        with self._transaction() as connection:
-            return delete_account(connection, name)
+        with _translated():
+            return delete_account(self._database, name)
 
     def get(self, name: str) -> AccountRecord | None:
         """Read one."""
-        with self._transaction(write=False) as connection:
-            return get_account(connection, name)
+        with _translated():
+            return get_account(self._database, name)
 
     def list(self) -> list[AccountRecord]:
         """Read all, by name."""
-        with self._transaction(write=False) as connection:
-            return list_accounts(connection)
+        with _translated():
+            return list_accounts(self._database)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -84,11 +89,6 @@ class AccountTable:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-    @contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator[Connection]:
-        with _translated(), self._database.transaction(write=write) as connection:
-            yield connection
 
 
 @contextmanager

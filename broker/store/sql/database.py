@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -16,6 +16,8 @@ from broker.errors import BrokerError, Code
 from broker.store.sql.ownership import LockFile, lock_database
 from broker.store.sql.schema import released
 from broker.store.sql.upgrade import newest_revision, revision_of, upgrade
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 5
 """How long SQLite waits for another process, say ``broker user add``, that is just writing."""
@@ -153,18 +155,16 @@ class Database:
         Returns:
             How many rows it has changed.
         """
-        sql, names = self._compiled(statement)
-        try:
-            driver: Any = self._connect().connection.driver_connection
-            if self.engine.dialect.name == "sqlite":
-                return int(driver.execute(sql, [parameters[name] for name in names]).rowcount)
-            driver.autocommit = True
-            count: int = driver.execute(sql, parameters).rowcount
-            driver.autocommit = False
-            return count
-        except self.engine.dialect.loaded_dbapi.Error as error:
-            self._drop()
-            raise self._wrapped(sql, error) from error
+        return self._alone(statement, parameters, lambda cursor: int(cursor.rowcount))
+
+    def read_alone(self, statement: Executable, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Read a few rows without a transaction around it, and without what SQLAlchemy does for each row.
+
+        Args:
+            statement: whose parameters and results need no conversion; compiled once.
+            parameters: by name.
+        """
+        return self._alone(statement, parameters, lambda cursor: list(cursor.fetchall()))
 
     def close(self) -> None:
         """Let go of the connection and the lock."""
@@ -190,6 +190,20 @@ class Database:
         owner = Database(self._url, exclusive=True, patience=self._patience)
         owner.open()
         owner.close()
+
+    def _alone(self, statement: Executable, parameters: dict[str, Any], take: Callable[[Any], T]) -> T:
+        sql, names = self._compiled(statement)
+        try:
+            driver: Any = self._connect().connection.driver_connection
+            if self.engine.dialect.name == "sqlite":
+                return take(driver.execute(sql, [parameters[name] for name in names]))
+            driver.autocommit = True
+            taken = take(driver.execute(sql, parameters))
+            driver.autocommit = False
+            return taken
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            self._drop()
+            raise self._wrapped(sql, error) from error
 
     def _compiled(self, statement: Executable) -> tuple[str, list[str]]:
         known = self._statements.get(statement)

@@ -47,6 +47,8 @@ _EXPIRED = (
     .order_by(message.c.expires, message.c.id, entry.c.queue_id, entry.c.rank, entry.c.seq)
     .limit(bindparam("limit"))
 )
+_DOCUMENTS = select(*document.columns).where(document.c.kind == bindparam("kind"))
+_DOCUMENTS_OF_OWNER = _DOCUMENTS.where(document.c.owner == bindparam("owner"))
 
 
 def _next_of_size() -> Select[Any]:
@@ -100,11 +102,9 @@ class Reader:
 
     def documents(self, owner: str, kind: str) -> list[DocumentRecord]:
         """Documents of one kind, of one owner or (empty) of all."""
-        query = select(*document.columns).where(document.c.kind == kind).order_by(*document.primary_key.columns)
-        if owner:
-            query = query.where(document.c.owner == owner)
-        with self._database.transaction(write=False) as connection:
-            return sorted(DocumentRecord._make(row) for row in connection.execute(query))
+        query = _DOCUMENTS_OF_OWNER if owner else _DOCUMENTS
+        rows = self._database.read_alone(query, {"kind": kind, "owner": owner} if owner else {"kind": kind})
+        return sorted(map(DocumentRecord._make, rows))
 
     def expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """Entries of messages with ``0 < expires <= now`` (ms since 1970), the longest expired first."""

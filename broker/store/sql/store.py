@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from zope.interface import implementer
@@ -288,12 +287,9 @@ class SqlStore:
         return self._ask_accounts(accounts.list_accounts)
 
     def _ask_accounts(
-        self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self, query: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Deferred[T]:
-        writes = query in {accounts.put_account, accounts.delete_account}
-
-        def ask() -> T:
-            with self.database.transaction(write=writes) as connection:
-                return query(connection, *args, **kwargs)
-
-        return self._loop.ask(ask, patient=False, concerns=lambda batch: False)  # no batch has accounts
+        # No batch has accounts.
+        return self._loop.ask(
+            lambda: query(self.database, *args, **kwargs), patient=False, concerns=lambda batch: False
+        )
