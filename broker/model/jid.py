@@ -103,6 +103,7 @@ def parse_jid(text: str) -> JID:
     return JID(prepare_local(local) if local else "", prepare_domain(domain), prepare_resource(resource))
 
 
+@cached_if_short(4096)
 def prepare_local(text: str) -> str:
     """Prepare a localpart (RFC 7622 §3.3).
 
