@@ -28,6 +28,8 @@ TIDY_AFTER = 1.0
 """Seconds for which a writer may put work off."""
 LAST_RETRY = 5.0
 """Seconds to wait between commits at most."""
+MOST_QUESTIONS = 16
+"""Questions that are asked in one go: two changes of thread for all of them."""
 
 log = Logger()
 
@@ -102,6 +104,7 @@ class CommitLoop:
         self._state = _State.CLOSED
         self._queue: deque[Batch | _Question] = deque()
         self._current: Batch | _Question | None = None
+        self._with_it: list[_Question] = []  # questions that are asked in one go with the current one
         self._idle = True  # nothing is scheduled (but at leisure), running or waiting for another try
         self._leisure: IDelayedCall | None = None
         self._due: IDelayedCall | None = None
@@ -243,6 +246,8 @@ class CommitLoop:
                 self._commit_done(item)  # all of it was elided (design D4)
                 continue
             self._current = item
+            if isinstance(item, _Question):
+                self._take_questions()
             self._attempt()
             return
         self._idle = True
@@ -252,21 +257,38 @@ class CommitLoop:
             self._state = _State.CLOSED
             self._stopped.callback(None)
 
+    def _take_questions(self) -> None:
+        while self._queue and len(self._with_it) < MOST_QUESTIONS - 1:
+            following = self._queue[0]
+            if isinstance(following, Batch):
+                break
+            self._with_it.append(following)
+            self._queue.popleft()
+
     def _attempt(self) -> None:
         self._retry = None
         item = self._current
         if isinstance(item, Batch):
             self._worker.run(lambda: self._write(item)).addCallbacks(self._succeeded, self._failed)
         elif item is not None:
-            self._worker.run(item.ask).addCallbacks(self._succeeded, self._failed)
+            asked = [item, *self._with_it]
+            self._worker.run(lambda: _answers(asked)).addCallbacks(self._answered, self._failed)
 
-    def _succeeded(self, result: Any) -> None:
-        item, self._current = self._current, None
+    def _succeeded(self, _: None) -> None:
+        batch, self._current = self._current, None
+        assert isinstance(batch, Batch)
         self._works_again()
-        if isinstance(item, Batch):
-            self._commit_done(item)
-        elif item is not None:
-            item.answer.callback(result)
+        self._commit_done(batch)
+        self._next()
+
+    def _answered(self, results: list[Any]) -> None:
+        assert isinstance(self._current, _Question)
+        asked = [self._current, *self._with_it]
+        self._current, self._with_it = None, []
+        self._works_again()
+        self._queue.extendleft(reversed(asked[len(results) :]))
+        for question, result in zip(asked, results, strict=False):
+            question.answer.callback(result)
         self._next()
 
     def _commit_done(self, batch: Batch) -> None:
@@ -284,6 +306,8 @@ class CommitLoop:
     def _failed(self, reason: Failure) -> None:
         failure = translate(reason.value)
         item = self._current
+        self._queue.extendleft(reversed(self._with_it))
+        self._with_it = []
         if isinstance(item, _Question) and not item.patient and not item.repeated:
             item.repeated = True  # a connection that was lost while nobody used it is no failure yet
             self._attempt()
@@ -330,6 +354,19 @@ class CommitLoop:
         for question in unanswered:
             question.answer.errback(failure)
         self._stopped.errback(failure)
+
+
+def _answers(questions: list[_Question]) -> list[Any]:
+    """Ask up to one that fails, which is told by its being the first, when it is asked again."""
+    answers: list[Any] = []
+    for question in questions:
+        try:
+            answers.append(question.ask())
+        except Exception:
+            if not answers:
+                raise
+            break
+    return answers
 
 
 def _not_open() -> BrokerError:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from broker.errors import BrokerError, Code
 from broker.model.records import SubjectRecord
 from broker.store.batch import Batch
-from broker.store.sql.commit_loop import LAZY, TIDY_AFTER, CommitLoop
+from broker.store.sql.commit_loop import LAZY, MOST_QUESTIONS, TIDY_AFTER, CommitLoop
 from tests.contract.records import EPOCH, RANK, entry, message
 from tests.contract.stages import HeldWorker
 
@@ -230,6 +230,50 @@ def test_a_question_that_no_batch_concerns_closes_none(given: Loop) -> None:
 
     assert answer.result == []
     assert given.written == [[1, 2]]
+
+
+def test_questions_that_wait_are_asked_in_one_go(given: Loop) -> None:
+    given.worker.held = True
+    given.append(1)
+    answers = [given.loop.ask(given.look, patient=True) for _ in range(MOST_QUESTIONS + 1)]
+    given.append(2)
+    given.clock.advance(0)
+    given.worker.step()  # the batch before them
+    assert given.worker.waiting == 1
+    given.worker.step()
+
+    assert [answer.called for answer in answers] == [True] * MOST_QUESTIONS + [False]
+    assert answers[0].result == [[1]]
+    given.worker.release()
+    assert answers[-1].result == [[1]]
+    assert given.written == [[1], [2]]
+
+
+def test_of_questions_in_one_go_one_without_an_answer_keeps_none_from_the_others(given: Loop) -> None:
+    def fail() -> None:
+        raise sqlite3.ProgrammingError("no such column")
+
+    given.worker.held = True
+    first, wrong, last = (given.loop.ask(ask, patient=True) for ask in (given.look, fail, given.look))
+    given.clock.advance(0)
+    given.worker.release()
+
+    assert (first.result, last.result) == ([], [])
+    assert failure_of(wrong).code == Code.RESOURCE_DB_UNKNOWN
+
+
+def test_of_questions_in_one_go_the_impatient_ones_fail_with_the_database_and_the_others_wait(given: Loop) -> None:
+    given.worker.held = True
+    patient, impatient, last = (given.loop.ask(given.look, patient=wait) for wait in (True, False, True))
+    given.clock.advance(0)
+    given.broken = unavailable()
+    given.worker.release()
+
+    assert failure_of(impatient).code == Code.RESOURCE_DB_UNAVAILABLE
+    assert not (patient.called or last.called)
+    given.broken = None
+    given.clock.advance(0.1)
+    assert (patient.result, last.result) == ([], [])
 
 
 def test_what_nobody_waits_for_is_committed_at_leisure(given: Loop) -> None:
