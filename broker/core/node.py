@@ -25,6 +25,7 @@ from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
+from broker.model.key import DEAD_MESSAGE_OID
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
 from broker.xmlio import read_key, read_publish_qos
@@ -209,10 +210,14 @@ class Node:
 
     def make_topic(self, id: int, oid: str) -> Topic:
         """Make a topic with a known number."""
-        history = History(id, self.settings.history, self.store, self.next_entry, self.revive)
+        history = History(id, self.default_history(oid), self.store, self.next_entry, self.revive)
         self.queues[id] = history
         topic = self.topics[oid] = Topic(id, oid, history)
         return topic
+
+    def default_history(self, oid: str) -> QueueLimits:
+        """How much of a topic's past is kept where nobody says so; dead messages are not to be lost soon."""
+        return self.settings.dead_letters if oid == DEAD_MESSAGE_OID else self.settings.history
 
     def keep_topic(self, topic: Topic, *, changed: bool = False) -> None:
         """Have the topic in the store, because something durable depends on it.

@@ -22,7 +22,7 @@ from broker.core.topics import Topic, TopicState
 from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
-from broker.model.key import COMMAND_PREFIX, DEAD_MESSAGE_OID, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
+from broker.model.key import COMMAND_PREFIX, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.model.records import DELAYED, FOR_SUBJECT
@@ -177,8 +177,6 @@ class Publisher:
         topic = self._node.topic(message.oid)
         if topic.key is None:
             self._configure(topic, message.envelope, first=True)
-            if message.oid == DEAD_MESSAGE_OID:
-                topic.history.limits = self._node.settings.dead_letters
         receivers, overflowing = self._receivers(topic, message, None)
         self._publish_on(topic, message, receivers, overflowing)
 
@@ -231,7 +229,8 @@ class Publisher:
 
     def _configure(self, topic: Topic, envelope: Envelope, *, first: bool, section: PublishQos | None = None) -> None:
         config = section.topic if section is not None else None
-        topic.configure(envelope.key, envelope.key_xml, envelope.qos_xml, config, self._node.settings.history)
+        default = self._node.default_history(topic.oid)
+        topic.configure(envelope.key, envelope.key_xml, envelope.qos_xml, config, default)
         if config is not None:
             self._node.keep_topic(topic, changed=True)
         if first:

@@ -59,7 +59,8 @@ class Recovery:
                 if record.key:
                     section = read_publish_qos(record.qos) if record.qos else None
                     config = section.topic if section is not None else None
-                    topic.configure(read_key(record.key), record.key, record.qos, config, node.settings.history)
+                    default = node.default_history(record.oid)
+                    topic.configure(read_key(record.key), record.key, record.qos, config, default)
             except BrokerError as error:
                 log.error(
                     "topic {oid} is recovered without its configuration: {reason}", oid=record.oid, reason=str(error)

@@ -255,6 +255,20 @@ class TestSessionsThatEnd:
         world = world.crash()
         assert world.client("watcher").get("__sys__deadMessage") == [b"hello"]
 
+    def test_more_dead_messages_than_a_history_has_outlive_two_crashes(self) -> None:
+        world = World()
+        dead = 2 * world.settings.history.entries
+        joe, sender = world.client("joe/1", answers=False), world.client("pub")
+        for number in range(dead):
+            sender.send("joe/1", b"%d" % number)
+        joe.lose_connection()
+        world = world.crash()
+        world.client("pub").send("joe/1", b"late", force=True)
+        world.client("joe/1", answers=False).lose_connection()
+        world = world.crash()
+        contents = world.client("watcher").get("__sys__deadMessage", "<qos><history numEntries='-1'/></qos>")
+        assert sorted(contents) == sorted([b"late", *(b"%d" % number for number in range(dead))])
+
     def test_persistent_messages_for_the_subject_outlive_its_last_disconnect(self) -> None:
         world = World()
         joe = world.client("joe", answers=False)
