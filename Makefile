@@ -28,7 +28,7 @@ test: $(VENV)/.test ## Run the tests; TESTS="tests/wire -k frames" picks some
 	@echo "== Tests"
 	@$(BIN)/python -m pytest $(TESTS)
 
-crash: $(VENV)/.test ## Kill the broker KILLS times (default 200) while clients talk; SEED=7 STORE=sqlite repeat a run
+crash: $(VENV)/.test ## Kill the broker in KILLS rounds (default 200) while clients talk; SEED=7 STORE=sqlite repeat a run
 	@$(BIN)/python -m tests.campaign --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE))
 
 bench: $(VENV)/.test ## Measure it beside others; ROUNDS=5 CASES='native-*' SYSTEMS=broker QUICK=1 UPDATE=1 OUTPUT=dir

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from broker.cli.options import at_least, seconds
 from broker.cli.server import add_server_options, server_of
 from broker.errors import BrokerError, Code
 
@@ -23,6 +24,7 @@ EXIT_STATUS = """
 exit status: 0 done, 1 failed, 2 wrong usage, 3 no connection, 4 login refused, 5 nothing came in time
 """
 ADDRESS_HINT = "Is the broker running? Its address is given by --server socket://host:port."
+PORT_HINT = "Is this a port of the native protocol? --tls and --zlib must be as it wants them."
 CERTIFICATE_HINT = (
     "The certificate must be for the host in --server, and of an authority that is known or in --ca FILE."
 )
@@ -59,7 +61,7 @@ def register(subcommands: Subcommands) -> None:
     parser = _add(subcommands, "get", "print the newest messages of topics", get)
     _add_query(parser)
     parser.add_argument(
-        "--history", metavar="N", type=int, default=1, help="messages of each topic, -1 all (default 1)"
+        "--history", metavar="N", type=at_least(-1), default=1, help="messages of each topic, -1 all (default 1)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser = _add(subcommands, "erase", "erase topics", erase)
@@ -73,7 +75,7 @@ def subscribe(options: argparse.Namespace) -> int:
     from broker.client import SubscribeOptions
 
     filters = tuple(_filter(text) for text in options.filter)
-    with _Session(options, session=_session_number(options), persistent=options.persistent) as client:
+    with _Session(options, session=_session_of(options), persistent=options.persistent) as client:
         # A session that comes back has had its messages of the past.
         history = 0 if options.history is None and client.reconnected else options.history
         wanted = SubscribeOptions(filters, options.persistent, history, single=options.persistent)
@@ -98,7 +100,13 @@ def publish(options: argparse.Namespace) -> int:
 def send(options: argparse.Namespace) -> int:
     """Send a message from point to point."""
     with _Session(options) as client:
-        published = client.publish(options.oid, _content(options), _publish_options(options))
+        try:
+            published = client.publish(options.oid, _content(options), _publish_options(options))
+        except BrokerError as error:
+            if error.code != Code.USER_PTP_UNKNOWN_DESTINATION or options.force:
+                raise
+            reason = f"{options.receiver} is not logged in; --force queues the message until it is"
+            raise BrokerError(error.code, reason) from error
         return _report(published, options)
 
 
@@ -134,13 +142,21 @@ class _Session:
     """A connected client for the length of a command."""
 
     def __init__(
-        self, options: argparse.Namespace, *, session: int = 0, persistent: bool = False, callbacks: bool = True
+        self,
+        options: argparse.Namespace,
+        *,
+        session: tuple[str, int] = ("", 0),
+        persistent: bool = False,
+        callbacks: bool = True,
     ) -> None:
         from broker.client import BlockingClient, ConnectOptions
 
         server = server_of(options)
+        name, number = session
+        if name not in ("", server.user):
+            raise BrokerError(Code.USER_WRONG_API_USAGE, f"--session {name}/{number} is none of {server.user}'s")
         wanted = ConnectOptions(
-            server.user, server.password, session=session, persistent=persistent, callbacks=callbacks, burst=BATCH
+            server.user, server.password, session=number, persistent=persistent, callbacks=callbacks, burst=BATCH
         )
         self._client = BlockingClient(
             server.host, server.port, wanted, tls=server.context(), compress=server.compress, delay=1.0
@@ -161,7 +177,8 @@ def _explain(error: BrokerError) -> int:
     print(f"broker: {error.message}", file=sys.stderr)
     if error.is_communication:
         refused = any(mark in error.message for mark in CERTIFICATE_MARKS)
-        print(CERTIFICATE_HINT if refused else ADDRESS_HINT, file=sys.stderr)
+        reached = not error.message.startswith("no connection")
+        print(CERTIFICATE_HINT if refused else PORT_HINT if reached else ADDRESS_HINT, file=sys.stderr)
         return NOT_CONNECTED
     if str(error.code).startswith("user.security"):
         return REFUSED
@@ -170,7 +187,7 @@ def _explain(error: BrokerError) -> int:
 
 def _register_subscribe(subcommands: Subcommands) -> None:
     parser = _add(subcommands, "subscribe", "print messages as they arrive", subscribe, SUBSCRIBE_EXAMPLES)
-    _add_query(parser)
+    _add_query(parser, later=", also later ones")
     parser.add_argument(
         "--filter", metavar="TYPE:TEXT", action="append", default=[], help="only what matches; may be repeated"
     )
@@ -179,10 +196,10 @@ def _register_subscribe(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--session", metavar="NAME/N", help="session to come back to, such as joe/1")
     parser.add_argument(
-        "--history", metavar="N", type=int, help="messages of the past to begin with, -1 all (default 1)"
+        "--history", metavar="N", type=at_least(-1), help="messages of the past to begin with, -1 all (default 1)"
     )
-    parser.add_argument("--count", metavar="N", type=int, default=0, help="end after so many messages")
-    parser.add_argument("--timeout", metavar="S", type=float, help="end when nothing comes for so many seconds")
+    parser.add_argument("--count", metavar="N", type=at_least(1), help="end after so many messages")
+    parser.add_argument("--timeout", metavar="S", type=seconds, help="end when nothing comes for so many seconds")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -191,7 +208,11 @@ def _register_publish(subcommands: Subcommands) -> None:
     parser.add_argument("--oid", metavar="OID", required=True, help="the topic")
     _add_content(parser)
     parser.add_argument("--persistent", action="store_true", help="it survives a crash")
-    parser.add_argument("--lines", action="store_true", help="publish every line of the content as a message")
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="publish every line of the content as a message; waits for a broker that is away, and goes on",
+    )
     parser.set_defaults(to=(), force=False, subscribable=True)
 
 
@@ -216,20 +237,21 @@ def _add(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_server_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 
-def _add_query(parser: argparse.ArgumentParser) -> None:
+def _add_query(parser: argparse.ArgumentParser, later: str = "") -> None:
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--oid", metavar="OID", default="", help="the topic")
-    group.add_argument("--xpath", metavar="XPATH", default="", help="all topics whose key matches, also later ones")
+    group.add_argument("--xpath", metavar="XPATH", default="", help=f"all topics whose key matches{later}")
     group.add_argument("--domain", metavar="DOMAIN", default="", help="all topics of a domain")
 
 
 def _add_content(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("content", metavar="CONTENT", nargs="?", help="the message; - or nothing reads standard input")
-    parser.add_argument("--file", metavar="FILE", type=Path, help="read the message from a file")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("content", metavar="CONTENT", nargs="?", help="the message; - or nothing reads standard input")
+    source.add_argument("--file", metavar="FILE", type=Path, help="read the message from a file")
     parser.add_argument("--mime", metavar="TYPE", default="text/plain", help="type of the content (default text/plain)")
     parser.add_argument("--priority", metavar="0-9", type=int, choices=range(10), default=5, help="(default 5)")
     parser.add_argument("--property", metavar="NAME=VALUE", action="append", default=[], help="client property")
@@ -354,14 +376,14 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _session_number(options: argparse.Namespace) -> int:
+def _session_of(options: argparse.Namespace) -> tuple[str, int]:
     if not options.session:
         if options.persistent:
             raise BrokerError(
                 Code.USER_WRONG_API_USAGE, "--persistent needs --session NAME/N to come back to, such as joe/1"
             )
-        return 0
-    number = options.session.rpartition("/")[2]
+        return "", 0
+    name, _, number = options.session.rpartition("/")
     if not number.isdigit() or not int(number):
         raise BrokerError(Code.USER_WRONG_API_USAGE, f"--session {options.session}: it must end in a number above 0")
-    return int(number)
+    return name, int(number)

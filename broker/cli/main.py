@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from broker import __version__
 from broker.cli import client_commands, run, user
 from broker.cli.options import add_store_options
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,15 +43,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status. Wrong usage and ``--help`` end by :class:`SystemExit`, as :mod:`argparse` does.
     """
-    options = make_parser().parse_args(arguments)
+    options = parse(arguments)
     command: Run = options.run
     try:
         return command(options)
     except (BrokerError, OSError) as error:
         print(f"broker: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, BrokerError) and error.code == Code.USER_WRONG_API_USAGE else 1
     except KeyboardInterrupt:
         return 130
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of one command; what is no use of it ends by :class:`SystemExit`."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(arguments)
+    if len(rest) == 1 and getattr(options, "content", "") is None and not rest[0].startswith("-"):
+        options.content = rest.pop()  # argparse gives it up where options stand between RECEIVER and CONTENT
+    if rest:
+        getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -45,6 +46,26 @@ def add_store_options(parser: argparse.ArgumentParser, *, subcommand: bool) -> N
         default=[],
         help="set a property; may be repeated",
     )
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that is a number from ``least`` on."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        return value
+
+    return number
+
+
+def seconds(text: str) -> float:
+    """The type of an option that is a time."""
+    value = float(text)
+    if value < 0 or not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
 
 
 def assignments_of(options: argparse.Namespace) -> list[str]:

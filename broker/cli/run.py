@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from broker.cli.options import add_store_options, assignments_of
 
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
+
+PROCESSES = Path("/proc")
 
 EXAMPLES = """\
 examples:
@@ -65,10 +68,32 @@ def run(options: argparse.Namespace) -> int:
     except UsageError as error:
         print(f"broker run: {error}", file=sys.stderr)
         return 2
-    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # twistd opens its files in it before the broker does
+    try:
+        # twistd opens its files in it before the broker does
+        options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        print(f"broker run: {options.data} is no directory", file=sys.stderr)
+        return 1
+    if server_options["pidfile"]:
+        remove_stale(Path(server_options["pidfile"]))
     runApp(server_options)
     application = server_options.subOptions.application
     return 0 if application.failure is None else 1
+
+
+def remove_stale(pidfile: Path) -> None:
+    """Remove a process id file that no broker owns; its number may be that of another program by now.
+
+    Where the system does not tell of processes it stays, and twistd decides.
+    """
+    if not pidfile.is_file() or not PROCESSES.is_dir():
+        return
+    try:
+        command = (PROCESSES / str(int(pidfile.read_text())) / "cmdline").read_bytes()
+    except (OSError, ValueError):
+        command = b""
+    if not {os.path.basename(each) for each in command.split(b"\0")} & {b"broker", b"twistd"}:
+        pidfile.unlink()
 
 
 def twistd_arguments(options: argparse.Namespace) -> list[str]:

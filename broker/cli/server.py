@@ -78,7 +78,7 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
     """Where to connect to: options beat the environment, which beats the file.
 
     Raises:
-        BrokerError: ``user.wrongApiUsage`` for an address that can not be read or a missing name;
+        BrokerError: ``user.wrongApiUsage`` for an address that can not be read, or a missing name or password;
             ``resource.configuration`` for a file that others may read or that is not TOML.
     """
     known = _read_file()
@@ -92,15 +92,21 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
         password = environment.get("BROKER_PASSWORD") or str(known.get("password", ""))
         if not password and sys.stdin.isatty():
             password = getpass.getpass(f"Password of {user}: ")
+    if not password:
+        raise BrokerError(
+            Code.USER_WRONG_API_USAGE, f"there is no password for {user}: set BROKER_PASSWORD, or give --password-stdin"
+        )
     host, port = _read_url(url)
     tls = options.tls or bool(known.get("tls", False))
+    if options.ca is not None and not tls:
+        raise BrokerError(Code.USER_WRONG_API_USAGE, "--ca is of no use without --tls")
     ca = options.ca or (Path(str(known["ca"])).expanduser() if "ca" in known else None)
     return Server(host, port, user, password, tls=tls, ca=ca, compress=options.zlib)
 
 
 def _read_url(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix(SCHEME).rstrip("/").rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or "://" in host or not port.isdigit() or not 0 < int(port) < 65536:
         raise BrokerError(Code.USER_WRONG_API_USAGE, f"'{url}' is not of the form {SCHEME}host:port")
     return host.removeprefix("[").removesuffix("]"), int(port)
 

@@ -7,6 +7,7 @@ import getpass
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.cli.options import add_store_options, assignments_of
@@ -65,6 +66,8 @@ def add(options: argparse.Namespace) -> int:
                 Code.USER_ILLEGAL_ARGUMENT, f"There is an account {name} already; see: broker user passwd"
             )
         accounts.put(make_account(name, _read_password(options), created=time.time_ns() // 1_000_000))
+    if name != name.lower():
+        print(f"note: XMPP has no capitals in names, so {name} can log in with native clients only", file=sys.stderr)
     return 0
 
 
@@ -74,7 +77,7 @@ def passwd(options: argparse.Namespace) -> int:
     from broker.auth.scram import make_account
 
     name = check_account_name(options.name)
-    with _accounts(options) as accounts:
+    with _accounts(options, make=False) as accounts:
         record = accounts.get(name)
         if record is None:
             raise _no_account(name)
@@ -87,7 +90,7 @@ def remove(options: argparse.Namespace) -> int:
     from broker.auth.names import check_account_name
 
     name = check_account_name(options.name)
-    with _accounts(options) as accounts:
+    with _accounts(options, make=False) as accounts:
         if not accounts.delete(name):
             raise _no_account(name)
     return 0
@@ -95,18 +98,24 @@ def remove(options: argparse.Namespace) -> int:
 
 def list_names(options: argparse.Namespace) -> int:
     """Print the names of all accounts."""
-    with _accounts(options) as accounts:
+    with _accounts(options, make=False) as accounts:
         for record in accounts.list():
             print(record.name)
     return 0
 
 
-def _accounts(options: argparse.Namespace) -> AccountTable:
-    from broker.store.location import database_url
+def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable:
+    from broker.store.location import SQLITE, database_url
     from broker.store.sql.accounts import AccountTable
     from broker.tap import read_properties
 
-    return AccountTable(database_url(read_properties(options.config, assignments_of(options)), options.data))
+    url = database_url(read_properties(options.config, assignments_of(options)), options.data)
+    if not make and url.startswith(SQLITE):
+        file = url.removeprefix(SQLITE).partition("?")[0]
+        if not Path(file).exists():
+            reason = f"There is no database {file}; give its directory: broker --data DIR user ..."
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, reason)
+    return AccountTable(url)
 
 
 def _read_password(options: argparse.Namespace) -> str:

@@ -8,6 +8,8 @@ from broker.config.core_options import DATABASE_URL
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
 
+SQLITE = "sqlite:///"
+"""What the URL of an SQLite database begins with; its file follows."""
 DATABASE_FILE = "broker.db"
 """Name of the SQLite file in the data directory."""
 
@@ -28,4 +30,4 @@ def database_url(properties: Properties, data: Path) -> str:
     path = str((data / DATABASE_FILE).absolute())
     if "?" in path:
         raise BrokerError(Code.RESOURCE_CONFIGURATION, f"A data directory must not have a '?' in its path: {path}")
-    return f"sqlite:///{path}"
+    return f"{SQLITE}{path}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
 import broker
 from broker.cli import main as command
-from broker.cli.main import main, make_parser
+from broker.cli.main import main, make_parser, parse
 from broker.errors import BrokerError, Code
 
 
@@ -44,6 +46,57 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["subscribe", "--oid", "x", "--timeout", "-1"],
+        ["subscribe", "--oid", "x", "--timeout", "nan"],
+        ["subscribe", "--oid", "x", "--count", "0"],
+        ["subscribe", "--oid", "x", "--session", "joe"],
+        ["subscribe", "--oid", "x", "--session", "jack/1"],
+        ["subscribe", "--oid", "x", "--persistent"],
+        ["get", "--oid", "x", "--history", "-2"],
+        ["publish", "--oid", "x", "--file", "a", "content"],
+        ["publish", "--oid", "x", "content", "more"],
+        ["ping", "--ca", "a.pem"],
+        ["ping", "--server", "http://127.0.0.1:7607"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_options_of_clients_exit_with_2_before_anything_is_done(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BROKER_USER", "joe")
+    monkeypatch.setenv("BROKER_PASSWORD", "secret")
+    try:
+        status: object = main(arguments)
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+
+
+def test_without_a_password_nobody_logs_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BROKER_PASSWORD", raising=False)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main(["ping", "--user", "joe"]) == 2
+    assert "set BROKER_PASSWORD" in capsys.readouterr().err
+
+
+def test_options_may_stand_between_receiver_and_content() -> None:
+    options = parse(["send", "jack/1", "--force", "hello"])
+    assert (options.receiver, options.force, options.content) == ("jack/1", True, "hello")
+
+
+def test_unknown_option_is_told_with_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["publish", "--oid", "x", "--bogus", "1", "2"])
+    assert capsys.readouterr().err.startswith("usage: broker publish")
 
 
 def test_data_directory_may_stand_before_or_after_the_subcommand() -> None:

@@ -44,6 +44,20 @@ def test_added_account_has_the_password_of_standard_input(data_dir: Path, monkey
     assert not is_password(data_dir, "joe", "a secret\n")
 
 
+def test_name_that_xmpp_does_not_have_is_made_with_a_note(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(data_dir, "Ann", "a secret", monkeypatch) == 0
+    assert "native clients only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", [("list",), ("passwd", "joe"), ("remove", "joe")], ids=" ".join)
+def test_only_add_makes_a_database(tmp_path: Path, action: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert user(tmp_path / "nowhere", *action) == 1
+    assert "There is no database" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_password_is_asked_for_twice(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     type_passwords(monkeypatch, "a secret", "a secret")
     assert user(data_dir, "add", "joe") == 0
@@ -117,7 +131,10 @@ def test_removed_account_is_gone(
 
 
 @pytest.mark.parametrize("action", ["remove", "passwd"])
-def test_unknown_account_is_a_failure(data_dir: Path, action: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_account_is_a_failure(
+    data_dir: Path, action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(data_dir, "ann", "a secret", monkeypatch)
     assert user(data_dir, action, "joe") == 1
     assert "no account joe" in capsys.readouterr().err
 

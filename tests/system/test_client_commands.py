@@ -91,12 +91,19 @@ def test_subscription_that_survives_gets_what_was_published_before_and_after_the
 def test_message_to_nobody_is_an_error_that_says_what_to_do(people: People) -> None:
     sent = people.run("send", "nobody", "hello")
     assert sent.returncode == 1
-    assert "forceQueuing" in sent.stderr
+    assert "--force" in sent.stderr
 
 
 def test_wrong_password_and_missing_broker_have_their_own_exit_status(people: People) -> None:
     assert people.run("ping", password="wrong").returncode == REFUSED
     assert people.run("ping", "--server", "socket://127.0.0.1:1").returncode == NOT_CONNECTED
+
+
+def test_port_of_another_protocol_is_guessed(broker: BrokerProcess, people: People) -> None:
+    host, port = broker.address("XMPP")
+    asked = people.run("ping", "--server", f"socket://{host}:{port}")
+    assert asked.returncode == NOT_CONNECTED
+    assert "Is this a port of the native protocol?" in asked.stderr
 
 
 def test_nobody_without_a_name(people: People) -> None:
