@@ -105,7 +105,10 @@ def test_client_that_does_not_trust_the_certificate_does_not_log_in(site: Site) 
 
 def test_client_command_that_does_not_trust_the_certificate_says_what_to_give(site: Site) -> None:
     host, port = site.broker.address("SOCKET_SSL")
-    ping = site.broker.run_command("ping", "--server", f"socket://{host}:{port}", "--user", "joe", "--tls", stdin="")
+    server = f"socket://{host}:{port}"
+    ping = site.broker.run_command(
+        "ping", "--server", server, "--user", "joe", "--tls", "--password-stdin", stdin="x\n"
+    )
     assert ping.returncode == 3
     assert "--ca FILE" in ping.stderr
 
