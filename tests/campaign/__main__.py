@@ -27,6 +27,8 @@ from tests.system.launcher import LaunchError
 
 STORES = ("sqlite", "postgresql")
 SHARES = {"sqlite": 0.75, "postgresql": 0.25}
+LONGEST = 400
+"""Rounds of a campaign; more are several of them, each with a seed of its own and compared at its end."""
 
 
 def main() -> None:
@@ -42,12 +44,23 @@ def main() -> None:
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
-    outcomes = _run_both(given.kills, seed) if given.store == "both" else [_run(given.store, given.kills, seed)]
+    outcomes = _run_both(given.kills, seed) if given.store == "both" else _run_all(given.store, given.kills, seed)
     if given.outcome is not None:
         given.outcome.write_text(json.dumps([asdict(each) for each in outcomes]))
     else:
         print(table(outcomes, markdown=given.markdown), flush=True)
     sys.exit(any(each.failed for each in outcomes))
+
+
+def _run_all(store: str, kills: int, seed: int) -> list[Outcome]:
+    """As many campaigns as it takes, up to one that fails."""
+    parts = -(-kills // LONGEST)
+    outcomes: list[Outcome] = []
+    while len(outcomes) < parts and not any(each.failed for each in outcomes):
+        part = len(outcomes)
+        rounds = kills * (part + 1) // parts - kills * part // parts
+        outcomes.append(_run(store, rounds, seed + part))
+    return outcomes
 
 
 def _run(store: str, kills: int, seed: int) -> Outcome:
