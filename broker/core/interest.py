@@ -115,14 +115,13 @@ class Interest:
             return
         subject = subscription.session.subject
         key = (subject, subscription.key.text)
-        shared = self._texts.pop(key, 0)
-        if shared + sign:
-            self._texts[key] = shared + sign
-        if shared and shared + sign:
-            return
-        steps = self._steps.pop(subject, 0) + sign * _steps(subscription.query)
-        if steps:
-            self._steps[subject] = steps
+        count = self._texts.pop(key, 0) + sign
+        if count:
+            self._texts[key] = count
+        if count == max(sign, 0):  # the first of them came, or the last one went
+            steps = self._steps.pop(subject, 0) + sign * _steps(subscription.query)
+            if steps:
+                self._steps[subject] = steps
 
 
 def _steps(query: TopicQuery) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 
 from broker.errors import BrokerError
 from broker.model.jid import JID, parse_jid
 from broker.wire.xmpp import ns
 from broker.wire.xmpp.errors import Condition, StanzaError
-from broker.wire.xmpp.stanza import element, iq, presence
+from broker.wire.xmpp.stanza import element, presence
 from broker.xmlio.tree import Tree
 from broker.xmpp.accounts import Account
 from broker.xmpp.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq
@@ -124,8 +123,7 @@ class Blocking:
         payload = element(name, ns.BLOCKING, content=b"".join(_item(jid.full) for jid in jids))
         for client in self._domain.clients_of(account.local):
             if client.stream.watches_blocking:
-                push = iq("set", f"push-{secrets.token_hex(4)}", payload, from_=client.bare, to=client.full)
-                client.send(push, durable=True)
+                client.push(payload)
 
 
 def _owner(request: Iq) -> Client:

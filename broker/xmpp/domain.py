@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
@@ -11,7 +12,7 @@ from broker.core.arrivals import Arrivals
 from broker.core.broker import Broker
 from broker.core.sessions import XMPP, Session
 from broker.model.jid import JID
-from broker.wire.xmpp.stanza import from_attribute
+from broker.wire.xmpp.stanza import from_attribute, iq
 from broker.xmlio.stanza import Stanza
 from broker.xmlio.tree import Tree
 from broker.xmpp.accounts import Account, Accounts
@@ -117,7 +118,15 @@ class Client:
             durable: it must not be lost in a crash where the stream is not: nobody would tell it again.
         """
         if not self.domain.holds(self, data, replaces):
-            self.domain.send(self.session, data, replaces, durable=durable)
+            self.domain.delivery.send(self.session, data, replaces, durable=durable)
+
+    def push(self, payload: bytes) -> None:
+        """Tell it of a change of what it has asked for (RFC 6121 §2.1.6, XEP-0191 §3.3).
+
+        Args:
+            payload: that says what has changed.
+        """
+        self.send(iq("set", f"push-{secrets.token_hex(4)}", payload, from_=self.bare, to=self.full), durable=True)
 
     def keep(self) -> None:
         """Have its changed state in the store, where it is to survive a crash (spec xmpp §1.8 I3)."""
@@ -261,7 +270,3 @@ class Domain:
             return []
         clients = [self.client_of(session) for session in subject.sessions.values() if session.kind == XMPP]
         return [client for client in clients if client is not None]
-
-    def send(self, session: Session, data: bytes, replaces: str = "", *, durable: bool = False) -> None:
-        """See :meth:`Client.send`."""
-        self.delivery.send(session, data, replaces, durable=durable)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
@@ -11,7 +13,7 @@ from broker.wire.xmpp.errors import Condition, StanzaError
 from broker.wire.xmpp.stanza import element, presence, route
 from broker.xmlio.stanza import Stanza
 from broker.xmlio.write import escape_attribute
-from broker.xmpp.accounts import Account
+from broker.xmpp.accounts import Account, RosterItem
 from broker.xmpp.domain import Client, Domain
 from broker.xmpp.last import LastSeen
 from broker.xmpp.present import PresentResources
@@ -107,15 +109,18 @@ class Presence:
             if other is not client and other.stream.available:
                 self._tell(client, other.full, other.stream.presence)
         absent: list[JID] = []
-        for item in account.roster.values():
-            if not is_seen(item):
-                continue
-            contact = parse_jid(item.jid)
-            if not self._domain.is_local(contact) or (account.blocked and self._domain.blocks(account, contact)):
-                continue
+        for contact in self._contacts(account, is_seen):
             if not self._show_resources(contact.local, client):
                 absent.append(contact)
         return absent
+
+    def _contacts(self, account: Account, chosen: Callable[[RosterItem], bool]) -> Iterator[JID]:
+        """The contacts of an account that are chosen, have an account here, and are not blocked."""
+        for item in account.roster.values():
+            if chosen(item):
+                contact = parse_jid(item.jid)
+                if self._domain.is_local(contact) and not (account.blocked and self._domain.blocks(account, contact)):
+                    yield contact
 
     def _show_resources(self, local: str, client: Client) -> bool:
         """Tell a client of a contact's available resources; tells whether there is one."""
@@ -161,10 +166,10 @@ class Presence:
     def _recovered(self, client: Client) -> None:
         """A stream came back from the store: tell it who went with the last broker (R5)."""
         told: set[str] = set()
-        if client.stream.available:
-            contacts = [parse_jid(item.jid) for item in client.account.roster.values() if is_seen(item)]
-            for contact in (client.jid, *filter(self._domain.is_local, contacts)):
-                for jid in self._present.left(contact.local):
+        left = self._present.left
+        if left and client.stream.available:
+            for contact in (client.jid, *self._contacts(client.account, is_seen)):
+                for jid in left.get(contact.local, ()):
                     self._tell(client, jid.full, _GONE, durable=True)
                     told.add(contact.local)
         self._uncertain[client] = told
@@ -185,14 +190,9 @@ class Presence:
         self._unavailable(client, _GONE)
 
     def _broadcast(self, client: Client, written: str) -> None:
-        account = client.account
-        blocked = account.blocked
-        for item in account.roster.values():
-            if sees(item):
-                contact = parse_jid(item.jid)
-                if self._domain.is_local(contact) and not (blocked and self._domain.blocks(account, contact)):
-                    self._tell_account(client, contact.local, written)
-        self._tell_account(client, account.local, written)
+        for contact in self._contacts(client.account, sees):
+            self._tell_account(client, contact.local, written)
+        self._tell_account(client, client.account.local, written)
 
     def _tell_account(self, client: Client, local: str, written: str, *, durable: bool = False) -> None:
         for other in self._domain.clients_of(local):

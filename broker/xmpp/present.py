@@ -22,13 +22,16 @@ class PresentResources:
 
     Args:
         domain: the service.
+
+    Attributes:
+        left: by account, those that went with the last broker; none after :meth:`told`.
     """
 
     def __init__(self, domain: Domain) -> None:
         self._clients = domain.clients
         self._store = domain.node.store
         self._stored: set[str] = set()  # full JIDs with a document
-        self._left: dict[str, list[JID]] = {}
+        self.left: dict[str, list[JID]] = {}
 
     def came(self, client: Client) -> None:
         """A client is available."""
@@ -57,15 +60,11 @@ class PresentResources:
             self._stored.add(record.name)
             if record.name not in self._clients:
                 jid = parse_jid(record.name)
-                self._left.setdefault(jid.local, []).append(jid)
-
-    def left(self, local: str) -> list[JID]:
-        """Resources of an account that went with the last broker; none after :meth:`told`."""
-        return self._left.get(local, [])
+                self.left.setdefault(jid.local, []).append(jid)
 
     def told(self) -> None:
         """All streams that came back have been told, or will be when they are resumed."""
-        left, self._left = self._left, {}
+        left, self.left = self.left, {}
         for jid in (jid for resources in left.values() for jid in resources):
             client = self._clients.get(jid.full)
             if client is None or not client.stream.available:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable
 
 from broker.errors import BrokerError
 from broker.model.jid import parse_jid
 from broker.wire.xmpp import ns
 from broker.wire.xmpp.errors import Condition, StanzaError
-from broker.wire.xmpp.stanza import element, iq
+from broker.wire.xmpp.stanza import element
 from broker.xmlio.tree import Tree
 from broker.xmpp.accounts import Account, RosterItem
 from broker.xmpp.domain import AT_ACCOUNT, Client, Domain, Iq
@@ -61,8 +60,7 @@ class Roster:
         query = element("query", ns.ROSTER, attributes, item)
         for client in self._domain.clients_of(account.local):
             if client.stream.interested:
-                push = iq("set", f"push-{secrets.token_hex(4)}", query, from_=client.bare, to=client.full)
-                client.send(push, durable=True)
+                client.push(query)
 
     def changed(self, account: Account, item: RosterItem) -> None:
         """A contact has another state: store it, and tell."""

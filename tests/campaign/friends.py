@@ -143,7 +143,6 @@ class Friends:
         Raises:
             Failed: that does not happen.
         """
-
         come_to_rest(self._all, lambda: all(map(self._knows_all, self._all)), self._explain)
 
     def check(self) -> None:
@@ -167,19 +166,22 @@ class Friends:
 
     def _knows_all(self, friend: Friend) -> bool:
         """Whether somebody has been told how things are, though the broker died meanwhile."""
-        return (
-            not self._untold(friend)
-            and not friend.owed
-            and friend.contacts == self._model.roster(friend.user)
-            and friend.there - {friend.user} == self._model.seen(friend.user)
-        )
+        return not friend.owed and all(expected == told for _, expected, told in self._knowledge(friend))
 
     def _explain(self) -> None:
         for each in self._all:
-            check_equal(f"requests that {each.user} was not told of", set(), self._untold(each))
-            check_equal(f"the roster that {each.user} was told of", self._model.roster(each.user), each.contacts)
-            check_equal(f"presence that {each.user} sees", self._model.seen(each.user), each.there - {each.user})
+            for what, expected, told in self._knowledge(each):
+                check_equal(what, expected, told)
             each.check_answers()
+
+    def _knowledge(self, friend: Friend) -> list[tuple[str, object, object]]:
+        """What somebody must know, by the model, and was told."""
+        user = friend.user
+        return [
+            (f"requests that {user} was not told of", set(), self._untold(friend)),
+            (f"the roster that {user} was told of", self._model.roster(user), friend.contacts),
+            (f"presence that {user} sees", self._model.seen(user), friend.there - {user}),
+        ]
 
     def _untold(self, friend: Friend) -> set[str]:
         return self._model.waiting(friend.user) - friend.requests

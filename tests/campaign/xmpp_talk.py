@@ -134,7 +134,7 @@ class XmppTalk:
         """
         while len(self.clients) < len(self.residents) + len(self.late):
             self.welcome()
-        come_to_rest(self.clients, lambda: self._complete and not any(each.owed for each in self.clients), self.check)
+        come_to_rest(self.clients, lambda: self._complete, self.check)
 
     def check(self) -> None:
         """Compare with the model; to be called after :meth:`drain`.
@@ -171,6 +171,7 @@ class XmppTalk:
         return (
             sum(len(each.got) for each in self.clients) >= messages
             and sum(len(each.items) for each in self.clients) >= items
+            and not any(each.owed for each in self.clients)
         )
 
     def _say(self, sender: Talker) -> None:

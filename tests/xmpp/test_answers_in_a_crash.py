@@ -11,17 +11,11 @@ from broker.xmlio.tree import Tree
 from broker.xmpp.accounts import Account, Accounts
 from broker.xmpp.present import PRESENT
 from broker.xmpp.settings import Durable
-from tests.xmpp.world import Peer, World, settings
+from tests.xmpp.world import Peer, World, befriend, settings
 
 JOE, JACK = "joe@localhost/x", "jack@localhost/y"
 ROSTER_GET = f"<iq type='get' id='1'><query xmlns='{ns.ROSTER}'/></iq>"
 NAME_MARY = f"<iq type='set' id='2'><query xmlns='{ns.ROSTER}'><item jid='mary@localhost' name='M'/></query></iq>"
-
-
-@pytest.fixture
-def quiet() -> World:
-    """A world whose server asks for nothing, and whose clients may be silent."""
-    return World(settings(sm_ask=False, idle=-1))
 
 
 def resumed(world: World, peer: Peer) -> tuple[Peer, list[Tree]]:
@@ -32,16 +26,6 @@ def resumed(world: World, peer: Peer) -> tuple[Peer, list[Tree]]:
     assert answer.name == "resumed", answer
     new.jid = peer.jid
     return new, came
-
-
-def befriend(world: World, one: Peer, other: Peer) -> None:
-    """Each sees the other's presence."""
-    for sender, receiver in ((one, other), (other, one)):
-        bare = receiver.jid.partition("/")[0]
-        sender.send(f"<presence type='subscribe' to='{bare}'/>")
-        receiver.send(f"<presence type='subscribed' to='{sender.jid.partition('/')[0]}'/>")
-    for peer in (one, other):
-        peer.take()
 
 
 def pushes(trees: list[Tree], namespace: str = ns.ROSTER, name: str = "query") -> list[list[str]]:
@@ -199,7 +183,7 @@ class TestPushes:
 class TestPresence:
     def test_who_has_gone_with_the_broker_is_shown_as_unavailable(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         (gone,) = resumed(quiet.crash(), jack)[1]
         assert (gone.attributes["from"], gone.attributes["type"]) == (JOE, "unavailable")
 
@@ -218,7 +202,7 @@ class TestPresence:
 
     def test_who_came_back_before_is_shown_as_it_is(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         again = quiet.crash()
         again.bind(JOE)
         came = resumed(again, jack)[1]
@@ -227,14 +211,14 @@ class TestPresence:
 
     def test_it_is_told_also_where_the_broker_dies_again_before(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         third = quiet.crash().crash()
         came = resumed(third, jack)[1]
         assert {(tree.attributes["from"], tree.attributes["type"]) for tree in came} >= {(JOE, "unavailable")}
 
     def test_nothing_is_left_of_those_who_went(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         quiet.store.commit()
         assert [record.name for record in quiet.store.tables.documents.values() if record.kind == PRESENT] == [JOE]
         again = quiet.crash()
@@ -245,8 +229,8 @@ class TestPresence:
         self, quiet: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         joe, mary, jack = quiet.bind(JOE), quiet.bind("mary@localhost/z", sm=True), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
-        befriend(quiet, mary, jack)
+        befriend(joe, jack)
+        befriend(mary, jack)
         read: Deferred[None] = Deferred()
         reload = Accounts.reload
 
@@ -265,21 +249,21 @@ class TestPresence:
 
     def test_contact_whose_stream_ended_unheard_is_shown_as_unavailable(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         joe.send("</stream:stream>")
         (gone,) = resumed(quiet.crash(), jack)[1]
         assert (gone.attributes["from"], gone.attributes["type"]) == ("joe@localhost", "unavailable")
 
     def test_who_is_there_is_shown_as_it_is(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         joe.send("<presence><show>away</show></presence>")
         (shown,) = resumed(quiet.crash(), jack)[1]
         assert (shown.attributes["from"], shown.text_of(ns.CLIENT, "show")) == (JOE, "away")
 
     def test_who_is_not_to_be_seen_any_more_is_not(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         joe.send("<presence type='unsubscribed' to='jack@localhost'/>")
         came = resumed(quiet.crash(), jack)[1]
         assert [(tree.attributes["from"], tree.attributes["type"]) for tree in came] == [(JOE, "unavailable")]
@@ -291,13 +275,13 @@ class TestPresence:
 
     def test_client_that_is_not_available_is_told_nothing(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         jack.send("<presence type='unavailable'/>")
         assert resumed(quiet.crash(), jack)[1] == []
 
     def test_it_is_told_once(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE, sm=True), quiet.bind(JACK, sm=True)
-        befriend(quiet, joe, jack)
+        befriend(joe, jack)
         again = quiet.crash()
         new, came = resumed(again, jack)
         assert [tree.name for tree in came] == ["presence"]

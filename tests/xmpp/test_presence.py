@@ -7,7 +7,7 @@ import pytest
 from broker.wire.xmpp import ns
 from broker.xmlio.tree import Tree
 from tests.xmpp.test_routing import condition, refusal
-from tests.xmpp.world import Peer, World, settings
+from tests.xmpp.world import Peer, World, befriend, settings
 
 JACK = "jack@localhost"
 
@@ -46,12 +46,7 @@ def set_item(peer: Peer, item: str) -> Tree:
 def friends(world: World, one: str = "joe@localhost/x", other: str = "jack@localhost/y") -> tuple[Peer, Peer]:
     """Two clients that see each other."""
     joe, jack = interested(world, one), interested(world, other)
-    joe.send(f"<presence type='subscribe' to='{other.partition('/')[0]}'/>")
-    jack.send(f"<presence type='subscribed' to='{one.partition('/')[0]}'/>")
-    jack.send(f"<presence type='subscribe' to='{one.partition('/')[0]}'/>")
-    joe.send(f"<presence type='subscribed' to='{other.partition('/')[0]}'/>")
-    joe.take()
-    jack.take()
+    befriend(joe, jack)
     return joe, jack
 
 

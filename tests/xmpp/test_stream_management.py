@@ -23,12 +23,6 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
-def quiet() -> World:
-    """A world whose server asks for nothing, and whose clients may be silent."""
-    return World(settings(sm_ask=False, idle=-1))
-
-
 def writer_and_two_resources(world: World) -> tuple[Peer, Peer, Peer]:
     """Joe, who writes, and two resources of jack."""
     joe = world.bind("joe@localhost/x")

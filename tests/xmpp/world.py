@@ -296,4 +296,13 @@ class World(CoreWorld):
         return World(self.xmpp, self.users, self.settings, self.clock, self.crashed(committed=committed))
 
 
-__all__ = ["DOMAIN", "HEADER", "PASSWORD", "Peer", "World", "settings"]
+def befriend(one: Peer, other: Peer) -> None:
+    """Each sees the other's presence."""
+    for sender, receiver in ((one, other), (other, one)):
+        sender.send(f"<presence type='subscribe' to='{receiver.jid.partition('/')[0]}'/>")
+        receiver.send(f"<presence type='subscribed' to='{sender.jid.partition('/')[0]}'/>")
+    for peer in (one, other):
+        peer.take()
+
+
+__all__ = ["DOMAIN", "HEADER", "PASSWORD", "Peer", "World", "befriend", "settings"]

@@ -162,7 +162,7 @@ class Database:
 
         Args:
             statement: whose parameters and results need no conversion; compiled once.
-            parameters: by name.
+            parameters: by name; those that the statement has not are ignored.
         """
         return self._alone(statement, parameters, lambda cursor: list(cursor.fetchall()))
 

@@ -103,7 +103,7 @@ class Reader:
     def documents(self, owner: str, kind: str) -> list[DocumentRecord]:
         """Documents of one kind, of one owner or (empty) of all."""
         query = _DOCUMENTS_OF_OWNER if owner else _DOCUMENTS
-        rows = self._database.read_alone(query, {"kind": kind, "owner": owner} if owner else {"kind": kind})
+        rows = self._database.read_alone(query, {"kind": kind, "owner": owner})
         return sorted(map(DocumentRecord._make, rows))
 
     def expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
