@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.wire.frames import Frame, FrameReader, Kind
-
-CAPTURES = Path(__file__).parents[3] / "shared" / "captures" / "xmlblaster"
-"""Where the recordings are, next to the repository."""
+from tests.data import CAPTURES
 
 EXCLUDED = frozenset({"java-xmlrpc-basic", "java-basic-zlib-block"})
 """Not frames, and a compression whose real server broke the connection."""

@@ -7,7 +7,6 @@ import pytest
 
 from broker.wire.frames import Kind, Unit, encode_frame, encode_unit
 from tests.replay.capture import (
-    CAPTURES,
     ClientCall,
     Closed,
     ServerCall,
@@ -17,8 +16,6 @@ from tests.replay.capture import (
     stamp_of,
 )
 from tests.replay.equivalence import differences
-
-recordings = pytest.mark.skipif(not captured(), reason=f"no recordings in {CAPTURES}")
 
 
 def frame(kind: Kind, request_id: bytes, method: bytes, qos: bytes = b"<qos/>") -> bytes:
@@ -181,7 +178,6 @@ def test_a_recording_that_breaks_off_within_a_frame_loses_only_that_frame(tmp_pa
     assert [type(step) for step in steps] == [ClientCall, Closed]
 
 
-@recordings
 @pytest.mark.parametrize("name", captured())
 def test_every_recorded_request_but_oneways_is_answered(name: str) -> None:
     conversation = load(name)
@@ -194,13 +190,11 @@ def test_every_recorded_request_but_oneways_is_answered(name: str) -> None:
     assert unanswered == []
 
 
-@recordings
 @pytest.mark.parametrize("name", captured())
 def test_every_recorded_update_is_answered(name: str) -> None:
     assert all(step.answer is not None for step in load(name).steps if isinstance(step, ServerCall))
 
 
-@recordings
 @pytest.mark.parametrize("name", captured())
 def test_every_recorded_connection_begins_with_a_connect_and_ends(name: str) -> None:
     conversation = load(name)
@@ -212,7 +206,6 @@ def test_every_recorded_connection_begins_with_a_connect_and_ends(name: str) -> 
         assert isinstance(last, Closed)
 
 
-@recordings
 @pytest.mark.parametrize("name", captured())
 def test_every_recorded_document_is_equivalent_to_itself(name: str) -> None:
     for step in load(name).steps:
@@ -224,7 +217,6 @@ def test_every_recorded_document_is_equivalent_to_itself(name: str) -> None:
                 assert differences(unit.key, unit.key) == []
 
 
-@recordings
 def test_the_recorded_publisher_and_subscriber_take_turns() -> None:
     methods = [
         (step.connection, step.frame.method.decode())
@@ -246,7 +238,6 @@ def test_the_recorded_publisher_and_subscriber_take_turns() -> None:
     ]
 
 
-@recordings
 def test_a_plain_and_a_compressed_recording_of_one_program_have_the_same_calls() -> None:
     def calls(name: str) -> list[str]:
         return [step.frame.method.decode() for step in load(name).steps if isinstance(step, ClientCall)]

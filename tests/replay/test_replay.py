@@ -10,14 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.replay.capture import CAPTURES, captured, load
+from tests.replay.capture import captured, load
 from tests.replay.player import Player
 from tests.system.launcher import BrokerProcess
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not captured(), reason=f"there are no recordings in {CAPTURES}"),
-]
+pytestmark = pytest.mark.system
 
 REDACTED = re.compile(
     r"\d+ connect: qos/securityService: '<user>(\w+)</user> <passwd>secret</passwd>' recorded, '<user>\1</user>' ours"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "captures" / "xmlblaster"
-needs_captures = pytest.mark.skipif(not CAPTURES.is_dir(), reason=f"the recorded conversations are not in {CAPTURES}")
+from tests.data import CAPTURES
 
 _NO_FRAMES = ("xmlrpc", "xmlscript", "zlib")
 _NOT_EVEN_A_FRAME = {"raw-probes-wire/conn3", "raw-probes-wire/conn4"}  # sent to provoke the server

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from broker.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
 from broker.wire.frames import FrameError, FrameReader, Kind, encode_frame, encode_unit, encode_units
-from tests.wire.captures import CAPTURES, needs_captures
+from tests.data import CAPTURES
 
 MAX_OUTPUT = 1024 * 1024
 
 
-@needs_captures
 class TestCaptures:
     @pytest.mark.parametrize("direction", ["c2s", "s2c"])
     def test_a_recorded_stream_is_inflated_however_it_is_cut(self, direction: str) -> None:

@@ -19,7 +19,8 @@ from broker.wire.frames import (
     encode_unit,
     encode_units,
 )
-from tests.wire.captures import CAPTURES, needs_captures, stream_id, streams
+from tests.data import CAPTURES
+from tests.wire.captures import stream_id, streams
 
 MAX_FRAME = 1024 * 1024
 I, R, E = Kind.INVOKE, Kind.RESPONSE, Kind.EXCEPTION  # noqa: E741  the letters of the specification
@@ -150,8 +151,6 @@ def test_the_first_example_of_the_specification_in_hex() -> None:
 
 
 class TestCaptures:
-    pytestmark = needs_captures
-
     @pytest.mark.parametrize("path", streams(), ids=stream_id)
     def test_a_recorded_stream_is_read_to_its_end_and_written_again_byte_by_byte(self, path: Path) -> None:
         data = path.read_bytes()

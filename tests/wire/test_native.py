@@ -17,7 +17,7 @@ from broker.wire.native import (
     encode_exception,
     find_method,
 )
-from tests.wire.captures import CAPTURES, needs_captures
+from tests.data import CAPTURES
 
 NODE, VERSION, TIMESTAMP = "heron", "1.0", "2026-11-20 23:31:11.969"
 DENIED = BrokerError(Code.USER_NOT_AUTHORIZED, "joe may not publish Hello", "/topic/Hello")
@@ -288,7 +288,6 @@ class TestReadingAnException:
     def test_any_content_is_an_error_to_tell(self, content: bytes) -> None:
         assert str(decode_exception(exception_of(encode_unit(b"q", b"k", content))))
 
-    @needs_captures
     @pytest.mark.parametrize(
         ("path", "code", "location", "message"),
         [

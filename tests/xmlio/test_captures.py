@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -14,10 +13,7 @@ from broker import xmlio
 from broker.model.key import QueryKind
 from broker.model.qos import QueryQos, UpdateQos
 from broker.xmlio.parse import Element, parse
-
-CAPTURES = Path(__file__).parents[2].parent / "shared" / "captures" / "xmlblaster"
-
-pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason="the wire captures are not beside this repository")
+from tests.data import CAPTURES
 
 
 class Unit(NamedTuple):
