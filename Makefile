@@ -24,7 +24,7 @@ run: $(VENV)/.runtime ## Start the broker on DATA (default ./data); the first ti
 	@echo
 	@exec $(BIN)/broker run --data $(DATA) --pidfile $(DATA)/broker.pid
 
-test: $(VENV)/.test ## Run the tests; TESTS="tests/wire -k frames" picks some
+test: $(VENV)/.test ## Run the tests; TESTS="tests/native/wire -k frames" picks some
 	@echo "== Tests"
 	@$(BIN)/python -m pytest $(TESTS)
 

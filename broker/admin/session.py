@@ -13,7 +13,7 @@ from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.property import ClientProperty, property_of
-from broker.xmlio import write_connect_qos
+from broker.native.codec import write_connect_qos
 
 OWN = frozenset({"dispatcherActive"})
 """What everybody may change of their own sessions."""

@@ -6,7 +6,7 @@ from broker.admin.attributes import Attributes
 from broker.admin.values import date
 from broker.core.broker import Broker
 from broker.core.subscriptions import Subscription
-from broker.xmlio import write_query_key, write_query_qos
+from broker.native.codec import write_query_key, write_query_qos
 
 
 def subscription_attributes(broker: Broker) -> Attributes[Subscription]:

@@ -11,9 +11,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker.errors import BrokerError, Code
-from broker.wire.compress import ZlibStreamReader, ZlibStreamWriter
-from broker.wire.frames import Frame, FrameError, FrameReader, Kind, Unit, encode_frame, encode_unit
-from broker.wire.native import RequestIds, Requests, decode_exception, encode_exception
+from broker.native.wire.compress import ZlibStreamReader, ZlibStreamWriter
+from broker.native.wire.frames import Frame, FrameError, FrameReader, Kind, Unit, encode_frame, encode_unit
+from broker.native.wire.methods import RequestIds, Requests, decode_exception, encode_exception
 
 log = Logger()
 

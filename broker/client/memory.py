@@ -19,7 +19,7 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos, SessionQos
 from broker.model.key import PTP_SUBSCRIPTION, SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.qos import STATE_ERASED, PublishQos, UpdateQos
-from broker.xmlio import compile_query, topic_document
+from broker.xml import compile_query, topic_document
 
 NODE = "memory"
 

@@ -15,7 +15,6 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from broker.client.backlog import Backlog, Request
 from broker.client.connection import ClientConnection
 from broker.client.options import (
     DEFAULT_PUBLISH,
@@ -25,13 +24,13 @@ from broker.client.options import (
     SubscribeOptions,
     query_of,
 )
+from broker.client.request_queue import Request, RequestQueue
 from broker.client.values import QUEUED, Published, Subscribed, Update
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 from broker.model.key import SUBSCRIPTION_PREFIX, QueryKey
 from broker.model.qos import DisconnectQos, QueryQos
-from broker.wire.frames import Unit, encode_unit
-from broker.xmlio import (
+from broker.native.codec import (
     read_connect_qos,
     write_connect_qos,
     write_disconnect_qos,
@@ -40,6 +39,7 @@ from broker.xmlio import (
     write_query_key,
     write_query_qos,
 )
+from broker.native.wire.frames import Unit, encode_unit
 
 log = Logger()
 
@@ -124,7 +124,7 @@ class Client:
         self._response_timeout = response_timeout
         self._on_update = on_update
         self._on_state = on_state
-        self._backlog = Backlog(backlog)
+        self._backlog = RequestQueue(backlog)
         self._sent: dict[int, Request] = {}
         self._subscriptions: dict[str, _Subscription] = {}
         self._connection: ClientConnection | None = None

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from broker.model.key import Key
 from broker.model.property import find
 from broker.model.qos import STATE_ERASED, STATE_OK, StatusQos, UpdateQos
-from broker.wire.frames import Unit
-from broker.xmlio import read_key, read_status_qos, read_update_qos
+from broker.native.codec import read_key, read_status_qos, read_update_qos
+from broker.native.wire.frames import Unit
 
 INITIAL_PROPERTY = "__isInitialUpdate"
 QUEUED = "QUEUED"

@@ -10,25 +10,25 @@ from typing import Any
 from twisted.logger import Logger
 
 from broker.core.administration import Answer
+from broker.core.dead_letters import DeadLetters
 from broker.core.dispatch import TAKEN_OVER
 from broker.core.expiry import Expiry
-from broker.core.forwarding import NodeSessions
-from broker.core.letters import DeadLetters
 from broker.core.message import Message
-from broker.core.native_sessions import NativeSessions
 from broker.core.node import Node
 from broker.core.publishing import Published, Publisher
 from broker.core.querying import Querying, Subscribed
 from broker.core.recovery import Recovery
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import NATIVE, Session
-from broker.core.stream_sessions import StreamSessions
+from broker.core.standing import StandingSessions
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 from broker.model.key import COMMAND_PREFIX, REFRESH_OID, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import DisconnectQos
-from broker.xmlio import read_query_key, read_query_qos
+from broker.native.codec import read_query_key, read_query_qos
+from broker.native.sessions import NativeSessions
+from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
 
@@ -75,7 +75,7 @@ class Broker:
         self.querying = Querying(node, self.registry, authorizer)
         self.publisher = Publisher(node, self.registry, self.native, self.letters, self.expiry, authorizer)
         self.streams = StreamSessions(self.registry)
-        self.node_sessions = NodeSessions(self.registry)
+        self.node_sessions = StandingSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.native, self.streams, self.querying)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from broker.core.arrivals import Arrivals
 from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, write
 from broker.core.message import Message
+from broker.core.waiters import Waiters
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 
 EVERYTHING = 2**62
@@ -73,7 +73,7 @@ class History:
         self._cold: deque[Cold] = deque()
         self._bytes = 0
         self._hot_bytes = 0
-        self._arrivals: Arrivals | None = None
+        self._arrivals: Waiters | None = None
         self._waiting: list[Deferred[None]] = []
 
     def __len__(self) -> int:
@@ -122,7 +122,7 @@ class History:
     def arrival(self) -> Deferred[None]:
         """Fires when a message is put, within that call; may be cancelled."""
         if self._arrivals is None:
-            self._arrivals = Arrivals()
+            self._arrivals = Waiters()
         return self._arrivals.next()
 
     def trim(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from broker.errors import BrokerError, Code
 from broker.model.key import Key, QueryKind
-from broker.xmlio import TopicQuery, topic_document
+from broker.xml import TopicQuery, topic_document
 
 if TYPE_CHECKING:
     from broker.core.sessions import Session

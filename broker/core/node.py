@@ -28,12 +28,12 @@ from broker.model.address import SessionName, parse_session_name, stripped_node_
 from broker.model.key import DEAD_MESSAGE_OID
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
-from broker.xmlio import read_key, read_publish_qos
+from broker.native.codec import read_key, read_publish_qos
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
-    from broker.core.stream_dispatch import StreamDispatch
+    from broker.xmpp.session.dispatch import StreamDispatch
 
 log = Logger()
 

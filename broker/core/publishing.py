@@ -13,9 +13,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker.core.entries import Fanout
+from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
-from broker.core.refusals import NamedRefusals, lines
 from broker.core.sessions import Plan, Route, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState
@@ -26,16 +26,16 @@ from broker.model.key import COMMAND_PREFIX, PTP_SUBSCRIPTION, REMOTE_PROPERTIES
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.model.records import DELAYED, FOR_SUBJECT
-from broker.xmlio import read_key, read_publish_qos, write_key
+from broker.native.codec import read_key, read_publish_qos, write_key
 
 if TYPE_CHECKING:
     from broker.core.administration import Commands
+    from broker.core.dead_letters import DeadLetters
     from broker.core.expiry import Expiry
-    from broker.core.letters import DeadLetters
-    from broker.core.native_sessions import NativeSessions
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
     from broker.core.subscriptions import Subscription
+    from broker.native.sessions import NativeSessions
 
 log = Logger()
 
@@ -109,7 +109,7 @@ class Publisher:
         self._sessions = sessions
         self._native = native
         self._letters = letters
-        self._refusals = NamedRefusals(node.monotonic, lines(log.info), "lost messages")
+        self._refusals = NamedLogLimits(node.monotonic, lines(log.info), "lost messages")
         self._expiry = expiry
         self._authorizer = authorizer
         self.commands: Commands | None = None

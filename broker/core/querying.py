@@ -16,8 +16,9 @@ from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.property import ClientProperty, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
 from broker.model.records import INITIAL, SubscriptionRecord
-from broker.xmlio import TopicQuery, compile_query, read_query_key, read_query_qos, write_key, write_publish_qos
-from broker.xmlio.xpath import MAX_STEPS
+from broker.native.codec import read_query_key, read_query_qos, write_key, write_publish_qos
+from broker.xml import TopicQuery, compile_query
+from broker.xml.xpath import MAX_STEPS
 
 if TYPE_CHECKING:
     from broker.core.node import Node

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from broker.core.arrivals import Arrivals
 from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, QueueLimits, write
 from broker.core.message import Message
+from broker.core.waiters import Waiters
 from broker.errors import BrokerError
 from broker.failpoints import reach
 from broker.model.records import COPIED, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
@@ -112,8 +112,8 @@ class Queue:
         self._order: list[Level] = []
         self._cached = 0
         self._cached_bytes = 0
-        self._rooms = Arrivals()
-        self._arrivals: Arrivals | None = None
+        self._rooms = Waiters()
+        self._arrivals: Waiters | None = None
 
     def __len__(self) -> int:
         return self.entries
@@ -157,7 +157,7 @@ class Queue:
     def arrival(self) -> Deferred[None]:
         """Fires when an entry is put, or put back, within that call; may be cancelled."""
         if self._arrivals is None:
-            self._arrivals = Arrivals()
+            self._arrivals = Waiters()
         return self._arrivals.next()
 
     def put(

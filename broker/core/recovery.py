@@ -12,15 +12,15 @@ from broker.core.queues import Queue
 from broker.core.sessions import NATIVE
 from broker.errors import BrokerError
 from broker.model.records import EntryRecord, Recovered, SessionRecord
-from broker.xmlio import read_key, read_publish_qos
+from broker.native.codec import read_key, read_publish_qos
 
 if TYPE_CHECKING:
-    from broker.core.native_sessions import NativeSessions
     from broker.core.node import Node
     from broker.core.querying import Querying
     from broker.core.registry import SessionRegistry
     from broker.core.sessions import Session
-    from broker.core.stream_sessions import StreamSessions
+    from broker.native.sessions import NativeSessions
+    from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
 

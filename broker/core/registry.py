@@ -22,7 +22,7 @@ from broker.model.connect import ConnectQos
 from broker.model.records import SessionRecord
 
 if TYPE_CHECKING:
-    from broker.core.letters import DeadLetters
+    from broker.core.dead_letters import DeadLetters
     from broker.core.node import Node
     from broker.core.subscriptions import Subscription
 

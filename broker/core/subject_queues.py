@@ -19,7 +19,7 @@ from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.records import COPIED, DELAYED, EPHEMERAL, FOR_SUBJECT, HAD, TRANSIENT
 
 if TYPE_CHECKING:
-    from broker.core.letters import DeadLetters
+    from broker.core.dead_letters import DeadLetters
     from broker.core.node import Node
 
 log = Logger()

@@ -9,7 +9,7 @@ from broker.model.key import QueryKey, QueryKind
 from broker.model.property import is_set
 from broker.model.qos import QueryQos
 from broker.model.records import NEWEST_ONLY, NO_CONTENT, NO_META, ONEWAY
-from broker.xmlio import TopicQuery
+from broker.xml import TopicQuery
 
 if TYPE_CHECKING:
     from broker.core.message import Message

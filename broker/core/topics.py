@@ -11,7 +11,7 @@ from broker.core.history import History
 from broker.core.settings import limits_of
 from broker.model.key import Key
 from broker.model.qos import TopicQos
-from broker.xmlio import TopicDocument, topic_document
+from broker.xml import TopicDocument, topic_document
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall

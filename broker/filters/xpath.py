@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.errors import BrokerError, Code
 from broker.filters.candidate import Candidate, Predicate
 from broker.filters.latest import Latest
-from broker.xmlio import Document, compile_predicate, parse_content
+from broker.xml import Document, compile_predicate, parse_content
 
 XML_TYPES = frozenset({"text/xml", "application/xml"})
 XML_SUFFIX = "+xml"

@@ -1,1 +1,1 @@
-"""Twisted protocols and factories around :mod:`broker.wire`: the only sockets of the broker."""
+"""Twisted protocols and factories around :mod:`broker.native.wire`: the only sockets of the broker."""

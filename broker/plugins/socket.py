@@ -10,9 +10,9 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from broker.config.kinds import BOOLEAN, TEXT, duration, integer, size
-from broker.net.callback import CallbackDialer
-from broker.net.connection import Limits
-from broker.net.listener import NativeFactory
+from broker.native.callback import CallbackDialer
+from broker.native.connection import Limits
+from broker.native.listener import NativeFactory
 from broker.net.tls import server_context
 from broker.plugins.ports import Attributes, Ports
 from broker.ports import IPlugin

@@ -14,11 +14,11 @@ from zope.interface import implementer
 from broker.config.kinds import TEXT, duration, integer, size
 from broker.net.certificate import self_signed
 from broker.net.tls import server_context
-from broker.net.xmpp import Limits, XmppFactory
 from broker.plugins.ports import Attributes, Ports, is_loopback
 from broker.ports import IPlugin
 from broker.xmpp.service import XmppService
 from broker.xmpp.settings import CERTIFICATE, CLIENT_CA, PRIVATE_KEY, TlsPolicy, settings_of
+from broker.xmpp.stream.tcp import Limits, XmppFactory
 
 log = Logger()
 

@@ -1,6 +1,6 @@
 """The plugin file (spec xmlblaster §14.2): its values, and reading it.
 
-Only here XML is read outside of :mod:`broker.xmlio`: messages need line numbers, and the nested XML of an attribute is
+Only here XML is read outside of :mod:`broker.xml`: messages need line numbers, and the nested XML of an attribute is
 kept as text. The reader is as hostile to document types, entities and processing instructions as that layer.
 """
 

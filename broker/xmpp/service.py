@@ -10,30 +10,30 @@ from twisted.internet.defer import ensureDeferred, gatherResults
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
-from broker.core.refusals import NamedRefusals, lines
+from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.sessions import XMPP, Session
-from broker.core.stream_dispatch import StreamDispatch
-from broker.core.stream_state import StreamLimits
 from broker.model.qos import STATE_OK
 from broker.model.records import DocumentRecord
-from broker.wire.xmpp import ns, sm
-from broker.wire.xmpp.stanza import delayed
-from broker.xmpp.activity import Activity
-from broker.xmpp.blocking import Blocking
-from broker.xmpp.carbons import Carbons
-from broker.xmpp.disco import Disco
-from broker.xmpp.domain import AT_DOMAIN, Client, Domain
-from broker.xmpp.last import LastSeen
-from broker.xmpp.native import stanza_of
-from broker.xmpp.presence import Presence
-from broker.xmpp.present import PresentResources
-from broker.xmpp.pubsub.service import PubSub
-from broker.xmpp.roster import Roster
-from broker.xmpp.routing import Router
+from broker.xmpp.features.approvals import Subscriptions
+from broker.xmpp.features.blocking import Blocking
+from broker.xmpp.features.carbons import Carbons
+from broker.xmpp.features.client_state import Activity
+from broker.xmpp.features.departed import DepartedResources
+from broker.xmpp.features.disco import Disco
+from broker.xmpp.features.last_activity import LastActivity
+from broker.xmpp.features.presence import Presence
+from broker.xmpp.features.private_storage import Storage
+from broker.xmpp.features.pubsub.service import PubSub
+from broker.xmpp.features.roster import Roster
+from broker.xmpp.features.server_info import ServerInfo
+from broker.xmpp.routing.content import stanza_of
+from broker.xmpp.routing.domain import AT_DOMAIN, Client, Domain
+from broker.xmpp.routing.router import Router
+from broker.xmpp.session.dispatch import StreamDispatch
+from broker.xmpp.session.state import StreamLimits
 from broker.xmpp.settings import Durable, TlsPolicy, XmppSettings
-from broker.xmpp.software import Software
-from broker.xmpp.storage import Storage
-from broker.xmpp.subscriptions import Subscriptions
+from broker.xmpp.wire import ns, sm
+from broker.xmpp.wire.stanza import delayed
 
 if TYPE_CHECKING:
     from broker.auth.services import SecurityServices
@@ -72,18 +72,18 @@ class XmppService:
         self.permits: Any = broker.authorizer.permits
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []
-        self.refusals = NamedRefusals(broker.node.monotonic, lines(log.info), "refusals")
+        self.refusals = NamedLogLimits(broker.node.monotonic, lines(log.info), "refusals")
         self.domain = domain = Domain(broker, settings, security.exists)
         self.router = Router(domain, domain.delivery)
         roster = Roster(domain)
-        self._present = PresentResources(domain)
-        self.presence = Presence(domain, Subscriptions(domain, roster), LastSeen(domain), self._present)
+        self._present = DepartedResources(domain)
+        self.presence = Presence(domain, Subscriptions(domain, roster), LastActivity(domain), self._present)
         blocking = Blocking(domain)
         blocking.show = self.presence.show
         self.activity = Activity(domain)
         domain.holds = self.activity.hold
         Carbons(domain, self.router)
-        Software(domain)
+        ServerInfo(domain)
         Storage(domain)
         self.disco = Disco(domain)
         self.pubsub = PubSub(domain, self.disco)

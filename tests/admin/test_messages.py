@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.net.connection import Limits
-from broker.wire.frames import Unit
-from broker.xmlio import read_status_qos
+from broker.native.codec import read_status_qos
+from broker.native.connection import Limits
+from broker.native.wire.frames import Unit
 from tests.admin.office import BOSS, Office, query
-from tests.net.peer import Listener, Peer
+from tests.native.peer import Listener, Peer
 
 CALLBACK = b"<key oid='__cmd:client/joe/1/?callbackQueueEntries'/>"
 SUSPENDED = "<callback type='SOCKET' retries='-1' dispatcherActive='false'/>"

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from broker.wire.frames import Frame, Kind
-from broker.wire.native import decode_exception
+from broker.native.wire.frames import Frame, Kind
+from broker.native.wire.methods import decode_exception
 from tests.campaign.talkers import Address, Ended, Line, NativeTalker, Silent, XmppTalker
 from tests.system.launcher import BrokerProcess
 

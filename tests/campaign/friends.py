@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
-from broker.xmlio.tree import Tree
+from broker.xml.stanza import Stanza
+from broker.xml.tree import Tree
+from broker.xmpp.wire import ns
 from tests.campaign.acquaintances import Acquaintances, Contact
 from tests.campaign.checks import check_equal
 from tests.campaign.resuming import PATIENCE, Asking, come_to_rest

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from broker.wire.frames import Kind, Unit
+from broker.native.wire.frames import Kind, Unit
 from tests.campaign.talkers import Address, Ended, NativeTalker, Silent, XmppTalker
 from tests.system.launcher import BrokerProcess
 

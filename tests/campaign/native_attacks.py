@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 
 from broker.errors import Code
-from broker.wire.frames import Kind, Unit, encode_frame, encode_units
-from broker.wire.native import decode_exception
+from broker.native.wire.frames import Kind, Unit, encode_frame, encode_units
+from broker.native.wire.methods import decode_exception
 from tests.campaign.attack import (
     COMPRESSED,
     LOGIN_SECONDS,

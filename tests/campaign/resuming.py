@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
-from broker.xmlio.tree import Tree
+from broker.xml.stanza import Stanza
+from broker.xml.tree import Tree
+from broker.xmpp.wire import ns
 from tests.campaign.checks import Failed
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 from tests.system.stream_client import StreamClient

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.auth.scram import Mechanism
-from broker.wire.frames import Kind, Unit
-from broker.wire.xmpp import ns
+from broker.native.wire.frames import Kind, Unit
+from broker.xmpp.wire import ns
 from tests.campaign.resident import resident
 from tests.campaign.scram_client import ScramClient
 from tests.campaign.talkers import NativeTalker, XmppTalker

@@ -10,11 +10,11 @@ from collections import deque
 from types import TracebackType
 from typing import Self
 
-from broker.wire.compress import ZlibStreamReader, ZlibStreamWriter
-from broker.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
-from broker.xmlio.stream import Event, StreamReader
+from broker.native.wire.compress import ZlibStreamReader, ZlibStreamWriter
+from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
+from broker.xml.stanza import Stanza
+from broker.xml.stream import Event, StreamReader
+from broker.xmpp.wire import ns
 
 Address = tuple[str, int]
 PATIENCE = 20.0

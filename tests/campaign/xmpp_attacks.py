@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import repeat
 
-from broker.wire.xmpp import ns
+from broker.xmpp.wire import ns
 from tests.campaign.attack import (
     Attack,
     NotRefused,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
-from broker.xmlio.tree import Tree
+from broker.xml.stanza import Stanza
+from broker.xml.tree import Tree
+from broker.xmpp.wire import ns
 from tests.campaign.checks import Failed, check_equal, check_stream
 from tests.campaign.resuming import Asking, come_to_rest
 from tests.system.launcher import BrokerProcess

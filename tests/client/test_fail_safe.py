@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.client import ConnectOptions, PublishOptions, State, SubscribeOptions, Update
-from broker.client.backlog import Backlog, Request
+from broker.client.request_queue import Request, RequestQueue
 from broker.client.values import QUEUED
 from broker.errors import BrokerError, Code
 from tests.client.faces import Real
@@ -137,7 +137,7 @@ class TestAway:
 @given(st.lists(st.integers(0, 9), max_size=30), st.data())
 def test_what_comes_back_keeps_its_place(priorities: list[int], data: st.DataObject) -> None:
     """Given requests of which some were sent and came back, all are sent by priority and then in order."""
-    backlog = Backlog(100)
+    backlog = RequestQueue(100)
     requests = [Request(str(number).encode(), b"", priority) for number, priority in enumerate(priorities)]
     for request in requests:
         backlog.put(request)

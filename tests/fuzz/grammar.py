@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from broker.xmlio.write import escape, escape_attribute
+from broker.xml.write import escape, escape_attribute
 from tests.fuzz.support import Choices
 
 DEEPEST = 5

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from broker.wire.frames import Frame
+from broker.native.wire.frames import Frame
 from tests.fuzz.store import check_store
 from tests.fuzz.support import require
-from tests.net.peer import Listener, Peer
+from tests.native.peer import Listener, Peer
 
 LONGEST_ANSWER = 64 * 1024
 LONG_AFTER = 100_000.0

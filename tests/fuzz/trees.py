@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from broker.xmlio.parse import Element
-from broker.xmlio.tree import Tree
+from broker.xml.parse import Element
+from broker.xml.tree import Tree
 from tests.fuzz.support import require
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
-from broker.xmlio.stream import StreamReader
+from broker.xml.stanza import Stanza
+from broker.xml.stream import StreamReader
+from broker.xmpp.wire import ns
 from tests.fuzz.store import check_store
 from tests.fuzz.support import require
 from tests.xmpp.world import Peer, World

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.wire.frames import Frame, FrameReader, Kind
+from broker.native.wire.frames import Frame, FrameReader, Kind
 from tests.data import CAPTURES
 
 EXCLUDED = frozenset({"java-xmlrpc-basic", "java-basic-zlib-block"})

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from broker.wire.compress import ZlibStreamReader, ZlibStreamWriter
-from broker.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_units
+from broker.native.wire.compress import ZlibStreamReader, ZlibStreamWriter
+from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_units
 from tests.replay.aliases import Aliases
 from tests.replay.capture import MAX_FRAME, ClientCall, Closed, Conversation, ServerCall
 from tests.replay.equivalence import differences, normalized

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.wire.frames import Kind, Unit, encode_frame, encode_unit
+from broker.native.wire.frames import Kind, Unit, encode_frame, encode_unit
 from tests.replay.capture import (
     ClientCall,
     Closed,

@@ -8,9 +8,9 @@ import socket
 import time
 from collections import deque
 
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
-from broker.xmlio.stream import StreamReader
+from broker.xml.stanza import Stanza
+from broker.xml.stream import StreamReader
+from broker.xmpp.wire import ns
 from tests.system.launcher import BrokerProcess, LaunchError
 
 HEADER = f"<stream:stream to='localhost' version='1.0' xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}'>"

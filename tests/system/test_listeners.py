@@ -14,7 +14,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 
 from broker.client import BlockingClient, ConnectOptions
 from broker.errors import BrokerError
-from broker.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
+from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
 from tests.system.launcher import BrokerProcess
 
 pytestmark = pytest.mark.system

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.wire.xmpp import ns
+from broker.xmpp.wire import ns
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 
 pytestmark = pytest.mark.system

@@ -16,7 +16,7 @@ import pytest
 import trustme
 from OpenSSL import SSL
 
-from broker.wire.xmpp import ns
+from broker.xmpp.wire import ns
 from tests.system.launcher import BrokerProcess, wait_until
 
 pytestmark = pytest.mark.system

@@ -6,11 +6,11 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from broker.model.records import EPHEMERAL
-from broker.wire.xmpp import ns
-from broker.xmlio.tree import Tree
+from broker.xml.tree import Tree
 from broker.xmpp.accounts import Account, Accounts
-from broker.xmpp.present import PRESENT
+from broker.xmpp.features.departed import PRESENT
 from broker.xmpp.settings import Durable
+from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, befriend, settings
 
 JOE, JACK = "joe@localhost/x", "jack@localhost/y"

@@ -8,8 +8,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza
+from broker.xml.stanza import Stanza
+from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, settings
 
 USERS = ("joe", "jack")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from broker.wire.xmpp import ns
-from broker.xmlio.tree import Tree
+from broker.xml.tree import Tree
+from broker.xmpp.wire import ns
 from tests.xmpp.test_routing import condition, refusal
 from tests.xmpp.world import Peer, World, befriend, settings
 

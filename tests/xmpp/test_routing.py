@@ -9,9 +9,9 @@ import pytest
 from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 from broker.model.qos import Overflow
-from broker.wire.xmpp import ns
-from broker.xmlio.tree import Tree
-from broker.xmpp.routes import LONGEST_ADDRESS, MOST_ROUTES
+from broker.xml.tree import Tree
+from broker.xmpp.routing.route_cache import LONGEST_ADDRESS, MOST_ROUTES
+from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, settings
 
 

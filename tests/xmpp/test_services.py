@@ -10,10 +10,10 @@ from broker import __version__
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.errors import BrokerError, Code
-from broker.wire.xmpp import ns
-from broker.xmlio.tree import Tree
-from broker.xmpp.disco import SERVER_INFO
+from broker.xml.tree import Tree
+from broker.xmpp.features.disco import SERVER_INFO
 from broker.xmpp.settings import settings_of
+from broker.xmpp.wire import ns
 from tests.xmpp.test_presence import friends, presences
 from tests.xmpp.test_routing import condition, message
 from tests.xmpp.world import Peer, World, settings

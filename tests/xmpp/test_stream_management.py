@@ -8,9 +8,9 @@ import pytest
 
 from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
-from broker.wire.xmpp import ns, sm
-from broker.xmlio.tree import Tree
+from broker.xml.tree import Tree
 from broker.xmpp.settings import Durable
+from broker.xmpp.wire import ns, sm
 from tests.xmpp.world import HEADER, PASSWORD, Peer, World, settings
 
 R = f"<r xmlns='{ns.SM}'/>"

@@ -8,7 +8,7 @@ import pytest
 from twisted.logger import capturedLogs, formatEvent
 
 from broker.errors import BrokerError, Code
-from broker.wire.xmpp import ns
+from broker.xmpp.wire import ns
 from tests.xmpp.world import HEADER, World, settings
 
 STREAM_ERRORS = ns.STREAM_ERRORS

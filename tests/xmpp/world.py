@@ -13,13 +13,13 @@ from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
 from broker.store.memory import MemoryStore
-from broker.wire.xmpp import ns
-from broker.xmlio.stanza import Stanza, StreamEnd, StreamStart
-from broker.xmlio.stream import Event, StreamReader
-from broker.xmlio.tree import Tree
-from broker.xmpp.c2s import ClientStream
+from broker.xml.stanza import Stanza, StreamEnd, StreamStart
+from broker.xml.stream import Event, StreamReader
+from broker.xml.tree import Tree
 from broker.xmpp.service import XmppService
 from broker.xmpp.settings import XmppSettings, settings_of
+from broker.xmpp.stream.bound import ClientStream
+from broker.xmpp.wire import ns
 from tests.core.world import DEFAULTS
 from tests.core.world import World as CoreWorld
 

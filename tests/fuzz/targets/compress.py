@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from broker.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
-from broker.wire.frames import FrameError
+from broker.native.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
+from broker.native.wire.frames import FrameError
 from tests.fuzz.support import Choices, cuts, require
 
 MOST = 64 * 1024

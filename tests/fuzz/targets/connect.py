@@ -7,10 +7,10 @@ from typing import Any
 
 from broker.model.address import parse_session_name
 from broker.model.connect import ConnectQos
-from broker.net.callback import CallbackDialer, _read_address
-from broker.net.connection import Limits
+from broker.native.callback import CallbackDialer, _read_address
+from broker.native.codec import read_connect_qos, write_connect_qos
+from broker.native.connection import Limits
 from broker.store.limits import MAX_INTEGER
-from broker.xmlio import read_connect_qos, write_connect_qos
 from tests.fuzz.support import require, tried
 
 NOTHING: Any = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from broker.errors import BrokerError
-from broker.wire.frames import Frame, FrameError, FrameReader, Kind
-from broker.wire.native import (
+from broker.native.wire.frames import Frame, FrameError, FrameReader, Kind
+from broker.native.wire.methods import (
     MAX_CODE,
     MAX_TEXT,
     SERVER_METHODS,

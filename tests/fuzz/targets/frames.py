@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from broker.wire.frames import (
-    Frame,
-    FrameError,
-    FrameReader,
-    Unit,
-    _split_units,
-    encode_frame,
-    encode_units,
-)
+from broker.native.wire.frames import Frame, FrameError, FrameReader, Unit, _split_units, encode_frame, encode_units
 from tests.fuzz.support import Choices, cuts, require
 
 LIMITS = (64, 200, 1024, 1 << 20)

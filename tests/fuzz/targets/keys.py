@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from broker.xmlio import (
-    NameBudget,
-    parse_query_url,
-    read_key,
-    read_query_key,
-    topic_document,
-    write_key,
-    write_query_key,
-)
-from broker.xmlio.parse import parse
+from broker.native.codec import parse_query_url, read_key, read_query_key, write_key, write_query_key
+from broker.xml import NameBudget, topic_document
+from broker.xml.parse import parse
 from tests.fuzz.support import require, tried
 from tests.fuzz.trees import same_tree
 

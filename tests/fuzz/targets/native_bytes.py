@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from broker.net.connection import Limits
-from broker.wire.frames import Kind, encode_frame, encode_units
+from broker.native.connection import Limits
+from broker.native.wire.frames import Kind, encode_frame, encode_units
 from tests.fuzz.native import ended, finish
 from tests.fuzz.support import Choices, quiet
-from tests.net.peer import Listener
-from tests.net.test_conversations import connect_unit
+from tests.native.peer import Listener
+from tests.native.test_conversations import connect_unit
 
 LIMITS = Limits(max_frame=64 * 1024, max_frame_before_login=8 * 1024)
 LOGIN = encode_frame(Kind.INVOKE, b"1", b"connect", b"", encode_units([connect_unit("joe")]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from broker.net.connection import Limits
-from broker.wire.frames import Unit
-from broker.wire.native import SERVER_METHODS
+from broker.native.connection import Limits
+from broker.native.wire.frames import Unit
+from broker.native.wire.methods import SERVER_METHODS
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.native import ended, finish
 from tests.fuzz.support import Choices, quiet
-from tests.net.peer import Listener, Peer
+from tests.native.peer import Listener, Peer
 
 LIMITS = Limits(max_frame=256 * 1024)
 METHODS = ("publish", "subscribe", "get", *(name.decode() for name in SERVER_METHODS), "PUBLISH", "unknown")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from broker.xmlio import (
+from broker.native.codec import (
     read_disconnect_qos,
     read_publish_qos,
     read_query_qos,
@@ -20,7 +20,7 @@ from broker.xmlio import (
     write_query_qos,
     write_status_qos,
 )
-from broker.xmlio.parse import parse
+from broker.xml.parse import parse
 from tests.fuzz.support import require, tried
 from tests.fuzz.trees import matches_reference
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker.auth.scram import Mechanism, make_verifier
-from broker.wire.xmpp.sasl import (
+from broker.xmpp.wire.sasl import (
     PLUS,
     Challenge,
     NeedPassword,

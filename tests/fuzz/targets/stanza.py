@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from broker.model.jid import JID
-from broker.wire.xmpp import ns
-from broker.wire.xmpp.stanza import delayed, from_attribute, iq_result, route, standalone
-from broker.xmlio.stanza import Stanza
-from broker.xmlio.stream import StreamReader
-from broker.xmlio.tree import Tree, parse_tree
+from broker.xml.stanza import Stanza
+from broker.xml.stream import StreamReader
+from broker.xml.tree import Tree, parse_tree
+from broker.xmpp.wire import ns
+from broker.xmpp.wire.stanza import delayed, from_attribute, iq_result, route, standalone
 from tests.fuzz.support import Choices, require, tried
 from tests.fuzz.trees import merged
 

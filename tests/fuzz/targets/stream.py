@@ -6,8 +6,8 @@ latest with this there must be one.
 
 from __future__ import annotations
 
-from broker.xmlio.stanza import Stanza, StreamEnd, StreamStart
-from broker.xmlio.stream import Event, StreamReader
+from broker.xml.stanza import Stanza, StreamEnd, StreamStart
+from broker.xml.stream import Event, StreamReader
 from tests.fuzz.support import Choices, cuts, require
 
 HEADER = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"

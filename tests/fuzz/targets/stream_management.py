@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broker.wire.xmpp import sm
+from broker.xmpp.wire import sm
 from tests.fuzz.support import Choices, require
 
 NUMBERS = (0, 1, 2, 5, 2**31, 2**32 - 1, 2**32 - 2)

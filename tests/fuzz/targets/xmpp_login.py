@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from broker.wire.xmpp import ns
+from broker.xmpp.wire import ns
 from tests.fuzz.support import Choices, quiet, require
 from tests.fuzz.xmpp import LONGEST_ANSWER, ended, written
 from tests.xmpp.world import HEADER, World

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.wire.xmpp import ns
+from broker.xmpp.wire import ns
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.support import Choices, quiet, require
 from tests.fuzz.xmpp import LONGEST_ANSWER, ended, written

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from time import process_time
 
-from broker.xmlio import NameBudget, compile_predicate, compile_query, parse_content, topic_document
-from broker.xmlio.key import read_key
+from broker.native.codec.key import read_key
+from broker.xml import NameBudget, compile_predicate, compile_query, parse_content, topic_document
 from tests.fuzz.support import require, tried
 
 LONGEST_SECONDS = 5.0

@@ -1,0 +1,71 @@
+"""Bytes for a connection that leave in order, each when the store has committed what it tells of (design D3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from broker.failpoints import reach
+
+MOST_WAITING = 1024 * 1024
+"""Bytes that may wait for their commit before no more should be added."""
+
+
+class CommitGate:
+    """Holds bytes back until their commit, and those behind them.
+
+    Args:
+        store: an :class:`broker.ports.IStore`.
+        send: writes to the connection.
+        on_room: called when an outbox that was full (:attr:`is_full`) is being emptied.
+    """
+
+    __slots__ = ("_on_room", "_send", "_size", "_store", "_waiting", "_watching")
+
+    def __init__(self, store: Any, send: Callable[[bytes], None], on_room: Callable[[], None]) -> None:
+        self._store = store
+        self._send = send
+        self._on_room = on_room
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._size = 0
+        self._watching = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that no more should be added."""
+        return self._size > MOST_WAITING
+
+    def write(self, data: bytes, position: int = 0) -> None:
+        """Write now, or once the store has committed ``position`` and everything before is written."""
+        if not self._waiting and position <= self._store.committed:
+            self._send(data)
+            return
+        self._waiting.append((position, data))
+        self._size += len(data)
+        if not self._watching:
+            self._watching = True
+            self._store.when_committed(position, self._flush)
+
+    def clear(self) -> None:
+        """Forget what waits: the connection is gone."""
+        self._waiting.clear()
+        self._size = 0
+
+    def _flush(self) -> None:
+        self._watching = False
+        if self.is_full:
+            self._on_room()
+        waiting = self._waiting
+        committed = self._store.committed
+        ready: list[bytes] = []
+        while waiting and waiting[0][0] <= committed:
+            ready.append(waiting.popleft()[1])
+            self._size -= len(ready[-1])
+        if ready:
+            reach("stanzas due")
+            self._send(b"".join(ready))
+            reach("stanzas written")
+        if waiting:
+            self._watching = True
+            self._store.when_committed(waiting[0][0], self._flush)

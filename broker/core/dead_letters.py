@@ -1,0 +1,95 @@
+"""Dead messages: what could not be delivered is published for those who care (spec xmlblaster §8.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from broker.core.entries import Entry
+from broker.core.log_limit import NamedLogLimits, lines
+from broker.core.message import Envelope, Message
+from broker.errors import BrokerError
+from broker.model.key import DEAD_MESSAGE_OID, Key
+from broker.model.property import ClientProperty, property_of
+from broker.model.qos import PublishQos
+from broker.native.codec import write_key, write_publish_qos
+
+if TYPE_CHECKING:
+    from broker.core.node import Node
+
+log = Logger()
+
+DEAD_MESSAGE_KEY = Key(DEAD_MESSAGE_OID)
+
+
+class DeadLetters:
+    """Publishes undeliverable messages on ``__sys__deadMessage``.
+
+    A dead message of a persistent message is persistent and stays in the topic's history, so that nothing that was
+    acknowledged vanishes even where nobody listens; others are volatile.
+
+    Args:
+        node: shared state.
+
+    Attributes:
+        publish: publishes a message of the broker itself; set by :class:`broker.core.publishing.Publisher`.
+        count: dead messages so far.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._key_xml = write_key(DEAD_MESSAGE_KEY)
+        self.publish: Callable[[Message], None] | None = None
+        self.count = 0
+        self._told = NamedLogLimits(node.monotonic, lines(log.warn), "dead messages")
+
+    def entries(self, entries: Iterable[Entry], receiver: str, error: BrokerError) -> None:
+        """Report entries of a queue; they must be settled already.
+
+        Args:
+            entries: what could not be delivered.
+            receiver: absolute name of the session or subject.
+            error: why.
+        """
+        for entry in entries:
+            self.message(entry.message, receiver, error)
+
+    def message(self, message: Message, receiver: str, error: BrokerError) -> None:
+        """Report one message.
+
+        Args:
+            message: what could not be delivered.
+            receiver: absolute name of the session or subject.
+            error: why.
+        """
+        self.count += 1
+        self._told.tell(receiver, lambda: f"dead message: {message.oid} {message.id} for {receiver}: {error}")
+        if message.oid == DEAD_MESSAGE_OID or self.publish is None:
+            return
+        qos = self._qos(message, receiver, error)
+        envelope = Envelope(DEAD_MESSAGE_KEY, qos, self._key_xml, write_publish_qos(qos))
+        try:
+            self.publish(self._node.message(envelope, message.content))
+        except BrokerError as refused:  # whoever reports it goes on with what comes behind
+            reason = str(refused)
+            self._told.tell(DEAD_MESSAGE_OID, lambda: f"the dead message can not be published: {reason}")
+
+    def _qos(self, message: Message, receiver: str, error: BrokerError) -> PublishQos:
+        envelope = message.envelope
+        properties: tuple[ClientProperty, ...] = (
+            property_of("__key", envelope.key_xml.decode("utf-8", "replace")),
+            property_of("__qos", write_publish_qos(envelope.qos).decode("utf-8", "replace")),
+            property_of("__oid", envelope.oid),
+            ClientProperty("__rcvTimestamp", str(message.id), "long"),
+            property_of("__deadMessageReason", str(error)),
+            property_of("__receiver", receiver),
+            property_of("__sender", envelope.qos.sender),
+        )
+        return PublishQos(
+            life_time=-1 if envelope.persistent else 0,
+            persistent=envelope.persistent,
+            sender=self._node.name.absolute,
+            properties=properties,
+        )

@@ -1,0 +1,127 @@
+"""Callback connections: the broker dials the client's own callback server (spec xmlblaster §4.1, §20.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.protocol import Factory
+
+from broker.core.broker import Broker
+from broker.core.sessions import Session
+from broker.errors import BrokerError, Code
+from broker.model.connect import AddressQos, ConnectQos
+from broker.model.property import find
+from broker.native.connection import Limits, NativeConnection
+from broker.native.wire.frames import Frame, Kind, encode_frame
+from broker.native.wire.methods import encode_exception
+
+SCHEME = "socket://"
+SERVER_ATTRIBUTE = "callbackServer"
+"""Attribute of a callback address that is to be dialled; without it updates use the client's own connection."""
+CONNECT_TIMEOUT = 10.0
+
+
+class CallbackConnection(NativeConnection):
+    """A connection to a client's callback server: updates and pings go out, answers come back."""
+
+    def __init__(self, broker: Broker, limits: Limits) -> None:
+        super().__init__(broker, limits)
+        self._reader.max_frame = limits.max_frame
+
+    def invoked(self, frame: Frame) -> None:
+        """A callback server may ask whether the broker is there, nothing else."""
+        if frame.method == b"ping":
+            self.write(encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), b"ping", frame.session, b""))
+            return
+        error = BrokerError(Code.USER_NOT_CONNECTED, "a callback connection takes no requests")
+        node = self._broker.node.id
+        self.write(encode_exception(self._ids.for_answer(frame), frame.method, frame.session, error, node, "", ""))
+
+
+class CallbackDialer:
+    """Dials callback servers, only where the configuration lets it.
+
+    Args:
+        reactor: to connect with.
+        broker: the core.
+        limits: of the connections.
+        hosts: that may be dialled beside the client's own address; ``*`` any.
+    """
+
+    def __init__(self, reactor: Any, broker: Broker, limits: Limits, hosts: Collection[str] = ()) -> None:
+        self._reactor = reactor
+        self._broker = broker
+        self._limits = limits
+        self._hosts = frozenset(hosts)
+
+    def prepare(self, qos: ConnectQos, peer: str) -> Callable[[Session], Deferred[Any]] | None:
+        """How to reach the callback server that a connect names.
+
+        Args:
+            qos: of the connect.
+            peer: address that the client connected from.
+
+        Returns:
+            Makes a connection to the server when it is called with the session; ``None`` where updates go over the
+            client's own connection.
+
+        Raises:
+            BrokerError: ``resource.configuration.address`` for an address that can not be read or must not be dialled.
+        """
+        callback = qos.callback
+        if callback is None or not _names_server(callback):
+            return None
+        host, port = _read_address(callback)
+        if host != peer and host not in self._hosts and "*" not in self._hosts:
+            raise BrokerError(
+                Code.RESOURCE_CONFIGURATION_ADDRESS,
+                f"the callback server '{host}' is neither at the client's own address nor among the callbackHosts",
+            )
+        return lambda session: self._dial(session, host, port)
+
+    def adopt(self, sessions: Iterable[Session]) -> None:
+        """Reach sessions from the store at the servers that their clients named, which were checked then."""
+        for session in sessions:
+            callback = session.qos.callback
+            if callback is not None and _names_server(callback):
+                host, port = _read_address(callback)
+                session.dispatch.dial = partial(self._dial, session, host, port)
+
+    def _dial(self, session: Session, host: str, port: int) -> Deferred[Any]:
+        def build() -> CallbackConnection:
+            connection = CallbackConnection(self._broker, self._limits)
+            connection.bind(session)
+            return connection
+
+        endpoint = HostnameEndpoint(self._reactor, host.encode("idna"), port, timeout=CONNECT_TIMEOUT)
+        return endpoint.connect(Factory.forProtocol(build))
+
+
+def _names_server(callback: AddressQos) -> bool:
+    wanted = find(callback.attributes, SERVER_ATTRIBUTE)
+    return wanted is not None and wanted.is_true
+
+
+def _read_address(callback: AddressQos) -> tuple[str, int]:
+    raw = callback.raw.strip()
+    address = raw[len(SCHEME) :] if raw.startswith(SCHEME) else raw
+    host, _, digits = address.rstrip("/").rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not _is_name(host) or not digits.isascii() or not digits.isdigit() or not 0 < int(digits) < 65536:
+        raise BrokerError(
+            Code.RESOURCE_CONFIGURATION_ADDRESS,
+            f"the callback address '{raw[:256]}' is not of the form socket://host:port",
+        )
+    return host, int(digits)
+
+
+def _is_name(host: str) -> bool:
+    """Whether a resolver can be asked for it."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False

@@ -1,0 +1,75 @@
+"""The ``<securityService>`` of a connect QoS (spec xmlblaster §4.1, §13.2)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from broker.errors import BrokerError, Code
+from broker.model.connect import Credentials
+from broker.xml.parse import Element, parse
+from broker.xml.scan import child, text
+from broker.xml.write import element, escape, escape_attribute
+
+BASE64_MARKER = "__base64:"
+DEFAULT_VERSION = "1.0"
+
+_TAG = "securityservice"
+
+
+def read_credentials(found: Element) -> Credentials:
+    """Login name and password, which stand in the element or, as text, in its CDATA section.
+
+    Raises:
+        BrokerError: ``user.security.authentication.illegalArgument`` where they can not be read. The text does not
+            repeat what was given.
+    """
+    fields = found if found.children else _read_fields(found.text)
+    password = child(fields, "passwd")
+    return Credentials(
+        type=found.attributes.get("type", ""),
+        version=found.attributes.get("version") or DEFAULT_VERSION,
+        user=text(fields, "user"),
+        password=_read_password(password.text) if password is not None else "",
+    )
+
+
+def _read_fields(inner: str) -> Element:
+    try:
+        return parse(f"<{_TAG}>{inner}</{_TAG}>".encode(), _TAG)
+    except BrokerError as error:
+        raise BrokerError(Code.USER_AUTHENTICATION_ILLEGAL_ARGUMENT, error.message) from None
+
+
+def _read_password(value: str) -> str:
+    marked = value.strip()
+    if not marked.startswith(BASE64_MARKER):
+        return value
+    try:
+        return base64.b64decode(marked.removeprefix(BASE64_MARKER), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise BrokerError(
+            Code.USER_AUTHENTICATION_ILLEGAL_ARGUMENT, "the password is marked as base64, but is not"
+        ) from None
+
+
+def write_credentials(credentials: Credentials, *, redact: bool) -> str:
+    """The element, its fields in a CDATA section as the existing servers and clients write them.
+
+    Args:
+        credentials: who asks.
+        redact: leave the password out (design D13).
+    """
+    password = "" if redact or not credentials.password else element("passwd", _write_password(credentials.password))
+    type, version = escape_attribute(credentials.type), escape_attribute(credentials.version)
+    return (
+        f'<securityService type="{type}" version="{version}">'
+        f"<![CDATA[<user>{escape(credentials.user)}</user>{password}]]></securityService>"
+    )
+
+
+def _write_password(password: str) -> str:
+    # What escaping or trimming along the way could change is marked (spec xmlblaster §13.2).
+    if escape(password) == password.strip() and not password.startswith(BASE64_MARKER):
+        return password
+    return BASE64_MARKER + base64.b64encode(password.encode()).decode()

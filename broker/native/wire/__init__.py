@@ -1,0 +1,1 @@
+"""The native protocol without I/O: bytes become frames, frames become methods, and back."""

@@ -1,0 +1,1 @@
+"""What the XMPP service offers its clients, one module for each protocol."""

@@ -1,0 +1,288 @@
+"""Presence: who is there, and who is told (RFC 6121 §4; spec xmpp §2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
+
+from broker.model.jid import JID, parse_jid
+from broker.xml.stanza import Stanza
+from broker.xml.write import escape_attribute
+from broker.xmpp.accounts import Account, RosterItem
+from broker.xmpp.features.approvals import TYPES, Subscriptions, is_seen, sees
+from broker.xmpp.features.departed import DepartedResources
+from broker.xmpp.features.last_activity import LastActivity
+from broker.xmpp.routing.domain import Client, Domain
+from broker.xmpp.routing.router import BLOCKED, address
+from broker.xmpp.wire import ns
+from broker.xmpp.wire.errors import Condition, StanzaError
+from broker.xmpp.wire.stanza import element, presence, route
+
+log = Logger()
+
+MAX_DIRECTED = 1000
+"""Addresses that one client's directed presence is remembered for."""
+_PRIORITY = (ns.CLIENT, "priority")
+_HEAD = "<presence"
+_GONE = "<presence type='unavailable'/>"
+
+
+class Presence:
+    """Takes presence of clients and shows it to those who may see it.
+
+    Args:
+        domain: the service.
+        subscriptions: who may see whom.
+        last: remembers when accounts were last available.
+        present: remembers who is available and would not come back after a crash.
+    """
+
+    def __init__(
+        self, domain: Domain, subscriptions: Subscriptions, last: LastActivity, present: DepartedResources
+    ) -> None:
+        self._domain = domain
+        self._subscriptions = subscriptions
+        self._last = last
+        self._uncertain: dict[Client, set[str]] = {}  # streams that came back: of whose resources they were told
+        self._present = present
+        subscriptions.show = self.show
+        domain.on_recovered.append(self._recovered)
+        domain.on_resumed.append(self._resumed)
+        domain.on_ended.append(self._ended)
+
+    async def received(self, client: Client, stanza: Stanza) -> None:
+        """Take a ``<presence/>``.
+
+        Raises:
+            StanzaError: the sender is to be told.
+        """
+        type = stanza.attributes.get("type", "")
+        text = stanza.attributes.get("to")
+        to = None if text is None else address(text)
+        if to is None:
+            if type not in ("", "unavailable"):
+                raise StanzaError(Condition.BAD_REQUEST, f"presence of type '{type[:32]}' needs an address")
+            if type:
+                self._unavailable(client, _written(stanza))
+            else:
+                self._available(client, stanza)
+            return
+        if client.account.blocked and self._domain.blocks(client.account, to) and type != "unavailable":
+            raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
+        if type in TYPES:
+            await self._subscriptions.received(client, stanza, to)
+        elif type == "probe":
+            await self._probed(client, to)
+        elif type in ("", "unavailable", "error"):
+            self._directed(client, stanza, to, type)
+        else:
+            raise StanzaError(Condition.BAD_REQUEST, f"presence of type '{type[:32]}' is not known")
+
+    def _available(self, client: Client, stanza: Stanza) -> None:
+        """RFC 6121 §4.2, §4.4."""
+        stream = client.stream
+        priority = _priority(stanza) if stanza.children else 0
+        first, took = not stream.available, stream.takes_messages
+        stream.presence, stream.priority = _written(stanza), priority
+        client.keep()
+        self._broadcast(client, stream.presence)
+        if first:
+            self._present.came(client)
+            self._initialise(client)
+        if stream.takes_messages and not took:
+            self._domain.broker.registry.subject_queues.deliver(client.session)
+
+    def _initialise(self, client: Client) -> None:
+        """What a resource gets once, when it becomes available (RFC 6121 §4.2.2, §4.3.2)."""
+        for request in self._subscriptions.requests(client.account):
+            client.send(request, durable=True)
+        self._last.came(client.account)
+        absent = self._show_all(client)
+        if absent:
+            telling = ensureDeferred(self._tell_absent(client, [contact.local for contact in absent]))
+            telling.addErrback(lambda failure: log.failure("{jid}: contacts can not be read", failure, jid=client.full))
+
+    def _show_all(self, client: Client) -> list[JID]:
+        """Tell a client of all available resources that it may see; returns the contacts that have none."""
+        account = client.account
+        for other in self._domain.clients_of(account.local):
+            if other is not client and other.stream.available:
+                self._tell(client, other.full, other.stream.presence)
+        absent: list[JID] = []
+        for contact in self._contacts(account, is_seen):
+            if not self._show_resources(contact.local, client):
+                absent.append(contact)
+        return absent
+
+    def _contacts(self, account: Account, chosen: Callable[[RosterItem], bool]) -> Iterator[JID]:
+        """The contacts of an account that are chosen, have an account here, and are not blocked."""
+        for item in account.roster.values():
+            if chosen(item):
+                contact = parse_jid(item.jid)
+                if self._domain.is_local(contact) and not (account.blocked and self._domain.blocks(account, contact)):
+                    yield contact
+
+    def _show_resources(self, local: str, client: Client) -> bool:
+        """Tell a client of a contact's available resources; tells whether there is one."""
+        found = False
+        for other in self._domain.clients_of(local):
+            if other.stream.available:
+                found = True
+                if not (other.account.blocked and self._domain.blocks(other.account, client.jid)):
+                    self._tell(client, other.full, other.stream.presence)
+        return found
+
+    async def _tell_absent(self, client: Client, contacts: list[str]) -> None:
+        for local in contacts:
+            account = await self._domain.accounts.load(local)
+            if account is None or client.session.ended or not client.stream.available:
+                continue
+            if not (account.blocked and self._domain.blocks(account, client.jid)):
+                await self._tell_last(client, account)
+
+    async def _tell_last(self, client: Client, account: Account) -> None:
+        seen = await self._last.of(account)
+        if seen is not None and seen.presence and not self._is_available(account.local):
+            self._tell(client, f"{account.local}@{self._domain.settings.domain}", seen.presence)
+
+    def _unavailable(self, client: Client, written: str) -> None:
+        """RFC 6121 §4.5: broadcast, then state, then last activity (seed 002)."""
+        stream = client.stream
+        if not stream.available and not stream.directed:
+            return
+        was_available = stream.available
+        if was_available:
+            self._broadcast(client, written)
+        for jid in stream.directed:
+            self._tell_jid(client, parse_jid(jid), written)
+        stream.directed.clear()
+        stream.presence, stream.priority = "", 0
+        self._present.went(client.full)
+        if not client.session.ended:
+            client.keep()
+        if was_available and not self._is_available(client.jid.local):
+            self._last.went(client.account, written)
+
+    def _recovered(self, client: Client) -> None:
+        """A stream came back from the store: tell it who went with the last broker (R5)."""
+        told: set[str] = set()
+        left = self._present.left
+        if left and client.stream.available:
+            for contact in (client.jid, *self._contacts(client.account, is_seen)):
+                for jid in left.get(contact.local, ()):
+                    self._tell(client, jid.full, _GONE, durable=True)
+                    told.add(contact.local)
+        self._uncertain[client] = told
+        if not client.dispatch.recovered:  # it was resumed before its account was read
+            self._resumed(client)
+
+    def _resumed(self, client: Client) -> None:
+        """After a crash: presence that was on its way is lost, also that somebody is not there any more."""
+        told = self._uncertain.pop(client, None)
+        if told is not None and client.stream.available:
+            for contact in self._show_all(client):
+                if contact.local not in told:
+                    self._tell(client, contact.bare, _GONE)
+
+    def _ended(self, client: Client) -> None:
+        """The session ends without a word of its client (P4, R5)."""
+        self._uncertain.pop(client, None)
+        self._unavailable(client, _GONE)
+
+    def _broadcast(self, client: Client, written: str) -> None:
+        for contact in self._contacts(client.account, sees):
+            self._tell_account(client, contact.local, written)
+        self._tell_account(client, client.account.local, written)
+
+    def _tell_account(self, client: Client, local: str, written: str, *, durable: bool = False) -> None:
+        for other in self._domain.clients_of(local):
+            if other is not client and other.stream.available:
+                self._tell(other, client.full, written, durable=durable)
+
+    def _tell_jid(self, client: Client, jid: JID, written: str, *, durable: bool = False) -> None:
+        if jid.resource:
+            other = self._domain.clients.get(jid.full)
+            if other is not None:
+                self._tell(other, client.full, written, durable=durable)
+        elif self._domain.is_local(jid):
+            self._tell_account(client, jid.local, written, durable=durable)
+
+    def _tell(self, client: Client, from_: str, written: str, *, durable: bool = False) -> None:
+        if client.account.blocked and self._domain.blocks(client.account, parse_jid(from_)):
+            return
+        head = f"{_HEAD} from='{escape_attribute(from_)}' to='{escape_attribute(client.full)}'"
+        replaces = "" if durable else f"presence {from_}"
+        client.send((head + written[len(_HEAD) :]).encode(), replaces, durable=durable)
+
+    def show(self, account: Account, jid: JID, available: bool) -> None:
+        """A contact sees an account's presence from now on, or no longer (RFC 6121 §3.1.5, §3.2.3; XEP-0191 §3).
+
+        Args:
+            account: whose presence.
+            jid: of the contact.
+            available: whether it sees it.
+        """
+        for client in self._domain.clients_of(account.local):
+            if client.stream.available:  # that it is not seen any more is not told again after a crash
+                self._tell_jid(client, jid, client.stream.presence if available else _GONE, durable=not available)
+
+    def _directed(self, client: Client, stanza: Stanza, to: JID, type: str) -> None:
+        """RFC 6121 §4.6."""
+        if not self._domain.is_local(to) or not to.local:
+            return
+        other = self._domain.clients.get(to.full) if to.resource else None
+        targets = [other] if other is not None else []
+        if not to.resource:
+            targets = [each for each in self._domain.clients_of(to.local) if each.stream.available]
+        data = route(stanza, client.from_)
+        for target in targets:
+            if not (target.account.blocked and self._domain.blocks(target.account, client.jid)):
+                target.send(data, f"presence {client.full}")
+        if type == "error":
+            return
+        directed = client.stream.directed
+        if type == "unavailable":
+            if to.full in directed:
+                directed.remove(to.full)
+                client.keep()
+        elif not sees(client.account.roster.get(to.bare)) and to.full not in directed:
+            if len(directed) >= MAX_DIRECTED:
+                raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"more than {MAX_DIRECTED} directed presences")
+            directed.append(to.full)
+            client.keep()
+
+    async def _probed(self, client: Client, to: JID) -> None:
+        """RFC 6121 §4.3.2."""
+        account = await self._domain.accounts.load(to.local) if self._domain.is_local(to) and to.local else None
+        own = account is client.account
+        if account is not None and account.blocked and self._domain.blocks(account, client.jid):
+            return  # XEP-0191 §3.3: no answer, and no error
+        if account is None or not (own or sees(account.roster.get(client.bare))):
+            client.send(presence(to.bare, client.full, type="unsubscribed"))
+        elif not self._show_resources(to.local, client):
+            await self._tell_last(client, account)
+
+    def _is_available(self, local: str) -> bool:
+        return any(client.stream.available for client in self._domain.clients_of(local))
+
+
+def _written(stanza: Stanza) -> str:
+    """A presence stanza without addresses, as it is kept and broadcast."""
+    kept = {name: stanza.attributes.get(name) for name in ("type", "xml:lang")}
+    return element("presence", attributes=kept, content=stanza.inner.strip()).decode()
+
+
+def _priority(stanza: Stanza) -> int:
+    """RFC 6121 §4.7.2.3."""
+    if _PRIORITY not in stanza.children:
+        return 0
+    text = stanza.tree().text_of(*_PRIORITY).strip()
+    try:
+        value = int(text)
+    except ValueError:
+        value = 128
+    if not -128 <= value <= 127:
+        raise StanzaError(Condition.BAD_REQUEST, "a priority is a number from -128 to 127")
+    return value

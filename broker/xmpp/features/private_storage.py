@@ -1,0 +1,85 @@
+"""What accounts keep on the server for their clients: private XML and vCards (XEP-0049, XEP-0054)."""
+
+from __future__ import annotations
+
+from broker.model.records import DocumentRecord
+from broker.xml.tree import Tree
+from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Domain, Iq
+from broker.xmpp.wire import ns
+from broker.xmpp.wire.errors import Condition, StanzaError
+from broker.xmpp.wire.stanza import element
+
+PRIVATE = "xmpp.private"
+"""Kind of the documents of private XML, named ``namespace name``."""
+VCARD = "xmpp.vcard"
+"""Kind of the document of a vCard."""
+
+
+class Storage:
+    """Keeps private XML and vCards.
+
+    Args:
+        domain: the service.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._store = domain.node.store
+        self._limit = domain.settings.max_stored
+        self._most = domain.settings.max_private
+        domain.serve("get", ns.PRIVATE, "query", self._get_private, AT_ACCOUNT)
+        domain.serve("set", ns.PRIVATE, "query", self._set_private, AT_ACCOUNT)
+        domain.serve("get", ns.VCARD, "vCard", self._get_card, AT_ACCOUNT)
+        domain.serve("set", ns.VCARD, "vCard", self._set_card, AT_ACCOUNT)
+        domain.add_feature(ns.PRIVATE, AT_DOMAIN, AT_ACCOUNT)
+        domain.add_feature(ns.VCARD, AT_DOMAIN, AT_ACCOUNT)
+
+    async def _get_private(self, request: Iq) -> bytes | None:
+        """XEP-0049 §3."""
+        wanted = _only_private(request)
+        found = await self._store.read_documents(request.client.jid.local, PRIVATE)
+        name = f"{wanted.namespace} {wanted.name}"
+        data = next((record.data for record in found if record.name == name), None)
+        return element("query", ns.PRIVATE, content=data or element(wanted.name, wanted.namespace))
+
+    async def _set_private(self, request: Iq) -> bytes | None:
+        given = _only_private(request)
+        local = request.client.jid.local
+        name = f"{given.namespace} {given.name}"
+        data = self._checked(given)
+        found = await self._store.read_documents(local, PRIVATE)
+        if len(found) >= self._most and all(record.name != name for record in found):
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"at most {self._most} elements are kept")
+        self._store.put_document(DocumentRecord(local, PRIVATE, name, data))
+        return None
+
+    async def _get_card(self, request: Iq) -> bytes | None:
+        """XEP-0054 §3: whose card is not there looks like who is not there."""
+        found = await self._store.read_documents(request.to.local, VCARD)
+        if found:
+            return bytes(found[0].data)
+        if request.is_own:
+            return element("vCard", ns.VCARD)
+        raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+
+    async def _set_card(self, request: Iq) -> bytes | None:
+        if not request.is_own:
+            raise StanzaError(Condition.FORBIDDEN, "that is not your card")
+        data = self._checked(request.payload)
+        self._store.put_document(DocumentRecord(request.client.jid.local, VCARD, "", data))
+        return None
+
+    def _checked(self, tree: Tree) -> bytes:
+        data = tree.to_bytes("")
+        if len(data) > self._limit:
+            raise StanzaError(Condition.NOT_ACCEPTABLE, f"it is longer than {self._limit} bytes")
+        return data
+
+
+def _only_private(request: Iq) -> Tree:
+    if not request.is_own:
+        raise StanzaError(Condition.FORBIDDEN, "that is not your storage")
+    children = request.payload.children
+    if len(children) != 1 or children[0].namespace in ("", ns.PRIVATE):
+        raise StanzaError(Condition.BAD_REQUEST, "exactly one element with a namespace of its own is kept at a time")
+    return children[0]

@@ -1,0 +1,236 @@
+"""Nodes: topics of the core as XEP-0060 sees them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from broker.core.message import Envelope
+from broker.core.publishing import Published
+from broker.core.sessions import NODES, Session
+from broker.core.topics import Topic, TopicState
+from broker.core.waiting import Pending
+from broker.model.key import Key
+from broker.model.property import ClientProperty, property_of
+from broker.model.qos import PublishQos, QueueQos, TopicQos
+from broker.native.codec import write_key, write_publish_qos
+from broker.xml.tree import Tree, parse_tree
+from broker.xmpp.features.pubsub.errors import refused
+from broker.xmpp.features.pubsub.forms import is_true
+from broker.xmpp.features.pubsub.items import PAYLOAD_MIME, PURGED, RETRACTED, item_id, item_properties
+from broker.xmpp.wire.errors import Condition
+from broker.xmpp.wire.stanza import element
+
+if TYPE_CHECKING:
+    from broker.core.broker import Broker
+
+META = "node"
+"""Element of a topic's meta data that says what its node is called and whose it is."""
+NEVER = -1
+MAX_NAME = 1023
+MAX_TITLE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """What the owner of a node may choose (XEP-0060 §16.4.4).
+
+    Args:
+        title: for people.
+        max_items: items that are kept; 0 for none.
+    """
+
+    title: str = ""
+    max_items: int = 10
+
+
+class Nodes:
+    """Finds, makes and changes nodes.
+
+    Args:
+        broker: the core.
+        most_items: that a node may keep.
+    """
+
+    def __init__(self, broker: Broker, most_items: int) -> None:
+        self._broker = broker
+        self._node = broker.node
+        self.most_items = most_items
+
+    def all(self) -> Iterator[Topic]:
+        """Every topic that clients may know of."""
+        return (topic for topic in list(self._node.topics.values()) if _is_visible(topic))
+
+    def get(self, name: str) -> Topic:
+        """A node by its name.
+
+        Raises:
+            StanzaError: ``item-not-found``.
+        """
+        topic = self._node.topics.get(name)
+        if topic is None or not _is_visible(topic):
+            raise refused(Condition.ITEM_NOT_FOUND, text="there is no such node")
+        return topic
+
+    def find(self, name: str) -> Topic | None:
+        """A node by its name, if there is one."""
+        topic = self._node.topics.get(name)
+        return topic if topic is not None and _is_visible(topic) else None
+
+    def owner(self, topic: Topic) -> str:
+        """Bare JID of who has made it; empty where it was a native client."""
+        return _meta(topic).get("owner", "")
+
+    def config(self, topic: Topic) -> NodeConfig:
+        """How it is configured."""
+        return NodeConfig(_meta(topic).get("title", ""), topic.history.limits.entries)
+
+    async def create(self, session: Session, owner: str, name: str, config: NodeConfig) -> Topic:
+        """Make a node (XEP-0060 §8.1).
+
+        Args:
+            session: of the client.
+            owner: its bare JID.
+            name: of the node; empty for one of our choice.
+            config: of the node.
+
+        Raises:
+            StanzaError: ``conflict`` where there is one of that name, ``not-acceptable`` where it can not be one.
+            BrokerError: the client may not do so.
+        """
+        name = name or f"node-{secrets.token_hex(8)}"
+        if name.startswith("__") or len(name) > MAX_NAME:
+            raise refused(Condition.NOT_ACCEPTABLE, text="a node can not have this name")
+        if self.find(name) is not None:
+            raise refused(Condition.CONFLICT, text="there is a node of that name already")
+        await self._configure(session, name, owner, config)
+        return self.get(name)
+
+    async def configure(self, session: Session, topic: Topic, config: NodeConfig) -> None:
+        """Change a node (XEP-0060 §8.2)."""
+        key = _key(topic.oid, self.owner(topic), config.title, topic.key)
+        topic.key, topic.key_xml = key, write_key(key)
+        await self._configure(session, topic.oid, self.owner(topic), config, key)
+
+    async def publish(self, session: Session, publisher: str, topic: Topic, id: str, payload: bytes) -> str:
+        """Publish an item (XEP-0060 §7.1); one of the same id is replaced.
+
+        Args:
+            session: of the client.
+            publisher: its bare JID.
+            topic: the node.
+            id: of the item; empty for one of our choice.
+            payload: of the item; empty for none.
+
+        Returns:
+            The id of the item.
+        """
+        id = id or secrets.token_hex(8)
+        await topic.history.load()
+        older = [message for message in topic.history if item_id(message) == id]
+        qos = PublishQos(persistent=True, properties=item_properties(id, publisher))
+        key = Key(topic.oid, PAYLOAD_MIME)
+        await self._publish(session, write_key(key), write_publish_qos(qos), payload)
+        for message in older:
+            topic.history.discard(message.id)
+        return id
+
+    async def retract(self, session: Session, topic: Topic, id: str) -> None:
+        """Remove an item, and tell the subscribers (XEP-0060 §7.2).
+
+        Raises:
+            StanzaError: ``item-not-found``.
+        """
+        found = [message for message in await topic.history.latest(-1) if item_id(message) == id]
+        if not found:
+            raise refused(Condition.ITEM_NOT_FOUND, text="there is no such item")
+        for message in found:
+            topic.history.discard(message.id)
+        self._tell(session, topic, property_of(RETRACTED, id))
+
+    def purge(self, session: Session, topic: Topic) -> None:
+        """Remove all items, and tell the subscribers (XEP-0060 §8.5)."""
+        topic.history.clear()
+        self._tell(session, topic, property_of(PURGED, True))
+
+    def delete(self, session: Session, topic: Topic) -> None:
+        """Delete a node; its subscribers are told (XEP-0060 §8.4)."""
+        self._broker.querying.erase_topic(topic, session)
+
+    async def _configure(
+        self, session: Session, name: str, owner: str, config: NodeConfig, key: Key | None = None
+    ) -> None:
+        limits = QueueQos("history", max_entries=min(config.max_items, self.most_items))
+        qos = PublishQos(administrative=True, topic=TopicQos(destroy_delay=NEVER, history=limits))
+        made = key or _key(name, owner, config.title, None)
+        await self._publish(session, write_key(made), write_publish_qos(qos), b"")
+
+    async def _publish(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published:
+        while True:
+            try:
+                return self._broker.publish(session, key, qos, content)
+            except Pending as pending:
+                await pending.ready
+
+    def _tell(self, session: Session, topic: Topic, news: ClientProperty) -> None:
+        """Tell the subscribers of the node, who alone know what an item is."""
+        qos = PublishQos(persistent=True, life_time=0, sender=session.name.absolute, properties=(news,))
+        key = topic.key or Key(topic.oid)
+        envelope = Envelope(key, qos, topic.key_xml or write_key(key), write_publish_qos(qos))
+        message = self._node.message(envelope, b"")
+        for subscription in topic.subscriptions.values():
+            receiver = subscription.session
+            if receiver.kind == NODES:
+                receiver.queue.put(message, subscription.id, subscription.flags, receiver.persistent)
+                receiver.dispatch.wake()
+
+
+def changed(config: NodeConfig, form: Mapping[str, str]) -> NodeConfig:
+    """A configuration with the changes of a form.
+
+    Raises:
+        StanzaError: ``not-acceptable`` for a value that can not be served.
+    """
+    title, items = config.title, config.max_items
+    for name, value in form.items():
+        match name:
+            case "pubsub#title":
+                title = value[:MAX_TITLE]
+            case "pubsub#max_items":
+                items = _count(value)
+            case "pubsub#persist_items":
+                items = 0 if not is_true(value) else items or NodeConfig().max_items
+            case "pubsub#access_model" if value != "open":
+                raise refused(Condition.NOT_ACCEPTABLE, "unsupported-access-model")
+            case "pubsub#publish_model" if value not in ("open", "publishers"):
+                raise refused(Condition.NOT_ACCEPTABLE, text="everybody may publish whom the broker permits to")
+            case "pubsub#node_type" if value != "leaf":
+                raise refused(Condition.NOT_ACCEPTABLE, text="there are no collections")
+    return NodeConfig(title, items)
+
+
+def _count(value: str) -> int:
+    if value == "max":
+        return 2**31 - 1
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise refused(Condition.NOT_ACCEPTABLE, text="pubsub#max_items is a number, or max")
+    return int(value)
+
+
+def _is_visible(topic: Topic) -> bool:
+    return not topic.is_internal and topic.state in (TopicState.ALIVE, TopicState.UNREFERENCED)
+
+
+def _key(name: str, owner: str, title: str, known: Key | None) -> Key:
+    meta = element(META, attributes={"owner": owner, "title": title or None})
+    return Key(name, known.mime if known is not None else PAYLOAD_MIME, meta=meta)
+
+
+def _meta(topic: Topic) -> Mapping[str, str]:
+    key = topic.key
+    if key is None or not key.meta.startswith(f"<{META} ".encode()):
+        return {}
+    tree: Tree = parse_tree(key.meta, "", what="meta data")
+    return tree.attributes

@@ -1,0 +1,398 @@
+"""What clients may ask of nodes (XEP-0060 §5-§7), and their owners (§8)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
+
+from broker.core.entries import Entry
+from broker.core.message import Message
+from broker.core.subscriptions import Subscription
+from broker.core.topics import Topic
+from broker.errors import BrokerError
+from broker.model.jid import JID, parse_jid
+from broker.model.key import QueryKey, QueryKind
+from broker.model.property import find, property_of
+from broker.model.qos import QueryQos
+from broker.native.codec import write_query_key, write_query_qos
+from broker.xml.tree import Tree
+from broker.xmpp.features.disco import Disco, Identity
+from broker.xmpp.features.pubsub.errors import refused, unsupported
+from broker.xmpp.features.pubsub.forms import read_form, write_form
+from broker.xmpp.features.pubsub.items import event, is_item, item_id, write_item
+from broker.xmpp.features.pubsub.nodes import NodeConfig, Nodes, changed
+from broker.xmpp.routing.domain import Domain, Iq
+from broker.xmpp.wire import ns
+from broker.xmpp.wire.errors import Condition, StanzaError
+from broker.xmpp.wire.stanza import element
+
+log = Logger()
+
+CONFIG = "http://jabber.org/protocol/pubsub#node_config"
+META_DATA = "http://jabber.org/protocol/pubsub#meta-data"
+PUBLISH_OPTIONS = "http://jabber.org/protocol/pubsub#publish-options"
+SUBSCRIBER = "_pubsub.jid"
+"""Property of a subscription: the JID that it was made for."""
+FEATURES = (
+    "access-open",
+    "auto-create",
+    "config-node",
+    "create-and-configure",
+    "create-nodes",
+    "delete-items",
+    "delete-nodes",
+    "instant-nodes",
+    "item-ids",
+    "last-published",
+    "manage-subscriptions",
+    "meta-data",
+    "persistent-items",
+    "publish",
+    "publish-options",
+    "purge-nodes",
+    "retract-items",
+    "retrieve-affiliations",
+    "retrieve-default",
+    "retrieve-items",
+    "retrieve-subscriptions",
+    "rsm",
+    "subscribe",
+)
+
+Action = Callable[[Iq, Tree], Awaitable[bytes | None]]
+
+
+class PubSub:
+    """Serves nodes at ``pubsub.<domain>``.
+
+    Args:
+        domain: the service.
+        disco: tells what there is.
+    """
+
+    def __init__(self, domain: Domain, disco: Disco) -> None:
+        self._domain = domain
+        self._broker = domain.broker
+        self.host = f"pubsub.{domain.settings.domain}"
+        self.nodes = Nodes(domain.broker, domain.settings.max_items)
+        for name in (ns.PUBSUB, ns.RSM, *(f"{ns.PUBSUB}#{feature}" for feature in FEATURES)):
+            domain.add_feature(name, self.host)
+        domain.items.append((self.host, "topics"))
+        disco.identities[self.host] = Identity("pubsub", "service", "topics")
+        disco.info[self.host] = self._info
+        disco.contents[self.host] = self._contents
+        disco.add(self.host)
+        self._actions: dict[tuple[str, str, str], Action] = {
+            ("set", ns.PUBSUB, "subscribe"): self._subscribe,
+            ("set", ns.PUBSUB, "unsubscribe"): self._unsubscribe,
+            ("set", ns.PUBSUB, "publish"): self._publish,
+            ("set", ns.PUBSUB, "retract"): self._retract,
+            ("set", ns.PUBSUB, "create"): self._create,
+            ("get", ns.PUBSUB, "items"): self._items,
+            ("get", ns.PUBSUB, "subscriptions"): self._subscriptions,
+            ("get", ns.PUBSUB, "affiliations"): self._affiliations,
+            ("get", ns.PUBSUB_OWNER, "configure"): self._configuration,
+            ("set", ns.PUBSUB_OWNER, "configure"): self._configure,
+            ("get", ns.PUBSUB_OWNER, "default"): self._default,
+            ("set", ns.PUBSUB_OWNER, "delete"): self._delete,
+            ("set", ns.PUBSUB_OWNER, "purge"): self._purge,
+            ("get", ns.PUBSUB_OWNER, "affiliations"): self._node_affiliations,
+            ("get", ns.PUBSUB_OWNER, "subscriptions"): self._node_subscriptions,
+        }
+        domain.serve("get set", ns.PUBSUB, "pubsub", self._asked, self.host)
+        domain.serve("get set", ns.PUBSUB_OWNER, "pubsub", self._asked, self.host)
+
+    def event(self, entry: Entry, to: JID) -> bytes:
+        """What a subscriber is told of a message on a topic."""
+        return event(entry, self.host, to.bare)
+
+    async def _asked(self, request: Iq) -> bytes | None:
+        payload = request.payload
+        for child in payload.children:
+            action = self._actions.get((request.type, payload.namespace, child.name))
+            if action is not None:
+                try:
+                    return await action(request, child)
+                except BrokerError as error:
+                    raise StanzaError.of(error) from error
+        if not payload.children:
+            raise StanzaError(Condition.BAD_REQUEST)
+        raise unsupported(payload.children[0].name)
+
+    async def _subscribe(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §6.1."""
+        jid = _own_jid(request, action)
+        topic = self.nodes.get(_node(action))
+        session = self._broker.node_sessions.of(request.client.jid.local)
+        key = write_query_key(QueryKey(QueryKind.EXACT, topic.oid))
+        qos = QueryQos(
+            persistent=True,
+            multi_subscribe=False,
+            initial_update=True,
+            history_entries=1,
+            properties=(property_of(SUBSCRIBER, jid),),
+        )
+        try:
+            subscribed = await self._broker.querying.subscribe(session, key, write_query_qos(qos))
+        finally:
+            await self._broker.node_sessions.release(session)
+        found = session.subscriptions[subscribed.id]
+        return element("pubsub", ns.PUBSUB, content=_subscription(found))
+
+    async def _unsubscribe(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §6.2."""
+        _own_jid(request, action)
+        name, wanted = _node(action), action.attributes.get("subid", "")
+        session = self._broker.node_sessions.find(request.client.jid.local)
+        subscriptions = list(session.subscriptions.values()) if session is not None else []
+        found = [each for each in subscriptions if each.key.oid == name]
+        if not found or session is None:
+            self.nodes.get(name)
+            raise refused(Condition.UNEXPECTED_REQUEST, "not-subscribed")
+        if wanted and all(each.id != wanted for each in found):
+            raise refused(Condition.NOT_ACCEPTABLE, "invalid-subid")
+        for subscription in found:
+            self._broker.querying.drop(subscription)
+        await self._broker.node_sessions.release(session)
+        return None
+
+    async def _publish(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §7.1; a node that is not there is made (§7.1.4)."""
+        client, name = request.client, _node(action)
+        items = list(action.find_all(ns.PUBSUB, "item"))
+        if len(items) != 1:
+            raise refused(Condition.BAD_REQUEST, "item-required" if not items else "max-items-exceeded")
+        payloads = items[0].children
+        if len(payloads) != 1:
+            raise refused(Condition.BAD_REQUEST, "payload-required" if not payloads else "invalid-payload")
+        options = request.payload.find(ns.PUBSUB, "publish-options")
+        form = read_form(options, PUBLISH_OPTIONS) if options is not None else None
+        topic = self.nodes.find(name)
+        if topic is None:
+            topic = await self.nodes.create(client.session, client.bare, name, changed(self._defaults, form or {}))
+        elif form and changed(self.nodes.config(topic), form) != self.nodes.config(topic):
+            raise refused(Condition.CONFLICT, "precondition-not-met")
+        payload = payloads[0].to_bytes("")
+        id = items[0].attributes.get("id", "")
+        made = await self.nodes.publish(client.session, client.bare, topic, id, payload)
+        content = element("publish", attributes={"node": name}, content=element("item", attributes={"id": made}))
+        return element("pubsub", ns.PUBSUB, content=content)
+
+    async def _retract(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §7.2."""
+        topic = self.nodes.get(_node(action))
+        item = action.find(ns.PUBSUB, "item")
+        id = item.attributes.get("id", "") if item is not None else ""
+        if not id:
+            raise refused(Condition.BAD_REQUEST, "item-required")
+        found = [each for each in await topic.history.latest(-1) if item_id(each) == id]
+        publishers = {each.qos.sender.rpartition("/client/")[2].partition("/")[0] for each in found}
+        if found and request.client.jid.local not in publishers:
+            self._check_owner(request, topic)
+        await self.nodes.retract(request.client.session, topic, id)
+        return None
+
+    async def _create(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.1."""
+        configure = request.payload.find(ns.PUBSUB, "configure")
+        form = read_form(configure, CONFIG) if configure is not None else None
+        client, name = request.client, action.attributes.get("node", "")
+        topic = await self.nodes.create(client.session, client.bare, name, changed(self._defaults, form or {}))
+        if name:
+            return None
+        return element("pubsub", ns.PUBSUB, content=element("create", attributes={"node": topic.oid}))
+
+    async def _items(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §6.5, with the pages of XEP-0059."""
+        topic = self.nodes.get(_node(action))
+        self._permit(request, "get", topic)
+        messages = [each for each in reversed(await topic.history.latest(-1)) if is_item(each)]
+        wanted = [item.attributes.get("id", "") for item in action.find_all(ns.PUBSUB, "item")]
+        if wanted:
+            messages = [each for each in messages if item_id(each) in wanted]
+        most = action.attributes.get("max_items", "")
+        if most.isascii() and most.isdigit():
+            messages = messages[-int(most) :] if int(most) else []
+        paging = request.payload.find(ns.RSM, "set")
+        page, summary = _page(messages, paging) if paging is not None else (messages, b"")
+        content = b"".join(write_item(each) for each in page)
+        items = element("items", attributes={"node": topic.oid}, content=content)
+        return element("pubsub", ns.PUBSUB, content=items + summary)
+
+    async def _subscriptions(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §5.6."""
+        session = self._broker.node_sessions.find(request.client.jid.local)
+        name = action.attributes.get("node")
+        found = [] if session is None else list(session.subscriptions.values())
+        content = b"".join(_subscription(each) for each in found if name in (None, each.key.oid))
+        inner = element("subscriptions", attributes={"node": name}, content=content)
+        return element("pubsub", ns.PUBSUB, content=inner)
+
+    async def _affiliations(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §5.7."""
+        mine = [topic for topic in self.nodes.all() if self.nodes.owner(topic) == request.client.bare]
+        content = b"".join(
+            element("affiliation", attributes={"node": topic.oid, "affiliation": "owner"}) for topic in mine
+        )
+        return element("pubsub", ns.PUBSUB, content=element("affiliations", content=content))
+
+    async def _configuration(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.2.1."""
+        topic = self._owned(request, action)
+        form = write_form("form", CONFIG, _config_fields(self.nodes.config(topic)))
+        inner = element("configure", attributes={"node": topic.oid}, content=form)
+        return element("pubsub", ns.PUBSUB_OWNER, content=inner)
+
+    async def _configure(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.2.4."""
+        topic = self._owned(request, action)
+        form = read_form(action, CONFIG)
+        if form is not None:
+            await self.nodes.configure(request.client.session, topic, changed(self.nodes.config(topic), form))
+        return None
+
+    async def _default(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.3."""
+        form = write_form("form", CONFIG, _config_fields(self._defaults))
+        return element("pubsub", ns.PUBSUB_OWNER, content=element("default", content=form))
+
+    async def _delete(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.4."""
+        topic = self._owned(request, action)
+        sessions = {each.session for each in topic.subscriptions.values()}
+        self.nodes.delete(request.client.session, topic)
+        for session in sessions:
+            releasing = ensureDeferred(self._broker.node_sessions.release(session))
+            releasing.addErrback(lambda failure: log.failure("a subscriber's session did not end well", failure))
+        return None
+
+    async def _purge(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.5."""
+        self.nodes.purge(request.client.session, self._owned(request, action))
+        return None
+
+    async def _node_affiliations(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.9.1."""
+        topic = self._owned(request, action)
+        owner = element("affiliation", attributes={"jid": request.client.bare, "affiliation": "owner"})
+        inner = element("affiliations", attributes={"node": topic.oid}, content=owner)
+        return element("pubsub", ns.PUBSUB_OWNER, content=inner)
+
+    async def _node_subscriptions(self, request: Iq, action: Tree) -> bytes | None:
+        """XEP-0060 §8.8.1."""
+        topic = self._owned(request, action)
+        content = b"".join(
+            _subscription(each) for each in topic.subscriptions.values() if find(each.qos.properties, SUBSCRIBER)
+        )
+        inner = element("subscriptions", attributes={"node": topic.oid}, content=content)
+        return element("pubsub", ns.PUBSUB_OWNER, content=inner)
+
+    async def _info(self, request: Iq, node: str) -> bytes:
+        """XEP-0060 §5.3, §5.4."""
+        topic = self.nodes.get(node)
+        config = self.nodes.config(topic)
+        fields = [
+            ("pubsub#title", "text-single", config.title),
+            ("pubsub#owner", "jid-multi", self.nodes.owner(topic)),
+            ("pubsub#max_items", "text-single", str(config.max_items)),
+        ]
+        identity = Identity("pubsub", "leaf", config.title).to_bytes()
+        feature = element("feature", attributes={"var": ns.PUBSUB})
+        form = write_form("result", META_DATA, [field for field in fields if field[2]])
+        return identity + feature + form
+
+    async def _contents(self, request: Iq, node: str) -> bytes:
+        """XEP-0060 §5.2, §5.5."""
+        if not node:
+            nodes = sorted(self.nodes.all(), key=lambda topic: topic.oid)
+            return b"".join(
+                element(
+                    "item",
+                    attributes={"jid": self.host, "node": topic.oid, "name": self.nodes.config(topic).title or None},
+                )
+                for topic in nodes
+            )
+        topic = self.nodes.get(node)
+        self._permit(request, "get", topic)
+        items = [item_id(each) for each in reversed(await topic.history.latest(-1)) if is_item(each)]
+        return b"".join(element("item", attributes={"jid": self.host, "name": id}) for id in items)
+
+    @property
+    def _defaults(self) -> NodeConfig:
+        return NodeConfig(max_items=self._broker.node.settings.history.entries)
+
+    def _owned(self, request: Iq, action: Tree) -> Topic:
+        topic = self.nodes.get(_node(action))
+        self._check_owner(request, topic)
+        return topic
+
+    def _check_owner(self, request: Iq, topic: Topic) -> None:
+        if self.nodes.owner(topic) != request.client.bare:
+            raise StanzaError(Condition.FORBIDDEN, "this node belongs to somebody else")
+
+    def _permit(self, request: Iq, method: str, topic: Topic) -> None:
+        if not self._broker.authorizer.permits(request.client.jid.local, method, f"exact:{topic.oid}"):
+            raise StanzaError(Condition.FORBIDDEN)
+
+
+def _node(action: Tree) -> str:
+    name = action.attributes.get("node", "")
+    if not name:
+        raise refused(Condition.BAD_REQUEST, "nodeid-required")
+    return name
+
+
+def _own_jid(request: Iq, action: Tree) -> str:
+    try:
+        jid = parse_jid(action.attributes.get("jid", ""))
+    except BrokerError as error:
+        raise refused(Condition.BAD_REQUEST, "jid-required", error.message) from error
+    if jid.bare != request.client.bare:
+        raise refused(Condition.BAD_REQUEST, "invalid-jid")
+    return jid.full
+
+
+def _subscription(subscription: Subscription) -> bytes:
+    jid = find(subscription.qos.properties, SUBSCRIBER)
+    attributes = {
+        "node": subscription.key.oid,
+        "jid": jid.text if jid is not None else None,
+        "subscription": "subscribed",
+        "subid": subscription.id,
+    }
+    return element("subscription", attributes=attributes)
+
+
+def _config_fields(config: NodeConfig) -> Sequence[tuple[str, str, str]]:
+    return (
+        ("pubsub#title", "text-single", config.title),
+        ("pubsub#max_items", "text-single", str(config.max_items)),
+        ("pubsub#persist_items", "boolean", "1" if config.max_items else "0"),
+        ("pubsub#access_model", "list-single", "open"),
+        ("pubsub#publish_model", "list-single", "open"),
+        ("pubsub#node_type", "list-single", "leaf"),
+    )
+
+
+def _page(messages: list[Message], paging: Tree) -> tuple[list[Message], bytes]:
+    """One page of items (XEP-0059)."""
+    ids = [item_id(each) for each in messages]
+    first, last = 0, len(ids)
+    after, before = paging.find(ns.RSM, "after"), paging.find(ns.RSM, "before")
+    try:
+        if after is not None:
+            first = ids.index(after.text) + 1
+        if before is not None and before.text:
+            last = ids.index(before.text)
+    except ValueError:
+        raise StanzaError(Condition.ITEM_NOT_FOUND, "there is no such item") from None
+    text = paging.text_of(ns.RSM, "max")
+    most = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else len(ids)
+    page = range(first, last)[-most:] if before is not None and most else range(first, last)[:most]
+    content = element("count", content=str(len(ids)))
+    if len(page):
+        head = element("first", attributes={"index": str(page[0])}, content=ids[page[0]])
+        content = head + element("last", content=ids[page[-1]]) + content
+    return [messages[i] for i in page], element("set", ns.RSM, content=content)

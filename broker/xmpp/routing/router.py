@@ -1,0 +1,343 @@
+"""Where a stanza goes (RFC 6120 §10, RFC 6121 §8)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from broker.core.entries import Entry
+from broker.core.message import Envelope, Message
+from broker.core.sessions import Session
+from broker.core.subjects import Subject
+from broker.errors import BrokerError
+from broker.model.jid import JID, parse_jid
+from broker.xml.stanza import Stanza
+from broker.xml.tree import Tree, join_name, parse_tree
+from broker.xml.write import escape_attribute
+from broker.xmpp.routing.delivery import Delivery
+from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, IqService
+from broker.xmpp.routing.route_cache import Route
+from broker.xmpp.wire import ns
+from broker.xmpp.wire.errors import Condition, StanzaError, error_reply, may_be_refused
+from broker.xmpp.wire.stanza import iq_result, route
+
+log = Logger()
+
+MESSAGE_TYPES = frozenset({"normal", "chat", "groupchat", "headline", "error"})
+CHAT_STATES = "http://jabber.org/protocol/chatstates"
+_BODY = (ns.CLIENT, "body")
+_NO_STORE = (ns.HINTS, "no-store")  # "no-permanent-store" is about archives, not about waiting for delivery
+_STORE = (ns.HINTS, "store")
+_STANZA_ID = join_name(ns.STABLE_ID, "stanza-id")
+_NOT_KEPT = (join_name(CHAT_STATES), join_name(ns.HINTS))
+
+
+class Copies(Protocol):
+    """Sends copies of messages to whom else they concern (XEP-0280)."""
+
+    def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:
+        """Whether anybody gets copies of messages between two parties."""
+
+    def send(self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session]) -> None:
+        """Send copies of a message that was delivered."""
+
+
+class Router:
+    """RouteCache messages and requests of clients.
+
+    Args:
+        domain: the service.
+        delivery: puts stanzas into queues.
+
+    Attributes:
+        copies: sends copies of what was delivered.
+    """
+
+    def __init__(self, domain: Domain, delivery: Delivery) -> None:
+        self._domain = domain
+        self._delivery = delivery
+        self._node = domain.node
+        self._local = domain.settings.domain
+        self._stanza_ids = domain.settings.stanza_ids
+        self.copies: Copies | None = None
+
+    def message(self, client: Client, stanza: Stanza) -> None:
+        """Route a ``<message/>``; it is queued when this returns.
+
+        Raises:
+            StanzaError: the sender is to be told.
+            Unloaded: the receiver's account must be read first.
+        """
+        attributes = stanza.attributes
+        type = attributes.get("type", "normal")
+        route = client.routes.find(attributes.get("to", ""), type, self._domain.changes)
+        if route is not None:
+            self._follow(client, stanza, route)
+            return
+        to = client.jid.to_bare() if "to" not in attributes else address(attributes["to"])
+        if client.account.blocked and self._domain.blocks(client.account, to):
+            raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
+        if to.domain != self._local:
+            raise self._elsewhere(to)
+        if not to.local:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the server reads no messages")
+        account = self._domain.accounts.get(to.local)
+        subject = self._node.subjects.get(to.local)
+        if account is None:
+            raise Unloaded(to.local)
+        if account.blocked and self._domain.blocks(account, client.jid):
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        if type not in MESSAGE_TYPES:
+            type = "normal"
+        if to.resource:
+            found = self._domain.clients.get(to.full)
+            if found is not None:
+                self._to_one(client, stanza, type, to, found)
+                return
+            if type in ("normal", "groupchat"):
+                raise StanzaError(Condition.SERVICE_UNAVAILABLE, "this resource is not online")
+            if type != "chat":
+                return
+        self._to_account(client, stanza, type, to, subject)
+
+    async def iq(self, client: Client, stanza: Stanza) -> None:
+        """Route an ``<iq/>``, or answer it; the answer is queued when this returns, or will be when it is safe.
+
+        Raises:
+            StanzaError: the sender is to be told.
+        """
+        attributes = stanza.attributes
+        type = attributes.get("type")
+        if type not in ("get", "set", "result", "error") or "id" not in attributes:
+            raise StanzaError(Condition.BAD_REQUEST, "an iq has an id, and is of type get, set, result or error")
+        asks = type in ("get", "set")
+        children = stanza.children
+        if asks and len(children) != 1:
+            raise StanzaError(Condition.BAD_REQUEST, "a request has exactly one child element")
+        to = client.jid.to_bare() if not attributes.get("to") else address(attributes["to"])
+        if client.account.blocked and self._domain.blocks(client.account, to):
+            if asks:
+                raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
+            return
+        if to.resource and to.domain == self._local:
+            self._forward_iq(client, stanza, to, asks=asks)
+            return
+        if not asks:  # an answer to what nobody here has asked
+            return
+        service = self._service(to, (type, *children[0]))
+        if to.local and to.bare != client.bare:
+            account = await self._domain.accounts.load(to.local)
+            if account is not None and account.blocked and self._domain.blocks(account, client.jid):
+                raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        before = self._node.store.position
+        tree = stanza.tree().children[0]
+        self._answer(client, stanza, before, await service(Iq(client, stanza, to, tree)))
+
+    def refuse(self, client: Client, stanza: Stanza, error: StanzaError) -> None:
+        """Tell a client that its stanza is refused, unless nobody may be told."""
+        if may_be_refused(stanza):
+            from_ = stanza.attributes.get("to", client.bare)
+            self._delivery.send(client.session, error_reply(stanza, error, from_, client.full), durable=True)
+
+    def undelivered(self, session: Session, entries: list[Entry]) -> None:
+        """A session has ended with stanzas that nobody else can use: who waits for an answer is told."""
+        for entry in entries:
+            data = entry.message.content
+            if data.startswith((b"<iq", b"<message")):
+                self._bounce(data)
+
+    def _to_one(self, client: Client, stanza: Stanza, type: str, to: JID, found: Client) -> None:
+        session = found.session
+        durable, transient = (self._delivery.envelope(client.session, to.local, keep=keep) for keep in (True, False))
+        copied = self.copies is not None and self.copies.are_wanted(client, to, [session])
+        route = Route(to, session, type in ("normal", "chat"), durable, transient, copied, self._id_head(to))
+        attributes = stanza.attributes
+        client.routes.remember(attributes.get("to", ""), attributes.get("type", "normal"), route)
+        self._follow(client, stanza, route)
+
+    def _follow(self, client: Client, stanza: Stanza, route: Route) -> None:
+        keep = route.may_wait and _is_worth_keeping(stanza)
+        if keep:
+            message = self._made(client, stanza, route.to, route.durable, route.id_head)
+        else:
+            message = self._made(client, stanza, route.to, route.transient, b"")
+        if not self._delivery.put_one(message, route.session, keep=keep):
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver's queue is full")
+        if route.copied:
+            self._copy(client, stanza, message, route.to, [route.session])
+
+    def _to_account(self, client: Client, stanza: Stanza, type: str, to: JID, subject: Subject | None) -> None:
+        """RFC 6121 §8.5.2."""
+        if type == "error":
+            return
+        if type == "groupchat":
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE, "only a resource can be in a room")
+        receivers = subject.receivers if subject is not None else []
+        keep = type != "headline" and _is_worth_keeping(stanza)
+        if not receivers and not keep:
+            if type == "headline" or _BODY not in stanza.children:
+                return
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and it is not to be stored")
+        envelope = self._delivery.envelope(client.session, to.local, keep=keep)
+        message = self._made(client, stanza, to, envelope, self._id_head(to) if keep else b"")
+        # What waits for the subject goes first.
+        if receivers and not (keep and subject is not None and len(subject.queue)):
+            if not self._delivery.put(message, receivers, keep=keep):
+                raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver's queue is full")
+            self._copy(client, stanza, message, to, receivers)
+            return
+        subject = self._node.subject(to.local)
+        if not self._delivery.put_offline(message, subject):
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver is away, and too many messages wait already")
+        self._copy(client, stanza, message, to, [])
+        for receiver in receivers[:1]:
+            self._domain.broker.registry.subject_queues.deliver(receiver)
+
+    def _made(self, client: Client, stanza: Stanza, to: JID, envelope: Envelope, id_head: bytes) -> Message:
+        """A message as it goes out (XEP-0359 §3.1)."""
+        id = self._node.ids.next()
+        receiver = None if "to" in stanza.attributes else to.full
+        if _STANZA_ID in stanza.child_names:
+            data = self._without_forged_ids(route(stanza, client.from_, receiver), to, id if id_head else 0)
+        else:
+            given = b"%b%d'/>" % (id_head, id) if id_head else b""
+            data = route(stanza, client.from_, receiver, extra=given)
+        return Message(id, envelope, data)
+
+    def _id_head(self, to: JID) -> bytes:
+        if not self._stanza_ids:
+            return b""
+        return f"<stanza-id xmlns='{ns.STABLE_ID}' by='{escape_attribute(to.bare)}' id='".encode()
+
+    def _without_forged_ids(self, data: bytes, to: JID, id: int) -> bytes:
+        """Remove ids that only we may give (XEP-0359 §3.1), and give one (0 for none)."""
+        tree = parse_tree(data, ns.CLIENT, what="message", limit=len(data))
+        ours = (to.bare, self._local)
+        tree.nodes = [
+            node
+            for node in tree.nodes
+            if not (
+                isinstance(node, Tree)
+                and (node.namespace, node.name) == (ns.STABLE_ID, "stanza-id")
+                and _prepared(node.attributes.get("by", "")) in ours
+            )
+        ]
+        if id:
+            tree.nodes.append(Tree(ns.STABLE_ID, "stanza-id", {"by": to.bare, "id": str(id)}))
+        return tree.to_bytes(ns.CLIENT)
+
+    def _copy(self, client: Client, stanza: Stanza, message: Message, to: JID, receivers: list[Session]) -> None:
+        if self.copies is not None:
+            self.copies.send(client, stanza, message, to, receivers)
+
+    def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
+        found = self._domain.clients.get(to.full)
+        if found is not None and found.account.blocked and self._domain.blocks(found.account, client.jid):
+            found = None
+        if found is not None and self._delivery.send(found.session, route(stanza, client.from_), durable=True):
+            return
+        if asks:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+
+    def _service(self, to: JID, wanted: tuple[str, str, str]) -> IqService:
+        iqs = self._domain.iqs
+        place = to.domain
+        if place == self._local:
+            place = AT_ACCOUNT if to.local else AT_DOMAIN
+        elif place not in iqs:
+            raise StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
+        service = iqs[place].get(wanted)
+        if service is None:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        return service
+
+    def _elsewhere(self, to: JID) -> StanzaError:
+        if to.domain in self._domain.iqs:
+            return StanzaError(Condition.SERVICE_UNAVAILABLE, "this service reads no messages")
+        return StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
+
+    def _answer(self, client: Client, stanza: Stanza, before: int, payload: bytes | None) -> None:
+        """Answer when what the request has caused is on disk (design D3).
+
+        A stream that survives a crash has the answer on disk, too, together with the number of its handled stanzas:
+        its client will not ask again.
+        """
+        from_ = stanza.attributes.get("to", client.bare)
+        data = iq_result(stanza, payload, from_=from_, to=client.full)
+        store = self._node.store
+        if client.dispatch.is_durable or store.position == before or store.position <= store.committed:
+            self._delivery.send(client.session, data, durable=True)
+        else:
+            store.when_committed(store.position, lambda: self._delivery.send(client.session, data) and None)
+
+    def _bounce(self, data: bytes) -> None:
+        try:
+            tree = parse_tree(data, ns.CLIENT, what="stanza", limit=len(data))
+        except BrokerError as error:
+            log.warn("an undelivered stanza can not be read: {reason}", reason=str(error))
+            return
+        type = tree.attributes.get("type", "normal")
+        sender = self._domain.clients.get(tree.attributes.get("from", ""))
+        if sender is None or type not in ("get", "set", "groupchat"):
+            return
+        reply = Tree(
+            ns.CLIENT,
+            tree.name,
+            {"type": "error", "from": tree.attributes.get("to", ""), "to": sender.full},
+        )
+        if "id" in tree.attributes:
+            reply.attributes["id"] = tree.attributes["id"]
+        reason = StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver has left").to_bytes()
+        head, _, end = reply.to_bytes(ns.CLIENT).partition(b"/>")
+        answer = b"%b>%b</%b>%b" % (head, reason, tree.name.encode(), end)
+        self._delivery.send(sender.session, answer, durable=True)
+
+
+class Unloaded(Exception):  # no error: how a function that can not wait tells that it would have to
+    """An account must be read before the stanza can be routed; try again then.
+
+    Args:
+        local: of the account.
+    """
+
+    def __init__(self, local: str) -> None:
+        super().__init__(local)
+        self.local = local
+
+
+BLOCKED = f"<blocked xmlns='{ns.BLOCKING_ERRORS}'/>".encode()
+"""Why a stanza to somebody who is blocked is not acceptable (XEP-0191 §3.3)."""
+
+
+def address(text: str) -> JID:
+    """The address that a client gave.
+
+    Raises:
+        StanzaError: ``jid-malformed``.
+    """
+    try:
+        return parse_jid(text)
+    except BrokerError as error:
+        raise StanzaError(Condition.JID_MALFORMED, error.message) from error
+
+
+def _prepared(text: str) -> str:
+    """An address in the form that addresses are compared in; empty for none."""
+    try:
+        return parse_jid(text).full
+    except BrokerError:
+        return ""
+
+
+def _is_worth_keeping(stanza: Stanza) -> bool:
+    """Whether a message is stored for somebody who is away (XEP-0160 §3, XEP-0334 §4)."""
+    names = stanza.child_names
+    if len(names) == 1:
+        return not names[0].startswith(_NOT_KEPT)
+    children = stanza.children
+    if _NO_STORE in children:
+        return False
+    if _BODY in children or _STORE in children:
+        return True
+    return any(namespace not in (CHAT_STATES, ns.HINTS) and name != "thread" for namespace, name in children)

@@ -1,0 +1,536 @@
+"""Delivery to a session over an XML stream: numbered, acknowledged by count, resumable (XEP-0198, design D7-D9)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+
+from broker.core.commit_gate import CommitGate
+from broker.core.dispatch import TAKEN_OVER, ConnectionState, Delivery, Dispatch
+from broker.core.entries import Entry, Fanout
+from broker.core.message import Message
+from broker.core.queues import Queue
+from broker.errors import BrokerError, Code
+from broker.model.key import PTP_SUBSCRIPTION
+from broker.model.records import DELAYED, EPHEMERAL, TRANSIENT
+from broker.xmpp.session.state import StreamLimits, StreamState
+from broker.xmpp.wire.sm import MODULUS, Unacked
+
+SENT_AT_ONCE = 64
+MOST_DIRECT = 256 * 1024
+"""Bytes that may gather for a client in a turn before what else it asks for has to wait."""
+NUMBERED_AHEAD = 1000
+"""Stanzas that may have their number before the window is open for them: they go out without a further commit."""
+_HALF = MODULUS // 2
+
+
+class StreamDispatch(Dispatch):
+    """Takes stanzas off a queue and sends them while the window is open.
+
+    Without stream management an entry is settled when it is written. With it, when the client has counted it; the
+    stream may go on over another connection, also after a crash: the number of a durable stanza is on disk before its
+    bytes leave (spec xmpp §1.8 I2), and the number of stanzas handled is on disk together with their effects (I1).
+    Numbers are given ahead, so that most come to the disk with their stanzas.
+
+    Args:
+        node: the :class:`broker.core.node.Node`.
+        queue: the session's queue.
+        name: of the session, for the log.
+        stream: state that survives a crash.
+        limits: how much is kept.
+        on_dead_letters: told the entries that can not be delivered, and why; they are settled already.
+        on_state: told that the state changed.
+        on_dead: told that the client will not come back.
+
+    Attributes:
+        encode: makes the stanza of an entry; set before a connection is attached. Nothing is sent of an entry that it
+            makes no bytes of.
+        delay: marks a stanza as sent late: ``delay(stanza, milliseconds since 1970)``.
+        handled: stanzas of the client that were handled, modulo 2^32.
+        keep_session: has the session in the store, because something durable is to be in its queue.
+        unacked: numbered and not acknowledged; ``None`` while stream management is off.
+        recovered: the session comes from the store and was not resumed since.
+        expired: the client did not come back in time.
+    """
+
+    __slots__ = (
+        "_away",
+        "_away_since",
+        "_counted",
+        "_direct",
+        "_direct_size",
+        "_handled_stored",
+        "_late",
+        "_logged",
+        "_numbered",
+        "_outbox",
+        "_reloading",
+        "_replaceable",
+        "delay",
+        "encode",
+        "expired",
+        "handled",
+        "keep_session",
+        "limits",
+        "recovered",
+        "stream",
+        "unacked",
+    )
+
+    def __init__(
+        self,
+        node: Any,
+        queue: Queue,
+        name: str,
+        stream: StreamState,
+        limits: StreamLimits,
+        on_dead_letters: Callable[[list[Entry], BrokerError], None],
+        on_state: Callable[[], None],
+        on_dead: Callable[[BrokerError], None],
+    ) -> None:
+        super().__init__(node, queue, name, Delivery(), True, on_dead_letters, on_state, on_dead)
+        self.stream = stream
+        self.limits = limits
+        self.encode: Callable[[Entry], bytes] | None = None
+        self.keep_session: Callable[[], None] = lambda: None
+        self.delay: Callable[[bytes, int], bytes] = lambda stanza, stamp: stanza
+        self.handled = 0
+        self.unacked: Unacked[Entry] | None = None
+        self.recovered = False
+        self.expired = False
+        self._handled_stored = 0
+        self._direct: list[tuple[Message, int, bool, Fanout | None]] = []  # to be written at the end of this turn
+        self._direct_size = 0
+        self._counted = False  # the node will have `handled` stored with the next commit
+        self._late = 0  # entries up to this number waited for the client
+        self._numbered: deque[tuple[int, bytes]] = deque()  # of `unacked`, to be sent: position, stanza
+        self._outbox = CommitGate(node.store, self._send, self.wake)
+        self._replaceable: dict[str, Entry] = {}  # ephemeral stanzas that waited since the client is away
+        self._away_since = 0.0
+        self._away = 0  # ephemeral stanzas that were queued since then
+        self._logged: list[Entry] = []  # recovered entries that have a number
+        self._reloading: Deferred[None] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Stanzas that were sent and are not acknowledged."""
+        return len(self.unacked) if self.unacked is not None else 0
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether messages to the subject are delivered to this resource (RFC 6121 §8.5.2)."""
+        return self.stream.takes_messages
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the stream survives a crash."""
+        return self.stream.resumable and self.limits.durable
+
+    def enable(self, *, resumable: bool, window: int) -> None:
+        """Count stanzas from now on (XEP-0198 §3).
+
+        Args:
+            resumable: keep the session when its connection is lost.
+            window: for so many seconds.
+        """
+        self.unacked = Unacked()
+        self.handled = self._handled_stored = 0
+        self.stream.resumable = resumable
+        self.stream.window = window
+
+    def restore(self, handled: int) -> None:
+        """The session comes from the store; its client may resume the stream.
+
+        Args:
+            handled: stanzas of the client that were handled.
+        """
+        self.recovered = True
+        self.handled = self._handled_stored = handled
+
+    def attach(self, outbound: Any) -> None:
+        """Send over this connection from now on.
+
+        Args:
+            outbound: has ``write(bytes)``, ``close(reason)``, ``writable`` and ``after_sending(stanzas, size)``, which
+                returns bytes to send behind these stanzas.
+        """
+        old, self.outbound = self.outbound, outbound
+        self._stop_timers()
+        if old is not None and old is not outbound:
+            old.close(TAKEN_OVER)
+        self._replaceable.clear()
+        self._away = 0
+        self._become(ConnectionState.ALIVE)
+        self.wake()
+
+    async def reload(self) -> None:
+        """Read what was sent before a crash, before :meth:`take_over`; a session that lives needs nothing."""
+        if not self.recovered:
+            return
+        if self._reloading is None:
+            self._reloading = ensureDeferred(self._reload())
+        reloaded: Deferred[None] = Deferred()
+        self._reloading.chainDeferred(reloaded)
+        await reloaded
+
+    def take_over(self, h: int) -> None:
+        """The client goes on with the stream on a new connection: settle what it has counted, let go of the old one.
+
+        Nothing is sent until :meth:`continue_on`.
+
+        Args:
+            h: stanzas that the client has handled.
+
+        Raises:
+            broker.xmpp.wire.sm.TooHigh: it can not have handled so many; nothing changed.
+        """
+        if self.recovered:
+            self._adopt(h)
+        else:
+            assert self.unacked is not None
+            self.queue.delivered(self.unacked.acknowledge(h, strict=True))
+        old, self.outbound = self.outbound, None
+        self._outbox.clear()
+        self._stop_timers()
+        if old is not None:
+            old.close(TAKEN_OVER)
+
+    def continue_on(self, outbound: Any) -> None:
+        """Send over this connection from now on, first again what was not acknowledged (XEP-0198 §5)."""
+        unacked = self.unacked
+        assert unacked is not None
+        self.outbound = outbound
+        position = self._node.store.position if self.is_durable else 0
+        unacked.rewind()
+        self._numbered = deque((position, self._late_stanza(entry)) for entry in unacked.items())
+        self._late = self._node.next_entry()
+        self.attach(outbound)
+
+    def acknowledge(self, h: int) -> None:
+        """The client has counted stanzas (``<a h='…'/>``).
+
+        Raises:
+            broker.xmpp.wire.sm.TooHigh: more than were sent.
+        """
+        if self.unacked is not None:
+            self.queue.delivered(self.unacked.acknowledge(h))
+            if self.queue.entries:
+                self.wake()
+
+    def count_handled(self) -> None:
+        """A stanza of the client was handled; everything durable that it caused has been appended."""
+        self.handled = (self.handled + 1) % MODULUS
+        if not self._counted and self.is_durable:
+            self._counted = True
+            self._node.counted.append(self)
+
+    def keep_handled(self) -> None:
+        """Have the number of handled stanzas in the store, in the transaction of what they caused (I1)."""
+        self._counted = False
+        if self.is_durable and self.handled != self._handled_stored and self.state is not ConnectionState.DEAD:
+            self._handled_stored = self.handled
+            self._node.store.put_handled(self.queue.id, self.handled)
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether so much is to be written at the end of this turn that its client should get no more answers in it."""
+        return self._direct_size > MOST_DIRECT
+
+    def put(self, message: Message, flags: int, durable: bool, fanout: Fanout | None = None) -> None:
+        """Send a stanza at the end of this turn, behind everything that was put before, or queue it.
+
+        Where nothing waits it passes the queue by, which takes it if the connection is lost before; with stream
+        management it gets its number at once.
+
+        Args:
+            message: whose content is the stanza.
+            flags: of its entry.
+            durable: keep it over a crash.
+            fanout: set where other sessions of the subject get copies.
+        """
+        unacked = self.unacked
+        if self.outbound is None or self.encode is None or not self._active:
+            passes = False
+        elif unacked is None:
+            passes = self._put_direct(message, flags, durable, fanout)
+        else:
+            passes = self._put_numbered(unacked, message, flags, durable, fanout)
+        if not passes:
+            if durable:
+                self.keep_session()
+            self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
+        if not self.awake:
+            self.wake()
+
+    def put_ephemeral(self, message: Message, replaces: str, *, durable: bool) -> bool:
+        """Queue a stanza that is of no use to anybody else.
+
+        Args:
+            message: the stanza.
+            replaces: key of an earlier one that this makes superfluous; empty for none.
+            durable: keep it over a crash if the stream is kept; then it replaces nothing.
+
+        Returns:
+            ``False`` where there are too many of them already and it was dropped.
+        """
+        queue = self.queue
+        durable = durable and self.is_durable
+        if durable or self.outbound is not None:
+            if queue.is_full:
+                return False
+            self.put(message, EPHEMERAL, durable)
+            return True
+        if replaces:
+            older = self._replaceable.pop(replaces, None)
+            if older is not None:
+                found = queue.take_matching(lambda entry: entry is older)
+                queue.settle(found)
+                self._away -= len(found)
+        if self._away >= self.limits.ephemeral:
+            return False
+        self._away += 1
+        entry = queue.put(message, PTP_SUBSCRIPTION, EPHEMERAL)
+        if replaces:
+            self._replaceable[replaces] = entry
+        return True
+
+    def write(self, data: bytes) -> None:
+        """Send bytes that are no stanza, behind everything that was sent before."""
+        if self.outbound is not None:
+            self._outbox.write(data)
+
+    def lost(self, outbound: Any, error: BrokerError) -> None:
+        """The connection is gone: the session waits for its client, or ends.
+
+        Args:
+            outbound: which; one that was replaced already changes nothing.
+            error: why.
+        """
+        if outbound is not self.outbound or self.state is ConnectionState.DEAD:
+            return
+        self.outbound = None
+        self.last_error = error
+        self._outbox.clear()
+        self._queue_direct()
+        if self.stream.resumable:
+            self.start_polling()
+        else:
+            self._give_up(error)
+
+    def detach(self, reason: str) -> None:
+        """Let go of the connection; the client may resume."""
+        outbound = self.outbound
+        if outbound is not None:
+            self.lost(outbound, BrokerError(Code.COMMUNICATION_NO_CONNECTION, reason))
+            outbound.close(reason)
+
+    def start_polling(self) -> None:
+        """The time in which the client may resume begins (I6: after a crash, anew)."""
+        if not self.stream.resumable:
+            self._give_up(BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the connection was lost"))
+            return
+        self._stop_timers()
+        self._late = self._node.next_entry()
+        self._away_since = self._node.monotonic()
+        self._retry = self._node.later(max(self.stream.window, 1) * 1000, self._expired)
+        self._become(ConnectionState.POLLING)
+
+    def suspend(self) -> None:
+        """The broker pauses: the connection is let go of without a word (I10), nothing is held against the client."""
+        self._queue_direct()
+        outbound, self.outbound = self.outbound, None
+        self._stop_timers()
+        self._outbox.clear()
+        if self.state is not ConnectionState.DEAD:
+            self._become(ConnectionState.UNDEF)
+        if outbound is not None:
+            outbound.close("")
+
+    def stop(self) -> None:
+        """The session ends: what was not acknowledged is queued again, in order."""
+        outbound, self.outbound = self.outbound, None
+        self._stop_timers()
+        self._outbox.clear()
+        self._replaceable.clear()
+        self.state = ConnectionState.DEAD
+        self._queue_direct()
+        entries, self._logged = self._logged, []
+        if self.unacked is not None:
+            entries += self.unacked.items()
+            self.unacked = None
+            self._numbered.clear()
+        self.queue.put_back(entries, failed=False)
+        if outbound is not None:
+            outbound.close("the session ended")
+
+    def _pump(self) -> None:
+        if self._direct:
+            self._write_direct()
+        outbound = self.outbound
+        if outbound is None or self.encode is None or not self.queue.entries or not self._active:
+            return
+        if self.unacked is not None:
+            self._pump_numbered(outbound, self.unacked)
+            return
+        while outbound.writable:
+            entries = self._take(SENT_AT_ONCE)
+            if not entries:
+                break
+            self._outbox.write(b"".join(self._stanzas(entries)))
+            self._taken = []
+            self.queue.delivered(entries)
+            self.updates += len(entries)
+
+    def _pump_numbered(self, outbound: Any, unacked: Unacked[Entry]) -> None:
+        """Give numbers, and send what the window is open for."""
+        numbered = self._numbered
+        count = size = 0
+        while outbound.writable and not self._outbox.is_full:
+            while len(numbered) < SENT_AT_ONCE and self._number_more(unacked):
+                pass
+            room = min(self.limits.window - len(unacked), SENT_AT_ONCE, len(numbered))
+            if room <= 0:
+                break
+            position = numbered[room - 1][0]
+            data = b"".join([numbered.popleft()[1] for _ in range(room)])
+            unacked.advance(room)
+            count += room
+            size += len(data)
+            self._outbox.write(data, position)
+        while len(numbered) < NUMBERED_AHEAD and self._number_more(unacked):
+            pass
+        self.updates += count
+        if count:
+            self._ask(outbound, count, size)
+
+    def _number_more(self, unacked: Unacked[Entry]) -> bool:
+        """Give the next entries of the queue their numbers; tells whether there were any."""
+        if self.queue.entries == unacked.numbered:
+            return False
+        entries = self._take(SENT_AT_ONCE)
+        durable = self.is_durable
+        ready: list[bytes] = []
+        for entry, stanza in zip(entries, self._stanzas(entries), strict=True):
+            if not stanza:
+                self.queue.delivered([entry])
+                continue
+            ready.append(stanza)
+            number = unacked.number(entry)
+            if durable and entry.stored and not entry.flags & TRANSIENT:
+                self._log_number(entry, number)
+        self._taken = []
+        position = self._node.store.position if durable else 0
+        self._numbered.extend([(position, stanza) for stanza in ready])
+        return bool(entries)
+
+    def _take(self, most: int) -> list[Entry]:
+        """The next entries of the queue that are not stale; none where there are no more in memory."""
+        while entries := self.queue.take(most, -1):
+            self._taken = entries
+            self._taken = entries = self._without_stale(entries)
+            if entries:
+                return entries
+        return []
+
+    def _stanzas(self, entries: list[Entry]) -> list[bytes]:
+        encode = self.encode
+        assert encode is not None
+        late = self._late
+        return [
+            encode(entry) if entry.seq > late and not entry.flags & DELAYED else self._late_stanza(entry)
+            for entry in entries
+        ]
+
+    def _put_direct(self, message: Message, flags: int, durable: bool, fanout: Fanout | None) -> bool:
+        if self.queue.entries or not self.outbound.writable:
+            return False
+        self._direct.append((message, flags, durable, fanout))
+        self._direct_size += len(message.content)
+        return True
+
+    def _put_numbered(
+        self, unacked: Unacked[Entry], message: Message, flags: int, durable: bool, fanout: Fanout | None
+    ) -> bool:
+        queue = self.queue
+        ahead = self._numbered
+        if queue.entries != unacked.numbered or len(ahead) >= NUMBERED_AHEAD:
+            return False
+        number = position = 0
+        is_durable = self.is_durable
+        if durable:
+            self.keep_session()
+            if is_durable:
+                number = unacked.next_number or MODULUS
+        entry = queue.put_taken(message, PTP_SUBSCRIPTION, flags, durable, fanout, number)
+        if entry is None:
+            return False
+        unacked.number(entry)
+        if is_durable:
+            position = self._node.store.position
+        ahead.append((position, message.content))
+        return True
+
+    def _write_direct(self) -> None:
+        direct, self._direct, self._direct_size = self._direct, [], 0
+        self._outbox.write(b"".join([message.content for message, _, _, _ in direct]))
+        self.updates += len(direct)
+        for _, _, _, fanout in direct:
+            if fanout is not None:
+                fanout.deliver(self._node.store, self.queue.id)
+
+    def _queue_direct(self) -> None:
+        direct, self._direct, self._direct_size = self._direct, [], 0
+        for message, flags, durable, fanout in direct:
+            if durable:
+                self.keep_session()
+            self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
+
+    def _log_number(self, entry: Entry, number: int) -> None:
+        entry.number = number or MODULUS
+        self._node.store.set_number(self.queue.id, entry.rank, entry.seq, entry.number)
+
+    def _late_stanza(self, entry: Entry) -> bytes:
+        assert self.encode is not None
+        stanza = self.encode(entry)
+        return self.delay(stanza, entry.message.id // 1_000_000) if stanza else stanza
+
+    def _ask(self, outbound: Any, count: int, size: int) -> None:
+        behind = outbound.after_sending(count, size)
+        if behind:
+            self._outbox.write(behind)
+
+    async def _reload(self) -> None:
+        entries = await self.queue.take_numbered()
+        if self.state is ConnectionState.DEAD:
+            self.queue.put_back(entries, failed=False)
+        else:
+            self._logged = entries
+
+    def _adopt(self, h: int) -> None:
+        """Go on after a crash: entries that the client has counted are settled, the others are numbered anew."""
+        logged = sorted(self._logged, key=lambda entry: (entry.number - h + _HALF) % MODULUS)
+        unacked: Unacked[Entry] = Unacked()
+        unacked.adopt(h, logged[-1].number % MODULUS if logged else None, self.limits.window + self.limits.ephemeral)
+        self.recovered = False
+        self._logged = []
+        self.unacked = unacked
+        counted = [entry for entry in logged if (h - entry.number) % MODULUS < _HALF]
+        self.queue.delivered(counted)
+        for entry in logged[len(counted) :]:
+            self._log_number(entry, unacked.number(entry))
+
+    def _send(self, data: bytes) -> None:
+        if self.outbound is not None:
+            self.outbound.write(data)
+
+    def _expired(self) -> None:
+        rest = self.stream.window - (self._node.monotonic() - self._away_since)
+        if rest > 1:  # somebody has set the machine's clock, which timers follow
+            self._retry = self._node.later(int(rest * 1000), self._expired)
+            return
+        self._retry = None
+        self.expired = True
+        self._give_up(BrokerError(Code.COMMUNICATION_DEAD, "the stream was not resumed in time"))

@@ -1,0 +1,165 @@
+"""Sessions that are XML streams: bound, made resumable, resumed, recovered (XEP-0198, spec xmpp §1.4, §1.8)."""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from broker.core.dispatch import Dispatch
+from broker.core.entries import QueueLimits
+from broker.core.registry import SessionRegistry
+from broker.core.sessions import XMPP, Session
+from broker.errors import BrokerError, Code
+from broker.model.address import SessionName
+from broker.model.connect import ConnectQos, SessionQos
+from broker.model.records import SessionRecord
+from broker.xmpp.session.dispatch import StreamDispatch
+from broker.xmpp.session.state import StreamLimits, StreamState
+
+log = Logger()
+
+_QOS = ConnectQos(session=SessionQos(timeout=0))
+
+
+class StreamSessions:
+    """The streams among the sessions of the node.
+
+    Args:
+        registry: of all sessions.
+
+    Attributes:
+        limits: of their streams.
+        queue_limits: of their queues; ``None`` for those of callback queues.
+        handled: of recovered sessions by id, how many stanzas of their clients were handled.
+    """
+
+    def __init__(self, registry: SessionRegistry) -> None:
+        self._registry = registry
+        self._node = registry.node
+        self.limits = StreamLimits()
+        self.queue_limits: QueueLimits | None = None
+        self.handled: dict[int, int] = {}
+        registry.kinds[XMPP] = self
+
+    def bind(self, user: str, resource: str) -> Session:
+        """Make a session.
+
+        Args:
+            user: the authenticated login name.
+            resource: of its full JID; nobody else has it.
+
+        Raises:
+            BrokerError: ``user.configuration.maxSession`` where the user has too many,
+                ``communication.noConnection.serverDeny`` where an administrator refuses its logins.
+        """
+        self._registry.check_subject(user)
+        name = SessionName(self._node.id, user, self._node.next_public_id())
+        session = self._registry.make(name, _QOS, XMPP)
+        self.of(session).stream.resource = resource
+        return session
+
+    def enable(self, session: Session, *, resumable: bool, window: int) -> bool:
+        """Turn stream management on (XEP-0198 §3); what is to survive is appended to the store (I3).
+
+        Args:
+            session: of the client.
+            resumable: the client wants to be able to resume.
+            window: seconds that it may take to do so.
+
+        Returns:
+            Whether it may resume; not where there are too many persistent sessions.
+        """
+        node = self._node
+        if resumable and self.limits.durable:
+            resumable = session.persistent or node.stored_sessions < node.settings.stored_sessions
+        self.of(session).enable(resumable=resumable, window=window)
+        if resumable and self.limits.durable and not session.persistent:
+            session.persistent = True
+            node.stored_sessions += 1
+            self._registry.keep(session)
+        return resumable
+
+    def keep(self, session: Session) -> None:
+        """Have a stream's changed state in the store, where it is to survive a crash (I3)."""
+        if session.persistent and not session.ended:
+            self._registry.keep(session)
+
+    async def resume(self, user: str, secret_id: str, h: int) -> Session:
+        """Find the session that a client wants to go on with, and take it over.
+
+        Args:
+            user: the authenticated login name.
+            secret_id: the id that the client was given.
+            h: stanzas that it has handled.
+
+        Returns:
+            The session; nothing is sent until :meth:`StreamDispatch.continue_on` of its dispatch. Its record is
+            appended, so what is sent now must wait for the commit (I5).
+
+        Raises:
+            BrokerError: ``user.oid.unknown`` where there is no such session of this user.
+            broker.xmpp.wire.sm.TooHigh: the client can not have handled so many stanzas; nothing changed.
+        """
+        session = self.find(user, secret_id)
+        dispatch = self.of(session)
+        await dispatch.reload()
+        self.find(user, secret_id)  # it may have ended meanwhile
+        dispatch.take_over(h)
+        session.epoch += 1
+        dispatch.keep_handled()
+        self.keep(session)
+        return session
+
+    def find(self, user: str, secret_id: str) -> Session:
+        """The session that a user may resume.
+
+        Raises:
+            BrokerError: ``user.oid.unknown``.
+        """
+        session = self._node.sessions.get(secret_id)
+        if (
+            session is None
+            or session.kind != XMPP
+            or session.subject.name != user
+            or not self.of(session).stream.resumable
+        ):
+            raise BrokerError(Code.USER_OID_UNKNOWN, "there is no such stream to resume")
+        return session
+
+    def of(self, session: Session) -> StreamDispatch:
+        """The dispatch of a stream."""
+        dispatch = session.dispatch
+        assert isinstance(dispatch, StreamDispatch)
+        return dispatch
+
+    def make_dispatch(self, session: Session, active: bool) -> Dispatch:
+        """See :class:`broker.core.registry.SessionKind`."""
+        registry = self._registry
+        if self.queue_limits is not None:
+            session.queue.limits = self.queue_limits
+        dispatch = StreamDispatch(
+            self._node,
+            session.queue,
+            session.name.relative,
+            StreamState(""),
+            self.limits,
+            lambda entries, error: registry.letters.entries(entries, session.name.absolute, error),
+            lambda: registry.state_changed(session),
+            lambda error: registry.end_later(session, error),
+        )
+        dispatch.keep_session = lambda: None if session.stored else registry.keep(session)
+        return dispatch
+
+    def state(self, session: Session) -> bytes:
+        """What is kept of a stream."""
+        return self.of(session).stream.to_bytes()
+
+    def recover(self, record: SessionRecord) -> Session | None:
+        """Stand up a session that was in the store, if its stream can be resumed."""
+        stream = StreamState.from_bytes(record.state)
+        if not record.persistent or not stream.resumable:
+            return None
+        session = self._registry.restore(record, _QOS)
+        dispatch = self.of(session)
+        dispatch.stream = stream
+        dispatch.restore(self.handled.pop(record.id, 0))
+        return session

@@ -1,0 +1,277 @@
+"""One connection that carries an XML stream: reading, waiting, and the end (RFC 6120 §4)."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.logger import Logger
+
+from broker.errors import BrokerError, Code
+from broker.failpoints import reach
+from broker.xml.stanza import Stanza, StreamStart
+from broker.xml.stream import Event, StreamError, StreamReader
+from broker.xmpp.routing.domain import Client
+from broker.xmpp.stream import features
+from broker.xmpp.wire import sm
+from broker.xmpp.wire.errors import stream_error
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from broker.xmpp.service import XmppService
+    from broker.xmpp.stream.transport import StreamTransport
+
+log = Logger()
+
+MOST_UNREAD = 65_536
+"""Bytes that may wait while a stanza is being handled; then nothing is read."""
+STORE_HIGH_WATER = 8 * 1024 * 1024
+STORE_LOW_WATER = 4 * 1024 * 1024
+
+
+class State(Enum):
+    """How far a stream is."""
+
+    STRANGER = 1
+    LOGGED_IN = 2
+    BOUND = 3
+
+
+class StreamConnection:
+    """What all phases of a client's stream have in common.
+
+    Args:
+        service: that it belongs to.
+        transport: the connection.
+        host: address of the client.
+
+    Attributes:
+        state: how far it is.
+    """
+
+    def __init__(self, service: XmppService, transport: StreamTransport, host: str) -> None:
+        self.state = State.STRANGER
+        self._service = service
+        self._domain = service.domain
+        self._settings = service.settings
+        self._broker = service.domain.broker
+        self._clock = service.domain.node.clock
+        self._transport = transport
+        self._host = host
+        self._reader = StreamReader(self._settings.max_stanza_before_login)
+        self._header_sent = False  # on the present stream
+        self._closed = False
+        self._busy = False
+        self._events: deque[Event] = deque()
+        self._unread: list[bytes] = []
+        self._unread_size = 0
+        self._heard = 0.0
+        self._client: Client | None = None
+        self._timer: Any = None
+
+    def received(self, data: bytes) -> None:
+        """Bytes have come."""
+        if self._closed:
+            return
+        reach("bytes received")
+        self._heard = self._clock.seconds()
+        if self._busy or self._events or self._unread:
+            self._unread.append(data)
+            self._unread_size += len(data)
+            if self._unread_size > MOST_UNREAD:
+                self._transport.hold("busy")
+            return
+        self._read(data)
+        self._run()
+        if self._domain.node.store.backlog > STORE_HIGH_WATER and self.state is State.BOUND:
+            self._hold_for_store()
+
+    def _read(self, data: bytes) -> None:
+        try:
+            self._events.extend(self._reader.feed(data))
+        except StreamError as error:  # it was broken before
+            self._broken(error)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the client has not read enough of its answers to get more: then what it has sent waits."""
+        return False
+
+    def go_on(self) -> None:
+        """Handle what waits, soon."""
+        if self._events or self._unread or self._reader.unread or self._reader.error is not None:
+            self._clock.callLater(0, self._run)
+
+    def _run(self) -> None:
+        """Go on with what waits."""
+        while True:
+            self._handle_events()
+            if self._busy or self._closed:
+                return
+            if self._is_behind:
+                self._wait_for_reader()
+                return
+            if self._reader.error is not None:
+                self._broken(self._reader.error)
+            elif self._unread or self._reader.unread:
+                data = b"".join(self._unread)
+                self._unread.clear()
+                self._unread_size = 0
+                self._transport.release("busy")
+                before = self._reader.unread
+                self._read(data)
+                if not self._events and not data and self._reader.unread == before:
+                    return
+            else:
+                return
+
+    def _wait_for_reader(self) -> None:
+        """See to it that :meth:`go_on` is called when the client is not behind any more."""
+
+    def _broken(self, error: StreamError) -> None:
+        self._service.refusals.tell(self._host, lambda: f"{self._host}: {error}")
+        self._fail(error.condition, error.text)
+
+    def _handle_events(self) -> None:
+        """Handle what has come, unless it has to wait."""
+        events = self._events
+        try:
+            while events and not self._busy and not self._closed and not self._is_behind:
+                event = events.popleft()
+                if isinstance(event, Stanza):
+                    self._element(event)
+                elif isinstance(event, StreamStart):
+                    self._begin(event)
+                else:
+                    self._end()
+        except Exception:  # noqa: BLE001 - it is logged, and costs this client alone its stream
+            log.failure("{host}: a stanza could not be handled", host=self._host)
+            self._fail("internal-server-error", "the server failed to handle a stanza")
+
+    def _begin(self, start: StreamStart) -> None:
+        """The client has sent its stream header."""
+        raise NotImplementedError
+
+    def _element(self, stanza: Stanza) -> None:
+        """The client has sent a stanza, or another element."""
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        """The stream ends in good order: the session with it (RFC 6120 §4.4)."""
+        if self._closed:
+            return
+        self._closed = True
+        client = self._client
+        if client is None:
+            self._finish()
+            return
+        self._acknowledge(self._finish)
+        self._end_session(client)
+
+    def _fail(self, condition: str, text: str, extra: bytes = b"") -> None:
+        """The stream ends with an error; the session, too, unless the connection is all that is wrong."""
+        if self._closed:
+            return
+        self._closed = True
+        if not self._header_sent:
+            self._send_header("")
+        self._transport.write(stream_error(condition, text, extra))
+        client = self._client
+        self._finish()
+        if client is None:
+            return
+        if condition in ("connection-timeout", "system-shutdown"):
+            client.dispatch.lost(self, BrokerError(Code.COMMUNICATION_TIMEOUT, text))
+        elif condition != "conflict":
+            self._end_session(client)
+
+    def _end_session(self, client: Client) -> None:
+        error = BrokerError(Code.USER_NOT_CONNECTED, "the stream has ended")
+        ending = ensureDeferred(self._broker.registry.end(client.session, error, by_client=True))
+        ending.addErrback(lambda failure: log.failure("{jid} did not end well", failure, jid=client.full))
+
+    def _finish(self) -> None:
+        if self._header_sent:
+            self._transport.write(features.STREAM_END)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._stop_timers()
+        self._transport.close()
+
+    def _acknowledge(self, then: Callable[[], None] | None = None) -> None:
+        """Tell how many stanzas were handled, once their effects are on disk (I1)."""
+        client = self._client
+        if client is None or client.dispatch.unacked is None:
+            if then is not None:
+                then()
+            return
+        dispatch = client.dispatch
+        dispatch.keep_handled()
+        answer = sm.ack(dispatch.handled)
+        store = self._domain.node.store
+
+        def write() -> None:
+            reach("answer due")
+            self._transport.write(answer)
+            if then is not None:
+                then()
+
+        store.when_committed(store.position if dispatch.is_durable else 0, write)
+
+    def _stop_timers(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _work(self, work: Coroutine[Any, Any, None], counted: Client | None = None) -> None:
+        """Handle something that may take its time; what comes behind waits.
+
+        Args:
+            work: what to do.
+            counted: the client whose stanza it is.
+        """
+        self._busy = True
+        if counted is not None:
+            counted.begin_work()
+        done = ensureDeferred(work)
+        done.addErrback(self._work_failed)
+        done.addBoth(self._work_done, counted)
+
+    def _work_failed(self, failure: Failure) -> None:
+        log.failure("{host}: a stanza could not be handled", failure, host=self._host)
+        self._fail("internal-server-error", "the server failed to handle a stanza")
+
+    def _work_done(self, _: object, counted: Client | None) -> None:
+        self._busy = False
+        if counted is not None:
+            if not counted.session.ended:
+                counted.dispatch.count_handled()
+            counted.end_work()
+        self.go_on()
+
+    def _committed(self) -> Deferred[None]:
+        committed: Deferred[None] = Deferred()
+        self._broker.when_committed(lambda: committed.callback(None))
+        return committed
+
+    def _hold_for_store(self) -> None:
+        self._transport.hold("the store is behind")
+        store = self._domain.node.store
+        store.when_committed(store.position, self._store_caught_up)
+
+    def _store_caught_up(self) -> None:
+        store = self._domain.node.store
+        if store.backlog <= STORE_LOW_WATER:
+            self._transport.release("the store is behind")
+        elif not self._closed:
+            store.when_committed(store.position, self._store_caught_up)
+
+    def _send_header(self, to: str) -> None:
+        self._header_sent = True
+        self._transport.write(features.header(secrets.token_hex(8), self._settings.domain, to[:1024]))

@@ -1,0 +1,125 @@
+"""Logins of XMPP clients against the accounts of the broker (RFC 6120 §6)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from broker.errors import BrokerError
+from broker.model.connect import Credentials
+from broker.model.jid import prepare_local
+from broker.xmpp.wire.sasl import Challenge, Exchange, NeedPassword, NeedVerifier, SaslFailure, Scram, Step, Success
+
+if TYPE_CHECKING:
+    from broker.auth.services import SecurityServices
+
+SERVICE = "htpasswd"
+"""The security service that checks passwords: the one that native clients name."""
+ANONYMOUS_PREFIX = "anonymous-"
+
+
+class Login:
+    """One client's attempts to log in.
+
+    Args:
+        security: checks credentials.
+        permits: ``permits(user, "connect", "")``.
+        host: address of the client.
+    """
+
+    def __init__(self, security: SecurityServices, permits: Any, host: str) -> None:
+        self._security = security
+        self._permits = permits
+        self._host = host
+        self._exchange: Exchange | None = None
+        self._user = ""
+        self.attempts = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether a challenge waits for its response."""
+        return self._exchange is not None
+
+    async def begin(self, exchange: Exchange, initial: bytes | None) -> Challenge | Success:
+        """Begin an exchange.
+
+        Returns:
+            What to send. The user of a success is a localpart.
+
+        Raises:
+            SaslFailure: it is over.
+        """
+        self._user = ""
+        try:
+            await self._security.admit(self._host)
+        except BrokerError as error:
+            raise SaslFailure("temporary-auth-failure", error.message) from error
+        return await self._go_on(exchange, exchange.begin(initial))
+
+    async def respond(self, data: bytes) -> Challenge | Success:
+        """Go on with an exchange; see :meth:`begin`."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            raise SaslFailure("malformed-request", "nothing was asked")
+        try:
+            step = exchange.respond(data)
+        except SaslFailure as failure:
+            if failure.condition == "not-authorized":
+                self._security.failed(self._user, self._host)
+            raise
+        return await self._go_on(exchange, step)
+
+    def abort(self) -> None:
+        """The client gives up (RFC 6120 §6.4.4)."""
+        self._exchange = None
+
+    async def _go_on(self, exchange: Exchange, step: Step) -> Challenge | Success:
+        while True:
+            match step:
+                case NeedVerifier(mechanism, user):
+                    self._user = user
+                    assert isinstance(exchange, Scram)
+                    step = exchange.found(*await self._verifier(mechanism, user))
+                case NeedPassword(user, password):
+                    step = await self._check(user, password)
+                case Success(user, data):
+                    return Success(self._admitted(user), data)
+                case Challenge():
+                    self._exchange = exchange
+                    return step
+
+    async def _verifier(self, mechanism: str, user: str) -> Any:
+        try:
+            return await self._security.scram(mechanism, _prepared(user) or user)
+        except BrokerError as error:
+            raise _failure(error) from error
+
+    async def _check(self, user: str, password: str) -> Success:
+        local = _prepared(user)
+        try:
+            # The service counts failures itself.
+            await self._security.authenticate(Credentials(SERVICE, local or user, password), self._host)
+        except BrokerError as error:
+            raise _failure(error) from error
+        return Success(local)
+
+    def _admitted(self, user: str) -> str:
+        local = _prepared(user) if user else ANONYMOUS_PREFIX + secrets.token_hex(8)
+        if not local or not self._permits(local, "connect", ""):
+            raise SaslFailure("not-authorized")
+        return local
+
+
+def _failure(error: BrokerError) -> SaslFailure:
+    """Why a login failed: what the server can not do now says nothing of the password (RFC 6120 §6.5.10)."""
+    if error.is_resource:
+        return SaslFailure("temporary-auth-failure", "the server can not check that now")
+    return SaslFailure("not-authorized")
+
+
+def _prepared(user: str) -> str:
+    """The localpart of a user; empty where the name can not be one."""
+    try:
+        return prepare_local(user)
+    except BrokerError:
+        return ""

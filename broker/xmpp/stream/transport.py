@@ -1,0 +1,41 @@
+"""What a stream needs of its connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+
+class StreamTransport(Protocol):
+    """A connection, as :class:`broker.xmpp.stream.bound.ClientStream` sees it."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is on."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def start_tls(self) -> None:
+        """Begin the TLS handshake, as soon as what was written is out; then the stream's ``secured()`` is called."""
+
+    def close(self) -> None:
+        """Send what was written, then close; a peer that does not read it is given up after a while."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+    def hold(self, reason: str) -> None:
+        """Read nothing, for a reason, until it is released."""
+
+    def release(self, reason: str) -> None:
+        """The reason not to read is gone."""
+
+    def logged_in(self) -> None:
+        """The connection has logged in, and counts no more as one of strangers."""
+
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """Channel binding data by type; empty without TLS (RFC 5929, RFC 9266)."""
+
+    def client_certificate(self) -> Sequence[str]:
+        """Bare JIDs that a verified certificate of the client proves (XEP-0178)."""
