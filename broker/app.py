@@ -24,6 +24,8 @@ from broker.core.broker import Broker
 from broker.core.configuration import settings_of
 from broker.core.node import Node
 from broker.errors import BrokerError, Code
+from broker.native.login import NativeLogin
+from broker.native.sessions import NativeSessions
 from broker.ready import announce, ready_line
 from broker.runlevels.check import check
 from broker.runlevels.levels import RUNNING, SELECTABLE
@@ -32,6 +34,7 @@ from broker.runlevels.service import Direction, RunLevels
 from broker.store.location import database_url
 from broker.store.memory import MemoryStore
 from broker.store.sql.store import SqlStore
+from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
 
@@ -60,6 +63,8 @@ class Application(Service):
     Attributes:
         failure: why the broker could not start.
         broker: the core, from run level 2 on.
+        native_login: logs native clients in, from run level 2 on.
+        streams: the sessions of XMPP clients, from run level 2 on.
         run_levels: starts and stops everything.
         chosen_ports: number of each listener's port, by its name, once it was open.
     """
@@ -70,6 +75,8 @@ class Application(Service):
         self.reactor = reactor
         self.failure: BrokerError | None = None
         self.broker: Broker
+        self.native_login: NativeLogin
+        self.streams: StreamSessions
         self.run_levels: RunLevels
         self.chosen_ports: dict[str, int] = {}
         self.store: Any = None
@@ -197,6 +204,8 @@ class Application(Service):
         settings = settings_of(self.properties)
         node = Node(self._node_id, self.reactor, self.store, settings, monotonic=time.monotonic, wall=time.time)
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
+        self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
+        self.streams = StreamSessions(self.broker.registry)
         self.broker.publisher.commands = AdministrativeCommands(
             self.broker, self.run_levels, self.request_run_levels, self.properties, __version__
         )

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.logger import Logger
 
@@ -33,12 +33,18 @@ from broker.native.codec import read_key, read_publish_qos
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
-    from broker.xmpp.session.dispatch import StreamDispatch
 
 log = Logger()
 
 MOST_ENVELOPES = 4096
 MOST_ERASED = 10_000
+
+
+class CountsHandled(Protocol):
+    """Counts what it has handled of its client, exactly over a crash (design D9)."""
+
+    def keep_handled(self) -> None:
+        """Append the number to the store, in the transaction of the effects of what was handled."""
 
 
 class Node:
@@ -93,7 +99,7 @@ class Node:
         self.stored_subscriptions = 0
         self.erased: OrderedDict[str, int] = OrderedDict()
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
-        self.counted: list[StreamDispatch] = []
+        self.counted: list[CountsHandled] = []
         self.last_heartbeat = 0
         store.before_commit = self._before_commit
         self._sequence = count(self.ids.next())

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from broker.core.dead_letters import DeadLetters
     from broker.core.expiry import Expiry
     from broker.core.node import Node
+    from broker.core.placeholders import Placeholders
     from broker.core.registry import SessionRegistry
     from broker.core.subscriptions import Subscription
-    from broker.native.sessions import NativeSessions
 
 log = Logger()
 
@@ -86,7 +86,7 @@ class Publisher:
     Args:
         node: shared state.
         sessions: of the node.
-        native: makes sessions and subjects that a message is forced to.
+        placeholders: makes sessions and subjects that a message is forced to.
         letters: for what can not be delivered.
         expiry: for messages with a life time.
         authorizer: an :class:`broker.ports.IAuthorizer`.
@@ -100,14 +100,14 @@ class Publisher:
         self,
         node: Node,
         sessions: SessionRegistry,
-        native: NativeSessions,
+        placeholders: Placeholders,
         letters: DeadLetters,
         expiry: Expiry,
         authorizer: object,
     ) -> None:
         self._node = node
         self._sessions = sessions
-        self._native = native
+        self._placeholders = placeholders
         self._letters = letters
         self._refusals = NamedLogLimits(node.monotonic, lines(log.info), "lost messages")
         self._expiry = expiry
@@ -420,7 +420,7 @@ class Publisher:
         for destination in destinations:
             if destination.force_queuing:
                 with suppress(BrokerError):  # of a name that can not be read nothing was made
-                    self._native.forget_forced(self._node.session_name(destination.name))
+                    self._placeholders.forget(self._node.session_name(destination.name))
 
     def _report(self, message: Message, outcomes: list[tuple[Destination, BrokerError | None]]) -> Published:
         properties = tuple(
@@ -442,7 +442,7 @@ class Publisher:
         if subject is None:
             if not forced:
                 raise self._unknown(name, message)
-            subject = self._native.forced_subject(name)
+            subject = self._placeholders.subject(name)
         if not name.is_session:
             sessions = subject.receivers
             if not sessions:
@@ -454,7 +454,7 @@ class Publisher:
             if session is None:
                 if not forced:
                     raise self._unknown(name, message)
-                session = self._native.forced_session(name)
+                session = self._placeholders.session(name)
             if not session.qos.ptp:
                 raise BrokerError(
                     Code.USER_PTP_DENIED, f"{name.relative} accepts no point-to-point messages", name.absolute

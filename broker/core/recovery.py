@@ -9,18 +9,16 @@ from twisted.logger import Logger
 
 from broker.core.entries import Fanout
 from broker.core.queues import Queue
-from broker.core.sessions import NATIVE
 from broker.errors import BrokerError
 from broker.model.records import EntryRecord, Recovered, SessionRecord
 from broker.native.codec import read_key, read_publish_qos
 
 if TYPE_CHECKING:
     from broker.core.node import Node
+    from broker.core.placeholders import Placeholders
     from broker.core.querying import Querying
     from broker.core.registry import SessionRegistry
     from broker.core.sessions import Session
-    from broker.native.sessions import NativeSessions
-    from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
 
@@ -31,18 +29,14 @@ class Recovery:
     Args:
         node: shared state; empty.
         sessions: stands up sessions.
-        native: those of native clients.
-        streams: those that are XML streams.
+        placeholders: forgets those that nothing is left for.
         querying: stands up subscriptions.
     """
 
-    def __init__(
-        self, node: Node, sessions: SessionRegistry, native: NativeSessions, streams: StreamSessions, querying: Querying
-    ) -> None:
+    def __init__(self, node: Node, sessions: SessionRegistry, placeholders: Placeholders, querying: Querying) -> None:
         self._node = node
         self._sessions = sessions
-        self._native = native
-        self._streams = streams
+        self._placeholders = placeholders
         self._querying = querying
         self._found: Recovered | None = None
 
@@ -84,12 +78,11 @@ class Recovery:
             subject.id = subject.queue.id = subject_record.id
             subject.stored = True
             node.queues[subject.id] = subject.queue
-        self._streams.handled = found.handled
         by_id: dict[int, Session] = {}
         lost: list[SessionRecord] = []
         for record in found.sessions:
             try:
-                session = self._sessions.recover(record)
+                session = self._sessions.recover(record, found.handled.get(record.id, 0))
             except BrokerError as error:
                 log.error(
                     "a session of {subject} can not be recovered: {reason}", subject=record.subject, reason=str(error)
@@ -122,7 +115,7 @@ class Recovery:
         for session in by_id.values():
             # It was in the store only for messages that its client has taken meanwhile.
             if session.placeholder and not len(session.queue):
-                self._native.forget_forced(session.name)
+                self._placeholders.forget(session.name)
         for topic in list(node.topics.values()):
             node.check_topic(topic)
         for subject in list(node.subjects.values()):
@@ -170,4 +163,4 @@ def _doubtful(session: Session | None, entries: int) -> int:
     had, if the crash came before the commit that settles them; nothing on disk tells how many these are. What a stream
     was sent is numbered.
     """
-    return entries if session is not None and session.kind == NATIVE and session.attached else 0
+    return entries if session is not None and session.kind.marks_redelivery and session.attached else 0

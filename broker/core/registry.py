@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from broker.core.dispatch import ConnectionState, Dispatch
+from broker.core.dispatch import ConnectionState
 from broker.core.ids import secret_session_id
-from broker.core.sessions import NODES, Session
+from broker.core.sessions import Session
 from broker.core.settings import limits_of, why_not_persistable
 from broker.core.subject_queues import SubjectQueues
 from broker.core.subjects import Subject
@@ -23,27 +23,11 @@ from broker.model.records import SessionRecord
 
 if TYPE_CHECKING:
     from broker.core.dead_letters import DeadLetters
+    from broker.core.kinds import SessionKind
     from broker.core.node import Node
     from broker.core.subscriptions import Subscription
 
 log = Logger()
-
-
-class SessionKind(Protocol):
-    """What sessions of one kind do differently."""
-
-    def make_dispatch(self, session: Session, active: bool) -> Dispatch:
-        """Make what delivers a session's queue; ``active`` is whether it delivers from the beginning."""
-
-    def state(self, session: Session) -> bytes:
-        """What its record keeps of it."""
-
-    def recover(self, record: SessionRecord) -> Session | None:
-        """Stand it up from the store; ``None`` where it can not come back.
-
-        Raises:
-            BrokerError: the record can not be read.
-        """
 
 
 class SessionRegistry:
@@ -55,7 +39,8 @@ class SessionRegistry:
 
     Attributes:
         drop_subscription: ends a subscription; set by :class:`broker.core.querying.Querying`.
-        kinds: what the kinds of sessions do differently.
+        kinds: of sessions, by name; each registers itself (:meth:`add_kind`).
+        named_kind: the kind of sessions whose clients choose their number, so that messages may be forced to them.
         serving: sessions look for their clients.
         on_end: called when a session begins to end, before anything of it is let go of.
     """
@@ -64,10 +49,15 @@ class SessionRegistry:
         self.node = self._node = node
         self.letters = self._letters = letters
         self.kinds: dict[str, SessionKind] = {}
+        self.named_kind: SessionKind | None = None
         self.on_end: list[Callable[[Session], None]] = []
         self.serving = False
         self.subject_queues = SubjectQueues(node, letters, self.keep)
         self.drop_subscription: Callable[[Subscription], None] = lambda subscription: None
+
+    def add_kind(self, kind: SessionKind) -> None:
+        """Know a kind of sessions; before recovery, as records name their kind."""
+        self.kinds[kind.name] = kind
 
     async def end(self, session: Session, error: BrokerError, *, by_client: bool = False) -> None:
         """End a session for whatever reason; everything it holds is let go of, in any case.
@@ -173,13 +163,14 @@ class SessionRegistry:
         session.stored = True
         session.stored_active = session.dispatch.active
         node = self._node
-        node.store.put_session(session.record(self.kinds[session.kind].state(session), node.seen_at(session)))
+        node.store.put_session(session.record(session.kind.state(session), node.seen_at(session)))
 
-    def recover(self, record: SessionRecord) -> Session | None:
+    def recover(self, record: SessionRecord, handled: int = 0) -> Session | None:
         """Stand up a session that was in the store; it waits for its client (spec §7).
 
         Args:
             record: of the store.
+            handled: how many stanzas of its client were handled.
 
         Returns:
             ``None`` where the session can not come back because its client could not find it again.
@@ -187,7 +178,7 @@ class SessionRegistry:
         if record.public_id < 0:
             self._node.lower_public_id(record.public_id)
         kind = self.kinds.get(record.kind)
-        return kind.recover(record) if kind is not None else None
+        return kind.recover(record, handled) if kind is not None else None
 
     def restore(self, record: SessionRecord, qos: ConnectQos) -> Session:
         """Stand up a session of any kind.
@@ -198,7 +189,8 @@ class SessionRegistry:
         """
         node = self._node
         name = SessionName(node.id, record.subject, record.public_id)
-        session = self._build(name, qos, record.kind, record.id, record.secret_id, bool(record.dispatcher_active))
+        kind = self.kinds[record.kind]
+        session = self._build(name, qos, kind, record.id, record.secret_id, bool(record.dispatcher_active))
         session.persistent = bool(record.persistent)
         session.placeholder = not session.persistent
         session.stored = True
@@ -267,7 +259,7 @@ class SessionRegistry:
                 Code.COMMUNICATION_SERVER_DENY, f"logins of {subject.name} are blocked by an administrator"
             )
 
-    def make(self, name: SessionName, qos: ConnectQos, kind: str, *, placeholder: bool = False) -> Session:
+    def make(self, name: SessionName, qos: ConnectQos, kind: SessionKind, *, placeholder: bool = False) -> Session:
         """Make a session.
 
         Args:
@@ -284,7 +276,7 @@ class SessionRegistry:
         subject = node.subjects.get(name.subject)
         default = node.settings.max_sessions if subject is None else subject.max_sessions
         most = default if qos.session.max_sessions is None else qos.session.max_sessions
-        if subject is not None and kind != NODES and subject.count(placeholders=placeholder) >= most > 0:
+        if subject is not None and kind.has_client and subject.count(placeholders=placeholder) >= most > 0:
             raise BrokerError(
                 Code.USER_CONFIGURATION_MAX_SESSION,
                 f"{name.subject} has {len(subject.sessions)} sessions, the most that are allowed",
@@ -309,12 +301,14 @@ class SessionRegistry:
         self.watch(session)
         return session
 
-    def _build(self, name: SessionName, qos: ConnectQos, kind: str, id: int, secret_id: str, active: bool) -> Session:
+    def _build(
+        self, name: SessionName, qos: ConnectQos, kind: SessionKind, id: int, secret_id: str, active: bool
+    ) -> Session:
         node = self._node
         subject = node.subject(name.subject)
         queue = node.queue(id, limits_of(qos.queue("callback"), node.settings.callback))
         session = Session(id, name, subject, secret_id, qos, queue, node.now(), kind, node.monotonic())
-        session.dispatch = self.kinds[kind].make_dispatch(session, active)
+        session.dispatch = kind.make_dispatch(session, active)
         session.timeout = node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
         subject.sessions[name.public_id] = session
         node.sessions[secret_id] = session

@@ -14,17 +14,12 @@ from broker.model.records import SessionRecord
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
+    from broker.core.kinds import SessionKind
     from broker.core.message import Envelope
     from broker.core.subjects import Subject
     from broker.core.subscriptions import Subscription
     from broker.core.topics import Topic
 
-NATIVE = "native"
-"""Kind of the sessions of native clients."""
-XMPP = "xmpp"
-"""Kind of the sessions that are XML streams."""
-NODES = "nodes"
-"""Kind of the sessions that subscriptions of subjects belong to; they have no client."""
 LONGEST_PLAN = 8192
 """Bytes of key and QoS together for which a plan is kept."""
 MOST_PLANS = 256
@@ -87,7 +82,7 @@ class Session:
         qos: of the connect that made or last took it.
         queue: entries for its client.
         created: milliseconds since 1970.
-        kind: of its client.
+        kind: what its kind of client does differently.
         seen: when it was made, in seconds by a clock that nobody sets.
 
     Attributes:
@@ -144,7 +139,7 @@ class Session:
         qos: ConnectQos,
         queue: Queue,
         created: int,
-        kind: str = NATIVE,
+        kind: SessionKind,
         seen: float = 0.0,
     ) -> None:
         self.id = id
@@ -175,18 +170,13 @@ class Session:
 
     @property
     def can_receive(self) -> bool:
-        """Whether the client named a callback address, or its protocol can always be delivered to."""
-        return self.kind != NATIVE or self.qos.callback is not None
+        """Whether anything can be delivered to its client."""
+        return self.kind.can_receive(self)
 
     @property
     def takes_subject_messages(self) -> bool:
-        """Whether messages to the subject are delivered to this session (``useForSubjectQueue``)."""
-        if self.ended or self.placeholder or not self.qos.ptp:
-            return False
-        if self.kind != NATIVE:
-            return self.dispatch.takes_messages
-        callback = self.qos.callback
-        return callback is not None and callback.use_for_subject_queue is not False and callback.ptp is not False
+        """Whether messages to the subject are delivered to this session."""
+        return not (self.ended or self.placeholder) and self.qos.ptp and self.kind.takes_subject_messages(self)
 
     def remember(self, key: tuple[bytes, bytes], plan: Plan) -> None:
         """Keep a plan for the next publish with the same bytes, unless they are so many that it is no plan."""
@@ -215,7 +205,7 @@ class Session:
             self.id,
             self.name.subject,
             self.name.public_id,
-            self.kind,
+            self.kind.name,
             self.secret_id,
             state,
             1 if self.persistent else 0,

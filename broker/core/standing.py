@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from broker.core.dispatch import ConnectionState, Delivery, Dispatch
 from broker.core.entries import Entry, Fanout
+from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
-from broker.core.sessions import NODES, XMPP, Session
+from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
@@ -89,21 +90,24 @@ class StandingDispatch(Dispatch):
 
 
 def _receivers(subject: Subject) -> list[Session]:
-    """XML streams before sessions that can not tell a notification of a node from a message on a topic."""
+    """Sessions that can tell a notification of a node from a message on a topic before those that cannot."""
     receivers = subject.receivers
-    return [session for session in receivers if session.kind == XMPP] or receivers
+    return [session for session in receivers if session.kind.knows_nodes] or receivers
 
 
-class StandingSessions:
+class StandingSessions(SessionKind):
     """The sessions that subscriptions of subjects belong to.
 
     Args:
         registry: of all sessions.
     """
 
+    name = "nodes"
+    has_client = False
+
     def __init__(self, registry: SessionRegistry) -> None:
         self._registry = registry
-        registry.kinds[NODES] = self
+        registry.add_kind(self)
 
     def of(self, local: str) -> Session:
         """The session of a subject; made where there is none yet.
@@ -119,7 +123,7 @@ class StandingSessions:
             return found
         node = self._registry.node
         name = SessionName(node.id, local, node.next_public_id())
-        session = self._registry.make(name, _QOS, NODES)
+        session = self._registry.make(name, _QOS, self)
         session.persistent = True
         node.stored_sessions += 1
         self._registry.keep(session)
@@ -131,7 +135,7 @@ class StandingSessions:
         subject = self._registry.node.subjects.get(local)
         if subject is None:
             return None
-        return next((session for session in subject.sessions.values() if session.kind == NODES), None)
+        return next((session for session in subject.sessions.values() if session.kind is self), None)
 
     async def release(self, session: Session) -> None:
         """End it if nothing is subscribed any more."""
@@ -140,14 +144,14 @@ class StandingSessions:
             await self._registry.end(session, BrokerError(Code.USER_NOT_CONNECTED, "its last subscription ended"))
 
     def make_dispatch(self, session: Session, active: bool) -> Dispatch:
-        """See :class:`broker.core.registry.SessionKind`."""
+        """See :class:`broker.core.kinds.SessionKind`."""
         return StandingDispatch(session, self._registry)
 
     def state(self, session: Session) -> bytes:
         """Nothing but its subscriptions is to be kept."""
         return b""
 
-    def recover(self, record: SessionRecord) -> Session | None:
+    def recover(self, record: SessionRecord, handled: int) -> Session | None:
         """Stand it up again."""
         return self._registry.restore(record, _QOS)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from broker.core.queues import Queue
-from broker.core.sessions import NODES
 
 if TYPE_CHECKING:
     from broker.core.sessions import Session
@@ -51,13 +50,13 @@ class Subject:
             placeholders: count those, too, that messages were forced to and nobody has logged in to.
         """
         return sum(
-            session.kind != NODES and (placeholders or not session.placeholder) for session in self.sessions.values()
+            session.kind.has_client and (placeholders or not session.placeholder) for session in self.sessions.values()
         )
 
     @property
     def clients(self) -> list[Session]:
         """The sessions that clients have or had."""
-        return [session for session in self.sessions.values() if session.kind != NODES]
+        return [session for session in self.sessions.values() if session.kind.has_client]
 
     @property
     def receivers(self) -> list[Session]:

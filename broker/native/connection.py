@@ -18,6 +18,7 @@ from broker.core.entries import Entry
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
+from broker.native.sessions import NativeSessions
 from broker.native.updates import encode_units
 from broker.native.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
 from broker.native.wire.frames import (
@@ -291,4 +292,6 @@ class NativeConnection(Protocol):
                 Code.COMMUNICATION_NO_CONNECTION, f"the connection was lost: {reason.getErrorMessage()}"
             )
             session.dispatch.lost(self, error)
-            self._broker.native.connection_lost(session, self._epoch)
+            kind = session.kind
+            assert isinstance(kind, NativeSessions)
+            kind.connection_lost(session, self._epoch)

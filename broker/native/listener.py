@@ -12,6 +12,7 @@ from broker.core.broker import Broker
 from broker.core.log_limit import NamedLogLimits, lines
 from broker.native.callback import CallbackDialer
 from broker.native.connection import Limits
+from broker.native.login import NativeLogin
 from broker.native.server import NativeServer
 from broker.net.admission import Admission
 
@@ -23,6 +24,7 @@ class NativeFactory(Factory):
 
     Args:
         broker: the core.
+        login: logs clients in.
         dialer: for callback addresses that name a server of the client.
         limits: what a client may do.
         compress: whether the listener speaks ``zlib:stream``.
@@ -38,6 +40,7 @@ class NativeFactory(Factory):
     def __init__(
         self,
         broker: Broker,
+        login: NativeLogin,
         dialer: CallbackDialer,
         limits: Limits,
         *,
@@ -45,6 +48,7 @@ class NativeFactory(Factory):
         run_level: Callable[[], str] = lambda: "RUNNING",
     ) -> None:
         self.broker = broker
+        self.login = login
         self.dialer = dialer
         self.limits = limits
         self.compress = compress

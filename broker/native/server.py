@@ -155,7 +155,7 @@ class NativeServer(NativeConnection):
     def _session_of(self, frame: Frame) -> Session:
         session = self.session
         if session is None or frame.session != self._secret or session.ended:
-            return self._broker.session(frame.session.decode("utf-8", "replace"))
+            return self._factory.login.session(frame.session.decode("utf-8", "replace"))
         session.seen = self._read_at
         return session
 
@@ -260,11 +260,11 @@ class NativeServer(NativeConnection):
         before = self._broker.position
         qos = read_connect_qos(units[0].qos)
         dial = self._factory.dialer.prepare(qos, self.host)
-        connected = await self._broker.connect(qos, self.host)
+        connected = await self._factory.login.connect(qos, self.host)
         session = connected.session
         if self._closed:
             # The client left while its credentials were checked.
-            self._broker.native.not_told(session, reconnected=connected.reconnected)
+            self._factory.login.sessions.not_told(session, reconnected=connected.reconnected)
             return
         self._logged_in(session)
         session.dispatch.dial = None if dial is None else lambda: dial(session)
@@ -300,7 +300,7 @@ class NativeServer(NativeConnection):
         session = self._known_session(frame)
         before = self._broker.position
         self._leaving = True
-        await self._broker.disconnect(session, read_disconnect_qos(units[0].qos if units else b""))
+        await self._factory.login.disconnect(session, read_disconnect_qos(units[0].qos if units else b""))
         self._when_safe(self._frame(Kind.RESPONSE, frame, OK), before, self._left)
 
     def _left(self) -> None:

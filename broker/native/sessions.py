@@ -8,37 +8,40 @@ from functools import partial
 from twisted.internet.defer import Deferred
 
 from broker.core.dispatch import Delivery, Dispatch
+from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
-from broker.core.sessions import NATIVE, Session
+from broker.core.sessions import Session
 from broker.core.settings import limits_of
-from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
-from broker.model.connect import ConnectQos, SessionQos
+from broker.model.connect import ConnectQos
 from broker.model.property import find, is_set
 from broker.model.records import SessionRecord
 from broker.native.codec import read_connect_qos, write_connect_qos
 
 
-class NativeSessions:
+class NativeSessions(SessionKind):
     """The sessions of native clients.
 
     Args:
         registry: of all sessions.
     """
 
+    name = "native"
+    marks_redelivery = True
+
     def __init__(self, registry: SessionRegistry) -> None:
         self._registry = registry
         self._node = registry.node
-        registry.kinds[NATIVE] = self
+        registry.add_kind(self)
+        registry.named_kind = self
 
-    async def connect(self, user: str, qos: ConnectQos, kind: str = NATIVE) -> tuple[Session, bool]:
+    async def connect(self, user: str, qos: ConnectQos) -> tuple[Session, bool]:
         """Find or make the session that a client asks for, after its credentials were checked.
 
         Args:
             user: the authenticated login name; empty where only the secret id speaks for the client.
             qos: of the connect.
-            kind: of the protocol.
 
         Returns:
             The session, and whether it existed before. The caller attaches its connection once the answer is written.
@@ -47,7 +50,7 @@ class NativeSessions:
             BrokerError: see spec §2.1 and §24 fact 13. Nothing changed then.
         """
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
-        if known is not None and known.kind == kind and (not user or known.subject.name == user):
+        if known is not None and known.kind is self and (not user or known.subject.name == user):
             self._registry.check_blocked(known.subject)
             self._take_over(known, qos)
             return known, True
@@ -72,7 +75,7 @@ class NativeSessions:
         if existing is not None and not existing.ended:
             self._take_over(existing, qos)
             return existing, True
-        return self._registry.make(name, qos, kind), False
+        return self._registry.make(name, qos, self), False
 
     async def disconnect(self, session: Session, *, clear_sessions: bool, delete_subject_queue: bool) -> None:
         """End a session because its client says so (spec §2.2).
@@ -131,31 +134,6 @@ class NativeSessions:
         else:
             self.connection_lost(session, session.epoch)
 
-    def forced_subject(self, name: SessionName) -> Subject:
-        """Make the subject that a message is forced to (spec §9)."""
-        self._registry.check_subject_name(name.subject)
-        return self._node.subject(name.subject)
-
-    def forced_session(self, name: SessionName) -> Session:
-        """Make a session without credentials for a message that is forced to it (spec §9)."""
-        if name.public_id < 0:
-            raise BrokerError(
-                Code.USER_PTP_UNKNOWN_DESTINATION, f"{name.relative} is gone and can not come back", name.absolute
-            )
-        timeout = self._node.settings.ptp_session_timeout
-        qos = ConnectQos(session=SessionQos(name=name.relative, timeout=timeout))
-        return self._registry.make(name, qos, NATIVE, placeholder=True)
-
-    def forget_forced(self, name: SessionName) -> None:
-        """Forget a session or subject that exists for a message only, if there is none (any more)."""
-        subject = self._node.subjects.get(name.subject)
-        if subject is None:
-            return
-        session = subject.sessions.get(name.public_id) if name.is_session else None
-        if session is not None and session.placeholder and not len(session.queue):
-            self._registry.unmake(session)
-        self._node.release_subject(subject)
-
     def _wanted_name(self, user: str, qos: ConnectQos) -> SessionName:
         self._registry.check_subject_name(user)
         wanted = self._node.session_name(qos.session.name) if qos.session.name else SessionName(self._node.id, user)
@@ -184,7 +162,7 @@ class NativeSessions:
             )
 
     def make_dispatch(self, session: Session, active: bool) -> Dispatch:
-        """See :class:`broker.core.registry.SessionKind`."""
+        """See :class:`broker.core.kinds.SessionKind`."""
         registry = self._registry
         dispatch = Dispatch(
             self._node,
@@ -204,7 +182,7 @@ class NativeSessions:
         """The QoS of its connect."""
         return write_connect_qos(session.qos, redact=True)
 
-    def recover(self, record: SessionRecord) -> Session | None:
+    def recover(self, record: SessionRecord, handled: int) -> Session | None:
         """Stand up a session; one whose number the broker gave can not be found again by its client."""
         if record.public_id <= 0:
             return None
@@ -214,6 +192,15 @@ class NativeSessions:
         else:
             session.timeout = self._node.settings.ptp_session_timeout
         return session
+
+    def can_receive(self, session: Session) -> bool:
+        """Whether the client named a callback address."""
+        return session.qos.callback is not None
+
+    def takes_subject_messages(self, session: Session) -> bool:
+        """Whether its callback is for messages to the subject, too (``useForSubjectQueue``)."""
+        callback = session.qos.callback
+        return callback is not None and callback.use_for_subject_queue is not False and callback.ptp is not False
 
     def _take_over(self, session: Session, qos: ConnectQos) -> None:
         """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1)."""

@@ -101,6 +101,7 @@ class SocketPlugin:
         dialer.adopt(context.broker.node.sessions.values())
         self._factory = NativeFactory(
             context.broker,
+            context.native_login,
             dialer,
             limits,
             compress=compress == ZLIB_STREAM,

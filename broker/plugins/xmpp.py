@@ -100,7 +100,9 @@ class XmppPlugin:
         loopback = is_loopback(self._host)
         tls_on = settings.tls is not TlsPolicy.OFF
         authorities = CLIENT_CA.get(context.properties)
-        service = XmppService(context.broker, settings, context.security.services, tls_available=tls_on)
+        service = XmppService(
+            context.broker, context.streams, settings, context.security.services, tls_available=tls_on
+        )
         contexts = self._tls_contexts(settings.domain, authorities, loopback=loopback) if tls_on else None
         for name, default, direct in ((self._id, 5222, False), (f"{self._id}-TLS", 5223, True)):
             number = self._get("directTlsPort" if direct else "port", integer(NONE, 65535), default)

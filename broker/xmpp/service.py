@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from broker.core.entries import Entry
 from broker.core.log_limit import NamedLogLimits, lines
-from broker.core.sessions import XMPP, Session
+from broker.core.sessions import Session
 from broker.model.qos import STATE_OK
 from broker.model.records import DocumentRecord
 from broker.xmpp.features.approvals import Subscriptions
@@ -38,6 +38,7 @@ from broker.xmpp.wire.stanza import delayed
 if TYPE_CHECKING:
     from broker.auth.services import SecurityServices
     from broker.core.broker import Broker
+    from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
 
@@ -50,6 +51,7 @@ class XmppService:
 
     Args:
         broker: the core, recovered.
+        streams: its sessions that are XML streams.
         settings: of the service.
         security: checks credentials.
         tls_available: connections can start TLS.
@@ -65,7 +67,13 @@ class XmppService:
     """
 
     def __init__(
-        self, broker: Broker, settings: XmppSettings, security: SecurityServices, *, tls_available: bool = False
+        self,
+        broker: Broker,
+        streams: StreamSessions,
+        settings: XmppSettings,
+        security: SecurityServices,
+        *,
+        tls_available: bool = False,
     ) -> None:
         self.settings = settings
         self.security = security
@@ -73,7 +81,7 @@ class XmppService:
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []
         self.refusals = NamedLogLimits(broker.node.monotonic, lines(log.info), "refusals")
-        self.domain = domain = Domain(broker, settings, security.exists)
+        self.domain = domain = Domain(broker, streams, settings, security.exists)
         self.router = Router(domain, domain.delivery)
         roster = Roster(domain)
         self._present = DepartedResources(domain)
@@ -101,11 +109,13 @@ class XmppService:
             ephemeral=settings.sm_volatile_max,
             durable=settings.sm_durable is Durable.YES,
         )
-        broker.streams.limits = limits
-        broker.streams.queue_limits = settings.queue
+        self.domain.streams.limits = limits
+        self.domain.streams.queue_limits = settings.queue
         broker.registry.on_end.append(self._ended)
         broker.registry.subject_queues.on_undelivered = self._undelivered
-        sessions = [each for each in broker.node.sessions.values() if each.kind == XMPP and not each.ended]
+        sessions = [
+            each for each in broker.node.sessions.values() if each.kind is self.domain.streams and not each.ended
+        ]
         recovering = ensureDeferred(self._recover([self._adopt(session, limits) for session in sessions]))
         recovering.addErrback(lambda failure: log.failure("the streams are not recovered well", failure))
         self._purge_handled()
@@ -184,7 +194,7 @@ class XmppService:
             listener(client)
 
     def _ended(self, session: Session) -> None:
-        if session.kind != XMPP:
+        if session.kind is not self.domain.streams:
             return
         client = self.domain.client_of(session)
         if client is None:
@@ -217,7 +227,7 @@ class XmppService:
             self._purge = node.later(self.settings.sm_stale_h_interval * 1000, self._purge_handled)
 
     def _undelivered(self, session: Session, entries: list[Entry]) -> None:
-        if session.kind == XMPP:
+        if session.kind is self.domain.streams:
             self.router.undelivered(session, entries)
 
 

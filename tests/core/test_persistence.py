@@ -382,7 +382,7 @@ def test_answers_are_due_only_after_the_commit() -> None:
     world = World()
     world.store.held = True
     before = world.broker.position
-    joe = world.start(world.broker.connect(connect_qos("joe/1", persistent=True), "127.0.0.1"))
+    joe = world.start(world.login.connect(connect_qos("joe/1", persistent=True), "127.0.0.1"))
     assert joe.called
     assert world.broker.position > before
     told: list[str] = []

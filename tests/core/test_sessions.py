@@ -180,7 +180,7 @@ class TestEnd:
         client = world.client("joe", answers=False)
         client.subscribe("a")
         client.publish("a", b"last")
-        ending = world.start(world.broker.disconnect(client.session, DisconnectQos()))
+        ending = world.start(world.login.disconnect(client.session, DisconnectQos()))
         world.turn()
         assert not ending.called
         client.outbound.acknowledge()
@@ -214,7 +214,7 @@ class TestEnd:
         world.node.seconds = lambda: world.clock.seconds() + jump
         world.advance(9)
         assert not client.session.ended
-        world.broker.session(client.session.secret_id)
+        world.login.session(client.session.secret_id)
         world.advance(9)
         assert not client.session.ended
         world.advance(2)
@@ -247,7 +247,7 @@ class TestEnd:
         world = World()
         client = world.client("joe", session={"timeout": 1000})
         world.advance(0.9)
-        world.broker.session(client.session.secret_id)
+        world.login.session(client.session.secret_id)
         world.advance(0.9)
         assert not client.session.ended
         world.advance(0.2)
@@ -285,14 +285,14 @@ class TestEnd:
     def test_publisher_without_a_number_ends_with_its_connection(self) -> None:
         world = World()
         session = world.connect("joe", callback=False).session
-        world.broker.native.connection_lost(session, session.epoch)
+        world.login.sessions.connection_lost(session, session.epoch)
         world.turn()
         assert session.ended
 
     def test_client_that_leaves_before_its_first_update_leaves_nothing(self) -> None:
         world = World()
         session = world.connect("joe").session
-        world.broker.native.connection_lost(session, session.epoch)
+        world.login.sessions.connection_lost(session, session.epoch)
         world.turn()
         assert not world.node.sessions
         assert world.timers == 0

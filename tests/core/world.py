@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from broker.core.broker import Broker, Connected
+from broker.core.broker import Broker
 from broker.core.entries import Entry
 from broker.core.node import Node
 from broker.core.sessions import Session
@@ -19,8 +19,11 @@ from broker.errors import BrokerError
 from broker.model.connect import AddressQos, ConnectQos, Credentials, SessionQos
 from broker.model.qos import DisconnectQos, QueueQos
 from broker.model.records import EntryRecord, MessageRecord
+from broker.native.login import Connected, NativeLogin
+from broker.native.sessions import NativeSessions
 from broker.ports import IOutbound
 from broker.store.memory import MemoryStore
+from broker.xmpp.session.sessions import StreamSessions
 
 T = TypeVar("T")
 DEFAULTS = Settings()
@@ -125,6 +128,8 @@ class World:
         self.store = MemoryStore(clock) if store is None else store
         self.node = Node("heron", clock, self.store, settings)
         self.broker = Broker(self.node, lambda credentials, host: succeed(None), self.permissions)
+        self.login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
+        self.streams = StreamSessions(self.broker.registry)
         self.run(self.broker.recovery.topics())
         self.run(self.broker.recovery.sessions())
         self.broker.start()
@@ -161,7 +166,7 @@ class World:
 
     def connect(self, name: str, qos: ConnectQos | None = None, **settings: Any) -> Connected:
         """Log in without a connection; ``name`` is ``joe`` or ``joe/1``."""
-        return self.run(self.broker.connect(qos or connect_qos(name, **settings), "127.0.0.1"))
+        return self.run(self.login.connect(qos or connect_qos(name, **settings), "127.0.0.1"))
 
     def client(self, name: str, *, answers: bool = True, **settings: Any) -> Client:
         """Log in with a connection that takes updates."""
@@ -260,7 +265,7 @@ class Client:
         """The network goes."""
         error = BrokerError("communication.noConnection", "the connection was lost")
         self.session.dispatch.lost(self.outbound, error)
-        self.world.broker.native.connection_lost(self.session, self.epoch)
+        self.world.login.sessions.connection_lost(self.session, self.epoch)
         self.world.turn()
 
     def come_back(self) -> FakeOutbound:
@@ -275,7 +280,7 @@ class Client:
 
     def disconnect(self, qos: DisconnectQos = GOODBYE) -> None:
         """Log out."""
-        ending = self.world.start(self.world.broker.disconnect(self.session, qos))
+        ending = self.world.start(self.world.login.disconnect(self.session, qos))
         self.world.turn()
         self.world.advance(self.world.settings.pending_sleep / 1000)
         assert ending.called

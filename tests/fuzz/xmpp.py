@@ -38,6 +38,6 @@ def ended(world: World, peer: Peer, timers: int) -> None:
     for _ in range(3):
         world.advance(LONG_AFTER)
     require(not world.service.domain.clients, "a client is left")
-    require(not [each for each in world.node.sessions.values() if each.kind == "xmpp"], "a session is left")
+    require(not [each for each in world.node.sessions.values() if each.kind.name == "xmpp"], "a session is left")
     require(world.timers <= timers, f"{world.timers} timers are left, and {timers} there were")
     check_store(world.store)

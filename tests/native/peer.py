@@ -55,8 +55,14 @@ class Listener:
         self.world = World(settings)
         self.checking: list[Deferred[None]] | None = None
         self.broker = self.world.broker
-        self.broker._authenticate = self._authenticate
-        self.factory = NativeFactory(self.broker, CallbackDialer(None, self.broker, limits), limits, compress=compress)
+        self.broker.authenticate = self._authenticate
+        self.factory = NativeFactory(
+            self.broker,
+            self.world.login,
+            CallbackDialer(None, self.broker, limits),
+            limits,
+            compress=compress,
+        )
         self.compress = compress
 
     def _authenticate(self, credentials: Credentials | None, host: str) -> Deferred[None]:

@@ -469,4 +469,4 @@ class TestOneCore:
 
         jack = world.bind("jack@localhost/y", sm=True)
         with pytest.raises(BrokerError):
-            world.broker.session(jack.id)
+            world.login.session(jack.id)

@@ -264,7 +264,7 @@ class World(CoreWorld):
         self.users = users
         self.xmpp = xmpp or settings()
         self.security = FakeSecurity(users)
-        self.service = XmppService(self.broker, self.xmpp, self.security, tls_available=True)  # type: ignore[arg-type]
+        self.service = XmppService(self.broker, self.streams, self.xmpp, self.security, tls_available=True)  # type: ignore[arg-type]
         self.service.start()
         self.turn()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from broker.core.message import Message
-from broker.core.sessions import XMPP, Session
+from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.model.jid import JID
 from broker.xml.stanza import Stanza
@@ -99,7 +99,7 @@ class Carbons:
             for session in subject.sessions.values()
             if session is not sender
             and session not in receivers
-            and session.kind == XMPP
+            and session.kind is self._domain.streams
             and stream_of(session).carbons
         ]
 

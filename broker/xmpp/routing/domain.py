@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from twisted.logger import Logger
 
 from broker.core.broker import Broker
-from broker.core.sessions import XMPP, Session
+from broker.core.sessions import Session
 from broker.core.waiters import Waiters
 from broker.model.jid import JID
 from broker.xml.stanza import Stanza
@@ -22,6 +22,7 @@ from broker.xmpp.wire.stanza import from_attribute, iq
 
 if TYPE_CHECKING:
     from broker.xmpp.session.dispatch import StreamDispatch
+    from broker.xmpp.session.sessions import StreamSessions
     from broker.xmpp.session.state import StreamState
 
 log = Logger()
@@ -130,7 +131,7 @@ class Client:
 
     def keep(self) -> None:
         """Have its changed state in the store, where it is to survive a crash (spec xmpp §1.8 I3)."""
-        self.domain.broker.streams.keep(self.session)
+        self.domain.streams.keep(self.session)
 
 
 class Iq:
@@ -176,6 +177,7 @@ class Domain:
 
     Args:
         broker: the core.
+        streams: its sessions that are XML streams.
         settings: of the service.
         account_exists: ``await account_exists(localpart)``.
 
@@ -197,9 +199,14 @@ class Domain:
     """
 
     def __init__(
-        self, broker: Broker, settings: XmppSettings, account_exists: Callable[[str], Awaitable[bool]]
+        self,
+        broker: Broker,
+        streams: StreamSessions,
+        settings: XmppSettings,
+        account_exists: Callable[[str], Awaitable[bool]],
     ) -> None:
         self.broker = broker
+        self.streams = streams
         self.node = broker.node
         self.settings = settings
         self.jid = JID("", settings.domain, "")
@@ -268,5 +275,5 @@ class Domain:
         subject = self.node.subjects.get(local)
         if subject is None:
             return []
-        clients = [self.client_of(session) for session in subject.sessions.values() if session.kind == XMPP]
+        clients = [self.client_of(session) for session in subject.sessions.values() if session.kind is self.streams]
         return [client for client in clients if client is not None]

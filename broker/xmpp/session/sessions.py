@@ -6,8 +6,9 @@ from twisted.logger import Logger
 
 from broker.core.dispatch import Dispatch
 from broker.core.entries import QueueLimits
+from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
-from broker.core.sessions import XMPP, Session
+from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
 from broker.model.connect import ConnectQos, SessionQos
@@ -20,7 +21,7 @@ log = Logger()
 _QOS = ConnectQos(session=SessionQos(timeout=0))
 
 
-class StreamSessions:
+class StreamSessions(SessionKind):
     """The streams among the sessions of the node.
 
     Args:
@@ -29,16 +30,17 @@ class StreamSessions:
     Attributes:
         limits: of their streams.
         queue_limits: of their queues; ``None`` for those of callback queues.
-        handled: of recovered sessions by id, how many stanzas of their clients were handled.
     """
+
+    name = "xmpp"
+    knows_nodes = True
 
     def __init__(self, registry: SessionRegistry) -> None:
         self._registry = registry
         self._node = registry.node
         self.limits = StreamLimits()
         self.queue_limits: QueueLimits | None = None
-        self.handled: dict[int, int] = {}
-        registry.kinds[XMPP] = self
+        registry.add_kind(self)
 
     def bind(self, user: str, resource: str) -> Session:
         """Make a session.
@@ -53,7 +55,7 @@ class StreamSessions:
         """
         self._registry.check_subject(user)
         name = SessionName(self._node.id, user, self._node.next_public_id())
-        session = self._registry.make(name, _QOS, XMPP)
+        session = self._registry.make(name, _QOS, self)
         self.of(session).stream.resource = resource
         return session
 
@@ -118,7 +120,7 @@ class StreamSessions:
         session = self._node.sessions.get(secret_id)
         if (
             session is None
-            or session.kind != XMPP
+            or session.kind is not self
             or session.subject.name != user
             or not self.of(session).stream.resumable
         ):
@@ -132,7 +134,7 @@ class StreamSessions:
         return dispatch
 
     def make_dispatch(self, session: Session, active: bool) -> Dispatch:
-        """See :class:`broker.core.registry.SessionKind`."""
+        """See :class:`broker.core.kinds.SessionKind`."""
         registry = self._registry
         if self.queue_limits is not None:
             session.queue.limits = self.queue_limits
@@ -153,7 +155,7 @@ class StreamSessions:
         """What is kept of a stream."""
         return self.of(session).stream.to_bytes()
 
-    def recover(self, record: SessionRecord) -> Session | None:
+    def recover(self, record: SessionRecord, handled: int) -> Session | None:
         """Stand up a session that was in the store, if its stream can be resumed."""
         stream = StreamState.from_bytes(record.state)
         if not record.persistent or not stream.resumable:
@@ -161,5 +163,5 @@ class StreamSessions:
         session = self._registry.restore(record, _QOS)
         dispatch = self.of(session)
         dispatch.stream = stream
-        dispatch.restore(self.handled.pop(record.id, 0))
+        dispatch.restore(handled)
         return session

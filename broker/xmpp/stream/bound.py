@@ -228,7 +228,7 @@ class ClientStream(Negotiation):
         """The client counts from ``<enabled/>`` on, so nothing may come between (XEP-0198 §3)."""
         dispatch = client.dispatch
         encode, dispatch.encode = dispatch.encode, None
-        resumable = self._broker.streams.enable(client.session, resumable=resumable, window=window)
+        resumable = self._domain.streams.enable(client.session, resumable=resumable, window=window)
         if resumable:
             await self._committed()
         id = client.session.secret_id if resumable else ""

@@ -215,7 +215,7 @@ class Negotiation(StreamConnection):
             await self._make_room()
             if self._closed:
                 return
-            session = self._broker.streams.bind(self._user, resource)
+            session = self._domain.streams.bind(self._user, resource)
         except BrokerError as error:
             condition = {
                 Code.USER_ILLEGAL_ARGUMENT: Condition.BAD_REQUEST,
@@ -268,7 +268,7 @@ class Negotiation(StreamConnection):
         if h is None or not previous or len(previous) > sm.MAX_ID:
             self._transport.write(sm.failed(Condition.BAD_REQUEST))
             return
-        streams = self._broker.streams
+        streams = self._domain.streams
         try:
             found = self._domain.client_of(streams.find(self._user, previous))
             if found is not None:

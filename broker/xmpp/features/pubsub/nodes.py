@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from broker.core.message import Envelope
 from broker.core.publishing import Published
-from broker.core.sessions import NODES, Session
+from broker.core.sessions import Session
 from broker.core.topics import Topic, TopicState
 from broker.core.waiting import Pending
 from broker.model.key import Key
@@ -182,7 +182,7 @@ class Nodes:
         message = self._node.message(envelope, b"")
         for subscription in topic.subscriptions.values():
             receiver = subscription.session
-            if receiver.kind == NODES:
+            if receiver.kind is self._broker.standing:
                 receiver.queue.put(message, subscription.id, subscription.flags, receiver.persistent)
                 receiver.dispatch.wake()
 

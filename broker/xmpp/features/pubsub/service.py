@@ -125,7 +125,7 @@ class PubSub:
         """XEP-0060 §6.1."""
         jid = _own_jid(request, action)
         topic = self.nodes.get(_node(action))
-        session = self._broker.node_sessions.of(request.client.jid.local)
+        session = self._broker.standing.of(request.client.jid.local)
         key = write_query_key(QueryKey(QueryKind.EXACT, topic.oid))
         qos = QueryQos(
             persistent=True,
@@ -137,7 +137,7 @@ class PubSub:
         try:
             subscribed = await self._broker.querying.subscribe(session, key, write_query_qos(qos))
         finally:
-            await self._broker.node_sessions.release(session)
+            await self._broker.standing.release(session)
         found = session.subscriptions[subscribed.id]
         return element("pubsub", ns.PUBSUB, content=_subscription(found))
 
@@ -145,7 +145,7 @@ class PubSub:
         """XEP-0060 §6.2."""
         _own_jid(request, action)
         name, wanted = _node(action), action.attributes.get("subid", "")
-        session = self._broker.node_sessions.find(request.client.jid.local)
+        session = self._broker.standing.find(request.client.jid.local)
         subscriptions = list(session.subscriptions.values()) if session is not None else []
         found = [each for each in subscriptions if each.key.oid == name]
         if not found or session is None:
@@ -155,7 +155,7 @@ class PubSub:
             raise refused(Condition.NOT_ACCEPTABLE, "invalid-subid")
         for subscription in found:
             self._broker.querying.drop(subscription)
-        await self._broker.node_sessions.release(session)
+        await self._broker.standing.release(session)
         return None
 
     async def _publish(self, request: Iq, action: Tree) -> bytes | None:
@@ -223,7 +223,7 @@ class PubSub:
 
     async def _subscriptions(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §5.6."""
-        session = self._broker.node_sessions.find(request.client.jid.local)
+        session = self._broker.standing.find(request.client.jid.local)
         name = action.attributes.get("node")
         found = [] if session is None else list(session.subscriptions.values())
         content = b"".join(_subscription(each) for each in found if name in (None, each.key.oid))
@@ -264,7 +264,7 @@ class PubSub:
         sessions = {each.session for each in topic.subscriptions.values()}
         self.nodes.delete(request.client.session, topic)
         for session in sessions:
-            releasing = ensureDeferred(self._broker.node_sessions.release(session))
+            releasing = ensureDeferred(self._broker.standing.release(session))
             releasing.addErrback(lambda failure: log.failure("a subscriber's session did not end well", failure))
         return None
 

@@ -1,0 +1,56 @@
+"""What the sessions of one kind of client do differently from others; each tongue brings its own kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from broker.core.dispatch import Dispatch
+    from broker.core.sessions import Session
+    from broker.model.records import SessionRecord
+
+
+class SessionKind(ABC):
+    """One kind of sessions; :attr:`broker.core.registry.SessionRegistry.kinds` has all of them.
+
+    Attributes:
+        name: of the kind, in stored records.
+        has_client: whether its sessions belong to clients; else they are not counted as sessions of their subject.
+        marks_redelivery: whether what may have been delivered before a crash is marked as repeated when it is delivered
+            again. A kind whose deliveries are numbered knows what was delivered and needs no marks.
+        knows_nodes: whether its clients can tell a notification of a pub/sub node from a message on a topic.
+    """
+
+    name: ClassVar[str]
+    has_client: ClassVar[bool] = True
+    marks_redelivery: ClassVar[bool] = False
+    knows_nodes: ClassVar[bool] = False
+
+    @abstractmethod
+    def make_dispatch(self, session: Session, active: bool) -> Dispatch:
+        """Make what delivers a session's queue; ``active`` is whether it delivers from the beginning."""
+
+    @abstractmethod
+    def state(self, session: Session) -> bytes:
+        """What the session's record keeps of it."""
+
+    @abstractmethod
+    def recover(self, record: SessionRecord, handled: int) -> Session | None:
+        """Stand a session up from the store; ``None`` where it cannot come back.
+
+        Args:
+            record: of the session.
+            handled: how many stanzas of its client were handled (design D9).
+
+        Raises:
+            BrokerError: the record cannot be read.
+        """
+
+    def can_receive(self, session: Session) -> bool:
+        """Whether anything can be delivered to the session's client at all."""
+        return True
+
+    def takes_subject_messages(self, session: Session) -> bool:
+        """Whether messages to the subject are delivered to this session."""
+        return session.dispatch.takes_messages

@@ -1,0 +1,133 @@
+"""Logins of native clients: who may have which session, and the answer (spec xmlblaster §2.1, §2.2, §4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from broker.core.broker import Broker
+from broker.core.sessions import Session
+from broker.errors import BrokerError, Code
+from broker.model.connect import ConnectQos
+from broker.model.property import ClientProperty, property_of
+from broker.model.qos import DisconnectQos
+from broker.native.sessions import NativeSessions
+
+CONTEXT_ATTRIBUTE = "__ContextNode"
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The outcome of a connect.
+
+    Args:
+        session: found or made.
+        qos: the answer; its secret session id is the session's.
+        reconnected: the session existed before.
+    """
+
+    session: Session
+    qos: ConnectQos
+    reconnected: bool
+
+
+class NativeLogin:
+    """Logs native clients in and out.
+
+    Args:
+        broker: the core.
+        sessions: of native clients.
+    """
+
+    def __init__(self, broker: Broker, sessions: NativeSessions) -> None:
+        self.sessions = sessions
+        self._broker = broker
+        self._node = broker.node
+
+    async def connect(self, qos: ConnectQos, host: str) -> Connected:
+        """Log a client in (spec §2.1).
+
+        Args:
+            qos: the request.
+            host: address of the peer.
+
+        Raises:
+            BrokerError: see spec §2.1, §24 fact 13.
+        """
+        broker = self._broker
+        broker.check_accepting()
+        known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
+        user = ""
+        if known is None or known.kind is not self.sessions:
+            await broker.authenticate(qos.credentials, host)
+            assert qos.credentials is not None
+            user = qos.credentials.user.split("/", 1)[0].strip()
+            if not broker.authorizer.permits(user, "connect", ""):
+                raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{user} may not connect")
+        session, reconnected = await self.sessions.connect(user, replace(qos, credentials=None))
+        return Connected(session, self._answer(session, qos, reconnected), reconnected)
+
+    async def disconnect(self, session: Session, qos: DisconnectQos) -> None:
+        """Log a client out (spec §2.2)."""
+        await self.sessions.disconnect(
+            session, clear_sessions=qos.clear_sessions, delete_subject_queue=qos.delete_subject_queue
+        )
+
+    def session(self, secret_id: str) -> Session:
+        """The session that a secret id speaks for.
+
+        Raises:
+            BrokerError: ``user.security.authentication.accessDenied``.
+        """
+        session = self._node.sessions.get(secret_id)
+        if session is None or session.kind is not self.sessions:
+            raise BrokerError(Code.USER_ACCESS_DENIED, "the secret session id is not known")
+        session.seen = self._node.monotonic()
+        return session
+
+    def _answer(self, session: Session, qos: ConnectQos, reconnected: bool) -> ConnectQos:
+        """The connect answer: the request as it was understood, with what the broker decided (spec §4.2)."""
+        node = self._node
+        now = datetime.fromtimestamp(node.seconds(), UTC)
+        stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000}Z"
+        properties = [
+            *qos.properties,
+            ClientProperty("__cbQueueNumOfEntries", str(len(session.queue)), "long"),
+            ClientProperty("__rcvTimestampStr", stamp),
+        ]
+        if session.why_transient:
+            properties.append(property_of("__persistenceRefused", session.why_transient))
+        settings = node.settings
+        given = qos.session
+        answered = replace(
+            given,
+            name=session.name.absolute,
+            timeout=session.timeout,
+            max_sessions=session.subject.max_sessions if given.max_sessions is None else given.max_sessions,
+            clear_sessions=settings.clear_sessions if given.clear_sessions is None else given.clear_sessions,
+            reconnect_same_client_only=(
+                settings.reconnect_same_client_only
+                if given.reconnect_same_client_only is None
+                else given.reconnect_same_client_only
+            ),
+            secret_id=session.secret_id,
+        )
+        context = ClientProperty(CONTEXT_ATTRIBUTE, f"/xmlBlaster/node/{node.id}/{session.name.marked}", "String")
+        queues = tuple(
+            (
+                queue,
+                tuple(replace(each, attributes=(*each.attributes, context)) for each in addresses)
+                if queue.relating == "callback" and not reconnected
+                else addresses,
+            )
+            for queue, addresses in qos.queues
+        )
+        return replace(
+            qos,
+            session=answered,
+            instance_id=self._broker.instance_id,
+            reconnected=reconnected,
+            persistent=session.persistent,
+            queues=queues,
+            properties=tuple(properties),
+        )
