@@ -24,6 +24,8 @@ from broker.core.broker import Broker
 from broker.core.configuration import settings_of
 from broker.core.node import Node
 from broker.errors import BrokerError, Code
+from broker.filters.queries import XPathQueries
+from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
 from broker.ready import announce, ready_line
@@ -34,6 +36,7 @@ from broker.runlevels.service import Direction, RunLevels
 from broker.store.location import database_url
 from broker.store.memory import MemoryStore
 from broker.store.sql.store import SqlStore
+from broker.xmpp.routing.content import STANZA_KEY, content_of
 from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
@@ -202,11 +205,21 @@ class Application(Service):
     async def _make_broker(self) -> None:
         self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
         settings = settings_of(self.properties)
-        node = Node(self._node_id, self.reactor, self.store, settings, monotonic=time.monotonic, wall=time.time)
+        node = Node(
+            self._node_id,
+            self.reactor,
+            self.store,
+            settings,
+            RecordCodec(),
+            XPathQueries(),
+            monotonic=time.monotonic,
+            wall=time.time,
+        )
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
-        self.broker.publisher.commands = AdministrativeCommands(
+        self.broker.node.raw_contents[STANZA_KEY.oid] = content_of
+        self.broker.commands = AdministrativeCommands(
             self.broker, self.run_levels, self.request_run_levels, self.properties, __version__
         )
         await self.broker.recovery.topics()

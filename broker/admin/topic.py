@@ -51,7 +51,7 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
         readers={
             "id": lambda topic: topic.oid,
             "uniqueKey": lambda topic: topic.oid,
-            "topicXml": lambda topic: topic.key_xml.decode("utf-8", "replace"),
+            "topicXml": lambda topic: topic.encoded.key.decode("utf-8", "replace"),
             "domTreeExists": lambda topic: topic.document is not None,
             "contentMime": lambda topic: topic.key.mime if topic.key is not None else None,
             "contentMimeExtended": lambda topic: topic.key.mime_extended if topic.key is not None else None,

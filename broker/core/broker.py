@@ -7,7 +7,8 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from broker.core.administration import Answer
+from broker.core.administration import Answer, Commands
+from broker.core.codec import Encoded
 from broker.core.dead_letters import DeadLetters
 from broker.core.dispatch import TAKEN_OVER
 from broker.core.expiry import Expiry
@@ -18,11 +19,12 @@ from broker.core.publishing import Published, Publisher
 from broker.core.querying import Querying, Subscribed
 from broker.core.recovery import Recovery
 from broker.core.registry import SessionRegistry
-from broker.core.sessions import Session
+from broker.core.sessions import Plan, Session
 from broker.core.standing import StandingSessions
+from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
-from broker.model.key import COMMAND_PREFIX, REFRESH_OID, REMOTE_PROPERTIES_OID
-from broker.native.codec import read_query_key, read_query_qos
+from broker.model.key import Key, QueryKey
+from broker.model.qos import STATE_OK, PublishQos, QueryQos
 
 log = Logger()
 
@@ -44,6 +46,9 @@ class Broker:
         authenticate: ``await authenticate(credentials, host)`` raises where the credentials are wrong.
         authorizer: an :class:`broker.ports.IAuthorizer`.
         instance_id: identity of this run of the broker, told to clients.
+
+    Attributes:
+        commands: serves administrative messages; ``None`` where there is no administration.
     """
 
     def __init__(self, node: Node, authenticate: Callable[..., Any], authorizer: Any, instance_id: str = "") -> None:
@@ -59,6 +64,7 @@ class Broker:
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
+        self.commands: Commands | None = None
         self.authenticate = authenticate
         self._beat: Any = None
 
@@ -104,43 +110,71 @@ class Broker:
         session.dispatch.attach(outbound)
         self.registry.subject_queues.deliver(session)
 
-    def publish(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published:
-        """Publish one message (spec §2.3); see :meth:`broker.core.publishing.Publisher.publish`."""
-        return self.publisher.publish(session, key, qos, content)
+    def prepare(self, session: Session, key: Key, qos: PublishQos, encoded: Encoded | None = None) -> Plan:
+        """Work out what publishing does (spec §2.3); see :meth:`broker.core.publishing.Publisher.prepare`."""
+        return self.publisher.prepare(session, key, qos, encoded)
 
-    async def subscribe(self, session: Session, key: bytes, qos: bytes) -> Subscribed:
-        """Subscribe (spec §2.4)."""
+    def publish(self, session: Session, plan: Plan, content: bytes) -> Published | None:
+        """Publish one message by a plan (spec §2.3); see :meth:`broker.core.publishing.Publisher.publish`.
+
+        Returns:
+            The outcome; ``None`` where the message has to wait, so that it takes :meth:`publish_when_possible`. Nothing
+            changed then.
+        """
+        try:
+            return self.publisher.publish(session, plan, content)
+        except Pending:
+            return None
+
+    async def publish_when_possible(self, session: Session, plan: Plan, content: bytes) -> Published:
+        """Publish one message by a plan, waiting where that cannot be done at once."""
+        return await self.publisher.publish_when_possible(session, plan, content)
+
+    async def subscribe(
+        self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None
+    ) -> Subscribed:
+        """Subscribe (spec §2.4); see :meth:`broker.core.querying.Querying.subscribe`."""
         self.check_accepting()
-        return await self.querying.subscribe(session, key, qos)
+        return await self.querying.subscribe(session, key, qos, encoded)
 
-    def unsubscribe(self, session: Session, key: bytes) -> list[str]:
+    def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
         """Unsubscribe (spec §2.5); returns the ids of the subscriptions that ended."""
         return self.querying.unsubscribe(session, key)
 
-    async def get(self, session: Session, key: bytes, qos: bytes) -> list[tuple[Message, bool]]:
-        """Read messages (spec §2.6)."""
+    async def get(self, session: Session, key: QueryKey, qos: QueryQos) -> list[tuple[Message, bool]]:
+        """Read messages (spec §2.6); see :meth:`broker.core.querying.Querying.get`."""
         return await self.querying.get(session, key, qos)
 
-    async def administrative(self, session: Session, key: bytes, qos: bytes) -> Answer | None:
-        """Serve a ``get`` that is an administrative message (spec §16.2).
+    def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
+        """Erase topics (spec §2.7); returns their oids."""
+        return self.querying.erase(session, key, qos, encoded)
 
-        Returns:
-            The answer; ``None`` where the key is that of topics.
+    async def read_command(self, session: Session, oid: str, qos: QueryQos) -> Answer:
+        """Serve a request to read an administrative message (spec §16.2).
+
+        Args:
+            session: who asks.
+            oid: that :func:`broker.model.key.is_administrative` is true of.
+            qos: of the request.
 
         Raises:
             BrokerError: see :class:`broker.core.administration.Commands`.
         """
-        oid = read_query_key(key).oid
-        if oid == REFRESH_OID:  # it was asked only to keep the session from timing out
-            return []
-        commands = self.publisher.commands
-        if commands is None or not (oid.startswith(COMMAND_PREFIX) or oid == REMOTE_PROPERTIES_OID):
-            return None
-        return await commands.get(session, oid, read_query_qos(qos))
+        return await self._commands.get(session, oid, qos)
 
-    def erase(self, session: Session, key: bytes, qos: bytes) -> list[str]:
-        """Erase topics (spec §2.7); returns their oids."""
-        return self.querying.erase(session, key, qos)
+    async def run_command(self, session: Session, oid: str, content: bytes, qos: PublishQos) -> Published:
+        """Serve a request to change something by an administrative message (spec §16.2); arguments as above.
+
+        Raises:
+            BrokerError: see :class:`broker.core.administration.Commands`.
+        """
+        return Published(oid, 0, STATE_OK, await self._commands.set(session, oid, content, qos))
+
+    @property
+    def _commands(self) -> Commands:
+        if self.commands is None:
+            raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "there is no administration here")
+        return self.commands
 
     def check_accepting(self) -> None:
         """Refuse requests while the broker is not ready.

@@ -9,12 +9,11 @@ from twisted.logger import Logger
 
 from broker.core.entries import Entry
 from broker.core.log_limit import NamedLogLimits, lines
-from broker.core.message import Envelope, Message
+from broker.core.message import Message
 from broker.errors import BrokerError
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import PublishQos
-from broker.native.codec import write_key, write_publish_qos
 
 if TYPE_CHECKING:
     from broker.core.node import Node
@@ -40,7 +39,6 @@ class DeadLetters:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._key_xml = write_key(DEAD_MESSAGE_KEY)
         self.publish: Callable[[Message], None] | None = None
         self.count = 0
         self._told = NamedLogLimits(node.monotonic, lines(log.warn), "dead messages")
@@ -69,9 +67,8 @@ class DeadLetters:
         if message.oid == DEAD_MESSAGE_OID or self.publish is None:
             return
         qos = self._qos(message, receiver, error)
-        envelope = Envelope(DEAD_MESSAGE_KEY, qos, self._key_xml, write_publish_qos(qos))
         try:
-            self.publish(self._node.message(envelope, message.content))
+            self.publish(self._node.message(self._node.envelope(DEAD_MESSAGE_KEY, qos), message.content))
         except BrokerError as refused:  # whoever reports it goes on with what comes behind
             reason = str(refused)
             self._told.tell(DEAD_MESSAGE_OID, lambda: f"the dead message can not be published: {reason}")
@@ -79,8 +76,8 @@ class DeadLetters:
     def _qos(self, message: Message, receiver: str, error: BrokerError) -> PublishQos:
         envelope = message.envelope
         properties: tuple[ClientProperty, ...] = (
-            property_of("__key", envelope.key_xml.decode("utf-8", "replace")),
-            property_of("__qos", write_publish_qos(envelope.qos).decode("utf-8", "replace")),
+            property_of("__key", envelope.encoded.key.decode("utf-8", "replace")),
+            property_of("__qos", self._node.codec.write_publish_qos(envelope.qos).decode("utf-8", "replace")),
             property_of("__oid", envelope.oid),
             ClientProperty("__rcvTimestamp", str(message.id), "long"),
             property_of("__deadMessageReason", str(error)),

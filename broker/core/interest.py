@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from broker.core.codec import Queries, TopicQuery
 from broker.errors import BrokerError, Code
 from broker.model.key import Key, QueryKind
-from broker.xml import TopicQuery, topic_document
 
 if TYPE_CHECKING:
     from broker.core.sessions import Session
@@ -22,7 +22,7 @@ MOST_RULE_STEPS = 50_000_000
 """Elementary steps that all of them may take on an ordinary topic, half of that time; more are refused."""
 STEPS_EACH = 2500
 """What a query costs on any topic, however small: 2.5 µs."""
-ORDINARY = topic_document(Key("ordinary.topic", meta=b"<a>" + b"<b c='d'>twenty characters of text</b>" * 15 + b"</a>"))
+ORDINARY = Key("ordinary.topic", meta=b"<a>" + b"<b c='d'>twenty characters of text</b>" * 15 + b"</a>")
 """The key of an ordinary topic, as many have it or less."""
 
 
@@ -41,11 +41,15 @@ class Matched(NamedTuple):
 class Interest:
     """The subscriptions that match by a query.
 
+    Args:
+        queries: make what queries see of a topic.
+
     Attributes:
         processor_time: seconds that this thread has computed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, queries: Queries) -> None:
+        self._ordinary = queries.document(ORDINARY)
         self.processor_time = time.thread_time
         self._domains: dict[str, dict[str, Subscription]] = {}
         self._xpaths: dict[str, dict[str, Subscription]] = {}
@@ -77,7 +81,7 @@ class Interest:
         Raises:
             BrokerError: ``resource.exhaust`` where all of them together could take too long on every new topic.
         """
-        steps = 0 if (subject, text) in self._texts else _steps(query)
+        steps = 0 if (subject, text) in self._texts else self._steps_of(query)
         if steps and self._steps.get(subject, 0) + steps > MOST_RULE_STEPS:
             raise BrokerError(
                 Code.RESOURCE_EXHAUST,
@@ -119,10 +123,9 @@ class Interest:
         if count:
             self._texts[key] = count
         if count == max(sign, 0):  # the first of them came, or the last one went
-            steps = self._steps.pop(subject, 0) + sign * _steps(subscription.query)
+            steps = self._steps.pop(subject, 0) + sign * self._steps_of(subscription.query)
             if steps:
                 self._steps[subject] = steps
 
-
-def _steps(query: TopicQuery) -> int:
-    return STEPS_EACH + query.steps(ORDINARY)
+    def _steps_of(self, query: TopicQuery) -> int:
+        return STEPS_EACH + query.steps(self._ordinary)

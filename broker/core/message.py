@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from broker.core.codec import Codec, Encoded
 from broker.model.key import Key
 from broker.model.qos import PublishQos
 from broker.model.records import MessageRecord
 
 NEVER = 0
+NeutralReader = Callable[[bytes], tuple[bytes, str]]
+"""Makes content and MIME type, as any tongue understands them, of a content that is raw bytes of one tongue."""
 _new = tuple.__new__
 
 
@@ -21,25 +25,44 @@ class Envelope:
     Args:
         key: the key, with its oid settled.
         qos: the QoS as a receiver reads it: sender set, topic section removed, destinations normalised.
-        key_xml: the key as receivers get it.
-        qos_xml: the QoS as the publisher gave it; stored, and read again after a crash.
+        codec: writes both for the store.
+        encoded: both as the publisher gave them, where it gave them as the codec writes them.
+        neutral: see below.
 
     Attributes:
         encodings: what protocols derived from this envelope, by protocol name.
+        neutral: reads contents that only one tongue understands, for the others; ``None`` for other contents.
     """
 
-    __slots__ = ("encodings", "key", "key_xml", "oid", "persistent", "priority", "qos", "qos_xml", "rank")
+    __slots__ = ("_codec", "_encoded", "encodings", "key", "neutral", "oid", "persistent", "priority", "qos", "rank")
 
-    def __init__(self, key: Key, qos: PublishQos, key_xml: bytes, qos_xml: bytes) -> None:
+    def __init__(
+        self,
+        key: Key,
+        qos: PublishQos,
+        codec: Codec,
+        encoded: Encoded | None = None,
+        neutral: NeutralReader | None = None,
+    ) -> None:
         self.key = key
         self.qos = qos
-        self.key_xml = key_xml
-        self.qos_xml = qos_xml
+        self._codec = codec
+        self._encoded = encoded
+        self.neutral = neutral
         self.oid = key.oid
         self.priority = qos.priority
         self.rank = 9 - qos.priority
         self.persistent = qos.persistent
         self.encodings: dict[str, Any] = {}
+
+    @property
+    def encoded(self) -> Encoded:
+        """Key and QoS for the store; written once, and only where a message is stored."""
+        encoded = self._encoded
+        if encoded is None:
+            codec = self._codec
+            encoded = self._encoded = Encoded(codec.write_key(self.key), codec.write_publish_qos(self.qos))
+        return encoded
 
 
 class Message:
@@ -89,8 +112,8 @@ class Message:
     def record(self) -> MessageRecord:
         """The row of the store."""
         envelope = self.envelope
-        sender = envelope.qos.sender
-        fields = (self.id, envelope.oid, sender, envelope.key_xml, envelope.qos_xml, self.content, self.expires)
+        key, qos = envelope.encoded
+        fields = (self.id, envelope.oid, envelope.qos.sender, key, qos, self.content, self.expires)
         return _new(MessageRecord, fields)  # MessageRecord() would take twice the time
 
     def remaining_life(self, now: int) -> int | None:

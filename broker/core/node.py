@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.logger import Logger
 
+from broker.core.codec import Codec, Encoded, Queries
 from broker.core.dispatch import Dispatch
 from broker.core.entries import CacheBudget, Entry, Fanout, QueueLimits
 from broker.core.history import History
 from broker.core.ids import Ids
 from broker.core.interest import Interest
-from broker.core.message import Envelope, Message
+from broker.core.message import Envelope, Message, NeutralReader
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.settings import Settings
@@ -25,10 +26,9 @@ from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
-from broker.model.key import DEAD_MESSAGE_OID
+from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
-from broker.native.codec import read_key, read_publish_qos
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -55,6 +55,8 @@ class Node:
         clock: an ``IReactorTime`` for what is to happen after a while.
         store: an opened :class:`broker.ports.IStore`.
         settings: defaults and limits.
+        codec: of stored records.
+        queries: over topics and messages.
         host: address of the broker, informative in secret session ids.
         monotonic: seconds by a clock that nobody sets; that of ``clock`` where it is not given.
         wall: seconds since 1970, by the wall clock; that of ``clock`` where it is not given.
@@ -64,6 +66,8 @@ class Node:
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
         fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
+        raw_contents: oids of messages whose content is raw bytes of one tongue, which alone may publish them, each with
+            what reads them for others. A tongue adds its own before recovery.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -73,6 +77,8 @@ class Node:
         clock: Any,
         store: Any,
         settings: Settings,
+        codec: Codec,
+        queries: Queries,
         host: str = "127.0.0.1",
         monotonic: Callable[[], float] | None = None,
         wall: Callable[[], float] | None = None,
@@ -83,6 +89,8 @@ class Node:
         self.clock = clock
         self.store = store
         self.settings = settings
+        self.codec = codec
+        self.queries = queries
         self.seconds: Callable[[], float] = wall or clock.seconds
         self.ids = Ids(self.seconds)
         self.started = self.now()
@@ -91,7 +99,7 @@ class Node:
         self.sessions: dict[str, Session] = {}
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
-        self.interest = Interest()
+        self.interest = Interest(queries)
         self.queues: dict[int, Queue | History] = {}
         self.cache_budget = CacheBudget(settings.cache_bytes)
         self.fanouts: dict[int, Fanout] = {}
@@ -100,6 +108,7 @@ class Node:
         self.erased: OrderedDict[str, int] = OrderedDict()
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.counted: list[CountsHandled] = []
+        self.raw_contents: dict[str, NeutralReader] = {}
         self.last_heartbeat = 0
         store.before_commit = self._before_commit
         self._sequence = count(self.ids.next())
@@ -218,7 +227,7 @@ class Node:
         """Make a topic with a known number."""
         history = History(id, self.default_history(oid), self.store, self.next_entry, self.revive)
         self.queues[id] = history
-        topic = self.topics[oid] = Topic(id, oid, history)
+        topic = self.topics[oid] = Topic(id, oid, history, self.queries)
         return topic
 
     def default_history(self, oid: str) -> QueueLimits:
@@ -234,7 +243,7 @@ class Node:
         """
         if changed or not topic.stored:
             topic.stored = True
-            self.store.put_topic(TopicRecord(topic.id, topic.oid, topic.key_xml, topic.qos_xml))
+            self.store.put_topic(TopicRecord(topic.id, topic.oid, *topic.encoded))
 
     def check_topic(self, topic: Topic) -> None:
         """Move a topic to the state that its history and subscribers ask for."""
@@ -254,6 +263,10 @@ class Node:
             self.store.delete_topic(topic.id)
             reach("topic removed")
 
+    def envelope(self, key: Key, qos: PublishQos, encoded: Encoded | None = None) -> Envelope:
+        """What messages have in common; see :class:`broker.core.message.Envelope`."""
+        return Envelope(key, qos, self.codec, encoded, self.raw_contents.get(key.oid))
+
     def message(self, envelope: Envelope, content: bytes) -> Message:
         """A new message."""
         life_time = envelope.qos.life_time
@@ -265,8 +278,9 @@ class Node:
         known = (record.sender, record.key, record.qos)
         envelope = self._envelopes.get(known)
         if envelope is None:
-            qos = self.received_qos(read_publish_qos(record.qos), record.sender)
-            envelope = Envelope(read_key(record.key), qos, record.key, record.qos)
+            codec = self.codec
+            qos = self.received_qos(codec.read_publish_qos(record.qos), record.sender)
+            envelope = self.envelope(codec.read_key(record.key), qos, Encoded(record.key, record.qos))
             if len(self._envelopes) >= MOST_ENVELOPES:
                 self._envelopes.clear()
             self._envelopes[known] = envelope

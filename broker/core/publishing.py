@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from broker.core.codec import Encoded
 from broker.core.entries import Fanout
 from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.message import Envelope, Message
@@ -19,17 +20,15 @@ from broker.core.queues import Queue
 from broker.core.sessions import Plan, Route, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState
-from broker.core.waiting import Command, Pending
+from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
-from broker.model.key import COMMAND_PREFIX, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
+from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.model.records import DELAYED, FOR_SUBJECT
-from broker.native.codec import read_key, read_publish_qos, write_key
 
 if TYPE_CHECKING:
-    from broker.core.administration import Commands
     from broker.core.dead_letters import DeadLetters
     from broker.core.expiry import Expiry
     from broker.core.node import Node
@@ -92,7 +91,6 @@ class Publisher:
         authorizer: an :class:`broker.ports.IAuthorizer`.
 
     Attributes:
-        commands: serves administrative messages, or ``None``.
         processor_time: seconds that this thread has computed.
     """
 
@@ -112,32 +110,66 @@ class Publisher:
         self._refusals = NamedLogLimits(node.monotonic, lines(log.info), "lost messages")
         self._expiry = expiry
         self._authorizer = authorizer
-        self.commands: Commands | None = None
         self.processor_time = time.thread_time
         letters.publish = self.publish_internal
 
-    def publish(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> Published:
+    def prepare(self, session: Session, key: Key, qos: PublishQos, encoded: Encoded | None = None) -> Plan:
+        """Work out what publishing with a key and a QoS does; nothing changes.
+
+        Args:
+            session: the publisher.
+            key: with an empty oid where the broker is to choose one.
+            qos: as the publisher gave it.
+            encoded: key and QoS as the codec writes them, where the publisher gave them so.
+
+        Raises:
+            BrokerError: ``user.notAuthorized``, ``internal.notImplemented``, ``user.illegalArgument`` for an oid that
+                is reserved for the broker itself.
+        """
+        node = self._node
+        made_up = not key.oid
+        if made_up:
+            key = replace(key, oid=f"{node.stripped_id}-{node.ids.next()}")
+            encoded = None if encoded is None else encoded._replace(key=node.codec.write_key(key))
+        if encoded is None and qos.topic is not None:  # which the topic's record keeps, and receivers do not get
+            encoded = Encoded(node.codec.write_key(key), node.codec.write_publish_qos(qos))
+        if is_administrative(key.oid) or key.oid in node.raw_contents:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{key.oid}' is reserved for the broker itself", key.oid)
+        if not self._authorizer.permits(session.name.subject, "publish", f"exact:{key.oid}"):  # type: ignore[attr-defined]
+            raise BrokerError(
+                Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{key.oid}'", key.oid
+            )
+        for destination in qos.destinations:
+            if destination.query_type != "EXACT":
+                raise BrokerError(
+                    Code.INTERNAL_NOT_IMPLEMENTED, f"destinations of type {destination.query_type} are not supported"
+                )
+        sender = session.name.absolute
+        if session.accept_wrong_sender and qos.sender:
+            sender = node.session_name(qos.sender).absolute
+        envelope = node.envelope(key, node.received_qos(qos, sender), encoded)
+        on_topic = qos.subscribable or not qos.destinations
+        return Plan(envelope, qos, on_topic=on_topic, reusable=not made_up)
+
+    def publish(self, session: Session, plan: Plan, content: bytes) -> Published:
         """Publish one message of a session.
 
         Args:
             session: the publisher.
-            key_xml: key as it came.
-            qos_xml: QoS as it came.
+            plan: of this session, by :meth:`prepare`.
             content: opaque bytes.
 
         Raises:
             BrokerError: see spec §2.3. Nothing was published then.
             Pending: a queue whose overflow is ``block`` is full, or history must be read first.
-            Command: the oid is that of an administrative message.
         """
-        plan = session.plans.get((key_xml, qos_xml)) or self._plan(session, key_xml, qos_xml, content)
         envelope = plan.envelope
         topic = plan.topic
-        if topic is not None:
-            if topic.state is TopicState.DEAD:
+        if plan.on_topic:
+            if topic is None or topic.state is TopicState.DEAD:
                 topic = plan.topic = self._node.topic(envelope.oid)
             if topic.key is None or topic.state is not TopicState.ALIVE or topic.config.readonly:
-                self._prepare(topic, envelope)
+                self._prepare_topic(topic, plan)
         elif plan.route is not None:
             receiver = plan.route.session
             if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full:
@@ -147,7 +179,7 @@ class Publisher:
                 return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))
         qos = envelope.qos
         if qos.administrative:
-            return self._administer(topic or self._node.topic(envelope.oid), envelope)
+            return self._administer(topic or self._node.topic(envelope.oid), plan)
         message = self._node.message(envelope, content)
         # Everything that may refuse the message comes before everything that has an effect.
         copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
@@ -168,6 +200,20 @@ class Publisher:
             plan.route = Route(copies[0].subject, copies[0].name.public_id)
         return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))  # its name would take twice the time
 
+    async def publish_when_possible(self, session: Session, plan: Plan, content: bytes) -> Published:
+        """Publish one message as :meth:`publish` does, waiting where that cannot be done at once.
+
+        Raises:
+            BrokerError: see spec §2.3; ``user.notConnected`` where the session ends before.
+        """
+        while True:
+            if session.ended:
+                raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its message waited")
+            try:
+                return self.publish(session, plan, content)
+            except Pending as pending:
+                await pending.wait()
+
     def publish_internal(self, message: Message) -> None:
         """Publish a message of the broker itself on its topic.
 
@@ -176,61 +222,25 @@ class Publisher:
         """
         topic = self._node.topic(message.oid)
         if topic.key is None:
-            self._configure(topic, message.envelope, first=True)
+            self._configure(topic, message.envelope, None, first=True)
         receivers, overflowing = self._receivers(topic, message, None)
         self._publish_on(topic, message, receivers, overflowing)
 
-    async def _command(self, session: Session, oid: str, content: bytes, qos: PublishQos) -> Published:
-        if self.commands is None:
-            raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "there is no administration here")
-        return Published(oid, 0, STATE_OK, await self.commands.set(session, oid, content, qos))
-
-    def _plan(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> Plan:
-        key = read_key(key_xml)
-        qos = read_publish_qos(qos_xml)
-        made_up = not key.oid
-        if made_up:
-            key = replace(key, oid=f"{self._node.stripped_id}-{self._node.ids.next()}")
-            key_xml = write_key(key)
-        if key.oid.startswith(COMMAND_PREFIX) or key.oid == REMOTE_PROPERTIES_OID:
-            raise Command(self._command(session, key.oid, content, qos))
-        if not self._authorizer.permits(session.name.subject, "publish", f"exact:{key.oid}"):  # type: ignore[attr-defined]
-            raise BrokerError(
-                Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{key.oid}'", key.oid
-            )
-        for destination in qos.destinations:
-            if destination.query_type != "EXACT":
-                raise BrokerError(
-                    Code.INTERNAL_NOT_IMPLEMENTED, f"destinations of type {destination.query_type} are not supported"
-                )
-        sender = session.name.absolute
-        if session.accept_wrong_sender and qos.sender:
-            sender = self._node.session_name(qos.sender).absolute
-        envelope = Envelope(key, self._node.received_qos(qos, sender), key_xml, qos_xml)
-        on_topic = qos.subscribable or not qos.destinations
-        topic = self._node.topic(key.oid) if on_topic else None
-        if topic is not None and topic.key is None:
-            self._configure(topic, envelope, first=True, section=qos)
-        plan = Plan(envelope, topic)
-        if not made_up:
-            session.remember((key_xml, qos_xml), plan)
-        return plan
-
-    def _prepare(self, topic: Topic, envelope: Envelope) -> None:
+    def _prepare_topic(self, topic: Topic, plan: Plan) -> None:
+        envelope = plan.envelope
         if topic.config.readonly and topic.key is not None and not envelope.qos.administrative and topic.used:
             raise BrokerError(Code.USER_PUBLISH_READONLY, f"topic '{topic.oid}' is readonly", f"/topic/{topic.oid}")
         if topic.key is None:
-            self._configure(topic, envelope, first=True, section=read_publish_qos(envelope.qos_xml))
+            self._configure(topic, envelope, plan.given, first=True)
 
-    def _administer(self, topic: Topic, envelope: Envelope) -> Published:
-        self._configure(topic, envelope, first=topic.key is None, section=read_publish_qos(envelope.qos_xml))
+    def _administer(self, topic: Topic, plan: Plan) -> Published:
+        self._configure(topic, plan.envelope, plan.given, first=topic.key is None)
         self._node.check_topic(topic)
-        return Published(envelope.oid, 0, STATE_OK, ADMINISTRATIVE_INFO)
+        return Published(plan.envelope.oid, 0, STATE_OK, ADMINISTRATIVE_INFO)
 
-    def _configure(self, topic: Topic, envelope: Envelope, *, first: bool, section: PublishQos | None = None) -> None:
-        config = section.topic if section is not None else None
-        default = self._node.default_history(topic.oid)
-        topic.configure(envelope.key, envelope.key_xml, envelope.qos_xml, config, default)
+    def _configure(self, topic: Topic, envelope: Envelope, given: PublishQos | None, *, first: bool) -> None:
+        config = given.topic if given is not None else None
+        topic.configure(envelope.key, envelope.encoded, config, self._node.default_history(topic.oid))
         if config is not None:
             self._node.keep_topic(topic, changed=True)
         if first:
@@ -284,7 +294,7 @@ class Publisher:
 
     def _is_unchanged(self, topic: Topic, message: Message) -> bool:
         if topic.history.unread:
-            raise Pending(ensureDeferred(topic.history.load()))
+            raise Pending(lambda: ensureDeferred(topic.history.load()))
         newest = topic.history.newest
         return newest is not None and newest.content == message.content
 
@@ -344,7 +354,7 @@ class Publisher:
             case Overflow.EXCEPTION if publisher is not None:
                 raise self._overflow_error(queue)
             case Overflow.BLOCK if publisher is not None and publisher is not owner:
-                raise Pending(self._room(queue))
+                raise Pending(lambda: self._room(queue))
             case Overflow.DISCARD_OLDEST:
                 oldest = queue.take_oldest()
                 if oldest is None:

@@ -6,26 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from broker.core.message import Envelope, Message
+from broker.core.codec import Encoded, TopicQuery
+from broker.core.message import Message
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic, TopicState
 from broker.errors import BrokerError, Code
-from broker.filters import compile_filters
 from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.property import ClientProperty, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
 from broker.model.records import INITIAL, SubscriptionRecord
-from broker.native.codec import read_query_key, read_query_qos, write_key, write_publish_qos
-from broker.xml import TopicQuery, compile_query
-from broker.xml.xpath import MAX_STEPS
 
 if TYPE_CHECKING:
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
 
-MOST_STEPS = 5 * MAX_STEPS
-"""Elementary steps that an XPath query may take on all topics together, about a second at worst."""
+MOST_STEPS = 1_000_000_000
+"""Elementary steps that a query may take on all topics together, about a second at worst."""
 BOUNCE_PREFIX = "_bounce:"
 ERASED_VERSION = "1.0"
 """``contentMimeExtended`` of an ERASED event where the topic has none (§24 fact 10)."""
@@ -54,19 +51,20 @@ class Querying:
         self._authorizer = authorizer
         sessions.drop_subscription = self.drop
 
-    async def subscribe(self, session: Session, key_xml: bytes, qos_xml: bytes) -> Subscribed:
+    async def subscribe(
+        self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None
+    ) -> Subscribed:
         """Subscribe a session (spec §2.4).
 
         Args:
             session: the subscriber.
-            key_xml: the query as it came.
-            qos_xml: the options as they came.
+            key: the query.
+            qos: the options.
+            encoded: both as the codec writes them, where the client gave them so.
 
         Raises:
             BrokerError: see spec §2.4. Nothing changed then.
         """
-        key = read_query_key(key_xml)
-        qos = read_query_qos(qos_xml)
         if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
             raise BrokerError(Code.USER_OID_UNKNOWN, "a subscription needs an oid or a query")
         self._permit(session, "subscribe", key)
@@ -77,7 +75,7 @@ class Querying:
                 session.name.absolute,
             )
         bounced = tuple(each for each in qos.properties if each.name.startswith(BOUNCE_PREFIX))
-        accepts = compile_filters(key.filters + qos.filters)
+        accepts = self._node.queries.filters(key.filters + qos.filters)
         session.counters.subscribe += 1
         if not qos.multi_subscribe:
             duplicate = self._duplicate(session, key, qos)
@@ -86,13 +84,13 @@ class Querying:
                 if key.kind is QueryKind.EXACT and qos.initial_update:
                     await self._initial_updates(duplicate, qos)
                 return Subscribed(duplicate.id, STATE_WARNING, bounced)
-        query = _query_of(key)
+        query = self._query_of(key)
         if query is not None:
             self._check_cost(query)
             self._node.interest.check(session.subject, key.text, query)
         subscription = self._make(session, key, qos, accepts, query)
         if qos.persistent:
-            self._keep(subscription, key_xml, qos_xml)
+            self._keep(subscription, encoded)
         self._register(subscription)
         if qos.initial_update:
             await self._initial_updates(subscription, qos)
@@ -100,15 +98,15 @@ class Querying:
 
     def recover(self, record: SubscriptionRecord, session: Session) -> None:
         """Stand up a subscription that was in the store, without initial update (spec §7)."""
-        key = read_query_key(record.key)
-        qos = read_query_qos(record.qos)
-        accepts = compile_filters(key.filters + qos.filters)
-        subscription = Subscription(record.id, session, key, qos, accepts, record.created, _query_of(key))
+        key = self._node.codec.read_query_key(record.key)
+        qos = self._node.codec.read_query_qos(record.qos)
+        accepts = self._node.queries.filters(key.filters + qos.filters)
+        subscription = Subscription(record.id, session, key, qos, accepts, record.created, self._query_of(key))
         subscription.persistent = True
         self._node.stored_subscriptions += 1
         self._register(subscription)
 
-    def unsubscribe(self, session: Session, key_xml: bytes) -> list[str]:
+    def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
         """End subscriptions of a session (spec §2.5).
 
         Returns:
@@ -117,7 +115,6 @@ class Querying:
         Raises:
             BrokerError: ``user.oid.unknown`` where the key selects nothing.
         """
-        key = read_query_key(key_xml)
         if key.kind is QueryKind.EXACT and not key.oid:
             raise BrokerError(Code.USER_OID_UNKNOWN, "unSubscribe needs an oid, a subscription id or a query")
         self._permit(session, "unSubscribe", key)
@@ -146,13 +143,13 @@ class Querying:
             topic.unsubscribe(subscription)
             node.check_topic(topic)
 
-    async def get(self, session: Session, key_xml: bytes, qos_xml: bytes) -> list[tuple[Message, bool]]:
+    async def get(self, session: Session, key: QueryKey, qos: QueryQos) -> list[tuple[Message, bool]]:
         """The newest messages of the topics that a query selects (spec §2.6).
 
         Args:
             session: who asks.
-            key_xml: the query as it came.
-            qos_xml: the options as they came.
+            key: the query.
+            qos: the options.
 
         Returns:
             Messages, each with whether its content is wanted. Nothing found is no error.
@@ -160,13 +157,11 @@ class Querying:
         Raises:
             BrokerError: see spec §2.6; an unknown filter is ``resource.configuration.pluginFailed``.
         """
-        key = read_query_key(key_xml)
-        qos = read_query_qos(qos_xml)
         if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
             raise BrokerError(Code.USER_OID_UNKNOWN, "get needs an oid or a query")
         self._permit(session, "get", key)
         session.counters.get += 1
-        accepts = compile_filters(key.filters + qos.filters)
+        accepts = self._node.queries.filters(key.filters + qos.filters)
         count = self._node.settings.history_entries if qos.history_entries is None else qos.history_entries
         found: list[tuple[Message, bool]] = []
         for topic in self._selected(key):
@@ -179,8 +174,14 @@ class Querying:
             found += [(message, qos.content) for message in messages]
         return found
 
-    def erase(self, session: Session, key_xml: bytes, qos_xml: bytes) -> list[str]:
+    def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
         """Erase the topics that a query selects, or only their histories (spec §2.7).
+
+        Args:
+            session: who erases.
+            key: the query.
+            qos: the options.
+            encoded: both as the codec writes them, where the client gave them so; subscribers are told.
 
         Returns:
             The oids of the topics; none is no error.
@@ -188,8 +189,6 @@ class Querying:
         Raises:
             BrokerError: see spec §2.7.
         """
-        key = read_query_key(key_xml)
-        qos = read_query_qos(qos_xml)
         if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
             raise BrokerError(Code.USER_OID_UNKNOWN, "erase needs an oid or a query")
         self._permit(session, "erase", key)
@@ -199,17 +198,25 @@ class Querying:
             )
         session.counters.erase += 1
         topics = self._selected(key)
+        request = encoded or self._encoded(key, qos)
         for topic in topics:
             if qos.history_entries == -1:
                 topic.history.clear()
                 self._node.check_topic(topic)
             else:
-                self._erase(topic, session, key_xml, qos_xml, force=qos.force_destroy)
+                self._erase(topic, session, request, force=qos.force_destroy)
         return [topic.oid for topic in topics]
 
     def erase_topic(self, topic: Topic, eraser: Session) -> None:
         """Erase a topic that is known already."""
-        self._erase(topic, eraser, write_key(Key(topic.oid)), b"<qos/>", force=False)
+        self._erase(topic, eraser, self._encoded(QueryKey(QueryKind.EXACT, topic.oid), QueryQos()), force=False)
+
+    def _query_of(self, key: QueryKey) -> TopicQuery | None:
+        return self._node.queries.compile(key.text) if key.kind is QueryKind.XPATH else None
+
+    def _encoded(self, key: QueryKey, qos: QueryQos) -> Encoded:
+        codec = self._node.codec
+        return Encoded(codec.write_query_key(key), codec.write_query_qos(qos))
 
     def _permit(self, session: Session, method: str, key: QueryKey) -> None:
         if not self._authorizer.permits(session.name.subject, method, key.url):  # type: ignore[attr-defined]
@@ -223,7 +230,7 @@ class Querying:
         elif key.kind is QueryKind.DOMAIN:
             found = [each for each in topics.values() if each.domain == key.domain]
         else:
-            query = compile_query(key.text)
+            query = self._node.queries.compile(key.text)
             self._check_cost(query)
             found = [each for each in topics.values() if each.document is not None and query.matches(each.document)]
         return [topic for topic in found if topic.state in (TopicState.ALIVE, TopicState.UNREFERENCED)]
@@ -231,7 +238,8 @@ class Querying:
     def _check_cost(self, query: TopicQuery) -> None:
         """Refuse a query that would keep everybody waiting because there are so many topics."""
         documents = (topic.document for topic in self._node.topics.values())
-        if sum(query.steps(document) for document in documents if document is not None) > MOST_STEPS:
+        steps = sum(query.steps(document) for document in documents if document is not None)
+        if steps > MOST_STEPS:
             raise BrokerError(
                 Code.RESOURCE_EXHAUST, f"the XPath query could take too long on {len(self._node.topics)} topics"
             )
@@ -279,7 +287,7 @@ class Querying:
             )
         return wanted
 
-    def _keep(self, subscription: Subscription, key_xml: bytes, qos_xml: bytes) -> None:
+    def _keep(self, subscription: Subscription, encoded: Encoded | None) -> None:
         node = self._node
         if node.stored_subscriptions >= node.settings.stored_subscriptions:
             raise BrokerError(
@@ -294,9 +302,8 @@ class Querying:
             return
         subscription.persistent = True
         node.stored_subscriptions += 1
-        node.store.put_subscription(
-            SubscriptionRecord(subscription.id, session.id, key_xml, qos_xml, subscription.created)
-        )
+        encoded = encoded or self._encoded(subscription.key, subscription.qos)
+        node.store.put_subscription(SubscriptionRecord(subscription.id, session.id, *encoded, subscription.created))
 
     def _register(self, subscription: Subscription) -> None:
         node = self._node
@@ -338,7 +345,7 @@ class Querying:
         now = self._node.now()
         return [message for message in messages if not message.expires or message.expires > now]
 
-    def _erase(self, topic: Topic, session: Session, key_xml: bytes, qos_xml: bytes, *, force: bool) -> None:
+    def _erase(self, topic: Topic, session: Session, request: Encoded, *, force: bool) -> None:
         node = self._node
         receivers = [each for each in topic.subscriptions.values() if each.notify]
         if force:
@@ -349,10 +356,10 @@ class Querying:
             self.drop(subscription)  # invalid from now on; those with a query match again when the topic comes back
         node.remove_topic(topic)
         for subscription in receivers:
-            self._announce_erasure(topic, key, subscription, session, key_xml, qos_xml)
+            self._announce_erasure(topic, key, subscription, session, request)
 
     def _announce_erasure(
-        self, topic: Topic, key: Key, subscription: Subscription, eraser: Session, key_xml: bytes, qos_xml: bytes
+        self, topic: Topic, key: Key, subscription: Subscription, eraser: Session, request: Encoded
     ) -> None:
         receiver = subscription.session
         qos = PublishQos(
@@ -361,20 +368,16 @@ class Querying:
             sender=eraser.name.absolute,
             destinations=(Destination(receiver.name.absolute),),
             properties=(
-                _as_base64("__eraseQos", qos_xml),
-                _as_base64("__eraseKey", key_xml),
+                _as_base64("__eraseQos", request.qos),
+                _as_base64("__eraseKey", request.key),
             ),
         )
-        envelope = Envelope(key, qos, write_key(key), write_publish_qos(qos))
+        envelope = self._node.envelope(key, qos)
         content = f"{self._node.id}/topic/{topic.oid}".encode()
         message = self._node.message(envelope, content)
         message.expires = self._node.now()  # told as expired, and delivered all the same (§24 fact 10)
         receiver.queue.put(message, subscription.id)
         receiver.dispatch.wake()
-
-
-def _query_of(key: QueryKey) -> TopicQuery | None:
-    return compile_query(key.text) if key.kind is QueryKind.XPATH else None
 
 
 def _same_query(one: QueryKey, other: QueryKey) -> bool:

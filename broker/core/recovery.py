@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from broker.core.codec import Encoded
 from broker.core.entries import Fanout
 from broker.core.queues import Queue
 from broker.errors import BrokerError
 from broker.model.records import EntryRecord, Recovered, SessionRecord
-from broker.native.codec import read_key, read_publish_qos
 
 if TYPE_CHECKING:
     from broker.core.node import Node
@@ -51,10 +51,12 @@ class Recovery:
             topic.stored = True
             try:
                 if record.key:
-                    section = read_publish_qos(record.qos) if record.qos else None
+                    codec = node.codec
+                    section = codec.read_publish_qos(record.qos) if record.qos else None
                     config = section.topic if section is not None else None
                     default = node.default_history(record.oid)
-                    topic.configure(read_key(record.key), record.key, record.qos, config, default)
+                    encoded = Encoded(record.key, record.qos)
+                    topic.configure(codec.read_key(record.key), encoded, config, default)
             except BrokerError as error:
                 log.error(
                     "topic {oid} is recovered without its configuration: {reason}", oid=record.oid, reason=str(error)

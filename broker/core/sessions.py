@@ -9,6 +9,7 @@ from broker.core.queues import Queue
 from broker.model.address import SessionName
 from broker.model.connect import ConnectQos
 from broker.model.property import ClientProperty
+from broker.model.qos import PublishQos
 from broker.model.records import SessionRecord
 
 if TYPE_CHECKING:
@@ -44,21 +45,27 @@ class Route(NamedTuple):
 
 
 class Plan:
-    """What a publish with the same key and QoS bytes does, worked out once (design D10).
+    """What a publish with the same key and QoS does, worked out once (design D10, D16); the publisher's rights, too.
 
     Args:
         envelope: of the messages.
-        topic: they are published on; ``None`` for point-to-point that is not subscribable.
+        given: the QoS as the publisher gave it, with its section on the topic.
+        on_topic: whether they are published on a topic; point-to-point messages need not be.
+        reusable: whether further messages may follow the plan; not where the broker made an oid up for the first.
 
     Attributes:
+        topic: that they are published on; ``None`` before the first of them, and where they are on none.
         route: of messages that are for one session and on no topic, once one has gone there.
     """
 
-    __slots__ = ("envelope", "route", "topic")
+    __slots__ = ("envelope", "given", "on_topic", "reusable", "route", "topic")
 
-    def __init__(self, envelope: Envelope, topic: Topic | None) -> None:
+    def __init__(self, envelope: Envelope, given: PublishQos, *, on_topic: bool = False, reusable: bool = True) -> None:
         self.envelope = envelope
-        self.topic = topic
+        self.given = given
+        self.on_topic = on_topic
+        self.reusable = reusable
+        self.topic: Topic | None = None
         self.route: Route | None = None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from broker.core.codec import TopicQuery
 from broker.model.key import QueryKey, QueryKind
 from broker.model.property import is_set
 from broker.model.qos import QueryQos
 from broker.model.records import NEWEST_ONLY, NO_CONTENT, NO_META, ONEWAY
-from broker.xml import TopicQuery
 
 if TYPE_CHECKING:
     from broker.core.message import Message

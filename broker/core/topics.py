@@ -6,18 +6,21 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from broker.core.codec import Encoded, Queries
 from broker.core.entries import QueueLimits
 from broker.core.history import History
 from broker.core.settings import limits_of
 from broker.model.key import Key
 from broker.model.qos import TopicQos
-from broker.xml import TopicDocument, topic_document
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
     from broker.core.sessions import Session
     from broker.core.subscriptions import Subscription
+
+
+NOTHING = Encoded(b"", b"")
 
 
 class TopicState(Enum):
@@ -40,11 +43,11 @@ class Topic:
         id: unique within the node; also of its history.
         oid: the name.
         history: its newest messages.
+        queries: make what queries see of it.
 
     Attributes:
         key: of the first publish; ``None`` while nobody has published.
-        key_xml: the same as its bytes.
-        qos_xml: the publish QoS that configured it.
+        encoded: its key, and the publish QoS that configured it, for the store.
         config: its ``<topic>`` section.
         subscriptions: who receives, by subscription id.
         exact: how many of them name this topic by its oid.
@@ -56,15 +59,15 @@ class Topic:
 
     __slots__ = (
         "_document",
+        "_queries",
         "config",
         "destroy_timer",
+        "encoded",
         "exact",
         "history",
         "id",
         "key",
-        "key_xml",
         "oid",
-        "qos_xml",
         "state",
         "stored",
         "subscriptions",
@@ -72,13 +75,12 @@ class Topic:
         "used",
     )
 
-    def __init__(self, id: int, oid: str, history: History) -> None:
+    def __init__(self, id: int, oid: str, history: History, queries: Queries) -> None:
         self.id = id
         self.oid = oid
         self.history = history
         self.key: Key | None = None
-        self.key_xml = b""
-        self.qos_xml = b""
+        self.encoded = NOTHING
         self.config = TopicQos()
         self.state = TopicState.UNCONFIGURED
         self.subscriptions: dict[str, Subscription] = {}
@@ -87,7 +89,8 @@ class Topic:
         self.used = False
         self.unasked: dict[Session, int] = {}
         self.destroy_timer: IDelayedCall | None = None
-        self._document: TopicDocument | None = None
+        self._document: Any = None
+        self._queries = queries
 
     @property
     def is_internal(self) -> bool:
@@ -100,29 +103,26 @@ class Topic:
         return self.key.domain if self.key is not None and not self.is_internal else ""
 
     @property
-    def document(self) -> TopicDocument | None:
+    def document(self) -> Any:
         """What XPath queries see of it; ``None`` where it is not to be found by them."""
         if self._document is None and self.key is not None and self.config.create_dom_entry and not self.is_internal:
-            self._document = topic_document(self.key)
+            self._document = self._queries.document(self.key)
         return self._document
 
-    def configure(
-        self, key: Key, key_xml: bytes, qos_xml: bytes, config: TopicQos | None, default: QueueLimits
-    ) -> None:
+    def configure(self, key: Key, encoded: Encoded, config: TopicQos | None, default: QueueLimits) -> None:
         """Take the configuration of the first (or an administrative) publish (spec §8.2).
 
         Args:
             key: its key; the meta data of the first publish stay.
-            key_xml: as bytes.
-            qos_xml: the QoS as bytes.
+            encoded: key and QoS of that publish, for the store.
             config: the ``<topic>`` section, if any.
             default: limits of the history where the section gives none.
         """
         if self.key is None:
             self.key = key
-            self.key_xml = key_xml
-        if config is not None or not self.qos_xml:
-            self.qos_xml = qos_xml
+            self.encoded = self.encoded._replace(key=encoded.key)
+        if config is not None or not self.encoded.qos:
+            self.encoded = self.encoded._replace(qos=encoded.qos)
             self.config = config or TopicQos()
             self.history.limits = limits_of(self.config.history, default)
             self.history.trim()

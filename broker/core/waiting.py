@@ -1,35 +1,21 @@
-"""Requests that can not be served yet."""
+"""Requests that cannot be served yet."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-    from broker.core.publishing import Published
-
 
 class Pending(Exception):
-    """The request changed nothing and may be tried again when ``ready`` fires; it fails if waiting is in vain.
+    """The request changed nothing and may be tried again when what it waits for has happened.
 
     Args:
-        ready: a Deferred.
+        wait: begins to wait; its Deferred fails where waiting is in vain.
     """
 
-    def __init__(self, ready: Deferred[None]) -> None:
+    def __init__(self, wait: Callable[[], Deferred[None]]) -> None:
         super().__init__("not yet")
-        self.ready = ready
-
-
-class Command(Exception):
-    """The message is no message but a command; its outcome is known later.
-
-    Args:
-        outcome: what the publish answers.
-    """
-
-    def __init__(self, outcome: Coroutine[Deferred[Any], Any, Published]) -> None:
-        super().__init__("a command")
-        self.outcome = outcome
+        self.wait = wait

@@ -16,6 +16,11 @@ REMOTE_PROPERTIES_OID = "__sys__remoteProperties"
 REFRESH_OID = "__refresh"
 
 
+def is_administrative(oid: str) -> bool:
+    """Whether an oid names something of the broker itself, and no topic (spec xmlblaster §16.2)."""
+    return oid.startswith(COMMAND_PREFIX) or oid == REMOTE_PROPERTIES_OID
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """The key of a published message.

@@ -13,6 +13,7 @@ from broker.core.log_limit import NamedLogLimits, lines
 from broker.native.callback import CallbackDialer
 from broker.native.connection import Limits
 from broker.native.login import NativeLogin
+from broker.native.requests import NativeRequests
 from broker.native.server import NativeServer
 from broker.net.admission import Admission
 
@@ -31,6 +32,7 @@ class NativeFactory(Factory):
         run_level: name of the run level, for pings while the broker is not ready.
 
     Attributes:
+        requests: serves what clients ask for.
         refusals: for the log, of clients by their peer, and of addresses: those that have not logged in can come again
             and again.
     """
@@ -49,6 +51,7 @@ class NativeFactory(Factory):
     ) -> None:
         self.broker = broker
         self.login = login
+        self.requests = NativeRequests(broker)
         self.dialer = dialer
         self.limits = limits
         self.compress = compress

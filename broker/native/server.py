@@ -16,9 +16,7 @@ from twisted.python.failure import Failure
 from broker import __version__
 from broker.core.administration import Found, Told
 from broker.core.log_limit import LogLimit, lines
-from broker.core.publishing import Published
 from broker.core.sessions import Session
-from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.key import Key
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
     from broker.native.listener import NativeFactory
 
 log = Logger()
-
-Waiting = Pending | Command
-"""Why a publish has no outcome yet."""
 
 STORE_HIGH_WATER = 16 * 1024 * 1024
 STORE_LOW_WATER = 4 * 1024 * 1024
@@ -163,31 +158,31 @@ class NativeServer(NativeConnection):
         """Publish units; where one must wait, the rest of the request does."""
         if not units:
             check_units(SERVER_METHODS[frame.method], 0)
-        broker = self._broker
-        before = broker.position
+        before = self._broker.position
+        publish = self._factory.requests.publish
         oneway = frame.method == b"publishOneway"
         done: list[bytes] = []
         for index, (qos, key, content) in enumerate(units):
             try:
-                published = broker.publish(session, key, qos, content)
-            except (Pending, Command) as waiting:
-                self._busy = True
-                work = ensureDeferred(self._publish_patiently(session, frame, units[index:], waiting, done, before))
-                work.addErrback(self._failed, frame)
-                work.addBoth(self._done)
-                return
+                published = publish(session, key, qos, content)
             except BrokerError as error:
                 if not oneway:
                     raise
                 self._log_oneway(error)
                 continue
+            if published is None:
+                self._busy = True
+                work = ensureDeferred(self._publish_patiently(session, frame, units[index:], done, before))
+                work.addErrback(self._failed, frame)
+                work.addBoth(self._done)
+                return
             if not oneway:
                 done.append(publish_unit(published))
         if not oneway:
             self._answer(frame, b"".join(done), before)
 
     async def _publish_patiently(
-        self, session: Session, frame: Frame, units: list[Unit], waiting: Waiting, done: list[bytes], before: int
+        self, session: Session, frame: Frame, units: list[Unit], done: list[bytes], before: int
     ) -> None:
         """Go on with a request whose first unit has to wait.
 
@@ -195,16 +190,15 @@ class NativeServer(NativeConnection):
             session: the publisher.
             frame: the request.
             units: what is not published yet.
-            waiting: why the first of them waits.
             done: answers to the units before.
             before: where the store stood before the request.
         """
         oneway = frame.method == b"publishOneway"
-        first: Waiting | None = waiting
         for unit in units:
-            reason, first = first, None
             try:
-                published = await self._published(session, unit, reason)
+                published = await self._factory.requests.publish_when_possible(
+                    session, unit.key, unit.qos, unit.content
+                )
             except BrokerError as error:
                 if not oneway:
                     raise
@@ -214,19 +208,6 @@ class NativeServer(NativeConnection):
                 done.append(publish_unit(published))
         if not oneway:
             self._answer(frame, b"".join(done), before)
-
-    async def _published(self, session: Session, unit: Unit, waiting: Waiting | None) -> Published:
-        while True:
-            if isinstance(waiting, Command):
-                return await waiting.outcome
-            if waiting is not None:
-                await waiting.ready
-            if session.ended:
-                raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its message waited")
-            try:
-                return self._broker.publish(session, unit.key, unit.qos, unit.content)
-            except (Pending, Command) as more:
-                waiting = more
 
     def _log_oneway(self, error: BrokerError) -> None:
         self._tell(lambda: f"{self.peer}: publishOneway: {str(error)[:MOST_SHOWN]}")
@@ -321,7 +302,7 @@ class NativeServer(NativeConnection):
     async def _subscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        subscribed = await self._broker.subscribe(session, units[0].key, units[0].qos)
+        subscribed = await self._factory.requests.subscribe(session, units[0].key, units[0].qos)
         status = StatusQos(
             state=subscribed.state,
             subscription_id=subscribed.id,
@@ -333,23 +314,21 @@ class NativeServer(NativeConnection):
     async def _unsubscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        ended = self._broker.unsubscribe(session, units[0].key)
+        ended = self._factory.requests.unsubscribe(session, units[0].key)
         statuses = [StatusQos(subscription_id=id, method=Method.UNSUBSCRIBE) for id in ended]
         self._answer(frame, status_units(statuses), before)
 
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        told = await self._broker.administrative(session, units[0].key, units[0].qos)
+        told = await self._factory.requests.get(session, units[0].key, units[0].qos)
         if isinstance(told, Told):
             qos = write_publish_qos(PublishQos(properties=told.properties))
             self._answer(frame, encode_unit(qos, write_key(Key(told.oid)), told.content), before)
         elif isinstance(told, Deferred):
             self._answer_later(told, frame, before)
-        elif told is not None:
-            self._answer_messages(told, frame, before)
         else:
-            self._answer_messages(await self._broker.get(session, units[0].key, units[0].qos), frame, before)
+            self._answer_messages(told, frame, before)
 
     def _answer_messages(self, found: Found, frame: Frame, before: int) -> None:
         node = self._broker.node
@@ -376,7 +355,7 @@ class NativeServer(NativeConnection):
     async def _erase(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        erased = self._broker.erase(session, units[0].key, units[0].qos)
+        erased = self._factory.requests.erase(session, units[0].key, units[0].qos)
         statuses = [StatusQos(oid=oid, method=Method.ERASE) for oid in erased]
         self._answer(frame, status_units(statuses), before)
 

@@ -13,7 +13,6 @@ from broker.model.qos import RouteNode, UpdateQos
 from broker.model.records import INITIAL, NO_CONTENT, NO_META
 from broker.native.codec import UpdateTemplate, subscription_element, write_get_qos, write_key
 from broker.native.wire.frames import Unit, encode_unit
-from broker.xmpp.routing.content import STANZA_MIME, content_of
 
 ENCODING = "native"
 INITIAL_ENCODING = "native initial"
@@ -62,10 +61,10 @@ def _encode_unit(entry: Entry, index: int, queued: int, now: int) -> bytes:
     template = envelope.encodings.get(name) or _template(envelope, name)
     subscription = _subscription_element(entry.subscription_id)
     qos = template.render(subscription, message.id, index, queued, entry.redeliver, message.remaining_life(now))
-    key = write_key(replace(envelope.key, meta=b"")) if flags & NO_META else envelope.key_xml
+    key = write_key(replace(envelope.key, meta=b"")) if flags & NO_META else envelope.encoded.key
     content = message.content
-    if envelope.key.mime == STANZA_MIME:
-        content, mime = content_of(content)
+    if envelope.neutral is not None:
+        content, mime = envelope.neutral(content)
         key = write_key(replace(envelope.key, mime=mime))
     if flags & NO_CONTENT:
         content = b""
@@ -82,9 +81,9 @@ def _template(envelope: Envelope, name: str) -> UpdateTemplate:
 
 def _unit_format(envelope: Envelope) -> bytes:
     """What makes a whole unit in one formatting operation; empty where the content must be looked at."""
-    if envelope.key.mime == STANZA_MIME:
+    if envelope.neutral is not None:
         return b""
-    return _template(envelope, ENCODING).common + b"\0" + envelope.key_xml.replace(b"%", b"%%") + b"\0%d\0%b"
+    return _template(envelope, ENCODING).common + b"\0" + envelope.encoded.key.replace(b"%", b"%%") + b"\0%d\0%b"
 
 
 def encode_message(message: Message, *, content: bool, node: str, now: int) -> bytes:
@@ -102,4 +101,4 @@ def encode_message(message: Message, *, content: bool, node: str, now: int) -> b
         received=message.id,
         remaining_life=-1 if life is None else life,
     )
-    return encode_unit(*Unit(write_get_qos(qos), message.envelope.key_xml, message.content if content else b""))
+    return encode_unit(*Unit(write_get_qos(qos), message.envelope.encoded.key, message.content if content else b""))

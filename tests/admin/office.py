@@ -11,7 +11,6 @@ from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.core.administration import Answer, Found, Told
 from broker.core.publishing import Published
-from broker.core.waiting import Command
 from broker.runlevels.service import RunLevels
 from tests.core.world import Client, World
 
@@ -47,7 +46,7 @@ class Office:
         self.commands = AdministrativeCommands(
             self.world.broker, cast(RunLevels, FakeRunLevels()), self._request, self.properties, "1.2.3"
         )
-        self.world.broker.publisher.commands = self.commands
+        self.world.broker.commands = self.commands
 
     def _request(self, levels: Sequence[int]) -> None:
         self.requested.append(list(levels))
@@ -56,10 +55,10 @@ class Office:
         """Log in with a connection that takes updates."""
         return self.world.client(name, **settings)
 
-    def ask(self, client: Client, command: str, qos: str = "<qos/>") -> Coroutine[Any, Any, Answer | None]:
+    def ask(self, client: Client, command: str, qos: str = "<qos/>") -> Coroutine[Any, Any, Answer]:
         """Send a ``get``."""
         key = f"<key oid={quoteattr(command)}/>"
-        return self.world.broker.administrative(client.session, key.encode(), qos.encode())
+        return self.world.requests.get(client.session, key.encode(), qos.encode())
 
     def get(self, client: Client, command: str) -> str:
         """Read a value; ``__cmd:`` may be left out."""
@@ -76,11 +75,9 @@ class Office:
     def set(self, client: Client, command: str, content: bytes = b"", qos: str = "<qos/>") -> Published:
         """Publish a command; ``__cmd:`` may be left out."""
         key = f"<key oid={quoteattr(with_prefix(command))}/>"
-        try:
-            self.world.broker.publish(client.session, key.encode(), qos.encode(), content)
-        except Command as command_:
-            return self.world.run(command_.outcome)
-        raise AssertionError("it was taken as a message")
+        request = client.session, key.encode(), qos.encode(), content
+        assert self.world.requests.publish(*request) is None, "it was taken as a message"
+        return self.world.run(self.world.requests.publish_when_possible(*request))
 
 
 def with_prefix(command: str) -> str:

@@ -230,7 +230,7 @@ class TestWaiting:
         joe = suspended(office)
         answer = waiting(office, joe, CALLBACK, "consumable=true&waitingDelay=5000")
         # when
-        office.world.broker.publish(joe.session, b"<key oid='a'/>", b"<qos/>", b"1")
+        office.world.requests.publish(joe.session, b"<key oid='a'/>", b"<qos/>", b"1")
         # then the publish has all its effects before anything else has
         assert not answer.called
         office.world.turn()

@@ -10,7 +10,6 @@ from twisted.logger import capturedLogs, formatEvent
 
 from broker.core.dispatch import ConnectionState, Delivery
 from broker.core.entries import QueueLimits
-from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos
 from broker.model.property import ClientProperty
@@ -27,7 +26,7 @@ def subscriber(world: World, name: str = "joe/1", *, answers: bool = True, **add
 def publish(world: World, *contents: bytes, qos: str = "<qos/>") -> None:
     sender = world.client("pub")
     for content in contents:
-        world.broker.publish(sender.session, b"<key oid='a'/>", qos.encode(), content)
+        world.requests.publish(sender.session, b"<key oid='a'/>", qos.encode(), content)
     world.turn()
 
 
@@ -62,7 +61,7 @@ class TestBulk:
         publish(world, *(b"%d" % number for number in range(20)))
         client.outbound.acknowledge()
         # when taking an update has the next entries read, while the session was woken for a new one
-        world.broker.publish(world.client("other").session, b"<key oid='a'/>", b"<qos/>", b"new")
+        world.requests.publish(world.client("other").session, b"<key oid='a'/>", b"<qos/>", b"new")
         client.outbound.acknowledge()
         world.turn()
         # then there is one update, and the next one follows the answer to it
@@ -349,23 +348,20 @@ class TestOverflow:
         world = World()
         client = self.full(world, "block")
         sender = world.client("pub")
-        with pytest.raises(Pending) as raised:
-            sender.publish("a", b"3")
-        ready: list[object] = []
-        raised.value.ready.addBoth(ready.append)
-        assert not ready
+        assert sender.publish("a", b"3") is None
+        published: list[object] = []
+        sender.publish_later("a", b"3").addBoth(published.append)
+        world.turn()
+        assert not published
         self.open(world, client)
-        assert ready == [None]
-        sender.publish("a", b"3")
+        assert published
         assert client.contents == [b"1", b"2", b"3"]
 
     def test_block_does_not_last_for_ever(self) -> None:
         world = World()
         self.full(world, "block")
-        with pytest.raises(Pending) as raised:
-            world.client("pub").publish("a", b"3")
         failed: list[object] = []
-        raised.value.ready.addBoth(lambda failure: failed.append(failure.value.code))
+        world.client("pub").publish_later("a", b"3").addBoth(lambda failure: failed.append(failure.value.code))
         world.advance(world.settings.block_timeout / 1000 + 1)
         assert failed == [Code.RESOURCE_OVERFLOW_ENTRIES]
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.task import Clock
 
+from broker.core.codec import Encoded
 from broker.core.entries import ENTRY_OVERHEAD, CacheBudget, Entry, QueueLimits
 from broker.core.message import Envelope, Message
 from broker.core.queues import CACHE_SHARE, Queue
@@ -17,6 +18,7 @@ from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.model.qos import PublishQos
 from broker.model.records import ONEWAY, MessageRecord, Recovered
+from broker.native.codec.records import RecordCodec
 from broker.store.memory import MemoryStore
 
 QUEUE = 1
@@ -26,7 +28,8 @@ CACHE = 4
 def revive(record: MessageRecord) -> Message:
     priority = int(record.qos)
     qos = PublishQos(priority=priority, persistent=True)
-    return Message(record.id, Envelope(Key(record.oid), qos, record.key, record.qos), record.content)
+    envelope = Envelope(Key(record.oid), qos, RecordCodec(), Encoded(record.key, record.qos))
+    return Message(record.id, envelope, record.content)
 
 
 class Expected(NamedTuple):
@@ -69,7 +72,7 @@ class QueueModel(RuleBasedStateMachine):
     @rule(priority=st.sampled_from([1, 5, 9]), durable=st.booleans(), oneway=st.booleans())
     def put(self, priority: int, durable: bool, oneway: bool) -> None:
         qos = PublishQos(priority=priority, persistent=durable)
-        envelope = Envelope(Key("a"), qos, b"<key oid='a'/>", str(priority).encode())
+        envelope = Envelope(Key("a"), qos, RecordCodec(), Encoded(b"<key oid='a'/>", str(priority).encode()))
         message = Message(next(self.numbers), envelope, b"x")
         self.queue.put(message, "", ONEWAY if oneway else 0, durable)
         self.expected.append(Expected(9 - priority, message.id, message.id, durable, 0))
@@ -79,7 +82,7 @@ class QueueModel(RuleBasedStateMachine):
     def put_taken(self, priority: int, durable: bool, number: int) -> None:
         """What passes the queue by counts like what was taken from it."""
         qos = PublishQos(priority=priority, persistent=durable)
-        envelope = Envelope(Key("a"), qos, b"<key oid='a'/>", str(priority).encode())
+        envelope = Envelope(Key("a"), qos, RecordCodec(), Encoded(b"<key oid='a'/>", str(priority).encode()))
         message = Message(next(self.numbers), envelope, b"x")
         had_room = self.queue.in_memory < CACHE
         entry = self.queue.put_taken(message, "", 0, durable, None, number)
@@ -191,7 +194,7 @@ def test_the_number_of_what_passes_the_queue_by_is_in_the_store() -> None:
     clock = Clock()
     store = MemoryStore(clock)
     queue = Queue(QUEUE, QueueLimits(), store, lambda: 7, revive)
-    envelope = Envelope(Key("a"), PublishQos(persistent=True), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(persistent=True), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
 
     queue.put_taken(Message(1, envelope, b"x"), "", 0, True, None, 12)
     store.commit()
@@ -201,7 +204,7 @@ def test_the_number_of_what_passes_the_queue_by_is_in_the_store() -> None:
 
 def test_nothing_passes_by_who_waits_for_an_arrival() -> None:
     queue = Queue(QUEUE, QueueLimits(), MemoryStore(Clock()), lambda: 7, revive)
-    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     told: list[int] = []
     queue.arrival().addCallback(lambda _: told.append(len(queue)))
 
@@ -216,7 +219,7 @@ def test_entries_above_the_cache_are_on_disk_only() -> None:
     store = MemoryStore(clock)
     numbers = count(1)
     queue = Queue(QUEUE, QueueLimits(entries=10**6, cache_entries=10), store, lambda: next(numbers), revive)
-    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     for _ in range(100):
         queue.put(Message(next(numbers), envelope, b"x"), "")
     store.commit()
@@ -229,7 +232,7 @@ def test_bytes_bound_the_cache_too() -> None:
     store = MemoryStore(clock)
     numbers = count(1)
     queue = Queue(QUEUE, QueueLimits(cache_bytes=1000), store, lambda: next(numbers), revive)
-    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     for _ in range(10):
         queue.put(Message(next(numbers), envelope, b"x" * 300), "")
     assert queue.in_memory == 2
@@ -243,7 +246,7 @@ def test_all_queues_together_are_bounded() -> None:
     budget = CacheBudget(1000)
     limits = QueueLimits(cache_bytes=10_000)
     one, other = (Queue(id, limits, store, lambda: next(numbers), revive, budget) for id in (QUEUE, QUEUE + 1))
-    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     for _ in range(3):
         one.put(Message(next(numbers), envelope, b"x" * 300), "")
     other.put(Message(next(numbers), envelope, b"x" * 300), "")
@@ -270,7 +273,7 @@ def test_large_entries_come_back_one_by_one() -> None:
     store = MemoryStore(clock)
     numbers = count(1)
     queue = Queue(QUEUE, QueueLimits(cache_bytes=1000), store, lambda: next(numbers), revive)
-    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     for _ in range(10):
         queue.put(Message(next(numbers), envelope, b"x" * 2000), "")
     assert queue.in_memory == 0
@@ -284,7 +287,7 @@ def test_message_that_can_not_be_read_stops_no_other_and_stays_on_disk() -> None
     store = MemoryStore(clock)
     numbers = count(1)
     queue = Queue(QUEUE, QueueLimits(cache_entries=0), store, lambda: next(numbers), unreadable)
-    envelope = Envelope(Key("a"), PublishQos(persistent=True), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(persistent=True), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     for content in (b"broken", b"fine"):
         queue.put(Message(next(numbers), envelope, content), "", durable=True)
     delivered = []
@@ -308,7 +311,7 @@ def unreadable(record: MessageRecord) -> Message:
 
 def test_who_waits_for_room_may_be_called_off_by_another() -> None:
     queue = Queue(QUEUE, QueueLimits(entries=1), MemoryStore(Clock()), count(1).__next__, revive)
-    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     queue.put(Message(1, envelope, b"x"), "")
     first, second = queue.room(), queue.room()
     called_off: list[object] = []
@@ -322,7 +325,7 @@ def test_who_waits_for_room_may_be_called_off_by_another() -> None:
 def test_entry_that_expires_while_it_is_being_read_is_counted_once() -> None:
     store = MemoryStore(Clock())
     queue = Queue(QUEUE, QueueLimits(cache_entries=0), store, count(1).__next__, revive)
-    envelope = Envelope(Key("a"), PublishQos(), b"<key oid='a'/>", b"5")
+    envelope = Envelope(Key("a"), PublishQos(), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
     for number in (1, 2):
         queue.put(Message(number, envelope, b"x"), "")
     store.commit()

@@ -76,7 +76,7 @@ class TestQueries:
         world = World()
         session = world.connect("joe", callback=False).session
         with pytest.raises(BrokerError) as raised:
-            world.run(world.broker.subscribe(session, b"<key oid='a'/>", b"<qos/>"))
+            world.run(world.requests.subscribe(session, b"<key oid='a'/>", b"<qos/>"))
         assert raised.value.code == Code.USER_SUBSCRIBE_NO_CALLBACK
 
 

@@ -226,7 +226,7 @@ class TestCrash:
         # when a publisher sends again what waited while the broker was away
         sender = world.client("pub").session
         for number in range(1, 4):
-            world.broker.publish(sender, b"<key oid='a'/>", b"<qos><persistent/></qos>", b"%d" % number)
+            world.requests.publish(sender, b"<key oid='a'/>", b"<qos><persistent/></qos>", b"%d" % number)
         world.turn()
         # then
         assert reads == [world.node.topics["a"].id]

@@ -13,16 +13,21 @@ from zope.interface import implementer
 from broker.core.broker import Broker
 from broker.core.entries import Entry
 from broker.core.node import Node
+from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.errors import BrokerError
+from broker.filters.queries import XPathQueries
 from broker.model.connect import AddressQos, ConnectQos, Credentials, SessionQos
 from broker.model.qos import DisconnectQos, QueueQos
 from broker.model.records import EntryRecord, MessageRecord
+from broker.native.codec.records import RecordCodec
 from broker.native.login import Connected, NativeLogin
+from broker.native.requests import NativeRequests
 from broker.native.sessions import NativeSessions
 from broker.ports import IOutbound
 from broker.store.memory import MemoryStore
+from broker.xmpp.routing.content import STANZA_KEY, content_of
 from broker.xmpp.session.sessions import StreamSessions
 
 T = TypeVar("T")
@@ -126,10 +131,12 @@ class World:
         self.settings = settings
         self.permissions = Permissions()
         self.store = MemoryStore(clock) if store is None else store
-        self.node = Node("heron", clock, self.store, settings)
+        self.node = Node("heron", clock, self.store, settings, RecordCodec(), XPathQueries())
         self.broker = Broker(self.node, lambda credentials, host: succeed(None), self.permissions)
         self.login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
+        self.requests = NativeRequests(self.broker)
         self.streams = StreamSessions(self.broker.registry)
+        self.node.raw_contents[STANZA_KEY.oid] = content_of
         self.run(self.broker.recovery.topics())
         self.run(self.broker.recovery.sessions())
         self.broker.start()
@@ -224,11 +231,16 @@ class Client:
 
     def publish(self, oid: str, content: bytes = b"", qos: str = "<qos/>", key: str = "") -> Any:
         """Publish, and let deliveries happen."""
-        published = self.world.broker.publish(
+        published = self.world.requests.publish(
             self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode(), content
         )
         self.world.turn()
         return published
+
+    def publish_later(self, oid: str, content: bytes) -> Deferred[Published]:
+        """Publish what may have to wait."""
+        key = f"<key oid='{oid}'/>".encode()
+        return self.world.start(self.world.requests.publish_when_possible(self.session, key, b"<qos/>", content))
 
     def send(self, to: str, content: bytes, qos: str = "", *, force: bool = False, persistent: bool = True) -> Any:
         """Publish from point to point."""
@@ -239,25 +251,26 @@ class Client:
     def subscribe(self, oid: str = "", qos: str = "<qos/>", key: str = "") -> Any:
         """Subscribe."""
         subscribed = self.world.run(
-            self.world.broker.subscribe(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
+            self.world.requests.subscribe(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
         )
         self.world.turn()
         return subscribed
 
     def unsubscribe(self, oid: str = "", key: str = "") -> list[str]:
         """Unsubscribe."""
-        return self.world.broker.unsubscribe(self.session, (key or f"<key oid='{oid}'/>").encode())
+        return self.world.requests.unsubscribe(self.session, (key or f"<key oid='{oid}'/>").encode())
 
     def get(self, oid: str = "", qos: str = "<qos/>", key: str = "") -> list[bytes]:
         """Contents of the newest messages."""
         found = self.world.run(
-            self.world.broker.get(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
+            self.world.requests.get(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
         )
+        assert isinstance(found, list)
         return [message.content if content else b"" for message, content in found]
 
     def erase(self, oid: str = "", qos: str = "<qos/>", key: str = "") -> list[str]:
         """Erase topics."""
-        erased = self.world.broker.erase(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
+        erased = self.world.requests.erase(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
         self.world.turn()
         return erased
 

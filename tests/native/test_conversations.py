@@ -349,3 +349,13 @@ class TestCompression:
         peer = listener.peer()
         peer.protocol.dataReceived(b"this is no zlib stream")
         assert peer.closed
+
+
+class TestRawContents:
+    def test_oid_of_raw_stanzas_is_reserved(self) -> None:
+        peer = Listener().client("joe")
+
+        with pytest.raises(BrokerError) as refused:
+            peer.call("publish", Unit(b"<qos/>", b"<key oid='__xmpp'/>", b"</stream:stream>"))
+
+        assert refused.value.code == Code.USER_ILLEGAL_ARGUMENT

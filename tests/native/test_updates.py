@@ -10,7 +10,8 @@ from broker.core.message import Envelope, Message
 from broker.model.key import Key
 from broker.model.qos import PublishQos
 from broker.model.records import INITIAL, NO_CONTENT, NO_META
-from broker.native.codec import UpdateTemplate, read_update_qos, write_key, write_publish_qos
+from broker.native.codec import UpdateTemplate, read_update_qos
+from broker.native.codec.records import RecordCodec
 from broker.native.codec.update import subscription_element
 from broker.native.updates import LARGE, encode_units
 from broker.native.wire.frames import Frame, Kind
@@ -20,7 +21,7 @@ NOW = 1_000
 
 def entry(oid: str, content: bytes, *, flags: int = 0, redeliver: int = 0, expires: int = 0) -> Entry:
     key, qos = Key(oid), PublishQos(sender="/node/n/client/joe")
-    message = Message(17, Envelope(key, qos, write_key(key), write_publish_qos(qos)), content, expires)
+    message = Message(17, Envelope(key, qos, RecordCodec()), content, expires)
     made = Entry(message, 1, len(content), "sub%d", flags)
     made.redeliver = redeliver
     return made
@@ -33,7 +34,7 @@ def test_a_unit_is_that_of_the_template(oid: str, content: bytes, queued: int) -
     qos = template.render(subscription_element("sub%d"), 17, 0, queued, 0, None)
 
     assert encode_units([given], queued, NOW) == [
-        b"%b\0%b\0%d\0%b" % (qos, given.message.envelope.key_xml, len(content), content)
+        b"%b\0%b\0%d\0%b" % (qos, given.message.envelope.encoded.key, len(content), content)
     ]
 
 

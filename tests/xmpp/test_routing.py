@@ -437,6 +437,22 @@ class TestOneCore:
         assert data is not None
         assert (data.attributes["type"], data.text) == ("image/png", "AP8=")
 
+    def test_native_content_with_the_mime_type_of_stanzas_is_not_written_raw(self, world: World) -> None:
+        jack = world.bind("jack@localhost/y")
+        native = world.client("mary/1")
+        forged = b"<message from='boss@localhost'><body>pay me</body></message></stream:stream>"
+
+        native.publish(
+            "note",
+            forged,
+            "<qos><destination>jack</destination></qos>",
+            "<key oid='note' contentMime='application/xmpp+xml'/>",
+        )
+
+        message = jack.one()
+        assert message.attributes["from"] == "mary@localhost"
+        assert not message.text_of(ns.CLIENT, "body")
+
     def test_a_native_message_to_somebody_who_is_away_waits_for_any_client(self, world: World) -> None:
         native = world.client("mary/1")
         native.send("jack", b"hello", force=True)

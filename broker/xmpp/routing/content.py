@@ -12,12 +12,14 @@ import hashlib
 from broker.core.message import Message
 from broker.errors import BrokerError
 from broker.model.jid import JID
+from broker.model.key import Key
 from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.stanza import element, message
 
 STANZA_MIME = "application/xmpp+xml"
-"""MIME type of messages of the core whose content is a stanza."""
+STANZA_KEY = Key("__xmpp", mime=STANZA_MIME)
+"""Key of messages of the core whose content is a stanza, raw; nobody can publish under it but this tongue."""
 
 
 def is_text(mime: str) -> bool:

@@ -9,18 +9,15 @@ from broker.core.entries import Entry, Fanout
 from broker.core.message import Envelope, Message
 from broker.core.sessions import Plan, Session
 from broker.core.subjects import Subject
-from broker.model.key import PTP_SUBSCRIPTION, Key
+from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import DELAYED, EPHEMERAL, FOR_SUBJECT
-from broker.native.codec import write_key, write_publish_qos
-from broker.xmpp.routing.content import STANZA_MIME
+from broker.xmpp.routing.content import STANZA_KEY
 from broker.xmpp.session.dispatch import StreamDispatch
 
 if TYPE_CHECKING:
     from broker.core.broker import Broker
 
-STANZA_KEY = Key("__xmpp", mime=STANZA_MIME)
-_KEY_XML = write_key(STANZA_KEY)
 _DURABLE = b"durable"
 _TRANSIENT = b"transient"
 
@@ -42,7 +39,7 @@ class Delivery:
         self._durable = durable
         self.held: dict[Session, dict[str, bytes]] = {}
         qos = PublishQos(life_time=0, sender=broker.node.name.absolute)
-        self._ephemeral = Envelope(STANZA_KEY, qos, _KEY_XML, write_publish_qos(qos))
+        self._ephemeral = broker.node.envelope(STANZA_KEY, qos)
 
     def envelope(self, sender: Session, to: str, *, keep: bool) -> Envelope:
         """What messages of a client to an account have in common.
@@ -56,7 +53,8 @@ class Delivery:
         known = (to.encode(), mark)
         plan = sender.plans.get(known)
         if plan is None:
-            plan = Plan(self._envelope(sender, to, mark is _DURABLE), None)
+            envelope = self._envelope(sender, to, mark is _DURABLE)
+            plan = Plan(envelope, envelope.qos)
             sender.remember(known, plan)
         return plan.envelope
 
@@ -136,7 +134,7 @@ class Delivery:
 
         def encode(entry: Entry) -> bytes:
             message = entry.message
-            return message.content if message.envelope.key.mime == STANZA_MIME else convert(entry)
+            return message.content if message.envelope.oid == STANZA_KEY.oid else convert(entry)
 
         return encode
 
@@ -158,4 +156,4 @@ class Delivery:
         destination = Destination(f"client/{to}")
         qos = PublishQos(destinations=(destination,), subscribable=False, persistent=durable)
         received = self._node.received_qos(qos, sender.name.absolute)
-        return Envelope(STANZA_KEY, received, _KEY_XML, write_publish_qos(qos))
+        return self._node.envelope(STANZA_KEY, received)

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from broker.core.message import Envelope
 from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.topics import Topic, TopicState
-from broker.core.waiting import Pending
 from broker.model.key import Key
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import PublishQos, QueueQos, TopicQos
-from broker.native.codec import write_key, write_publish_qos
 from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.features.pubsub.errors import refused
 from broker.xmpp.features.pubsub.forms import is_true
@@ -111,7 +108,7 @@ class Nodes:
     async def configure(self, session: Session, topic: Topic, config: NodeConfig) -> None:
         """Change a node (XEP-0060 §8.2)."""
         key = _key(topic.oid, self.owner(topic), config.title, topic.key)
-        topic.key, topic.key_xml = key, write_key(key)
+        topic.key, topic.encoded = key, topic.encoded._replace(key=self._node.codec.write_key(key))
         await self._configure(session, topic.oid, self.owner(topic), config, key)
 
     async def publish(self, session: Session, publisher: str, topic: Topic, id: str, payload: bytes) -> str:
@@ -132,7 +129,7 @@ class Nodes:
         older = [message for message in topic.history if item_id(message) == id]
         qos = PublishQos(persistent=True, properties=item_properties(id, publisher))
         key = Key(topic.oid, PAYLOAD_MIME)
-        await self._publish(session, write_key(key), write_publish_qos(qos), payload)
+        await self._publish(session, key, qos, payload)
         for message in older:
             topic.history.discard(message.id)
         return id
@@ -165,20 +162,17 @@ class Nodes:
         limits = QueueQos("history", max_entries=min(config.max_items, self.most_items))
         qos = PublishQos(administrative=True, topic=TopicQos(destroy_delay=NEVER, history=limits))
         made = key or _key(name, owner, config.title, None)
-        await self._publish(session, write_key(made), write_publish_qos(qos), b"")
+        await self._publish(session, made, qos, b"")
 
-    async def _publish(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published:
-        while True:
-            try:
-                return self._broker.publish(session, key, qos, content)
-            except Pending as pending:
-                await pending.ready
+    async def _publish(self, session: Session, key: Key, qos: PublishQos, content: bytes) -> Published:
+        plan = self._broker.prepare(session, key, qos)
+        return await self._broker.publish_when_possible(session, plan, content)
 
     def _tell(self, session: Session, topic: Topic, news: ClientProperty) -> None:
         """Tell the subscribers of the node, who alone know what an item is."""
         qos = PublishQos(persistent=True, life_time=0, sender=session.name.absolute, properties=(news,))
         key = topic.key or Key(topic.oid)
-        envelope = Envelope(key, qos, topic.key_xml or write_key(key), write_publish_qos(qos))
+        envelope = self._node.envelope(key, qos)
         message = self._node.message(envelope, b"")
         for subscription in topic.subscriptions.values():
             receiver = subscription.session

@@ -16,7 +16,6 @@ from broker.model.jid import JID, parse_jid
 from broker.model.key import QueryKey, QueryKind
 from broker.model.property import find, property_of
 from broker.model.qos import QueryQos
-from broker.native.codec import write_query_key, write_query_qos
 from broker.xml.tree import Tree
 from broker.xmpp.features.disco import Disco, Identity
 from broker.xmpp.features.pubsub.errors import refused, unsupported
@@ -126,7 +125,7 @@ class PubSub:
         jid = _own_jid(request, action)
         topic = self.nodes.get(_node(action))
         session = self._broker.standing.of(request.client.jid.local)
-        key = write_query_key(QueryKey(QueryKind.EXACT, topic.oid))
+        key = QueryKey(QueryKind.EXACT, topic.oid)
         qos = QueryQos(
             persistent=True,
             multi_subscribe=False,
@@ -135,7 +134,7 @@ class PubSub:
             properties=(property_of(SUBSCRIBER, jid),),
         )
         try:
-            subscribed = await self._broker.querying.subscribe(session, key, write_query_qos(qos))
+            subscribed = await self._broker.subscribe(session, key, qos)
         finally:
             await self._broker.standing.release(session)
         found = session.subscriptions[subscribed.id]
