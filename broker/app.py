@@ -37,7 +37,11 @@ from broker.store.location import database_url
 from broker.store.memory import MemoryStore
 from broker.store.sql.store import SqlStore
 from broker.xmpp.routing.content import STANZA_KEY, content_of
+from broker.xmpp.service import XmppService
 from broker.xmpp.session.sessions import StreamSessions
+from broker.xmpp.settings import TlsPolicy
+from broker.xmpp.settings import settings_of as xmpp_settings_of
+from broker.xmpp.shared import SharedService
 
 log = Logger()
 
@@ -68,6 +72,7 @@ class Application(Service):
         broker: the core, from run level 2 on.
         native_login: logs native clients in, from run level 2 on.
         streams: the sessions of XMPP clients, from run level 2 on.
+        xmpp: the XMPP service, which all its listeners share.
         run_levels: starts and stops everything.
         chosen_ports: number of each listener's port, by its name, once it was open.
     """
@@ -80,6 +85,7 @@ class Application(Service):
         self.broker: Broker
         self.native_login: NativeLogin
         self.streams: StreamSessions
+        self.xmpp = SharedService(self._make_xmpp)
         self.run_levels: RunLevels
         self.chosen_ports: dict[str, int] = {}
         self.store: Any = None
@@ -223,6 +229,11 @@ class Application(Service):
             self.broker, self.run_levels, self.request_run_levels, self.properties, __version__
         )
         await self.broker.recovery.topics()
+
+    def _make_xmpp(self) -> XmppService:
+        settings = xmpp_settings_of(self.properties)
+        tls = settings.tls is not TlsPolicy.OFF
+        return XmppService(self.broker, self.streams, settings, self.security.services, tls_available=tls)
 
     async def _open_ports(self) -> None:
         for plugin in self._listeners():

@@ -16,7 +16,6 @@ from broker.net.certificate import self_signed
 from broker.net.tls import server_context
 from broker.plugins.ports import Attributes, Ports, is_loopback
 from broker.ports import IPlugin
-from broker.xmpp.service import XmppService
 from broker.xmpp.settings import CERTIFICATE, CLIENT_CA, PRIVATE_KEY, TlsPolicy, settings_of
 from broker.xmpp.stream.tcp import Limits, XmppFactory
 
@@ -28,7 +27,7 @@ NONE = -1
 
 @implementer(IPlugin)
 class XmppPlugin:
-    """The XMPP service of the broker, with a port for STARTTLS and one for direct TLS.
+    """A listener for XMPP clients, with a port for STARTTLS and one for direct TLS; all of them serve the same domain.
 
     Attributes in the plugin file (or ``plugin/<id>/<name>`` as a property):
 
@@ -75,11 +74,10 @@ class XmppPlugin:
         self._id = plugin_id
         self._get = Attributes(plugin_id, attributes, self.known_attributes).get
         self._ports = Ports(plugin_id, context)
-        self._service: XmppService | None = None
         self._factories: list[tuple[str, int, XmppFactory]] = []
 
     async def start(self) -> None:
-        """Stand up the service; the ports open when the broker is up (:meth:`listen`).
+        """Make use of the service; the ports open when the broker is up (:meth:`listen`).
 
         Raises:
             BrokerError: ``resource.configuration`` for an attribute, property or certificate that can not be used.
@@ -100,10 +98,8 @@ class XmppPlugin:
         loopback = is_loopback(self._host)
         tls_on = settings.tls is not TlsPolicy.OFF
         authorities = CLIENT_CA.get(context.properties)
-        service = XmppService(
-            context.broker, context.streams, settings, context.security.services, tls_available=tls_on
-        )
         contexts = self._tls_contexts(settings.domain, authorities, loopback=loopback) if tls_on else None
+        service = context.xmpp.acquire(self)
         for name, default, direct in ((self._id, 5222, False), (f"{self._id}-TLS", 5223, True)):
             number = self._get("directTlsPort" if direct else "port", integer(NONE, 65535), default)
             if number == NONE or (direct and contexts is None):
@@ -118,8 +114,6 @@ class XmppPlugin:
                 verifies=bool(authorities),
             )
             self._factories.append((name, number, factory))
-        service.start()
-        self._service = service
 
     async def listen(self) -> None:
         """Open the ports.
@@ -143,10 +137,8 @@ class XmppPlugin:
     async def stop(self) -> None:
         """Let go of everything."""
         await self.unlisten()
-        service, self._service = self._service, None
         self._factories.clear()
-        if service is not None:
-            service.stop()
+        self._context.xmpp.release(self)
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""

@@ -29,6 +29,7 @@ class StreamClient:
         user: whose password is ``secret``.
         resource: of its JID.
         patience: seconds to wait for each answer while it logs in.
+        listener: of the broker, that it connects to.
 
     Attributes:
         got: bodies that have come, in order.
@@ -36,11 +37,19 @@ class StreamClient:
         h: stanzas that have come.
     """
 
-    def __init__(self, broker: BrokerProcess, user: str, resource: str = "x", patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        broker: BrokerProcess,
+        user: str,
+        resource: str = "x",
+        patience: float = PATIENCE,
+        listener: str = "XMPP",
+    ) -> None:
         self.broker = broker
         self.user = user
         self.resource = resource
         self.patience = patience
+        self.listener = listener
         self.got: list[str] = []
         self.unacked: deque[str] = deque()
         self.acked = 0
@@ -103,7 +112,7 @@ class StreamClient:
         return True
 
     def _connect(self) -> None:
-        self._socket = socket.create_connection(self.broker.address("XMPP"), 5)
+        self._socket = socket.create_connection(self.broker.address(self.listener), 5)
         if self._socket.getsockname() == self._socket.getpeername():  # nobody listens, and TCP has met itself
             raise Gone
         self._reader = StreamReader(1 << 20, stepwise=False)

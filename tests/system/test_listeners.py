@@ -15,7 +15,8 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from broker.client import BlockingClient, ConnectOptions
 from broker.errors import BrokerError
 from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
-from tests.system.launcher import BrokerProcess
+from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.stream_client import StreamClient
 
 pytestmark = pytest.mark.system
 
@@ -275,3 +276,39 @@ class TestCallbackServers:
         answer = Native(site.broker.address()).connect("joe/1", callback(address[1], address[0]))
         assert answer.kind is Kind.EXCEPTION
         assert answer.units()[0].qos == b"resource.configuration.address"
+
+
+TWO_XMPP = """
+<xmlBlaster>
+  <plugin id='subPersistence' className='org.xmlBlaster.engine.SessionPersistencePlugin'>
+    <action do='LOAD' onStartupRunlevel='3' sequence='1'/>
+  </plugin>
+  <plugin id='A' className='broker.plugins.xmpp.XmppPlugin'>
+    <attribute id='port'>0</attribute>
+    <attribute id='directTlsPort'>-1</attribute>
+    <action do='LOAD' onStartupRunlevel='4' sequence='30'/>
+  </plugin>
+  <plugin id='B' className='broker.plugins.xmpp.XmppPlugin'>
+    <attribute id='port'>0</attribute>
+    <attribute id='directTlsPort'>-1</attribute>
+    <action do='LOAD' onStartupRunlevel='4' sequence='31'/>
+  </plugin>
+</xmlBlaster>
+"""
+
+
+@pytest.mark.parametrize("type", ["normal", "chat"])
+def test_clients_of_two_xmpp_listeners_reach_each_others_resources(tmp_path: Path, type: str) -> None:
+    plugins = tmp_path / "plugins.xml"
+    plugins.write_text(TWO_XMPP)
+    settings = {"xmpp.plainWithoutTls": "true"}
+    with BrokerProcess(tmp_path / "data", settings=settings, arguments=["--plugins", str(plugins)]) as broker:
+        broker.add_accounts("joe", "jack")
+        joe, jack = StreamClient(broker, "joe", listener="A"), StreamClient(broker, "jack", listener="B")
+        for client in (joe, jack):
+            assert client.go_on()
+
+        joe.send_stanza(f"<message to='jack@localhost/x' type='{type}'><body>across</body></message>")
+        wait_until(lambda: jack.read(0.1) or bool(jack.got))
+
+        assert jack.got == ["across"]
