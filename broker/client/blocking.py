@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,7 +22,7 @@ from broker.client.options import (
 from broker.client.session import Client, State
 from broker.client.unacknowledged import Unacknowledged
 from broker.client.values import Published, Subscribed, Update
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 
 T = TypeVar("T")
@@ -65,14 +65,17 @@ class BlockingClient:
         host: of the broker.
         port: of the broker.
         options: who connects.
-        settings: as for :class:`broker.client.Client`.
+        settings: as for :class:`broker.client.Client`; ``on_state`` is called in the reactor's thread.
     """
 
     def __init__(self, host: str, port: int, options: ConnectOptions, **settings: Any) -> None:
         self._reactor = running_reactor()
-        self._updates: queue.SimpleQueue[tuple[Update, Deferred[None]]] = queue.SimpleQueue()
+        self._on_state: Callable[[State], None] | None = settings.pop("on_state", None)
+        self._updates: queue.SimpleQueue[tuple[Update, Deferred[None]] | None] = queue.SimpleQueue()
         self._taken: Deferred[None] | None = None
-        self._client = Client(self._reactor, host, port, options, on_update=self._arrived, **settings)
+        self._client = Client(
+            self._reactor, host, port, options, on_update=self._arrived, on_state=self._became, **settings
+        )
 
     def __enter__(self) -> Self:
         self.connect()
@@ -207,15 +210,31 @@ class BlockingClient:
 
         Args:
             timeout: seconds to wait for the next one, then the iterator ends; ``None`` for ever.
+
+        Raises:
+            BrokerError: why the client is ``DEAD``, so that none can come.
         """
         while True:
             self.acknowledge()
+            if self._client.state is State.DEAD and self._updates.empty():
+                raise self._dead()
             try:
-                update, taken = self._updates.get(timeout=timeout)
+                arrived = self._updates.get(timeout=timeout)
             except queue.Empty:
                 return
-            self._taken = taken
+            if arrived is None:
+                continue
+            update, self._taken = arrived
             yield update
+
+    def _dead(self) -> BrokerError:
+        return self._client.error or BrokerError(Code.USER_NOT_CONNECTED, "the client is not connected")
+
+    def _became(self, state: State) -> None:
+        if state is State.DEAD:
+            self._updates.put(None)  # wakes who waits for an update
+        if self._on_state is not None:
+            self._on_state(state)
 
     def acknowledge(self) -> None:
         """Acknowledge the update that was taken last, before the next one is asked for."""

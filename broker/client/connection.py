@@ -96,6 +96,7 @@ class ClientConnection(Protocol):
         """
         if self._closed:
             return
+        self._closed = True
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()

@@ -99,6 +99,7 @@ class Client:
         name: absolute name of the session.
         answer: to the last login.
         reconnected: whether the last login found the session that was there before.
+        error: why the client is ``DEAD``.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Client:
         self.name = ""
         self.answer: ConnectQos | None = None
         self.reconnected = False
+        self.error: BrokerError | None = None
         self._reactor = reactor
         self._address = Address(reactor, host, port, tls=tls, timeout=connect_timeout)
         self._compress = compress
@@ -507,10 +509,11 @@ class Client:
         return answer
 
     def _make_connection(self) -> ClientConnection:
-        connection = ClientConnection(
-            self.options.user, self._receive, lambda error: self._lost(connection, error), compress=self._compress
-        )
-        return connection
+        def lost(error: BrokerError) -> None:
+            self._lost(made, error)
+
+        made = ClientConnection(self.options.user, self._receive, lost, compress=self._compress)
+        return made
 
     def _subscribe_again(self, connection: ClientConnection) -> None:
         """The broker has forgotten the session: ask for its subscriptions again."""
@@ -525,8 +528,7 @@ class Client:
 
     def _not_subscribed_again(self, failure: Failure, subscription: Subscription) -> None:
         self._subscriptions.refuse(subscription)
-        what = subscription.key.url
-        log.warn("the subscription to {what} is lost: {why}", what=what, why=failure.value)
+        log.warn("the subscription to {what} is lost: {why}", what=subscription.key.url, why=failure.value)
 
     async def _request(self, request: Request, *, may_wait: bool = True, wait: bool = False) -> list[Unit] | None:
         """Send a request and wait for its answer; ``None`` where it waits for a connection."""
@@ -540,12 +542,10 @@ class Client:
             raise BrokerError(Code.USER_NOT_CONNECTED, f"the client is not connected, but {self.state.value}")
         if not may_wait and not wait:
             raise BrokerError(Code.COMMUNICATION_POLLING, "there is no connection now, and this request cannot wait")
-        if not wait:
-            self._pending.put(request)
-            return None
-        request.answer = answer = Deferred(request.abandon)
+        if wait:
+            request.answer = Deferred(request.abandon)
         self._pending.put(request)
-        return await answer
+        return None if request.answer is None else await request.answer
 
     async def _ask(self, request: Request, timeout: float) -> list[Unit]:
         """Ask a question, which has to be answered in time."""
@@ -618,6 +618,7 @@ class Client:
         self._die(error)
 
     def _die(self, error: BrokerError) -> None:
+        self.error = error
         self._become(State.DEAD)
         self._pending.give_up(error)
 
@@ -628,9 +629,9 @@ class Client:
         self._timer = None
         connection = self._connection
         self._forget_connection()
+        self._die(error)
         if connection is not None:
             connection.close()
-        self._die(error)
         if self._sleeping is not None:
             self._sleeping.errback(error)
         self._address.cancel()
