@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from broker import __version__
 from broker.cli import client_commands, run, user
 from broker.cli.options import add_store_options
-from broker.cli.terminal import complain, give_up_output
+from broker.cli.terminal import complain, escaped, give_up_output
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if len(rest) == 1 and getattr(options, "content", "") is None and not rest[0].startswith("-"):
         options.content = rest.pop()  # argparse gives it up where options stand between RECEIVER and CONTENT
     if rest:
-        getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(rest)}")
+        getattr(options, "parser", parser).error(f"unrecognized arguments: {escaped(' '.join(rest))}")
     for name, value in vars(options).items():
         for text in value if isinstance(value, list) else [value]:
             if name != "content" and isinstance(text, str) and not _is_text(text):

@@ -480,7 +480,6 @@ class Client:
         return self._reactor.callLater(timeout, connection.abort, error)
 
     async def _connect(self) -> ConnectQos:
-        """One attempt to log in."""
         connection = self._logging_in = await self._address.open(self._make_connection)
         overdue = self._abort_later(connection, self._response_timeout)
         qos = self.options.qos(self._secret, self._instance)

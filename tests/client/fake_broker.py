@@ -50,6 +50,7 @@ class Transport(StringTransport):
     """A transport that takes nothing more where it is stalled."""
 
     stalled = False
+    protocol: Any = None
 
     def loseConnection(self) -> None:
         """Close when everything is written, which a stalled one never has."""
@@ -145,7 +146,7 @@ class FakeBroker:
 
     def refuse_connection(self) -> None:
         """Nobody listens."""
-        _, _, factory, _, _ = self.reactor.tcpClients[self._tried]
+        factory: Any = self.reactor.tcpClients[self._tried][2]
         self._tried += 1
         factory.clientConnectionFailed(None, Failure(ConnectionRefusedError()))
         self.reactor.advance(1)  # the endpoint looks for another address
