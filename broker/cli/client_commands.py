@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from broker.cli.formats import add_formats, write_outcome, write_update
+from broker.cli.lines import publish_lines
 from broker.cli.options import at_least, seconds
 from broker.cli.server import add_server_options, server_of
+from broker.cli.terminal import complain, shown
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
-    from broker.client import BlockingClient, Published, Update
+    from broker.client import BlockingClient, Published, PublishOptions
 
 FAILED, NOT_CONNECTED, REFUSED, TIMED_OUT = 1, 3, 4, 5
 EXIT_STATUS = """
@@ -31,7 +33,11 @@ CERTIFICATE_HINT = (
 CERTIFICATE_MARKS = ("certificate", "VerificationError")
 """What OpenSSL and service-identity say of a certificate that is not accepted."""
 BATCH = 100
-PROGRESS_EVERY = 0.5
+"""Messages that a subscriber takes in one update, where nothing is delivered again."""
+ANSWER_TIMEOUT = 30.0
+"""Seconds that a broker has for an answer."""
+PATIENCE = 30.0
+"""Seconds that a command waits for a broker that goes away in the middle."""
 
 SUBSCRIBE_EXAMPLES = """\
 examples:
@@ -63,7 +69,7 @@ def register(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--history", metavar="N", type=at_least(-1), default=1, help="messages of each topic, -1 all (default 1)"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_formats(parser)
     parser = _add(subcommands, "erase", "erase topics", erase)
     _add_query(parser)
     parser.add_argument("--force", action="store_true", help="drop also what queues still hold")
@@ -75,39 +81,49 @@ def subscribe(options: argparse.Namespace) -> int:
     from broker.client import SubscribeOptions
 
     filters = tuple(_filter(text) for text in options.filter)
-    with _Session(options, session=_session_of(options), persistent=options.persistent) as client:
+    with _Session(options, session=_session_of(options), persistent=options.persistent, patience=None) as client:
         # A session that comes back has had its messages of the past.
         history = 0 if options.history is None and client.reconnected else options.history
         wanted = SubscribeOptions(filters, options.persistent, history, single=options.persistent)
         client.subscribe(options.oid, xpath=options.xpath, domain=options.domain, options=wanted)
         for number, update in enumerate(client.updates(timeout=options.timeout), start=1):
-            print(_as_json(update) if options.json else _as_line(update), flush=True)
+            write_update(update, options)
+            client.acknowledge()
             if number == options.count:
-                client.acknowledge()
                 return 0
     return TIMED_OUT
 
 
 def publish(options: argparse.Namespace) -> int:
     """Publish one message, or one a line."""
-    with _Session(options) as client:
+    wanted = _publish_options(options)
+    with _Session(options, patience=options.timeout) as client:
         if options.lines:
-            return _publish_lines(client, options)
-        published = client.publish(options.oid, _content(options), _publish_options(options))
-        return _report(published, options)
+            return publish_lines(client, options, wanted)
+        return _publish_one(client, options, wanted)
 
 
 def send(options: argparse.Namespace) -> int:
     """Send a message from point to point."""
-    with _Session(options) as client:
+    wanted = _publish_options(options)
+    with _Session(options, patience=options.timeout) as client:
         try:
-            published = client.publish(options.oid, _content(options), _publish_options(options))
+            return _publish_one(client, options, wanted)
         except BrokerError as error:
             if error.code != Code.USER_PTP_UNKNOWN_DESTINATION or options.force:
                 raise
             reason = f"{options.receiver} is not logged in; --force queues the message until it is"
             raise BrokerError(error.code, reason) from error
-        return _report(published, options)
+
+
+def _publish_one(client: BlockingClient, options: argparse.Namespace, wanted: PublishOptions) -> int:
+    try:
+        published = client.publish(options.oid, _content(options), wanted, wait=True)
+    except BrokerError as error:
+        if not error.is_communication:
+            raise
+        raise BrokerError(error.code, f"the message was not acknowledged by the broker: {error.message}") from error
+    return _report(published, options)
 
 
 def get(options: argparse.Namespace) -> int:
@@ -116,16 +132,24 @@ def get(options: argparse.Namespace) -> int:
 
     with _Session(options, callbacks=False) as client:
         wanted = SubscribeOptions(history=options.history)
-        for update in client.get(options.oid, xpath=options.xpath, domain=options.domain, options=wanted):
-            print(_as_json(update) if options.json else _as_line(update))
+        found = client.get(options.oid, xpath=options.xpath, domain=options.domain, options=wanted)
+        for update in found:
+            write_update(update, options)
+        if not found:
+            complain(f"there is no message on {_asked(options)}")
     return 0
 
 
 def erase(options: argparse.Namespace) -> int:
     """Erase topics."""
     with _Session(options, callbacks=False) as client:
-        for oid in client.erase(options.oid, xpath=options.xpath, domain=options.domain, force=options.force):
-            print(oid)
+        erased = client.erase(
+            options.oid, xpath=options.xpath, domain=options.domain, force=options.force, wait=bool(options.oid)
+        )
+        for oid in erased:
+            print(shown(oid, sys.stdout))
+        if not erased:
+            complain(f"there is no topic {_asked(options)}; nothing was erased")
     return 0
 
 
@@ -148,6 +172,7 @@ class _Session:
         session: tuple[str, int] = ("", 0),
         persistent: bool = False,
         callbacks: bool = True,
+        patience: float | None = PATIENCE,
     ) -> None:
         from broker.client import BlockingClient, ConnectOptions
 
@@ -156,10 +181,23 @@ class _Session:
         if name not in ("", server.user):
             raise BrokerError(Code.USER_WRONG_API_USAGE, f"--session {name}/{number} is none of {server.user}'s")
         wanted = ConnectOptions(
-            server.user, server.password, session=number, persistent=persistent, callbacks=callbacks, burst=BATCH
+            server.user,
+            server.password,
+            session=number,
+            persistent=persistent,
+            callbacks=callbacks,
+            burst=1 if number else BATCH,  # what a session that is left has not printed is delivered again
         )
         self._client = BlockingClient(
-            server.host, server.port, wanted, tls=server.context(), compress=server.compress, delay=1.0
+            server.host,
+            server.port,
+            wanted,
+            tls=server.context(),
+            compress=server.compress,
+            delay=1.0,
+            patience=patience,
+            connect_timeout=ANSWER_TIMEOUT,
+            response_timeout=ANSWER_TIMEOUT,
         )
 
     def __enter__(self) -> BlockingClient:
@@ -170,11 +208,17 @@ class _Session:
         return self._client
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        self._client.__exit__(kind, error, None)
+        from broker.client import UnacknowledgedError
+
+        try:
+            self._client.__exit__(kind, error, None)
+        except BrokerError as failure:  # everything was answered before: then the end may be lost
+            if isinstance(failure, UnacknowledgedError) or not failure.is_communication:
+                raise
 
 
 def _explain(error: BrokerError) -> int:
-    print(f"broker: {error.message}", file=sys.stderr)
+    complain(error.message)
     if error.is_communication:
         refused = any(mark in error.message for mark in CERTIFICATE_MARKS)
         reached = not error.message.startswith("no connection")
@@ -200,7 +244,7 @@ def _register_subscribe(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--count", metavar="N", type=at_least(1), help="end after so many messages")
     parser.add_argument("--timeout", metavar="S", type=seconds, help="end when nothing comes for so many seconds")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_formats(parser)
 
 
 def _register_publish(subcommands: Subcommands) -> None:
@@ -211,7 +255,7 @@ def _register_publish(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--lines",
         action="store_true",
-        help="publish every line of the content as a message; waits for a broker that is away, and goes on",
+        help="publish every line of the content as a message, as it comes; exit status 0 where all are acknowledged",
     )
     parser.set_defaults(to=(), force=False, subscribable=True)
 
@@ -256,6 +300,13 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--priority", metavar="0-9", type=int, choices=range(10), default=5, help="(default 5)")
     parser.add_argument("--property", metavar="NAME=VALUE", action="append", default=[], help="client property")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=seconds,
+        default=PATIENCE,
+        help=f"give up when a broker that was there is away for so many seconds (default {PATIENCE:g})",
+    )
 
 
 def _content(options: argparse.Namespace) -> bytes:
@@ -264,10 +315,10 @@ def _content(options: argparse.Namespace) -> bytes:
         return content
     if options.content in (None, "-"):
         return sys.stdin.buffer.read()
-    return str(options.content).encode()
+    return os.fsencode(options.content)  # the bytes that were typed, UTF-8 or not
 
 
-def _publish_options(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _publish_options(options: argparse.Namespace) -> PublishOptions:
     from broker.client import PublishOptions
 
     properties = dict(_pair(text) for text in options.property)
@@ -283,81 +334,14 @@ def _publish_options(options: argparse.Namespace):  # type: ignore[no-untyped-de
     )
 
 
-def _publish_lines(client: BlockingClient, options: argparse.Namespace) -> int:
-    wanted = _publish_options(options)
-    count = 0
-    shown = time.monotonic()
-    for batch in _batches(_lines(options)):
-        client.publish_many([(options.oid, line) for line in batch], wanted)
-        count += len(batch)
-        if sys.stderr.isatty() and time.monotonic() - shown > PROGRESS_EVERY:
-            shown = time.monotonic()
-            print(f"\r{count} published", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print("\r", end="", file=sys.stderr)
-    print(json.dumps({"published": count}) if options.json else f"{count} published")
-    return 0
-
-
-def _lines(options: argparse.Namespace) -> Iterator[bytes]:
-    if options.file is not None:
-        with options.file.open("rb") as file:
-            yield from (line.rstrip(b"\r\n") for line in file)
-    elif options.content in (None, "-"):
-        yield from (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
-    else:
-        yield from str(options.content).encode().splitlines()
-
-
-def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    for line in lines:
-        batch.append(line)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _report(published: Published, options: argparse.Namespace) -> int:
-    if options.json:
-        print(json.dumps({"oid": published.oid, "received": published.received, "state": published.state}))
-    else:
-        print(
-            f"{published.oid} {_time(published.received)}" + ("" if published.state == "OK" else f" {published.state}")
-        )
+    write_outcome(published, options)
     return 0 if published.state == "OK" else FAILED
 
 
-def _as_line(update: Update) -> str:
-    mark = " (erased)" if update.erased else f" (attempt {update.redelivered + 1})" if update.redelivered else ""
-    sender = update.sender.rpartition("/client/")[2]
-    return f"{_time(update.received)} {update.oid} {sender}{mark}: {update.text}"
-
-
-def _as_json(update: Update) -> str:
-    properties = {name: value for name, value in update.properties.items() if not isinstance(value, bytes)}
-    return json.dumps(
-        {
-            "received": update.received,
-            "oid": update.oid,
-            "sender": update.sender,
-            "mime": update.key.mime,
-            "content": update.text,
-            "properties": properties,
-            "redelivered": update.redelivered,
-            "initial": update.initial,
-            "erased": update.erased,
-        }
-    )
-
-
-def _time(nanoseconds: int) -> str:
-    if not nanoseconds:  # an answer of the broker itself, not a message
-        return "-"
-    moment = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+def _asked(options: argparse.Namespace) -> str:
+    """What a query asked for."""
+    return str(options.oid or options.xpath or options.domain)
 
 
 def _filter(text: str) -> tuple[str, str]:

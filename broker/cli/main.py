@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from broker import __version__
 from broker.cli import client_commands, run, user
 from broker.cli.options import add_store_options
+from broker.cli.terminal import complain, escaped, give_up_output
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
@@ -46,23 +47,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     command: Run = options.run
     try:
-        return command(options)
-    except (BrokerError, OSError) as error:
-        print(f"broker: {error}", file=sys.stderr)
-        return 2 if isinstance(error, BrokerError) and error.code == Code.USER_WRONG_API_USAGE else 1
+        status = command(options)
+        sys.stdout.flush()  # so that it fails here if at all
+        return status
+    except BrokenPipeError:
+        return give_up_output()
+    except BrokerError as error:
+        wrong_usage = error.code == Code.USER_WRONG_API_USAGE
+        complain(error.message if wrong_usage else str(error))
+        return 2 if wrong_usage else 1
+    except OSError as error:
+        complain(str(error))
+        return 1
     except KeyboardInterrupt:
         return 130
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of one command; what is no use of it ends by :class:`SystemExit`."""
+    """The options of one command; wrong usage ends by :class:`SystemExit`."""
     parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
     if len(rest) == 1 and getattr(options, "content", "") is None and not rest[0].startswith("-"):
         options.content = rest.pop()  # argparse gives it up where options stand between RECEIVER and CONTENT
     if rest:
-        getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(rest)}")
+        getattr(options, "parser", parser).error(f"unrecognized arguments: {escaped(' '.join(rest))}")
+    for name, value in vars(options).items():
+        for text in value if isinstance(value, list) else [value]:
+            if name != "content" and isinstance(text, str) and not _is_text(text):
+                getattr(options, "parser", parser).error(f"argument of {name.replace('_', '-')} is not UTF-8: {text!a}")
     return options
+
+
+def _is_text(argument: str) -> bool:
+    """Whether an argument came as UTF-8: bytes that are not become half characters (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def make_parser() -> argparse.ArgumentParser:

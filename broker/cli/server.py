@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from broker.cli.standard_input import read_password
 from broker.errors import BrokerError, Code
 
 DEFAULT_SERVER = "socket://127.0.0.1:7607"
 SCHEME = "socket://"
-FILES = (Path(".broker.toml"), Path("~/.config/broker/client.toml"))
+FILE = Path("~/.config/broker/client.toml")
+"""The user's own. A file of the current directory would be of whoever may write there."""
 OTHERS_MAY_READ = 0o077
 
 
@@ -46,7 +48,7 @@ class Server:
         """A TLS context, or ``None``.
 
         Raises:
-            BrokerError: ``resource.configuration.sslSocket`` for an authority file that can not be used.
+            BrokerError: ``resource.configuration.sslSocket`` for an authority file that cannot be used.
         """
         if not self.tls:
             return None
@@ -64,7 +66,7 @@ class Server:
 def add_server_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which broker, and as whom."""
     group = parser.add_argument_group(
-        "server", "also from BROKER_SERVER, BROKER_USER, BROKER_PASSWORD, or server, user, password in .broker.toml"
+        "server", f"also from BROKER_SERVER, BROKER_USER, BROKER_PASSWORD, or server, user, password in {FILE}"
     )
     group.add_argument("--server", metavar="URL", help=f"address of the broker (default {DEFAULT_SERVER})")
     group.add_argument("-u", "--user", metavar="NAME", help="login name")
@@ -78,7 +80,7 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
     """Where to connect to: options beat the environment, which beats the file.
 
     Raises:
-        BrokerError: ``user.wrongApiUsage`` for an address that can not be read, or a missing name or password;
+        BrokerError: ``user.wrongApiUsage`` for an address that cannot be read, or a missing name or password;
             ``resource.configuration`` for a file that others may read or that is not TOML.
     """
     known = _read_file()
@@ -87,7 +89,7 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
     if not user:
         raise BrokerError(Code.USER_WRONG_API_USAGE, "who are you? Give --user NAME, or set BROKER_USER")
     if options.password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = read_password()
     else:
         password = environment.get("BROKER_PASSWORD") or str(known.get("password", ""))
         if not password and sys.stdin.isatty():
@@ -112,16 +114,18 @@ def _read_url(url: str) -> tuple[str, int]:
 
 
 def _read_file() -> dict[str, Any]:
-    for path in (each.expanduser() for each in FILES):
-        if not path.is_file():
-            continue
-        try:
-            known = tomllib.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} can not be used: {error}") from error
-        if "password" in known and path.stat().st_mode & OTHERS_MAY_READ:
-            raise BrokerError(
-                Code.RESOURCE_CONFIGURATION, f"{path} holds a password and others may read it: chmod 600 {path}"
-            )
-        return known
-    return {}
+    path = FILE.expanduser()
+    if not path.is_file():
+        return {}
+    try:
+        status = path.stat()
+        known = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} cannot be used: {error}") from error
+    if status.st_uid != os.geteuid():
+        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} cannot be used: it belongs to somebody else")
+    if "password" in known and status.st_mode & OTHERS_MAY_READ:
+        raise BrokerError(
+            Code.RESOURCE_CONFIGURATION, f"{path} holds a password and others may read it: chmod 600 {path}"
+        )
+    return known

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.cli.options import add_store_options, assignments_of
+from broker.cli.standard_input import read_password
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable
 
 def _read_password(options: argparse.Namespace) -> str:
     if options.password_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return read_password()
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)  # it would go on and echo
         try:

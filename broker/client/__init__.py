@@ -8,6 +8,7 @@ from broker.client.blocking import BlockingClient
 from broker.client.memory import MemoryBroker, MemoryClient
 from broker.client.options import ConnectOptions, PublishOptions, SubscribeOptions
 from broker.client.session import Client, State
+from broker.client.unacknowledged import Unacknowledged, UnacknowledgedError
 from broker.client.values import Published, Subscribed, Update
 
 __all__ = [
@@ -21,5 +22,7 @@ __all__ = [
     "State",
     "SubscribeOptions",
     "Subscribed",
+    "Unacknowledged",
+    "UnacknowledgedError",
     "Update",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -19,10 +20,15 @@ from broker.client.options import (
     SubscribeOptions,
 )
 from broker.client.session import Client, State
+from broker.client.unacknowledged import Unacknowledged
 from broker.client.values import Published, Subscribed, Update
+from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 
 T = TypeVar("T")
+
+QUICK_END = 1.0
+"""Seconds that the broker has for the last answers where a ``with`` block ends by an exception."""
 
 _starting = threading.Lock()
 
@@ -46,21 +52,30 @@ def running_reactor() -> Any:
 class BlockingClient:
     """A session at a broker; every method waits for its outcome. Must not be used in the reactor's own thread.
 
+    What outcomes say, and what is never acknowledged, is as with :class:`broker.client.Client`: a method waits for the
+    broker's answer, also across connections; while there is none, what may wait is answered ``QUEUED`` unless ``wait``
+    is given. :meth:`flush`, :meth:`leave`, :meth:`disconnect` and the end of a ``with`` block raise an
+    :class:`~broker.client.UnacknowledgedError` for what was answered ``QUEUED`` and not acknowledged afterwards.
+
     Updates are taken from :meth:`updates`. One is acknowledged when the next is asked for, so that what the program was
-    working on when it died is delivered again.
+    working on when it died is delivered again. Those of one update (``ConnectOptions.burst``) are acknowledged
+    together.
 
     Args:
         host: of the broker.
         port: of the broker.
         options: who connects.
-        settings: as for :class:`broker.client.Client`.
+        settings: as for :class:`broker.client.Client`; ``on_state`` is called in the reactor's thread.
     """
 
     def __init__(self, host: str, port: int, options: ConnectOptions, **settings: Any) -> None:
         self._reactor = running_reactor()
-        self._updates: queue.SimpleQueue[tuple[Update, Deferred[None]]] = queue.SimpleQueue()
+        self._on_state: Callable[[State], None] | None = settings.pop("on_state", None)
+        self._updates: queue.SimpleQueue[tuple[Update, Deferred[None]] | None] = queue.SimpleQueue()
         self._taken: Deferred[None] | None = None
-        self._client = Client(self._reactor, host, port, options, on_update=self._arrived, **settings)
+        self._client = Client(
+            self._reactor, host, port, options, on_update=self._arrived, on_state=self._became, **settings
+        )
 
     def __enter__(self) -> Self:
         self.connect()
@@ -69,10 +84,14 @@ class BlockingClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._client.options.session:
-            self.leave()
-        else:
-            self.disconnect()
+        end = self.leave if self._client.options.session else self.disconnect
+        if error is None:
+            end()
+            return
+        try:
+            end(timeout=QUICK_END)
+        except BrokerError as another:
+            error.add_note(str(another))  # what made the block end is what the program has to know
 
     @property
     def state(self) -> State:
@@ -99,40 +118,88 @@ class BlockingClient:
         """See :meth:`broker.client.Client.connect`; so for the other methods."""
         return self._run(self._client.connect(wait=wait))
 
+    @property
+    def unacknowledged(self) -> list[Unacknowledged]:
+        """See :attr:`broker.client.Client.unacknowledged`."""
+
+        async def read() -> list[Unacknowledged]:
+            return self._client.unacknowledged
+
+        return self._run(read())
+
     def subscribe(
-        self, oid: str = "", *, xpath: str = "", domain: str = "", options: SubscribeOptions = DEFAULT_SUBSCRIBE
+        self,
+        oid: str = "",
+        *,
+        xpath: str = "",
+        domain: str = "",
+        options: SubscribeOptions = DEFAULT_SUBSCRIBE,
+        wait: bool = False,
     ) -> Subscribed:
         """Subscribe."""
-        return self._run(self._client.subscribe(oid, xpath=xpath, domain=domain, options=options))
+        return self._run(self._client.subscribe(oid, xpath=xpath, domain=domain, options=options, wait=wait))
 
-    def unsubscribe(self, oid: str = "", *, xpath: str = "", domain: str = "", subscription_id: str = "") -> int:
+    def unsubscribe(
+        self, oid: str = "", *, xpath: str = "", domain: str = "", subscription_id: str = "", wait: bool = False
+    ) -> int:
         """End subscriptions."""
-        ended = self._client.unsubscribe(oid, xpath=xpath, domain=domain, subscription_id=subscription_id)
+        ended = self._client.unsubscribe(oid, xpath=xpath, domain=domain, subscription_id=subscription_id, wait=wait)
         return self._run(ended)
 
-    def publish(self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH) -> Published:
+    def publish(
+        self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH, *, wait: bool = False
+    ) -> Published:
         """Publish a message."""
-        return self._run(self._client.publish(oid, content, options))
+        return self._run(self._client.publish(oid, content, options, wait=wait))
+
+    def publish_soon(
+        self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH
+    ) -> Future[Published]:
+        """Publish a message without waiting, so that many can be in flight.
+
+        Returns:
+            The outcome once the broker has answered, as of :meth:`publish` with ``wait``; or its exception.
+        """
+        outcome: Future[Published] = Future()
+
+        def start() -> None:
+            publishing = Deferred.fromCoroutine(self._client.publish(oid, content, options, wait=True))
+            publishing.addCallbacks(outcome.set_result, lambda failure: outcome.set_exception(failure.value))
+
+        self._reactor.callFromThread(start)
+        return outcome
 
     def publish_many(
-        self, messages: Iterable[tuple[str, bytes | str]], options: PublishOptions = DEFAULT_PUBLISH
+        self,
+        messages: Iterable[tuple[str, bytes | str]],
+        options: PublishOptions = DEFAULT_PUBLISH,
+        *,
+        wait: bool = False,
     ) -> list[Published]:
         """Publish messages in one request."""
-        return self._run(self._client.publish_many(messages, options))
+        return self._run(self._client.publish_many(messages, options, wait=wait))
 
     def publish_oneway(self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH) -> None:
         """Publish a message without an answer; it is lost where there is no connection."""
         self._reactor.callFromThread(self._client.publish_oneway, oid, content, options)
 
     def get(
-        self, oid: str = "", *, xpath: str = "", domain: str = "", options: SubscribeOptions = DEFAULT_SUBSCRIBE
+        self,
+        oid: str = "",
+        *,
+        xpath: str = "",
+        domain: str = "",
+        options: SubscribeOptions = DEFAULT_SUBSCRIBE,
+        timeout: float | None = None,
     ) -> list[Update]:
         """Read the newest messages of topics."""
-        return self._run(self._client.get(oid, xpath=xpath, domain=domain, options=options))
+        return self._run(self._client.get(oid, xpath=xpath, domain=domain, options=options, timeout=timeout))
 
-    def erase(self, oid: str = "", *, xpath: str = "", domain: str = "", force: bool = False) -> list[str]:
+    def erase(
+        self, oid: str = "", *, xpath: str = "", domain: str = "", force: bool = False, wait: bool = False
+    ) -> list[str]:
         """Erase topics."""
-        return self._run(self._client.erase(oid, xpath=xpath, domain=domain, force=force))
+        return self._run(self._client.erase(oid, xpath=xpath, domain=domain, force=force, wait=wait))
 
     def ping(self) -> str:
         """Ask the broker how it is."""
@@ -143,15 +210,31 @@ class BlockingClient:
 
         Args:
             timeout: seconds to wait for the next one, then the iterator ends; ``None`` for ever.
+
+        Raises:
+            BrokerError: why the client is ``DEAD``, so that none can come.
         """
         while True:
             self.acknowledge()
+            if self._client.state is State.DEAD and self._updates.empty():
+                raise self._dead()
             try:
-                update, taken = self._updates.get(timeout=timeout)
+                arrived = self._updates.get(timeout=timeout)
             except queue.Empty:
                 return
-            self._taken = taken
+            if arrived is None:
+                continue
+            update, self._taken = arrived
             yield update
+
+    def _dead(self) -> BrokerError:
+        return self._client.error or BrokerError(Code.USER_NOT_CONNECTED, "the client is not connected")
+
+    def _became(self, state: State) -> None:
+        if state is State.DEAD:
+            self._updates.put(None)  # wakes who waits for an update
+        if self._on_state is not None:
+            self._on_state(state)
 
     def acknowledge(self) -> None:
         """Acknowledge the update that was taken last, before the next one is asked for."""
@@ -159,14 +242,18 @@ class BlockingClient:
         if taken is not None:
             self._reactor.callFromThread(taken.callback, None)
 
-    def disconnect(self) -> None:
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until the broker has acknowledged everything."""
+        self._run(self._client.flush(timeout))
+
+    def disconnect(self, *, timeout: float | None = None) -> None:
         """End the session at the broker."""
         self.acknowledge()
-        self._run(self._client.disconnect())
+        self._run(self._client.disconnect(timeout=timeout))
 
-    def leave(self) -> None:
+    def leave(self, *, timeout: float | None = None) -> None:
         """End the connection only; the update that was taken last is delivered again unless it was acknowledged."""
-        self._run(self._client.leave())
+        self._run(self._client.leave(timeout=timeout))
 
     def _arrived(self, update: Update) -> Deferred[None]:
         taken: Deferred[None] = Deferred()

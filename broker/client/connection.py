@@ -84,9 +84,23 @@ class ClientConnection(Protocol):
             self._write(encode_frame(Kind.INVOKE, self._ids.next(method), method, self.secret_id, body))
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up when all that was written has been sent; a broker that does not read keeps that from ever ending."""
         if self.transport is not None and not self._closed:
             self.transport.loseConnection()
+
+    def abort(self, error: BrokerError) -> None:
+        """Hang up now, whatever has not been sent.
+
+        Args:
+            error: why; requests without an answer fail with it.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+        self._end(error)
 
     def gone(self) -> Deferred[None]:
         """Fires when the connection is gone: after :meth:`close` that is when all that was written has been sent."""
@@ -107,16 +121,19 @@ class ClientConnection(Protocol):
                 raise self._reader.error
         except FrameError as error:
             log.error("the broker broke the protocol: {error}", error=str(error))
-            transport: Any = self.transport
-            transport.abortConnection()
+            self.abort(BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"the broker broke the protocol: {error}"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """No answer will come any more."""
+        if not self._closed:
+            why = f"the connection was lost: {reason.getErrorMessage()}"
+            self._end(BrokerError(Code.COMMUNICATION_NO_CONNECTION, why))
+
+    def _end(self, error: BrokerError) -> None:
         self._closed = True
-        error = BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"the connection was lost: {reason.getErrorMessage()}")
+        self._lost(error)  # before the answers fail, so that what is sent again is not sent here
         for answer in self._requests.clear():
             answer.errback(error)
-        self._lost(error)
         waiters, self._gone = self._gone, []
         for waiter in waiters:
             waiter.callback(None)
@@ -126,6 +143,8 @@ class ClientConnection(Protocol):
             self.transport.write(data if self._deflate is None else self._deflate.write(data))
 
     def _take(self, frame: Frame) -> None:
+        if self._closed:
+            return
         if frame.kind is Kind.INVOKE:
             self._serve(frame)
             return

@@ -14,6 +14,7 @@ from broker.client.options import (
     query_of,
 )
 from broker.client.session import State, UpdateCallback
+from broker.client.unacknowledged import Unacknowledged
 from broker.client.values import Published, Subscribed, Update
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos, SessionQos
@@ -114,8 +115,15 @@ class MemoryClient:
     def _short(self) -> str:
         return f"{self.options.user}/{self._number}"
 
+    @property
+    def unacknowledged(self) -> list[Unacknowledged]:
+        """Always empty: everything is answered at once."""
+        return []
+
     async def connect(self, *, wait: bool = False) -> ConnectQos:
         """Log in; any password will do."""
+        if self.state is State.ALIVE:
+            raise BrokerError(Code.USER_CONNECT_MULTIPLE, "the client need not be connected, it is ALIVE")
         reconnected = self._short in self._broker._clients
         self._broker._clients[self._short] = self
         self.state = State.ALIVE
@@ -132,6 +140,7 @@ class MemoryClient:
         domain: str = "",
         callback: UpdateCallback | None = None,
         options: SubscribeOptions = DEFAULT_SUBSCRIBE,
+        wait: bool = False,
     ) -> Subscribed:
         """Subscribe."""
         self._check_alive()
@@ -146,7 +155,9 @@ class MemoryClient:
                     await self._deliver(subscription, _update(topic.key, content, qos, number, subscription))
         return Subscribed(subscription.id)
 
-    async def unsubscribe(self, oid: str = "", *, xpath: str = "", domain: str = "", subscription_id: str = "") -> int:
+    async def unsubscribe(
+        self, oid: str = "", *, xpath: str = "", domain: str = "", subscription_id: str = "", wait: bool = False
+    ) -> int:
         """End subscriptions."""
         key = query_of(oid, xpath, domain, subscription_id)
         known = self._broker._subscriptions
@@ -159,20 +170,32 @@ class MemoryClient:
             del known[id]
         return len(ended)
 
-    async def publish(self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH) -> Published:
+    async def publish(
+        self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH, *, wait: bool = False
+    ) -> Published:
         """Publish a message."""
         self._check_alive()
         data = content.encode() if isinstance(content, str) else content
         return await self._broker._publish(self, oid, data, options)
 
     async def publish_many(
-        self, messages: Iterable[tuple[str, bytes | str]], options: PublishOptions = DEFAULT_PUBLISH
+        self,
+        messages: Iterable[tuple[str, bytes | str]],
+        options: PublishOptions = DEFAULT_PUBLISH,
+        *,
+        wait: bool = False,
     ) -> list[Published]:
         """Publish messages."""
         return [await self.publish(oid, content, options) for oid, content in messages]
 
     async def get(
-        self, oid: str = "", *, xpath: str = "", domain: str = "", options: SubscribeOptions = DEFAULT_SUBSCRIBE
+        self,
+        oid: str = "",
+        *,
+        xpath: str = "",
+        domain: str = "",
+        options: SubscribeOptions = DEFAULT_SUBSCRIBE,
+        timeout: float | None = None,
     ) -> list[Update]:
         """Read the newest messages of topics."""
         self._check_alive()
@@ -188,7 +211,9 @@ class MemoryClient:
                 ]
         return found
 
-    async def erase(self, oid: str = "", *, xpath: str = "", domain: str = "", force: bool = False) -> list[str]:
+    async def erase(
+        self, oid: str = "", *, xpath: str = "", domain: str = "", force: bool = False, wait: bool = False
+    ) -> list[str]:
         """Erase topics; subscribers are told."""
         self._check_alive()
         key = query_of(oid, xpath, domain)
@@ -209,7 +234,14 @@ class MemoryClient:
         self._check_alive()
         return "OK"
 
-    async def disconnect(self, *, clear_sessions: bool = False) -> None:
+    async def flush(self, timeout: float | None = None) -> None:
+        """Nothing waits."""
+
+    async def leave(self, *, timeout: float | None = None) -> None:
+        """End the connection; the double keeps nothing for a client that is away."""
+        await self.disconnect()
+
+    async def disconnect(self, *, clear_sessions: bool = False, timeout: float | None = None) -> None:
         """End the session."""
         known = self._broker._subscriptions
         for subscription in [each for each in known.values() if each.client is self]:

@@ -10,6 +10,8 @@ from broker.model.connect import AddressQos, ConnectQos, Credentials, SessionQos
 from broker.model.key import DEFAULT_MIME, Filter, Key, QueryKey, QueryKind
 from broker.model.property import property_of
 from broker.model.qos import FOREVER, NORMAL_PRIORITY, Destination, PublishQos, QueryQos, QueueQos
+from broker.native.codec import write_key, write_publish_qos
+from broker.native.wire.frames import encode_unit
 
 PropertyValue = str | bytes | bool | int | float
 
@@ -24,7 +26,8 @@ class ConnectOptions:
         session: public session number above 0 to come back to; 0 for a new session each time.
         persistent: the session survives a crash of the broker; needs ``session``.
         callbacks: whether updates can be received.
-        burst: messages in one update, -1 all that wait.
+        burst: messages in one update, -1 all that wait. They are acknowledged together, when the last is done: the
+            broker delivers all of them again to a program that ends before.
         timeout: of the session without requests; 0 never, ``None`` as the broker has it.
         max_sessions: of the login name; ``None`` as the broker has it.
         queue_entries: messages that the broker queues for the session; ``None`` as the broker has it.
@@ -152,6 +155,12 @@ class SubscribeOptions:
 
 DEFAULT_PUBLISH = PublishOptions()
 DEFAULT_SUBSCRIBE = SubscribeOptions()
+
+
+def message_unit(oid: str, content: bytes | str, options: PublishOptions) -> bytes:
+    """A message as it is published; text becomes UTF-8."""
+    data = content.encode() if isinstance(content, str) else content
+    return encode_unit(write_publish_qos(options.qos()), write_key(options.key(oid)), data)
 
 
 def query_of(oid: str = "", xpath: str = "", domain: str = "", subscription_id: str = "") -> QueryKey:

@@ -5,75 +5,74 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from enum import Enum
 from inspect import isawaitable
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.protocol import Factory
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from broker.client.address import Address
 from broker.client.connection import ClientConnection
+from broker.client.keepalive import PING, Keepalive
 from broker.client.options import (
     DEFAULT_PUBLISH,
     DEFAULT_SUBSCRIBE,
     ConnectOptions,
     PublishOptions,
     SubscribeOptions,
+    message_unit,
     query_of,
 )
-from broker.client.request_queue import Request, RequestQueue
-from broker.client.values import QUEUED, Published, Subscribed, Update
+from broker.client.pending import PendingRequests
+from broker.client.request_queue import PUBLISH, Request
+from broker.client.subscriptions import Subscription, SubscriptionTable, UpdateCallback
+from broker.client.unacknowledged import Unacknowledged, UnacknowledgedError
+from broker.client.values import QUEUED, Published, State, Subscribed, Update
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
-from broker.model.key import SUBSCRIPTION_PREFIX, QueryKey
+from broker.model.key import SUBSCRIPTION_PREFIX
 from broker.model.qos import DisconnectQos, QueryQos
 from broker.native.codec import (
     read_connect_qos,
     write_connect_qos,
     write_disconnect_qos,
-    write_key,
-    write_publish_qos,
     write_query_key,
     write_query_qos,
 )
 from broker.native.wire.frames import Unit, encode_unit
 
-log = Logger()
+__all__ = ["Client", "State", "UpdateCallback"]
 
-UpdateCallback = Callable[[Update], object]
-"""Called with each update; may return an awaitable. The update is acknowledged when it is done."""
+log = Logger()
 
 NORMAL = 5
 JITTER = 0.2
-
-
-class State(Enum):
-    """State of the connection (spec §19.1)."""
-
-    IDLE = "IDLE"
-    ALIVE = "ALIVE"
-    POLLING = "POLLING"
-    DEAD = "DEAD"
-
-
-class _Subscription:
-    """A subscription as it was asked for, to ask again where the broker does not know it any more."""
-
-    def __init__(self, key: QueryKey, options: SubscribeOptions, callback: UpdateCallback | None) -> None:
-        self.key = key
-        self.options = options
-        self.callback = callback
+MAX_FRAME = 64 << 20
+"""Bytes of a frame that a broker takes unless it is told otherwise."""
+HEADER_SIZE = 64
+"""Bytes of a frame beside its body, without user and session."""
 
 
 class Client:
-    """A session at a broker.
+    """A session at a broker that comes back by itself where the connection is lost.
 
-    While the connection is lost, what can wait is kept and sent when it is back: publishes, subscribes, unsubscribes by
-    id and erases of one topic. A request whose answer was lost with the connection is sent again, so a message may be
-    published twice; receivers can tell by their own keys.
+    What a request's outcome says:
+
+    * An answer of the broker (a :class:`Published` whose info is not ``QUEUED``, for example) says that the broker has
+      acknowledged the request. A request that is in flight when the connection is lost is sent again on the next one,
+      so a message may be published twice; receivers can tell by their own keys.
+    * While there is no connection, publishes, subscribes, unsubscribes by id and erases of one topic are answered
+      ``QUEUED`` at once: they wait in the memory of this client and nothing is promised. With ``wait=True`` they are
+      answered by the broker only. Other requests fail with ``communication.noConnection.polling``.
+    * Any :class:`BrokerError` says that the request was not acknowledged. It is the broker's own exception; or
+      ``user.maxSizeExceed`` for a request longer than ``max_frame``, which is not sent; or ``internal.unknown`` where
+      the connection ended each time that the request was sent; or why the client has given up or was ended.
+    * What was answered ``QUEUED`` and was not acknowledged afterwards is kept in :attr:`unacknowledged`.
+      :meth:`flush`, :meth:`leave` and :meth:`disconnect` raise it as an :class:`UnacknowledgedError`.
+
+    An update is acknowledged when a callback has taken it. Where there is none, because the program has not subscribed
+    yet since it came back to its session, it waits; point-to-point messages that nobody takes are refused.
 
     Args:
         reactor: to connect with.
@@ -84,11 +83,23 @@ class Client:
         compress: the port speaks ``zlib:stream``.
         retries: attempts to connect again, -1 for ever, 0 none.
         delay: seconds between them.
+        patience: seconds without a connection after which no attempt is made any more; ``None`` for ever.
+        connect_timeout: seconds to wait for a connection.
         ping_interval: seconds between signs of life, 0 none.
-        response_timeout: seconds to wait for a ping's answer.
+        response_timeout: seconds to wait for the answer to a login, a ping or a question (``get``), and for any answer
+            while requests are in flight. The connection of a broker that is silent for longer is aborted and counts as
+            lost; a question fails with ``communication.responseTimeout``.
         backlog: requests that may wait for a connection.
+        max_frame: bytes of one request that the broker takes.
         on_update: gets updates that no subscription's own callback takes, point-to-point messages among them.
         on_state: told of every change of :attr:`state`.
+
+    Attributes:
+        state: of the connection.
+        name: absolute name of the session.
+        answer: to the last login.
+        reconnected: whether the last login found the session that was there before.
+        error: why the client is ``DEAD``.
     """
 
     def __init__(
@@ -102,9 +113,12 @@ class Client:
         compress: bool = False,
         retries: int = -1,
         delay: float = 5.0,
+        patience: float | None = None,
+        connect_timeout: float = 30.0,
         ping_interval: float = 10.0,
         response_timeout: float = 60.0,
         backlog: int = 10_000,
+        max_frame: int = MAX_FRAME,
         on_update: UpdateCallback | None = None,
         on_state: Callable[[State], None] | None = None,
     ) -> None:
@@ -113,50 +127,76 @@ class Client:
         self.name = ""
         self.answer: ConnectQos | None = None
         self.reconnected = False
+        self.error: BrokerError | None = None
         self._reactor = reactor
-        self._host = host
-        self._port = port
-        self._tls = tls
+        self._address = Address(reactor, host, port, tls=tls, timeout=connect_timeout)
         self._compress = compress
         self._retries = retries
         self._delay = delay
+        self._patience = patience
         self._ping_interval = ping_interval
         self._response_timeout = response_timeout
+        self._max_frame = max_frame
         self._on_update = on_update
         self._on_state = on_state
-        self._backlog = RequestQueue(backlog)
-        self._sent: dict[int, Request] = {}
-        self._subscriptions: dict[str, _Subscription] = {}
+        self._pending = PendingRequests(backlog, lambda: self.state is State.POLLING)
+        self._subscriptions = SubscriptionTable()
         self._connection: ClientConnection | None = None
+        self._keepalive: Keepalive | None = None
         self._secret = ""
         self._instance = f"/xmlBlaster/node/client/instanceId/{time.time_ns()}"
         self._attempts = 0
+        self._away_since = 0.0
         self._generated = time.time_ns()
         self._leaving = False
+        self._connecting = False
+        self._logging_in: ClientConnection | None = None
+        self._sleeping: Deferred[None] | None = None
         self._timer: Any = None
-        self._ping_timer: Any = None
+
+    @property
+    def unacknowledged(self) -> list[Unacknowledged]:
+        """What was answered ``QUEUED`` and is not acknowledged by the broker.
+
+        That is what still waits, and what was refused or given up until :meth:`flush`, :meth:`leave` or
+        :meth:`disconnect` has raised it.
+        """
+        return self._pending.queued()
 
     async def connect(self, *, wait: bool = False) -> ConnectQos:
-        """Log in.
+        """Log in; also again, after the client has left, has disconnected or has given up.
 
         Args:
-            wait: go on trying where the broker can not be reached, instead of failing.
+            wait: go on trying where the broker cannot be reached, instead of failing.
 
         Raises:
-            BrokerError: ``communication.noConnection`` where it can not be reached; the broker's own exception where it
-                refuses the login.
+            BrokerError: ``communication.noConnection`` where it cannot be reached, ``communication.responseTimeout``
+                where it does not answer; the broker's own exception where it refuses the login;
+                ``user.connect.multiple`` where the client is connected or is coming back by itself;
+                ``user.notConnected`` where the program leaves meanwhile.
         """
-        while True:
-            try:
-                await self._connect()
-                assert self.answer is not None
-                return self.answer
-            except BrokerError as error:
-                if not wait or not _passes(error) or not self._may_try():
-                    self._become(State.DEAD if self.state is not State.IDLE else State.IDLE)
-                    raise
-                self._become(State.POLLING)
-                await self._sleep()
+        if self._connecting or self.state in (State.ALIVE, State.POLLING):
+            reason = f"the client need not be connected, it is {self.state.value}"
+            raise BrokerError(Code.USER_CONNECT_MULTIPLE, reason)
+        self._leaving = False
+        self._connecting = True
+        self._attempts = 0
+        self._away_since = self._reactor.seconds()
+        try:
+            while True:
+                try:
+                    return await self._connect()
+                except BrokerError as error:
+                    if self._leaving:
+                        raise _disconnected() from error
+                    if not wait or not _passes(error) or not self._may_try():
+                        if self.state is not State.IDLE:
+                            self._die(error)
+                        raise
+                    self._become(State.POLLING)
+                    await self._sleep()
+        finally:
+            self._connecting = False
 
     async def subscribe(
         self,
@@ -166,6 +206,7 @@ class Client:
         domain: str = "",
         callback: UpdateCallback | None = None,
         options: SubscribeOptions = DEFAULT_SUBSCRIBE,
+        wait: bool = False,
     ) -> Subscribed:
         """Subscribe to a topic, or to all that match a query.
 
@@ -175,72 +216,113 @@ class Client:
             domain: of topics.
             callback: gets its updates; without one ``on_update`` does.
             options: what is delivered.
+            wait: for the broker's answer, also while there is no connection.
 
         Raises:
-            BrokerError: the broker's exception.
+            BrokerError: see :class:`Client`. A subscription that was there before stays as it was.
         """
-        key = query_of(oid, xpath, domain)
-        subscription = _Subscription(key, options, callback)
-        wanted = self._subscription_id(key) if self.options.session else ""
-        if wanted:
-            self._subscriptions[wanted] = subscription  # an initial update may arrive before the answer
+        subscription = Subscription(query_of(oid, xpath, domain), options, callback)
+        wanted = self._wanted_id(subscription)
+
+        def settled(units: list[Unit] | None) -> None:
+            if units is None:
+                self._subscriptions.refuse(subscription)
+            else:
+                self._subscriptions.confirm(subscription, Subscribed.of(_first(units).qos).id)
+
+        request = Request(b"subscribe", self._subscribe_body(subscription), NORMAL)
+        request.settled = settled
+        self._subscriptions.ask(subscription, wanted)  # an initial update may arrive before the answer
         try:
-            units = await self._request(b"subscribe", self._subscribe_body(subscription, wanted))
-        except BrokerError:
-            self._subscriptions.pop(wanted, None)
+            units = await self._request(request, wait=wait)
+        except BaseException:
+            self._subscriptions.refuse(subscription)
             raise
-        if units is None:
-            return Subscribed(wanted, info=QUEUED)
-        subscribed = Subscribed.of(units[0].qos)
-        self._subscriptions[subscribed.id] = subscription
-        return subscribed
+        return Subscribed(wanted, info=QUEUED) if units is None else Subscribed.of(_first(units).qos)
 
-    async def unsubscribe(self, oid: str = "", *, xpath: str = "", domain: str = "", subscription_id: str = "") -> int:
-        """End subscriptions; returns how many ended (those that wait for a connection count as one)."""
+    async def unsubscribe(
+        self, oid: str = "", *, xpath: str = "", domain: str = "", subscription_id: str = "", wait: bool = False
+    ) -> int:
+        """End subscriptions; their callbacks get updates until the broker has answered.
+
+        Args:
+            oid: the topic.
+            xpath: the query that was subscribed to.
+            domain: the domain that was subscribed to.
+            subscription_id: of one subscription.
+            wait: for the broker's answer, also while there is no connection.
+
+        Returns:
+            How many ended (one that waits for a connection counts as one).
+
+        Raises:
+            BrokerError: see :class:`Client`. The subscriptions stay as they were.
+        """
         key = query_of(oid, xpath, domain, subscription_id)
-        for id, subscription in list(self._subscriptions.items()):
-            if id == subscription_id or subscription.key == key:
-                del self._subscriptions[id]
-        body = encode_unit(write_query_qos(QueryQos()), write_query_key(key))
-        units = await self._request(b"unSubscribe", body, may_wait=bool(subscription_id))
-        return 1 if units is None else len(units)
 
-    async def publish(self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH) -> Published:
+        def settled(units: list[Unit] | None) -> None:
+            if units is not None:
+                self._subscriptions.end(key, subscription_id)
+
+        body = encode_unit(write_query_qos(QueryQos()), write_query_key(key))
+        request = Request(b"unSubscribe", body, NORMAL)
+        request.settled = settled
+        units = await self._request(request, may_wait=bool(subscription_id), wait=wait)
+        if units is None:
+            self._subscriptions.end_later(subscription_id, request)
+            return 1
+        return len(units)
+
+    async def publish(
+        self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH, *, wait: bool = False
+    ) -> Published:
         """Publish a message.
 
         Args:
             oid: the topic; empty lets the broker make one up.
             content: text is sent as UTF-8.
             options: how it is delivered.
+            wait: for the broker's answer, also while there is no connection.
 
         Returns:
             The outcome; with info ``QUEUED`` where the message waits for a connection.
 
         Raises:
-            BrokerError: the broker's exception, or ``resource.overflow.queue.entries`` where too much waits.
+            BrokerError: see :class:`Client`; ``resource.overflow.queue.entries`` where too much waits.
         """
         if not oid and self._connection is None:
             oid = self._generate_oid()
-        units = await self._request(b"publish", _message(oid, content, options), priority=options.priority)
-        return Published(oid, info=QUEUED) if units is None else Published.of(units[0].qos)
+        request = Request(PUBLISH, message_unit(oid, content, options), options.priority)
+        units = await self._request(request, wait=wait)
+        return Published(oid, info=QUEUED) if units is None else Published.of(_first(units).qos)
 
     async def publish_many(
-        self, messages: Iterable[tuple[str, bytes | str]], options: PublishOptions = DEFAULT_PUBLISH
+        self,
+        messages: Iterable[tuple[str, bytes | str]],
+        options: PublishOptions = DEFAULT_PUBLISH,
+        *,
+        wait: bool = False,
     ) -> list[Published]:
         """Publish messages in one request; what comes behind one that is refused is not published."""
         listed = list(messages)
-        body = b"".join(_message(oid, content, options) for oid, content in listed)
+        body = b"".join(message_unit(oid, content, options) for oid, content in listed)
         if not listed:
             return []
-        units = await self._request(b"publish", body, priority=options.priority)
+        units = await self._request(Request(PUBLISH, body, options.priority), wait=wait)
         if units is None:
             return [Published(oid, info=QUEUED) for oid, _ in listed]
         return [Published.of(unit.qos) for unit in units]
 
     def publish_oneway(self, oid: str, content: bytes | str, options: PublishOptions = DEFAULT_PUBLISH) -> None:
-        """Publish a message without an answer; it is lost where there is no connection."""
+        """Publish a message without an answer; it is lost where there is no connection.
+
+        Raises:
+            BrokerError: ``user.maxSizeExceed`` for a message longer than ``max_frame``.
+        """
+        body = message_unit(oid, content, options)
+        self._check_size(body)
         if self._connection is not None:
-            self._connection.send(b"publishOneway", _message(oid, content, options))
+            self._connection.send(b"publishOneway", body)
 
     async def get(
         self,
@@ -249,166 +331,271 @@ class Client:
         xpath: str = "",
         domain: str = "",
         options: SubscribeOptions = DEFAULT_SUBSCRIBE,
+        timeout: float | None = None,
     ) -> list[Update]:
-        """Read the newest messages of topics; ``options.history`` says how many of each."""
-        body = encode_unit(write_query_qos(options.qos()), write_query_key(query_of(oid, xpath, domain)))
-        units = await self._request(b"get", body, may_wait=False)
-        return [Update.of(unit) for unit in units or ()]
+        """Read the newest messages of topics.
 
-    async def erase(self, oid: str = "", *, xpath: str = "", domain: str = "", force: bool = False) -> list[str]:
-        """Erase topics; returns their oids."""
+        Args:
+            oid: the topic.
+            xpath: query over the keys of topics.
+            domain: of topics.
+            options: ``options.history`` says how many of each.
+            timeout: seconds to wait for the answer; ``None`` is ``response_timeout``.
+
+        Raises:
+            BrokerError: see :class:`Client`; ``communication.responseTimeout`` where there is no answer in time.
+        """
+        body = encode_unit(write_query_qos(options.qos()), write_query_key(query_of(oid, xpath, domain)))
+        units = await self._ask(Request(b"get", body, NORMAL), self._response_timeout if timeout is None else timeout)
+        return [Update.of(unit) for unit in units]
+
+    async def erase(
+        self, oid: str = "", *, xpath: str = "", domain: str = "", force: bool = False, wait: bool = False
+    ) -> list[str]:
+        """Erase topics.
+
+        Args:
+            oid: the topic.
+            xpath: query over the keys of topics.
+            domain: of topics.
+            force: drop also what queues still hold.
+            wait: for the broker's answer, also while there is no connection.
+
+        Returns:
+            Their oids; where the request waits for a connection (see :attr:`unacknowledged`), the one that was asked
+            for.
+
+        Raises:
+            BrokerError: see :class:`Client`.
+        """
         body = encode_unit(
             write_query_qos(QueryQos(force_destroy=force)), write_query_key(query_of(oid, xpath, domain))
         )
-        units = await self._request(b"erase", body, priority=0, may_wait=bool(oid))
+        units = await self._request(Request(b"erase", body, 0), may_wait=bool(oid), wait=wait)
         return [oid] if units is None else [Published.of(unit.qos).oid for unit in units]
 
     async def ping(self) -> str:
         """Ask the broker how it is; returns its state, ``OK`` or the name of its run level."""
-        units = await self._request(b"ping", encode_unit(b"<qos/>"), may_wait=False)
-        return Published.of(units[0].qos).state if units else "OK"
+        units = await self._ask(Request(b"ping", PING, NORMAL), self._response_timeout)
+        return Published.of(_first(units).qos).state if units else "OK"
 
-    async def disconnect(self, *, clear_sessions: bool = False) -> None:
-        """End the session at the broker, and the connection."""
-        self._leaving = True
+    async def flush(self, timeout: float | None = None) -> None:
+        """Wait until the broker has acknowledged everything, also while there is no connection.
+
+        Args:
+            timeout: seconds to wait; ``None`` as long as the client tries to come back.
+
+        Raises:
+            UnacknowledgedError: some of what was answered ``QUEUED`` was refused or given up, which is not raised
+                again; or it still waits after ``timeout``.
+        """
+        complete = await self._quiet(timeout)
+        lost = self._pending.take_given_up()
+        if not complete:
+            lost += self._pending.queued()
+        if lost:
+            raise UnacknowledgedError(lost)
+
+    async def disconnect(self, *, clear_sessions: bool = False, timeout: float | None = None) -> None:
+        """End the session at the broker, and the connection.
+
+        Requests in flight get their answers first. Without a connection the session stays at the broker.
+
+        Args:
+            clear_sessions: end all sessions of this login name.
+            timeout: seconds that the broker has for all answers; ``None`` is ``response_timeout``.
+
+        Raises:
+            UnacknowledgedError: what was answered ``QUEUED`` is not acknowledged, and will not be.
+            BrokerError: the broker's exception, or ``communication`` where it has not answered.
+        """
+        patience = self._response_timeout if timeout is None else timeout
         try:
-            if self._connection is not None:
+            await self._answers(patience)
+            connection = self._connection
+            self._leaving = True
+            if connection is not None:
                 body = encode_unit(write_disconnect_qos(DisconnectQos(clear_sessions=clear_sessions)))
-                await self._connection.call(b"disconnect", body)
+                overdue = self._abort_later(connection, patience)
+                try:
+                    await connection.call(b"disconnect", body)
+                    self._secret = ""
+                    self._subscriptions.clear()
+                finally:
+                    _cancel(overdue)
         finally:
             self._end()
+            self._raise_given_up()
 
-    async def leave(self) -> None:
+    async def leave(self, *, timeout: float | None = None) -> None:
         """End the connection only: the broker keeps the session, and queues for it.
 
-        Fires when what was written is sent, the last acknowledgements among it; a program may end then.
-        """
-        self._leaving = True
-        connection = self._connection
-        self._end()
-        if connection is not None:
-            await connection.gone()
+        Requests in flight get their answers first. Fires when what was written is sent, the last acknowledgements among
+        it; a program may end then.
 
-    async def _connect(self) -> None:
-        connection = await self._open()
+        Args:
+            timeout: seconds that the broker has for all answers, and to take what was written; ``None`` is
+                ``response_timeout``.
+
+        Raises:
+            UnacknowledgedError: what was answered ``QUEUED`` is not acknowledged, and will not be.
+        """
+        patience = self._response_timeout if timeout is None else timeout
+        try:
+            await self._answers(patience)
+        finally:
+            self._leaving = True
+            connection = self._connection
+            self._end()
+        if connection is not None:
+            overdue = self._abort_later(connection, patience)
+            await connection.gone()
+            _cancel(overdue)
+        self._raise_given_up()
+
+    async def _answers(self, timeout: float) -> None:
+        """Wait for the answers to requests in flight, as long as there is a connection."""
+        if self._connection is not None:
+            await self._quiet(timeout)
+
+    async def _quiet(self, timeout: float | None) -> bool:
+        quiet = self._pending.quiet()
+        overdue = None if timeout is None else self._reactor.callLater(timeout, quiet.cancel)
+        try:
+            await quiet
+        except CancelledError:
+            return False
+        finally:
+            _cancel(overdue)
+        return True
+
+    def _raise_given_up(self) -> None:
+        lost = self._pending.take_given_up()
+        if lost:
+            raise UnacknowledgedError(lost)
+
+    def _abort_later(self, connection: ClientConnection, timeout: float) -> Any:
+        reason = f"the broker has not answered for {timeout:g} s"
+        error = BrokerError(Code.COMMUNICATION_RESPONSE_TIMEOUT, reason)
+        return self._reactor.callLater(timeout, connection.abort, error)
+
+    async def _connect(self) -> ConnectQos:
+        connection = self._logging_in = await self._address.open(self._make_connection)
+        overdue = self._abort_later(connection, self._response_timeout)
         qos = self.options.qos(self._secret, self._instance)
         try:
             units = await connection.call(b"connect", encode_unit(write_connect_qos(qos, redact=False)))
-        except BrokerError:
-            connection.close()
+            answer = read_connect_qos(_first(units).qos)
+        except BrokerError as error:
+            connection.abort(error)
             raise
-        answer = self.answer = read_connect_qos(units[0].qos)
+        finally:
+            self._logging_in = None
+            _cancel(overdue)
+        self.answer, self.name, self.reconnected = answer, answer.session.name, answer.reconnected
         self._secret = answer.session.secret_id
         connection.secret_id = self._secret.encode()
-        self.name = answer.session.name
-        self.reconnected = answer.reconnected
-        known, self._connection = self._connection, connection
+        self._connection = connection
         self._attempts = 0
-        if known is not None:
-            known.close()
-        if not answer.reconnected and self.state is State.POLLING:
+        self._keepalive = Keepalive(
+            self._reactor, connection, self._pending, self._ping_interval, self._response_timeout
+        )
+        if not answer.reconnected:
             self._subscribe_again(connection)
         self._become(State.ALIVE)
-        for request in list(self._backlog.take()):
-            self._send(request)
-        self._schedule_ping()
+        if connection is self._connection:  # the program may have left when it was told
+            self._pending.connected(connection)
+        return answer
 
-    async def _open(self) -> ClientConnection:
-        endpoint: Any = HostnameEndpoint(self._reactor, self._host, self._port)
-        if self._tls is not None:
-            endpoint = wrapClientTLS(self._tls, endpoint)
-        made: list[ClientConnection] = []
+    def _make_connection(self) -> ClientConnection:
+        def lost(error: BrokerError) -> None:
+            self._lost(made, error)
 
-        def build() -> ClientConnection:
-            connection = ClientConnection(
-                self.options.user, self._receive, lambda error: self._lost(made[0], error), compress=self._compress
-            )
-            made.append(connection)
-            return connection
-
-        try:
-            connection: ClientConnection = await endpoint.connect(Factory.forProtocol(build))
-        except Exception as error:
-            raise BrokerError(
-                Code.COMMUNICATION_NO_CONNECTION, f"no connection to {self._host}:{self._port}: {error}"
-            ) from error
-        return connection
+        made = ClientConnection(self.options.user, self._receive, lost, compress=self._compress)
+        return made
 
     def _subscribe_again(self, connection: ClientConnection) -> None:
-        """The broker has forgotten the session: ask for its subscriptions again, without what was delivered before."""
-        known, self._subscriptions = self._subscriptions, {}
-        for id, subscription in known.items():
-            wanted = id if self.options.session else ""
-            self._subscriptions[id] = subscription
-            asked = connection.call(b"subscribe", self._subscribe_body(subscription, wanted))
-            asked.addCallback(self._subscribed_again, id, subscription)
-            asked.addErrback(self._not_subscribed_again, id)
+        """The broker has forgotten the session: ask for its subscriptions again."""
+        for subscription in self._subscriptions.forgotten():
+            self._subscriptions.ask(subscription, self._wanted_id(subscription))
+            asked = connection.call(b"subscribe", self._subscribe_body(subscription))
+            asked.addCallback(self._subscribed_again, subscription)
+            asked.addErrback(self._not_subscribed_again, subscription)
 
-    def _subscribed_again(self, units: list[Unit], id: str, subscription: _Subscription) -> None:
-        del self._subscriptions[id]
-        self._subscriptions[Subscribed.of(units[0].qos).id] = subscription
+    def _subscribed_again(self, units: list[Unit], subscription: Subscription) -> None:
+        self._subscriptions.replace(subscription, Subscribed.of(_first(units).qos).id)
 
-    def _not_subscribed_again(self, failure: Failure, id: str) -> None:
-        log.warn("subscription {id} is lost: {why}", id=id, why=failure.value)
+    def _not_subscribed_again(self, failure: Failure, subscription: Subscription) -> None:
+        self._subscriptions.refuse(subscription)
+        log.warn("the subscription to {what} is lost: {why}", what=subscription.key.url, why=failure.value)
 
-    async def _request(
-        self, method: bytes, body: bytes, *, priority: int = NORMAL, may_wait: bool = True
-    ) -> list[Unit] | None:
+    async def _request(self, request: Request, *, may_wait: bool = True, wait: bool = False) -> list[Unit] | None:
         """Send a request and wait for its answer; ``None`` where it waits for a connection."""
-        request = Request(method, body, priority)
+        self._check_size(request.body)
         if self._connection is not None and self.state is State.ALIVE:
-            answer: Deferred[list[Unit]] = Deferred()
+            answer: Deferred[list[Unit]] = Deferred(request.abandon)
             request.answer = answer
-            self._backlog.number(request)
-            self._send(request)
+            self._pending.send(request)
             return await answer
         if self.state is not State.POLLING:
             raise BrokerError(Code.USER_NOT_CONNECTED, f"the client is not connected, but {self.state.value}")
-        if not may_wait:
-            raise BrokerError(Code.COMMUNICATION_POLLING, "there is no connection now, and this request can not wait")
-        self._backlog.put(request)
-        return None
+        if not may_wait and not wait:
+            raise BrokerError(Code.COMMUNICATION_POLLING, "there is no connection now, and this request cannot wait")
+        if wait:
+            request.answer = Deferred(request.abandon)
+        self._pending.put(request)
+        return None if request.answer is None else await request.answer
 
-    def _send(self, request: Request) -> None:
-        assert self._connection is not None
-        self._sent[request.number] = request
-        answer = self._connection.call(request.method, request.body)
-        answer.addCallbacks(self._answered, self._failed, callbackArgs=(request,), errbackArgs=(request,))
+    async def _ask(self, request: Request, timeout: float) -> list[Unit]:
+        """Ask a question, which has to be answered in time."""
 
-    def _answered(self, units: list[Unit], request: Request) -> None:
-        self._sent.pop(request.number, None)
-        if request.answer is not None:
-            request.answer.callback(units)
+        def expire() -> None:
+            answer, request.abandoned = request.answer, True
+            if answer is not None:
+                reason = f"the broker has not answered for {timeout:g} s"
+                answer.errback(BrokerError(Code.COMMUNICATION_RESPONSE_TIMEOUT, reason))
 
-    def _failed(self, failure: Failure, request: Request) -> None:
-        self._sent.pop(request.number, None)
-        error = failure.value
-        cut = isinstance(error, BrokerError) and error.code == Code.COMMUNICATION_NO_CONNECTION
-        if cut and self._retries and not self._leaving:
-            self._backlog.put(request)
-            return
-        if request.answer is not None:
-            request.answer.errback(failure)
-        else:
-            log.warn("a request that waited was refused: {error}", error=str(error))
+        overdue = self._reactor.callLater(timeout, expire)
+        try:
+            return await self._request(request, may_wait=False) or []
+        finally:
+            _cancel(overdue)
+
+    def _check_size(self, body: bytes) -> None:
+        size = len(body) + HEADER_SIZE + len(self._secret) + len(self.options.user)
+        if size > self._max_frame:
+            reason = f"the request has {size} bytes, and the broker takes {self._max_frame} (max_frame)"
+            raise BrokerError(Code.USER_MAX_SIZE_EXCEED, reason)
 
     def _lost(self, connection: ClientConnection, error: BrokerError) -> None:
         if connection is not self._connection:
             return
-        self._connection = None
-        self._stop_timers()
+        self._forget_connection()
         if self._leaving:
             return
+        self._away_since = self._reactor.seconds()
         if not self._may_try():
             self._die(error)
             return
         self._become(State.POLLING)
         self._schedule_retry()
 
+    def _forget_connection(self) -> None:
+        self._connection = None
+        self._pending.disconnected()
+        self._subscriptions.connection_lost()
+        if self._keepalive is not None:
+            self._keepalive.stop()
+            self._keepalive = None
+
     def _may_try(self) -> bool:
+        if self._patience is not None and self._reactor.seconds() - self._away_since >= self._patience:
+            return False
         return self._retries < 0 or self._attempts < self._retries
 
     def _schedule_retry(self) -> None:
+        if self._leaving:
+            return
         self._attempts += 1
         pause = self._delay * (1 + random.uniform(-JITTER, JITTER))
         self._timer = self._reactor.callLater(pause, self._retry)
@@ -425,57 +612,39 @@ class Client:
             self._schedule_retry()
             return
         if not isinstance(error, BrokerError):
-            log.failure("the client can not connect", failure)
+            log.failure("the client cannot connect", failure)
             error = BrokerError(Code.INTERNAL_UNKNOWN, failure.getErrorMessage())
         self._die(error)
 
     def _die(self, error: BrokerError) -> None:
+        self.error = error
         self._become(State.DEAD)
-        for request in self._backlog.take():
-            if request.answer is not None:
-                request.answer.errback(error)
+        self._pending.give_up(error)
 
     def _end(self) -> None:
-        self._stop_timers()
-        connection, self._connection = self._connection, None
+        """Nothing goes on: no connection, no attempt, no request."""
+        error = _disconnected()
+        _cancel(self._timer)
+        self._timer = None
+        connection = self._connection
+        self._forget_connection()
+        self._die(error)
         if connection is not None:
             connection.close()
-        self._die(BrokerError(Code.USER_NOT_CONNECTED, "the client has disconnected"))
-
-    def _stop_timers(self) -> None:
-        for timer in (self._timer, self._ping_timer):
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._timer = self._ping_timer = None
-
-    def _schedule_ping(self) -> None:
-        if self._ping_interval > 0:
-            self._ping_timer = self._reactor.callLater(self._ping_interval, self._send_ping)
-
-    def _send_ping(self) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        self._ping_timer = self._reactor.callLater(self._response_timeout, connection.close)
-        asked = connection.call(b"ping", encode_unit(b"<qos/>"))
-        asked.addBoth(lambda _: self._ponged(connection))
-
-    def _ponged(self, connection: ClientConnection) -> None:
-        if connection is self._connection:
-            if self._ping_timer is not None and self._ping_timer.active():
-                self._ping_timer.cancel()
-            self._schedule_ping()
+        if self._sleeping is not None:
+            self._sleeping.errback(error)
+        self._address.cancel()
+        if self._logging_in is not None:
+            self._logging_in.abort(error)
 
     async def _receive(self, units: list[Unit]) -> None:
         for unit in units:
             update = Update.of(unit)
-            subscription = self._subscriptions.get(update.subscription_id)
-            callback = subscription.callback if subscription is not None else None
-            callback = callback or self._on_update
-            if callback is None:
-                log.warn("nobody takes an update of {oid}", oid=update.oid)
-                continue
-            result = callback(update)
+            try:
+                callback = await self._subscriptions.taker(update, self._on_update)
+            except LookupError as error:
+                raise BrokerError(Code.USER_UPDATE_DEAD_MESSAGE, str(error)) from error
+            result = None if callback is None else callback(update)
             if isawaitable(result):
                 awaited: Awaitable[object] = result
                 await awaited
@@ -486,28 +655,46 @@ class Client:
             if self._on_state is not None:
                 self._on_state(state)
 
-    def _sleep(self) -> Deferred[None]:
+    async def _sleep(self) -> None:
         self._attempts += 1
-        done: Deferred[None] = Deferred()
-        self._timer = self._reactor.callLater(self._delay, done.callback, None)
-        return done
+        self._sleeping = Deferred()
+        timer = self._reactor.callLater(self._delay, self._sleeping.callback, None)
+        try:
+            await self._sleeping
+        finally:
+            self._sleeping = None
+            _cancel(timer)
 
-    def _subscribe_body(self, subscription: _Subscription, wanted: str) -> bytes:
+    def _subscribe_body(self, subscription: Subscription) -> bytes:
+        wanted = self._wanted_id(subscription)
         return encode_unit(write_query_qos(subscription.options.qos(wanted)), write_query_key(subscription.key))
 
-    def _subscription_id(self, key: QueryKey) -> str:
-        return f"{SUBSCRIPTION_PREFIX}client/{self.options.user}/session/{self.options.session}-{key.url}"
+    def _wanted_id(self, subscription: Subscription) -> str:
+        """The id that a subscription of a session with a number will have; others get theirs from the broker."""
+        if not self.options.session:
+            return ""
+        return f"{SUBSCRIPTION_PREFIX}client/{self.options.user}/session/{self.options.session}-{subscription.key.url}"
 
     def _generate_oid(self) -> str:
         self._generated += 1
         return f"gen:{self.options.user}/{self.options.session}:{self._generated}"
 
 
+def _first(units: list[Unit]) -> Unit:
+    if not units:
+        raise BrokerError(Code.INTERNAL_UNKNOWN, "the broker's answer is empty")
+    return units[0]
+
+
+def _disconnected() -> BrokerError:
+    return BrokerError(Code.USER_NOT_CONNECTED, "the client has disconnected")
+
+
+def _cancel(timer: Any) -> None:
+    if timer is not None and timer.active():
+        timer.cancel()
+
+
 def _passes(error: BrokerError) -> bool:
-    """Whether a login that failed so may succeed later: there is no connection, or the broker's store can not work."""
+    """Whether a login that failed so may succeed later: there is no connection, or the broker's store cannot work."""
     return error.is_communication or error.is_resource
-
-
-def _message(oid: str, content: bytes | str, options: PublishOptions) -> bytes:
-    data = content.encode() if isinstance(content, str) else content
-    return encode_unit(write_publish_qos(options.qos()), write_key(options.key(oid)), data)

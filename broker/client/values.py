@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from broker.model.key import Key
 from broker.model.property import find
@@ -13,6 +14,15 @@ from broker.native.wire.frames import Unit
 INITIAL_PROPERTY = "__isInitialUpdate"
 QUEUED = "QUEUED"
 """Info of an answer that the client gave itself while it had no connection."""
+
+
+class State(Enum):
+    """State of the connection (spec §19.1)."""
+
+    IDLE = "IDLE"
+    ALIVE = "ALIVE"
+    POLLING = "POLLING"
+    DEAD = "DEAD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,7 +25,7 @@ from broker.native.answers import OK, publish_unit, status_units
 from broker.native.codec import read_connect_qos, read_disconnect_qos, write_connect_qos, write_key, write_publish_qos
 from broker.native.connection import NativeConnection
 from broker.native.updates import encode_message
-from broker.native.wire.frames import Frame, FrameError, Kind, Unit, encode_frame, encode_unit
+from broker.native.wire.frames import Frame, FrameError, FrameTooLong, Kind, Unit, encode_frame, encode_unit
 from broker.native.wire.methods import SERVER_METHODS, check_units, encode_exception, find_method
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ STORE_HIGH_WATER = 16 * 1024 * 1024
 STORE_LOW_WATER = 4 * 1024 * 1024
 """Bytes that are not committed yet, above which publishers are paused and below which they go on."""
 MOST_HELD_ANSWERS = 10_000
+LINGER = 5.0
+"""Seconds that a client has to close a connection on which it was told that its request is too long."""
 MOST_SHOWN = 512
 """Characters of an error that the log has."""
 FIRST_UPDATE_DELAY = 10
@@ -63,6 +65,7 @@ class NativeServer(NativeConnection):
         self._read_at = 0.0  # seconds, monotonic
         self._busy = False
         self._leaving = False
+        self._told = False  # that a request is too long; the connection is closing
         self._attaching: IDelayedCall | None = None
         self._pending: deque[Frame] = deque()
         self._waiting: set[Deferred[Found]] = set()
@@ -211,6 +214,49 @@ class NativeServer(NativeConnection):
 
     def _log_oneway(self, error: BrokerError) -> None:
         self._tell(lambda: f"{self.peer}: publishOneway: {str(error)[:MOST_SHOWN]}")
+
+    def violated(self, reason: str) -> None:
+        """The client broke a rule of the protocol; one that sends too long a request is told so, or it would try again.
+
+        Args:
+            reason: what it did.
+        """
+        error = self._reader.error
+        if self._told:
+            return
+        if self._closed or self.session is None or not isinstance(error, FrameTooLong) or error.header is None:
+            super().violated(reason)
+            return
+        self._told = True
+        self.tell_violation(reason)
+        if error.header.kind is Kind.INVOKE:
+            refusal = BrokerError(Code.USER_MAX_SIZE_EXCEED, f"the request is too long: {reason}")
+            self._answer_error(error.header, refusal)
+        store = self._broker.node.store
+        if self._answers:  # to requests before it
+            store.when_committed(store.position, self._close_unread)
+        else:
+            self._close_unread()
+
+    def _close_unread(self) -> None:
+        """Close behind what was written, while the client still sends: what is not read would reset the connection."""
+        if self._closed:
+            return
+        self._closed = True
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        self._holds.clear(transport)
+        if ISSLTransport.providedBy(transport) or not hasattr(transport, "loseWriteConnection"):
+            transport.loseConnection()
+        else:
+            transport.loseWriteConnection()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self._broker.node.clock.callLater(LINGER, self._linger_overdue)
+
+    def _linger_overdue(self) -> None:
+        self._timer = None
+        self.abort()
 
     def tell_violation(self, reason: str) -> None:
         """Say why the connection is closed: of clients always, of others once a minute and address."""

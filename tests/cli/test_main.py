@@ -114,3 +114,39 @@ def test_failure_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch, capsy
 def test_interrupted_command_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(KeyboardInterrupt())])
     assert main(["fail"]) == 130
+
+
+def test_usage_errors_have_no_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    error = BrokerError(Code.USER_WRONG_API_USAGE, "who are you?")
+    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(error)])
+    assert main(["fail"]) == 2
+    assert capsys.readouterr().err == "broker: who are you?\n"
+
+
+def test_a_reader_that_has_gone_ends_the_command_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(BrokenPipeError(32, "Broken pipe"))])
+    assert main(["fail"]) == 141
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["get", "--oid", "\udcff"],
+        ["ping", "--user", "\udcff"],
+        ["publish", "--oid", "x", "--property", "a=\udcff", "content"],
+        ["send", "\udcff", "content"],
+        ["get", "--oid", "x", "\udcff", "\udcfe"],
+    ],
+)
+def test_arguments_that_are_not_utf8_are_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_content_need_not_be_utf8() -> None:
+    assert parse(["publish", "--oid", "x", "\udcff"]).content == "\udcff"

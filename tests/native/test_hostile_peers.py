@@ -11,7 +11,7 @@ from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 
 from broker.core.queues import Queue
 from broker.core.sessions import Session
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.native.connection import Limits
 from broker.native.server import STORE_HIGH_WATER, NativeServer
 from broker.native.wire.frames import Kind, Unit, encode_frame, encode_units
@@ -149,6 +149,27 @@ class TestLimits:
         assert peer.call("publish", Unit(b"<qos/>", KEY, b"x" * 50_000))
         peer.protocol.dataReceived(b"%10d" % 100_001)
         assert peer.closed
+
+    def test_a_request_that_is_too_long_is_refused_by_its_id_before_the_connection_closes(self) -> None:
+        listener = Listener(Limits(max_frame=100_000))
+        peer = listener.client("joe")
+        request_id = peer.request("publish", Unit(b"<qos/>", KEY, b"x" * 100_000))
+        with pytest.raises(BrokerError) as raised:
+            peer.answer(request_id)
+        assert raised.value.code == Code.USER_MAX_SIZE_EXCEED
+        assert "exceeds the maximum of 100000" in raised.value.message
+        assert peer.closed
+        assert not peer.transport.aborting
+
+    def test_a_client_that_goes_on_with_a_request_that_is_too_long_is_let_go_of_in_time(self) -> None:
+        listener = Listener(Limits(max_frame=100_000))
+        peer = listener.client("joe")
+        peer.request("publish", Unit(b"<qos/>", KEY, b"x" * 100_000))
+        peer.frames()
+        peer.write(b"x" * 100_000)
+        assert peer.frames() == []
+        listener.world.advance(5)
+        assert peer.transport.aborting
 
     def test_connections_of_one_address_that_do_not_log_in_are_bounded(self) -> None:
         listener = Listener(Limits(max_pending_logins=3))

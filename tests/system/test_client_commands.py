@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.launcher import BrokerProcess, command
+from tests.system.launcher import BrokerProcess, command, environment_python, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -108,3 +108,81 @@ def test_port_of_another_protocol_is_guessed(broker: BrokerProcess, people: Peop
 
 def test_nobody_without_a_name(people: People) -> None:
     assert "Give --user" in people.run("ping", user="").stderr
+
+
+def test_lines_that_nobody_acknowledged_are_counted_and_named(broker: BrokerProcess, people: People) -> None:
+    # given a command that publishes lines as they come
+    arguments = people.arguments("publish", "--oid", "numbers", "--timeout", "1", "--lines", "-")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=os.environ | {"BROKER_PASSWORD": "secret"}
+    ) as publishing:
+        assert publishing.stdin is not None
+        publishing.stdin.write(b"1\n")
+        publishing.stdin.flush()
+        wait_until(lambda: people.run("get", "--oid", "numbers").stdout.endswith(": 1\n"))
+        # when the broker goes away for good
+        broker.kill()
+        out, err = publishing.communicate(b"2\n3\n", timeout=60)
+    # then it says what was not acknowledged
+    assert publishing.returncode == 1
+    assert out == b"1 published\n"
+    assert b"2 of 3 lines were not acknowledged by the broker, the first of them is line 2" in err
+
+
+def test_password_and_content_share_standard_input(people: People) -> None:
+    published = people.run("publish", "--oid", "a", "--password-stdin", password="", stdin="secret\nfirst\nsecond")
+    assert published.returncode == 0
+    assert people.run("get", "--oid", "a", "--raw").stdout == "first\nsecond"
+    lines = people.run(
+        "publish", "--oid", "b", "--password-stdin", "--lines", password="", stdin="secret\nfirst\nsecond\n"
+    )
+    assert lines.stdout == "2 published\n"
+
+
+def test_what_was_printed_is_not_delivered_again(people: People) -> None:
+    subscribe = ("subscribe", "--persistent", "--session", "joe/1", "--oid", "numbers", "--json", "--timeout", "2")
+    assert people.run(*subscribe).returncode == TIMED_OUT
+    people.run("publish", "--oid", "numbers", "--persistent", "--lines", "-", stdin="1\n2\n3\n4\n5\n", user="jack")
+    got = [
+        [json.loads(line)["content"] for line in people.run(*subscribe, "--count", "2").stdout.splitlines()]
+        for _ in range(3)
+    ]
+    assert got == [["1", "2"], ["3", "4"], ["5"]]
+
+
+def test_a_subscriber_whose_reader_has_gone_ends_without_a_word(people: People) -> None:
+    people.run("publish", "--oid", "numbers", "--lines", "-", stdin="".join(f"{n}\n" for n in range(50)))
+    words = people.arguments("get", "--oid", "numbers", "--history", "-1")
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"BROKER_PASSWORD": "secret"},
+    ) as getting:
+        assert getting.stdout is not None
+        assert getting.stderr is not None
+        getting.stdout.close()
+        assert getting.stderr.read() == b""
+    assert getting.returncode == 141
+
+
+def test_a_message_that_the_broker_finds_too_long_fails_at_once(broker: BrokerProcess, people: People) -> None:
+    broker.settings["plugin/socket/maxFrame"] = "100000"
+    broker.restart()
+    published = people.run("publish", "--oid", "a", "-", stdin="x" * 200_000)
+    assert published.returncode == 1
+    assert "the request is too long" in published.stderr
+    assert people.run("publish", "--oid", "a", "short").returncode == 0
+
+
+def test_nothing_to_get_and_nothing_to_erase_is_said(people: People) -> None:
+    assert "there is no message on nowhere" in people.run("get", "--oid", "nowhere").stderr
+    assert "nothing was erased" in people.run("erase", "--oid", "nowhere").stderr
+
+
+def test_the_package_is_the_command() -> None:
+    shown = subprocess.run(
+        [environment_python(), "-m", "broker", "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert shown.stdout.startswith("broker ")

@@ -42,6 +42,23 @@ class FrameError(Exception):
         return f"{self.message} (at byte {self.offset})"
 
 
+class FrameTooLong(FrameError):
+    """A frame is longer than the reader takes.
+
+    Args:
+        message: as of :class:`FrameError`.
+        offset: as of :class:`FrameError`.
+
+    Attributes:
+        header: kind, request id, method and session, with an empty body, as far as they came in the same piece as the
+            length; ``None`` otherwise. With it the peer can be told which request it was.
+    """
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message, offset)
+        self.header: Frame | None = None
+
+
 class Kind(bytes, Enum):
     """The type byte of a frame."""
 
@@ -182,7 +199,11 @@ class FrameReader:
             buffer += data[:taken]
             if len(buffer) < LENGTH_SIZE:
                 return -1
-            self._expected = self._frame_length(bytes(buffer).strip(), self._consumed)
+            try:
+                self._expected = self._frame_length(bytes(buffer).strip(), self._consumed)
+            except FrameTooLong as error:
+                error.header = _header(bytes(buffer) + data[taken : taken + MAX_HEADER], 0)
+                raise
         end = taken + self._expected - len(buffer)
         buffer += data[taken:end]
         if len(buffer) < self._expected:
@@ -201,7 +222,11 @@ class FrameReader:
             field = data[position : position + LENGTH_SIZE].strip()
             length = int(field) if field.isdigit() else 0
             if not MIN_FRAME <= length <= max_frame:
-                length = self._frame_length(field, base + position)
+                try:
+                    length = self._frame_length(field, base + position)
+                except FrameTooLong as error:
+                    error.header = _header(data, position)
+                    raise
             end = position + length
             if end > size:
                 self._expected = length
@@ -231,7 +256,7 @@ class FrameReader:
         if length < MIN_FRAME and length != LENGTH_SIZE:
             raise FrameError(f"frame length {length} is too small for a header", offset)
         if length > self.max_frame:
-            raise FrameError(f"frame length {length} exceeds the maximum of {self.max_frame}", offset)
+            raise FrameTooLong(f"frame length {length} exceeds the maximum of {self.max_frame}", offset)
         return length
 
 
@@ -240,6 +265,17 @@ def _split_large(data: bytes, start: int, end: int) -> tuple[bytes, bytes, bytes
     limit = min(start + MAX_HEADER, end)
     request_id, method, session, _, rest = data[start:limit].split(b"\0", 4)
     return request_id, method, session, data[limit - len(rest) : end]
+
+
+def _header(data: bytes, position: int) -> Frame | None:
+    """The header of the frame at ``position``, where all of it is there."""
+    try:
+        kind = _KINDS[data[position + _TYPE_OFFSET]]
+        limit = position + MAX_HEADER
+        request_id, method, session, _, _ = data[position + PREFIX_SIZE : limit].split(b"\0", 4)
+    except (IndexError, KeyError, ValueError):
+        return None
+    return Frame(kind, request_id, method, session, b"")
 
 
 def _broken_header(data: bytes, position: int, base: int) -> FrameError:

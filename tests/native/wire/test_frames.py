@@ -12,6 +12,7 @@ from broker.native.wire.frames import (
     Frame,
     FrameError,
     FrameReader,
+    FrameTooLong,
     Kind,
     Unit,
     encode_frame,
@@ -249,6 +250,21 @@ class TestMaximum:
             reader.feed(field[at : at + chunk])
 
         assert "exceeds the maximum" in str(reader.error)
+
+    @pytest.mark.parametrize("before", [b"", b"        10", b"    "])
+    def test_the_error_names_the_request_that_is_too_long(self, before: bytes) -> None:
+        reader = FrameReader(100)
+        long = encode_frame(I, b"7", b"publish", b"secret", encode_unit(b"", b"", bytes(1000)))
+        if before.strip():
+            assert len(reader.feed(before)) == 1
+        else:
+            reader.feed(long[: len(before)])
+            long = long[len(before) :]
+
+        reader.feed(long)
+
+        assert isinstance(reader.error, FrameTooLong)
+        assert reader.error.header == Frame(I, b"7", b"publish", b"secret", b"")
 
     def test_it_may_be_raised_between_two_frames(self) -> None:
         small = encode_frame(I, b"1", b"connect", b"", b"")

@@ -1,0 +1,95 @@
+"""Where client commands take the broker's address, the name and the password from."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.cli.main import parse
+from broker.cli.server import server_of
+from broker.cli.standard_input import read_password
+from broker.errors import BrokerError, Code
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home; the current directory is another one."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".config/broker").mkdir(parents=True)
+    return tmp_path
+
+
+def write(path: Path, mode: int = 0o600) -> None:
+    path.write_text('server = "socket://evil:1"\nuser = "joe"\npassword = "secret"\n')
+    path.chmod(mode)
+
+
+def test_the_file_of_the_user_is_read(home: Path) -> None:
+    write(home / ".config/broker/client.toml")
+    server = server_of(parse(["ping"]), {})
+    assert (server.host, server.user, server.password) == ("evil", "joe", "secret")
+
+
+def test_a_file_of_the_current_directory_is_not_read(home: Path) -> None:
+    write(Path(".broker.toml"))
+    server = server_of(parse(["ping"]), {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret"})
+    assert server.host == "127.0.0.1"
+
+
+def test_a_file_with_a_password_that_others_may_read_is_refused(home: Path) -> None:
+    write(home / ".config/broker/client.toml", 0o644)
+    with pytest.raises(BrokerError) as raised:
+        server_of(parse(["ping"]), {})
+    assert "chmod 600" in raised.value.message
+
+
+def test_a_file_of_somebody_else_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home / ".config/broker/client.toml")
+    uid = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
+    with pytest.raises(BrokerError) as raised:
+        server_of(parse(["ping"]), {})
+    assert "belongs to somebody else" in raised.value.message
+
+
+class TestPassword:
+    def standard_input(self, data: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
+        """Standard input is a pipe with these bytes; returns its end."""
+        reading, writing = os.pipe()
+        os.write(writing, data)
+        os.close(writing)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.FileIO(reading))))
+        return reading
+
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+    def test_exactly_one_line_is_read(self, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        reading = self.standard_input(b"secret" + end + b"content\n\xff\0more", monkeypatch)
+        assert read_password() == "secret"
+        assert os.read(reading, 100) == b"content\n\xff\0more"
+
+    def test_the_content_follows_for_this_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.standard_input(b"secret\n\xff\0content", monkeypatch)
+        assert read_password() == "secret"
+        assert sys.stdin.buffer.read() == b"\xff\0content"
+
+    def test_a_line_without_an_end_is_a_password(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.standard_input(b"secret", monkeypatch)
+        assert read_password() == "secret"
+
+    @pytest.mark.parametrize("data", [b"\xff\n", b"x" * 65_537])
+    def test_what_is_no_password_is_wrong_usage(
+        self, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "input").write_bytes(data)
+        with (tmp_path / "input").open() as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            with pytest.raises(BrokerError) as raised:
+                read_password()
+        assert raised.value.code == Code.USER_WRONG_API_USAGE
