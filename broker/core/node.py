@@ -57,6 +57,7 @@ class Node:
         seconds: see ``wall``.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
+        erasures: how often messages were erased that may be queued.
         fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
@@ -92,6 +93,7 @@ class Node:
         self.stored_sessions = 0
         self.stored_subscriptions = 0
         self.erased: OrderedDict[str, int] = OrderedDict()
+        self.erasures = 0
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.counted: list[StreamDispatch] = []
         self.last_heartbeat = 0
@@ -161,7 +163,7 @@ class Node:
     def queue(self, id: int, limits: QueueLimits) -> Queue:
         """Make the queue of a session or subject."""
         queue = self.queues[id] = Queue(
-            id, limits, self.store, self.next_entry, self.revive, self.cache_budget, self.fanouts
+            id, limits, self.store, self.next_entry, self.revive, self.cache_budget, self.fanouts, self
         )
         return queue
 
@@ -210,7 +212,7 @@ class Node:
 
     def make_topic(self, id: int, oid: str) -> Topic:
         """Make a topic with a known number."""
-        history = History(id, self.default_history(oid), self.store, self.next_entry, self.revive)
+        history = History(id, self.default_history(oid), self.store, self.next_entry, self.revive, self.now)
         self.queues[id] = history
         topic = self.topics[oid] = Topic(id, oid, history)
         return topic
@@ -256,15 +258,19 @@ class Node:
 
     def revive(self, record: MessageRecord) -> Message:
         """A message from the store."""
-        known = (record.sender, record.key, record.qos)
+        envelope = self.envelope(record.sender, record.key, record.qos)
+        return Message(record.id, envelope, record.content, record.expires)
+
+    def envelope(self, sender: str, key: bytes, qos: bytes) -> Envelope:
+        """The envelope of a message in the store; one object for as many of them as have the same."""
+        known = (sender, key, qos)
         envelope = self._envelopes.get(known)
         if envelope is None:
-            qos = self.received_qos(read_publish_qos(record.qos), record.sender)
-            envelope = Envelope(read_key(record.key), qos, record.key, record.qos)
+            envelope = Envelope(read_key(key), self.received_qos(read_publish_qos(qos), sender), key, qos)
             if len(self._envelopes) >= MOST_ENVELOPES:
                 self._envelopes.clear()
             self._envelopes[known] = envelope
-        return Message(record.id, envelope, record.content, record.expires)
+        return envelope
 
     def received_qos(self, qos: PublishQos, sender: str) -> PublishQos:
         """The QoS as receivers read it: sender set, topic section removed, local destinations relative (spec §4.5).
@@ -288,6 +294,7 @@ class Node:
 
     def forget_messages(self, oid: str) -> None:
         """Deliver no message any more that was published on this topic until now (erase with forceDestroy)."""
+        self.erasures += 1
         self.erased[oid] = self.ids.next()
         self.erased.move_to_end(oid)
         if len(self.erased) > MOST_ERASED:
