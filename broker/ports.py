@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from broker.model.records import FIRST_EXPIRED
+
 if TYPE_CHECKING:
     from broker.model.connect import Credentials
     from broker.model.records import (
         AccountRecord,
         DocumentRecord,
         EntryRecord,
+        ExpiredPlace,
+        ExpiredRecord,
         MessageRecord,
         Recovered,
         SessionRecord,
@@ -140,8 +144,17 @@ class IStore(Interface):
         ``(EntryRecord, MessageRecord)``.
         """
 
-    def read_expired(now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
-        """Read entries of messages with ``0 < expires <= now`` (ms since 1970), at most ``limit``."""
+    def read_expired(
+        now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+    ) -> Deferred[list[ExpiredRecord]]:
+        """Read entries of messages with ``0 < expires <= now`` (ms since 1970), longest expired first; no contents.
+
+        Args:
+            now: milliseconds since 1970.
+            limit: most entries.
+            most_bytes: the last entry is that whose key and QoS make the sum reach this.
+            after: goes on behind the entry that had this :attr:`ExpiredRecord.place`.
+        """
 
     def put_account(record: AccountRecord) -> Deferred[None]:
         """Insert or replace an account; fires when it is on disk."""

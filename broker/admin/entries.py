@@ -97,8 +97,7 @@ class HistorySource:
         messages = await self._topic.history.latest(count if self._newest_first else -1)
         if not self._newest_first:
             messages = messages[::-1][:count]
-        now = self._node.now()
-        return [message for message in messages if not message.expires or message.expires > now]
+        return messages
 
     async def take(self, count: int) -> list[Message]:
         """Take the newest or oldest messages out of the history; queues that hold them still deliver them."""

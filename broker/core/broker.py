@@ -114,21 +114,26 @@ class Broker:
         """Work out what publishing does (spec §2.3); see :meth:`broker.core.publishing.Publisher.prepare`."""
         return self.publisher.prepare(session, key, qos, encoded)
 
-    def publish(self, session: Session, plan: Plan, content: bytes) -> Published | None:
+    def publish(self, session: Session, plan: Plan, content: bytes) -> Published | Pending:
         """Publish one message by a plan (spec §2.3); see :meth:`broker.core.publishing.Publisher.publish`.
 
         Returns:
-            The outcome; ``None`` where the message has to wait, so that it takes :meth:`publish_when_possible`. Nothing
-            changed then.
+            The outcome, or what the message has to wait for, which :meth:`publish_when_possible` does. Nothing changed
+            then.
         """
         try:
             return self.publisher.publish(session, plan, content)
-        except Pending:
-            return None
+        except Pending as pending:
+            return pending
 
-    async def publish_when_possible(self, session: Session, plan: Plan, content: bytes) -> Published:
-        """Publish one message by a plan, waiting where that cannot be done at once."""
-        return await self.publisher.publish_when_possible(session, plan, content)
+    async def publish_when_possible(
+        self, session: Session, plan: Plan, content: bytes, pending: Pending | None = None
+    ) -> Published:
+        """Publish one message by a plan, waiting where that cannot be done at once.
+
+        ``pending`` is what :meth:`publish` returned, if it was tried before.
+        """
+        return await self.publisher.publish_when_possible(session, plan, content, pending)
 
     async def subscribe(
         self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None

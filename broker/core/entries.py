@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from broker.core.message import Message
 from broker.model.qos import Overflow
@@ -149,18 +149,36 @@ class Entry:
         self.number = 0
 
 
-def write(store: Any, queue_id: int, rank: int, entry: Entry) -> None:
-    """Have an entry in the store, with its message where that is not there yet.
+class Judge(Protocol):
+    """Knows which entries are not to be delivered any more.
+
+    Attributes:
+        erasures: how often messages were erased that may be queued.
+    """
+
+    erasures: int
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+
+    def is_stale(self, entry: Entry) -> bool:
+        """Whether an entry is not to be delivered any more."""
+
+
+def write(store: Any, queue_id: int, rank: int, entry: Entry, *, held: bool = True) -> None:
+    """Have an entry in the store, with its message unless an entry in memory vouches that the message is there.
 
     Args:
         store: an :class:`broker.ports.IStore`.
         queue_id: of the queue or history that holds it.
         rank: under which it is there.
         entry: that is not in the store.
+        held: the entry stays in memory. Else nothing is known of it here any more (:attr:`Message.stored`).
     """
     message = entry.message
     record = None if message.stored else message.record()
-    message.stored += 1
+    if held:
+        message.stored += 1
     entry.stored = True
     if entry.fanout is not None:
         entry.fanout.stored(queue_id, rank, entry.seq, entry.flags)

@@ -6,13 +6,15 @@ import heapq
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from broker.core.history import History
 from broker.core.message import Message
 from broker.core.queues import Queue
+from broker.errors import BrokerError
 from broker.failpoints import reach
+from broker.model.records import FIRST_EXPIRED, ExpiredPlace, ExpiredRecord
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -24,7 +26,12 @@ log = Logger()
 SWEEP_INTERVAL = 60_000
 """Milliseconds between looks for expired messages that are on disk only."""
 
+LEAST_INTERVAL = 1000
+"""Milliseconds between looks that somebody asks for because a queue is full."""
+
 SWEEP_BATCH = 1000
+SWEEP_BYTES = 1_048_576
+"""Entries, and bytes of keys and QoS, that are read from disk at once; contents are not read at all."""
 
 
 class Expiry:
@@ -41,6 +48,12 @@ class Expiry:
         self._heap: list[tuple[int, int, str]] = []
         self._call: IDelayedCall | None = None
         self._sweep_call: IDelayedCall | None = None
+        self._stopped = False
+        self._sweeping = False
+        self._waiting: list[Deferred[None]] = []
+        self._swept = 0  # when the last sweep began, in milliseconds since 1970
+        # What is behind has been dropped, or waits in a queue all the same.
+        self._place: ExpiredPlace = FIRST_EXPIRED
 
     def add(self, message: Message) -> None:
         """Drop this message from its topic's history when it expires."""
@@ -50,15 +63,34 @@ class Expiry:
 
     def start(self) -> None:
         """Look for expired messages on disk from now on."""
-        self._sweep()
+        self._stopped = False
+        if not self._sweeping:
+            self._sweep()
 
     def stop(self) -> None:
         """Look no more."""
+        self._stopped = True
         for call in (self._call, self._sweep_call):
             if call is not None and call.active():
                 call.cancel()
         self._call = self._sweep_call = None
         self._heap.clear()
+
+    def look(self) -> Deferred[None] | None:
+        """Look for expired messages on disk now, because they may be in somebody's way.
+
+        Returns:
+            What fires when they are dropped; ``None`` where somebody has just looked.
+        """
+        if self._stopped or 0 <= self._node.now() - self._swept < LEAST_INTERVAL:
+            return None
+        looked: Deferred[None] = Deferred()
+        self._waiting.append(looked)
+        if not self._sweeping:
+            if self._sweep_call is not None and self._sweep_call.active():
+                self._sweep_call.cancel()
+            self._sweep()
+        return looked
 
     def _schedule(self) -> None:
         if self._call is not None and self._call.active():
@@ -73,28 +105,61 @@ class Expiry:
         while self._heap and self._heap[0][0] <= now:
             _, message_id, oid = heapq.heappop(self._heap)
             topic = self._node.topics.get(oid)
-            if topic is not None and topic.history.discard(message_id):
+            if topic is not None:
+                topic.history.discard(message_id)  # unless somebody has met it before
                 reach("message expired")
                 self._on_expired(oid)
         self._schedule()
 
     def _sweep(self) -> None:
         self._sweep_call = None
-        work = ensureDeferred(self._sweep_store())
+        self._sweeping = True
+        now = self._node.now()
+        if now < self._swept:  # the clock was set back, and messages may expire that sort before those that have
+            self._place = FIRST_EXPIRED
+        self._swept = now
+        work = ensureDeferred(self._sweep_store(now))
         work.addErrback(lambda failure: log.failure("expired messages can not be read", failure))
         work.addBoth(self._sweep_ended)
 
     def _sweep_ended(self, _: Any) -> None:
-        self._sweep_call = self._node.later(SWEEP_INTERVAL, self._sweep)
+        self._sweeping = False
+        if not self._stopped:
+            self._sweep_call = self._node.later(SWEEP_INTERVAL, self._sweep)
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(None)
 
-    async def _sweep_store(self) -> None:
-        rows = await self._node.store.read_expired(self._node.now(), SWEEP_BATCH)
-        for row, record in rows:
-            queue = self._node.queues.get(row.queue_id)
-            if isinstance(queue, History):
+    async def _sweep_store(self, now: int) -> None:
+        """Go through what has expired since the last time, slice by slice.
+
+        Each entry is met once: it is dropped, or stays in its queue because it is delivered all the same, or is in
+        memory, where its queue drops it.
+        """
+        while not self._stopped:
+            rows = await self._node.store.read_expired(now, SWEEP_BATCH, SWEEP_BYTES, self._place)
+            if not rows:
+                return
+            for row in rows:
+                self._place = row.place
+                try:
+                    await self._drop(row)
+                except BrokerError as error:  # it stays where it is, and those behind it are dropped all the same
+                    log.error(
+                        "expired message {message} cannot be dropped: {reason}",
+                        message=row.entry.message_id,
+                        reason=str(error),
+                    )
+
+    async def _drop(self, row: ExpiredRecord) -> None:
+        node = self._node
+        queue = node.queues.get(row.entry.queue_id)
+        if isinstance(queue, History):
+            if not queue.settle_unread(row.entry):
                 if queue.unread:
                     await queue.load()
-                if queue.discard(record.id):
-                    self._on_expired(record.oid)
-            elif isinstance(queue, Queue) and self._node.revive(record).qos.force_destroy:
-                queue.settle_swapped(row)
+                queue.discard(row.entry.message_id)
+            self._on_expired(row.oid)
+        elif isinstance(queue, Queue) and node.stored_envelope(row.sender, row.key, row.qos).qos.force_destroy:
+            queue.settle_swapped(row.entry)
+            queue.drop_stale()

@@ -14,6 +14,7 @@ from broker.core.waiters import Waiters
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 
 EVERYTHING = 2**62
+NEVER = 2**62
 HISTORY_RANK = 0
 """Histories are ordered by age alone, so all their entries have one rank."""
 
@@ -24,13 +25,15 @@ class Cold(NamedTuple):
     seq: int
     message_id: int
     size: int
+    expires: int
 
 
 class History:
     """The newest messages of a topic, the oldest dropped without a word when it is full.
 
     The newest are in memory up to the cache limits, older ones on disk only. After a crash nothing is in memory until
-    :meth:`load` is awaited; new messages may be put before.
+    :meth:`load` is awaited; new messages may be put before. A message that has expired is not there any more, whether
+    or not somebody has dropped it yet: it counts for no limit, and hides none that is older.
 
     Args:
         id: of the topic.
@@ -38,14 +41,18 @@ class History:
         store: an :class:`broker.ports.IStore`.
         sequence: gives the next entry number.
         revive: makes a message from its record.
+        now: tells the milliseconds since 1970.
     """
 
     __slots__ = (
         "_arrivals",
         "_bytes",
         "_cold",
+        "_expires_at",
         "_hot",
         "_hot_bytes",
+        "_now",
+        "_recovered",
         "_revive",
         "_sequence",
         "_store",
@@ -62,6 +69,7 @@ class History:
         store: Any,
         sequence: Callable[[], int],
         revive: Callable[[MessageRecord], Message],
+        now: Callable[[], int],
     ) -> None:
         self.id = id
         self.limits = limits
@@ -69,6 +77,9 @@ class History:
         self._store = store
         self._sequence = sequence
         self._revive = revive
+        self._now = now
+        self._recovered = 0  # entries with lower numbers were there before this start
+        self._expires_at = NEVER  # no entry that is known expires before
         self._hot: deque[Entry] = deque()
         self._cold: deque[Cold] = deque()
         self._bytes = 0
@@ -95,6 +106,7 @@ class History:
     @property
     def newest(self) -> Message | None:
         """The newest message in memory."""
+        self.expire()
         return self._hot[-1].message if self._hot else None
 
     def put(self, message: Message, *, durable: bool) -> None:
@@ -111,6 +123,8 @@ class History:
         entry = Entry(message, self._sequence(), size, "", 0)
         if durable:
             write(self._store, self.id, HISTORY_RANK, entry)
+        if 0 < message.expires < self._expires_at:
+            self._expires_at = message.expires
         self._hot.append(entry)
         self._bytes += size
         self._hot_bytes += size
@@ -130,20 +144,63 @@ class History:
         if self.unread:  # what is older is not known yet
             return
         limits = self.limits
+        if self._overflows:
+            self.expire()
         while self._overflows:
             self._drop_oldest()
         hot = self._hot
         while len(hot) > 1 and (len(hot) > limits.cache_entries or self._hot_bytes > limits.cache_bytes):
             entry = hot.popleft()
             self._hot_bytes -= entry.size
-            if not entry.stored:
+            if entry.stored:
+                entry.message.stored -= 1  # on disk only from now on
+            else:
                 entry.flags |= TRANSIENT
-                write(self._store, self.id, HISTORY_RANK, entry)
-            self._cold.append(Cold(entry.seq, entry.message.id, entry.size))
+                write(self._store, self.id, HISTORY_RANK, entry, held=False)
+            self._cold.append(Cold(entry.seq, entry.message.id, entry.size, entry.message.expires))
+
+    def expire(self) -> None:
+        """Drop what has expired, of the entries that are known; the others are dropped as they become known."""
+        if self._expires_at == NEVER:
+            return
+        now = self._now()
+        if self._expires_at > now:
+            return
+        hot, self._hot = self._hot, deque()
+        for entry in hot:
+            if 0 < entry.message.expires <= now:
+                self._hot_bytes -= entry.size
+                self._forget(entry)
+            else:
+                self._hot.append(entry)
+        cold, self._cold = self._cold, deque()
+        for known in cold:
+            if 0 < known.expires <= now:
+                self._settle_cold(known)
+            else:
+                self._cold.append(known)
+        times = [entry.message.expires for entry in self._hot] + [known.expires for known in self._cold]
+        self._expires_at = min((each for each in times if each), default=NEVER)
+
+    def settle_unread(self, row: EntryRecord) -> bool:
+        """Drop an entry that recovery found, without loading it (expiry).
+
+        Args:
+            row: of this history, as it was read.
+
+        Returns:
+            Whether it is gone: not where entries are being read, among which it may be; it is dropped with them.
+        """
+        if not self.unread or self._waiting or row.seq >= self._recovered:
+            return False
+        self.unread -= 1
+        self._store.settle(self.id, HISTORY_RANK, row.seq, row.message_id)
+        return True
 
     def restore(self, entries: int) -> None:
         """Account for entries that recovery found on disk."""
         self.unread += entries
+        self._recovered = self._sequence()
 
     async def load(self) -> None:
         """Know the entries that recovery found: the newest come into memory, surplus ones are dropped.
@@ -170,9 +227,16 @@ class History:
             return
         known = {entry.seq for entry in self._hot}
         self.unread = 0
+        now = self._now()
         revived: list[Entry] = []
         for row, record in rows:
-            if row.seq not in known:
+            if row.seq in known:
+                continue
+            if 0 < record.expires <= now:
+                self._store.settle(self.id, HISTORY_RANK, row.seq, row.message_id)
+            else:
+                if record.expires:
+                    self._expires_at = min(self._expires_at, record.expires)
                 revived.append(self._entry(row, record))
                 self._bytes += row.size
                 self._hot_bytes += row.size
@@ -186,6 +250,7 @@ class History:
             count: at most this many; negative for all.
         """
         await self.load()
+        self.expire()
         hot = [entry.message for entry in reversed(self._hot)]
         if count < 0:
             count = len(self)
@@ -226,6 +291,7 @@ class History:
         self._hot.clear()
         self._cold.clear()
         self.unread = self._bytes = self._hot_bytes = 0
+        self._expires_at = NEVER
 
     @property
     def _overflows(self) -> bool:

@@ -75,7 +75,9 @@ class Message:
         expires: milliseconds since 1970, ``0`` never.
 
     Attributes:
-        stored: entries of this object that are in the store; its record is there while this is above zero.
+        stored: entries in memory, of this object, that are in the store: none but the object's holder settles them, so
+            the message's record is there while this is above zero. What is on disk only does not count, for it is
+            settled through whichever object it is read back as.
         parsed: the content as a filter parsed it, kept so that many subscribers cost one parse.
     """
 

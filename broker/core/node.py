@@ -65,6 +65,7 @@ class Node:
         seconds: see ``wall``.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
+        erasures: how often messages were erased that may be queued.
         fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
         raw_contents: oids of messages whose content is raw bytes of one tongue, which alone may publish them, each with
             what reads them for others. A tongue adds its own before recovery.
@@ -106,6 +107,7 @@ class Node:
         self.stored_sessions = 0
         self.stored_subscriptions = 0
         self.erased: OrderedDict[str, int] = OrderedDict()
+        self.erasures = 0
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
@@ -176,7 +178,7 @@ class Node:
     def queue(self, id: int, limits: QueueLimits) -> Queue:
         """Make the queue of a session or subject."""
         queue = self.queues[id] = Queue(
-            id, limits, self.store, self.next_entry, self.revive, self.cache_budget, self.fanouts
+            id, limits, self.store, self.next_entry, self.revive, self.cache_budget, self.fanouts, self
         )
         return queue
 
@@ -225,7 +227,7 @@ class Node:
 
     def make_topic(self, id: int, oid: str) -> Topic:
         """Make a topic with a known number."""
-        history = History(id, self.default_history(oid), self.store, self.next_entry, self.revive)
+        history = History(id, self.default_history(oid), self.store, self.next_entry, self.revive, self.now)
         self.queues[id] = history
         topic = self.topics[oid] = Topic(id, oid, history, self.queries)
         return topic
@@ -275,16 +277,21 @@ class Node:
 
     def revive(self, record: MessageRecord) -> Message:
         """A message from the store."""
-        known = (record.sender, record.key, record.qos)
+        envelope = self.stored_envelope(record.sender, record.key, record.qos)
+        return Message(record.id, envelope, record.content, record.expires)
+
+    def stored_envelope(self, sender: str, key: bytes, qos: bytes) -> Envelope:
+        """The envelope of a message in the store; one object for as many of them as have the same."""
+        known = (sender, key, qos)
         envelope = self._envelopes.get(known)
         if envelope is None:
             codec = self.codec
-            qos = self.received_qos(codec.read_publish_qos(record.qos), record.sender)
-            envelope = self.envelope(codec.read_key(record.key), qos, Encoded(record.key, record.qos))
+            received = self.received_qos(codec.read_publish_qos(qos), sender)
+            envelope = self.envelope(codec.read_key(key), received, Encoded(key, qos))
             if len(self._envelopes) >= MOST_ENVELOPES:
                 self._envelopes.clear()
             self._envelopes[known] = envelope
-        return Message(record.id, envelope, record.content, record.expires)
+        return envelope
 
     def received_qos(self, qos: PublishQos, sender: str) -> PublishQos:
         """The QoS as receivers read it: sender set, topic section removed, local destinations relative (spec §4.5).
@@ -308,6 +315,7 @@ class Node:
 
     def forget_messages(self, oid: str) -> None:
         """Deliver no message any more that was published on this topic until now (erase with forceDestroy)."""
+        self.erasures += 1
         self.erased[oid] = self.ids.next()
         self.erased.move_to_end(oid)
         if len(self.erased) > MOST_ERASED:

@@ -63,6 +63,25 @@ class Published(NamedTuple):
     properties: tuple[ClientProperty, ...] = ()
 
 
+class Aside:
+    """What a message does on its topic beside reaching its receivers; decided first, and done once nothing refuses it.
+
+    Attributes:
+        overflowing: subscriptions whose queues are full; nothing waits for these.
+        crowded: queues that discard their oldest messages for this one.
+        letters: receivers whose filters cannot tell, and why: it is a dead message for them.
+        unasked: it is one for those, too, whose queries did not look at the topic.
+    """
+
+    __slots__ = ("crowded", "letters", "overflowing", "unasked")
+
+    def __init__(self) -> None:
+        self.overflowing: list[Subscription] = []
+        self.crowded: list[Queue] = []
+        self.letters: list[tuple[SessionName, BrokerError]] = []
+        self.unasked = False
+
+
 class Copies(NamedTuple):
     """Where the copies for one destination go.
 
@@ -184,7 +203,7 @@ class Publisher:
         # Everything that may refuse the message comes before everything that has an effect.
         copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
         try:
-            receivers, overflowing = self._receivers(topic, message, session) if topic is not None else ([], [])
+            receivers, aside = self._receivers(topic, message, session) if topic is not None else ([], None)
         except (BrokerError, Pending):
             self._forget_forced(qos.destinations)
             raise
@@ -192,7 +211,7 @@ class Publisher:
         for copy in copies:
             self._put_ptp(copy, message)
         if topic is not None:
-            self._publish_on(topic, message, receivers, overflowing)
+            self._publish_on(topic, message, receivers, aside)
         if len(outcomes) > 1:
             self._forget_forced([destination for destination, error in outcomes if error is not None])
             return self._report(message, outcomes)
@@ -200,19 +219,29 @@ class Publisher:
             plan.route = Route(copies[0].subject, copies[0].name.public_id)
         return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))  # its name would take twice the time
 
-    async def publish_when_possible(self, session: Session, plan: Plan, content: bytes) -> Published:
+    async def publish_when_possible(
+        self, session: Session, plan: Plan, content: bytes, pending: Pending | None = None
+    ) -> Published:
         """Publish one message as :meth:`publish` does, waiting where that cannot be done at once.
+
+        Args:
+            session: the publisher.
+            plan: of this session.
+            content: opaque bytes.
+            pending: what it has to wait for first, where that is known already.
 
         Raises:
             BrokerError: see spec §2.3; ``user.notConnected`` where the session ends before.
         """
         while True:
+            if pending is not None:
+                await pending.wait()
             if session.ended:
                 raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its message waited")
             try:
                 return self.publish(session, plan, content)
-            except Pending as pending:
-                await pending.wait()
+            except Pending as more:
+                pending = more
 
     def publish_internal(self, message: Message) -> None:
         """Publish a message of the broker itself on its topic.
@@ -223,8 +252,8 @@ class Publisher:
         topic = self._node.topic(message.oid)
         if topic.key is None:
             self._configure(topic, message.envelope, None, first=True)
-        receivers, overflowing = self._receivers(topic, message, None)
-        self._publish_on(topic, message, receivers, overflowing)
+        receivers, aside = self._receivers(topic, message, None)
+        self._publish_on(topic, message, receivers, aside)
 
     def _prepare_topic(self, topic: Topic, plan: Plan) -> None:
         envelope = plan.envelope
@@ -255,35 +284,39 @@ class Publisher:
 
     def _receivers(
         self, topic: Topic, message: Message, publisher: Session | None
-    ) -> tuple[list[Subscription], list[Subscription]]:
-        """Who gets the message, and whose queue is too full for it."""
+    ) -> tuple[list[Subscription], Aside | None]:
+        """Who gets the message, and what else it does. Nothing is changed, for it may be refused yet."""
         if not message.envelope.qos.force_update and self._is_unchanged(topic, message):
-            return [], []
+            return [], None
         receivers: list[Subscription] = []
-        overflowing: list[Subscription] = []
+        aside: Aside | None = None
         once: set[Session] = set()
         spent: dict[Subject, float] = {}
         if topic.unasked:
-            self._tell_unasked(topic, message)
+            aside = Aside()
+            aside.unasked = True
         for subscription in topic.subscriptions.values():
             session = subscription.session
             if session is publisher and not subscription.local:
                 continue
-            if subscription.accepts is not None and not self._accepts(subscription, message, spent):
-                continue
+            if subscription.accepts is not None:
+                aside = aside or Aside()
+                if not self._accepts(subscription, message, spent, aside):
+                    continue
             if not session.qos.duplicate_updates:
                 if session in once:
                     continue
                 once.add(session)
             queue = session.queue
             limits = queue.limits
-            if (queue.entries >= limits.entries or queue.bytes >= limits.bytes) and self._refuses(
-                queue, publisher, session
-            ):
-                overflowing.append(subscription)
-            else:
-                receivers.append(subscription)
-        return receivers, overflowing
+            if queue.entries >= limits.entries or queue.bytes >= limits.bytes:
+                aside = aside or Aside()
+                if self._refuses(queue, len(message.content), publisher, session):
+                    aside.overflowing.append(subscription)
+                    continue
+                aside.crowded.append(queue)
+            receivers.append(subscription)
+        return receivers, aside
 
     def _tell_unasked(self, topic: Topic, message: Message) -> None:
         """A message that sessions might have wanted is a dead message for them, once for each topic."""
@@ -298,9 +331,7 @@ class Publisher:
         newest = topic.history.newest
         return newest is not None and newest.content == message.content
 
-    def _publish_on(
-        self, topic: Topic, message: Message, receivers: list[Subscription], overflowing: list[Subscription]
-    ) -> None:
+    def _publish_on(self, topic: Topic, message: Message, receivers: list[Subscription], aside: Aside | None) -> None:
         envelope = message.envelope
         persistent = envelope.persistent
         history = topic.history
@@ -314,24 +345,36 @@ class Publisher:
             history.put(message, durable=persistent)
             if message.expires:
                 self._expiry.add(message)
+        if aside is not None:
+            for queue in aside.crowded:
+                _make_room(queue, message)
         for subscription in receivers:
             session = subscription.session
             subscription.newest = message.id
             session.queue.put(message, subscription.id, subscription.flags, persistent and session.persistent)
             if not session.dispatch.awake:
                 session.dispatch.wake()
-        for subscription in overflowing:
-            self._overflow(subscription.session.queue, message, subscription.session.name)
+        if aside is not None:
+            self._put_aside(topic, message, aside)
         if topic.state is not TopicState.ALIVE or not (topic.exact or len(history)):
             self._node.check_topic(topic)
 
-    def _accepts(self, subscription: Subscription, message: Message, spent: dict[Subject, float]) -> bool:
+    def _put_aside(self, topic: Topic, message: Message, aside: Aside) -> None:
+        if aside.unasked:
+            self._tell_unasked(topic, message)
+        for name, error in aside.letters:
+            self._letters.message(message, name.absolute, error)
+        for subscription in aside.overflowing:
+            self._overflow(subscription.session.queue, message, subscription.session.name)
+
+    def _accepts(self, subscription: Subscription, message: Message, spent: dict[Subject, float], aside: Aside) -> bool:
         """Whether the filters of a subscription let a message pass; where they can not tell, it is a dead message.
 
         Args:
             subscription: with filters.
             message: that may pass.
             spent: seconds of the processor that filters of each login name have used on this message; is added to.
+            aside: is told for whom it is a dead message.
         """
         accepts = subscription.accepts
         session = subscription.session
@@ -343,29 +386,50 @@ class Publisher:
                 raise BrokerError(Code.RESOURCE_EXHAUST, f"the filters of {subject.name} take too long on this message")
             return accepts is None or accepts(message)
         except BrokerError as error:
-            self._letters.message(message, session.name.absolute, error)
+            aside.letters.append((session.name, error))
             return False
         finally:
             spent[subject] = used + self.processor_time() - before
 
-    def _refuses(self, queue: Queue, publisher: Session | None, owner: Session | None) -> bool:
-        """Decide on a full queue: ``False`` where room was made, ``True`` where the entry must go elsewhere."""
+    def _refuses(self, queue: Queue, size: int, publisher: Session | None, owner: Session | None) -> bool:
+        """Decide on a queue that seems to be full, without discarding anything yet.
+
+        Args:
+            queue: of a receiver.
+            size: of the content.
+            publisher: whom an error can be told, or who can wait; ``None`` for the broker itself.
+            owner: of the queue.
+
+        Returns:
+            ``False`` where there is room, or :meth:`Queue.make_room` makes it; ``True`` where the entry must go
+            elsewhere.
+        """
+        if not queue.is_full:
+            return False
+        if publisher is not None and queue.may_hold_stale:
+            looked = self._expiry.look()
+            if looked is not None:
+                raise Pending(lambda: looked)
         match queue.limits.overflow:
             case Overflow.EXCEPTION if publisher is not None:
                 raise self._overflow_error(queue)
             case Overflow.BLOCK if publisher is not None and publisher is not owner:
                 raise Pending(lambda: self._room(queue))
             case Overflow.DISCARD_OLDEST:
-                oldest = queue.take_oldest()
-                if oldest is None:
+                if queue.can_discard(size):
+                    return False
+                reading = queue.oldest()
+                if reading is None:  # all is being delivered
                     return True
-                queue.settle([oldest])
+                if publisher is not None:
+                    raise Pending(lambda: reading)
+                reading.addErrback(lambda failure: log.failure("the oldest entries cannot be read", failure))
                 return False
         return True
 
     def _overflow(self, queue: Queue, message: Message, owner: SessionName) -> None:
         error = self._overflow_error(queue)
-        if queue.limits.overflow in (Overflow.DISCARD, Overflow.DISCARD_OLDEST):
+        if _discards(queue):
             self._refusals.tell(owner.absolute, lambda: f"{owner.relative}: {message.oid} discarded: {error.message}")
         else:
             self._letters.message(message, owner.absolute, error)
@@ -454,30 +518,54 @@ class Publisher:
                 raise self._unknown(name, message)
             subject = self._placeholders.subject(name)
         if not name.is_session:
-            sessions = subject.receivers
-            if not sessions:
-                if subject.queue.is_full and self._refuses(subject.queue, publisher, None):
-                    return Copies(name, subject, [], [(subject.queue, name)])
-                return Copies(name, subject, [], [])
-        else:
-            session = subject.sessions.get(name.public_id)
-            if session is None:
-                if not forced:
-                    raise self._unknown(name, message)
-                session = self._placeholders.session(name)
-            if not session.qos.ptp:
-                raise BrokerError(
-                    Code.USER_PTP_DENIED, f"{name.relative} accepts no point-to-point messages", name.absolute
-                )
-            sessions = [session]
-        kept: list[Session] = []
+            return self._copies_for_subject(name, subject, message, publisher)
+        session = subject.sessions.get(name.public_id)
+        if session is None:
+            if not forced:
+                raise self._unknown(name, message)
+            session = self._placeholders.session(name)
+        if not session.qos.ptp:
+            raise BrokerError(
+                Code.USER_PTP_DENIED, f"{name.relative} accepts no point-to-point messages", name.absolute
+            )
+        queue = session.queue
+        if not queue.is_full or not self._refuses(queue, len(message.content), publisher, session):
+            return Copies(name, subject, [session], [])
+        if not _discards(queue):
+            raise self._overflow_error(queue)
+        return Copies(name, subject, [], [(queue, session.name)])
+
+    def _copies_for_subject(self, name: SessionName, subject: Subject, message: Message, publisher: Session) -> Copies:
+        """Where the copies for a login name go: to all its sessions that have room, else to the subject's queue."""
+        size = len(message.content)
+        taking: list[Session] = []
         overflowing: list[tuple[Queue, SessionName]] = []
-        for session in sessions:
-            if session.queue.is_full and self._refuses(session.queue, publisher, session):
-                overflowing.append((session.queue, session.name))
-            else:
-                kept.append(session)
-        return Copies(name, subject, kept, overflowing)
+        refusing: Queue | None = None
+        lost = True
+        for session in [] if len(subject.queue) else subject.receivers:  # behind what waits for the subject already
+            queue = session.queue
+            if not queue.is_full:
+                taking.append(session)
+                continue
+            reaction = queue.limits.overflow
+            if reaction in (Overflow.EXCEPTION, Overflow.DEAD_MESSAGE):
+                lost = False
+                if reaction is Overflow.EXCEPTION:
+                    refusing = queue
+            elif not self._refuses(queue, size, publisher, session):
+                taking.append(session)
+                continue
+            overflowing.append((queue, session.name))
+        if taking and refusing is not None:
+            raise self._overflow_error(refusing)
+        if taking or (overflowing and lost):
+            return Copies(name, subject, taking, overflowing)
+        queue = subject.queue
+        if not queue.is_full or not self._refuses(queue, size, publisher, None):
+            return Copies(name, subject, [], [])
+        if not _discards(queue):
+            raise self._overflow_error(queue)
+        return Copies(name, subject, [], [(queue, name)])
 
     def _unknown(self, name: SessionName, message: Message) -> BrokerError:
         return BrokerError(
@@ -489,17 +577,22 @@ class Publisher:
 
     def _put_ptp(self, copies: Copies, message: Message) -> None:
         durable = message.envelope.persistent
+        subject = copies.subject
         for queue, owner in copies.overflowing:
             self._overflow(queue, message, owner)
         if not copies.sessions:
             if not copies.overflowing:
                 if durable:
-                    self._node.keep_subject(copies.subject)
-                copies.subject.queue.put(message, "", DELAYED, durable)
+                    self._node.keep_subject(subject)
+                _make_room(subject.queue, message)
+                subject.queue.put(message, "", DELAYED, durable)
+                for session in subject.receivers:
+                    self._sessions.subject_queues.deliver(session)
             return
         flags = 0 if copies.name.is_session else FOR_SUBJECT
         fanout = Fanout(len(copies.sessions)) if not copies.name.is_session and len(copies.sessions) > 1 else None
         for session in copies.sessions:
+            _make_room(session.queue, message)
             self._put_to(session, message, flags, fanout)
 
     def _put_to(self, session: Session, message: Message, flags: int = 0, fanout: Fanout | None = None) -> None:
@@ -508,3 +601,13 @@ class Publisher:
             self._sessions.keep(session)
         session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
         session.dispatch.wake()
+
+
+def _discards(queue: Queue) -> bool:
+    """Whether a message that does not fit is to go without a word."""
+    return queue.limits.overflow in (Overflow.DISCARD, Overflow.DISCARD_OLDEST)
+
+
+def _make_room(queue: Queue, message: Message) -> None:
+    if queue.limits.overflow is Overflow.DISCARD_OLDEST:
+        queue.make_room(len(message.content))

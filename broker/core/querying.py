@@ -340,10 +340,11 @@ class Querying:
             session.dispatch.wake()
 
     async def _latest(self, topic: Topic, count: int) -> list[Message]:
-        """The newest messages of a topic, newest first, without those that have expired and are not dropped yet."""
+        """The newest messages of a topic, newest first."""
         messages = await topic.history.latest(count)
-        now = self._node.now()
-        return [message for message in messages if not message.expires or message.expires > now]
+        if not messages:  # all that there was may have expired
+            self._node.check_topic(topic)
+        return messages
 
     def _erase(self, topic: Topic, session: Session, request: Encoded, *, force: bool) -> None:
         node = self._node

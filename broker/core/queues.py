@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, QueueLimits, write
+from broker.core.entries import (
+    ENTRY_OVERHEAD,
+    NO_LIMIT,
+    CacheBudget,
+    Entry,
+    Fanout,
+    Judge,
+    QueueLimits,
+    write,
+)
 from broker.core.message import Message
 from broker.core.waiters import Waiters
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.failpoints import reach
-from broker.model.records import COPIED, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
+from broker.model.records import COPIED, NEWEST_ONLY, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -29,6 +38,10 @@ LOW_WATER = 500
 
 CACHE_SHARE = 4
 """A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
+
+
+NEVER = 2**62
+AT_ONCE = 0
 
 
 class Level:
@@ -59,6 +72,7 @@ class Queue:
         revive: makes a message from its record.
         budget: of all queues together; none where it is not given.
         fanouts: of the entries of all queues that are on disk only, by their ``seq``; taken from it with the entry.
+        judge: tells what is not to be delivered any more, and so does not count when the queue is full.
 
     Attributes:
         entries: how many entries are queued, with those taken.
@@ -72,12 +86,16 @@ class Queue:
         "_budget",
         "_cached",
         "_cached_bytes",
+        "_erasures",
         "_fanouts",
+        "_judge",
         "_levels",
         "_order",
         "_revive",
         "_rooms",
         "_sequence",
+        "_stale_at",
+        "_stale_on_disk_at",
         "_store",
         "bytes",
         "durable",
@@ -96,6 +114,7 @@ class Queue:
         revive: Callable[[MessageRecord], Message],
         budget: CacheBudget | None = None,
         fanouts: dict[int, Fanout] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.id = id
         self.limits = limits
@@ -114,15 +133,29 @@ class Queue:
         self._cached_bytes = 0
         self._rooms = Waiters()
         self._arrivals: Waiters | None = None
+        self._judge = judge
+        self._erasures = 0 if judge is None else judge.erasures
+        self._stale_at = NEVER  # no entry in memory is stale before, but for those that are erased
+        self._stale_on_disk_at = NEVER
 
     def __len__(self) -> int:
         return self.entries
 
     @property
     def is_full(self) -> bool:
-        """Whether a further entry overflows. The check comes before a put, so a bulk may exceed the limit once."""
+        """Whether a further entry overflows. The check comes before a put, so a bulk may exceed the limit once.
+
+        What would not be delivered any more does not count: it is dropped first.
+        """
         limits = self.limits
-        return self.entries >= limits.entries or self.bytes >= limits.bytes
+        if self.entries < limits.entries and self.bytes < limits.bytes:
+            return False
+        return not self.drop_stale() or self.entries >= limits.entries or self.bytes >= limits.bytes
+
+    @property
+    def may_hold_stale(self) -> bool:
+        """Whether entries on disk, as far as is known, would not be delivered any more."""
+        return self._judge is not None and self._stale_on_disk_at <= self._judge.now() and self._is_on_disk
 
     @property
     def in_memory(self) -> int:
@@ -194,9 +227,11 @@ class Queue:
         if durable:
             self.durable += 1
         if level.swapped or not self._fits(size):
+            if message.expires and message.envelope.qos.force_destroy:
+                self._stale_on_disk_at = min(self._stale_on_disk_at, message.expires)
             if not durable:
                 entry.flags |= TRANSIENT
-            write(self._store, self.id, entry.rank, entry)
+            write(self._store, self.id, entry.rank, entry, held=False)
             reach("entry swapped out")
             level.swapped += 1
             level.swapped_bytes += size
@@ -205,6 +240,8 @@ class Queue:
         else:
             if durable:
                 write(self._store, self.id, entry.rank, entry)
+            if message.expires or flags & NEWEST_ONLY:
+                self._expect_stale(entry)
             self._hold(level, entry)
             level.entries.append(entry)
         if self._arrivals:
@@ -321,18 +358,125 @@ class Queue:
                 if entry.stored:
                     self._store.set_redeliver(self.id, entry.rank, entry.seq, entry.redeliver)
             self._levels[entry.rank].entries.appendleft(entry)
+            if entry.message.expires or entry.flags & NEWEST_ONLY:
+                self._expect_stale(entry)
         if self._arrivals:
             self._arrivals.tell()
 
-    def take_oldest(self) -> Entry | None:
-        """Take the oldest entry in memory of the lowest priority, to make room (``discardOldest``)."""
+    def can_discard(self, size: int) -> bool:
+        """Whether :meth:`make_room` can make enough of it at once, with what is in memory.
+
+        Args:
+            size: of the content of a message that is to be put.
+        """
+        entries, octets = self._surplus(size)
         for level in reversed(self._order):
-            if level.entries:
-                oldest = level.entries.popleft()
-                if level.swapped and level.loading is None:
-                    self._read_ahead(level)
-                return oldest
+            for entry in level.entries:
+                if entries <= 0 and octets <= 0:
+                    return True
+                entries -= 1
+                octets -= entry.size
+            if level.swapped:
+                break
+        else:  # one that is larger than the queue replaces all others
+            octets -= size + ENTRY_OVERHEAD - 1
+        return entries <= 0 and octets <= 0
+
+    def oldest(self) -> Deferred[None] | None:
+        """Read the oldest entries of the lowest priority from disk, so that they can be discarded.
+
+        Returns:
+            What fires when more of them are in memory, and fails where they cannot be read; ``None`` where all are.
+        """
+        for level in reversed(self._order):
+            if level.swapped:
+                return self._read_more(level)
         return None
+
+    def make_room(self, size: int) -> None:
+        """Discard the oldest entries of the lowest priority, as many as are in the way of a message.
+
+        What is not in memory yet is discarded as soon as it has been read.
+
+        Args:
+            size: of the content of the message that is to be put.
+        """
+        if self.is_full:
+            self._discard(*self._surplus(size))
+
+    def drop_stale(self) -> int:
+        """Drop what is in memory and would not be delivered any more.
+
+        Returns:
+            How many entries; none where nothing can have become stale since it was looked for.
+        """
+        judge = self._judge
+        if judge is None or (self._erasures == judge.erasures and self._stale_at > judge.now()):
+            return 0
+        self._erasures = judge.erasures
+        stale = self.take_matching(judge.is_stale)
+        self._stale_at = NEVER
+        for level in self._order:
+            for entry in level.entries:
+                if entry.message.expires:
+                    self._expect_stale(entry)
+        self.settle(stale)
+        return len(stale)
+
+    def _surplus(self, size: int) -> tuple[int, int]:
+        limits = self.limits
+        return self.entries + 1 - limits.entries, self.bytes + size + ENTRY_OVERHEAD - limits.bytes
+
+    def _discard(self, entries: int, octets: int) -> None:
+        discarded: list[Entry] = []
+        missing: Level | None = None
+        for level in reversed(self._order):
+            if entries <= 0 and octets <= 0:
+                break
+            waiting = level.entries
+            while waiting and (entries > 0 or octets > 0):
+                oldest = waiting.popleft()
+                discarded.append(oldest)
+                entries -= 1
+                octets -= oldest.size
+            if level.swapped:
+                if entries > 0 or octets > 0:
+                    missing = level
+                    break
+                if level.loading is None:
+                    self._read_ahead(level)
+        self.settle(discarded)
+        if missing is not None:
+            reading = self._read_more(missing)
+            reading.addCallback(lambda _: self._trim())
+            reading.addErrback(lambda failure: log.failure("queue {id}: room cannot be made", failure, id=self.id))
+
+    def _trim(self) -> None:
+        limits = self.limits
+        self._discard(self.entries - limits.entries, self.bytes - limits.bytes)
+
+    def _read_more(self, level: Level) -> Deferred[None]:
+        before = level.tail
+        reading = self._shared(self._read(level))
+
+        def check(_: None) -> None:
+            if level.tail == before and level.swapped:
+                raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the entries of queue {self.id} cannot be read")
+
+        reading.addCallback(check)
+        return reading
+
+    @property
+    def _is_on_disk(self) -> bool:
+        return any(level.swapped for level in self._order)
+
+    def _expect_stale(self, entry: Entry) -> None:
+        """Note when an entry in memory becomes stale."""
+        message = entry.message
+        if entry.flags & NEWEST_ONLY:  # those that it supersedes
+            self._stale_at = AT_ONCE
+        elif message.envelope.qos.force_destroy and message.expires < self._stale_at:
+            self._stale_at = message.expires
 
     def take_matching(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
         """Take all entries in memory for which ``unwanted`` is true."""
@@ -386,6 +530,7 @@ class Queue:
         self.entries += entries
         self.durable += entries
         self.bytes += size
+        self._stale_on_disk_at = AT_ONCE  # as far as anybody knows
 
     def settle_swapped(self, row: EntryRecord) -> None:
         """Settle an entry that is on disk only, without loading it (expiry); nothing changes where it is not.
@@ -503,6 +648,8 @@ class Queue:
                     self._store.set_redeliver(self.id, entry.rank, entry.seq, 1)
             level.entries.append(entry)
             self._hold(level, entry)
+            if message.expires or entry.flags & NEWEST_ONLY:
+                self._expect_stale(entry)
         if not rows and level.swapped:
             log.error(
                 "queue {id}: {count} entries of rank {rank} are not in the store any more",
@@ -512,6 +659,8 @@ class Queue:
             )
             self._forget(level.swapped, level.swapped_bytes, min(level.swapped, self.durable))
             level.swapped = level.swapped_bytes = 0
+        if not self._is_on_disk:
+            self._stale_on_disk_at = NEVER
         reach("entries swapped in")
         self._load_ended(level)
 

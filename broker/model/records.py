@@ -28,6 +28,12 @@ HAD = 1024
 """Entry flag: one of them has had its copy, so this one does not go back to the subject."""
 
 
+ExpiredPlace = tuple[int, int, int, int, int]
+"""``(expires, message_id, queue_id, rank, seq)``: by these, entries of expired messages are in order."""
+FIRST_EXPIRED: ExpiredPlace = (0, 0, 0, 0, 0)
+"""Before all of them."""
+
+
 class SubjectRecord(NamedTuple):
     """A login name that owns sessions or queued messages. ``id`` is also the id of its subject queue."""
 
@@ -113,6 +119,32 @@ class MessageRecord(NamedTuple):
     qos: bytes
     content: bytes
     expires: int
+
+
+class ExpiredRecord(NamedTuple):
+    """An entry whose message has expired, and what is known of the message without reading its content.
+
+    Args:
+        entry: of a queue or history.
+        oid: of the message; so the others.
+        sender: absolute session name.
+        key: key XML as it came.
+        qos: publish QoS XML as it came.
+        expires: milliseconds since 1970.
+    """
+
+    entry: EntryRecord
+    oid: str
+    sender: str
+    key: bytes
+    qos: bytes
+    expires: int
+
+    @property
+    def place(self) -> ExpiredPlace:
+        """Where it is among all that have expired."""
+        entry = self.entry
+        return self.expires, entry.message_id, entry.queue_id, entry.rank, entry.seq
 
 
 class EntryRecord(NamedTuple):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import succeed
+
 from broker.core.administration import Answer
 from broker.core.broker import Broker
 from broker.core.codec import Encoded
 from broker.core.publishing import Published
 from broker.core.querying import Subscribed
 from broker.core.sessions import Plan, Session
+from broker.core.waiting import Pending
 from broker.model.key import REFRESH_OID, is_administrative
 from broker.native.codec import read_key, read_publish_qos, read_query_key, read_query_qos
+
+COMMAND = Pending(lambda: succeed(None))
+"""The message is an administrative command, which is not served at once."""
 
 
 class NativeRequests:
@@ -24,20 +30,25 @@ class NativeRequests:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def publish(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published | None:
+    def publish(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published | Pending:
         """Publish one message (spec xmlblaster §2.3).
 
         Returns:
-            The outcome; ``None`` where it takes :meth:`publish_when_possible`. Nothing changed then.
+            The outcome, or what it has to wait for, which :meth:`publish_when_possible` does. Nothing changed then.
         """
         plan = session.plans.get((key, qos)) or self._plan(session, key, qos)
-        return None if plan is None else self._broker.publish(session, plan, content)
+        return COMMAND if plan is None else self._broker.publish(session, plan, content)
 
-    async def publish_when_possible(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published:
-        """Publish one message, or run the administrative command that it is, however long that takes."""
+    async def publish_when_possible(
+        self, session: Session, key: bytes, qos: bytes, content: bytes, pending: Pending | None = None
+    ) -> Published:
+        """Publish one message, or run the administrative command that it is, however long that takes.
+
+        ``pending`` is what :meth:`publish` returned, if it was tried before.
+        """
         plan = session.plans.get((key, qos)) or self._plan(session, key, qos)
         if plan is not None:
-            return await self._broker.publish_when_possible(session, plan, content)
+            return await self._broker.publish_when_possible(session, plan, content, pending)
         return await self._broker.run_command(session, read_key(key).oid, content, read_publish_qos(qos))
 
     async def subscribe(self, session: Session, key: bytes, qos: bytes) -> Subscribed:

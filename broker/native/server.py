@@ -17,6 +17,7 @@ from broker import __version__
 from broker.core.administration import Found, Told
 from broker.core.log_limit import LogLimit, lines
 from broker.core.sessions import Session
+from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.key import Key
@@ -173,9 +174,9 @@ class NativeServer(NativeConnection):
                     raise
                 self._log_oneway(error)
                 continue
-            if published is None:
+            if isinstance(published, Pending):
                 self._busy = True
-                work = ensureDeferred(self._publish_patiently(session, frame, units[index:], done, before))
+                work = ensureDeferred(self._publish_patiently(session, frame, units[index:], published, done, before))
                 work.addErrback(self._failed, frame)
                 work.addBoth(self._done)
                 return
@@ -185,7 +186,7 @@ class NativeServer(NativeConnection):
             self._answer(frame, b"".join(done), before)
 
     async def _publish_patiently(
-        self, session: Session, frame: Frame, units: list[Unit], done: list[bytes], before: int
+        self, session: Session, frame: Frame, units: list[Unit], pending: Pending, done: list[bytes], before: int
     ) -> None:
         """Go on with a request whose first unit has to wait.
 
@@ -193,14 +194,17 @@ class NativeServer(NativeConnection):
             session: the publisher.
             frame: the request.
             units: what is not published yet.
+            pending: what the first of them waits for.
             done: answers to the units before.
             before: where the store stood before the request.
         """
         oneway = frame.method == b"publishOneway"
+        waits: Pending | None = pending
         for unit in units:
+            first, waits = waits, None
             try:
                 published = await self._factory.requests.publish_when_possible(
-                    session, unit.key, unit.qos, unit.content
+                    session, unit.key, unit.qos, unit.content, first
                 )
             except BrokerError as error:
                 if not oneway:

@@ -11,9 +11,12 @@ from zope.interface import implementer
 
 from broker.errors import BrokerError
 from broker.model.records import (
+    FIRST_EXPIRED,
     AccountRecord,
     DocumentRecord,
     EntryRecord,
+    ExpiredPlace,
+    ExpiredRecord,
     MessageRecord,
     Recovered,
     SessionRecord,
@@ -216,9 +219,11 @@ class MemoryStore:
         """Read entries of one queue and rank."""
         return self._read(self.tables.read_entries, queue_id, rank, after, limit, most_bytes)
 
-    def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+    def read_expired(
+        self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+    ) -> Deferred[list[ExpiredRecord]]:
         """Read entries of expired messages."""
-        return self._read(self.tables.read_expired, now, limit)
+        return self._read(self.tables.read_expired, now, limit, most_bytes, after)
 
     def put_account(self, record: AccountRecord) -> Deferred[None]:
         """Insert or replace an account."""

@@ -8,11 +8,14 @@ from typing import Any
 
 from broker.model.records import (
     COPIED,
+    FIRST_EXPIRED,
     HAD,
     TRANSIENT,
     AccountRecord,
     DocumentRecord,
     EntryRecord,
+    ExpiredPlace,
+    ExpiredRecord,
     MessageRecord,
     QueueDepth,
     Recovered,
@@ -183,14 +186,24 @@ class Tables:
             size += entry.size
         return found
 
-    def read_expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+    def read_expired(
+        self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+    ) -> list[ExpiredRecord]:
         """Read entries of expired messages, the longest expired first."""
         expired = [
-            (message.expires, message.id, entry)
+            ExpiredRecord(entry, message.oid, message.sender, message.key, message.qos, message.expires)
             for entry in self.entries()
             if 0 < (message := self.messages[entry.message_id]).expires <= now
         ]
-        return [(entry, self.messages[id]) for _, id, entry in sorted(expired)[:limit]]
+        found: list[ExpiredRecord] = []
+        size = 0
+        for row in sorted(expired, key=lambda row: row.place):
+            if row.place > after:
+                if len(found) == limit or size >= most_bytes:
+                    break
+                found.append(row)
+                size += len(row.key) + len(row.qos)
+        return found
 
     def recover(self) -> Recovered:
         """Drop what does not outlive a crash, and read the rest."""

@@ -11,6 +11,7 @@ from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.core.administration import Answer, Found, Told
 from broker.core.publishing import Published
+from broker.core.waiting import Pending
 from broker.runlevels.service import RunLevels
 from tests.core.world import Client, World
 
@@ -76,8 +77,9 @@ class Office:
         """Publish a command; ``__cmd:`` may be left out."""
         key = f"<key oid={quoteattr(with_prefix(command))}/>"
         request = client.session, key.encode(), qos.encode(), content
-        assert self.world.requests.publish(*request) is None, "it was taken as a message"
-        return self.world.run(self.world.requests.publish_when_possible(*request))
+        pending = self.world.requests.publish(*request)
+        assert isinstance(pending, Pending), "it was taken as a message"
+        return self.world.run(self.world.requests.publish_when_possible(*request, pending))
 
 
 def with_prefix(command: str) -> str:

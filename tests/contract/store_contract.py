@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.model.records import COPIED, HAD, TRANSIENT, EntryRecord, MessageRecord, QueueDepth
+from broker.model.records import COPIED, FIRST_EXPIRED, HAD, TRANSIENT, EntryRecord, MessageRecord, QueueDepth
 from tests.contract.records import (
     EPOCH,
     RANK,
@@ -377,10 +377,38 @@ class StoreContract:
             stage.store.put_entry(entry(7, id, id), message(id, expires=expires))
         stage.store.put_entry(entry(8, 6, 4))
 
-        found = stage.run(stage.store.read_expired(300, 10))
+        found = stage.run(stage.store.read_expired(300, 10, 10_000))
 
-        assert [(row.queue_id, of.id - EPOCH) for row, of in found] == [(7, 4), (8, 4), (7, 3), (7, 2)]
-        assert stage.run(stage.store.read_expired(300, 2)) == found[:2]
+        assert [(row.entry.queue_id, row.entry.message_id - EPOCH) for row in found] == [(7, 4), (8, 4), (7, 3), (7, 2)]
+        given = message(4, expires=100)
+        assert found[0][1:] == (given.oid, given.sender, given.key, given.qos, given.expires)
+        assert stage.run(stage.store.read_expired(300, 2, 10_000)) == found[:2]
+
+    def test_expired_messages_are_read_slice_by_slice(self, stage: Stage) -> None:
+        for id, expires in ((1, 100), (2, 100), (3, 200), (4, 100)):
+            stage.store.put_entry(entry(7, id, id), message(id, expires=expires))
+            stage.store.put_entry(entry(6, id, id))
+        found = stage.run(stage.store.read_expired(300, 10, 10_000))
+        assert len(found) == 8
+
+        slices = []
+        after = FIRST_EXPIRED
+        while read := stage.run(stage.store.read_expired(300, 3, 10_000, after)):
+            slices.append(read)
+            after = read[-1].place
+
+        assert [len(each) for each in slices] == [3, 3, 2]
+        assert [row for each in slices for row in each] == found
+
+    def test_a_slice_of_expired_messages_ends_with_the_entry_that_reaches_the_bytes(self, stage: Stage) -> None:
+        for id, qos in ((1, b"x"), (2, b"x" * 1000), (3, b"x"), (4, b"x" * 1000)):
+            stage.store.put_entry(entry(7, id, id), message(id, expires=id)._replace(key=b"", qos=qos))
+
+        first = stage.run(stage.store.read_expired(300, 10, 1))
+        many = stage.run(stage.store.read_expired(300, 10, 1000))
+
+        assert [row.entry.message_id - EPOCH for row in first] == [1]
+        assert [row.entry.message_id - EPOCH for row in many] == [1, 2]
 
     # --- counters and documents ---
 

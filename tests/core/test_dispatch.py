@@ -10,6 +10,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from broker.core.dispatch import ConnectionState, Delivery
 from broker.core.entries import QueueLimits
+from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos
 from broker.model.property import ClientProperty
@@ -348,7 +349,7 @@ class TestOverflow:
         world = World()
         client = self.full(world, "block")
         sender = world.client("pub")
-        assert sender.publish("a", b"3") is None
+        assert isinstance(sender.publish("a", b"3"), Pending)
         published: list[object] = []
         sender.publish_later("a", b"3").addBoth(published.append)
         world.turn()

@@ -167,16 +167,19 @@ class TestSendingAgain:
         assert raised.value.code == Code.USER_PTP_DENIED
         assert joe.contents == []
 
-    def test_queue_that_is_full_by_now_overflows(self) -> None:
+    def test_queue_that_is_full_by_now_refuses_it(self) -> None:
         world = World()
         watcher = world.client("watcher")
         watcher.subscribe("__sys__deadMessage")
         joe = world.client("joe/1", queue=QueueQos("callback", max_entries=2), answers=False)
         sender = world.client("pub")
         joe.session.dispatch.active = False
-        for content in (b"1", b"2", b"3"):
+        for content in (b"1", b"2"):
             sender.send("joe/1", content)
-        assert watcher.contents == [b"3"]
+        with pytest.raises(BrokerError) as raised:
+            sender.send("joe/1", b"3")
+        assert raised.value.code == Code.RESOURCE_OVERFLOW_ENTRIES
+        assert watcher.contents == []
         assert len(joe.session.queue) == 2
 
     def test_each_is_counted_and_has_its_own_number(self) -> None:

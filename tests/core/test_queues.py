@@ -121,15 +121,25 @@ class QueueModel(RuleBasedStateMachine):
         ]
         self.taken = []
 
-    @rule()
-    def discard_oldest(self) -> None:
-        oldest = self.queue.take_oldest()
-        if oldest is not None:
+    @rule(limit=st.integers(1, 12), size=st.integers(1, 3))
+    def discard_oldest(self, limit: int, size: int) -> None:
+        """Whatever is on disk only, the oldest of the lowest priority make room, and as many as it takes."""
+        one = 1 + ENTRY_OVERHEAD
+        self.queue.limits = QueueLimits(entries=limit, bytes=(limit + 1) * one, cache_entries=CACHE)
+        if self.queue.is_full:
+            while not self.queue.can_discard(size * one - ENTRY_OVERHEAD):
+                reading = self.queue.oldest()
+                if reading is None:  # all others are being delivered
+                    break
+                self.commit()
+                assert reading.called
+            self.queue.make_room(size * one - ENTRY_OVERHEAD)
             taken = {entry.message.id for entry in self.taken}
-            of_rank = [each for each in sorted(self.expected) if each.rank == oldest.rank and each.message not in taken]
-            assert oldest.message.id == of_rank[0].message
-            self.without({oldest.message.id})
-            self.queue.settle([oldest])
+            others = [each for each in self.expected if each.message not in taken]
+            others.sort(key=lambda each: (-each.rank, each.order))
+            surplus = max(len(self.expected) + 1 - limit, len(self.expected) + size - (limit + 1))
+            self.without({each.message for each in others[:surplus]})
+        self.queue.limits = QueueLimits(cache_entries=CACHE)
 
     @precondition(lambda self: self.expected)
     @rule(data=st.data())

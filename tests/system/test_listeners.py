@@ -15,8 +15,8 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from broker.client import BlockingClient, ConnectOptions
 from broker.errors import BrokerError
 from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
-from tests.system.launcher import BrokerProcess, wait_until
-from tests.system.stream_client import StreamClient
+from tests.system.launcher import BrokerProcess
+from tests.system.stream_client import PATIENCE, StreamClient
 
 pytestmark = pytest.mark.system
 
@@ -309,6 +309,6 @@ def test_clients_of_two_xmpp_listeners_reach_each_others_resources(tmp_path: Pat
             assert client.go_on()
 
         joe.send_stanza(f"<message to='jack@localhost/x' type='{type}'><body>across</body></message>")
-        wait_until(lambda: jack.read(0.1) or bool(jack.got))
+        jack.read(PATIENCE)
 
         assert jack.got == ["across"]

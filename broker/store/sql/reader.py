@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, func, literal, literal_column, select
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 from twisted.logger import Logger
 
 from broker.failpoints import reach
@@ -14,6 +28,8 @@ from broker.model.records import (
     TRANSIENT,
     DocumentRecord,
     EntryRecord,
+    ExpiredPlace,
+    ExpiredRecord,
     MessageRecord,
     QueueDepth,
     Recovered,
@@ -41,12 +57,6 @@ _NEXT = _WITH_MESSAGE.where(*_LATER).order_by(entry.c.seq).limit(bindparam("limi
 _COPIES = (
     select(*entry.columns).where(entry.c.flags.bitwise_and(COPIED | HAD) == COPIED).order_by(*entry.primary_key.columns)
 )
-# The index holds these rows only, and is found only where the condition is spelled out.
-_EXPIRED = (
-    _WITH_MESSAGE.where(message.c.expires > literal_column("0"), message.c.expires <= bindparam("now"))
-    .order_by(message.c.expires, message.c.id, entry.c.queue_id, entry.c.rank, entry.c.seq)
-    .limit(bindparam("limit"))
-)
 _DOCUMENTS = select(*document.columns).where(document.c.kind == bindparam("kind"))
 _DOCUMENTS_OF_OWNER = _DOCUMENTS.where(document.c.owner == bindparam("owner"))
 
@@ -60,6 +70,45 @@ def _next_of_size() -> Select[Any]:
 
 
 _NEXT_OF_SIZE = _next_of_size()
+
+
+def _expired_of_size() -> Select[Any]:
+    place = message.c.expires, message.c.id, entry.c.queue_id, entry.c.rank, entry.c.seq
+    names = "expires", "message_id", "queue_id", "rank", "seq"
+    after: list[BindParameter[int]] = [bindparam(f"after_{name}") for name in names]
+    length = func.length(message.c.key) + func.length(message.c.qos)
+    first = (
+        select(*(column.label(name) for column, name in zip(place, names, strict=True)), length.label("length"))
+        .join_from(message, entry, entry.c.message_id == message.c.id)
+        .where(
+            message.c.expires >= after[0],
+            message.c.expires <= bindparam("now"),
+            # The index holds these rows only, and is found only where the condition is spelled out.
+            message.c.expires > literal_column("0"),
+            or_(message.c.expires > after[0], tuple_(*place[1:]) > tuple_(*after[1:])),
+        )
+        .order_by(*place)
+        .limit(bindparam("limit"))
+        .subquery()
+    )
+    ordered = [first.c[name] for name in names]
+    before = func.sum(first.c.length).over(order_by=ordered) - first.c.length
+    summed = select(*ordered, before.label("before")).subquery()
+    known = message.c.oid, message.c.sender, message.c.key, message.c.qos, message.c.expires
+    return (
+        select(*entry.columns, *known)
+        .join_from(
+            summed,
+            entry,
+            and_(*(entry.c[name] == summed.c[name] for name in ("queue_id", "rank", "seq"))),
+        )
+        .join(message, message.c.id == summed.c.message_id)
+        .where((summed.c.before < bindparam("most_bytes")) | (summed.c.before == 0))
+        .order_by(*(summed.c[name] for name in names))
+    )
+
+
+_EXPIRED = _expired_of_size()
 
 
 class Reader:
@@ -106,9 +155,13 @@ class Reader:
         rows = self._database.read_alone(query, {"kind": kind, "owner": owner})
         return sorted(map(DocumentRecord._make, rows))
 
-    def expired(self, now: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
-        """Entries of messages with ``0 < expires <= now`` (ms since 1970), the longest expired first."""
-        return self._pairs(_EXPIRED, {"now": now, "limit": limit})
+    def expired(self, now: int, limit: int, most_bytes: int, after: ExpiredPlace) -> list[ExpiredRecord]:
+        """Entries of messages with ``0 < expires <= now`` (ms since 1970), as in the port."""
+        names = "after_expires", "after_message_id", "after_queue_id", "after_rank", "after_seq"
+        values = {"now": now, "limit": limit, "most_bytes": most_bytes, **dict(zip(names, after, strict=True))}
+        with self._database.transaction(write=False) as connection:
+            rows = connection.execute(_EXPIRED, values)
+            return [ExpiredRecord(EntryRecord(*row[:_ENTRY_WIDTH]), *row[_ENTRY_WIDTH:]) for row in rows]
 
     def _pairs(
         self, query: Select[Any], values: dict[str, int], most_bytes: int = -1

@@ -11,9 +11,12 @@ from zope.interface import implementer
 
 from broker.errors import BrokerError, Code
 from broker.model.records import (
+    FIRST_EXPIRED,
     AccountRecord,
     DocumentRecord,
     EntryRecord,
+    ExpiredPlace,
+    ExpiredRecord,
     MessageRecord,
     Recovered,
     SessionRecord,
@@ -256,9 +259,11 @@ class SqlStore:
             lambda batch: batch.changes_entries(queue_id, after),
         )
 
-    def read_expired(self, now: int, limit: int) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+    def read_expired(
+        self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+    ) -> Deferred[list[ExpiredRecord]]:
         """Read entries of expired messages; waits while the database fails."""
-        return self._ask(lambda: self._reader.expired(now, limit))
+        return self._ask(lambda: self._reader.expired(now, limit, most_bytes, after))
 
     def _ask(self, question: Callable[[], T], concerns: Callable[[Batch], bool] = lambda batch: True) -> Deferred[T]:
         """Ask the tables once what was appended before, and concerns the question, is there."""

@@ -25,7 +25,7 @@ from tests.store.operations import QUEUES, RANKS, Operation, operations
 def reads(stage: Stage) -> list[Any]:
     return [
         *(stage.run(stage.store.read_entries(queue, rank, 0, 100)) for queue in QUEUES for rank in RANKS),
-        stage.run(stage.store.read_expired(100, 100)),
+        stage.run(stage.store.read_expired(100, 100, 10_000)),
         stage.run(stage.store.read_documents("", "roster")),
     ]
 

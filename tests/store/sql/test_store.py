@@ -424,11 +424,11 @@ def test_entries_that_lost_their_message_are_dropped_at_recovery(stage: SqlStage
 
 
 def test_expired_messages_are_found_by_their_index(sqlite_stage: SqliteStage) -> None:
-    sqlite_stage.run(sqlite_stage.store.read_expired(1000, 10))
+    sqlite_stage.run(sqlite_stage.store.read_expired(1000, 10, 10_000))
     (query,) = [statement for statement in sqlite_stage.statements if "message.expires >" in statement]
 
     with create_engine(sqlite_stage.url(), poolclass=NullPool).connect() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (1000, 10, 0)).all()
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (0,) * query.count("?")).all()
 
     assert any("message_expires" in row[-1] for row in plan)
 
