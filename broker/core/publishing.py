@@ -25,7 +25,7 @@ from broker.model.address import SessionName
 from broker.model.key import COMMAND_PREFIX, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
-from broker.model.records import DELAYED, FOR_SUBJECT
+from broker.model.records import DELAYED, FOR_SUBJECT, NEWEST_ONLY
 from broker.native.codec import read_key, read_publish_qos, write_key
 
 if TYPE_CHECKING:
@@ -133,9 +133,11 @@ class Publisher:
         plan = session.plans.get((key_xml, qos_xml)) or self._plan(session, key_xml, qos_xml, content)
         envelope = plan.envelope
         topic = plan.topic
+        is_new = False
         if topic is not None:
             if topic.state is TopicState.DEAD:
                 topic = plan.topic = self._node.topic(envelope.oid)
+            is_new = topic.key is None
             if topic.key is None or topic.state is not TopicState.ALIVE or topic.config.readonly:
                 self._prepare(topic, envelope)
         elif plan.route is not None:
@@ -150,11 +152,13 @@ class Publisher:
             return self._administer(topic or self._node.topic(envelope.oid), envelope)
         message = self._node.message(envelope, content)
         # Everything that may refuse the message comes before everything that has an effect.
-        copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
         try:
+            copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
             receivers, overflowing = self._receivers(topic, message, session) if topic is not None else ([], [])
         except (BrokerError, Pending):
             self._forget_forced(qos.destinations)
+            if is_new and topic is not None:
+                self._unconfigure(topic)
             raise
         session.counters.publish += 1
         for copy in copies:
@@ -209,8 +213,6 @@ class Publisher:
         envelope = Envelope(key, self._node.received_qos(qos, sender), key_xml, qos_xml)
         on_topic = qos.subscribable or not qos.destinations
         topic = self._node.topic(key.oid) if on_topic else None
-        if topic is not None and topic.key is None:
-            self._configure(topic, envelope, first=True, section=qos)
         plan = Plan(envelope, topic)
         if not made_up:
             session.remember((key_xml, qos_xml), plan)
@@ -236,6 +238,13 @@ class Publisher:
         if first:
             topic.state = TopicState.ALIVE
             self._match_rules(topic)
+
+    def _unconfigure(self, topic: Topic) -> None:
+        """The first message of a topic is refused, so nothing of it is to be known."""
+        topic.unconfigure(self._node.default_history(topic.oid))
+        if topic.stored:
+            self._node.keep_topic(topic, changed=True)
+        self._node.check_topic(topic)
 
     def _match_rules(self, topic: Topic) -> None:
         matched = self._node.interest.matching(topic)
@@ -294,7 +303,10 @@ class Publisher:
         envelope = message.envelope
         persistent = envelope.persistent
         history = topic.history
-        topic.used = True
+        if not topic.used:
+            topic.used = True
+            if not topic.is_internal:
+                self._node.keep_topic_soon(topic)
         if persistent and not topic.stored:
             self._node.keep_topic(topic)
         if envelope.qos.life_time != 0:
@@ -305,9 +317,16 @@ class Publisher:
             if message.expires:
                 self._expiry.add(message)
         for subscription in receivers:
+            if subscription.held is not None:  # its initial update goes first
+                subscription.held.append(message)
+                continue
             session = subscription.session
-            subscription.newest = message.id
-            session.queue.put(message, subscription.id, subscription.flags, persistent and session.persistent)
+            durable = persistent and (session.persistent or session.can_return)
+            if durable and not session.stored:
+                self._sessions.keep(session)
+            entry = session.queue.put(message, subscription.id, subscription.flags, durable)
+            if subscription.flags & NEWEST_ONLY:
+                subscription.supersede(entry)
             if not session.dispatch.awake:
                 session.dispatch.wake()
         for subscription in overflowing:

@@ -41,7 +41,8 @@ class NativeSessions:
             kind: of the protocol.
 
         Returns:
-            The session, and whether it existed before. The caller attaches its connection once the answer is written.
+            The session, and whether its client had it before. The caller attaches its connection once the answer is
+            written.
 
         Raises:
             BrokerError: see spec §2.1 and §24 fact 13. Nothing changed then.
@@ -49,8 +50,7 @@ class NativeSessions:
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
         if known is not None and known.kind == kind and (not user or known.subject.name == user):
             self._registry.check_blocked(known.subject)
-            self._take_over(known, qos)
-            return known, True
+            return known, self._take_over(known, qos)
         if not user:
             raise BrokerError(Code.USER_ACCESS_DENIED, "the secret session id is not known")
         name = self._wanted_name(user, qos)
@@ -70,8 +70,7 @@ class NativeSessions:
                         other, BrokerError(Code.USER_NOT_CONNECTED, "another login cleared the session")
                     )
         if existing is not None and not existing.ended:
-            self._take_over(existing, qos)
-            return existing, True
+            return existing, self._take_over(existing, qos)
         return self._registry.make(name, qos, kind), False
 
     async def disconnect(self, session: Session, *, clear_sessions: bool, delete_subject_queue: bool) -> None:
@@ -215,8 +214,13 @@ class NativeSessions:
             session.timeout = self._node.settings.ptp_session_timeout
         return session
 
-    def _take_over(self, session: Session, qos: ConnectQos) -> None:
-        """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1)."""
+    def _take_over(self, session: Session, qos: ConnectQos) -> bool:
+        """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1).
+
+        Returns:
+            Whether the client finds what it had; not where the session was only kept, or made, for messages that wait:
+            it has to subscribe again.
+        """
         if qos.persistent and not session.persistent:
             self._registry.check_persistable(session.name, qos)  # what may refuse comes before what has an effect
         dispatch = session.dispatch
@@ -227,6 +231,7 @@ class NativeSessions:
         dispatch.dial = None
         session.attached = session.can_receive
         self._refresh_by_answers(session, dispatch)
+        reconnected = not session.placeholder
         session.placeholder = False
         session.epoch += 1
         session.timeout = self._node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
@@ -240,6 +245,7 @@ class NativeSessions:
             dispatch.active = callback.dispatcher_active
         if session.stored:
             self._registry.keep(session)
+        return reconnected
 
     def _delivery(self, session: Session) -> Delivery:
         """How to deliver, by the session's QoS; once persistent, it outlives its connections whatever that says."""
