@@ -144,6 +144,11 @@ class IStore(Interface):
         ``(EntryRecord, MessageRecord)``.
         """
 
+    def read_headers(
+        queue_id: int, rank: int, after: int, limit: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read as :meth:`read_entries` does, but no contents: these are empty."""
+
     def read_expired(
         now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:

@@ -11,6 +11,7 @@ from broker.core.administration import Answer, Commands
 from broker.core.codec import Encoded
 from broker.core.dead_letters import DeadLetters
 from broker.core.dispatch import TAKEN_OVER
+from broker.core.erasure import Erasure
 from broker.core.expiry import Expiry
 from broker.core.message import Message
 from broker.core.node import Node
@@ -58,10 +59,11 @@ class Broker:
         self.expiry = Expiry(node, self._history_shrank)
         self.registry = SessionRegistry(node, self.letters)
         self.placeholders = Placeholders(self.registry)
-        self.querying = Querying(node, self.registry, authorizer)
+        self.erasure = Erasure(node)
+        self.querying = Querying(node, self.registry, self.erasure, authorizer)
         self.publisher = Publisher(node, self.registry, self.placeholders, self.letters, self.expiry, authorizer)
         self.standing = StandingSessions(self.registry)
-        self.recovery = Recovery(node, self.registry, self.placeholders, self.querying)
+        self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
         self.commands: Commands | None = None
@@ -73,12 +75,15 @@ class Broker:
         self.accepting = True
         self.registry.start_polling()
         self.expiry.start()
+        self.erasure.start()
         self._heartbeat()
 
     def stop(self) -> None:
         """Serve no more; nothing ends, so that everything durable is there at the next start."""
         self.accepting = False
         self.expiry.stop()
+        self.erasure.stop()
+        self.node.keep_new_topics()
         if self._beat is not None and self._beat.active():
             self._beat.cancel()
         self._beat = None

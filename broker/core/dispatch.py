@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -195,6 +195,11 @@ class Dispatch:
     def in_flight(self) -> int:
         """Entries that were sent and are not answered."""
         return len(self._taken)
+
+    @property
+    def taken(self) -> Sequence[Entry]:
+        """Entries that come back to the queue if they are not acknowledged."""
+        return self._taken
 
     @property
     def takes_messages(self) -> bool:

@@ -243,15 +243,16 @@ class History:
         self._hot.extendleft(reversed(revived))
         self.trim()
 
-    async def latest(self, count: int) -> list[Message]:
+    async def latest(self, count: int, before: int = EVERYTHING) -> list[Message]:
         """The newest messages, newest first.
 
         Args:
             count: at most this many; negative for all.
+            before: only those with a lower id than this.
         """
         await self.load()
         self.expire()
-        hot = [entry.message for entry in reversed(self._hot)]
+        hot = [entry.message for entry in reversed(self._hot) if entry.message.id < before]
         if count < 0:
             count = len(self)
         missing = min(count - len(hot), len(self._cold))

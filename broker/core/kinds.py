@@ -19,6 +19,7 @@ class SessionKind(ABC):
         has_client: whether its sessions belong to clients; else they are not counted as sessions of their subject.
         marks_redelivery: whether what may have been delivered before a crash is marked as repeated when it is delivered
             again. A kind whose deliveries are numbered knows what was delivered and needs no marks.
+        clients_choose_number: whether a client may choose the public id of its session, and so find it again.
         knows_nodes: whether its clients can tell a notification of a pub/sub node from a message on a topic.
     """
 
@@ -26,6 +27,7 @@ class SessionKind(ABC):
     has_client: ClassVar[bool] = True
     marks_redelivery: ClassVar[bool] = False
     knows_nodes: ClassVar[bool] = False
+    clients_choose_number: ClassVar[bool] = False
 
     @abstractmethod
     def make_dispatch(self, session: Session, active: bool) -> Dispatch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
 log = Logger()
 
 MOST_ENVELOPES = 4096
-MOST_ERASED = 10_000
+KEEP_DELAY = 1000
+"""Milliseconds until a topic without persistent messages is in the store; one that is gone by then never is."""
 
 
 class CountsHandled(Protocol):
@@ -69,6 +69,7 @@ class Node:
         fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
         raw_contents: oids of messages whose content is raw bytes of one tongue, which alone may publish them, each with
             what reads them for others. A tongue adds its own before recovery.
+        erased: number of the erasure by oid, of topics that queues may still hold erased messages of.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -106,7 +107,7 @@ class Node:
         self.fanouts: dict[int, Fanout] = {}
         self.stored_sessions = 0
         self.stored_subscriptions = 0
-        self.erased: OrderedDict[str, int] = OrderedDict()
+        self.erased: dict[str, int] = {}
         self.erasures = 0
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.counted: list[CountsHandled] = []
@@ -115,6 +116,8 @@ class Node:
         store.before_commit = self._before_commit
         self._sequence = count(self.ids.next())
         self._public_id = 0
+        self._new_topics: list[Topic] = []
+        self._keep_call: IDelayedCall | None = None
         self._awake: list[Dispatch] = []
         self._envelopes: dict[tuple[str, bytes, bytes], Envelope] = {}
 
@@ -247,6 +250,24 @@ class Node:
             topic.stored = True
             self.store.put_topic(TopicRecord(topic.id, topic.oid, *topic.encoded))
 
+    def keep_topic_soon(self, topic: Topic) -> None:
+        """Have a topic in the store in a while, though none of its messages is: nobody waits for the disk for it."""
+        if topic.stored:
+            return
+        if not self._new_topics:
+            self._keep_call = self.later(KEEP_DELAY, self.keep_new_topics)
+        self._new_topics.append(topic)
+
+    def keep_new_topics(self) -> None:
+        """Have in the store now what :meth:`keep_topic_soon` was told of."""
+        if self._keep_call is not None and self._keep_call.active():
+            self._keep_call.cancel()
+        self._keep_call = None
+        topics, self._new_topics = self._new_topics, []
+        for topic in topics:
+            if self.topics.get(topic.oid) is topic:
+                self.keep_topic(topic)
+
     def check_topic(self, topic: Topic) -> None:
         """Move a topic to the state that its history and subscribers ask for."""
         topic.settle_state(self.later, self.settings.destroy_delay, lambda: self.remove_topic(topic))
@@ -313,13 +334,10 @@ class Node:
         name = self.session_name(destination.name)
         return replace(destination, name=name.relative if name.node == self.id else name.absolute)
 
-    def forget_messages(self, oid: str) -> None:
-        """Deliver no message any more that was published on this topic until now (erase with forceDestroy)."""
-        self.erasures += 1
-        self.erased[oid] = self.ids.next()
-        self.erased.move_to_end(oid)
-        if len(self.erased) > MOST_ERASED:
-            self.erased.popitem(last=False)
+    def is_erased(self, message: Message) -> bool:
+        """Whether a message was erased with its topic (``forceDestroy``); those from point to point are not."""
+        number = self.erased.get(message.envelope.oid)
+        return number is not None and message.id <= number and not message.envelope.qos.destinations
 
     def is_stale(self, entry: Entry) -> bool:
         """Whether an entry is not to be delivered any more (spec §8.3, ``__newestOnly``, §2.7)."""
@@ -328,7 +346,6 @@ class Node:
             return True
         if entry.flags & NEWEST_ONLY:
             subscription = self.subscriptions.get(entry.subscription_id)
-            if subscription is not None and subscription.newest > message.id:
+            if subscription is not None and subscription.newest.get(message.oid, 0) > message.id:
                 return True
-        erased = self.erased.get(message.envelope.oid)
-        return erased is not None and message.id <= erased and not message.envelope.qos.destinations
+        return self.is_erased(message)

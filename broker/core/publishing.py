@@ -26,7 +26,7 @@ from broker.model.address import SessionName
 from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative
 from broker.model.property import ClientProperty, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
-from broker.model.records import DELAYED, FOR_SUBJECT
+from broker.model.records import DELAYED, FOR_SUBJECT, NEWEST_ONLY
 
 if TYPE_CHECKING:
     from broker.core.dead_letters import DeadLetters
@@ -184,10 +184,12 @@ class Publisher:
         """
         envelope = plan.envelope
         topic = plan.topic
+        is_new = False
         if plan.on_topic:
             if topic is None or topic.state is TopicState.DEAD:
                 topic = plan.topic = self._node.topic(envelope.oid)
-            if topic.key is None or topic.state is not TopicState.ALIVE or topic.config.readonly:
+            is_new = topic.key is None
+            if is_new or topic.state is not TopicState.ALIVE or topic.config.readonly:
                 self._prepare_topic(topic, plan)
         elif plan.route is not None:
             receiver = plan.route.session
@@ -201,11 +203,13 @@ class Publisher:
             return self._administer(topic or self._node.topic(envelope.oid), plan)
         message = self._node.message(envelope, content)
         # Everything that may refuse the message comes before everything that has an effect.
-        copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
         try:
+            copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
             receivers, aside = self._receivers(topic, message, session) if topic is not None else ([], None)
         except (BrokerError, Pending):
             self._forget_forced(qos.destinations)
+            if is_new and topic is not None:
+                self._unconfigure(topic)
             raise
         session.counters.publish += 1
         for copy in copies:
@@ -276,6 +280,13 @@ class Publisher:
             topic.state = TopicState.ALIVE
             self._match_rules(topic)
 
+    def _unconfigure(self, topic: Topic) -> None:
+        """The first message of a topic is refused, so nothing of it is to be known."""
+        topic.unconfigure(self._node.default_history(topic.oid))
+        if topic.stored:
+            self._node.keep_topic(topic, changed=True)
+        self._node.check_topic(topic)
+
     def _match_rules(self, topic: Topic) -> None:
         matched = self._node.interest.matching(topic)
         for subscription in matched.subscriptions:
@@ -335,7 +346,10 @@ class Publisher:
         envelope = message.envelope
         persistent = envelope.persistent
         history = topic.history
-        topic.used = True
+        if not topic.used:
+            topic.used = True
+            if not topic.is_internal:
+                self._node.keep_topic_soon(topic)
         if persistent and not topic.stored:
             self._node.keep_topic(topic)
         if envelope.qos.life_time != 0:
@@ -349,9 +363,16 @@ class Publisher:
             for queue in aside.crowded:
                 _make_room(queue, message)
         for subscription in receivers:
+            if subscription.held is not None:  # its initial update goes first
+                subscription.held.append(message)
+                continue
             session = subscription.session
-            subscription.newest = message.id
-            session.queue.put(message, subscription.id, subscription.flags, persistent and session.persistent)
+            durable = persistent and (session.persistent or session.can_return)
+            if durable and not session.stored:
+                self._sessions.keep(session)
+            entry = session.queue.put(message, subscription.id, subscription.flags, durable)
+            if subscription.flags & NEWEST_ONLY:
+                subscription.supersede(entry)
             if not session.dispatch.awake:
                 session.dispatch.wake()
         if aside is not None:

@@ -6,20 +6,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from twisted.logger import Logger
+
 from broker.core.codec import Encoded, TopicQuery
+from broker.core.entries import ENTRY_OVERHEAD
+from broker.core.history import EVERYTHING
+from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.message import Message
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
-from broker.core.topics import Topic, TopicState
+from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.property import ClientProperty, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
-from broker.model.records import INITIAL, SubscriptionRecord
+from broker.model.records import INITIAL, NEWEST_ONLY, SubscriptionRecord
 
 if TYPE_CHECKING:
+    from broker.core.erasure import Erasure
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
+
+log = Logger()
 
 MOST_STEPS = 1_000_000_000
 """Elementary steps that a query may take on all topics together, about a second at worst."""
@@ -42,13 +50,16 @@ class Querying:
     Args:
         node: shared state.
         sessions: to make sessions persistent.
+        erasure: of what waits in queues.
         authorizer: an :class:`broker.ports.IAuthorizer`.
     """
 
-    def __init__(self, node: Node, sessions: SessionRegistry, authorizer: object) -> None:
+    def __init__(self, node: Node, sessions: SessionRegistry, erasure: Erasure, authorizer: object) -> None:
         self._node = node
+        self._erasure = erasure
         self._sessions = sessions
         self._authorizer = authorizer
+        self._cut = NamedLogLimits(node.monotonic, lines(log.info), "initial updates that were cut short")
         sessions.drop_subscription = self.drop
 
     async def subscribe(
@@ -76,25 +87,41 @@ class Querying:
             )
         bounced = tuple(each for each in qos.properties if each.name.startswith(BOUNCE_PREFIX))
         accepts = self._node.queries.filters(key.filters + qos.filters)
-        session.counters.subscribe += 1
-        if not qos.multi_subscribe:
+        encoded = encoded or self._encoded(key, qos)
+        if not (qos.multi_subscribe and session.qos.duplicate_updates):
             duplicate = self._duplicate(session, key, qos)
             if duplicate is not None:
-                duplicate.accepts = accepts
-                if key.kind is QueryKind.EXACT and qos.initial_update:
-                    await self._initial_updates(duplicate, qos)
-                return Subscribed(duplicate.id, STATE_WARNING, bounced)
+                await self._renew(duplicate, key, qos, encoded, accepts)
+                session.counters.subscribe += 1
+                return Subscribed(duplicate.id, STATE_OK if qos.multi_subscribe else STATE_WARNING, bounced)
         query = self._query_of(key)
         if query is not None:
             self._check_cost(query)
             self._node.interest.check(session.subject, key.text, query)
-        subscription = self._make(session, key, qos, accepts, query)
+        id = self._subscription_id(session, key, qos)
         if qos.persistent:
-            self._keep(subscription, encoded)
+            self._check_keep(session, id)
+        subscription = self._make(session, id, key, qos, accepts, query)
+        # From here on it selects what is published; that is held until the initial update is queued.
+        subscription.held = []
         self._register(subscription)
-        if qos.initial_update:
-            await self._initial_updates(subscription, qos)
-        return Subscribed(subscription.id, STATE_OK, bounced)
+        try:
+            initial = await self._initial(subscription, accepts, qos) if qos.initial_update else []
+            if self._is_registered(subscription):
+                if qos.persistent:
+                    self._check_keep(session, id)
+                self._replace(subscription, id)
+                if qos.persistent:
+                    self._keep(subscription, encoded)
+        except Exception:
+            self.drop(subscription)
+            raise
+        if self._is_registered(subscription):  # else it has ended meanwhile
+            self._queue(subscription, initial, INITIAL)
+            held, subscription.held = subscription.held, None
+            self._queue(subscription, held, 0)
+        session.counters.subscribe += 1
+        return Subscribed(id, STATE_OK, bounced)
 
     def recover(self, record: SubscriptionRecord, session: Session) -> None:
         """Stand up a subscription that was in the store, without initial update (spec §7)."""
@@ -113,10 +140,8 @@ class Querying:
             The ids of those that ended; none is no error.
 
         Raises:
-            BrokerError: ``user.oid.unknown`` where the key selects nothing.
+            BrokerError: see spec §2.5.
         """
-        if key.kind is QueryKind.EXACT and not key.oid:
-            raise BrokerError(Code.USER_OID_UNKNOWN, "unSubscribe needs an oid, a subscription id or a query")
         self._permit(session, "unSubscribe", key)
         session.counters.unsubscribe += 1
         if key.kind is QueryKind.SUBSCRIPTION:
@@ -131,10 +156,7 @@ class Querying:
     def drop(self, subscription: Subscription) -> None:
         """End a subscription; what it queued is still delivered."""
         node = self._node
-        subscription.session.subscriptions.pop(subscription.id, None)
-        node.subscriptions.pop(subscription.id, None)
-        if subscription.is_rule:
-            node.interest.remove(subscription)
+        self._unregister(subscription)
         if subscription.persistent:
             subscription.persistent = False
             node.stored_subscriptions -= 1
@@ -157,7 +179,7 @@ class Querying:
         Raises:
             BrokerError: see spec §2.6; an unknown filter is ``resource.configuration.pluginFailed``.
         """
-        if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
+        if key.kind is QueryKind.SUBSCRIPTION:
             raise BrokerError(Code.USER_OID_UNKNOWN, "get needs an oid or a query")
         self._permit(session, "get", key)
         session.counters.get += 1
@@ -165,10 +187,9 @@ class Querying:
         count = self._node.settings.history_entries if qos.history_entries is None else qos.history_entries
         found: list[tuple[Message, bool]] = []
         for topic in self._selected(key):
-            messages = await self._latest(topic, count if accepts is None else -1)
+            messages = await self._latest(topic, count)
             if accepts is not None:
                 messages = [message for message in messages if accepts(message)]
-                messages = messages if count < 0 else messages[:count]
             if not qos.newest_first:
                 messages.reverse()
             found += [(message, qos.content) for message in messages]
@@ -189,7 +210,7 @@ class Querying:
         Raises:
             BrokerError: see spec §2.7.
         """
-        if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
+        if key.kind is QueryKind.SUBSCRIPTION:
             raise BrokerError(Code.USER_OID_UNKNOWN, "erase needs an oid or a query")
         self._permit(session, "erase", key)
         if qos.history_entries is not None and qos.history_entries != -1:
@@ -233,7 +254,7 @@ class Querying:
             query = self._node.queries.compile(key.text)
             self._check_cost(query)
             found = [each for each in topics.values() if each.document is not None and query.matches(each.document)]
-        return [topic for topic in found if topic.state in (TopicState.ALIVE, TopicState.UNREFERENCED)]
+        return found
 
     def _check_cost(self, query: TopicQuery) -> None:
         """Refuse a query that would keep everybody waiting because there are so many topics."""
@@ -245,16 +266,24 @@ class Querying:
             )
 
     def _duplicate(self, session: Session, key: QueryKey, qos: QueryQos) -> Subscription | None:
-        check_filters = is_set(qos.properties, "__multiSubCheckQos")
+        """The subscription that a session has already and that stands for one more.
+
+        A client that wants no message twice (``duplicateUpdates``) gets the same id only for the same filters: with
+        others both select.
+        """
+        check_filters = qos.multi_subscribe or is_set(qos.properties, "__multiSubCheckQos")
         for subscription in session.subscriptions.values():
-            same_filters = not check_filters or subscription.qos.filters == qos.filters
-            if same_filters and _same_query(subscription.key, key):
+            known = subscription.key.filters + subscription.qos.filters
+            same_filters = not check_filters or known == key.filters + qos.filters
+            same_id = not qos.multi_subscribe or qos.subscription_id in ("", None, subscription.id)
+            if same_filters and same_id and _same_query(subscription.key, key):
                 return subscription
         return None
 
     def _make(
         self,
         session: Session,
+        id: str,
         key: QueryKey,
         qos: QueryQos,
         accepts: Callable[[Message], bool] | None,
@@ -264,13 +293,62 @@ class Querying:
             raise BrokerError(
                 Code.RESOURCE_EXHAUST, f"{session.name.relative} has {len(session.subscriptions)} subscriptions already"
             )
-        id = self._subscription_id(session, key, qos)
-        known = session.subscriptions.get(id)
-        if known is not None:
-            self.drop(known)
+        if id in session.subscriptions:
+            id = f"{id} {self._node.ids.next()}"  # until nothing can refuse it: the one before stays that long
         elif id in self._node.subscriptions:
             raise BrokerError(Code.USER_SUBSCRIBE_ID, f"the subscription id '{id}' belongs to another session", id)
         return Subscription(id, session, key, qos, accepts, self._node.now(), query)
+
+    def _is_registered(self, subscription: Subscription) -> bool:
+        return self._node.subscriptions.get(subscription.id) is subscription
+
+    def _replace(self, subscription: Subscription, id: str) -> None:
+        """Let a subscription have the id that it was made for, in place of the one that has it now."""
+        if subscription.id == id:
+            return
+        before = subscription.session.subscriptions.get(id)
+        if before is not None:
+            self.drop(before)
+        topics = list(subscription.topics)
+        self._unregister(subscription)
+        for topic in topics:
+            topic.unsubscribe(subscription)
+        subscription.id = id
+        self._enter(subscription, topics)
+
+    async def _renew(
+        self,
+        subscription: Subscription,
+        key: QueryKey,
+        qos: QueryQos,
+        encoded: Encoded,
+        accepts: Callable[[Message], bool] | None,
+    ) -> None:
+        """A session subscribes again to the same: other filters, and the initial update once more.
+
+        Raises:
+            BrokerError: as :meth:`subscribe`. Nothing changed then.
+        """
+        session = subscription.session
+        made_persistent = qos.persistent and not subscription.persistent
+        if made_persistent:
+            self._check_keep(session, "")
+        initial: list[Message] = []
+        if key.kind is QueryKind.EXACT and qos.initial_update and subscription.held is None:
+            initial = await self._initial(subscription, accepts, qos)
+        if not self._is_registered(subscription):
+            return
+        filters = key.filters, qos.filters
+        changed = filters != (subscription.key.filters, subscription.qos.filters)
+        if made_persistent and not subscription.persistent:
+            self._keep(subscription, encoded)
+        elif changed and subscription.persistent:
+            kept = replace(subscription.qos, filters=qos.filters)
+            self._store(subscription, encoded._replace(qos=self._node.codec.write_query_qos(kept)))
+        subscription.accepts = accepts
+        subscription.key = replace(subscription.key, filters=key.filters)
+        subscription.qos = replace(subscription.qos, filters=qos.filters)
+        self._queue(subscription, initial, INITIAL)
 
     def _subscription_id(self, session: Session, key: QueryKey, qos: QueryQos) -> str:
         wanted = qos.subscription_id
@@ -287,61 +365,123 @@ class Querying:
             )
         return wanted
 
-    def _keep(self, subscription: Subscription, encoded: Encoded | None) -> None:
+    def _check_keep(self, session: Session, id: str) -> None:
+        """Refuse one persistent subscription more than are allowed.
+
+        Args:
+            session: of the subscription.
+            id: of the subscription; one that it replaces does not count.
+        """
         node = self._node
-        if node.stored_subscriptions >= node.settings.stored_subscriptions:
+        replaced = session.subscriptions.get(id)
+        stored = node.stored_subscriptions - (1 if replaced is not None and replaced.persistent else 0)
+        if stored >= node.settings.stored_subscriptions:
             raise BrokerError(
                 Code.RESOURCE_OVERFLOW_ENTRIES,
-                f"there are {node.stored_subscriptions} persistent subscriptions, the most that "
-                "persistence/subscribe/maxEntries allows",
-                subscription.id,
+                f"there are {stored} persistent subscriptions, the most that persistence/subscribe/maxEntries allows",
+                id,
             )
+        if not session.persistent:
+            self._sessions.check_persistable(session.name, session.qos)
+
+    def _keep(self, subscription: Subscription, encoded: Encoded) -> None:
         session = subscription.session
         self._sessions.make_persistent(session)
         if not session.persistent:  # it lacks the requisites: the answer to its connect or the log said so
             return
         subscription.persistent = True
-        node.stored_subscriptions += 1
-        encoded = encoded or self._encoded(subscription.key, subscription.qos)
-        node.store.put_subscription(SubscriptionRecord(subscription.id, session.id, *encoded, subscription.created))
+        self._node.stored_subscriptions += 1
+        self._store(subscription, encoded)
+
+    def _store(self, subscription: Subscription, encoded: Encoded) -> None:
+        record = SubscriptionRecord(subscription.id, subscription.session.id, *encoded, subscription.created)
+        self._node.store.put_subscription(record)
 
     def _register(self, subscription: Subscription) -> None:
         node = self._node
-        topics: list[Topic] = []
         if subscription.is_rule:
-            node.interest.add(subscription)
             topics = [each for each in node.topics.values() if subscription.selects(each)]
         else:
             topics = [node.topic(subscription.key.oid)]
+        self._enter(subscription, topics)
+
+    def _enter(self, subscription: Subscription, topics: list[Topic]) -> None:
+        node = self._node
+        if subscription.is_rule:
+            node.interest.add(subscription)
         node.subscriptions[subscription.id] = subscription
         subscription.session.subscriptions[subscription.id] = subscription
         for topic in topics:
             topic.subscribe(subscription)
             node.check_topic(topic)
 
-    async def _initial_updates(self, subscription: Subscription, qos: QueryQos) -> None:
+    def _unregister(self, subscription: Subscription) -> None:
+        node = self._node
+        subscription.session.subscriptions.pop(subscription.id, None)
+        node.subscriptions.pop(subscription.id, None)
+        if subscription.is_rule:
+            node.interest.remove(subscription)
+
+    async def _initial(
+        self, subscription: Subscription, accepts: Callable[[Message], bool] | None, qos: QueryQos
+    ) -> list[Message]:
+        """What a new subscription gets of its topics' past: the newest messages that its queue has room for.
+
+        Raises:
+            BrokerError: a filter cannot read a message.
+        """
         count = self._node.settings.history_entries if qos.history_entries is None else qos.history_entries
+        if subscription.flags & NEWEST_ONLY and count:
+            count = 1
+        found: list[Message] = []
         if count == 0:
-            return
-        session = subscription.session
+            return found
+        start = self._node.ids.next()  # what is published from now on comes by itself
+        queue = subscription.session.queue
+        entries, size = queue.limits.entries - queue.entries, queue.limits.bytes - queue.bytes
         for topic in list(subscription.topics):
             if not len(topic.history):
                 continue
-            messages = await self._latest(topic, count)
-            if self._node.subscriptions.get(subscription.id) is not subscription:  # it ended meanwhile
-                return
-            if not qos.newest_first:
-                messages.reverse()
-            for message in messages:
-                if subscription.accepts is not None and not subscription.accepts(message):
+            first = len(found)
+            for message in await self._latest(topic, count, start):
+                if accepts is not None and not accepts(message):
                     continue
-                durable = message.envelope.persistent and session.persistent
-                session.queue.put(message, subscription.id, subscription.flags | INITIAL, durable)
+                if entries <= 0 or size <= 0:
+                    self._tell_cut(subscription)
+                    break
+                entries -= 1
+                size -= len(message.content) + ENTRY_OVERHEAD
+                found.append(message)
+            if not qos.newest_first:
+                found[first:] = reversed(found[first:])
+        return found
+
+    def _tell_cut(self, subscription: Subscription) -> None:
+        name = subscription.session.name
+        self._cut.tell(name.absolute, lambda: f"{name.relative}: its queue has no room for all of an initial update")
+
+    def _queue(self, subscription: Subscription, messages: list[Message], flags: int) -> None:
+        """Queue messages of a subscription.
+
+        Args:
+            subscription: that selects them.
+            messages: in the order of their delivery.
+            flags: beside those of the subscription.
+        """
+        session = subscription.session
+        for message in messages:
+            durable = message.envelope.persistent and (session.persistent or session.can_return)
+            if durable and not session.stored:
+                self._sessions.keep(session)
+            entry = session.queue.put(message, subscription.id, subscription.flags | flags, durable)
+            if subscription.flags & NEWEST_ONLY:
+                subscription.supersede(entry)
+        if messages:
             session.dispatch.wake()
 
-    async def _latest(self, topic: Topic, count: int) -> list[Message]:
+    async def _latest(self, topic: Topic, count: int, before: int = EVERYTHING) -> list[Message]:
         """The newest messages of a topic, newest first."""
-        messages = await topic.history.latest(count)
+        messages = await topic.history.latest(count, before)
         if not messages:  # all that there was may have expired
             self._node.check_topic(topic)
         return messages
@@ -350,7 +490,7 @@ class Querying:
         node = self._node
         receivers = [each for each in topic.subscriptions.values() if each.notify]
         if force:
-            node.forget_messages(topic.oid)
+            self._erasure.erase(topic.oid)
         known = topic.key or Key(topic.oid)
         key = replace(known, meta=b"", mime_extended=known.mime_extended or ERASED_VERSION)
         for subscription in [each for each in topic.subscriptions.values() if not each.is_rule]:

@@ -47,7 +47,7 @@ AT_ONCE = 0
 class Level:
     """The entries of one priority: the head in memory, the tail on disk."""
 
-    __slots__ = ("doubtful", "entries", "loading", "rank", "swapped", "swapped_bytes", "tail")
+    __slots__ = ("doubtful", "entries", "loading", "rank", "restored_to", "swapped", "swapped_bytes", "tail")
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
@@ -55,6 +55,7 @@ class Level:
         self.swapped = 0
         self.swapped_bytes = 0
         self.doubtful = 0
+        self.restored_to = -1
         self.tail = -1
         self.loading: Deferred[None] | None = None
 
@@ -489,6 +490,38 @@ class Queue:
                 level.entries = kept
         return taken
 
+    async def discard(self, unwanted: Callable[[Message], bool]) -> None:
+        """Settle what waits and is not wanted any more, without reading contents. What has a number was sent.
+
+        Args:
+            unwanted: tells it of a message, whose content may be missing.
+        """
+        self._discard_in_memory(unwanted)
+        for level in list(self._order):
+            after = level.tail
+            while level.swapped:
+                rows = await self._store.read_headers(self.id, level.rank, after, LOAD_BATCH)
+                while level.loading is not None:  # what is being read is in memory then
+                    await self._shared(level.loading)
+                for row, record in rows:
+                    after = row.seq
+                    if not row.number and self._is_unwanted(record, unwanted):
+                        self.settle_swapped(row)
+                if len(rows) < LOAD_BATCH:
+                    break
+        self._discard_in_memory(unwanted)
+
+    def _discard_in_memory(self, unwanted: Callable[[Message], bool]) -> None:
+        taken = self.take_matching(lambda entry: not entry.number and unwanted(entry.message))
+        if taken:
+            self.settle(taken)
+
+    def _is_unwanted(self, record: MessageRecord, unwanted: Callable[[Message], bool]) -> bool:
+        try:
+            return unwanted(self._revive(record))
+        except BrokerError:  # it stays for a broker that can read it, as where it is loaded
+            return False
+
     async def take_numbered(self) -> list[Entry]:
         """Take the entries that have a number, which are the first of each priority, reading them from disk first."""
         taken: list[Entry] = []
@@ -527,6 +560,7 @@ class Queue:
         level.swapped += entries
         level.swapped_bytes += size
         level.doubtful = min(doubtful, entries)
+        level.restored_to = self._sequence()
         self.entries += entries
         self.durable += entries
         self.bytes += size
@@ -544,6 +578,8 @@ class Queue:
             return
         level.swapped -= 1
         level.swapped_bytes -= row.size
+        if level.doubtful and row.seq < level.restored_to:  # else one that came after the crash would be in doubt
+            level.doubtful -= 1
         self.entries -= 1
         self.bytes -= row.size
         if not row.flags & TRANSIENT:
@@ -552,6 +588,25 @@ class Queue:
         self._store.settle(self.id, row.rank, row.seq, row.message_id)
         if self._rooms and not self.is_full:
             self._rooms.tell()
+
+    def drop(self, row: EntryRecord) -> None:
+        """Settle an entry that waits; nothing changes where it is on its way or gone.
+
+        Args:
+            row: of this queue.
+        """
+        level = self._levels.get(row.rank)
+        if level is None:
+            return
+        if row.seq > level.tail:
+            self.settle_swapped(row)
+            return
+        for entry in reversed(level.entries):
+            if entry.seq <= row.seq:
+                if entry.seq == row.seq:
+                    level.entries.remove(entry)
+                    self.settle((entry,))
+                break
 
     def load(self) -> Deferred[None]:
         """Bring the next entries into memory where none of the highest priority are.

@@ -9,16 +9,18 @@ from twisted.logger import Logger
 
 from broker.core.codec import Encoded
 from broker.core.entries import Fanout
-from broker.core.queues import Queue
+from broker.core.queues import LOAD_BATCH, Queue
 from broker.errors import BrokerError
-from broker.model.records import EntryRecord, Recovered, SessionRecord
+from broker.model.records import NEWEST_ONLY, EntryRecord, Recovered, SessionRecord
 
 if TYPE_CHECKING:
+    from broker.core.erasure import Erasure
     from broker.core.node import Node
     from broker.core.placeholders import Placeholders
     from broker.core.querying import Querying
     from broker.core.registry import SessionRegistry
     from broker.core.sessions import Session
+    from broker.core.subscriptions import Subscription
 
 log = Logger()
 
@@ -31,13 +33,22 @@ class Recovery:
         sessions: stands up sessions.
         placeholders: forgets those that nothing is left for.
         querying: stands up subscriptions.
+        erasure: of what waits in queues.
     """
 
-    def __init__(self, node: Node, sessions: SessionRegistry, placeholders: Placeholders, querying: Querying) -> None:
+    def __init__(
+        self,
+        node: Node,
+        sessions: SessionRegistry,
+        placeholders: Placeholders,
+        querying: Querying,
+        erasure: Erasure,
+    ) -> None:
         self._node = node
         self._sessions = sessions
         self._placeholders = placeholders
         self._querying = querying
+        self._erasure = erasure
         self._found: Recovered | None = None
 
     async def topics(self) -> None:
@@ -45,6 +56,7 @@ class Recovery:
         found = self._found = await self._node.store.recover()
         node = self._node
         node.raise_floor(found.last_id)
+        await self._erasure.recover()
         node.last_heartbeat = found.heartbeat
         for record in found.topics:
             topic = node.make_topic(record.id, record.oid)
@@ -113,6 +125,11 @@ class Recovery:
             elif queue is None:
                 log.error("{count} entries belong to no queue: dropped", count=depth.entries)
                 node.store.settle_all(depth.queue_id)
+        for session in by_id.values():
+            newest_only = {each.id: each for each in session.subscriptions.values() if each.flags & NEWEST_ONLY}
+            if newest_only:
+                ranks = [depth.rank for depth in found.depths if depth.queue_id == session.id]
+                await self._keep_newest(session, newest_only, ranks)
         self._restore_fanouts(found.copies, by_id)
         for session in by_id.values():
             # It was in the store only for messages that its client has taken meanwhile.
@@ -143,6 +160,25 @@ class Recovery:
             for row in rows:
                 fanout.stored(row.queue_id, row.rank, row.seq, row.flags)
                 self._node.fanouts[row.seq] = fanout
+
+    async def _keep_newest(self, session: Session, wanted: dict[str, Subscription], ranks: list[int]) -> None:
+        """Settle what a newer message of its topic supersedes, without reading contents.
+
+        Args:
+            session: whose queue it is.
+            wanted: its subscriptions that want only the newest message, by their ids.
+            ranks: of the entries in the queue.
+        """
+        node = self._node
+        for rank in ranks:
+            after = -1
+            while rows := await node.store.read_headers(session.id, rank, after, LOAD_BATCH):
+                for row, record in rows:
+                    after = row.seq
+                    subscription = wanted.get(row.subscription_id)
+                    superseded = subscription.remember(record.oid, row) if subscription is not None else None
+                    if superseded is not None:
+                        session.queue.settle_swapped(superseded)
 
     def _give_back(self, record: SessionRecord) -> int:
         """Hand what is queued for a session that can not come back to its subject.

@@ -95,6 +95,7 @@ class Session:
     Attributes:
         dispatch: delivers the queue; set right after construction.
         persistent: it survives a crash.
+        can_return: it has a number that its client chose, so it is found again after a restart.
         attached: a client takes deliveries, or did when the broker crashed and has not come back.
         stored: its record is in the store.
         stored_active: ``dispatcherActive`` as the record has it.
@@ -109,6 +110,7 @@ class Session:
     __slots__ = (
         "accept_wrong_sender",
         "attached",
+        "can_return",
         "counters",
         "created",
         "dispatch",
@@ -162,6 +164,7 @@ class Session:
         self.timer: IDelayedCall | None = None
         self.persistent = False
         self.stored = False
+        self.can_return = kind.clients_choose_number and name.public_id > 0
         self.stored_active = True
         self.attached = False
         self.was_alive = False

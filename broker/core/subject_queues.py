@@ -67,6 +67,8 @@ class SubjectQueues:
         subject = session.subject
         dropped: list[Entry] = []
         for entry in entries:
+            if self._node.is_erased(entry.message):  # another queue may have been gone through already
+                continue
             if entry.flags & EPHEMERAL:
                 dropped.append(entry)
                 continue
@@ -138,6 +140,8 @@ class SubjectQueues:
         room = min(limits.entries - len(session.queue), MOST_MOVED)
         entries = queue.take(room, limits.bytes - session.queue.bytes)
         for entry in entries:
+            if self._node.is_erased(entry.message):
+                continue
             if entry.flags & (HAD | EPHEMERAL):  # of a session that could not be recovered
                 continue
             durable = entry.message.envelope.persistent

@@ -9,9 +9,10 @@ from broker.core.codec import TopicQuery
 from broker.model.key import QueryKey, QueryKind
 from broker.model.property import is_set
 from broker.model.qos import QueryQos
-from broker.model.records import NEWEST_ONLY, NO_CONTENT, NO_META, ONEWAY
+from broker.model.records import NEWEST_ONLY, NO_CONTENT, NO_META, ONEWAY, EntryRecord
 
 if TYPE_CHECKING:
+    from broker.core.entries import Entry
     from broker.core.message import Message
     from broker.core.sessions import Session
     from broker.core.topics import Topic
@@ -32,14 +33,17 @@ class Subscription:
     Attributes:
         flags: of the entries that it causes.
         topics: that it receives from now.
-        newest: id of the newest message that was queued for it.
+        newest: where only the newest message is wanted (:data:`NEWEST_ONLY`), its id by the topic's oid.
+        held: messages that wait until its initial update is queued; ``None`` when it is.
         persistent: whether it is in the store.
     """
 
     __slots__ = (
+        "_waiting",
         "accepts",
         "created",
         "flags",
+        "held",
         "id",
         "key",
         "local",
@@ -72,7 +76,9 @@ class Subscription:
         self.notify = qos.notify
         self.query = query
         self.topics: set[Topic] = set()
-        self.newest = 0
+        self.newest: dict[str, int] = {}
+        self.held: list[Message] | None = None
+        self._waiting: dict[str, EntryRecord] = {}
         self.persistent = False
         self.flags = (
             (ONEWAY if qos.update_oneway else 0)
@@ -85,6 +91,43 @@ class Subscription:
     def is_rule(self) -> bool:
         """Whether it also matches topics that come later (XPATH, DOMAIN)."""
         return self.key.kind is not QueryKind.EXACT
+
+    def supersede(self, entry: Entry) -> None:
+        """Settle the entry before this one on the same topic, where it still waits (:data:`NEWEST_ONLY`).
+
+        So that after a crash, too, only the newest is there.
+
+        Args:
+            entry: that is queued now.
+        """
+        message = entry.message
+        queue = self.session.queue
+        row = EntryRecord(queue.id, entry.rank, entry.seq, message.id, self.id, entry.flags, 0, entry.size)
+        before = self.remember(message.oid, row)
+        if before is not None:
+            queue.drop(before)
+
+    def remember(self, oid: str, row: EntryRecord) -> EntryRecord | None:
+        """Know the newest entry on a topic (:data:`NEWEST_ONLY`).
+
+        Args:
+            oid: of the topic.
+            row: of the entry.
+
+        Returns:
+            The entry that is superseded now.
+        """
+        before = self._waiting.get(oid)
+        if before is not None and before.message_id > row.message_id:
+            return row
+        self._waiting[oid] = row
+        self.newest[oid] = row.message_id
+        return before
+
+    def forget(self, oid: str) -> None:
+        """A topic is gone."""
+        self._waiting.pop(oid, None)
+        self.newest.pop(oid, None)
 
     def selects(self, topic: Topic) -> bool:
         """Whether the query matches a topic. A topic without a key yet matches by oid only."""

@@ -128,6 +128,22 @@ class Topic:
             self.history.trim()
         self._document = None
 
+    def unconfigure(self, default: QueueLimits) -> None:
+        """Take the configuration of the first publish back.
+
+        Args:
+            default: limits of the history.
+        """
+        for subscription in [each for each in self.subscriptions.values() if each.is_rule]:
+            self.unsubscribe(subscription)
+        self.unasked = {}
+        self.key = None
+        self.encoded = NOTHING
+        self.config = TopicQos()
+        self.history.limits = default
+        self.state = TopicState.UNCONFIGURED
+        self._document = None
+
     def subscribe(self, subscription: Subscription) -> None:
         """Deliver to this subscription from now on."""
         if subscription.id in self.subscriptions:
@@ -142,6 +158,7 @@ class Topic:
         if self.subscriptions.pop(subscription.id, None) is None:
             return
         subscription.topics.discard(self)
+        subscription.forget(self.oid)
         if not subscription.is_rule:
             self.exact -= 1
 

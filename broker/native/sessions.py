@@ -29,6 +29,7 @@ class NativeSessions(SessionKind):
 
     name = "native"
     marks_redelivery = True
+    clients_choose_number = True
 
     def __init__(self, registry: SessionRegistry) -> None:
         self._registry = registry
@@ -44,7 +45,8 @@ class NativeSessions(SessionKind):
             qos: of the connect.
 
         Returns:
-            The session, and whether it existed before. The caller attaches its connection once the answer is written.
+            The session, and whether its client had it before. The caller attaches its connection once the answer is
+            written.
 
         Raises:
             BrokerError: see spec §2.1 and §24 fact 13. Nothing changed then.
@@ -52,8 +54,7 @@ class NativeSessions(SessionKind):
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
         if known is not None and known.kind is self and (not user or known.subject.name == user):
             self._registry.check_blocked(known.subject)
-            self._take_over(known, qos)
-            return known, True
+            return known, self._take_over(known, qos)
         if not user:
             raise BrokerError(Code.USER_ACCESS_DENIED, "the secret session id is not known")
         name = self._wanted_name(user, qos)
@@ -73,8 +74,7 @@ class NativeSessions(SessionKind):
                         other, BrokerError(Code.USER_NOT_CONNECTED, "another login cleared the session")
                     )
         if existing is not None and not existing.ended:
-            self._take_over(existing, qos)
-            return existing, True
+            return existing, self._take_over(existing, qos)
         return self._registry.make(name, qos, self), False
 
     async def disconnect(self, session: Session, *, clear_sessions: bool, delete_subject_queue: bool) -> None:
@@ -202,8 +202,13 @@ class NativeSessions(SessionKind):
         callback = session.qos.callback
         return callback is not None and callback.use_for_subject_queue is not False and callback.ptp is not False
 
-    def _take_over(self, session: Session, qos: ConnectQos) -> None:
-        """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1)."""
+    def _take_over(self, session: Session, qos: ConnectQos) -> bool:
+        """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1).
+
+        Returns:
+            Whether the client finds what it had; not where the session was only kept, or made, for messages that wait:
+            it has to subscribe again.
+        """
         if qos.persistent and not session.persistent:
             self._registry.check_persistable(session.name, qos)  # what may refuse comes before what has an effect
         dispatch = session.dispatch
@@ -214,6 +219,7 @@ class NativeSessions(SessionKind):
         dispatch.dial = None
         session.attached = session.can_receive
         self._refresh_by_answers(session, dispatch)
+        reconnected = not session.placeholder
         session.placeholder = False
         session.epoch += 1
         session.timeout = self._node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
@@ -227,6 +233,7 @@ class NativeSessions(SessionKind):
             dispatch.active = callback.dispatcher_active
         if session.stored:
             self._registry.keep(session)
+        return reconnected
 
     def _delivery(self, session: Session) -> Delivery:
         """How to deliver, by the session's QoS; once persistent, it outlives its connections whatever that says."""

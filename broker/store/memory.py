@@ -219,6 +219,12 @@ class MemoryStore:
         """Read entries of one queue and rank."""
         return self._read(self.tables.read_entries, queue_id, rank, after, limit, most_bytes)
 
+    def read_headers(
+        self, queue_id: int, rank: int, after: int, limit: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of one queue and rank without contents."""
+        return self._read(self.tables.read_headers, queue_id, rank, after, limit)
+
     def read_expired(
         self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:

@@ -186,6 +186,11 @@ class Tables:
             size += entry.size
         return found
 
+    def read_headers(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Read entries of one queue and rank without contents."""
+        found = self.read_entries(queue_id, rank, after, limit)
+        return [(entry, message._replace(content=b"")) for entry, message in found]
+
     def read_expired(
         self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> list[ExpiredRecord]:

@@ -372,6 +372,16 @@ class StoreContract:
         assert [row.flags for row, _ in found] == [COPIED | HAD]
         assert recovered.copies == [entry(8, 1, 1, flags=COPIED)]
 
+    def test_headers_are_entries_and_messages_without_contents(self, stage: Stage) -> None:
+        for id in (1, 2, 3):
+            put(stage, id, 7)
+        put(stage, 4, 8)
+
+        found = stage.run(stage.store.read_headers(7, RANK, EPOCH + 1, 1))
+
+        assert found == [(entry(7, 2, 2), message(2)._replace(content=b""))]
+        assert len(stage.run(stage.store.read_headers(7, RANK, 0, 10))) == 3
+
     def test_entries_of_expired_messages_are_found_longest_expired_first(self, stage: Stage) -> None:
         for id, expires in ((1, 0), (2, 300), (3, 200), (4, 100), (5, 301)):
             stage.store.put_entry(entry(7, id, id), message(id, expires=expires))

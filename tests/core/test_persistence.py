@@ -12,8 +12,9 @@ from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.property import find
-from tests.core.world import DEFAULTS, World, connect_qos
+from tests.core.world import DEFAULTS, Client, FakeOutbound, World, connect_qos
 
+PERSISTENT = "<qos><persistent/></qos>"
 PERSISTENT_SUBSCRIPTION = "<qos><persistent/></qos>"
 
 
@@ -391,3 +392,68 @@ def test_answers_are_due_only_after_the_commit() -> None:
     assert not told
     world.store.commit()
     assert told == ["safe"]
+
+
+class TestTransientSessionThatCanReturn:
+    @pytest.mark.parametrize("by_secret_id", [False, True])
+    def test_persistent_messages_of_its_subscriptions_wait_for_it_over_a_crash(self, by_secret_id: bool) -> None:
+        # given a session that its client gave a number
+        world = World()
+        client = world.client("joe/1", retries=-1)
+        client.subscribe("a")
+        client.lose_connection()
+        sender = world.client("pub")
+        sender.publish("a", b"1", PERSISTENT)
+        sender.publish("a", b"transient")
+        sender.publish("a", b"2", PERSISTENT)
+        # when the power goes, and its client comes back
+        world = world.crash().crash()
+        qos = connect_qos("joe/1", retries=-1)
+        if by_secret_id:
+            qos = replace(qos, session=replace(qos.session, secret_id=client.session.secret_id))
+        connected = world.connect("joe/1", qos)
+        back = Client(world, connected.session, FakeOutbound(connected.session))
+        world.broker.attach(back.session, back.outbound, back.epoch)
+        world.turn()
+        # then
+        assert back.contents == [b"1", b"2"]
+        assert not connected.qos.reconnected  # so it knows that it has to subscribe again
+        assert not back.session.subscriptions
+        assert not back.session.persistent
+
+    def test_persistent_initial_updates_wait_for_it_over_a_crash(self) -> None:
+        world = World()
+        world.client("pub").publish("a", b"1", PERSISTENT)
+        world.client("joe/1", retries=-1, answers=False).subscribe("a")
+        assert world.crash().client("joe/1", retries=-1).contents == [b"1"]
+
+    def test_what_waits_for_it_is_a_dead_message_when_its_time_is_over(self) -> None:
+        world = World(Settings(ptp_session_timeout=10_000))
+        client = world.client("joe/1", retries=-1)
+        client.subscribe("a")
+        client.lose_connection()
+        world.client("pub").publish("a", b"1", PERSISTENT)
+        world = world.crash()
+        world.advance(11)
+        assert not [each for each in world.node.sessions.values() if each.name.subject == "joe"]
+        assert world.client("adm").get("__sys__deadMessage") == [b"1"]
+
+    def test_leaves_nothing_on_disk_once_its_client_has_taken_all(self) -> None:
+        world = World()
+        client = world.client("joe/1", retries=-1)
+        client.subscribe("a")
+        world.client("pub").publish("a", b"1", "<qos><persistent/><expiration lifeTime='0'/></qos>")
+        assert client.contents == [b"1"]
+        world = world.crash()
+        world.store.commit()
+        assert not world.node.sessions
+        assert not world.store.tables.sessions
+        assert not world.store.tables.messages
+
+    def test_without_a_number_of_its_own_nothing_is_stored_for_it(self) -> None:
+        world = World()
+        client = world.client("joe", answers=False)
+        client.subscribe("a")
+        world.client("pub").publish("a", b"1", PERSISTENT)
+        world.store.commit()
+        assert not world.store.tables.sessions

@@ -253,10 +253,12 @@ class TestUnsubscribe:
         assert joe.unsubscribe("nope") == []
         assert joe.unsubscribe("__subId:999") == []
 
-    def test_nothing_named_is_one(self) -> None:
-        with pytest.raises(BrokerError) as raised:
-            World().client("joe").unsubscribe(key="<key/>")
-        assert raised.value.code == Code.USER_OID_UNKNOWN
+    @pytest.mark.parametrize("key", ["<key/>", "<key oid='' queryType='EXACT'/>"])
+    def test_without_an_oid_finds_nothing(self, key: str) -> None:
+        joe = World().client("joe")
+        joe.subscribe("a")
+        assert joe.unsubscribe(key=key) == []
+        assert joe.session.subscriptions
 
     def test_what_is_queued_is_still_delivered(self) -> None:
         world = World()
@@ -274,11 +276,20 @@ class TestGet:
     def test_unknown_topic_is_no_error(self) -> None:
         assert World().client("joe").get("nope") == []
 
-    def test_filters_are_applied_before_messages_are_counted(self) -> None:
+    def test_messages_are_counted_before_filters_are_applied(self) -> None:
         joe = World().client("joe")
-        for content in (b"yes", b"no", b"no"):
+        for content in (b"yes", b"yes", b"no"):
             joe.publish("a", content)
-        assert joe.get("a", "<qos><filter type='GnuRegexFilter'>yes</filter></qos>") == [b"yes"]
+        wanted = "<filter type='GnuRegexFilter'>yes</filter>"
+        assert joe.get("a", f"<qos>{wanted}</qos>") == []
+        assert joe.get("a", f"<qos><history numEntries='2'/>{wanted}</qos>") == [b"yes"]
+
+    def test_without_an_oid_nothing_is_found(self) -> None:
+        joe = World().client("joe")
+        joe.publish("a", b"1")
+        assert joe.get(key="<key oid='' queryType='EXACT'/>") == []
+        assert joe.erase(key="<key oid='' queryType='EXACT'/>") == []
+        assert joe.get("a") == [b"1"]
 
     def test_unknown_filter_is_an_error(self) -> None:
         joe = World().client("joe")

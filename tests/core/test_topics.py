@@ -165,6 +165,23 @@ class TestConfiguration:
         assert joe.contents == []
         assert world.node.topics["a"].config.destroy_delay == 7
 
+    @pytest.mark.parametrize("subscribed", [False, True])
+    def test_message_that_is_refused_configures_nothing(self, subscribed: bool) -> None:
+        world = World()
+        joe = world.client("joe")
+        joe.subscribe(key="<key queryType='XPATH'>//red</key>")
+        if subscribed:
+            joe.subscribe("a")
+        lost = "<destination>nobody</destination><topic readonly='true'/>"
+        with pytest.raises(BrokerError) as raised:
+            joe.publish("a", b"1", f"<qos>{lost}</qos>", key="<key oid='a'><red/></key>")
+        assert raised.value.code == Code.USER_PTP_UNKNOWN_DESTINATION
+        assert list(world.node.topics) == (["a"] if subscribed else [])
+        joe.publish("a", b"2", key="<key oid='a'><blue/></key>")
+        joe.publish("a", b"3")
+        assert joe.contents == ([b"2", b"3"] if subscribed else [])
+        assert joe.get(key="<key queryType='XPATH'>//blue</key>") == [b"3"]
+
     def test_first_key_stays(self) -> None:
         world = World()
         joe = world.client("joe")
@@ -262,6 +279,35 @@ class TestCrash:
         world.advance(61)
         world.store.commit()
         assert not world.store.tables.messages
+
+    @pytest.mark.parametrize("in_good_order", [False, True])
+    def test_topic_without_persistent_messages_is_there_again(self, in_good_order: bool) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1", key="<key oid='a'><x/></key>")
+        if in_good_order:
+            world.broker.stop()
+        else:
+            world.advance(1)
+        world = world.crash()
+        assert world.client("joe").erase(key="<key queryType='XPATH'>//x</key>") == ["a"]
+        assert not world.crash().node.topics
+
+    def test_topic_without_messages_goes_after_its_delay_though_the_broker_was_restarted(self) -> None:
+        world = World()
+        world.client("joe").publish("a", b"1")
+        world.advance(1)
+        world = world.crash()
+        world.advance(61)
+        assert not world.node.topics
+        world.store.commit()
+        assert not world.store.tables.topics
+
+    def test_transient_message_does_not_wait_for_the_disk_though_its_topic_is_new(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        before = world.broker.position
+        world.requests.publish(joe.session, b"<key oid='a'/>", b"<qos/>", b"1")
+        assert world.broker.position == before
 
     def test_queries_find_recovered_topics(self) -> None:
         world = World()

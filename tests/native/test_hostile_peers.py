@@ -209,7 +209,7 @@ class TestLog:
             for _ in range(100):
                 peer.request("publish", Unit(TO_NOBODY, KEY, b""))
                 peer.request("publishOneway", Unit(TO_NOBODY, KEY, b""))
-                peer.request("get", Unit(b"<qos/>", b"<key/>"))
+                peer.request("get", Unit(b"<qos/>", b"<key oid='__subId:1'/>"))
             peer.hang_up()
         first, last = lines(events)[:2]
         assert first.startswith("publish refused: ")
@@ -229,7 +229,7 @@ class TestLog:
         peer = Listener().client("joe")
         for _ in range(3):
             with pytest.raises(BrokerError):
-                peer.call("get", Unit(b"<qos/>", b"<key/>"))
+                peer.call("get", Unit(b"<qos/>", b"<key oid='__subId:1'/>"))
 
     def test_has_one_line_of_an_address_that_comes_again_and_again(self) -> None:
         listener = Listener()

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Connection,
+    LargeBinary,
     Select,
     Table,
     and_,
@@ -54,6 +55,14 @@ _LATER = (
     entry.c.seq > bindparam("after"),
 )
 _NEXT = _WITH_MESSAGE.where(*_LATER).order_by(entry.c.seq).limit(bindparam("limit"))
+_NO_CONTENT = literal(b"", LargeBinary).label("content")
+_HEADERS = (
+    select(*entry.columns, *(_NO_CONTENT if each is message.c.content else each for each in message.columns))
+    .join_from(entry, message, entry.c.message_id == message.c.id)
+    .where(*_LATER)
+    .order_by(entry.c.seq)
+    .limit(bindparam("limit"))
+)
 _COPIES = (
     select(*entry.columns).where(entry.c.flags.bitwise_and(COPIED | HAD) == COPIED).order_by(*entry.primary_key.columns)
 )
@@ -148,6 +157,10 @@ class Reader:
         if most_bytes >= 0 and self._database.sends_ahead:
             return self._pairs(_NEXT_OF_SIZE, {**values, "most_bytes": most_bytes})
         return self._pairs(_NEXT, values, most_bytes)
+
+    def headers(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
+        """The same without contents."""
+        return self._pairs(_HEADERS, {"queue_id": queue_id, "rank": rank, "after": after, "limit": limit})
 
     def documents(self, owner: str, kind: str) -> list[DocumentRecord]:
         """Documents of one kind, of one owner or (empty) of all."""

@@ -259,6 +259,15 @@ class SqlStore:
             lambda batch: batch.changes_entries(queue_id, after),
         )
 
+    def read_headers(
+        self, queue_id: int, rank: int, after: int, limit: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of one queue and rank without contents; waits while the database fails."""
+        return self._ask(
+            lambda: self._reader.headers(queue_id, rank, after, limit),
+            lambda batch: batch.changes_entries(queue_id, after),
+        )
+
     def read_expired(
         self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:
