@@ -47,6 +47,12 @@ class CommitGate:
             self._watching = True
             self._store.when_committed(position, self._flush)
 
+    def take(self) -> bytes:
+        """Forget what waits, and return it."""
+        rest = b"".join([data for _, data in self._waiting])
+        self.clear()
+        return rest
+
     def clear(self) -> None:
         """Forget what waits: the connection is gone."""
         self._waiting.clear()

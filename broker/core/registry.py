@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from broker.core.dispatch import ConnectionState
@@ -63,15 +63,20 @@ class SessionRegistry:
         """End a session for whatever reason; everything it holds is let go of, in any case.
 
         Args:
-            session: the session; one that has ended already changes nothing.
+            session: the session; one that has ended already changes nothing, one that is being ended is waited for.
             error: the reason, for dead messages.
             by_client: drop what subscriptions queued instead of making dead messages of it.
         """
+        subject = session.subject
         if session.ended:
+            waiters = subject.ending.get(session.name.public_id)
+            if waiters is not None:
+                gone: Deferred[None] = Deferred()
+                waiters.append(gone)
+                await gone
             return
         session.ended = True
         node = self._node
-        subject = session.subject
         self._tell_end(session)
         node.sessions.pop(session.secret_id, None)
         if subject.sessions.get(session.name.public_id) is session:

@@ -82,7 +82,7 @@ class SubjectQueues:
                 entry.fanout.copies -= 1
                 if entry.fanout.delivered or entry.fanout.copies:
                     continue
-            if entry.flags & FOR_SUBJECT and not subject.queue.is_full:
+            if entry.flags & FOR_SUBJECT:  # accepted, so however full the queue is: that was a matter of its sender
                 self.put(subject, entry, entry.message.envelope.persistent)
                 reach("message returned")
             else:

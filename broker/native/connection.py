@@ -273,7 +273,8 @@ class NativeConnection(Protocol):
 
     def hold(self, reason: str) -> None:
         """Read nothing more from the peer until every reason to hold is released."""
-        self._holds.add(self.transport, reason)
+        if not self._closed:
+            self._holds.add(self.transport, reason)
 
     def release(self, reason: str) -> None:
         """A reason to hold is gone."""

@@ -67,6 +67,7 @@ class NativeServer(NativeConnection):
         self._busy = False
         self._leaving = False
         self._told = False  # that a request is too long; the connection is closing
+        self._lost: Failure | None = None  # why the connection is gone; what came over it may still be being served
         self._attaching: IDelayedCall | None = None
         self._pending: deque[Frame] = deque()
         self._waiting: set[Deferred[Found]] = set()
@@ -102,6 +103,8 @@ class NativeServer(NativeConnection):
 
     def _serve_request(self, frame: Frame) -> None:
         method = frame.method
+        if self._closed and method in _QUESTIONS:
+            return  # nobody reads the answer, and what it takes from a queue would be lost
         try:
             if method == b"publish" or method == b"publishOneway":
                 self._publish(self._session_of(frame), frame, frame.units())
@@ -128,8 +131,13 @@ class NativeServer(NativeConnection):
         self._serve_pending()
 
     def _serve_pending(self) -> None:
-        while self._pending and not self._busy and self.writable and not self._closed:
+        if self._closed and self.session is None:
+            self._pending.clear()
+        while self._pending and not self._busy and (self.writable or self._closed):
             self._serve_request(self._pending.popleft())
+        if self._lost is not None and not self._busy and not self._pending:
+            self._let_go(self._lost)
+            return
         if len(self._pending) < self._limits.max_pending // 2:
             self.release("requests are waiting")
 
@@ -486,16 +494,29 @@ class NativeServer(NativeConnection):
         self.violated("idle for too long")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Let go of everything that the connection held."""
+        """Serve what has come over the connection, then let go of everything that it held."""
         for call in (self._timer, self._attaching):
             if call is not None and call.active():
                 call.cancel()
         self._timer = self._attaching = None
-        self._pending.clear()
+        self._closed = True
+        self.writable = False
         self._answers.clear()
         for waiting in list(self._waiting):
             waiting.cancel()
         self._factory.closed(self)
+        unserved = list(self._unserved)
+        self._unserved.clear()
+        try:
+            for frame in unserved:
+                self._serve_frame(frame)
+        except FrameError as error:
+            self.tell_violation(str(error))
+        self._lost = reason
+        self._serve_pending()
+
+    def _let_go(self, reason: Failure) -> None:
+        self._lost = None
         self._factory.refusals.end(self.peer)
         if self._failures is not None:
             self._failures.end(lines(log.info), self.peer, "failures")
@@ -507,6 +528,7 @@ def _shown(frame: Frame) -> str:
     return frame.method[:64].decode("ascii", "replace")
 
 
+_QUESTIONS = (b"get", b"ping")
 _SERVED: dict[bytes, Callable[[NativeServer, Frame, list[Unit]], Coroutine[Any, Any, None]]] = {
     b"connect": NativeServer._connect,
     b"disconnect": NativeServer._disconnect,

@@ -124,7 +124,10 @@ SM_STALE_H_GERIATRIC = declare(
     f"{_PREFIX}.stale_h.geriatric", integer(1), 3600, "Seconds that the counter of an expired session is kept."
 )
 SM_BACKEND = declare(
-    f"{_PREFIX}.backend", choice(Backend), Backend.SQL, "sql: sessions survive a crash; memory: only lost connections."
+    f"{_PREFIX}.backend",
+    choice(Backend),
+    Backend.SQL,
+    "sql: sessions survive a crash; memory: only lost connections. Messages are kept as sm.durable says.",
 )
 SM_RESUME = declare("sm.resume", BOOLEAN, True, "Let clients resume sessions.")
 SM_MAX_RESUME_TIMEOUT = declare(
@@ -194,8 +197,8 @@ def settings_of(properties: Properties) -> XmppSettings:
     """
     buffer = SM_BUFFER_MAX.get(properties).strip().lower()
     durable = SM_DURABLE.get(properties)
-    if SM_BACKEND.get(properties) is Backend.MEMORY:
-        durable = Durable.NO
+    if SM_BACKEND.get(properties) is Backend.MEMORY and durable is Durable.YES:
+        durable = Durable.MESSAGES  # it says where the state of streams is, not what becomes of messages
     return XmppSettings(
         domain=_domain(DOMAIN.get(properties)),
         tls=TLS.get(properties),

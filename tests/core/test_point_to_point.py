@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.qos import STATE_OK, STATE_WARNING, DisconnectQos, QueueQos
@@ -211,6 +212,17 @@ class TestSessionsThatEnd:
         joe.lose_connection()
         assert joe.session.ended
         assert world.client("joe").contents == [b"hello"]
+
+    def test_what_was_for_the_subject_goes_back_to_it_however_full_its_queue_is(self) -> None:
+        world = World(Settings(subject=QueueLimits(entries=1)))
+        joe = world.client("joe", answers=False)
+        pub = world.client("pub")
+        for content in (b"1", b"2", b"3"):
+            pub.send("joe", content)
+        joe.lose_connection()
+        assert joe.session.ended
+        assert world.broker.letters.count == 0
+        assert world.client("joe").contents == [b"1", b"2", b"3"]
 
     def test_what_other_sessions_of_the_subject_got_does_not(self) -> None:
         world = World()

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from broker.core.dispatch import ConnectionState
+from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials, SessionQos
@@ -296,6 +297,23 @@ class TestEnd:
         world.turn()
         assert not world.node.sessions
         assert world.timers == 0
+
+    def test_whoever_ends_a_session_that_is_being_ended_waits_until_it_is_gone(self) -> None:
+        world = World(Settings(callback=QueueLimits(cache_entries=1)))
+        joe = world.client("joe/1", persistent=True, answers=False)
+        world.client("pub").send("joe", b"1")
+        world.client("pub").send("joe", b"2")
+        world.store.commit()
+        world.store.held = True
+        error = BrokerError(Code.USER_NOT_CONNECTED, "enough")
+        first, second = (world.start(world.broker.registry.end(joe.session, error)) for _ in range(2))
+        world.turn()
+        assert (first.called, second.called) == (False, False)  # its queue is being read
+        world.store.held = False
+        world.store.commit()
+        world.turn()
+        assert (first.called, second.called) == (True, True)
+        assert not world.store.tables.sessions
 
     def test_login_while_the_session_of_that_name_is_being_ended_gets_a_new_one(self) -> None:
         world = World()

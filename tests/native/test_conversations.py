@@ -82,10 +82,11 @@ class TestLogin:
         assert [unit.content for unit in new.updates()] == [b"content"]
 
 
-def connect_unit(user: str) -> Unit:
+def connect_unit(user: str, name: str = "") -> Unit:
+    session = f"<session name='{name}'/>" if name else ""
     return Unit(
         f"<qos><securityService type='htpasswd' version='1.0'><user>{user}</user><passwd>secret</passwd>"
-        "</securityService><queue relating='callback'><callback retries='-1'/></queue></qos>".encode()
+        f"</securityService>{session}<queue relating='callback'><callback retries='-1'/></queue></qos>".encode()
     )
 
 
@@ -251,6 +252,131 @@ class TestOrder:
         assert not peer.paused
 
 
+class TestLostConnection:
+    """What came over a connection is served in order before its end, also where the first has to wait."""
+
+    COUNT = 50
+    NUMBERS = tuple(b"%d" % number for number in range(COUNT))
+    SHORT = b"<qos><topic><persistence/><queue relating='history' maxEntries='10' maxEntriesCache='1'/></topic></qos>"
+
+    def waiting(self, name: str = "pub", retries: int = -1) -> tuple[Listener, Peer, Peer]:
+        """A reader of the topic, and a client whose request waits for the disk."""
+        listener = Listener()
+        reader = subscriber(listener)
+        client = listener.client(name, callback=f"<callback retries='{retries}'/>")
+        old = b"<key oid='old'/>"
+        client.call("publish", *[Unit(qos, old, b"old") for qos in (self.SHORT, PERSISTENT.qos, PERSISTENT.qos)])
+        listener.world.store.held = True
+        client.request("get", Unit(b"<qos><history numEntries='-1'/></qos>", old))
+        assert client.frames() == []
+        return listener, reader, client
+
+    def invocations(self, client: Peer, method: str) -> bytes:
+        return b"".join(
+            encode_frame(
+                Kind.INVOKE, number, method.encode(), client.secret, encode_units([Unit(b"<qos/>", KEY, number)])
+            )
+            for number in self.NUMBERS
+        )
+
+    def go_on(self, listener: Listener) -> None:
+        listener.world.store.held = False
+        listener.world.store.commit()
+        listener.world.turn()
+
+    @pytest.mark.parametrize("method", ["publish", "publishOneway"])
+    @pytest.mark.parametrize("name", ["pub", "pub/1"])
+    def test_requests_behind_one_that_waits_for_the_disk_are_served(self, name: str, method: str) -> None:
+        listener, reader, client = self.waiting(name)
+        client.write(self.invocations(client, method))
+        client.hang_up()
+        assert reader.updates() == []
+        self.go_on(listener)
+        assert [unit.content for unit in reader.updates()] == [*self.NUMBERS]
+
+    def test_requests_behind_one_that_waits_for_room_are_served(self) -> None:
+        _, reader, client = TestFullQueueThatBlocks().full()
+        client.write(self.invocations(client, "publish"))
+        client.hang_up()
+        assert [unit.content for unit in reader.updates()] == [b"0", *self.NUMBERS]
+
+    def test_requests_of_a_client_that_reads_no_answers_are_served(self) -> None:
+        listener = Listener()
+        reader, client = subscriber(listener), listener.client("pub")
+        client.protocol.pauseProducing()
+        client.write(self.invocations(client, "publish"))
+        assert reader.updates() == []
+        client.hang_up()
+        assert [unit.content for unit in reader.updates()] == [*self.NUMBERS]
+
+    def test_requests_before_a_broken_frame_are_served(self) -> None:
+        listener, reader, client = self.waiting()
+        client.write(self.invocations(client, "publish") + b"nonsense!!")
+        assert client.transport.aborting
+        client.hang_up()
+        self.go_on(listener)
+        assert [unit.content for unit in reader.updates()] == [*self.NUMBERS]
+
+    def test_requests_that_came_before_another_login_took_the_session_are_served(self) -> None:
+        listener, reader, client = self.waiting("pub/1")
+        client.write(self.invocations(client, "publish"))
+        new = listener.peer()
+        new.request("connect", connect_unit("pub", "pub/1"))
+        assert client.closed
+        client.hang_up()
+        self.go_on(listener)
+        assert [unit.content for unit in reader.updates()] == [*self.NUMBERS]
+        assert new.protocol.session is not None
+
+    def test_acknowledgements_of_a_client_that_reads_no_answers_are_taken(self) -> None:
+        listener = Listener()
+        reader = subscriber(listener)
+        listener.client("pub").call("publish", MESSAGE)
+        (update,) = [frame for frame in reader.frames() if frame.method == b"update"]
+        session = reader.protocol.session
+        assert session is not None
+        reader.protocol.pauseProducing()
+        reader.write(encode_frame(Kind.RESPONSE, update.request_id, b"update", reader.secret, OK))
+        assert len(session.queue) == 1
+        reader.hang_up()
+        assert len(session.queue) == 0
+
+    def test_session_ends_when_all_are_served(self) -> None:
+        listener, _, client = self.waiting(retries=0)
+        client.write(self.invocations(client, "publish"))
+        client.hang_up()
+        assert "pub" in listener.world.node.subjects
+        self.go_on(listener)
+        assert "pub" not in listener.world.node.subjects
+
+    def test_what_only_asks_is_not_served_where_nobody_reads_the_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        listener, reader, client = self.waiting()
+        asked: list[bytes] = []
+
+        async def administrative(session: object, key: bytes, qos: bytes) -> None:
+            asked.append(key)  # such a request may take messages from a queue, which would be lost
+
+        monkeypatch.setattr(listener.broker, "administrative", administrative)
+        client.request("get", QUERY)
+        client.write(self.invocations(client, "publish"))
+        client.hang_up()
+        self.go_on(listener)
+        assert asked == []
+        assert len(reader.updates()) == self.COUNT
+
+    def test_nothing_is_served_of_a_client_that_never_logged_in(self) -> None:
+        listener = Listener()
+        listener.checking = []
+        client = listener.peer()
+        client.request("connect", connect_unit("joe"))
+        client.write(encode_frame(Kind.INVOKE, b"1", b"publish", b"", encode_units([MESSAGE])))
+        client.hang_up()
+        listener.checking.pop().callback(None)
+        listener.world.turn()
+        assert listener.is_clean
+        assert "a" not in listener.world.node.topics
+
+
 class TestMethods:
     def test_unknown_one_is_an_error_and_nothing_more(self) -> None:
         peer = Listener().client("joe")
@@ -275,6 +401,18 @@ class TestMethods:
         assert peer.closed
         peer.hang_up()
         assert listener.is_clean
+
+    def test_disconnect_is_answered_when_the_end_of_the_session_is_on_disk(self) -> None:
+        listener = Listener()
+        peer = listener.client("joe/1", "<persistent/>")
+        listener.world.store.held = True
+        request = peer.request("disconnect", Unit(b"<qos/>"))
+        listener.world.advance(60)
+        assert (peer.frames(), peer.closed) == ([], False)
+        listener.world.store.commit()
+        assert peer.answer(request)
+        assert peer.closed
+        assert not listener.world.store.tables.sessions
 
     def test_disconnect_without_a_session_is_an_error(self) -> None:
         with pytest.raises(BrokerError) as raised:

@@ -194,6 +194,63 @@ class TestPresence:
         (gone,) = resumed(quiet.crash(), jack)[1]
         assert (gone.attributes["from"], gone.attributes["type"]) == ("jack@localhost/z", "unavailable")
 
+    @pytest.mark.parametrize("available", [True, False])
+    @pytest.mark.parametrize("to", [JACK, "jack@localhost"])
+    def test_stranger_that_had_directed_presence_at_it_is_shown_as_unavailable(
+        self, quiet: World, to: str, *, available: bool
+    ) -> None:
+        # RFC 6121 §4.6.3
+        joe, jack = quiet.bind(JOE, presence="<presence/>" if available else None), quiet.bind(JACK, sm=True)
+        joe.send(f"<presence to='{to}'/>")
+        assert jack.one().attributes["from"] == JOE
+        (gone,) = resumed(quiet.crash(), jack)[1]
+        assert (gone.attributes["from"], gone.attributes["type"]) == (JOE, "unavailable")
+
+    def test_stranger_that_went_while_the_client_was_away_is_shown_as_unavailable(self, quiet: World) -> None:
+        for way in ("<presence type='unavailable'/>", f"<presence to='{JACK}' type='unavailable'/>", ""):
+            joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+            joe.send(f"<presence to='{JACK}'/>")
+            jack.take()
+            jack.cut()
+            if way:
+                joe.send(way)
+            else:
+                joe.cut()
+            (gone,) = resumed(quiet.crash(), jack)[1]
+            assert (gone.attributes["from"], gone.attributes["type"]) == (JOE, "unavailable")
+            quiet = World(settings(sm_ask=False, idle=-1))
+
+    def test_stranger_that_took_its_presence_back_is_not_spoken_of(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        joe.send(f"<presence to='{JACK}'/>")
+        joe.send(f"<presence to='{JACK}' type='unavailable'/>")
+        jack.take()
+        assert resumed(quiet.crash(), jack)[1] == []
+
+    def test_contact_that_had_directed_presence_too_is_shown_as_unavailable_once(self, quiet: World) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        joe.send(f"<presence to='{JACK}'/>")
+        befriend(joe, jack)
+        (gone,) = resumed(quiet.crash(), jack)[1]
+        assert (gone.attributes["from"], gone.attributes["type"]) == (JOE, "unavailable")
+
+    def test_nothing_is_left_of_strangers_who_went(self, quiet: World) -> None:
+        joe = quiet.bind(JOE, presence=None)
+        quiet.bind(JACK, sm=True)
+        joe.send(f"<presence to='{JACK}'/>")
+        again = quiet.crash()
+        again.store.commit()
+        assert not [record for record in again.store.tables.documents.values() if record.kind == PRESENT]
+
+    @pytest.mark.parametrize("data", [b"{", b"[]", b'{"available":true}', b"\xff"])
+    def test_record_that_cannot_be_read_keeps_no_client_from_being_told(self, quiet: World, data: bytes) -> None:
+        joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
+        befriend(joe, jack)
+        (record,) = [record for record in quiet.store.tables.documents.values() if record.kind == PRESENT]
+        quiet.store.put_document(record._replace(data=data))
+        (gone,) = resumed(quiet.crash(), jack)[1]
+        assert (gone.attributes["from"], gone.attributes["type"]) == (JOE, "unavailable")
+
     def test_who_had_left_before_is_not_spoken_of(self, quiet: World) -> None:
         jack = quiet.bind(JACK, sm=True)
         quiet.bind("jack@localhost/z").cut()

@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
-from broker.model.qos import Overflow
 from broker.xml.tree import Tree
 from broker.xmpp.routing.route_cache import LONGEST_ADDRESS, MOST_ROUTES
 from broker.xmpp.wire import ns
@@ -237,23 +235,6 @@ class TestMessagesToAnAccount:
         joe.stream.received(message("jack@localhost", body="4").encode())
         again.turn()
         assert jack.bodies() == ["1", "2", "3", "4"]
-
-    def test_a_full_store_is_told(self) -> None:
-        core = Settings(subject=QueueLimits(entries=2, overflow=Overflow.EXCEPTION))
-        world = World(settings(idle=-1), core=core)
-        joe = world.bind("joe@localhost/x")
-        for _ in range(2):
-            joe.send(message("jack@localhost"))
-        assert refusal(joe, message("jack@localhost")) == "resource-constraint"
-
-    def test_so_is_a_full_queue(self) -> None:
-        queue = QueueLimits(entries=2, overflow=Overflow.EXCEPTION)
-        world = World(settings(idle=-1, sm_window=1, queue=queue))
-        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y", sm=True)
-        for _ in range(2):
-            joe.send(message("jack@localhost/y"))
-        assert refusal(joe, message("jack@localhost/y")) == "resource-constraint"
-        assert len(jack.bodies()) == 1
 
     def test_a_connection_that_is_lost_in_the_same_turn_loses_nothing(self, world: World) -> None:
         joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
+from broker.config.properties import Properties
+from broker.config.syntax import Setting
 from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
 from broker.xml.tree import Tree
-from broker.xmpp.settings import Durable
+from broker.xmpp.settings import Durable, settings_of
 from broker.xmpp.wire import ns, sm
 from tests.xmpp.world import HEADER, PASSWORD, Peer, World, settings
 
@@ -27,6 +30,11 @@ def writer_and_two_resources(world: World) -> tuple[Peer, Peer, Peer]:
     """Joe, who writes, and two resources of jack."""
     joe = world.bind("joe@localhost/x")
     return joe, world.bind("jack@localhost/1", sm=True), world.bind("jack@localhost/2", sm=True)
+
+
+def properties(values: dict[str, str]) -> Properties:
+    """What an operator has set."""
+    return Properties([Setting(name, value, "test") for name, value in values.items()])
 
 
 def logged_in(world: World, user: str = "jack") -> Peer:
@@ -252,6 +260,25 @@ class TestRequests:
         joe, jack = world.bind("joe@localhost/x"), world.bind(JACK, sm=True, presence=None)
         chat(joe, JACK, "1", "2", "3", "4")
         assert jack.names() == ["message", "message", "r", "message", "message"]
+
+    @pytest.mark.parametrize(("ask", "every"), [(False, 1), (True, 10), (True, 3)])
+    def test_a_request_is_sent_when_the_window_is_full_whatever_else_is_said(self, ask: bool, every: int) -> None:
+        world = World(settings(idle=-1, sm_window=5, sm_ask=ask, sm_ack_every=every))
+        joe, jack = world.bind("joe@localhost/x"), world.bind(JACK, sm=True)
+        chat(joe, JACK, *(str(number) for number in range(30)))
+        came = jack.take()
+        trees = [*came]
+        while any(tree.name == "r" for tree in came):  # a client that tells only what it is asked
+            jack.ack()
+            came = jack.take()
+            trees += came
+        assert texts(trees) == [str(number) for number in range(30)]
+
+    def test_a_full_window_is_asked_about_once(self) -> None:
+        world = World(settings(idle=-1, sm_window=5, sm_ask=False))
+        joe, jack = world.bind("joe@localhost/x"), world.bind(JACK, sm=True)
+        chat(joe, JACK, *"123456789")
+        assert jack.names().count("r") == 1
 
     def test_an_answer_that_does_not_come_tells_of_a_dead_connection(self, world: World) -> None:
         joe, jack = world.bind("joe@localhost/x"), world.bind(JACK, sm=True, presence=None)
@@ -1029,6 +1056,36 @@ class TestCrash:
         new = again.bind("jack@localhost/z", presence=None)
         new.send("<presence/>")
         assert new.bodies() == ["1"]
+
+    def test_state_in_memory_makes_no_message_volatile(self) -> None:
+        in_memory = settings_of(properties({"modules.mod_stream_management.backend": "memory"}))
+        world = World(replace(in_memory, plain_without_tls=True, idle=-1))
+        joe, jack = world.bind("joe@localhost/x"), world.bind(JACK, sm=True)
+        chat(joe, "mary@localhost", "offline")
+        chat(joe, JACK, "queued")
+        jack.cut()
+        again = world.crash()
+        assert logged_in(again).resume(jack.id, 0)[0].name == "failed"
+        for jid, body in (("mary@localhost/z", "offline"), ("jack@localhost/z", "queued")):
+            new = again.bind(jid, presence=None)
+            new.send("<presence/>")
+            assert new.bodies() == [body]
+
+    @pytest.mark.parametrize(
+        ("durable", "backend", "kept"),
+        [
+            ("yes", "sql", Durable.YES),
+            ("yes", "memory", Durable.MESSAGES),
+            ("messages", "memory", Durable.MESSAGES),
+            ("no", "memory", Durable.NO),
+            ("no", "sql", Durable.NO),
+        ],
+    )
+    def test_backend_says_where_the_state_of_streams_is_and_nothing_else(
+        self, durable: str, backend: str, kept: Durable
+    ) -> None:
+        given = {"sm.durable": durable, "modules.mod_stream_management.backend": backend}
+        assert settings_of(properties(given)).sm_durable is kept
 
     def test_b16_a_stop_in_good_order_is_no_end_either(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x", sm=True), quiet.bind(JACK, sm=True)

@@ -1,6 +1,8 @@
-"""Resources that are available and would not come back after a crash, on disk, so that others learn that they went."""
+"""Persists who was shown presence of non-resumable resources, so that they get unavailable presence after a crash."""
 
 from __future__ import annotations
+
+import json
 
 from twisted.logger import Logger
 
@@ -24,7 +26,7 @@ class DepartedResources:
         domain: the service.
 
     Attributes:
-        left: by account, those that went with the last broker; none after :meth:`told`.
+        left: by account, those that were available and went with the last broker; none after :meth:`told`.
     """
 
     def __init__(self, domain: Domain) -> None:
@@ -32,12 +34,22 @@ class DepartedResources:
         self._store = domain.node.store
         self._stored: set[str] = set()  # full JIDs with a document
         self.left: dict[str, list[JID]] = {}
+        self._directed: dict[str, list[JID]] = {}  # by address, those that had sent it directed presence
+        self._gone: list[JID] = []
 
     def came(self, client: Client) -> None:
         """A client is available."""
-        if not client.dispatch.is_durable and client.full not in self._stored:
-            self._stored.add(client.full)
-            self._store.put_document(DocumentRecord(_NOBODY, PRESENT, client.full, b""))
+        if client.full not in self._stored or client.stream.directed:
+            self._keep(client)
+
+    def directed(self, client: Client) -> None:
+        """A client has sent directed presence to another address, or to one less (RFC 6121 §4.6.3)."""
+        self._keep(client)
+
+    def directed_to(self, client: Client) -> list[JID]:
+        """Those that had sent directed presence to a client and went with the last broker; none after :meth:`told`."""
+        found = self._directed.get(client.full, ())
+        return [*found, *self._directed.get(client.bare, ())] if client.stream.available else list(found)
 
     def went(self, full: str) -> None:
         """A resource is not available any more, and everybody has been told.
@@ -60,12 +72,42 @@ class DepartedResources:
             self._stored.add(record.name)
             if record.name not in self._clients:
                 jid = parse_jid(record.name)
-                self.left.setdefault(jid.local, []).append(jid)
+                self._gone.append(jid)
+                available, directed = _read(record)
+                if available:
+                    self.left.setdefault(jid.local, []).append(jid)
+                for to in directed:
+                    self._directed.setdefault(to, []).append(jid)
 
     def told(self) -> None:
         """All streams that came back have been told, or will be when they are resumed."""
-        left, self.left = self.left, {}
-        for jid in (jid for resources in left.values() for jid in resources):
+        self.left, self._directed = {}, {}
+        gone, self._gone = self._gone, []
+        for jid in gone:
             client = self._clients.get(jid.full)
-            if client is None or not client.stream.available:
+            if client is None or not (client.stream.available or client.stream.directed):
                 self.went(jid.full)
+
+    def _keep(self, client: Client) -> None:
+        if client.dispatch.is_durable:  # what is kept of its stream tells it
+            return
+        stream = client.stream
+        shown = {"available": stream.available, "directed": stream.directed}
+        data = json.dumps(shown, separators=(",", ":")).encode() if stream.directed else b""
+        if data or stream.available:
+            self._stored.add(client.full)
+            self._store.put_document(DocumentRecord(_NOBODY, PRESENT, client.full, data))
+        else:
+            self.went(client.full)
+
+
+def _read(record: DocumentRecord) -> tuple[bool, list[str]]:
+    """Whether a resource was available, and whom it had sent directed presence."""
+    if not record.data:
+        return True, []
+    try:
+        shown = json.loads(record.data)
+        return bool(shown["available"]), [str(to) for to in shown["directed"]]
+    except (ValueError, TypeError, KeyError) as error:
+        log.error("whom {jid} had sent presence cannot be read: {reason}", jid=record.name, reason=str(error))
+        return True, []

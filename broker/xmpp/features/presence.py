@@ -36,7 +36,7 @@ class Presence:
         domain: the service.
         subscriptions: who may see whom.
         last: remembers when accounts were last available.
-        present: remembers who is available and would not come back after a crash.
+        present: remembers whose presence was shown that would not come back after a crash.
     """
 
     def __init__(
@@ -155,8 +155,8 @@ class Presence:
         was_available = stream.available
         if was_available:
             self._broadcast(client, written)
-        for jid in stream.directed:
-            self._tell_jid(client, parse_jid(jid), written)
+        for jid in stream.directed:  # strangers are not shown anew after a crash who is there
+            self._tell_jid(client, parse_jid(jid), written, durable=True)
         stream.directed.clear()
         stream.presence, stream.priority = "", 0
         self._present.went(client.full)
@@ -168,12 +168,18 @@ class Presence:
     def _recovered(self, client: Client) -> None:
         """A stream came back from the store: tell it who went with the last broker (R5)."""
         told: set[str] = set()
+        gone: set[str] = set()
         left = self._present.left
         if left and client.stream.available:
             for contact in (client.jid, *self._contacts(client.account, is_seen)):
                 for jid in left.get(contact.local, ()):
                     self._tell(client, jid.full, _GONE, durable=True)
                     told.add(contact.local)
+                    gone.add(jid.full)
+        for jid in self._present.directed_to(client):
+            if jid.full not in gone:
+                gone.add(jid.full)
+                self._tell(client, jid.full, _GONE, durable=True)
         self._uncertain[client] = told
         if not client.dispatch.recovered:  # it was resumed before its account was read
             self._resumed(client)
@@ -237,21 +243,24 @@ class Presence:
         if not to.resource:
             targets = [each for each in self._domain.clients_of(to.local) if each.stream.available]
         data = route(stanza, client.from_)
+        directed = client.stream.directed
+        leaves = type == "unavailable" and to.full in directed  # nobody would tell it again
         for target in targets:
             if not (target.account.blocked and self._domain.blocks(target.account, client.jid)):
-                target.send(data, f"presence {client.full}")
+                target.send(data, "" if leaves else f"presence {client.full}", durable=leaves)
         if type == "error":
             return
-        directed = client.stream.directed
         if type == "unavailable":
             if to.full in directed:
                 directed.remove(to.full)
                 client.keep()
+                self._present.directed(client)
         elif not sees(client.account.roster.get(to.bare)) and to.full not in directed:
             if len(directed) >= MAX_DIRECTED:
                 raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"more than {MAX_DIRECTED} directed presences")
             directed.append(to.full)
             client.keep()
+            self._present.directed(client)
 
     async def _probed(self, client: Client, to: JID) -> None:
         """RFC 6121 §4.3.2."""

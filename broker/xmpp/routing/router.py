@@ -134,11 +134,16 @@ class Router:
         tree = stanza.tree().children[0]
         self._answer(client, stanza, before, await service(Iq(client, stanza, to, tree)))
 
-    def refuse(self, client: Client, stanza: Stanza, error: StanzaError) -> None:
-        """Tell a client that its stanza is refused, unless nobody may be told."""
-        if may_be_refused(stanza):
-            from_ = stanza.attributes.get("to", client.bare)
-            self._delivery.send(client.session, error_reply(stanza, error, from_, client.full), durable=True)
+    def refuse(self, client: Client, stanza: Stanza, error: StanzaError) -> bool:
+        """Tell a client that its stanza is refused, unless nobody may be told.
+
+        Returns:
+            ``False`` where it cannot be told, because too many stanzas wait for it already.
+        """
+        if not may_be_refused(stanza):
+            return True
+        from_ = stanza.attributes.get("to", client.bare)
+        return self._delivery.send(client.session, error_reply(stanza, error, from_, client.full), durable=True)
 
     def undelivered(self, session: Session, entries: list[Entry]) -> None:
         """A session has ended with stanzas that nobody else can use: who waits for an answer is told."""
@@ -163,7 +168,7 @@ class Router:
         else:
             message = self._made(client, stanza, route.to, route.transient, b"")
         if not self._delivery.put_one(message, route.session, keep=keep):
-            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver's queue is full")
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
         if route.copied:
             self._copy(client, stanza, message, route.to, [route.session])
 
@@ -184,12 +189,12 @@ class Router:
         # What waits for the subject goes first.
         if receivers and not (keep and subject is not None and len(subject.queue)):
             if not self._delivery.put(message, receivers, keep=keep):
-                raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver's queue is full")
+                raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
             self._copy(client, stanza, message, to, receivers)
             return
         subject = self._node.subject(to.local)
         if not self._delivery.put_offline(message, subject):
-            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "the receiver is away, and too many messages wait already")
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and too many messages wait already")
         self._copy(client, stanza, message, to, [])
         for receiver in receivers[:1]:
             self._domain.broker.registry.subject_queues.deliver(receiver)
@@ -267,7 +272,8 @@ class Router:
         data = iq_result(stanza, payload, from_=from_, to=client.full)
         store = self._node.store
         if client.dispatch.is_durable or store.position == before or store.position <= store.committed:
-            self._delivery.send(client.session, data, durable=True)
+            if not self._delivery.send(client.session, data, durable=True):
+                raise StanzaError(Condition.RESOURCE_CONSTRAINT, "too many stanzas wait for you")
         else:
             store.when_committed(store.position, lambda: self._delivery.send(client.session, data) and None)
 

@@ -154,8 +154,8 @@ class StreamDispatch(Dispatch):
         """Send over this connection from now on.
 
         Args:
-            outbound: has ``write(bytes)``, ``close(reason)``, ``writable`` and ``after_sending(stanzas, size)``, which
-                returns bytes to send behind these stanzas.
+            outbound: has ``write(bytes)``, ``close(reason)``, ``writable`` and ``after_sending(stanzas, size, full=)``,
+                which returns bytes to send behind these stanzas; ``full`` is whether the window is.
         """
         old, self.outbound = self.outbound, outbound
         self._stop_timers()
@@ -302,6 +302,29 @@ class StreamDispatch(Dispatch):
         if self.outbound is not None:
             self._outbox.write(data)
 
+    def take_unsent(self) -> bytes:
+        """What is to be sent, and is of no use to anybody else, because the session ends: answers, refusals, presence.
+
+        What waits for its commit is among it. Messages are left for the next session, which is sure to take them.
+        """
+        unacked = self.unacked
+        unsent = self._outbox.take()
+        if unacked is None:
+            unsent += b"".join([message.content for message, flags, _, _ in self._direct if flags & EPHEMERAL])
+            self._direct = [direct for direct in self._direct if not direct[1] & EPHEMERAL]
+            return unsent
+        numbered = zip(unacked.items()[len(unacked) :], self._numbered, strict=True)
+        return unsent + b"".join([stanza for entry, (_, stanza) in numbered if entry.flags & EPHEMERAL])
+
+    def hang_up(self, outbound: Any) -> None:
+        """The connection is gone, and what came over it is still being handled: until :meth:`lost` all is queued.
+
+        Args:
+            outbound: which, no more writable; one that was replaced already changes nothing.
+        """
+        if outbound is self.outbound:
+            self._queue_direct()
+
     def lost(self, outbound: Any, error: BrokerError) -> None:
         """The connection is gone: the session waits for its client, or ends.
 
@@ -404,7 +427,7 @@ class StreamDispatch(Dispatch):
             pass
         self.updates += count
         if count:
-            self._ask(outbound, count, size)
+            self._ask(outbound, count, size, full=len(unacked) >= self.limits.window)
 
     def _number_more(self, unacked: Unacked[Entry]) -> bool:
         """Give the next entries of the queue their numbers; tells whether there were any."""
@@ -497,8 +520,8 @@ class StreamDispatch(Dispatch):
         stanza = self.encode(entry)
         return self.delay(stanza, entry.message.id // 1_000_000) if stanza else stanza
 
-    def _ask(self, outbound: Any, count: int, size: int) -> None:
-        behind = outbound.after_sending(count, size)
+    def _ask(self, outbound: Any, count: int, size: int, *, full: bool) -> None:
+        behind = outbound.after_sending(count, size, full=full)
         if behind:
             self._outbox.write(behind)
 

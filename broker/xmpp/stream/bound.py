@@ -53,17 +53,36 @@ class ClientStream(Negotiation):
         return self.state is State.BOUND
 
     def lost(self, reason: str) -> None:
-        """The connection is gone: everything that it held is let go of."""
+        """The connection is gone: what came over it is handled, then everything that it held is let go of."""
+        self._stop_timers()
+        self._lost = reason
+        self.writable = False
+        self._draining = True
+        if self.state is State.STRANGER:
+            self._drained()
+            return
+        if self._client is not None:
+            self._client.dispatch.hang_up(self)
+        self._run()
+
+    def _drained(self) -> None:
+        if self._lost:
+            self._let_go()
+        super()._drained()
+
+    def _let_go(self) -> None:
         self._stop_timers()
         self._closed = True
         self._events.clear()
         self._unread.clear()
         client = self._client
         if client is not None:
-            client.dispatch.lost(self, BrokerError(Code.COMMUNICATION_NO_CONNECTION, reason))
+            client.dispatch.lost(self, BrokerError(Code.COMMUNICATION_NO_CONNECTION, self._lost))
 
     def set_writable(self, writable: bool) -> None:
         """The connection's buffer is full, or has room again."""
+        if self._lost:
+            return
         self.writable = writable
         if writable and self._client is not None:
             self._client.dispatch.resume()
@@ -72,7 +91,7 @@ class ClientStream(Negotiation):
     @property
     def _is_behind(self) -> bool:
         client = self._client
-        return client is not None and (not self.writable or client.dispatch.has_enough)
+        return client is not None and not self._draining and (not self.writable or client.dispatch.has_enough)
 
     def _wait_for_reader(self) -> None:
         if self.writable:  # its answers are written at the end of this turn; then it will be seen whether it reads
@@ -80,7 +99,9 @@ class ClientStream(Negotiation):
 
     def shut_down(self) -> None:
         """The listener closes: a bound stream may be resumed at the next one, others are told (I10)."""
-        if self.bound:
+        if self.bound and self._has_unhandled:
+            self.drain().addCallback(lambda _: self.close(""))
+        elif self.bound:
             self.close("")
         elif not self._closed:
             self._fail("system-shutdown", "the server stops")
@@ -89,9 +110,15 @@ class ClientStream(Negotiation):
         """Send stanzas."""
         self._transport.write(data)
 
-    def after_sending(self, stanzas: int, size: int) -> bytes:
-        """What goes out behind stanzas: a question how many have come (XEP-0198 §4)."""
-        if not self._policy.sent(stanzas, size):
+    def after_sending(self, stanzas: int, size: int, *, full: bool) -> bytes:
+        """What goes out behind stanzas: a question how many have come (XEP-0198 §4).
+
+        Args:
+            stanzas: how many.
+            size: in bytes.
+            full: no more may be sent before some are acknowledged.
+        """
+        if self._closed or not self._policy.sent(stanzas, size, full=full):
             return b""
         self._watch_answer()
         return sm.REQUEST
@@ -146,15 +173,20 @@ class ClientStream(Negotiation):
         self._watch_silence()
 
     def _message(self, client: Client, stanza: Stanza) -> None:
-        router = self._service.router
         try:
-            router.message(client, stanza)
+            self._service.router.message(client, stanza)
         except Unloaded as unloaded:
             self._work(self._message_later(client, stanza, unloaded.local), client)
             return
         except StanzaError as error:
-            router.refuse(client, stanza, error)
-        client.dispatch.count_handled()
+            self._refuse(client, stanza, error)
+        if not client.session.ended:
+            client.dispatch.count_handled()
+
+    def _refuse(self, client: Client, stanza: Stanza, error: StanzaError) -> None:
+        """Refuse a stanza; a client that cannot be told loses its stream, and the stanza is not counted as handled."""
+        if not self._service.router.refuse(client, stanza, error):
+            self._fail("resource-constraint", "too many stanzas wait for you")
 
     async def _serve(self, client: Client, stanza: Stanza) -> None:
         try:
@@ -163,21 +195,20 @@ class ClientStream(Negotiation):
             else:
                 await self._service.presence.received(client, stanza)
         except StanzaError as error:
-            self._service.router.refuse(client, stanza, error)
+            self._refuse(client, stanza, error)
         except BrokerError as error:
-            self._service.router.refuse(client, stanza, StanzaError.of(error))
+            self._refuse(client, stanza, StanzaError.of(error))
 
     async def _message_later(self, client: Client, stanza: Stanza, local: str) -> None:
-        router = self._service.router
         try:
             if await self._domain.accounts.load_patiently(local, lambda: not client.session.ended) is None:
                 # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-            router.message(client, stanza)
+            self._service.router.message(client, stanza)
         except StanzaError as error:
-            router.refuse(client, stanza, error)
+            self._refuse(client, stanza, error)
         except BrokerError as error:
-            router.refuse(client, stanza, StanzaError.of(error))
+            self._refuse(client, stanza, StanzaError.of(error))
 
     def _management(self, client: Client, stanza: Stanza) -> None:
         dispatch = client.dispatch

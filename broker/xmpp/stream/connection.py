@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
+from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.xml.stanza import Stanza, StreamStart
@@ -30,6 +31,10 @@ log = Logger()
 
 MOST_UNREAD = 65_536
 """Bytes that may wait while a stanza is being handled; then nothing is read."""
+END_TIMEOUT = 60
+"""Seconds until a connection is closed whose session cannot be ended on disk."""
+_RESUMABLE = ("connection-timeout", "system-shutdown")
+"""Stream errors that are of the connection alone: the client may resume, and what it has sent is handled."""
 STORE_HIGH_WATER = 8 * 1024 * 1024
 STORE_LOW_WATER = 4 * 1024 * 1024
 
@@ -66,6 +71,9 @@ class StreamConnection:
         self._reader = StreamReader(self._settings.max_stanza_before_login)
         self._header_sent = False  # on the present stream
         self._closed = False
+        self._draining = False
+        self._drains = Waiters()
+        self._lost = ""  # why the connection is gone
         self._busy = False
         self._events: deque[Event] = deque()
         self._unread: list[bytes] = []
@@ -76,7 +84,7 @@ class StreamConnection:
 
     def received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._closed:
+        if self._closed or self._draining:
             return
         reach("bytes received")
         self._heard = self._clock.seconds()
@@ -91,6 +99,30 @@ class StreamConnection:
         if self._domain.node.store.backlog > STORE_HIGH_WATER and self.state is State.BOUND:
             self._hold_for_store()
 
+    def lost(self, reason: str) -> None:
+        """The connection is gone."""
+        raise NotImplementedError
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether no more bytes are taken, and what came before is handled to its end."""
+        return self._draining
+
+    def drain(self) -> Deferred[None]:
+        """Take no more bytes, and handle all that came before, whether the client reads its answers or not.
+
+        Returns:
+            Fires when that is done, or the stream has ended.
+        """
+        self._draining = True
+        drained = self._drains.next()
+        self.go_on()
+        return drained
+
+    def _drained(self) -> None:
+        """Everything that came before :meth:`drain` is handled."""
+        self._drains.tell()
+
     def _read(self, data: bytes) -> None:
         try:
             self._events.extend(self._reader.feed(data))
@@ -102,17 +134,23 @@ class StreamConnection:
         """Whether the client has not read enough of its answers to get more: then what it has sent waits."""
         return False
 
+    @property
+    def _has_unhandled(self) -> bool:
+        return bool(self._busy or self._events or self._unread or self._reader.unread)
+
     def go_on(self) -> None:
         """Handle what waits, soon."""
-        if self._events or self._unread or self._reader.unread or self._reader.error is not None:
+        if self._draining or self._has_unhandled or self._reader.error is not None:
             self._clock.callLater(0, self._run)
 
     def _run(self) -> None:
         """Go on with what waits."""
         while True:
             self._handle_events()
-            if self._busy or self._closed:
+            if self._busy:
                 return
+            if self._closed:
+                break
             if self._is_behind:
                 self._wait_for_reader()
                 return
@@ -126,9 +164,11 @@ class StreamConnection:
                 before = self._reader.unread
                 self._read(data)
                 if not self._events and not data and self._reader.unread == before:
-                    return
+                    break
             else:
-                return
+                break
+        if self._draining:
+            self._drained()
 
     def _wait_for_reader(self) -> None:
         """See to it that :meth:`go_on` is called when the client is not behind any more."""
@@ -170,34 +210,55 @@ class StreamConnection:
         if client is None:
             self._finish()
             return
-        self._acknowledge(self._finish)
-        self._end_session(client)
+        dispatch = client.dispatch
+        last = dispatch.take_unsent()
+        if dispatch.unacked is not None:
+            last += sm.ack(dispatch.handled)
+        self._end_session(client, last)
 
     def _fail(self, condition: str, text: str, extra: bytes = b"") -> None:
         """The stream ends with an error; the session, too, unless the connection is all that is wrong."""
         if self._closed:
             return
-        self._closed = True
         if not self._header_sent:
             self._send_header("")
-        self._transport.write(stream_error(condition, text, extra))
+        error = stream_error(condition, text, extra)
         client = self._client
-        self._finish()
-        if client is None:
+        if client is not None and condition in _RESUMABLE:
+            self._finish(error)
+            self.lost(text)
             return
-        if condition in ("connection-timeout", "system-shutdown"):
-            client.dispatch.lost(self, BrokerError(Code.COMMUNICATION_TIMEOUT, text))
-        elif condition != "conflict":
-            self._end_session(client)
+        self._closed = True
+        if client is None or condition == "conflict":
+            self._finish(error)
+        else:
+            self._end_session(client, client.dispatch.take_unsent() + error)
 
-    def _end_session(self, client: Client) -> None:
+    def _end_session(self, client: Client, last: bytes) -> None:
+        """End the session; the stream's end leaves when that is on disk, since a client will not come back then.
+
+        Args:
+            client: whose session it is.
+            last: what goes before the end of the stream.
+        """
+        self._stop_timers()
+        self._timer = self._clock.callLater(END_TIMEOUT, self._leave)
         error = BrokerError(Code.USER_NOT_CONNECTED, "the stream has ended")
         ending = ensureDeferred(self._broker.registry.end(client.session, error, by_client=True))
-        ending.addErrback(lambda failure: log.failure("{jid} did not end well", failure, jid=client.full))
+        ending.addCallback(lambda _: self._broker.when_committed(lambda: self._session_ended(last)))
+        ending.addErrback(self._session_not_ended, client)
 
-    def _finish(self) -> None:
+    def _session_ended(self, last: bytes) -> None:
+        reach("answer due")
+        self._finish(last)
+
+    def _session_not_ended(self, failure: Failure, client: Client) -> None:
+        log.failure("ending the session of {jid} failed", failure, jid=client.full)
+        self._leave()
+
+    def _finish(self, last: bytes = b"") -> None:
         if self._header_sent:
-            self._transport.write(features.STREAM_END)
+            self._transport.write(last + features.STREAM_END)
         self._leave()
 
     def _leave(self) -> None:
@@ -222,7 +283,7 @@ class StreamConnection:
             if then is not None:
                 then()
 
-        store.when_committed(store.position if dispatch.is_durable else 0, write)
+        store.when_committed(store.position, write)
 
     def _stop_timers(self) -> None:
         timer, self._timer = self._timer, None

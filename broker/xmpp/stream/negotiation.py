@@ -242,6 +242,7 @@ class Negotiation(StreamConnection):
                 return
             outbound = old.dispatch.outbound
             if outbound is not None:
+                await outbound.drain()  # what has come over the other connection comes before what comes over this one
                 outbound.close(TAKEN_OVER)
             await self._broker.registry.end(
                 old.session, BrokerError(Code.USER_NOT_CONNECTED, "the resource was bound by another connection")
@@ -272,6 +273,9 @@ class Negotiation(StreamConnection):
         try:
             found = self._domain.client_of(streams.find(self._user, previous))
             if found is not None:
+                outbound = found.dispatch.outbound
+                if outbound is not None and outbound.is_draining:
+                    await outbound.drain()
                 await found.rest()
             session = await streams.resume(self._user, previous, h)
         except BrokerError:

@@ -138,8 +138,11 @@ class Unacked(Generic[T]):
 class AckPolicy:
     """When to ask the peer what it has counted: one question at a time, when a burst is over (spec xmpp §1.6).
 
+    Where nothing more may be sent before it acknowledges, it is asked in any case: peers need not acknowledge unasked
+    (XEP-0198 §4).
+
     Args:
-        ask: whether to ask at all.
+        ask: whether to ask before that.
         every: stanzas after which it is worth asking.
         size: bytes after which it is.
 
@@ -157,27 +160,29 @@ class AckPolicy:
         self._size = 0
         self.outstanding = False
 
-    def sent(self, stanzas: int, size: int) -> bool:
+    def sent(self, stanzas: int, size: int, *, full: bool = False) -> bool:
         """A burst was sent.
 
         Args:
             stanzas: of it.
             size: in bytes.
+            full: nothing more may be sent before some are acknowledged.
 
         Returns:
             Whether to ask now.
         """
         self._stanzas += stanzas
         self._size += size
-        return self._due()
+        return self._due(full=full)
 
     def answered(self) -> bool:
         """The peer has told its counter; returns whether to ask again."""
         self.outstanding = False
         return self._due()
 
-    def _due(self) -> bool:
-        if not self._ask or self.outstanding or (self._stanzas < self._every and self._size < self._size_limit):
+    def _due(self, *, full: bool = False) -> bool:
+        enough = self._ask and (self._stanzas >= self._every or self._size >= self._size_limit)
+        if self.outstanding or not (full or enough):
             return False
         self._stanzas = self._size = 0
         self.outstanding = True

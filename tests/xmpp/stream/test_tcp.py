@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.protocols import tls
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
 from broker.net.certificate import self_signed
 from broker.net.tls import server_context
@@ -91,6 +92,39 @@ def listener(make: Make) -> Listener:
 @pytest.fixture
 def direct(make: Make) -> Listener:
     return make(direct=True)
+
+
+class TestEndOfTheConnection:
+    MESSAGES = b"".join(
+        b"<message to='mary@localhost' type='chat'><body>%d</body></message>" % number for number in range(1500)
+    )
+
+    @pytest.mark.parametrize("end", [b"", b"</stream:stream>"], ids=["closed", "ended"])
+    @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+    def test_stanzas_before_it_are_all_handled_where_the_first_waits_for_the_disk(
+        self, make: Make, end: bytes, *, secure: bool
+    ) -> None:
+        listener = make(direct=secure)
+        wire = listener.connect()
+        if secure:
+            wire.start_tls()
+        wire.send(LOGIN)
+        subject_queue = listener.world.node.subject("mary").queue
+        subject_queue.limits = QueueLimits(entries=10_000)
+        listener.world.store.commit()
+        listener.world.store.held = True
+        data = self.MESSAGES + end
+        for start in range(0, len(data), 10_000):  # a TLS record has no more than 16 KB
+            wire.send(data[start : start + 10_000])
+        wire.finish()
+        assert len(subject_queue) == 0
+        listener.world.store.held = False
+        listener.world.store.commit()
+        for _ in range(20):
+            listener.reactor.turn()
+        assert len(subject_queue) == 1500
+        assert not listener.factory.connections
+        assert not listener.world.service.domain.clients
 
 
 class TestStartTls:

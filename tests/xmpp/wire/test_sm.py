@@ -137,6 +137,14 @@ def test_one_question_at_a_time() -> None:
     assert not AckPolicy(ask=False).sent(100, 100)
 
 
+def test_peer_is_asked_in_any_case_when_nothing_more_may_be_sent() -> None:
+    for policy in (AckPolicy(ask=False), AckPolicy(every=100)):
+        assert policy.sent(1, 10, full=True)
+        assert not policy.sent(1, 10, full=True)
+        assert not policy.answered()
+        assert policy.sent(1, 10, full=True)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
