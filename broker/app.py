@@ -24,6 +24,7 @@ from broker.core.broker import Broker
 from broker.core.configuration import settings_of
 from broker.core.node import Node
 from broker.errors import BrokerError, Code
+from broker.net.turns import Turns
 from broker.ready import announce, ready_line
 from broker.runlevels.check import check
 from broker.runlevels.levels import RUNNING, SELECTABLE
@@ -62,6 +63,7 @@ class Application(Service):
         broker: the core, from run level 2 on.
         run_levels: starts and stops everything.
         chosen_ports: number of each listener's port, by its name, once it was open.
+        turns: that connections of all listeners take.
     """
 
     def __init__(self, data: Path, properties: Properties, plugin_file: Path | None, reactor: Any) -> None:
@@ -72,6 +74,7 @@ class Application(Service):
         self.broker: Broker
         self.run_levels: RunLevels
         self.chosen_ports: dict[str, int] = {}
+        self.turns = Turns(reactor)
         self.store: Any = None
         self._plugin_file = plugin_file
         self._security: Security | None = None
