@@ -96,6 +96,7 @@ class Connection(TwistedProtocol):
         self._handshake: IDelayedCall | None = None
         self._turns = settings.turns
         self._now = settings.turns.seconds
+        self._turn_length = settings.turns.length
         self._turn_end = 0.0
         limits = settings.limits
         self._buffer = WriteBuffer(
@@ -131,7 +132,7 @@ class Connection(TwistedProtocol):
         """Bytes have come."""
         if self._closed:
             return
-        self._turn_end = self._turns.end()
+        self._turn_end = self._now() + self._turn_length
         self.stream.received(data)
         if self._pressure is not None and self._pressure.is_high:
             self._pressure.hold(self)

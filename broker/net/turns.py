@@ -22,6 +22,10 @@ class Turns:
         clock: schedules the rounds.
         seconds: measures turns.
         length: seconds of a turn.
+
+    Attributes:
+        seconds: as above.
+        length: as above.
     """
 
     def __init__(
@@ -29,14 +33,14 @@ class Turns:
     ) -> None:
         self._clock = clock
         self.seconds = seconds
-        self._length = length
+        self.length = length
         self._waiting: deque[Callable[[], None]] = deque()
         self._known: set[Callable[[], None]] = set()
         self._scheduled = False
 
     def end(self) -> float:
         """When a turn that begins now is over, by :attr:`seconds`."""
-        return self.seconds() + self._length
+        return self.seconds() + self.length
 
     def add(self, work: Callable[[], None]) -> None:
         """Have something called in its turn, behind those that wait already; once, however often it is added."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.native.connection import Limits
+from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Kind, Unit, encode_frame, encode_units
 from tests.native.peer import OK, Listener, Peer
 
@@ -103,7 +103,7 @@ class TestPing:
     def test_says_the_run_level_while_the_broker_is_not_ready(self) -> None:
         listener = Listener()
         listener.broker.accepting = False
-        listener.factory.run_level = lambda: "STANDBY"
+        listener.service.run_level = lambda: "STANDBY"
         assert listener.peer().call("ping") == [Unit(b"<qos><state id='STANDBY'/></qos>")]
 
     def test_of_a_session_that_is_gone_is_an_error(self) -> None:
@@ -171,7 +171,7 @@ class TestAnswers:
         async def broken(*_: object) -> None:
             raise ZeroDivisionError("secret path")
 
-        monkeypatch.setattr(peer.protocol._broker, "get", broken)
+        monkeypatch.setattr(peer.stream._broker, "get", broken)
         with pytest.raises(BrokerError) as raised:
             peer.call("get", QUERY)
         assert raised.value.code == Code.INTERNAL_UNKNOWN
@@ -239,7 +239,7 @@ class TestOrder:
         assert [frame.request_id for frame in peer.frames()][-1] == ping
 
     def test_too_many_that_wait_pause_the_connection(self) -> None:
-        listener = Listener(Limits(max_pending=10))
+        listener = Listener(NativeLimits(max_pending=10))
         listener.checking = []
         peer = listener.peer()
         peer.request("connect", connect_unit("joe"))

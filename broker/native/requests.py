@@ -1,0 +1,123 @@
+"""The requests of one connection: served one after the other, in order, in turns with those of others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from broker.native.wire.frames import Frame
+
+WAITING = "requests are waiting"
+
+
+class Turn(Protocol):
+    """The part of :class:`broker.net.transport.Connection` by which a connection gives way to others."""
+
+    @property
+    def turn_is_over(self) -> bool:
+        """Whether others should have their turn."""
+
+    def ask_for_turn(self) -> None:
+        """See to it that :meth:`RequestQueue.turn` is called when others have had theirs."""
+
+    def hold(self, reason: str) -> None:
+        """Read nothing until the reason is released."""
+
+    def release(self, reason: str) -> None:
+        """The reason is gone."""
+
+
+class RequestQueue:
+    """Requests that have come and are not served (spec xmlblaster §24 fact 5).
+
+    Args:
+        connection: that they come over; nothing is read from it while too many wait.
+        begin: begins with a request; returns what fires when the next one may begin, or ``None`` where it may at once.
+        most: requests that may wait; those that have come with the last of them may be more.
+
+    Attributes:
+        add: takes a request that has come; :meth:`run` is to be called behind all that came with it.
+        blocked: the answer to the next one cannot be written, so it is not served.
+        on_idle: called whenever there is nothing more to serve.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_begin",
+        "_busy",
+        "_connection",
+        "_held",
+        "_most",
+        "_running",
+        "_waiting",
+        "add",
+        "blocked",
+        "on_idle",
+    )
+
+    def __init__(self, connection: Turn, begin: Callable[[Frame], Deferred[None] | None], most: int) -> None:
+        self.blocked = False
+        self.on_idle: Callable[[], None] | None = None
+        self._connection = connection
+        self._begin = begin
+        self._most = most
+        self._waiting: deque[Frame] = deque()
+        self.add: Callable[[Frame], None] = self._waiting.append
+        self._busy = False
+        self._running = False
+        self._held = False
+        self._asked = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+
+    def run(self) -> None:
+        """Serve what waits, until a request takes its time, no answer can be written, or the turn is over."""
+        waiting, connection = self._waiting, self._connection
+        if not self._busy and not self._running and not self._asked:
+            self._running = True
+            try:
+                while waiting and not self.blocked:
+                    work = self._begin(waiting.popleft())
+                    if work is not None:
+                        self._busy = True
+                        work.addBoth(self._done)  # at once, where the request did not wait for anything
+                        if self._busy:
+                            break
+                    if waiting and connection.turn_is_over:
+                        self._ask()
+                        break
+            finally:
+                self._running = False
+        if len(waiting) >= self._most:
+            self._held = True
+            connection.hold(WAITING)
+        elif self._held and len(waiting) <= self._most // 2:
+            self._held = False
+            connection.release(WAITING)
+        if self.on_idle is not None and not waiting and not self._busy and not self._running:
+            self.on_idle()
+
+    def turn(self) -> None:
+        """It is the connection's turn."""
+        self._asked = False
+        self.run()
+
+    def _ask(self) -> None:
+        """Give way; what comes before the turn does not shorten the way to it."""
+        self._asked = True
+        self._connection.ask_for_turn()
+
+    def _done(self, _: object) -> None:
+        self._busy = False
+        if self._waiting and not self._running:
+            self._ask()
+        elif not self._running:
+            self.run()
