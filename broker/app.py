@@ -28,6 +28,7 @@ from broker.filters.queries import XPathQueries
 from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
+from broker.net.turns import Turns
 from broker.ready import announce, ready_line
 from broker.runlevels.check import check
 from broker.runlevels.levels import RUNNING, SELECTABLE
@@ -75,6 +76,7 @@ class Application(Service):
         xmpp: the XMPP service, which all its listeners share.
         run_levels: starts and stops everything.
         chosen_ports: number of each listener's port, by its name, once it was open.
+        turns: that connections of all listeners take.
     """
 
     def __init__(self, data: Path, properties: Properties, plugin_file: Path | None, reactor: Any) -> None:
@@ -88,6 +90,7 @@ class Application(Service):
         self.xmpp = SharedService(self._make_xmpp)
         self.run_levels: RunLevels
         self.chosen_ports: dict[str, int] = {}
+        self.turns = Turns(reactor)
         self.store: Any = None
         self._plugin_file = plugin_file
         self._security: Security | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from broker.auth.addresses import is_loopback
 from broker.auth.denial import access_denied
 from broker.model.connect import Credentials
+from broker.model.host import is_loopback
 from broker.ports import IAuthenticator
 
 

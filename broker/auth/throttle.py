@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import NamedTuple
 
-from broker.auth.addresses import is_loopback, network_of
+from broker.model.host import is_loopback, network_of
 
 _TOLERANCE = 1e-9
 

@@ -15,9 +15,12 @@ from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos, ConnectQos
 from broker.model.property import find
-from broker.native.connection import Limits, NativeConnection
+from broker.native.connection import NativeConnection
+from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Frame, Kind, encode_frame
 from broker.native.wire.methods import encode_exception
+from broker.net.stream import Stream
+from broker.net.transport import Connection, TransportSettings
 
 SCHEME = "socket://"
 SERVER_ATTRIBUTE = "callbackServer"
@@ -28,11 +31,12 @@ CONNECT_TIMEOUT = 10.0
 class CallbackConnection(NativeConnection):
     """A connection to a client's callback server: updates and pings go out, answers come back."""
 
-    def __init__(self, broker: Broker, limits: Limits) -> None:
-        super().__init__(broker, limits)
+    def __init__(self, broker: Broker, transport: Connection, limits: NativeLimits) -> None:
+        super().__init__(broker, transport, limits)
         self._reader.max_frame = limits.max_frame
+        self.invoked = self._refuse
 
-    def invoked(self, frame: Frame) -> None:
+    def _refuse(self, frame: Frame) -> None:
         """A callback server may ask whether the broker is there, nothing else."""
         if frame.method == b"ping":
             self.write(encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), b"ping", frame.session, b""))
@@ -48,14 +52,23 @@ class CallbackDialer:
     Args:
         reactor: to connect with.
         broker: the core.
-        limits: of the connections.
+        limits: of what servers answer.
+        settings: of the connections.
         hosts: that may be dialled beside the client's own address; ``*`` any.
     """
 
-    def __init__(self, reactor: Any, broker: Broker, limits: Limits, hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        broker: Broker,
+        limits: NativeLimits,
+        settings: TransportSettings,
+        hosts: Collection[str] = (),
+    ) -> None:
         self._reactor = reactor
         self._broker = broker
         self._limits = limits
+        self._settings = settings
         self._hosts = frozenset(hosts)
 
     def prepare(self, qos: ConnectQos, peer: str) -> Callable[[Session], Deferred[Any]] | None:
@@ -92,13 +105,37 @@ class CallbackDialer:
                 session.dispatch.dial = partial(self._dial, session, host, port)
 
     def _dial(self, session: Session, host: str, port: int) -> Deferred[Any]:
-        def build() -> CallbackConnection:
-            connection = CallbackConnection(self._broker, self._limits)
+        def make_stream(transport: Connection, host: str) -> CallbackConnection:
+            connection = CallbackConnection(self._broker, transport, self._limits)
             connection.bind(session)
             return connection
 
+        def build() -> Connection:
+            return Connection(self._settings, _Nobody(), make_stream, host)
+
         endpoint = HostnameEndpoint(self._reactor, host.encode("idna"), port, timeout=CONNECT_TIMEOUT)
-        return endpoint.connect(Factory.forProtocol(build))
+        dialling: Deferred[Any] = endpoint.connect(Factory.forProtocol(build))
+        return dialling.addCallback(_stream_of)
+
+
+class _Nobody:
+    """The owner of connections that the broker has opened itself: they are no strangers."""
+
+    def opened(self, connection: Connection) -> None:
+        """It is there."""
+
+    def logged_in(self, connection: Connection) -> None:
+        """It never does."""
+
+    def closed(self, connection: Connection) -> None:
+        """It is gone; the session tells its dispatch."""
+
+    def refused(self, connection: Connection, reason: str) -> None:
+        """It never is."""
+
+
+def _stream_of(connection: Connection) -> Stream:
+    return connection.stream
 
 
 def _names_server(callback: AddressQos) -> bool:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from broker.core.broker import Broker
@@ -18,6 +12,7 @@ from broker.core.entries import Entry
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
+from broker.native.limits import NativeLimits
 from broker.native.sessions import NativeSessions
 from broker.native.updates import encode_units
 from broker.native.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
@@ -31,7 +26,7 @@ from broker.native.wire.frames import (
     encode_unit,
 )
 from broker.native.wire.methods import RequestIds, Requests, decode_exception
-from broker.net.read_pauses import ReadPauses
+from broker.net.transport import Connection
 from broker.ports import IOutbound
 
 log = Logger()
@@ -43,117 +38,100 @@ UNKNOWN_CALLBACK_SESSION = "unknown"
 EMPTY_UNIT = encode_unit(b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a peer of the native protocol may do.
+@implementer(IOutbound)
+class NativeConnection:
+    """Frames in, frames out; the :class:`broker.net.stream.Stream` of one transport.
 
-    Args:
-        max_frame: longest frame in bytes.
-        max_frame_before_login: the same before the login.
-        login_timeout: seconds until a connection must have logged in.
-        idle_timeout: seconds without any byte from the client until it is let go; ``0`` never.
-        max_pending: requests of one connection that may wait for the one being served.
-        max_connections: connections of one listener.
-        max_pending_logins: connections of one address that have not logged in yet.
-    """
-
-    max_frame: int = 64 * 1024 * 1024
-    max_frame_before_login: int = 64 * 1024
-    login_timeout: float = 30.0
-    idle_timeout: float = 0.0
-    max_pending: int = 1000
-    max_connections: int = 100_000
-    max_pending_logins: int = 1000
-
-
-@implementer(IOutbound, IPushProducer)
-class NativeConnection(Protocol):
-    """Frames in, frames out.
+    What is made of this has an attribute ``invoked``, which takes requests of the peer.
 
     Args:
         broker: the core.
-        limits: what the peer may do.
+        transport: that carries the frames.
+        limits: what the peer may ask for.
         compress: whether both directions are one zlib stream each (``zlib:stream``).
 
     Attributes:
         session: whose updates go over this connection, once there is one.
         writable: ``False`` while the transport's buffer is full.
+        write: sends a complete frame, or several.
     """
 
-    def __init__(self, broker: Broker, limits: Limits, *, compress: bool = False) -> None:
+    def __init__(self, broker: Broker, transport: Connection, limits: NativeLimits, *, compress: bool = False) -> None:
         self.session: Session | None = None
-        self._epoch = 0
         self.writable = True
+        self._epoch = 0
         self._broker = broker
+        self._transport = transport
         self._limits = limits
         self._reader = FrameReader(limits.max_frame_before_login)
         self._inflate = ZlibStreamReader(INFLATE_OUTPUT) if compress else None
         self._deflate = ZlibStreamWriter() if compress else None
+        self.write: Callable[[bytes], None] = self._write_compressed if compress else transport.write
+        self.invoked: Callable[[Frame], None]
         self._ids = RequestIds()
         self._requests: Requests[bytes] = Requests(MAX_OWN_REQUESTS)
         self._callback_session = UNKNOWN_CALLBACK_SESSION.encode()
-        self._holds = ReadPauses()
-        self._unserved: deque[Frame] = deque()  # read, and to be served when the peer has read answers
+        self._broken: FrameError | None = None  # then nothing more that comes is looked at
         self._closed = False
 
     @property
     def peer(self) -> str:
         """Address of the other side, for the log."""
-        peer = self.transport.getPeer() if self.transport is not None else None
-        host, port = getattr(peer, "host", "?"), getattr(peer, "port", 0)
-        return f"{host}:{port}"
+        return self._transport.peer
 
-    def connectionMade(self) -> None:
-        """The transport tells when its buffer is full."""
-        transport: Any = self.transport
-        transport.registerProducer(self, True)
-        if hasattr(transport, "setTcpNoDelay"):
-            transport.setTcpNoDelay(True)
+    def connected(self) -> None:
+        """The transport is there."""
 
-    def dataReceived(self, data: bytes) -> None:
-        """Serve the frames that these bytes complete; a peer that breaks the framing is let go of."""
-        if self._closed:
+    def secured(self) -> None:
+        """Never, as the protocol has no STARTTLS."""
+
+    def received(self, data: bytes) -> None:
+        """Take the frames that these bytes complete; a peer that breaks the framing is let go of."""
+        if self._broken is not None or self._closed:
             return
+        error = self._take(data) if self._inflate is None else self._take_compressed(self._inflate, data)
+        if error is not None:
+            self._broken = error
+            self.broke(error)
+
+    def _take_compressed(self, inflate: ZlibStreamReader, data: bytes) -> FrameError | None:
+        """Take frames a few megabytes at once, however well they are compressed."""
         try:
-            if self._inflate is None:
-                self._serve(data)
-            else:
-                for start in range(0, len(data), INFLATE_SLICE):
-                    self._serve(self._inflate.feed(data[start : start + INFLATE_SLICE]))
+            for start in range(0, len(data), INFLATE_SLICE):
+                error = self._take(inflate.feed(data[start : start + INFLATE_SLICE]))
+                if error is not None:
+                    return error
         except FrameError as error:
-            self.violated(str(error))
+            return error
+        return None
 
-    def _serve(self, data: bytes) -> None:
-        unserved = self._unserved
-        for frame in self._reader.feed(data):
-            if self._closed:
-                return
-            if unserved or not self.writable:  # a few bytes can ask for an answer of megabytes
-                unserved.append(frame)
+    def _take(self, data: bytes) -> FrameError | None:
+        """Take frames; returns what is wrong with what comes behind them."""
+        reader, invoke = self._reader, Kind.INVOKE
+        for frame in reader.feed(data):
+            if frame.kind is not invoke:
+                try:
+                    self._answered(frame)
+                except FrameError as error:  # an exception that the peer has told cannot be read
+                    return error
             else:
-                self._serve_frame(frame)
-        if self._reader.error is not None and not unserved:
-            self.violated(str(self._reader.error))
+                self.invoked(frame)
+        self.taken()
+        return reader.error
 
-    def _serve_rest(self) -> None:
-        """Serve what has come since the peer stopped reading, as long as it reads."""
-        unserved = self._unserved
-        try:
-            while unserved and self.writable and not self._closed:
-                self._serve_frame(unserved.popleft())
-            self._serve(b"")  # what broke the framing behind them
-        except FrameError as error:
-            self.violated(str(error))
+    def taken(self) -> None:
+        """All frames that came at once have been taken."""
 
-    def _serve_frame(self, frame: Frame) -> None:
-        if frame.kind is Kind.INVOKE:
-            self.invoked(frame)
-        else:
-            self._answered(frame)
+    def turn(self) -> None:
+        """It is this connection's turn to go on with what waits."""
 
-    def invoked(self, frame: Frame) -> None:
-        """The peer calls a method."""
-        raise NotImplementedError
+    def broke(self, error: FrameError) -> None:
+        """The peer has broken the framing, or the compression; nothing more can be read.
+
+        Args:
+            error: what it did.
+        """
+        self.violated(str(error))
 
     def violated(self, reason: str) -> None:
         """The peer broke a rule of the protocol: say so once, and let go of the connection.
@@ -176,14 +154,11 @@ class NativeConnection(Protocol):
     def abort(self) -> None:
         """Let go of the connection now; what is not written yet is lost."""
         self._closed = True
-        transport: Any = self.transport
-        if transport is not None:
-            transport.abortConnection()
+        self._transport.abort()
 
-    def write(self, data: bytes) -> None:
-        """Write a complete frame (or several)."""
-        if not self._closed and self.transport is not None:
-            self.transport.write(data if self._deflate is None else self._deflate.write(data))
+    def _write_compressed(self, data: bytes) -> None:
+        if not self._closed and self._deflate is not None:
+            self._transport.write(self._deflate.write(data))
 
     def bind(self, session: Session) -> None:
         """From now on this connection speaks for a session; its deliveries may come here."""
@@ -225,14 +200,18 @@ class NativeConnection(Protocol):
         self.write(encode_frame(Kind.INVOKE, request_id, b"ping", b"", EMPTY_UNIT))
 
     def close(self, reason: str) -> None:
-        """Let go of the connection because the session belongs to another one or has ended."""
+        """Let go of the connection because the session belongs to another one or has ended.
+
+        What was written still goes out, unless the peer does not read it in time.
+        """
         if not self._closed:
             log.debug("{peer}: closed: {reason}", peer=self.peer, reason=reason)
             self._closed = True
-            transport: Any = self.transport
-            if transport is not None:
-                transport.unregisterProducer()  # TLS does not end while there is one
-                transport.loseConnection()
+            self._transport.close()
+
+    def shut_down(self) -> None:
+        """The broker stops."""
+        self.close("the broker stops")
 
     def _answered(self, frame: Frame) -> None:
         method = self._requests.take(frame.request_id)
@@ -251,48 +230,21 @@ class NativeConnection(Protocol):
         else:
             dispatch.refused(decode_exception(frame))
 
-    def pauseProducing(self) -> None:
-        """The transport's buffer is full: deliver nothing, and read nothing that would need an answer."""
-        self.writable = False
-        self.hold("unread answers")
-
-    def resumeProducing(self) -> None:
-        """The transport's buffer has room again."""
-        self.writable = True
-        if self._unserved:
-            self._serve_rest()
-            if not self.writable:
-                return
-        self.release("unread answers")
-        if self.session is not None and self.session.dispatch.outbound is self:
+    def set_writable(self, writable: bool) -> None:
+        """The transport's buffer is full, or has room again."""
+        self.writable = writable
+        if writable and self.session is not None and self.session.dispatch.outbound is self:
             self.session.dispatch.resume()
 
-    def stopProducing(self) -> None:
-        """The transport is gone."""
-        self.writable = False
-
-    def hold(self, reason: str) -> None:
-        """Read nothing more from the peer until every reason to hold is released."""
-        if not self._closed:
-            self._holds.add(self.transport, reason)
-
-    def release(self, reason: str) -> None:
-        """A reason to hold is gone."""
-        self._holds.remove(None if self._closed else self.transport, reason)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def lost(self, reason: str) -> None:
         """The connection is gone; its session waits for the client or ends."""
         self._closed = True
         self.writable = False
-        self._unserved.clear()
         self._requests.clear()
         self._inflate = self._deflate = None  # megabytes, which the collector of cycles would find late
         session, self.session = self.session, None
         if session is not None:
-            error = BrokerError(
-                Code.COMMUNICATION_NO_CONNECTION, f"the connection was lost: {reason.getErrorMessage()}"
-            )
-            session.dispatch.lost(self, error)
+            session.dispatch.lost(self, BrokerError(Code.COMMUNICATION_NO_CONNECTION, reason))
             kind = session.kind
             assert isinstance(kind, NativeSessions)
             kind.connection_lost(session, self._epoch)

@@ -1,83 +1,123 @@
-"""Requests of native clients: keys and QoS as they came, read once and handed to the core by values."""
+"""The requests of one connection: served one after the other, in order, in turns with those of others."""
 
 from __future__ import annotations
 
-from twisted.internet.defer import succeed
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
 
-from broker.core.administration import Answer
-from broker.core.broker import Broker
-from broker.core.codec import Encoded
-from broker.core.publishing import Published
-from broker.core.querying import Subscribed
-from broker.core.sessions import Plan, Session
-from broker.core.waiting import Pending
-from broker.model.key import REFRESH_OID, is_administrative
-from broker.native.codec import read_key, read_publish_qos, read_query_key, read_query_qos
+from twisted.internet.defer import Deferred
 
-COMMAND = Pending(lambda: succeed(None))
-"""The message is an administrative command, which is not served at once."""
+from broker.native.wire.frames import Frame
+
+WAITING = "requests are waiting"
 
 
-class NativeRequests:
-    """Reads requests and serves them by the core.
+class Turn(Protocol):
+    """The part of :class:`broker.net.transport.Connection` by which a connection gives way to others."""
 
-    Everything here raises BrokerError where a request cannot be read or is refused; then nothing changed.
+    @property
+    def turn_is_over(self) -> bool:
+        """Whether others should have their turn."""
+
+    def ask_for_turn(self) -> None:
+        """See to it that :meth:`RequestQueue.turn` is called when others have had theirs."""
+
+    def hold(self, reason: str) -> None:
+        """Read nothing until the reason is released."""
+
+    def release(self, reason: str) -> None:
+        """The reason is gone."""
+
+
+class RequestQueue:
+    """Requests that have come and are not served (spec xmlblaster §24 fact 5).
 
     Args:
-        broker: the core.
+        connection: that they come over; nothing is read from it while too many wait.
+        begin: begins with a request; returns what fires when the next one may begin, or ``None`` where it may at once.
+        most: requests that may wait; those that have come with the last of them may be more.
+
+    Attributes:
+        add: takes a request that has come; :meth:`run` is to be called behind all that came with it.
+        blocked: the answer to the next one cannot be written, so it is not served.
+        on_idle: called whenever there is nothing more to serve.
     """
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    __slots__ = (
+        "_asked",
+        "_begin",
+        "_busy",
+        "_connection",
+        "_held",
+        "_most",
+        "_running",
+        "_waiting",
+        "add",
+        "blocked",
+        "on_idle",
+    )
 
-    def publish(self, session: Session, key: bytes, qos: bytes, content: bytes) -> Published | Pending:
-        """Publish one message (spec xmlblaster §2.3).
+    def __init__(self, connection: Turn, begin: Callable[[Frame], Deferred[None] | None], most: int) -> None:
+        self.blocked = False
+        self.on_idle: Callable[[], None] | None = None
+        self._connection = connection
+        self._begin = begin
+        self._most = most
+        self._waiting: deque[Frame] = deque()
+        self.add: Callable[[Frame], None] = self._waiting.append
+        self._busy = False
+        self._running = False
+        self._held = False
+        self._asked = False
 
-        Returns:
-            The outcome, or what it has to wait for, which :meth:`publish_when_possible` does. Nothing changed then.
-        """
-        plan = session.plans.get((key, qos)) or self._plan(session, key, qos)
-        return COMMAND if plan is None else self._broker.publish(session, plan, content)
+    def __len__(self) -> int:
+        return len(self._waiting)
 
-    async def publish_when_possible(
-        self, session: Session, key: bytes, qos: bytes, content: bytes, pending: Pending | None = None
-    ) -> Published:
-        """Publish one message, or run the administrative command that it is, however long that takes.
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
 
-        ``pending`` is what :meth:`publish` returned, if it was tried before.
-        """
-        plan = session.plans.get((key, qos)) or self._plan(session, key, qos)
-        if plan is not None:
-            return await self._broker.publish_when_possible(session, plan, content, pending)
-        return await self._broker.run_command(session, read_key(key).oid, content, read_publish_qos(qos))
+    def run(self) -> None:
+        """Serve what waits, until a request takes its time, no answer can be written, or the turn is over."""
+        waiting, connection = self._waiting, self._connection
+        if not self._busy and not self._running and not self._asked:
+            self._running = True
+            try:
+                while waiting and not self.blocked:
+                    work = self._begin(waiting.popleft())
+                    if work is not None:
+                        self._busy = True
+                        work.addBoth(self._done)  # at once, where the request did not wait for anything
+                        if self._busy:
+                            break
+                    if waiting and connection.turn_is_over:
+                        self._ask()
+                        break
+            finally:
+                self._running = False
+        if len(waiting) >= self._most:
+            self._held = True
+            connection.hold(WAITING)
+        elif self._held and len(waiting) <= self._most // 2:
+            self._held = False
+            connection.release(WAITING)
+        if self.on_idle is not None and not waiting and not self._busy and not self._running:
+            self.on_idle()
 
-    async def subscribe(self, session: Session, key: bytes, qos: bytes) -> Subscribed:
-        """Subscribe (spec xmlblaster §2.4)."""
-        return await self._broker.subscribe(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
+    def turn(self) -> None:
+        """It is the connection's turn."""
+        self._asked = False
+        self.run()
 
-    def unsubscribe(self, session: Session, key: bytes) -> list[str]:
-        """Unsubscribe (spec xmlblaster §2.5); returns the ids of the subscriptions that ended."""
-        return self._broker.unsubscribe(session, read_query_key(key))
+    def _ask(self) -> None:
+        """Give way; what comes before the turn does not shorten the way to it."""
+        self._asked = True
+        self._connection.ask_for_turn()
 
-    async def get(self, session: Session, key: bytes, qos: bytes) -> Answer:
-        """Read messages, or what an administrative message tells (spec xmlblaster §2.6, §16.2)."""
-        query, options = read_query_key(key), read_query_qos(qos)
-        if query.oid == REFRESH_OID:  # it was asked only to keep the session from timing out
-            return []
-        if is_administrative(query.oid):
-            return await self._broker.read_command(session, query.oid, options)
-        return await self._broker.get(session, query, options)
-
-    def erase(self, session: Session, key: bytes, qos: bytes) -> list[str]:
-        """Erase topics (spec xmlblaster §2.7); returns their oids."""
-        return self._broker.erase(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
-
-    def _plan(self, session: Session, key: bytes, qos: bytes) -> Plan | None:
-        """The plan of these bytes, kept for the next message; ``None`` for an administrative command."""
-        read = read_key(key)
-        if is_administrative(read.oid):
-            return None
-        plan = self._broker.prepare(session, read, read_publish_qos(qos), Encoded(key, qos))
-        if plan.reusable:
-            session.remember((key, qos), plan)
-        return plan
+    def _done(self, _: object) -> None:
+        self._busy = False
+        if self._waiting and not self._running:
+            self._ask()
+        elif not self._running:
+            self.run()

@@ -1,152 +1,175 @@
-"""The server side of the native protocol (spec xmlblaster §2, §20.1, §24; requirement ``protocol.socket``)."""
+"""The server's side of a client's connection (spec xmlblaster §20.1, §24; requirement ``protocol.socket``)."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.internet.interfaces import IDelayedCall, ISSLTransport
-from twisted.internet.protocol import connectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker import __version__
-from broker.core.administration import Found, Told
 from broker.core.log_limit import LogLimit, lines
 from broker.core.sessions import Session
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
-from broker.model.key import Key
-from broker.model.qos import Method, PublishQos, StatusQos
 from broker.native.answers import OK, publish_unit, status_units
-from broker.native.codec import read_connect_qos, read_disconnect_qos, write_connect_qos, write_key, write_publish_qos
 from broker.native.connection import NativeConnection
-from broker.native.updates import encode_message
-from broker.native.wire.frames import Frame, FrameError, FrameTooLong, Kind, Unit, encode_frame, encode_unit
+from broker.native.held_answers import HeldAnswers
+from broker.native.limits import NativeLimits
+from broker.native.requests import RequestQueue
+from broker.native.service import NativeService
+from broker.native.wire.frames import (
+    Frame,
+    FrameError,
+    FrameTooLong,
+    Kind,
+    Unit,
+    encode_frame,
+    encode_unit,
+    encode_units,
+)
 from broker.native.wire.methods import SERVER_METHODS, check_units, encode_exception, find_method
-
-if TYPE_CHECKING:
-    from broker.native.listener import NativeFactory
+from broker.net.transport import Connection
 
 log = Logger()
 
-STORE_HIGH_WATER = 16 * 1024 * 1024
-STORE_LOW_WATER = 4 * 1024 * 1024
-"""Bytes that are not committed yet, above which publishers are paused and below which they go on."""
-MOST_HELD_ANSWERS = 10_000
-LINGER = 5.0
-"""Seconds that a client has to close a connection on which it was told that its request is too long."""
-MOST_SHOWN = 512
+MAX_SHOWN = 512
 """Characters of an error that the log has."""
 FIRST_UPDATE_DELAY = 10
 """Milliseconds between the answer to a connect and the first update: some clients expect nothing else in the segment
 that brings the answer."""
+_QUESTIONS = (b"get", b"ping")
+"""What has no effect, or takes something out of a queue: without a connection it is not served, as nobody gets it."""
 
 
 class NativeServer(NativeConnection):
     """A client's connection.
 
     Requests are served one after the other, in order (§24 fact 5); an answer leaves when what it promises is on disk
-    (design D3), so answers of requests that change nothing durable may overtake others.
+    (design D3), so answers of requests that change nothing durable may overtake others. What has come over a connection
+    that is gone is served to its end.
 
     Args:
-        factory: of the listener.
+        service: that it asks.
+        transport: that carries the frames.
         host: address of the peer.
+        limits: what the client may ask for.
+        compress: whether it speaks ``zlib:stream``.
     """
 
-    def __init__(self, factory: NativeFactory, host: str) -> None:
-        super().__init__(factory.broker, factory.limits, compress=factory.compress)
-        self._factory = factory
+    def __init__(
+        self, service: NativeService, transport: Connection, host: str, limits: NativeLimits, *, compress: bool = False
+    ) -> None:
+        broker = service.broker
+        super().__init__(broker, transport, limits, compress=compress)
         self.host = host
+        self._service = service
+        self._queue = RequestQueue(transport, self._begin, limits.max_pending)
+        self.invoked = self._queue.add
+        self._answers = HeldAnswers(broker.node.store, transport, self.write)
         self._secret = b""
         self._read_at = 0.0  # seconds, monotonic
-        self._busy = False
         self._leaving = False
-        self._told = False  # that a request is too long; the connection is closing
-        self._lost: Failure | None = None  # why the connection is gone; what came over it may still be being served
+        self._stopping = False
+        self._lost: str | None = None
+        self._blocked = False  # a message waits for room in a queue
+        self._pause: Deferred[None] | None = None
         self._attaching: IDelayedCall | None = None
-        self._pending: deque[Frame] = deque()
-        self._waiting: set[Deferred[Found]] = set()
-        self._answers: deque[tuple[int, bytes]] = deque()
-        self._timer: Any = None
+        self._waiting: set[Deferred[list[Unit]]] = set()
+        self._timer: IDelayedCall | None = None
         self._failures: LogLimit | None = None  # of the broker itself, each with its traceback
 
-    def connectionMade(self) -> None:
+    def connected(self) -> None:
         """Give the client its time to log in."""
-        super().connectionMade()
-        self._factory.opened(self)
         self._timer = self._broker.node.clock.callLater(self._limits.login_timeout, self._login_overdue)
 
-    def dataReceived(self, data: bytes) -> None:
-        """Serve requests; a publisher that outruns the store is paused."""
+    def received(self, data: bytes) -> None:
+        """Serve requests."""
+        if self._stopping:
+            return
         self._read_at = self._broker.node.monotonic()
         if self._limits.idle_timeout and self.session is not None and self._timer is not None:
             self._timer.reset(self._limits.idle_timeout)
-        super().dataReceived(data)
-        store = self._broker.node.store
-        if store.backlog > STORE_HIGH_WATER or len(self._answers) > MOST_HELD_ANSWERS:
-            self.hold("the store is behind")
-            store.when_committed(store.position, self._store_caught_up)
+        super().received(data)
 
-    def invoked(self, frame: Frame) -> None:
-        """Serve a request, or let it wait for the one before it."""
-        if self._busy or self._pending:
-            self._pending.append(frame)
-            if len(self._pending) >= self._limits.max_pending:
-                self.hold("requests are waiting")
+    def taken(self) -> None:
+        """Serve what has come, or let it wait for what came before."""
+        self._queue.run()
+
+    def turn(self) -> None:
+        """Go on with the request that gave way, or with those that wait."""
+        pause, self._pause = self._pause, None
+        if pause is not None:
+            pause.callback(None)
+        self._queue.turn()
+
+    def broke(self, error: FrameError) -> None:
+        """Serve what came before, then let go of the connection."""
+        self._finish()
+
+    def set_writable(self, writable: bool) -> None:
+        """The transport's buffer is full, or has room: then first for requests that came before what is read next."""
+        self.writable = writable
+        self._queue.blocked = not writable
+        if writable:
+            self._queue.run()
+            if self.writable:
+                super().set_writable(True)
+
+    def _finish(self) -> None:
+        """Serve what has come, then see what is to end."""
+        self._queue.on_idle = self._finished
+        self._queue.run()
+
+    def _finished(self) -> None:
+        if self._lost is not None:
+            self._let_go(self._lost)
+        elif self._broken is not None:
+            self._break_off(self._broken)
+        else:  # behind the last answers
+            self._broker.when_committed(lambda: self.close("the broker stops"))
+
+    def _break_off(self, error: FrameError) -> None:
+        """Let go of the connection; a client that sent too long a request is told so, or it would send it again."""
+        header = error.header if isinstance(error, FrameTooLong) else None
+        if self._closed or self.session is None or header is None:
+            self.violated(str(error))
             return
-        self._serve_request(frame)
+        self.tell_violation(str(error))
+        if header.kind is Kind.INVOKE:
+            self._answer_error(header, BrokerError(Code.USER_MAX_SIZE_EXCEED, f"the request is too long: {error}"))
+        self._broker.when_committed(lambda: self.close("a request was too long"))  # behind the answers before it
 
-    def _serve_request(self, frame: Frame) -> None:
+    def _begin(self, frame: Frame) -> Deferred[None] | None:
         method = frame.method
-        if self._closed and method in _QUESTIONS:
-            return  # nobody reads the answer, and what it takes from a queue would be lost
+        if self._closed and (self.session is None or method in _QUESTIONS):
+            return None
         try:
             if method == b"publish" or method == b"publishOneway":
-                self._publish(self._session_of(frame), frame, frame.units())
-            elif method == b"ping":
+                return self._publish(self._session_of(frame), frame, frame.units())
+            if method == b"ping":
                 self._ping(frame)
-            else:
-                known = find_method(SERVER_METHODS, method)
-                if known.name != method:
-                    self._serve_request(frame._replace(method=known.name))
-                    return
-                units = frame.units()
-                check_units(known, len(units))
-                self._busy = True
-                work = ensureDeferred(_SERVED[known.name](self, frame, units))
-                work.addErrback(self._failed, frame)
-                work.addBoth(self._done)
+                return None
+            known = find_method(SERVER_METHODS, method)
+            if known.name != method:
+                return self._begin(frame._replace(method=known.name))
+            units = frame.units()
+            check_units(known, len(units))
+            work = ensureDeferred(_SERVED[known.name](self, frame, units))
+            return work.addErrback(self._failed, frame)
         except FrameError as error:
+            self._queue.clear()  # what comes behind it is not to be trusted
             self.violated(str(error))
         except BrokerError as error:
             self._refuse(frame, error)
-
-    def _done(self, _: Any) -> None:
-        self._busy = False
-        self._serve_pending()
-
-    def _serve_pending(self) -> None:
-        if self._closed and self.session is None:
-            self._pending.clear()
-        while self._pending and not self._busy and (self.writable or self._closed):
-            self._serve_request(self._pending.popleft())
-        if self._lost is not None and not self._busy and not self._pending:
-            self._let_go(self._lost)
-            return
-        if len(self._pending) < self._limits.max_pending // 2:
-            self.release("requests are waiting")
-
-    def resumeProducing(self) -> None:
-        """The transport's buffer has room again: first go on with requests that came before what is read next."""
-        self.writable = True
-        self._serve_pending()
-        if self.writable:
-            super().resumeProducing()
+        except Exception:  # noqa: BLE001 - it is logged, and answered
+            self._failed(Failure(), frame)
+        return None
 
     def _failed(self, failure: Failure, frame: Frame) -> None:
         if isinstance(failure.value, BrokerError):
@@ -162,113 +185,88 @@ class NativeServer(NativeConnection):
     def _session_of(self, frame: Frame) -> Session:
         session = self.session
         if session is None or frame.session != self._secret or session.ended:
-            return self._factory.login.session(frame.session.decode("utf-8", "replace"))
+            return self._service.session(frame.session)
         session.seen = self._read_at
         return session
 
-    def _publish(self, session: Session, frame: Frame, units: list[Unit]) -> None:
-        """Publish units; where one must wait, the rest of the request does."""
+    def _publish(self, session: Session, frame: Frame, units: list[Unit]) -> Deferred[None] | None:
+        """Publish units; where one must wait, or the turn is over, the rest of the request goes on later."""
         if not units:
             check_units(SERVER_METHODS[frame.method], 0)
+        publish = self._service.publish
         before = self._broker.position
-        publish = self._factory.requests.publish
         oneway = frame.method == b"publishOneway"
         done: list[bytes] = []
-        for index, (qos, key, content) in enumerate(units):
+        last = len(units) - 1
+        for index, unit in enumerate(units):
             try:
-                published = publish(session, key, qos, content)
+                published = publish(session, unit)
             except BrokerError as error:
                 if not oneway:
                     raise
                 self._log_oneway(error)
-                continue
-            if isinstance(published, Pending):
-                self._busy = True
-                work = ensureDeferred(self._publish_patiently(session, frame, units[index:], published, done, before))
-                work.addErrback(self._failed, frame)
-                work.addBoth(self._done)
-                return
-            if not oneway:
-                done.append(publish_unit(published))
+            else:
+                if isinstance(published, Pending):
+                    work = ensureDeferred(
+                        self._publish_patiently(session, frame, units[index:], published, done, before)
+                    )
+                    return work.addErrback(self._failed, frame)
+                if not oneway:
+                    done.append(publish_unit(published))
+            if index < last and self._transport.turn_is_over:
+                work = ensureDeferred(self._publish_patiently(session, frame, units[index + 1 :], None, done, before))
+                return work.addErrback(self._failed, frame)
         if not oneway:
             self._answer(frame, b"".join(done), before)
+        return None
 
     async def _publish_patiently(
-        self, session: Session, frame: Frame, units: list[Unit], pending: Pending, done: list[bytes], before: int
+        self,
+        session: Session,
+        frame: Frame,
+        units: list[Unit],
+        pending: Pending | None,
+        done: list[bytes],
+        before: int,
     ) -> None:
-        """Go on with a request whose first unit has to wait.
+        """Go on with a request whose first unit has to wait, or that has to give way.
 
         Args:
             session: the publisher.
             frame: the request.
             units: what is not published yet.
-            pending: what the first of them waits for.
+            pending: what the first of them waits for; ``None`` where others have their turn.
             done: answers to the units before.
             before: where the store stood before the request.
         """
         oneway = frame.method == b"publishOneway"
-        waits: Pending | None = pending
         for unit in units:
-            first, waits = waits, None
+            waits, pending = pending, None
+            if waits is None and self._transport.turn_is_over:
+                await self._next_turn()
+            self._blocked = True
             try:
-                published = await self._factory.requests.publish_when_possible(
-                    session, unit.key, unit.qos, unit.content, first
-                )
+                published = await self._service.publish_when_possible(session, unit, waits)
             except BrokerError as error:
                 if not oneway:
                     raise
                 self._log_oneway(error)
                 continue
+            finally:
+                self._blocked = False
             if not oneway:
                 done.append(publish_unit(published))
         if not oneway:
             self._answer(frame, b"".join(done), before)
 
+    def _next_turn(self) -> Deferred[None]:
+        """Give way to others, amid a request."""
+        pause = self._pause = Deferred()
+        self._transport.ask_for_turn()
+        return pause
+
     def _log_oneway(self, error: BrokerError) -> None:
-        self._tell(lambda: f"{self.peer}: publishOneway: {str(error)[:MOST_SHOWN]}")
-
-    def violated(self, reason: str) -> None:
-        """The client broke a rule of the protocol; one that sends too long a request is told so, or it would try again.
-
-        Args:
-            reason: what it did.
-        """
-        error = self._reader.error
-        if self._told:
-            return
-        if self._closed or self.session is None or not isinstance(error, FrameTooLong) or error.header is None:
-            super().violated(reason)
-            return
-        self._told = True
-        self.tell_violation(reason)
-        if error.header.kind is Kind.INVOKE:
-            refusal = BrokerError(Code.USER_MAX_SIZE_EXCEED, f"the request is too long: {reason}")
-            self._answer_error(error.header, refusal)
-        store = self._broker.node.store
-        if self._answers:  # to requests before it
-            store.when_committed(store.position, self._close_unread)
-        else:
-            self._close_unread()
-
-    def _close_unread(self) -> None:
-        """Close behind what was written, while the client still sends: what is not read would reset the connection."""
-        if self._closed:
-            return
-        self._closed = True
-        transport: Any = self.transport
-        transport.unregisterProducer()
-        self._holds.clear(transport)
-        if ISSLTransport.providedBy(transport) or not hasattr(transport, "loseWriteConnection"):
-            transport.loseConnection()
-        else:
-            transport.loseWriteConnection()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = self._broker.node.clock.callLater(LINGER, self._linger_overdue)
-
-    def _linger_overdue(self) -> None:
-        self._timer = None
-        self.abort()
+        self._tell(lambda: f"{self.peer}: publishOneway: {str(error)[:MAX_SHOWN]}")
 
     def tell_violation(self, reason: str) -> None:
         """Say why the connection is closed: of clients always, of others once a minute and address."""
@@ -279,38 +277,28 @@ class NativeServer(NativeConnection):
 
     def _tell(self, text: Callable[[], str]) -> None:
         """Say in the log what was refused, once a minute and client; of those that have not logged in, address."""
-        self._factory.refusals.tell(self.host if self.session is None else self.peer, text)
+        self._service.refusals.tell(self.host if self.session is None else self.peer, text)
 
     def _ping(self, frame: Frame) -> None:
         check_units(SERVER_METHODS[b"ping"], len(frame.units()))
-        secret = frame.session.decode("utf-8", "replace")
-        session = self._broker.node.sessions.get(secret)
-        if secret and session is None:
-            raise BrokerError(Code.COMMUNICATION_NO_CALLBACK_SERVER, "the session of this ping is gone")
-        if session is not None:
-            session.seen = self._broker.node.monotonic()
-        state = "OK" if self._broker.accepting else self._factory.run_level()
-        body = encode_unit(f"<qos><state id='{state}'/></qos>".encode())
-        self._send(Kind.RESPONSE, frame, body)
+        state = self._service.ping(frame.session)
+        self.write(self._frame(Kind.RESPONSE, frame, encode_unit(f"<qos><state id='{state}'/></qos>".encode())))
 
     async def _connect(self, frame: Frame, units: list[Unit]) -> None:
         if self.session is not None and not self.session.ended:
             raise BrokerError(Code.USER_CONNECT_MULTIPLE, "this connection has logged in already")
         before = self._broker.position
-        qos = read_connect_qos(units[0].qos)
-        dial = self._factory.dialer.prepare(qos, self.host)
-        connected = await self._factory.login.connect(qos, self.host)
-        session = connected.session
+        login = await self._service.connect(units[0].qos, self.host)
+        session = login.session
         if self._closed:
             # The client left while its credentials were checked.
-            self._factory.login.sessions.not_told(session, reconnected=connected.reconnected)
+            self._service.login.sessions.not_told(session, reconnected=login.reconnected)
             return
         self._logged_in(session)
-        session.dispatch.dial = None if dial is None else lambda: dial(session)
+        session.dispatch.dial = login.dial
         secret = session.secret_id.encode()
-        body = encode_unit(write_connect_qos(connected.qos, redact=True))
-        answer = encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), frame.method, secret, body)
-        self._when_safe(answer, before, lambda: self._attach_soon(session))
+        answer = encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), frame.method, secret, encode_unit(login.qos))
+        self._answers.add_and(answer, before, lambda: self._attach_soon(session))
 
     def _attach_soon(self, session: Session) -> None:
         reach("connect answered")
@@ -328,10 +316,8 @@ class NativeServer(NativeConnection):
     def _logged_in(self, session: Session) -> None:
         self.bind(session)
         self._secret = session.secret_id.encode()
-        self._factory.logged_in(self)
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        self._transport.logged_in()
+        self._cancel_timer()
         if self._limits.idle_timeout:
             self._timer = self._broker.node.clock.callLater(self._limits.idle_timeout, self._idle)
 
@@ -339,8 +325,8 @@ class NativeServer(NativeConnection):
         session = self._known_session(frame)
         before = self._broker.position
         self._leaving = True
-        await self._factory.login.disconnect(session, read_disconnect_qos(units[0].qos if units else b""))
-        self._when_safe(self._frame(Kind.RESPONSE, frame, OK), before, self._left)
+        await self._service.disconnect(session, units[0].qos if units else b"")
+        self._answers.add_and(self._frame(Kind.RESPONSE, frame, OK), before, self._left)
 
     def _left(self) -> None:
         self._leaving = False
@@ -351,6 +337,14 @@ class NativeServer(NativeConnection):
         if not self._leaving:
             super().close(reason)
 
+    def shut_down(self) -> None:
+        """The listener closes: what has come is served and answered first, unless it waits for something."""
+        self._stopping = True
+        if self._blocked:
+            self.close("the broker stops")
+        elif not self._closed:
+            self._finish()
+
     def _known_session(self, frame: Frame) -> Session:
         try:
             return self._session_of(frame)
@@ -360,41 +354,28 @@ class NativeServer(NativeConnection):
     async def _subscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        subscribed = await self._factory.requests.subscribe(session, units[0].key, units[0].qos)
-        status = StatusQos(
-            state=subscribed.state,
-            subscription_id=subscribed.id,
-            method=Method.SUBSCRIBE,
-            properties=subscribed.properties,
-        )
-        self._answer(frame, status_units([status]), before)
+        self._answer(frame, status_units([await self._service.subscribe(session, units[0].key, units[0].qos)]), before)
 
     async def _unsubscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        ended = self._factory.requests.unsubscribe(session, units[0].key)
-        statuses = [StatusQos(subscription_id=id, method=Method.UNSUBSCRIBE) for id in ended]
-        self._answer(frame, status_units(statuses), before)
+        self._answer(frame, status_units(self._service.unsubscribe(session, units[0].key)), before)
+
+    async def _erase(self, frame: Frame, units: list[Unit]) -> None:
+        session = self._session_of(frame)
+        before = self._broker.position
+        self._answer(frame, status_units(self._service.erase(session, units[0].key, units[0].qos)), before)
 
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._broker.position
-        told = await self._factory.requests.get(session, units[0].key, units[0].qos)
-        if isinstance(told, Told):
-            qos = write_publish_qos(PublishQos(properties=told.properties))
-            self._answer(frame, encode_unit(qos, write_key(Key(told.oid)), told.content), before)
-        elif isinstance(told, Deferred):
-            self._answer_later(told, frame, before)
+        found = await self._service.get(session, units[0].key, units[0].qos)
+        if isinstance(found, Deferred):
+            self._answer_later(found, frame, before)
         else:
-            self._answer_messages(told, frame, before)
+            self._answer(frame, encode_units(found), before)
 
-    def _answer_messages(self, found: Found, frame: Frame, before: int) -> None:
-        node = self._broker.node
-        now = node.now()
-        body = b"".join(encode_message(message, content=content, node=node.id, now=now) for message, content in found)
-        self._answer(frame, body, before)
-
-    def _answer_later(self, waiting: Deferred[Found], frame: Frame, before: int) -> None:
+    def _answer_later(self, waiting: Deferred[list[Unit]], frame: Frame, before: int) -> None:
         """Answer when a queue has what was asked for; requests that come meanwhile need not wait for it."""
         if len(self._waiting) >= self._limits.max_pending:
             waiting.addErrback(lambda failure: failure.trap(CancelledError) and None)
@@ -407,57 +388,17 @@ class NativeServer(NativeConnection):
             return result
 
         waiting.addBoth(ended)
-        waiting.addCallback(lambda found: self._answer_messages(found, frame, before))
+        waiting.addCallback(lambda found: self._answer(frame, encode_units(found), before))
         waiting.addErrback(lambda failure: None if failure.check(CancelledError) else self._failed(failure, frame))
 
-    async def _erase(self, frame: Frame, units: list[Unit]) -> None:
-        session = self._session_of(frame)
-        before = self._broker.position
-        erased = self._factory.requests.erase(session, units[0].key, units[0].qos)
-        statuses = [StatusQos(oid=oid, method=Method.ERASE) for oid in erased]
-        self._answer(frame, status_units(statuses), before)
-
     def _answer(self, frame: Frame, body: bytes, before: int) -> None:
-        self._when_safe(self._frame(Kind.RESPONSE, frame, body), before, None)
+        self._answers.add(self._frame(Kind.RESPONSE, frame, body), before)
 
     def _frame(self, kind: Kind, frame: Frame, body: bytes) -> bytes:
         return encode_frame(kind, self._ids.for_answer(frame), frame.method, frame.session, body)
 
-    def _send(self, kind: Kind, frame: Frame, body: bytes) -> None:
-        self.write(self._frame(kind, frame, body))
-
-    def _when_safe(self, answer: bytes, before: int, then: Callable[[], None] | None) -> None:
-        """Write an answer when what the request appended to the store is committed; at once if that is nothing."""
-        store = self._broker.node.store
-        position = store.position
-        if position == before or position <= store.committed:
-            self.write(answer)
-            if then is not None:
-                then()
-        elif then is not None:
-            store.when_committed(position, lambda: self._write_and(answer, then))
-        else:
-            if not self._answers:
-                store.when_committed(position, self._release_answers)
-            self._answers.append((position, answer))
-
-    def _write_and(self, answer: bytes, then: Callable[[], None]) -> None:
-        self.write(answer)
-        then()
-
-    def _release_answers(self) -> None:
-        store = self._broker.node.store
-        committed = store.committed
-        answers = self._answers
-        ready: list[bytes] = []
-        while answers and answers[0][0] <= committed:
-            ready.append(answers.popleft()[1])
-        if answers:
-            store.when_committed(answers[0][0], self._release_answers)
-        self.write(b"".join(ready))
-
     def _refuse(self, frame: Frame, error: BrokerError) -> None:
-        self._tell(lambda: f"{self.peer}: {_shown(frame)} refused: {str(error)[:MOST_SHOWN]}")
+        self._tell(lambda: f"{self.peer}: {_shown(frame)} refused: {str(error)[:MAX_SHOWN]}")
         self._answer_error(frame, error)
 
     def _answer_error(self, frame: Frame, error: BrokerError) -> None:
@@ -478,13 +419,6 @@ class NativeServer(NativeConnection):
         if frame.method == b"connect" and self.session is None:
             self.close("the login failed")
 
-    def _store_caught_up(self) -> None:
-        store = self._broker.node.store
-        if store.backlog <= STORE_LOW_WATER and len(self._answers) <= MOST_HELD_ANSWERS // 2:
-            self.release("the store is behind")
-        elif not self._closed:
-            store.when_committed(store.position, self._store_caught_up)
-
     def _login_overdue(self) -> None:
         self._timer = None
         self.violated("no login in time")
@@ -493,34 +427,34 @@ class NativeServer(NativeConnection):
         self._timer = None
         self.violated("idle for too long")
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Serve what has come over the connection, then let go of everything that it held."""
-        for call in (self._timer, self._attaching):
-            if call is not None and call.active():
-                call.cancel()
-        self._timer = self._attaching = None
+    def _cancel_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone: serve what has come over it, then let go of everything that it held."""
+        self._cancel_timer()
+        attaching, self._attaching = self._attaching, None
+        if attaching is not None and attaching.active():
+            attaching.cancel()
         self._closed = True
         self.writable = False
         self._answers.clear()
         for waiting in list(self._waiting):
             waiting.cancel()
-        self._factory.closed(self)
-        unserved = list(self._unserved)
-        self._unserved.clear()
-        try:
-            for frame in unserved:
-                self._serve_frame(frame)
-        except FrameError as error:
-            self.tell_violation(str(error))
+        if self.session is None:
+            self._queue.clear()
         self._lost = reason
-        self._serve_pending()
+        self._queue.blocked = False
+        self._finish()
 
-    def _let_go(self, reason: Failure) -> None:
-        self._lost = None
-        self._factory.refusals.end(self.peer)
+    def _let_go(self, reason: str) -> None:
+        self._queue.on_idle = None
+        self._service.refusals.end(self.peer)
         if self._failures is not None:
             self._failures.end(lines(log.info), self.peer, "failures")
-        super().connectionLost(reason)
+        super().lost(reason)
 
 
 def _shown(frame: Frame) -> str:
@@ -528,7 +462,6 @@ def _shown(frame: Frame) -> str:
     return frame.method[:64].decode("ascii", "replace")
 
 
-_QUESTIONS = (b"get", b"ping")
 _SERVED: dict[bytes, Callable[[NativeServer, Frame, list[Unit]], Coroutine[Any, Any, None]]] = {
     b"connect": NativeServer._connect,
     b"disconnect": NativeServer._disconnect,

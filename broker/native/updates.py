@@ -12,7 +12,7 @@ from broker.model.property import ClientProperty
 from broker.model.qos import RouteNode, UpdateQos
 from broker.model.records import INITIAL, NO_CONTENT, NO_META
 from broker.native.codec import UpdateTemplate, subscription_element, write_get_qos, write_key
-from broker.native.wire.frames import Unit, encode_unit
+from broker.native.wire.frames import Unit
 
 ENCODING = "native"
 INITIAL_ENCODING = "native initial"
@@ -86,7 +86,7 @@ def _unit_format(envelope: Envelope) -> bytes:
     return _template(envelope, ENCODING).common + b"\0" + envelope.encoded.key.replace(b"%", b"%%") + b"\0%d\0%b"
 
 
-def encode_message(message: Message, *, content: bool, node: str, now: int) -> bytes:
+def message_unit(message: Message, *, content: bool, node: str, now: int) -> Unit:
     """The unit of an answer to ``get``.
 
     Args:
@@ -101,4 +101,4 @@ def encode_message(message: Message, *, content: bool, node: str, now: int) -> b
         received=message.id,
         remaining_life=-1 if life is None else life,
     )
-    return encode_unit(*Unit(write_get_qos(qos), message.envelope.encoded.key, message.content if content else b""))
+    return Unit(write_get_qos(qos), message.envelope.encoded.key, message.content if content else b"")

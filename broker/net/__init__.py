@@ -1,1 +1,1 @@
-"""Twisted protocols and factories around :mod:`broker.native.wire`: the only sockets of the broker."""
+"""Sockets, as all protocols share them: one transport, one listener, TLS, and turns that are fair."""

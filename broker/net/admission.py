@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from broker.model.host import is_loopback, network_of
 from broker.net.rate import Rate
 
 log = Logger()
@@ -18,13 +19,15 @@ QUIET = 1.0
 class Admission:
     """Counts the connections of one listener, and those of each address that have not logged in.
 
+    An IPv6 address counts as its /64 network. What comes from this machine has no limits as an address, since a proxy
+    may stand for many; what holds for all holds for it, too.
+
     Args:
         clock: an ``IReactorTime``.
         max_connections: most connections.
         max_pending: most connections of one address that have not logged in yet.
         max_strangers: most connections of all addresses that have not logged in yet; by default any.
         rate: limits how often an address may connect.
-        exempt_local: what comes from this machine has no limits as an address, since a proxy may stand for many.
     """
 
     def __init__(
@@ -35,15 +38,13 @@ class Admission:
         *,
         max_strangers: int | None = None,
         rate: Rate | None = None,
-        exempt_local: bool = False,
     ) -> None:
         self._clock = clock
         self._max_connections = max_connections
         self._max_pending = max_pending
         self._max_strangers = max_connections if max_strangers is None else max_strangers
         self._rate = rate
-        self._exempt_local = exempt_local
-        self._connections: dict[object, str] = {}
+        self._connections: set[object] = set()
         self._strangers: dict[object, str] = {}
         self._pending: Counter[str] = Counter()
         self._refused = 0
@@ -68,22 +69,22 @@ class Admission:
 
     def opened(self, connection: object, host: str) -> None:
         """A connection is there and has not logged in yet."""
-        self._connections[connection] = host
-        self._strangers[connection] = host
-        self._pending[host] += 1
+        self._connections.add(connection)
+        network = self._strangers[connection] = network_of(host)
+        self._pending[network] += 1
 
     def logged_in(self, connection: object) -> None:
         """A connection has logged in."""
-        host = self._strangers.pop(connection, None)
-        if host is not None:
-            self._pending[host] -= 1
-            if not self._pending[host]:
-                del self._pending[host]
+        network = self._strangers.pop(connection, None)
+        if network is not None:
+            self._pending[network] -= 1
+            if not self._pending[network]:
+                del self._pending[network]
 
     def closed(self, connection: object) -> None:
         """A connection is gone."""
         self.logged_in(connection)
-        self._connections.pop(connection, None)
+        self._connections.discard(connection)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -99,15 +100,11 @@ class Admission:
             return "there are too many connections"
         if len(self._strangers) >= self._max_strangers:
             return "there are too many that have not logged in"
-        if self._exempt_local and is_local(host):
+        if is_loopback(host):
             return ""
-        if self._pending[host] >= self._max_pending:
+        network = network_of(host)
+        if self._pending[network] >= self._max_pending:
             return "it has too many that have not logged in"
-        if self._rate is not None and not self._rate.takes(host):
+        if self._rate is not None and not self._rate.takes(network):
             return "it connects too often"
         return ""
-
-
-def is_local(host: str) -> bool:
-    """Whether the address of a peer is one of this machine's loopback addresses."""
-    return host == "::1" or host.removeprefix("::ffff:").startswith("127.")

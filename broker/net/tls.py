@@ -1,14 +1,55 @@
-"""TLS for listeners: version 1.2 and up, certificates from files (RFC 7590)."""
+"""TLS for listeners: version 1.2 and up, certificates from files (RFC 7590, RFC 9325)."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from OpenSSL import SSL, crypto
-from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLContextFactory
+from zope.interface import implementer
 
 from broker.errors import BrokerError, Code
+
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+"""Of TLS 1.2: forward secrecy and authenticated encryption (RFC 9325 §4.2); those of TLS 1.3 are all of that kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alpn:
+    """Application protocols that a listener agrees on (RFC 7301).
+
+    Args:
+        protocols: that it speaks, the best first.
+        required: a client that offers others only is refused with ``no_application_protocol``, as for a port that is
+            found by its protocol; else what it offers is ignored. One that offers none may come in any case.
+    """
+
+    protocols: Sequence[bytes] = ()
+    required: bool = False
+
+
+@implementer(IOpenSSLContextFactory)
+class ServerContext:
+    """TLS of a listener.
+
+    Args:
+        context: of OpenSSL.
+        verifies: whether certificates of clients are verified.
+    """
+
+    def __init__(self, context: SSL.Context, *, verifies: bool) -> None:
+        self._context = context
+        self.verifies = verifies
+
+    def getContext(self) -> SSL.Context:
+        """The context, which all connections share."""
+        return self._context
 
 
 def server_context(
@@ -17,8 +58,8 @@ def server_context(
     client_ca: Path | None = None,
     *,
     require_client: bool = True,
-    protocols: Sequence[bytes] = (),
-) -> CertificateOptions:
+    alpn: Alpn = Alpn(),
+) -> ServerContext:
     """TLS for a listener.
 
     Args:
@@ -26,50 +67,63 @@ def server_context(
         private_key: PEM file with the key; by default it stands in the certificate's file.
         client_ca: PEM file of authorities; where given, clients must show a certificate of one of them.
         require_client: ``False`` lets clients do without one.
-        protocols: to agree on by ALPN (RFC 7301).
+        alpn: application protocols.
 
     Raises:
         BrokerError: ``resource.configuration.sslSocket``, naming the file and what is wrong with it.
     """
     chain = _certificates(certificate)
     key = _key(private_key or certificate)
-    trust = None
-    if client_ca is not None:
-        trust = trustRootFromCertificates([Certificate(each) for each in _certificates(client_ca)])
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(CIPHERS)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(secrets.token_bytes(8))  # certificates of clients need one
+    _set_alpn(context, alpn)
     try:
-        options = CertificateOptions(
-            privateKey=key,
-            certificate=chain[0],
-            extraCertChain=chain[1:],
-            trustRoot=trust,
-            acceptableProtocols=list(protocols) or None,
-            raiseMinimumTo=TLSVersion.TLSv1_2,
-        )
-        context = options.getContext()
-        if trust is not None and not require_client:
-            context.set_verify(SSL.VERIFY_PEER, lambda _connection, _certificate, _error, _depth, valid: bool(valid))
-    except (SSL.Error, ValueError) as error:
+        context.use_certificate(chain[0])
+        context.use_privatekey(key)  # type: ignore[arg-type]
+        for each in chain[1:]:
+            context.add_extra_chain_cert(each)
+        context.check_privatekey()
+    except (SSL.Error, ValueError, TypeError) as error:
         raise _unusable(certificate, f"certificate and key do not go together: {error}") from error
-    return options
+    if client_ca is not None:
+        _certificates(client_ca)  # whose error names the file and what is wrong with it
+        context.load_verify_locations(str(client_ca))
+        context.set_verify(SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if require_client else 0))
+    return ServerContext(context, verifies=client_ca is not None)
 
 
-def _certificates(path: Path) -> list[crypto.X509]:
+def _set_alpn(context: SSL.Context, alpn: Alpn) -> None:
+    def select(_: SSL.Connection, offered: list[bytes]) -> bytes | SSL._NoOverlappingProtocols:
+        for protocol in alpn.protocols:
+            if protocol in offered:
+                return protocol
+        if alpn.required:
+            # OpenSSL makes the alert no_application_protocol of any error; this one looks as if it were its own.
+            raise SSL.Error([("SSL routines", "", "no application protocol")])
+        return SSL.NO_OVERLAPPING_PROTOCOLS
+
+    context.set_alpn_select_callback(select)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
     text = _read(path)
-    mark = b"-----BEGIN CERTIFICATE-----"
-    found = [mark + part for part in text.split(mark)[1:]]
-    if not found:
+    if b"-----BEGIN CERTIFICATE-----" not in text:
         raise _unusable(path, "it has no certificate in PEM format")
     try:
-        return [crypto.load_certificate(crypto.FILETYPE_PEM, each) for each in found]
-    except crypto.Error as error:
-        raise _unusable(path, "its certificate can not be read") from error
+        return x509.load_pem_x509_certificates(text)
+    except ValueError as error:
+        raise _unusable(path, "its certificate cannot be read") from error
 
 
-def _key(path: Path) -> crypto.PKey:
+def _key(path: Path) -> PrivateKeyTypes:
     try:
-        # An empty passphrase keeps OpenSSL from asking for one on the terminal.
-        return crypto.load_privatekey(crypto.FILETYPE_PEM, _read(path), b"")
-    except crypto.Error as error:
+        return load_pem_private_key(_read(path), None)
+    except (ValueError, TypeError) as error:  # the latter where it has a passphrase
         raise _unusable(path, "it has no private key in PEM format without passphrase") from error
 
 

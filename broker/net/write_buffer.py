@@ -19,10 +19,13 @@ class WriteBuffer:
 
     Args:
         clock: an ``IReactorTime``.
-        room: bytes that may come on top of a buffer that the transport calls full.
+        room: bytes that may come on top of a buffer that the transport calls full; with 0 that is full already.
         most: bytes on top of it with which the peer is given up.
         on_full: told ``True`` when there is no more room, and ``False`` when the buffer is empty again.
         on_stalled: told why the peer is to be given up.
+
+    Attributes:
+        waits: whether the transport called the buffer full, and not empty since.
     """
 
     __slots__ = (
@@ -36,6 +39,7 @@ class WriteBuffer:
         "_room",
         "_size",
         "_timer",
+        "waits",
     )
 
     def __init__(
@@ -57,11 +61,7 @@ class WriteBuffer:
         self._size = 0
         self._full = False
         self._left = 0
-
-    @property
-    def waits(self) -> bool:
-        """Whether the transport called the buffer full, and not empty since."""
-        return self._timer is not None
+        self.waits = False
 
     def begin(self, transport: Any, patience: float) -> None:
         """The transport calls the buffer full.
@@ -73,10 +73,14 @@ class WriteBuffer:
         if self._timer is None:
             self._size = 0
             self.watch(transport, patience)
+            if not self._room and not self._full:
+                self._full = True
+                self._on_full(True)
 
     def watch(self, transport: Any, patience: float) -> None:
         """See to it that the peer goes on taking what there is for it; a peer that has all is given up, too."""
         self.stop()
+        self.waits = True
         self._patience = patience
         self._timer = self._clock.callLater(0, self._measure, transport)  # TLS is still writing what made it full
 
@@ -99,6 +103,7 @@ class WriteBuffer:
 
     def stop(self) -> None:
         """Watch no more."""
+        self.waits = False
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
             timer.cancel()
@@ -112,6 +117,7 @@ class WriteBuffer:
         if untaken(transport) < self._left:  # slow, but it reads: a large stanza on a thin line takes its time
             self._measure(transport)
         else:
+            self.waits = False
             self._on_stalled(f"it has read nothing for {self._patience:g} s")
 
 

@@ -1,4 +1,4 @@
-"""What plugins that listen have in common: attributes, and ports that open when the broker is up."""
+"""What plugins that listen have in common: attributes, limits, and ports that open when the broker is up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ from typing import Any, TypeVar
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
 
-from broker.config.kinds import Kind
+from broker.config.kinds import Kind, duration, integer, size
 from broker.errors import BrokerError, Code
+from broker.net.limits import Limits
 
 T = TypeVar("T")
+
+LIMITS = (
+    "maxConnections",
+    "maxPendingLoginsTotal",
+    "maxPendingLogins",
+    "connectionRate",
+    "connectionBurst",
+    "handshakeTimeout",
+    "writeTimeout",
+    "maxUnread",
+)
+"""Attributes of every plugin that listens, see :func:`limits_of`."""
 
 
 def is_loopback(host: str) -> bool:
@@ -111,3 +124,34 @@ class Attributes:
     def error(self, reason: str) -> BrokerError:
         """What is wrong with the attributes."""
         return BrokerError(Code.RESOURCE_CONFIGURATION, f"plugin {self._plugin_id}: {reason}")
+
+
+def limits_of(attributes: Attributes) -> Limits:
+    """What peers of a listener may do, by the attributes that all listeners have.
+
+    - ``maxConnections`` (100000), ``maxPendingLoginsTotal`` (20000): connections, and those of them that have not
+      logged in.
+    - ``maxPendingLogins`` (1000), ``connectionRate`` (100, 0 for any), ``connectionBurst`` (1000): connections of one
+      address that have not logged in, new ones a second, and at once. An IPv6 address counts as its /64 network; this
+      machine's own addresses have no such limits, as a proxy may stand for many.
+    - ``handshakeTimeout`` (15s): until a TLS handshake must be over.
+    - ``writeTimeout`` (30s), ``maxUnread`` (128M): a client that reads nothing for so long, or leaves so many bytes
+      unread, is let go of.
+
+    Args:
+        attributes: of the plugin, which knows :data:`LIMITS`.
+
+    Raises:
+        BrokerError: ``resource.configuration`` for one that cannot be used.
+    """
+    get = attributes.get
+    return Limits(
+        handshake_timeout=get("handshakeTimeout", duration(1), 15_000) / 1000,
+        write_timeout=get("writeTimeout", duration(1), 30_000) / 1000,
+        max_unread=get("maxUnread", size(1 << 20), 128 << 20),
+        max_connections=get("maxConnections", integer(1), 100_000),
+        max_strangers=get("maxPendingLoginsTotal", integer(1), 20_000),
+        max_pending=get("maxPendingLogins", integer(1), 1000),
+        rate=get("connectionRate", integer(0), 100),
+        burst=get("connectionBurst", integer(1), 1000),
+    )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from broker.config.kinds import BOOLEAN, TEXT, duration, integer, size
 from broker.native.callback import CallbackDialer
-from broker.native.connection import Limits
-from broker.native.listener import NativeFactory
-from broker.net.tls import server_context
-from broker.plugins.ports import Attributes, Ports
+from broker.native.limits import NativeLimits
+from broker.native.server import NativeServer
+from broker.native.service import NativeService
+from broker.net.listener import Listener
+from broker.net.store_pressure import StorePressure
+from broker.net.tls import ServerContext, server_context
+from broker.net.transport import Connection, TransportSettings
+from broker.plugins.ports import LIMITS, Attributes, Ports, limits_of
 from broker.ports import IPlugin
 
 ZLIB_STREAM = "zlib:stream"
@@ -35,8 +39,8 @@ class SocketPlugin:
     - ``maxFrame`` (64M), ``maxFrameBeforeLogin`` (64k): longest frame in bytes.
     - ``loginTimeout`` (30s): until a connection must have logged in.
     - ``idleTimeout`` (0): of a connection that sends nothing at all; 0 never.
-    - ``maxConnections`` (100000), ``maxPendingLogins`` (1000, per address), ``maxPendingRequests`` (1000, of one
-      connection).
+    - ``maxPendingRequests`` (1000): requests of one connection that may wait before it is not read from.
+    - the limits of all listeners, see :func:`broker.plugins.ports.limits_of`.
     - ``callbackHosts``: comma list of hosts beside the client's own that callback servers may be on; ``*`` any.
 
     Args:
@@ -59,10 +63,9 @@ class SocketPlugin:
         "maxFrameBeforeLogin",
         "loginTimeout",
         "idleTimeout",
-        "maxConnections",
-        "maxPendingLogins",
         "maxPendingRequests",
         "callbackHosts",
+        *LIMITS,
     )
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
@@ -71,8 +74,7 @@ class SocketPlugin:
         self._attributes = Attributes(plugin_id, attributes, self.known_attributes)
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
-        self._factory: NativeFactory | None = None
-        self._tls: Any = None
+        self._listener: Listener | None = None
 
     async def start(self) -> None:
         """Read the attributes; the port opens when the broker is up (:meth:`listen`).
@@ -80,33 +82,33 @@ class SocketPlugin:
         Raises:
             BrokerError: ``resource.configuration`` for an attribute that can not be used.
         """
-        limits = Limits(
+        limits = NativeLimits(
             max_frame=self._get("maxFrame", size(1024), 64 << 20),
             max_frame_before_login=self._get("maxFrameBeforeLogin", size(1024), 64 << 10),
             login_timeout=self._get("loginTimeout", duration(1), 30_000) / 1000,
             idle_timeout=self._get("idleTimeout", duration(0), 0) / 1000,
             max_pending=self._get("maxPendingRequests", integer(1), 1000),
-            max_connections=self._get("maxConnections", integer(1), 100_000),
-            max_pending_logins=self._get("maxPendingLogins", integer(1), 1000),
         )
-        compress = self._get("compress/type", TEXT, "").strip()
-        if compress not in ("", ZLIB_STREAM):
-            raise self._attributes.error(f"compress/type '{compress}' is not supported, only '{ZLIB_STREAM}' is")
-        if self._get("SSL", BOOLEAN, False):
-            self._tls = self._server_context()
+        type = self._get("compress/type", TEXT, "").strip()
+        if type not in ("", ZLIB_STREAM):
+            raise self._attributes.error(f"compress/type '{type}' is not supported, only '{ZLIB_STREAM}' is")
+        compress = type == ZLIB_STREAM
         self._get("port", integer(0, 65535), 7607)
         hosts = [each.strip() for each in self._get("callbackHosts", TEXT, "").split(",") if each.strip()]
         context = self._context
-        dialer = CallbackDialer(context.reactor, context.broker, limits, hosts)
-        dialer.adopt(context.broker.node.sessions.values())
-        self._factory = NativeFactory(
-            context.broker,
-            context.native_login,
-            dialer,
-            limits,
-            compress=compress == ZLIB_STREAM,
-            run_level=lambda: str(context.run_levels.name),
-        )
+        broker = context.broker
+        # An answer may be long, so none is made while the buffer is full.
+        outgoing = TransportSettings(context.reactor, context.turns, replace(limits_of(self._attributes), room=0))
+        dialer = CallbackDialer(context.reactor, broker, limits, outgoing, hosts)
+        dialer.adopt(broker.node.sessions.values())
+        service = NativeService(broker, context.native_login, dialer, run_level=lambda: str(context.run_levels.name))
+
+        def make_stream(connection: Connection, host: str) -> NativeServer:
+            return NativeServer(service, connection, host, limits, compress=compress)
+
+        tls = self._server_context() if self._get("SSL", BOOLEAN, False) else None
+        incoming = replace(outgoing, pressure=StorePressure(broker.node.store), tls=tls, direct_tls=tls is not None)
+        self._listener = Listener(make_stream, incoming, service.refusals.tell)
 
     async def listen(self) -> None:
         """Open the port.
@@ -115,28 +117,27 @@ class SocketPlugin:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
         host = self._get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
-        factory: Any = self._factory
-        if self._tls is not None:
-            factory = TLSMemoryBIOFactory(self._tls, False, factory, self._context.reactor)
+        listener = self._listener
+        assert listener is not None
         backlog = self._get("backlog", integer(1), 50)
-        await self._ports.listen(self._id, host, self._get("port", integer(0, 65535), 7607), backlog, factory)
+        await self._ports.listen(self._id, host, self._get("port", integer(0, 65535), 7607), backlog, listener.factory)
 
     async def unlisten(self) -> None:
-        """Close the port and all its connections."""
+        """Close the port and all its connections; what has come over them is served and answered."""
         await self._ports.close()
-        if self._factory is not None:
-            self._factory.close_all()
+        if self._listener is not None:
+            await self._listener.close_all()
 
     async def stop(self) -> None:
         """Let go of everything."""
         await self.unlisten()
-        self._factory = None
+        self._listener = None
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening port."""
         return self._ports.addresses()
 
-    def _server_context(self) -> Any:
+    def _server_context(self) -> ServerContext:
         certificate = self._get("certificate", TEXT, "")
         if not certificate:
             raise self._attributes.error("SSL needs the attribute certificate, a PEM file")

@@ -6,7 +6,7 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.native.codec import read_status_qos
-from broker.native.connection import Limits
+from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Unit
 from tests.admin.office import BOSS, Office, query
 from tests.native.peer import Listener, Peer
@@ -15,9 +15,9 @@ CALLBACK = b"<key oid='__cmd:client/joe/1/?callbackQueueEntries'/>"
 SUSPENDED = "<callback type='SOCKET' retries='-1' dispatcherActive='false'/>"
 
 
-def listener_with(settings: dict[str, str] | None = None, limits: Limits | None = None) -> Listener:
+def listener_with(settings: dict[str, str] | None = None, limits: NativeLimits | None = None) -> Listener:
     """A listener whose broker serves administrative messages."""
-    listener = Listener(limits or Limits())
+    listener = Listener(limits or NativeLimits())
     Office(settings, listener.world)
     return listener
 
@@ -131,7 +131,7 @@ class TestWaitingForEntries:
         assert len(session.queue) == 1
 
     def test_only_so_many_wait_on_one_connection(self) -> None:
-        listener = listener_with(limits=Limits(max_pending=2))
+        listener = listener_with(limits=NativeLimits(max_pending=2))
         joe = suspended(listener)
         for _ in range(2):
             joe.request("get", Unit(self.QOS, CALLBACK))

@@ -23,12 +23,12 @@ from broker.model.qos import DisconnectQos, QueueQos
 from broker.model.records import EntryRecord, MessageRecord
 from broker.native.codec.records import RecordCodec
 from broker.native.login import Connected, NativeLogin
-from broker.native.requests import NativeRequests
 from broker.native.sessions import NativeSessions
 from broker.ports import IOutbound
 from broker.store.memory import MemoryStore
 from broker.xmpp.routing.content import STANZA_KEY, content_of
 from broker.xmpp.session.sessions import StreamSessions
+from tests.core.requests import Requests
 
 T = TypeVar("T")
 DEFAULTS = Settings()
@@ -134,7 +134,7 @@ class World:
         self.node = Node("heron", clock, self.store, settings, RecordCodec(), XPathQueries())
         self.broker = Broker(self.node, lambda credentials, host: succeed(None), self.permissions)
         self.login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
-        self.requests = NativeRequests(self.broker)
+        self.requests = Requests(self.broker)
         self.streams = StreamSessions(self.broker.registry)
         self.node.raw_contents[STANZA_KEY.oid] = content_of
         self.run(self.broker.recovery.topics())

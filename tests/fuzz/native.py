@@ -20,20 +20,20 @@ def finish(peer: Peer, received: int, answers: int = 0) -> list[Frame]:
     require(not peer._reader._buffer or peer.closed, "the broker wrote half a frame")
     for frame in frames:
         frame.units()
-    require(len(peer.protocol._pending) <= listener_limit(peer), "more requests wait than may")
+    require(len(peer.stream._queue) <= listener_limit(peer), "more requests wait than may")
     peer.hang_up()
     return frames
 
 
 def listener_limit(peer: Peer) -> int:
     """Requests that may wait; those of the last read come on top."""
-    return 2 * peer.listener.factory.limits.max_pending
+    return 2 * peer.listener.limits.max_pending
 
 
 def ended(listener: Listener) -> None:
     """Time passes, and nothing is left of the connections."""
     require(not listener.factory.connections, "a connection is left")
-    require(not listener.factory._admission.strangers, "a stranger is left")
+    require(not listener.factory.admission.strangers, "a stranger is left")
     for _ in range(2):
         listener.world.advance(LONG_AFTER)
     require(not listener.world.node.sessions, "a session is left")

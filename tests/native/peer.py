@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -15,23 +17,45 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
 from broker.native.callback import CallbackDialer
 from broker.native.codec import read_connect_qos
-from broker.native.connection import Limits
-from broker.native.listener import NativeFactory
+from broker.native.limits import NativeLimits
 from broker.native.server import NativeServer
+from broker.native.service import NativeService
 from broker.native.wire.compress import ZlibStreamReader, ZlibStreamWriter
 from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
 from broker.native.wire.methods import decode_exception
+from broker.net.limits import Limits
+from broker.net.listener import Listener as PortListener
+from broker.net.store_pressure import StorePressure
+from broker.net.transport import Connection, TransportSettings
+from broker.net.turns import Turns
 from tests.core.world import World
 
 OK = encode_unit(b"<qos><state id='OK'/></qos>")
 DEFAULTS = Settings()
-LIMITS = Limits()
+LIMITS = NativeLimits()
+NET = Limits(room=0)
 
 
 class Transport(StringTransport):
     """A transport that can be aborted and whose buffer can be full."""
 
     aborting = False
+    let_go = False
+    dataBuffer = b""
+    offset = _tempDataLen = 0
+    socket = os.open(os.devnull, os.O_RDONLY)
+
+    def loseWriteConnection(self) -> None:
+        """Close this side."""
+        self.disconnecting = True
+
+    def loseConnection(self) -> None:
+        """Close both sides."""
+        self.let_go = True
+        super().loseConnection()
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Nothing to do."""
 
     def abortConnection(self) -> None:
         """Close at once."""
@@ -46,24 +70,35 @@ class Listener:
     """A broker with one listener, and everything that is connected to it.
 
     Args:
-        limits: what clients may do.
+        limits: what clients may ask for.
         settings: of the core.
+        net: what clients may do to their sockets.
         compress: the listener speaks ``zlib:stream``.
+        seconds: measures turns; by default none ever ends.
     """
 
-    def __init__(self, limits: Limits = LIMITS, settings: Settings = DEFAULTS, *, compress: bool = False) -> None:
+    def __init__(
+        self,
+        limits: NativeLimits = LIMITS,
+        settings: Settings = DEFAULTS,
+        net: Limits = NET,
+        *,
+        compress: bool = False,
+        seconds: Callable[[], float] = float,
+    ) -> None:
         self.world = World(settings)
         self.checking: list[Deferred[None]] | None = None
         self.broker = self.world.broker
         self.broker.authenticate = self._authenticate
-        self.factory = NativeFactory(
-            self.broker,
-            self.world.login,
-            CallbackDialer(None, self.broker, limits),
-            limits,
-            compress=compress,
-        )
+        self.limits = limits
         self.compress = compress
+        clock: Any = self.world.clock
+        terms = TransportSettings(clock, Turns(clock, seconds), net, StorePressure(self.world.store))
+        self.service = NativeService(self.broker, self.world.login, CallbackDialer(None, self.broker, limits, terms))
+        self.factory = PortListener(self._make_stream, terms, self.service.refusals.tell)
+
+    def _make_stream(self, connection: Connection, host: str) -> NativeServer:
+        return NativeServer(self.service, connection, host, self.limits, compress=self.compress)
 
     def _authenticate(self, credentials: Credentials | None, host: str) -> Deferred[None]:
         """``secret`` is everybody's password; with :attr:`checking` set, checks take until they are fired."""
@@ -80,7 +115,7 @@ class Listener:
     def peer(self, host: str = "127.0.0.1") -> Peer:
         """A new connection."""
         protocol = self.factory.buildProtocol(IPv4Address("TCP", host, 40000))
-        assert isinstance(protocol, NativeServer)
+        assert isinstance(protocol, Connection)
         return Peer(self, protocol)
 
     def refuses(self, host: str = "127.0.0.1") -> bool:
@@ -99,7 +134,7 @@ class Listener:
         node = self.world.node
         return not (
             self.factory.connections
-            or self.factory._admission.strangers
+            or self.factory.admission.strangers
             or node.sessions
             or node.subjects
             or node.queues
@@ -110,7 +145,7 @@ class Listener:
 class Peer:
     """One connection as its client sees it."""
 
-    def __init__(self, listener: Listener, protocol: NativeServer) -> None:
+    def __init__(self, listener: Listener, protocol: Connection) -> None:
         self.listener = listener
         self.protocol = protocol
         self.transport = Transport(peerAddress=IPv4Address("TCP", "127.0.0.1", 40000))
@@ -121,6 +156,13 @@ class Peer:
         self._frames: list[Frame] = []
         self._last = 0
         protocol.makeConnection(self.transport)
+
+    @property
+    def stream(self) -> NativeServer:
+        """What is spoken over it."""
+        stream = self.protocol.stream
+        assert isinstance(stream, NativeServer)
+        return stream
 
     @property
     def closed(self) -> bool:

@@ -9,10 +9,10 @@ import pytest
 from broker.errors import BrokerError, Code
 from broker.native.callback import CallbackDialer
 from broker.native.codec import read_connect_qos
-from broker.native.connection import Limits
+from broker.native.limits import NativeLimits
 
 NOTHING: Any = None
-ANYWHERE = CallbackDialer(NOTHING, NOTHING, Limits(), ["*"])
+ANYWHERE = CallbackDialer(NOTHING, NOTHING, NativeLimits(), NOTHING, ["*"])
 
 
 def prepared(address: str) -> object:

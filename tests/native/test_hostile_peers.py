@@ -12,9 +12,12 @@ from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
-from broker.native.connection import Limits
-from broker.native.server import STORE_HIGH_WATER, NativeServer
+from broker.native.limits import NativeLimits
+from broker.native.server import NativeServer
 from broker.native.wire.frames import Kind, Unit, encode_frame, encode_units
+from broker.net.limits import Limits
+from broker.net.store_pressure import HIGH_WATER
+from broker.net.transport import Connection
 from tests.native.peer import Listener, Peer, Transport
 from tests.native.test_conversations import KEY, MESSAGE, QUERY, connect_unit, subscriber
 
@@ -38,7 +41,7 @@ def abandoned_at_any_byte(listener: Listener, chance: random.Random) -> None:
 
 def deadline_passed(listener: Listener, chance: random.Random) -> None:
     peer = listener.peer()
-    listener.world.advance(listener.factory.limits.login_timeout + 1)
+    listener.world.advance(listener.limits.login_timeout + 1)
     assert peer.closed
     peer.hang_up()
 
@@ -124,34 +127,34 @@ def test_nothing_of_a_failed_login_stays(way: Callable[[Listener, random.Random]
         way(listener, chance)
     assert listener.is_clean
     gc.collect()
-    known = [each for each in gc.get_objects() if isinstance(each, NativeServer | Session | Queue)]
+    known = [each for each in gc.get_objects() if isinstance(each, Connection | NativeServer | Session | Queue)]
     assert known == []
 
 
 class Brimming(Transport):
     """A transport whose buffer holds 64 KiB."""
 
-    def __init__(self, protocol: NativeServer) -> None:
+    def __init__(self, peer: Peer) -> None:
         super().__init__()
-        self.protocol = protocol
+        self.peer = peer
 
     def write(self, data: bytes) -> None:
         """Take it, and say so where it is too much."""
         super().write(data)
-        if len(self.value()) > 65536 and self.protocol.writable:
-            self.protocol.pauseProducing()
+        if len(self.value()) > 65536 and self.peer.stream.writable:
+            self.peer.protocol.pauseProducing()
 
 
 class TestLimits:
     def test_frames_are_short_before_the_login_and_long_after(self) -> None:
-        listener = Listener(Limits(max_frame_before_login=1000, max_frame=100_000))
+        listener = Listener(NativeLimits(max_frame_before_login=1000, max_frame=100_000))
         peer = listener.client("joe")
         assert peer.call("publish", Unit(b"<qos/>", KEY, b"x" * 50_000))
         peer.protocol.dataReceived(b"%10d" % 100_001)
         assert peer.closed
 
     def test_a_request_that_is_too_long_is_refused_by_its_id_before_the_connection_closes(self) -> None:
-        listener = Listener(Limits(max_frame=100_000))
+        listener = Listener(NativeLimits(max_frame=100_000))
         peer = listener.client("joe")
         request_id = peer.request("publish", Unit(b"<qos/>", KEY, b"x" * 100_000))
         with pytest.raises(BrokerError) as raised:
@@ -162,7 +165,7 @@ class TestLimits:
         assert not peer.transport.aborting
 
     def test_a_client_that_goes_on_with_a_request_that_is_too_long_is_let_go_of_in_time(self) -> None:
-        listener = Listener(Limits(max_frame=100_000))
+        listener = Listener(NativeLimits(max_frame=100_000))
         peer = listener.client("joe")
         peer.request("publish", Unit(b"<qos/>", KEY, b"x" * 100_000))
         peer.frames()
@@ -172,7 +175,7 @@ class TestLimits:
         assert peer.transport.aborting
 
     def test_connections_of_one_address_that_do_not_log_in_are_bounded(self) -> None:
-        listener = Listener(Limits(max_pending_logins=3))
+        listener = Listener(net=Limits(max_pending=3))
         peers = [listener.peer("10.0.0.1") for _ in range(3)]
         assert listener.refuses("10.0.0.1")
         assert not listener.refuses("10.0.0.2")
@@ -180,13 +183,13 @@ class TestLimits:
         assert not listener.refuses("10.0.0.1")
 
     def test_connections_are_bounded(self) -> None:
-        listener = Listener(Limits(max_connections=2))
+        listener = Listener(net=Limits(max_connections=2))
         for _ in range(2):
             listener.client("joe")
         assert listener.refuses()
 
     def test_idle_connection_is_let_go_of_where_the_listener_says_so(self) -> None:
-        listener = Listener(Limits(idle_timeout=10))
+        listener = Listener(NativeLimits(idle_timeout=10))
         peer = listener.client("joe/1")
         listener.world.advance(9)
         peer.call("ping")
@@ -262,7 +265,7 @@ class TestBackPressure:
         listener = Listener()
         peer = listener.client("joe")
         listener.world.store.held = True
-        big = Unit(b"<qos><persistent/></qos>", KEY, b"x" * (STORE_HIGH_WATER // 4))
+        big = Unit(b"<qos><persistent/></qos>", KEY, b"x" * (HIGH_WATER // 4))
         for _ in range(5):
             peer.request("publish", big)
         assert peer.paused
@@ -282,7 +285,7 @@ class TestBackPressure:
         # given a client that asks for a large message again and again, and does not read
         peer = Listener().client("joe")
         peer.call("publish", Unit(b"<qos/>", KEY, b"x" * 100_000))
-        transport = peer.protocol.transport = peer.transport = Brimming(peer.protocol)
+        transport = peer.protocol.transport = peer.transport = Brimming(peer)
         get = encode_frame(Kind.INVOKE, b"1", b"get", peer.secret, encode_units([QUERY]))
         peer.write(get * 500)
         # then one answer fills its buffer, and no other is made

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from broker.net.admission import Admission, is_local
+from broker.model.host import is_loopback
+from broker.net.admission import Admission
 from broker.net.rate import Rate
 
 
@@ -72,18 +73,37 @@ class TestAdmission:
         assert admission.admits("10.0.0.1")
         assert not admission.admits("10.0.0.1")
 
-    def test_local_addresses_are_exempt_only_where_the_listener_says_so(self, clock: Clock) -> None:
-        for exempt in (True, False):
-            admission = Admission(clock, 10, 1, exempt_local=exempt)
-            admission.opened("first", "127.0.0.1")
-            assert admission.admits("127.0.0.1") is exempt
+    def test_this_machine_is_exempt_from_limits_of_an_address(self, clock: Clock) -> None:
+        admission = Admission(clock, 10, 1, rate=Rate(clock, 1, 1))
+        for number, host in enumerate(("127.0.0.1", "::1", "::ffff:127.0.0.1") * 2):
+            assert admission.admits(host)
+            admission.opened(number, host)
 
-    def test_but_not_from_what_holds_for_all(self, clock: Clock) -> None:
-        admission = Admission(clock, 10, 10, max_strangers=1, exempt_local=True)
+    def test_this_machine_is_not_exempt_from_limits_that_hold_for_all(self, clock: Clock) -> None:
+        admission = Admission(clock, 10, 10, max_strangers=1)
         admission.opened("first", "127.0.0.1")
         assert not admission.admits("127.0.0.1")
         admission.logged_in("first")
         assert admission.admits("127.0.0.1")
+
+    def test_strangers_of_one_ipv6_network_count_together(self, clock: Clock) -> None:
+        admission = Admission(clock, 10, 2)
+        for number in (1, 2):
+            admission.opened(number, f"2001:db8:1:2::{number}")
+        assert not admission.admits("2001:db8:1:2::3")
+        assert admission.admits("2001:db8:1:3::1")
+        admission.logged_in(1)
+        assert admission.admits("2001:db8:1:2::3")
+
+    def test_one_ipv6_network_may_connect_only_so_often(self, clock: Clock) -> None:
+        admission = Admission(clock, 10, 10, rate=Rate(clock, 1, 2))
+        assert [admission.admits(f"2001:db8:1:2::{number}") for number in range(3)] == [True, True, False]
+        assert admission.admits("2001:db8:1:3::1")
+
+    def test_an_ipv4_address_is_the_same_on_an_ipv6_listener(self, clock: Clock) -> None:
+        admission = Admission(clock, 10, 1)
+        admission.opened("first", "::ffff:10.0.0.1")
+        assert not admission.admits("10.0.0.1")
 
     @pytest.mark.parametrize(
         ("host", "local"),
@@ -98,4 +118,4 @@ class TestAdmission:
         ],
     )
     def test_local_is_what_is_on_loopback(self, host: str, local: bool) -> None:
-        assert is_local(host) is local
+        assert is_loopback(host) is local

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -140,10 +141,17 @@ class Wire:
         protocol.makeConnection(self.transport)
         reactor.turn()
 
-    def start_tls(self) -> None:
-        """Shake hands; what came before is forgotten."""
+    def start_tls(self, offered: Sequence[bytes] = ()) -> None:
+        """Shake hands; what came before is forgotten.
+
+        Args:
+            offered: by ALPN.
+        """
         self._pull()
-        self.tls = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+        context = SSL.Context(SSL.TLS_METHOD)
+        if offered:
+            context.set_alpn_protos(list(offered))
+        self.tls = SSL.Connection(context, None)
         self.tls.set_connect_state()
         for _ in range(5):
             with suppress(SSL.WantReadError):

@@ -35,3 +35,37 @@ def test_answers_of_one_read_are_made_as_they_are_read() -> None:
         assert sum(made[before:]) < 10 * len(LARGE)
 
     assert [tree.attributes["id"] for tree in peer.take()] == [str(number) for number in range(100)]
+
+
+def test_stanzas_of_one_read_give_way_to_others_between_any_two() -> None:
+    """Given stanzas that each take longer than a turn, when many come at once, then each has a turn of its own."""
+    world = World()
+    peer = world.bind("joe@localhost/x")
+    peer.take()
+    peer.transport.turn_is_over = True
+    asked: list[object] = []
+    peer.transport.turns = lambda: asked.append(None)
+    peer.send("".join(GET.format(number) for number in range(20)))
+    answers = [tree.attributes["id"] for tree in peer.take()]
+    turns = 0
+    while asked:
+        asked.clear()
+        peer.stream.turn()
+        world.turn()
+        turns += 1
+        more = [tree.attributes["id"] for tree in peer.take()]
+        assert len(more) <= 1
+        answers += more
+    assert turns == 19
+    assert answers == [str(number) for number in range(20)]
+
+
+def test_bytes_that_came_meanwhile_follow_in_order() -> None:
+    world = World()
+    peer = world.bind("joe@localhost/x")
+    peer.take()
+    peer.transport.turn_is_over = True
+    for number in range(10):
+        peer.stream.received(GET.format(number).encode())
+    world.turn()
+    assert [tree.attributes["id"] for tree in peer.take()] == [str(number) for number in range(10)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from twisted.logger import capturedLogs, formatEvent
 
 from broker.errors import BrokerError, Code
 from broker.xmpp.wire import ns
+from tests.net.handshakes import client_certificate
 from tests.xmpp.world import HEADER, World, settings
 
 STREAM_ERRORS = ns.STREAM_ERRORS
@@ -149,11 +152,12 @@ class TestTls:
         assert bindings is not None
         assert bindings.children[0].attributes == {"type": "tls-exporter"}
 
-    def test_a_certificate_logs_in(self, world: World) -> None:
+    def test_a_certificate_logs_in(self, world: World, tmp_path: Path) -> None:
         # XEP-0178
+        pem = client_certificate(tmp_path / "client.pem", [x509.RFC822Name("joe@localhost")])
         peer = world.peer()
         peer.transport.secure = True
-        peer.transport.certificate = ["joe@localhost"]
+        peer.transport.certificate = x509.load_pem_x509_certificate(pem.read_bytes())
         peer.open()
         peer.send(f"<auth xmlns='{ns.SASL}' mechanism='EXTERNAL'>=</auth>")
         assert peer.one().name == "success"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+from cryptography import x509
 
 from broker.auth.scram import Mechanism, make_verifier
 from broker.config.properties import Properties
@@ -86,7 +88,13 @@ class FakeTransport:
         self.starting_tls = False
         self.is_logged_in = False
         self.bindings: dict[str, bytes] = {}
-        self.certificate: list[str] = []
+        self.certificate: x509.Certificate | None = None
+        self.turn_is_over = False
+        self.turns: Callable[[], object] = lambda: None
+
+    def ask_for_turn(self) -> None:
+        """Give it one."""
+        self.turns()
 
     def write(self, data: bytes) -> None:
         """Keep it."""
@@ -121,7 +129,7 @@ class FakeTransport:
         """As the test says."""
         return self.bindings
 
-    def client_certificate(self) -> Sequence[str]:
+    def client_certificate(self) -> x509.Certificate | None:
         """As the test says."""
         return self.certificate
 
@@ -132,7 +140,8 @@ class Peer:
     def __init__(self, world: World, *, host: str = "127.0.0.1", loopback: bool = True) -> None:
         self.world = world
         self.transport = FakeTransport()
-        self.stream = ClientStream(world.service, self.transport, host, loopback=loopback)
+        self.stream = stream = ClientStream(world.service, self.transport, host, loopback=loopback)
+        self.transport.turns = lambda: world.clock.callLater(0, stream.turn)
         self.stream.connected()
         self.id = ""
         self.jid = ""

@@ -35,8 +35,6 @@ END_TIMEOUT = 60
 """Seconds until a connection is closed whose session cannot be ended on disk."""
 _RESUMABLE = ("connection-timeout", "system-shutdown")
 """Stream errors that are of the connection alone: the client may resume, and what it has sent is handled."""
-STORE_HIGH_WATER = 8 * 1024 * 1024
-STORE_LOW_WATER = 4 * 1024 * 1024
 
 
 class State(Enum):
@@ -96,8 +94,6 @@ class StreamConnection:
             return
         self._read(data)
         self._run()
-        if self._domain.node.store.backlog > STORE_HIGH_WATER and self.state is State.BOUND:
-            self._hold_for_store()
 
     def lost(self, reason: str) -> None:
         """The connection is gone."""
@@ -141,18 +137,25 @@ class StreamConnection:
     def go_on(self) -> None:
         """Handle what waits, soon."""
         if self._draining or self._has_unhandled or self._reader.error is not None:
-            self._clock.callLater(0, self._run)
+            self._transport.ask_for_turn()
+
+    def turn(self) -> None:
+        """It is this stream's turn to handle what waits."""
+        self._run()
 
     def _run(self) -> None:
-        """Go on with what waits."""
+        """Go on with what waits, until others should have their turn."""
         while True:
-            self._handle_events()
+            handled = self._handle_events()
             if self._busy:
                 return
             if self._closed:
                 break
             if self._is_behind:
                 self._wait_for_reader()
+                return
+            if self._events or (handled and self._unread and self._transport.turn_is_over):
+                self._transport.ask_for_turn()
                 return
             if self._reader.error is not None:
                 self._broken(self._reader.error)
@@ -177,21 +180,26 @@ class StreamConnection:
         self._service.refusals.tell(self._host, lambda: f"{self._host}: {error}")
         self._fail(error.condition, error.text)
 
-    def _handle_events(self) -> None:
-        """Handle what has come, unless it has to wait."""
-        events = self._events
+    def _handle_events(self) -> bool:
+        """Handle what has come until it has to wait, or the turn is over; returns whether anything was handled."""
+        events, transport = self._events, self._transport
+        handled = False
         try:
             while events and not self._busy and not self._closed and not self._is_behind:
                 event = events.popleft()
+                handled = True
                 if isinstance(event, Stanza):
                     self._element(event)
                 elif isinstance(event, StreamStart):
                     self._begin(event)
                 else:
                     self._end()
+                if transport.turn_is_over:
+                    break
         except Exception:  # noqa: BLE001 - it is logged, and costs this client alone its stream
             log.failure("{host}: a stanza could not be handled", host=self._host)
             self._fail("internal-server-error", "the server failed to handle a stanza")
+        return handled
 
     def _begin(self, start: StreamStart) -> None:
         """The client has sent its stream header."""
@@ -320,18 +328,6 @@ class StreamConnection:
         committed: Deferred[None] = Deferred()
         self._broker.when_committed(lambda: committed.callback(None))
         return committed
-
-    def _hold_for_store(self) -> None:
-        self._transport.hold("the store is behind")
-        store = self._domain.node.store
-        store.when_committed(store.position, self._store_caught_up)
-
-    def _store_caught_up(self) -> None:
-        store = self._domain.node.store
-        if store.backlog <= STORE_LOW_WATER:
-            self._transport.release("the store is behind")
-        elif not self._closed:
-            store.when_committed(store.position, self._store_caught_up)
 
     def _send_header(self, to: str) -> None:
         self._header_sent = True

@@ -13,6 +13,7 @@ from broker.model.jid import prepare_resource
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.stream import features
+from broker.xmpp.stream.certificate import identities
 from broker.xmpp.stream.connection import State, StreamConnection
 from broker.xmpp.stream.login import Login
 from broker.xmpp.wire import ns, sasl, sm
@@ -91,7 +92,7 @@ class Negotiation(StreamConnection):
             settings.domain,
             bindings=transport.channel_bindings() if secure else {},
             plain=secure or self._plain_allowed,
-            certificate=transport.client_certificate() if secure else (),
+            certificate=identities(transport.client_certificate()) if secure else (),
             anonymous=settings.anonymous,
         )
         self._transport.write(

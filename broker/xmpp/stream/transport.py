@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
+
+from cryptography import x509
 
 
 class StreamTransport(Protocol):
-    """A connection, as :class:`broker.xmpp.stream.bound.ClientStream` sees it."""
+    """A connection, as :class:`broker.xmpp.stream.bound.ClientStream` sees it.
+
+    Over TCP it is a :class:`broker.net.transport.Connection`.
+    """
 
     @property
     def secure(self) -> bool:
         """Whether TLS is on."""
+
+    @property
+    def turn_is_over(self) -> bool:
+        """Whether the stream has worked for so long that others should have their turn."""
+
+    def ask_for_turn(self) -> None:
+        """The stream has work left: its ``turn()`` is called when others have had theirs."""
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
@@ -37,5 +49,5 @@ class StreamTransport(Protocol):
     def channel_bindings(self) -> Mapping[str, bytes]:
         """Channel binding data by type; empty without TLS (RFC 5929, RFC 9266)."""
 
-    def client_certificate(self) -> Sequence[str]:
-        """Bare JIDs that a verified certificate of the client proves (XEP-0178)."""
+    def client_certificate(self) -> x509.Certificate | None:
+        """The certificate of the client, where it has shown one that was verified."""

@@ -9,12 +9,12 @@ from broker.model.address import parse_session_name
 from broker.model.connect import ConnectQos
 from broker.native.callback import CallbackDialer, _read_address
 from broker.native.codec import read_connect_qos, write_connect_qos
-from broker.native.connection import Limits
+from broker.native.limits import NativeLimits
 from broker.store.limits import MAX_INTEGER
 from tests.fuzz.support import require, tried
 
 NOTHING: Any = None
-DIALER = CallbackDialer(NOTHING, NOTHING, Limits(), ["*"])
+DIALER = CallbackDialer(NOTHING, NOTHING, NativeLimits(), NOTHING, ["*"])
 TOKENS = (
     b"<qos>",
     b"</qos>",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from broker.native.connection import Limits
+from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Kind, encode_frame, encode_units
 from tests.fuzz.native import ended, finish
 from tests.fuzz.support import Choices, quiet
 from tests.native.peer import Listener
 from tests.native.test_conversations import connect_unit
 
-LIMITS = Limits(max_frame=64 * 1024, max_frame_before_login=8 * 1024)
+LIMITS = NativeLimits(max_frame=64 * 1024, max_frame_before_login=8 * 1024)
 LOGIN = encode_frame(Kind.INVOKE, b"1", b"connect", b"", encode_units([connect_unit("joe")]))
 TOKENS = (
     LOGIN,

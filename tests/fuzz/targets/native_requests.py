@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.native.connection import Limits
+from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Unit
 from broker.native.wire.methods import SERVER_METHODS
 from tests.fuzz.grammar import Grammar
@@ -10,7 +10,7 @@ from tests.fuzz.native import ended, finish
 from tests.fuzz.support import Choices, quiet
 from tests.native.peer import Listener, Peer
 
-LIMITS = Limits(max_frame=256 * 1024)
+LIMITS = NativeLimits(max_frame=256 * 1024)
 METHODS = ("publish", "subscribe", "get", *(name.decode() for name in SERVER_METHODS), "PUBLISH", "unknown")
 OIDS = ("a", "b", "", "__sys__deadMessage", "__cmd:?freeMem", "__cmd:client/joe/?maxSessions=3", "__subId:1", "x/y z")
 COMMANDS = (

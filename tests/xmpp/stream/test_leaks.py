@@ -6,16 +6,20 @@ import base64
 import gc
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
+from broker.net.limits import Limits
+from broker.net.listener import Listener as PortListener
+from broker.net.transport import Connection, TransportSettings
+from broker.net.turns import Turns
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.session.dispatch import StreamDispatch
 from broker.xmpp.stream.bound import ClientStream
-from broker.xmpp.stream.tcp import Limits, XmppConnection, XmppFactory
 from broker.xmpp.wire import ns
 from tests.native.peer import Transport
 from tests.xmpp.world import HEADER, World, settings
@@ -58,16 +62,23 @@ class Listener:
         self.world = World(settings())
         limits = Limits(max_pending=100_000)
         self.strays = objects()
-        self.factory = XmppFactory(self.world.service, limits, self.world.clock, tls=object())
+        service, clock = self.world.service, self.world.clock
+        tls: Any = object()
+        terms = TransportSettings(clock, Turns(clock, clock.seconds), limits, tls=tls)
+        self.factory = PortListener(
+            lambda connection, host: ClientStream(service, connection, host, loopback=True),
+            terms,
+            service.refusals.tell,
+        )
 
-    def connection(self) -> XmppConnection:
+    def connection(self) -> Connection:
         """A new connection."""
         protocol = self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000))
-        assert isinstance(protocol, XmppConnection)
+        assert isinstance(protocol, Connection)
         protocol.makeConnection(TlsTransport())
         return protocol
 
-    def close(self, connection: XmppConnection, *, clean: bool = True) -> None:
+    def close(self, connection: Connection, *, clean: bool = True) -> None:
         """The client goes."""
         connection.connectionLost(Failure(ConnectionDone() if clean else ConnectionLost()))
         self.world.turn(3)
@@ -79,7 +90,7 @@ class Listener:
                 self.close(connection)
 
 
-def is_closing(connection: XmppConnection) -> bool:
+def is_closing(connection: Connection) -> bool:
     """Whether the server has closed it."""
     return bool(getattr(connection.transport, "disconnecting", False))
 
@@ -177,7 +188,7 @@ WAYS = [
 def objects() -> int:
     """Connections and clients that anything still refers to."""
     gc.collect()
-    return sum(isinstance(each, (XmppConnection, ClientStream, StreamDispatch, Client)) for each in gc.get_objects())
+    return sum(isinstance(each, (Connection, ClientStream, StreamDispatch, Client)) for each in gc.get_objects())
 
 
 def left(listener: Listener) -> dict[str, int]:
@@ -245,7 +256,7 @@ def test_an_address_may_have_only_so_many_connections_that_have_not_logged_in() 
     address = IPv4Address("TCP", "10.0.0.1", 1)
     for _ in range(3):
         protocol = listener.factory.buildProtocol(address)
-        assert isinstance(protocol, XmppConnection)
+        assert isinstance(protocol, Connection)
         protocol.makeConnection(TlsTransport())
     assert listener.factory.buildProtocol(address) is None
     assert listener.factory.buildProtocol(IPv4Address("TCP", "10.0.0.2", 1)) is not None

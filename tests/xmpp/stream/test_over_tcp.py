@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols import tls
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
 from broker.net.certificate import self_signed
-from broker.net.tls import server_context
-from broker.xmpp.stream.tcp import ROOM, Limits, XmppConnection, XmppFactory
+from broker.net.limits import ROOM, Limits
+from broker.net.listener import Listener as PortListener
+from broker.net.tls import Alpn, server_context
+from broker.net.transport import Connection, TransportSettings
+from broker.net.turns import Turns
+from broker.xmpp.stream.bound import ClientStream
 from broker.xmpp.wire import ns
 from tests.core.world import START
 from tests.net.wire import Reactor, Wire
@@ -30,19 +35,25 @@ LOGIN = HEADER + AUTH + HEADER + BIND
 START_TLS = f"<starttls xmlns='{ns.TLS}'/>".encode()
 TRANSPORT_BUFFER = 65536
 DEFAULTS = Limits()
+NO_ALPN = Alpn()
 
 
 class Listener:
     """A service whose connections go over memory."""
 
-    def __init__(self, reactor: Reactor, directory: Path, limits: Limits, *, direct: bool) -> None:
+    def __init__(self, reactor: Reactor, directory: Path, limits: Limits, alpn: Alpn, *, direct: bool) -> None:
         self.reactor = reactor
         self.world = World(settings(), clock=reactor)
-        context: Any = server_context(self_signed(directory, "localhost", 1.8e9))
-        self.factory = XmppFactory(
-            self.world.service, limits, self.reactor, tls=context, direct_tls=direct, loopback=True
-        )
-        self._outer: Any = TLSMemoryBIOFactory(context, False, self.factory, self.reactor) if direct else self.factory
+        context = server_context(self_signed(directory, "localhost", 1.8e9), alpn=alpn)
+        service = self.world.service
+
+        def make_stream(connection: Connection, host: str) -> ClientStream:
+            return ClientStream(service, connection, host, loopback=True)
+
+        clock: Any = reactor
+        terms = TransportSettings(clock, Turns(clock, clock.seconds), limits, tls=context, direct_tls=direct)
+        self.factory = PortListener(make_stream, terms, service.refusals.tell)
+        self._outer: Any = self.factory.factory
 
     def connect(self, *, room: int = 1 << 30, host: str = "127.0.0.1") -> Wire:
         """A new connection."""
@@ -57,10 +68,17 @@ class Listener:
         return wire
 
     @property
-    def only(self) -> XmppConnection:
+    def only(self) -> Connection:
         """The only connection."""
         (connection,) = self.factory.connections
         return connection
+
+    @property
+    def stream(self) -> ClientStream:
+        """What is spoken over it."""
+        stream = self.only.stream
+        assert isinstance(stream, ClientStream)
+        return stream
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -78,8 +96,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     reactor.rightNow = START
     monkeypatch.setattr(tls, "_get_default_clock", lambda: reactor)
 
-    def made(limits: Limits = DEFAULTS, *, direct: bool = False) -> Listener:
-        return Listener(reactor, tmp_path, limits, direct=direct)
+    def made(limits: Limits = DEFAULTS, *, direct: bool = False, alpn: Alpn = NO_ALPN) -> Listener:
+        return Listener(reactor, tmp_path, limits, alpn, direct=direct)
 
     return made
 
@@ -156,6 +174,32 @@ class TestStartTls:
         wire.send(HEADER + AUTH)
         assert b"<success" not in wire.take()
         assert wire.socket.closed
+        assert not listener.factory.connections
+
+    @pytest.mark.parametrize(
+        ("offered", "selected"), [((b"xmpp-client",), b"xmpp-client"), ((b"http/1.1",), b""), ((), b"")]
+    )
+    def test_starttls_goes_on_whatever_is_offered_by_alpn(
+        self, make: Make, offered: tuple[bytes, ...], selected: bytes
+    ) -> None:
+        # RFC 7301 §3.2; clients that know of XEP-0368 offer it on each port
+        listener = make(alpn=Alpn((b"xmpp-client",)))
+        wire = listener.connect()
+        wire.send(HEADER + START_TLS)
+        wire.start_tls(offered)
+        wire.send(HEADER)
+        assert b"<stream:features" in wire.take()
+        assert wire.tls.get_alpn_proto_negotiated() == selected
+
+    def test_a_client_of_another_protocol_is_refused_where_one_is_required(self, make: Make) -> None:
+        listener = make(direct=True, alpn=Alpn((b"xmpp-client",), required=True))
+        wire = listener.connect()
+        with pytest.raises(SSL.Error) as raised, capturedLogs() as events:
+            wire.start_tls((b"http/1.1",))
+        assert "no application protocol" in str(raised.value)
+        assert [formatEvent(event) for event in events] == [
+            "127.0.0.1: the TLS handshake failed: no application protocol"
+        ]
         assert not listener.factory.connections
 
     def test_a_handshake_has_15_seconds(self, listener: Listener, direct: Listener) -> None:
@@ -252,7 +296,7 @@ class TestEnds:
             wire.vanish()
         assert not listener.factory.connections
         assert not len(listener.factory.admission)
-        assert not connection._backlog.waits
+        assert not connection._buffer.waits
 
 
 class TestUnread:
@@ -268,9 +312,9 @@ class TestUnread:
         wire.socket.room = 0
         self.fill(listener, TRANSPORT_BUFFER + 1)
         self.fill(listener, ROOM - 1)
-        assert listener.only.stream.writable
+        assert listener.stream.writable
         self.fill(listener, 1)
-        assert not listener.only.stream.writable
+        assert not listener.stream.writable
 
     def test_then_nothing_is_read_until_it_has_read_everything(self, listener: Listener) -> None:
         wire = listener.log_in()
@@ -282,7 +326,7 @@ class TestUnread:
         wire.make_room(1 << 20)
         assert not wire.socket.received
         assert b"id='p'" in wire.take()
-        assert listener.only.stream.writable
+        assert listener.stream.writable
 
     def test_one_stanza_that_is_larger_than_the_buffer_is_no_fault(self, make: Make) -> None:
         listener = make(Limits(max_unread=1 << 20))
@@ -317,10 +361,10 @@ class TestUnread:
             listener.advance(29)
             wire.make_room(10_000)
             self.fill(listener, 30_000)
-        assert listener.only.stream.bound
+        assert listener.stream.bound
         wire.make_room(4 << 20)
         listener.advance(31)
-        assert not listener.only._backlog.waits
+        assert not listener.only._buffer.waits
         assert not wire.socket.finished
 
     def test_one_that_leaves_too_much_unread_is_let_go_of(self, make: Make) -> None:

@@ -1,4 +1,4 @@
-"""Peer addresses as the rules of logins see them."""
+"""Addresses of peers, as those who count and trust them see them."""
 
 from __future__ import annotations
 

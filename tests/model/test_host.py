@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.auth.addresses import is_loopback, network_of
+from broker.model.host import is_loopback, network_of
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])

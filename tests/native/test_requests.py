@@ -1,0 +1,148 @@
+"""The queue of requests of one connection: order, turns, and what keeps it from being read from."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+
+from broker.native.requests import WAITING, RequestQueue
+from broker.native.wire.frames import Frame, Kind
+
+
+def request(name: str) -> Frame:
+    return Frame(Kind.INVOKE, name.encode(), b"get", b"", b"")
+
+
+class Connection:
+    """A connection whose turns the test ends."""
+
+    def __init__(self) -> None:
+        self.turn_is_over = False
+        self.asked = 0
+        self.holds: set[str] = set()
+
+    def ask_for_turn(self) -> None:
+        """Remember it."""
+        self.asked += 1
+
+    def hold(self, reason: str) -> None:
+        """Do not read."""
+        self.holds.add(reason)
+
+    def release(self, reason: str) -> None:
+        """Read again."""
+        self.holds.discard(reason)
+
+
+class Server:
+    """Serves requests: at once, or when the test says so."""
+
+    def __init__(self, most: int = 4) -> None:
+        self.connection = Connection()
+        self.served: list[str] = []
+        self.slow: dict[str, Deferred[None]] = {}
+        self.queue = RequestQueue(self.connection, self.begin, most)
+
+    def begin(self, frame: Frame) -> Deferred[None] | None:
+        """Begin with a request."""
+        name = frame.request_id.decode()
+        self.served.append(name)
+        return self.slow.get(name, succeed(None) if name == "fired" else None)
+
+    def come(self, *names: str) -> None:
+        """Requests come in one read."""
+        for name in names:
+            self.queue.add(request(name))
+        self.queue.run()
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def test_requests_are_served_in_order_and_at_once(server: Server) -> None:
+    server.come("a", "fired", "b")
+    assert server.served == ["a", "fired", "b"]
+    assert server.connection.asked == 0
+
+
+def test_those_behind_a_slow_one_wait_for_it(server: Server) -> None:
+    slow = server.slow["a"] = Deferred()
+    server.come("a", "b")
+    server.come("c")
+    assert server.served == ["a"]
+    slow.callback(None)
+    server.queue.turn()
+    assert server.served == ["a", "b", "c"]
+
+
+def test_when_a_slow_one_is_done_the_next_waits_for_its_turn(server: Server) -> None:
+    slow = server.slow["a"] = Deferred()
+    server.come("a", "b")
+    slow.callback(None)
+    assert server.connection.asked == 1
+    assert server.served == ["a"]
+
+
+def test_one_is_served_in_each_turn_however_long_it_takes(server: Server) -> None:
+    server.connection.turn_is_over = True
+    server.come("a", "b", "c")
+    assert server.served == ["a"]
+    server.queue.turn()
+    assert server.served == ["a", "b"]
+    assert server.connection.asked == 2
+    server.queue.turn()
+    assert server.served == ["a", "b", "c"]
+    assert server.connection.asked == 2
+
+
+def test_nothing_is_served_while_no_answer_can_be_written(server: Server) -> None:
+    server.queue.blocked = True
+    server.come("a")
+    assert server.served == []
+    server.queue.blocked = False
+    server.queue.run()
+    assert server.served == ["a"]
+
+
+def test_nothing_is_read_while_too_many_wait(server: Server) -> None:
+    slow = server.slow["a"] = Deferred()
+    server.come("a", "b", "c", "d")
+    assert not server.connection.holds
+    server.come("e")
+    assert server.connection.holds == {WAITING}
+    server.connection.turn_is_over = True
+    slow.callback(None)
+    server.queue.turn()
+    assert server.connection.holds == {WAITING}
+    server.queue.turn()
+    assert not server.connection.holds
+
+
+def test_it_tells_when_nothing_is_left_to_serve(server: Server) -> None:
+    idle: list[int] = []
+    server.queue.on_idle = lambda: idle.append(len(server.served))
+    slow = server.slow["b"] = Deferred()
+    server.come("a", "b")
+    assert idle == []
+    slow.callback(None)
+    assert idle == [2]
+
+
+def test_a_request_that_breaks_off_does_not_stop_the_next(server: Server) -> None:
+    slow = server.slow["a"] = Deferred()
+    server.come("a", "b")
+    slow.errback(RuntimeError("a bug"))
+    server.queue.turn()
+    assert server.served == ["a", "b"]
+
+
+def test_who_has_given_way_is_not_served_because_more_comes(server: Server) -> None:
+    server.connection.turn_is_over = True
+    server.come("a", "b")
+    server.come("c")
+    server.come("d")
+    assert server.served == ["a"]
+    server.queue.turn()
+    assert server.served == ["a", "b"]

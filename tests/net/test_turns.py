@@ -1,0 +1,139 @@
+"""Turns are fair: nobody who has little to do waits for one who has much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+
+from broker.net.turns import Turns
+
+
+class Processor:
+    """A clock that goes on when somebody works."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def seconds(self) -> float:
+        """What has been worked."""
+        return self.now
+
+
+class Worker:
+    """Has pieces of work, each of some seconds, and works until its turn is over."""
+
+    def __init__(self, turns: Turns, processor: Processor, name: str, pieces: int, cost: float) -> None:
+        self.turns, self.processor, self.name, self.pieces, self.cost = turns, processor, name, pieces, cost
+
+    def work(self) -> None:
+        """A turn."""
+        end = self.turns.end()
+        while self.pieces:
+            self.pieces -= 1
+            self.processor.now += self.cost
+            DONE.append(self.name)
+            if self.processor.now >= end:
+                break
+        if self.pieces:
+            self.turns.add(self.work)
+
+
+DONE: list[str] = []
+Make = Callable[[str, int, float], Worker]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def processor() -> Processor:
+    DONE.clear()
+    return Processor()
+
+
+@pytest.fixture
+def turns(clock: Clock, processor: Processor) -> Turns:
+    return Turns(clock, processor.seconds, 0.005)
+
+
+@pytest.fixture
+def make(turns: Turns, processor: Processor) -> Make:
+    def made(name: str, pieces: int, cost: float) -> Worker:
+        worker = Worker(turns, processor, name, pieces, cost)
+        turns.add(worker.work)
+        return worker
+
+    return made
+
+
+def rounds(clock: Clock, turns: Turns) -> int:
+    """Let the reactor turn until nobody waits; returns how often it came to its sockets in between."""
+    count = 0
+    while len(turns):
+        calls, clock.calls = clock.calls, []  # a call for now that they make is for the next iteration
+        for call in calls:
+            call.func()
+        count += 1
+    return count
+
+
+def test_two_with_long_work_take_turns(clock: Clock, turns: Turns, make: Make) -> None:
+    make("a", 3, 1.0)
+    make("b", 3, 1.0)
+    rounds(clock, turns)
+    assert DONE == ["a", "b", "a", "b", "a", "b"]
+
+
+def test_sockets_are_served_after_each_piece_of_long_work(clock: Clock, turns: Turns, make: Make) -> None:
+    make("a", 60, 4.0)
+    assert rounds(clock, turns) == 60
+
+
+def test_short_work_is_done_in_slices(clock: Clock, turns: Turns, make: Make) -> None:
+    make("a", 100, 0.001)
+    assert rounds(clock, turns) == 20
+    assert len(DONE) == 100
+
+
+def test_many_who_have_little_to_do_have_their_turns_in_one_round(clock: Clock, turns: Turns, make: Make) -> None:
+    for number in range(1000):
+        make(str(number), 1, 0.000001)
+    assert rounds(clock, turns) == 1
+    assert len(DONE) == 1000
+
+
+def test_one_who_comes_later_waits_for_one_turn_of_each_other(clock: Clock, turns: Turns, make: Make) -> None:
+    for name in "abc":
+        make(name, 10, 1.0)
+    make("innocent", 1, 0.001)
+    rounds(clock, turns)
+    assert DONE[:4] == ["a", "b", "c", "innocent"]
+
+
+def test_one_who_asks_twice_has_one_turn(clock: Clock, turns: Turns, make: Make) -> None:
+    worker = make("a", 1, 0.001)
+    turns.add(worker.work)
+    assert len(turns) == 1
+
+
+def test_a_turn_that_fails_keeps_nobody_from_having_theirs(clock: Clock, turns: Turns, make: Make) -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    turns.add(fail)
+    make("a", 1, 0.001)
+    with capturedLogs() as events:
+        rounds(clock, turns)
+    assert DONE == ["a"]
+    assert [event["log_failure"].getErrorMessage() for event in events] == ["a bug"]
+
+
+def test_nobody_is_left_in_the_clock_when_all_is_done(clock: Clock, turns: Turns, make: Make) -> None:
+    make("a", 3, 1.0)
+    rounds(clock, turns)
+    assert clock.getDelayedCalls() == []
