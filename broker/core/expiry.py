@@ -96,5 +96,7 @@ class Expiry:
                     await queue.load()
                 if queue.discard(record.id):
                     self._on_expired(record.oid)
-            elif isinstance(queue, Queue) and self._node.revive(record).qos.force_destroy:
-                queue.settle_swapped(row)
+            elif isinstance(queue, Queue):
+                message = self._node.revive(record)
+                if message is not None and message.qos.force_destroy:
+                    queue.settle_swapped(row)

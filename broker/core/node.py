@@ -18,6 +18,7 @@ from broker.core.interest import Interest
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
 from broker.core.sessions import Session
+from broker.core.set_aside import SetAside
 from broker.core.settings import Settings
 from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
@@ -26,8 +27,9 @@ from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
 from broker.model.key import DEAD_MESSAGE_OID
+from broker.model.number import MOST
 from broker.model.qos import Destination, PublishQos
-from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
+from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord, UnreadableMessage
 from broker.native.codec import read_key, read_publish_qos
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class Node:
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
         fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
+        set_aside: what of the store cannot be read.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -95,7 +98,9 @@ class Node:
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.counted: list[StreamDispatch] = []
         self.last_heartbeat = 0
+        self.set_aside = SetAside()
         store.before_commit = self._before_commit
+        store.on_unreadable = self.set_aside.add
         self._sequence = count(self.ids.next())
         self._public_id = 0
         self._awake: list[Dispatch] = []
@@ -243,6 +248,10 @@ class Node:
         if self.topics.get(topic.oid) is topic:
             del self.topics[topic.oid]
         self.queues.pop(topic.id, None)
+        self.forget_topic_record(topic)
+
+    def forget_topic_record(self, topic: Topic) -> None:
+        """Have a topic in the store no more."""
         if topic.stored:
             topic.stored = False
             self.store.delete_topic(topic.id)
@@ -251,11 +260,17 @@ class Node:
     def message(self, envelope: Envelope, content: bytes) -> Message:
         """A new message."""
         life_time = envelope.qos.life_time
-        expires = self.now() + life_time if life_time > 0 else 0
+        # A life time without end in sight ends where the numbers of the store do.
+        expires = min(self.now() + life_time, MOST) if life_time > 0 else 0
         return Message(self.ids.next(), envelope, content, expires)
 
-    def revive(self, record: MessageRecord) -> Message:
-        """A message from the store."""
+    def revive(self, record: MessageRecord) -> Message | None:
+        """A message from the store; ``None`` where it cannot be read: it stays there, for a broker that can."""
+        return self.set_aside.attempt("message", str(record.id), self._revived, record)
+
+    def _revived(self, record: MessageRecord) -> Message:
+        if isinstance(record, UnreadableMessage):
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, record.sender)
         known = (record.sender, record.key, record.qos)
         envelope = self._envelopes.get(known)
         if envelope is None:
