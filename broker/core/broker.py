@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from broker.core.administration import Answer
 from broker.core.dead_letters import DeadLetters
-from broker.core.dispatch import TAKEN_OVER
+from broker.core.dispatch import TAKEN_OVER, check_address
 from broker.core.expiry import Expiry
 from broker.core.message import Message
 from broker.core.node import Node
@@ -24,7 +24,7 @@ from broker.core.standing import StandingSessions
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 from broker.model.key import COMMAND_PREFIX, REFRESH_OID, REMOTE_PROPERTIES_OID
-from broker.model.property import ClientProperty, property_of
+from broker.model.property import ClientProperty, check_properties, property_of
 from broker.model.qos import DisconnectQos
 from broker.native.codec import read_query_key, read_query_qos
 from broker.native.sessions import NativeSessions
@@ -121,6 +121,7 @@ class Broker:
             BrokerError: see spec §2.1, §24 fact 13.
         """
         self._check_accepting()
+        _check_connect(qos)
         known = self.node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
         secret_known = known is not None and known.kind == kind
         user = ""
@@ -135,6 +136,7 @@ class Broker:
 
     async def disconnect(self, session: Session, qos: DisconnectQos) -> None:
         """Log a client out (spec §2.2)."""
+        check_properties(qos.properties)
         await self.native.disconnect(
             session, clear_sessions=qos.clear_sessions, delete_subject_queue=qos.delete_subject_queue
         )
@@ -198,7 +200,9 @@ class Broker:
         commands = self.publisher.commands
         if commands is None or not (oid.startswith(COMMAND_PREFIX) or oid == REMOTE_PROPERTIES_OID):
             return None
-        return await commands.get(session, oid, read_query_qos(qos))
+        options = read_query_qos(qos)
+        check_properties(options.properties)
+        return await commands.get(session, oid, options)
 
     def erase(self, session: Session, key: bytes, qos: bytes) -> list[str]:
         """Erase topics (spec §2.7); returns their oids."""
@@ -262,3 +266,18 @@ class Broker:
     def _heartbeat(self) -> None:
         self.node.store.beat(self.node.now())
         self._beat = self.node.later(HEARTBEAT, self._heartbeat)
+
+
+def _check_connect(qos: ConnectQos) -> None:
+    """Refuse what can not be served, before anything of it has an effect.
+
+    Raises:
+        BrokerError: ``user.illegalArgument``.
+    """
+    most = qos.session.max_sessions
+    if most is not None and most < 1:  # no number means without a limit: that would lift the administrator's own
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"maxSessions: {most} is not a number of at least 1")
+    check_properties(qos.properties)
+    for _, addresses in qos.queues:
+        for address in addresses:
+            check_address(address)

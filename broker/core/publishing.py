@@ -23,7 +23,7 @@ from broker.core.waiting import Command, Pending
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
 from broker.model.key import COMMAND_PREFIX, PTP_SUBSCRIPTION, REMOTE_PROPERTIES_OID
-from broker.model.property import ClientProperty, is_set
+from broker.model.property import ClientProperty, check_properties, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.model.records import DELAYED, FOR_SUBJECT
 from broker.native.codec import read_key, read_publish_qos, write_key
@@ -130,14 +130,17 @@ class Publisher:
             Pending: a queue whose overflow is ``block`` is full, or history must be read first.
             Command: the oid is that of an administrative message.
         """
-        plan = session.plans.get((key_xml, qos_xml)) or self._plan(session, key_xml, qos_xml, content)
+        plan = session.plans.get((key_xml, qos_xml))
+        configured = False
+        if plan is None:
+            plan, configured = self._plan(session, key_xml, qos_xml, content)
         envelope = plan.envelope
         topic = plan.topic
         if topic is not None:
             if topic.state is TopicState.DEAD:
                 topic = plan.topic = self._node.topic(envelope.oid)
             if topic.key is None or topic.state is not TopicState.ALIVE or topic.config.readonly:
-                self._prepare(topic, envelope)
+                configured = self._prepare(topic, envelope) or configured
         elif plan.route is not None:
             receiver = plan.route.session
             if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full:
@@ -150,11 +153,14 @@ class Publisher:
             return self._administer(topic or self._node.topic(envelope.oid), envelope)
         message = self._node.message(envelope, content)
         # Everything that may refuse the message comes before everything that has an effect.
-        copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
         try:
+            copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
             receivers, overflowing = self._receivers(topic, message, session) if topic is not None else ([], [])
         except (BrokerError, Pending):
             self._forget_forced(qos.destinations)
+            if configured and topic is not None:
+                session.plans.pop((key_xml, qos_xml), None)
+                self._unconfigure(topic)
             raise
         session.counters.publish += 1
         for copy in copies:
@@ -185,9 +191,11 @@ class Publisher:
             raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "there is no administration here")
         return Published(oid, 0, STATE_OK, await self.commands.set(session, oid, content, qos))
 
-    def _plan(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> Plan:
+    def _plan(self, session: Session, key_xml: bytes, qos_xml: bytes, content: bytes) -> tuple[Plan, bool]:
+        """What a publish does, and whether it is the first of its topic, which is configured by it."""
         key = read_key(key_xml)
         qos = read_publish_qos(qos_xml)
+        check_properties(qos.properties)
         made_up = not key.oid
         if made_up:
             key = replace(key, oid=f"{self._node.stripped_id}-{self._node.ids.next()}")
@@ -209,18 +217,22 @@ class Publisher:
         envelope = Envelope(key, self._node.received_qos(qos, sender), key_xml, qos_xml)
         on_topic = qos.subscribable or not qos.destinations
         topic = self._node.topic(key.oid) if on_topic else None
-        if topic is not None and topic.key is None:
+        first = topic is not None and topic.key is None
+        if topic is not None and first:
             self._configure(topic, envelope, first=True, section=qos)
         plan = Plan(envelope, topic)
         if not made_up:
             session.remember((key_xml, qos_xml), plan)
-        return plan
+        return plan, first
 
-    def _prepare(self, topic: Topic, envelope: Envelope) -> None:
+    def _prepare(self, topic: Topic, envelope: Envelope) -> bool:
+        """Refuse what may not be published now; tells whether the topic was configured."""
         if topic.config.readonly and topic.key is not None and not envelope.qos.administrative and topic.used:
             raise BrokerError(Code.USER_PUBLISH_READONLY, f"topic '{topic.oid}' is readonly", f"/topic/{topic.oid}")
-        if topic.key is None:
-            self._configure(topic, envelope, first=True, section=read_publish_qos(envelope.qos_xml))
+        if topic.key is not None:
+            return False
+        self._configure(topic, envelope, first=True, section=read_publish_qos(envelope.qos_xml))
+        return True
 
     def _administer(self, topic: Topic, envelope: Envelope) -> Published:
         self._configure(topic, envelope, first=topic.key is None, section=read_publish_qos(envelope.qos_xml))
@@ -236,6 +248,14 @@ class Publisher:
         if first:
             topic.state = TopicState.ALIVE
             self._match_rules(topic)
+
+    def _unconfigure(self, topic: Topic) -> None:
+        """The publish that was to be the first of a topic is refused: nothing of its configuration stays."""
+        for subscription in [each for each in topic.subscriptions.values() if each.is_rule]:
+            topic.unsubscribe(subscription)
+        topic.unconfigure(self._node.default_history(topic.oid))
+        self._node.forget_topic_record(topic)
+        self._node.check_topic(topic)
 
     def _match_rules(self, topic: Topic) -> None:
         matched = self._node.interest.matching(topic)

@@ -13,10 +13,11 @@ from broker.core.topics import Topic, TopicState
 from broker.errors import BrokerError, Code
 from broker.filters import compile_filters
 from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
-from broker.model.property import ClientProperty, is_set, property_of
+from broker.model.property import ClientProperty, check_properties, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
 from broker.model.records import INITIAL, SubscriptionRecord
 from broker.native.codec import read_query_key, read_query_qos, write_key, write_publish_qos
+from broker.store.limits import MAX_KEY_BYTES
 from broker.xml import TopicQuery, compile_query
 from broker.xml.xpath import MAX_STEPS
 
@@ -67,6 +68,7 @@ class Querying:
         """
         key = read_query_key(key_xml)
         qos = read_query_qos(qos_xml)
+        check_properties(qos.properties)
         if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
             raise BrokerError(Code.USER_OID_UNKNOWN, "a subscription needs an oid or a query")
         self._permit(session, "subscribe", key)
@@ -99,14 +101,22 @@ class Querying:
         return Subscribed(subscription.id, STATE_OK, bounced)
 
     def recover(self, record: SubscriptionRecord, session: Session) -> None:
-        """Stand up a subscription that was in the store, without initial update (spec §7)."""
+        """Stand up a subscription that was in the store, without initial update (spec §7).
+
+        Raises:
+            BrokerError: it cannot be read, or there are too many topics.
+        """
         key = read_query_key(record.key)
         qos = read_query_qos(record.qos)
         accepts = compile_filters(key.filters + qos.filters)
         subscription = Subscription(record.id, session, key, qos, accepts, record.created, _query_of(key))
+        try:
+            self._register(subscription)
+        except Exception:
+            self.drop(subscription)  # nothing of it is left; its record, which is none of this object, stays
+            raise
         subscription.persistent = True
         self._node.stored_subscriptions += 1
-        self._register(subscription)
 
     def unsubscribe(self, session: Session, key_xml: bytes) -> list[str]:
         """End subscriptions of a session (spec §2.5).
@@ -162,6 +172,7 @@ class Querying:
         """
         key = read_query_key(key_xml)
         qos = read_query_qos(qos_xml)
+        check_properties(qos.properties)
         if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
             raise BrokerError(Code.USER_OID_UNKNOWN, "get needs an oid or a query")
         self._permit(session, "get", key)
@@ -190,6 +201,7 @@ class Querying:
         """
         key = read_query_key(key_xml)
         qos = read_query_qos(qos_xml)
+        check_properties(qos.properties)
         if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
             raise BrokerError(Code.USER_OID_UNKNOWN, "erase needs an oid or a query")
         self._permit(session, "erase", key)
@@ -266,6 +278,8 @@ class Querying:
 
     def _subscription_id(self, session: Session, key: QueryKey, qos: QueryQos) -> str:
         wanted = qos.subscription_id
+        if len(wanted.encode()) > MAX_KEY_BYTES:
+            raise BrokerError(Code.USER_SUBSCRIBE_ID, f"a subscription id has at most {MAX_KEY_BYTES} bytes")
         if not wanted:
             mark = "XPATH" if key.kind is QueryKind.XPATH else ""
             return f"{SUBSCRIPTION_PREFIX}{mark}{self._node.ids.next()}"

@@ -128,6 +128,19 @@ class Topic:
             self.history.trim()
         self._document = None
 
+    def unconfigure(self, default: QueueLimits) -> None:
+        """Nobody has published on it after all.
+
+        Args:
+            default: limits of the history where nobody says so.
+        """
+        self.key = None
+        self.key_xml = self.qos_xml = b""
+        self.config = TopicQos()
+        self.history.limits = default
+        self.unasked = {}
+        self._document = None
+
     def subscribe(self, subscription: Subscription) -> None:
         """Deliver to this subscription from now on."""
         if subscription.id in self.subscriptions:

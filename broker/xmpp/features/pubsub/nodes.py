@@ -12,7 +12,9 @@ from broker.core.publishing import Published
 from broker.core.sessions import NODES, Session
 from broker.core.topics import Topic, TopicState
 from broker.core.waiting import Pending
+from broker.errors import BrokerError
 from broker.model.key import Key
+from broker.model.number import whole_or_none
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import PublishQos, QueueQos, TopicQos
 from broker.native.codec import write_key, write_publish_qos
@@ -214,9 +216,10 @@ def changed(config: NodeConfig, form: Mapping[str, str]) -> NodeConfig:
 def _count(value: str) -> int:
     if value == "max":
         return 2**31 - 1
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
+    count = whole_or_none(value, 0)
+    if count is None:
         raise refused(Condition.NOT_ACCEPTABLE, text="pubsub#max_items is a number, or max")
-    return int(value)
+    return count
 
 
 def _is_visible(topic: Topic) -> bool:
@@ -232,5 +235,8 @@ def _meta(topic: Topic) -> Mapping[str, str]:
     key = topic.key
     if key is None or not key.meta.startswith(f"<{META} ".encode()):
         return {}
-    tree: Tree = parse_tree(key.meta, "", what="meta data")
+    try:
+        tree: Tree = parse_tree(key.meta, "", what="meta data")
+    except BrokerError:  # a native client's own, such as one with prefixes: it is no node's
+        return {}
     return tree.attributes
