@@ -269,7 +269,7 @@ class Broker:
 
 
 def _check_connect(qos: ConnectQos) -> None:
-    """Refuse what can not be served, before anything of it has an effect.
+    """Refuse what cannot be served, before anything of it has an effect.
 
     Raises:
         BrokerError: ``user.illegalArgument``.

@@ -63,7 +63,7 @@ class Delivery:
 
     @classmethod
     def of(cls, address: AddressQos | None) -> Delivery:
-        """The settings of a callback address; the defaults where there is none, and for what can not be read."""
+        """The settings of a callback address; the defaults where there is none, and for what cannot be read."""
         if address is None:
             return cls()
 
@@ -92,7 +92,7 @@ class Delivery:
 
 
 def check_address(address: AddressQos) -> None:
-    """Refuse a callback address whose settings can not be read.
+    """Refuse a callback address whose settings cannot be read.
 
     Raises:
         BrokerError: ``user.illegalArgument``.

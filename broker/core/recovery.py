@@ -246,7 +246,7 @@ class Recovery:
                 self._node.fanouts[row.seq] = fanout
 
     def _give_back(self, record: SessionRecord) -> int:
-        """Hand what is queued for a session that can not come back, or is set aside, to its subject.
+        """Hand what is queued for a session that cannot come back, or is set aside, to its subject.
 
         So it reaches the client that logs in next, and waits in the store until then.
 

@@ -94,6 +94,6 @@ class SetAside:
         except BrokerError as error:
             self.add(Unreadable(kind, key, str(error)))
         except Exception as error:  # noqa: BLE001 - one record must not keep all others from being read
-            log.failure("{kind} {key} of the store can not be read", kind=kind, key=key)
+            log.failure("{kind} {key} of the store cannot be read", kind=kind, key=key)
             self.add(Unreadable(kind, key, f"{type(error).__name__}: {str(error)[:200]}"))
         return None
