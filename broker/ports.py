@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SubjectRecord,
         SubscriptionRecord,
         TopicRecord,
+        Unreadable,
     )
 
 
@@ -40,6 +41,7 @@ class IStore(Interface):
         " it. It may append. Its argument is whether a question closes the batch amid a turn: whoever asked is not done"
         " yet, and must not be met in the midst of it."
     )
+    on_unreadable: Callable[[Unreadable], None] = Attribute("Told of documents that are none, when they are read.")
     position: int = Attribute("Number of the last appended operation; grows by at least one with every append.")
     committed: int = Attribute("All operations up to this position are on disk.")
     backlog: int = Attribute("Bytes of message contents that are appended and not yet committed.")
@@ -64,7 +66,11 @@ class IStore(Interface):
         """All that this turn appends is appended: a commit that somebody waits for may begin."""
 
     def recover() -> Deferred[Recovered]:
-        """Delete transient entries and messages without entries, then read everything but messages."""
+        """Delete transient entries and messages without entries, then read everything but messages.
+
+        Rows that are no records are left where they are, and told (:attr:`Recovered.unreadable`); a failure of the
+        database itself is one of the Deferred.
+        """
 
     def beat(now: int) -> None:
         """Note that the broker is running at ``now`` (ms since 1970)."""
@@ -127,7 +133,10 @@ class IStore(Interface):
         """Delete."""
 
     def read_documents(owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
-        """Read documents by name; everything appended before is seen. An empty owner reads those of all owners."""
+        """Read documents by name; everything appended before is seen. An empty owner reads those of all owners.
+
+        Rows that are no records are left out, and told to ``on_unreadable``.
+        """
 
     def purge_documents(now: int) -> None:
         """Delete documents with ``0 < expires <= now`` (ms since 1970)."""

@@ -16,7 +16,7 @@ _SHOWN = 200
 _FORM = re.compile(
     r"(?:/node/(?P<node>[^/?]+))?/?(?P<context>[^?]*)\?(?P<attribute>[^=]*)(?:=(?P<value>.*))?", re.DOTALL
 )
-_CLIENT = re.compile(r"client/(?P<name>[^/]+)(?:/(?:session/)?(?P<number>-?\d{1,18}))?")
+_CLIENT = re.compile(r"client/(?P<name>[^/]+)(?:/(?:session/)?(?P<number>-?[0-9]{1,18}))?")
 
 
 class Kind(StrEnum):

@@ -111,6 +111,8 @@ def node_attributes(
             "totalMem": lambda _: memory.resident() + memory.available(),
             "maxMem": lambda _: memory.resident() + memory.available(),
             "storeBacklog": lambda node: node.store.backlog,
+            "numSetAside": lambda node: node.set_aside.count,
+            "setAside": lambda node: "\n".join(map(str, node.set_aside.records)),
             "storeFailure": lambda node: str(node.store.failure or ""),
         },
         writers={"runlevel": change_run_level},

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from broker.errors import BrokerError, Code
+from broker.model.number import whole_or_none
 
 SEPARATOR = ","
-MOST_DIGITS = 20
+LATEST = 253_402_300_799_999
+"""The end of the year 9999, in milliseconds since 1970."""
 
 
 def to_text(value: object) -> str:
@@ -26,7 +28,9 @@ def to_text(value: object) -> str:
 
 
 def date(milliseconds: int) -> str:
-    """A time in milliseconds since 1970 as UTC date and time."""
+    """A time in milliseconds since 1970 as UTC date and time; as the number where no calendar goes so far."""
+    if not 0 <= milliseconds <= LATEST:
+        return str(milliseconds)
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
@@ -54,11 +58,7 @@ def to_number(text: str, least: int) -> int:
     Raises:
         BrokerError: ``user.illegalArgument`` where it is none, or too small.
     """
-    text = text.strip()
-    try:
-        number = int(text) if len(text) <= MOST_DIGITS else least - 1
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:64]}' is not a number of at least {least}")
+    number = whole_or_none(text, least)
+    if number is None:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text.strip()[:64]}' is not a number of at least {least}")
     return number

@@ -16,6 +16,7 @@ from broker.cli.options import at_least, seconds
 from broker.cli.server import add_server_options, server_of
 from broker.cli.terminal import complain, shown
 from broker.errors import BrokerError, Code
+from broker.model.number import whole_or_none
 
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
@@ -367,7 +368,8 @@ def _session_of(options: argparse.Namespace) -> tuple[str, int]:
                 Code.USER_WRONG_API_USAGE, "--persistent needs --session NAME/N to come back to, such as joe/1"
             )
         return "", 0
-    name, _, number = options.session.rpartition("/")
-    if not number.isdigit() or not int(number):
+    name, _, digits = options.session.rpartition("/")
+    number = whole_or_none(digits, 1)
+    if number is None:
         raise BrokerError(Code.USER_WRONG_API_USAGE, f"--session {options.session}: it must end in a number above 0")
-    return name, int(number)
+    return name, number

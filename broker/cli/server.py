@@ -14,6 +14,7 @@ from typing import Any
 
 from broker.cli.standard_input import read_password
 from broker.errors import BrokerError, Code
+from broker.model.number import whole_or_none
 
 DEFAULT_SERVER = "socket://127.0.0.1:7607"
 SCHEME = "socket://"
@@ -108,9 +109,10 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
 
 def _read_url(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix(SCHEME).rstrip("/").rpartition(":")
-    if not host or "://" in host or not port.isdigit() or not 0 < int(port) < 65536:
+    number = whole_or_none(port, 1, 65535)
+    if not host or "://" in host or number is None:
         raise BrokerError(Code.USER_WRONG_API_USAGE, f"'{url}' is not of the form {SCHEME}host:port")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return host.removeprefix("[").removesuffix("]"), number
 
 
 def _read_file() -> dict[str, Any]:

@@ -14,6 +14,8 @@ from broker.core.entries import Entry
 from broker.core.queues import Queue
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos
+from broker.model.number import whole, whole_or_none
+from broker.model.property import check_properties, find
 from broker.model.records import NEWEST_ONLY, ONEWAY
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ DEFAULT_PING_TIMEOUT = 60 * SECOND
 ONEWAY_AT_ONCE = 64
 ONEWAY_BYTES = 256 * 1024
 """Entries, and their bytes, that are written between two looks at whether the receiver reads."""
+PING_TIMEOUT = "pingResponseTimeout"
+UPDATE_TIMEOUT = "updateResponseTimeout"
 TAKEN_OVER = "another connection took over the session"
 UNLIMITED = 2_147_483_647
 """Response timeouts of this many milliseconds (or none) mean for ever (spec §20.1)."""
@@ -54,21 +58,19 @@ class Delivery:
     burst_bytes: int = -1
     collect_time: int = 0
     stall_on_ping_timeout: bool = False
-    ping_timeout: int = DEFAULT_PING_TIMEOUT
+    ping_timeout: int = DEFAULT_PING_TIMEOUT  # 0: for ever, as for updates
     update_timeout: int = 0
 
     @classmethod
     def of(cls, address: AddressQos | None) -> Delivery:
-        """The settings of a callback address; the defaults where there is none."""
+        """The settings of a callback address; the defaults where there is none, and for what cannot be read."""
         if address is None:
             return cls()
-        numbers = {each.name: each.python for each in address.attributes}
 
         def timeout(name: str, default: int) -> int:
-            value = numbers.get(name, default)
-            if isinstance(value, str) and value.strip().isdigit():
-                value = int(value)
-            if not isinstance(value, int) or value <= 0:
+            given = find(address.attributes, name)
+            value = None if given is None else whole_or_none(given.text)
+            if value is None or value <= 0:
                 return default
             return 0 if value >= UNLIMITED else value
 
@@ -84,9 +86,22 @@ class Delivery:
             burst_bytes=address.burst_bytes if address.burst_bytes is not None else -1,
             collect_time=max(0, address.collect_time or 0),
             stall_on_ping_timeout=bool(address.stall_on_ping_timeout),
-            ping_timeout=timeout("pingResponseTimeout", DEFAULT_PING_TIMEOUT),
-            update_timeout=timeout("updateResponseTimeout", 0),
+            ping_timeout=timeout(PING_TIMEOUT, DEFAULT_PING_TIMEOUT),
+            update_timeout=timeout(UPDATE_TIMEOUT, 0),
         )
+
+
+def check_address(address: AddressQos) -> None:
+    """Refuse a callback address whose settings cannot be read.
+
+    Raises:
+        BrokerError: ``user.illegalArgument``.
+    """
+    check_properties(address.attributes)
+    for name in (PING_TIMEOUT, UPDATE_TIMEOUT):
+        given = find(address.attributes, name)
+        if given is not None and given.text.strip():
+            whole(given.text, f"the attribute {name}")
 
 
 class Dispatch:
@@ -534,7 +549,8 @@ class Dispatch:
         if outbound is None:
             self._ping = None
             return
-        self._ping = self._node.later(self.delivery.ping_timeout, self._ping_unanswered)
+        timeout = self.delivery.ping_timeout
+        self._ping = self._node.later(timeout, self._ping_unanswered) if timeout else None
         outbound.ping()
 
     def _ping_unanswered(self) -> None:

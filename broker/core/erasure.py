@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from broker.core.queues import Queue
 from broker.failpoints import reach
+from broker.model.number import whole
 from broker.model.records import DocumentRecord
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ class Erasure:
         """Know again what was erased and may still be in queues; called before any number is given."""
         node = self._node
         for document in await node.store.read_documents(NOBODY, ERASED):
-            if not document.name.isascii() or not document.name.isdigit():
-                log.error("The mark {name} of an erased topic cannot be read", name=document.name)
-                continue
-            number, oid = int(document.name), document.data.decode("utf-8", "replace")
-            node.erased[oid] = max(number, node.erased.get(oid, 0))
-            node.raise_floor(number)  # a message that is published from now on must not be taken for an erased one
+            node.set_aside.document(node.store, document, self._recovered)
+
+    def _recovered(self, document: DocumentRecord) -> bool:
+        node = self._node
+        number = whole(document.name, "the number of an erasure", least=0)
+        oid = document.data.decode("utf-8", "replace")
+        node.erased[oid] = max(number, node.erased.get(oid, 0))
+        node.raise_floor(number)  # a message that is published from now on must not be taken for an erased one
+        return True
 
     def start(self) -> None:
         """Go through the queues, where a mark is left from before."""

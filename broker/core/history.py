@@ -40,7 +40,7 @@ class History:
         limits: how much is kept.
         store: an :class:`broker.ports.IStore`.
         sequence: gives the next entry number.
-        revive: makes a message from its record.
+        revive: makes a message from its record; ``None`` for one that cannot be read, which stays on disk.
         now: tells the milliseconds since 1970.
     """
 
@@ -68,7 +68,7 @@ class History:
         limits: QueueLimits,
         store: Any,
         sequence: Callable[[], int],
-        revive: Callable[[MessageRecord], Message],
+        revive: Callable[[MessageRecord], Message | None],
         now: Callable[[], int],
     ) -> None:
         self.id = id
@@ -234,10 +234,12 @@ class History:
                 continue
             if 0 < record.expires <= now:
                 self._store.settle(self.id, HISTORY_RANK, row.seq, row.message_id)
-            else:
+                continue
+            entry = self._entry(row, record)
+            if entry is not None:
                 if record.expires:
                     self._expires_at = min(self._expires_at, record.expires)
-                revived.append(self._entry(row, record))
+                revived.append(entry)
                 self._bytes += row.size
                 self._hot_bytes += row.size
         self._hot.extendleft(reversed(revived))
@@ -260,7 +262,8 @@ class History:
             return hot[:count]
         start = self._cold[-missing].seq - 1
         rows = await self._store.read_entries(self.id, HISTORY_RANK, start, missing)
-        return hot + [self._revive(record) for _, record in reversed(rows)]
+        cold = (self._revive(record) for _, record in reversed(rows))
+        return hot + [message for message in cold if message is not None]
 
     def discard(self, message_id: int) -> bool:
         """Drop one message, if it is there.
@@ -297,7 +300,10 @@ class History:
     @property
     def _overflows(self) -> bool:
         limits = self.limits
-        return len(self._hot) + len(self._cold) > limits.entries or (self._bytes > limits.bytes and len(self._hot) > 1)
+        # Below 0 is as 0: there is no history, and nothing of it to drop.
+        if len(self._hot) + len(self._cold) > max(limits.entries, 0):
+            return True
+        return self._bytes > limits.bytes and len(self._hot) > 1
 
     def _drop_oldest(self) -> None:
         if self._cold:
@@ -318,8 +324,10 @@ class History:
         self._bytes -= cold.size
         self._store.settle(self.id, HISTORY_RANK, cold.seq, cold.message_id)
 
-    def _entry(self, row: EntryRecord, record: MessageRecord) -> Entry:
+    def _entry(self, row: EntryRecord, record: MessageRecord) -> Entry | None:
         message = self._revive(record)
+        if message is None:
+            return None
         message.stored += 1
         entry = Entry(message, row.seq, row.size, "", row.flags)
         entry.stored = True

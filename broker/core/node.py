@@ -18,6 +18,7 @@ from broker.core.interest import Interest
 from broker.core.message import Envelope, Message, NeutralReader
 from broker.core.queues import Queue
 from broker.core.sessions import Session
+from broker.core.set_aside import SetAside
 from broker.core.settings import Settings
 from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
@@ -26,8 +27,9 @@ from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
 from broker.model.key import DEAD_MESSAGE_OID, Key
+from broker.model.number import MOST
 from broker.model.qos import Destination, PublishQos
-from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
+from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord, UnreadableMessage
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -70,6 +72,7 @@ class Node:
         raw_contents: oids of messages whose content is raw bytes of one tongue, which alone may publish them, each with
             what reads them for others. A tongue adds its own before recovery.
         erased: number of the erasure by oid, of topics that queues may still hold erased messages of.
+        set_aside: what of the store cannot be read.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -113,7 +116,9 @@ class Node:
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
         self.last_heartbeat = 0
+        self.set_aside = SetAside()
         store.before_commit = self._before_commit
+        store.on_unreadable = self.set_aside.add
         self._sequence = count(self.ids.next())
         self._public_id = 0
         self._new_topics: list[Topic] = []
@@ -281,6 +286,10 @@ class Node:
         if self.topics.get(topic.oid) is topic:
             del self.topics[topic.oid]
         self.queues.pop(topic.id, None)
+        self.forget_topic_record(topic)
+
+    def forget_topic_record(self, topic: Topic) -> None:
+        """Have a topic in the store no more."""
         if topic.stored:
             topic.stored = False
             self.store.delete_topic(topic.id)
@@ -293,11 +302,17 @@ class Node:
     def message(self, envelope: Envelope, content: bytes) -> Message:
         """A new message."""
         life_time = envelope.qos.life_time
-        expires = self.now() + life_time if life_time > 0 else 0
+        # A life time without end in sight ends where the numbers of the store do.
+        expires = min(self.now() + life_time, MOST) if life_time > 0 else 0
         return Message(self.ids.next(), envelope, content, expires)
 
-    def revive(self, record: MessageRecord) -> Message:
-        """A message from the store."""
+    def revive(self, record: MessageRecord) -> Message | None:
+        """A message from the store; ``None`` where it cannot be read: it stays there, for a broker that can."""
+        return self.set_aside.attempt("message", str(record.id), self._revived, record)
+
+    def _revived(self, record: MessageRecord) -> Message:
+        if isinstance(record, UnreadableMessage):
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, record.sender)
         envelope = self.stored_envelope(record.sender, record.key, record.qos)
         return Message(record.id, envelope, record.content, record.expires)
 

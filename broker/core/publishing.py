@@ -24,7 +24,7 @@ from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
 from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative
-from broker.model.property import ClientProperty, is_set
+from broker.model.property import ClientProperty, check_properties, is_set
 from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.model.records import DELAYED, FOR_SUBJECT, NEWEST_ONLY
 
@@ -145,6 +145,7 @@ class Publisher:
             BrokerError: ``user.notAuthorized``, ``internal.notImplemented``, ``user.illegalArgument`` for an oid that
                 is reserved for the broker itself.
         """
+        check_properties(qos.properties)
         node = self._node
         made_up = not key.oid
         if made_up:
@@ -281,10 +282,9 @@ class Publisher:
             self._match_rules(topic)
 
     def _unconfigure(self, topic: Topic) -> None:
-        """The first message of a topic is refused, so nothing of it is to be known."""
+        """The publish that was to be the first of a topic is refused: nothing of its configuration stays."""
         topic.unconfigure(self._node.default_history(topic.oid))
-        if topic.stored:
-            self._node.keep_topic(topic, changed=True)
+        self._node.forget_topic_record(topic)
         self._node.check_topic(topic)
 
     def _match_rules(self, topic: Topic) -> None:

@@ -18,9 +18,10 @@ from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
-from broker.model.property import ClientProperty, is_set, property_of
+from broker.model.property import ClientProperty, check_properties, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
 from broker.model.records import INITIAL, NEWEST_ONLY, SubscriptionRecord
+from broker.store.limits import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
     from broker.core.erasure import Erasure
@@ -76,6 +77,7 @@ class Querying:
         Raises:
             BrokerError: see spec §2.4. Nothing changed then.
         """
+        check_properties(qos.properties)
         if key.kind is QueryKind.SUBSCRIPTION or (key.kind is QueryKind.EXACT and not key.oid):
             raise BrokerError(Code.USER_OID_UNKNOWN, "a subscription needs an oid or a query")
         self._permit(session, "subscribe", key)
@@ -124,14 +126,22 @@ class Querying:
         return Subscribed(id, STATE_OK, bounced)
 
     def recover(self, record: SubscriptionRecord, session: Session) -> None:
-        """Stand up a subscription that was in the store, without initial update (spec §7)."""
+        """Stand up a subscription that was in the store, without initial update (spec §7).
+
+        Raises:
+            BrokerError: it cannot be read, or there are too many topics.
+        """
         key = self._node.codec.read_query_key(record.key)
         qos = self._node.codec.read_query_qos(record.qos)
         accepts = self._node.queries.filters(key.filters + qos.filters)
         subscription = Subscription(record.id, session, key, qos, accepts, record.created, self._query_of(key))
+        try:
+            self._register(subscription)
+        except Exception:
+            self.drop(subscription)  # nothing of it is left; its record, which is none of this object, stays
+            raise
         subscription.persistent = True
         self._node.stored_subscriptions += 1
-        self._register(subscription)
 
     def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
         """End subscriptions of a session (spec §2.5).
@@ -179,6 +189,7 @@ class Querying:
         Raises:
             BrokerError: see spec §2.6; an unknown filter is ``resource.configuration.pluginFailed``.
         """
+        check_properties(qos.properties)
         if key.kind is QueryKind.SUBSCRIPTION:
             raise BrokerError(Code.USER_OID_UNKNOWN, "get needs an oid or a query")
         self._permit(session, "get", key)
@@ -210,6 +221,7 @@ class Querying:
         Raises:
             BrokerError: see spec §2.7.
         """
+        check_properties(qos.properties)
         if key.kind is QueryKind.SUBSCRIPTION:
             raise BrokerError(Code.USER_OID_UNKNOWN, "erase needs an oid or a query")
         self._permit(session, "erase", key)
@@ -352,6 +364,8 @@ class Querying:
 
     def _subscription_id(self, session: Session, key: QueryKey, qos: QueryQos) -> str:
         wanted = qos.subscription_id
+        if len(wanted.encode()) > MAX_KEY_BYTES:
+            raise BrokerError(Code.USER_SUBSCRIBE_ID, f"a subscription id has at most {MAX_KEY_BYTES} bytes")
         if not wanted:
             mark = "XPATH" if key.kind is QueryKind.XPATH else ""
             return f"{SUBSCRIPTION_PREFIX}{mark}{self._node.ids.next()}"

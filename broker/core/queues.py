@@ -70,7 +70,7 @@ class Queue:
         limits: how much it holds.
         store: an :class:`broker.ports.IStore`.
         sequence: gives the next entry number.
-        revive: makes a message from its record.
+        revive: makes a message from its record; ``None`` for one that cannot be read, which stays on disk.
         budget: of all queues together; none where it is not given.
         fanouts: of the entries of all queues that are on disk only, by their ``seq``; taken from it with the entry.
         judge: tells what is not to be delivered any more, and so does not count when the queue is full.
@@ -112,7 +112,7 @@ class Queue:
         limits: QueueLimits,
         store: Any,
         sequence: Callable[[], int],
-        revive: Callable[[MessageRecord], Message],
+        revive: Callable[[MessageRecord], Message | None],
         budget: CacheBudget | None = None,
         fanouts: dict[int, Fanout] | None = None,
         judge: Judge | None = None,
@@ -517,10 +517,8 @@ class Queue:
             self.settle(taken)
 
     def _is_unwanted(self, record: MessageRecord, unwanted: Callable[[Message], bool]) -> bool:
-        try:
-            return unwanted(self._revive(record))
-        except BrokerError:  # it stays for a broker that can read it, as where it is loaded
-            return False
+        message = self._revive(record)
+        return message is not None and unwanted(message)
 
     async def take_numbered(self) -> list[Entry]:
         """Take the entries that have a number, which are the first of each priority, reading them from disk first."""
@@ -659,15 +657,18 @@ class Queue:
         """Read the next entries of a level, as many as the cache has room for; fires when they are there."""
         if level.loading is not None:
             return level.loading
+        loading: Deferred[None] = Deferred()
+        level.loading = loading
+        self._ask(level)
+        return loading
+
+    def _ask(self, level: Level) -> None:
         limits = self.limits
         entries = max(limits.cache_entries - self._cached, limits.cache_entries // CACHE_SHARE, 1)
         size = max(limits.cache_bytes - self._cached_bytes, limits.cache_bytes // CACHE_SHARE, 0)
-        loading: Deferred[None] = Deferred()
-        level.loading = loading
         read = self._store.read_entries(self.id, level.rank, level.tail, min(entries, LOAD_BATCH), size)
         read.addCallback(self._loaded, level)
         read.addErrback(self._load_failed, level)
-        return loading
 
     def _loaded(self, rows: list[tuple[EntryRecord, MessageRecord]], level: Level) -> None:
         messages: dict[int, Message] = {}
@@ -676,16 +677,8 @@ class Queue:
             level.swapped -= 1
             level.swapped_bytes -= row.size
             fanout = self._fanouts.pop(row.seq, None) if row.flags & COPIED else None
-            try:
-                message = messages.get(record.id) or self._revive(record)
-            except BrokerError as error:
-                # It stays on disk for a broker that can read it.
-                log.error(
-                    "queue {id}: message {message} can not be read: {reason}",
-                    id=self.id,
-                    message=record.id,
-                    reason=str(error),
-                )
+            message = messages.get(record.id) or self._revive(record)
+            if message is None:
                 self._forget(1, row.size, 0 if row.flags & TRANSIENT else 1)
                 continue
             messages[record.id] = message
@@ -717,7 +710,10 @@ class Queue:
         if not self._is_on_disk:
             self._stale_on_disk_at = NEVER
         reach("entries swapped in")
-        self._load_ended(level)
+        if level.swapped and not level.entries:
+            self._ask(level)  # none of these could be read; what is behind them can
+        else:
+            self._load_ended(level)
 
     def _forget(self, entries: int, size: int, durable: int) -> None:
         self.entries -= entries

@@ -1,17 +1,29 @@
-"""Standing up again after a stop or a crash (design D2, D12; spec xmlblaster §7, §8.1)."""
+"""Standing up again after a stop or a crash (design D2, D12, D18; spec xmlblaster §7, §8.1)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.logger import Logger
 
-from broker.core.codec import Encoded
-from broker.core.entries import Fanout
+from broker.core.codec import Codec, Encoded
+from broker.core.entries import Fanout, QueueLimits
 from broker.core.queues import LOAD_BATCH, Queue
-from broker.errors import BrokerError
-from broker.model.records import NEWEST_ONLY, EntryRecord, Recovered, SessionRecord
+from broker.core.set_aside import KEPT
+from broker.errors import BrokerError, Code
+from broker.model.key import Key
+from broker.model.qos import TopicQos
+from broker.model.records import (
+    NEWEST_ONLY,
+    EntryRecord,
+    QueueDepth,
+    Recovered,
+    SessionRecord,
+    SubjectRecord,
+    SubscriptionRecord,
+    TopicRecord,
+)
 
 if TYPE_CHECKING:
     from broker.core.erasure import Erasure
@@ -25,8 +37,19 @@ if TYPE_CHECKING:
 log = Logger()
 
 
+class _Read(NamedTuple):
+    """A topic's record that can be read."""
+
+    record: TopicRecord
+    key: Key | None
+    config: TopicQos | None
+
+
 class Recovery:
     """Rebuilds the node from what the store has; no message is read.
+
+    A record that cannot be read, or contradicts a newer one, is set aside (:class:`broker.core.set_aside.SetAside`),
+    with what depends on it; everything else stands up. Only failures of the store itself are raised.
 
     Args:
         node: shared state; empty.
@@ -49,30 +72,29 @@ class Recovery:
         self._placeholders = placeholders
         self._querying = querying
         self._erasure = erasure
+        self._aside = node.set_aside
         self._found: Recovered | None = None
 
     async def topics(self) -> None:
-        """Read the store and stand up the topics (run level 2)."""
+        """Read the store and stand up the topics (run level 2).
+
+        Raises:
+            BrokerError: ``resource.db.*`` where the database fails.
+        """
         found = self._found = await self._node.store.recover()
         node = self._node
+        for row in found.unreadable:
+            self._aside.add(row)
         node.raise_floor(found.last_id)
         await self._erasure.recover()
         node.last_heartbeat = found.heartbeat
-        for record in found.topics:
-            topic = node.make_topic(record.id, record.oid)
-            topic.stored = True
-            try:
-                if record.key:
-                    codec = node.codec
-                    section = codec.read_publish_qos(record.qos) if record.qos else None
-                    config = section.topic if section is not None else None
-                    default = node.default_history(record.oid)
-                    encoded = Encoded(record.key, record.qos)
-                    topic.configure(codec.read_key(record.key), encoded, config, default)
-            except BrokerError as error:
-                log.error(
-                    "topic {oid} is recovered without its configuration: {reason}", oid=record.oid, reason=str(error)
-                )
+        attempt, codec = self._aside.attempt, node.codec
+        readable = [attempt("topic", _name(each.id, each.oid), _read_topic, each, codec) for each in found.topics]
+        newest = {each.record.oid: each.record.id for each in readable if each is not None}
+        for read in readable:
+            if read is not None:
+                name = _name(read.record.id, read.record.oid)
+                self._aside.attempt("topic", name, self._topic, read, newest[read.record.oid])
         by_id = {topic.id: topic for topic in node.topics.values()}
         for depth in found.depths:
             published = by_id.get(depth.queue_id)
@@ -86,45 +108,35 @@ class Recovery:
         if found is None:
             return
         node = self._node
-        for subject_record in found.subjects:
-            subject = node.subject(subject_record.name)
-            node.queues.pop(subject.id, None)
-            subject.id = subject.queue.id = subject_record.id
-            subject.stored = True
-            node.queues[subject.id] = subject.queue
+        for subject in found.subjects:
+            self._aside.attempt("subject", _name(subject.id, subject.name), self._subject, subject)
         by_id: dict[int, Session] = {}
-        lost: list[SessionRecord] = []
+        moved: dict[int, int] = {}
+        gone: set[int] = set()
+        newest = {(each.subject, each.public_id): each.id for each in found.sessions}
+        uncounted = {each.key for each in found.unreadable if each.kind == "handled"}
         for record in found.sessions:
-            try:
-                session = self._sessions.recover(record, found.handled.get(record.id, 0))
-            except BrokerError as error:
-                log.error(
-                    "a session of {subject} can not be recovered: {reason}", subject=record.subject, reason=str(error)
-                )
-                session = None
-            if session is None:
-                lost.append(record)
-            else:
-                by_id[record.id] = session
+            name = _name(record.id, f"{record.subject}/{record.public_id}")
+            is_newest = newest[record.subject, record.public_id] == record.id
+            handled = None if str(record.id) in uncounted else found.handled.get(record.id, 0)
+            stands = self._aside.attempt("session", name, self._session, record, by_id, is_newest, handled)
+            if stands is None:
+                self._forget(record)
+            elif not stands:
+                gone.add(record.id)
+            if not stands:
+                target = self._aside.attempt("session", name, self._give_back, record)
+                if target is not None:
+                    moved[record.id] = target
+        for id in gone:
+            node.store.delete_session(id)
         for subscription in found.subscriptions:
-            owner = by_id.get(subscription.session_id)
-            try:
-                if owner is not None:
-                    self._querying.recover(subscription, owner)
-                    continue
-                log.warn("subscription {id} has lost its session", id=subscription.id)
-            except BrokerError as error:
-                log.error("subscription {id} can not be recovered: {reason}", id=subscription.id, reason=str(error))
-            node.store.delete_subscription(subscription.id)
-        moved = {record.id: self._give_back(record) for record in lost}
+            if subscription.session_id in gone:
+                node.store.delete_subscription(subscription.id)
+            elif not self._aside.attempt("subscription", subscription.id, self._subscription, subscription, by_id):
+                self._aside.attempt("subscription", subscription.id, self._keep_subscription, subscription)
         for depth in found.depths:
-            queue = node.queues.get(moved.get(depth.queue_id, depth.queue_id))
-            if isinstance(queue, Queue):
-                owner = by_id.get(depth.queue_id)
-                queue.restore(depth.rank, depth.entries, depth.bytes, _doubtful(owner, depth.entries))
-            elif queue is None:
-                log.error("{count} entries belong to no queue: dropped", count=depth.entries)
-                node.store.settle_all(depth.queue_id)
+            self._aside.attempt("queue", str(depth.queue_id), self._queue, depth, moved, by_id)
         for session in by_id.values():
             newest_only = {each.id: each for each in session.subscriptions.values() if each.flags & NEWEST_ONLY}
             if newest_only:
@@ -137,8 +149,8 @@ class Recovery:
                 self._placeholders.forget(session.name)
         for topic in list(node.topics.values()):
             node.check_topic(topic)
-        for subject in list(node.subjects.values()):
-            node.release_subject(subject)
+        for standing in list(node.subjects.values()):
+            node.release_subject(standing)
         log.info(
             "recovered {sessions} sessions, {subscriptions} subscriptions, {topics} topics, {entries} queued messages",
             sessions=len(by_id),
@@ -146,6 +158,90 @@ class Recovery:
             topics=len(node.topics),
             entries=sum(depth.entries for depth in found.depths),
         )
+        if self._aside.count:
+            log.error("{count} records of the store are set aside; __cmd:?setAside lists them", count=self._aside.count)
+
+    def _topic(self, read: _Read, newest: int) -> None:
+        record, key, config = read
+        # An older one was set aside while this broker, or another, could not read it, and it was made anew.
+        if record.id != newest:
+            raise _contradiction(f"topic {newest} has its oid")
+        node = self._node
+        topic = node.make_topic(record.id, record.oid)
+        topic.stored = True
+        if key is not None:
+            limits: QueueLimits = node.default_history(record.oid)
+            topic.configure(key, Encoded(record.key, record.qos), config, limits)
+
+    def _subject(self, record: SubjectRecord) -> None:
+        node = self._node
+        known = node.subjects.get(record.name)
+        if known is not None:
+            raise _contradiction(f"subject {known.id} has its name")
+        subject = node.subject(record.name)
+        node.queues.pop(subject.id, None)
+        subject.id = subject.queue.id = record.id
+        subject.stored = True
+        node.queues[subject.id] = subject.queue
+
+    def _session(self, record: SessionRecord, by_id: dict[int, Session], is_newest: bool, handled: int | None) -> bool:
+        """Stand up a session; tells whether it can come back."""
+        # An older one was set aside while this broker, or another, could not read it, and its client came anew.
+        if not is_newest:
+            raise _contradiction("a newer session has its name")
+        if record.secret_id in self._node.sessions:
+            raise _contradiction("another session has its secret id")
+        if handled is None:  # resumed from 0, its client would send again what was handled
+            raise _contradiction("how many stanzas of its client were handled cannot be read")
+        session = self._sessions.recover(record, handled)
+        if session is not None:
+            by_id[record.id] = session
+        return session is not None
+
+    def _forget(self, record: SessionRecord) -> None:
+        """Let go of what a session that is set aside has left in memory; its record stays."""
+        node = self._node
+        session = node.sessions.get(record.secret_id)
+        if session is None or session.id != record.id:
+            return
+        session.ended = True
+        if session.timer is not None and session.timer.active():
+            session.timer.cancel()
+        session.timer = None
+        if session.persistent:
+            node.stored_sessions -= 1
+        del node.sessions[record.secret_id]
+        session.subject.sessions.pop(session.name.public_id, None)
+        node.queues.pop(session.id, None)
+
+    def _subscription(self, record: SubscriptionRecord, sessions: dict[int, Session]) -> bool:
+        owner = sessions.get(record.session_id)
+        if owner is None:
+            raise _contradiction(f"its session {record.session_id} is not there")
+        id = record.id.removeprefix(KEPT)
+        if id in self._node.subscriptions:
+            raise _contradiction("another subscription has its id")
+        self._querying.recover(record._replace(id=id), owner)
+        if id != record.id:
+            self._node.store.put_subscription(record._replace(id=id))
+            self._node.store.delete_subscription(record.id)
+        return True
+
+    def _keep_subscription(self, record: SubscriptionRecord) -> None:
+        """Keep a record that is set aside where no other one is written to: its client may choose its id again."""
+        if record.id.startswith(KEPT):
+            return
+        store = self._node.store
+        store.put_subscription(record._replace(id=KEPT + record.id))
+        store.delete_subscription(record.id)
+
+    def _queue(self, depth: QueueDepth, moved: dict[int, int], sessions: dict[int, Session]) -> None:
+        queue = self._node.queues.get(moved.get(depth.queue_id, depth.queue_id))
+        if queue is None:
+            raise _contradiction(f"whose {depth.entries} messages they are is not there")
+        if isinstance(queue, Queue):
+            owner = sessions.get(depth.queue_id)
+            queue.restore(depth.rank, depth.entries, depth.bytes, _doubtful(owner, depth.entries))
 
     def _restore_fanouts(self, copies: list[EntryRecord], sessions: dict[int, Session]) -> None:
         messages: dict[tuple[int, int], list[EntryRecord]] = defaultdict(list)
@@ -181,7 +277,9 @@ class Recovery:
                         session.queue.settle_swapped(superseded)
 
     def _give_back(self, record: SessionRecord) -> int:
-        """Hand what is queued for a session that can not come back to its subject.
+        """Hand what is queued for a session that cannot come back, or is set aside, to its subject.
+
+        So it reaches the client that logs in next, and waits in the store until then.
 
         Returns:
             The id of the subject's queue.
@@ -190,8 +288,22 @@ class Recovery:
         subject = node.subject(record.subject)
         node.keep_subject(subject)
         node.store.move_all(record.id, subject.id, -1)
-        node.store.delete_session(record.id)
         return subject.id
+
+
+def _read_topic(record: TopicRecord, codec: Codec) -> _Read:
+    if not record.key:
+        return _Read(record, None, None)
+    section = codec.read_publish_qos(record.qos) if record.qos else None
+    return _Read(record, codec.read_key(record.key), section.topic if section is not None else None)
+
+
+def _name(id: int, name: str) -> str:
+    return f"{id} '{name[:256]}'"
+
+
+def _contradiction(reason: str) -> BrokerError:
+    return BrokerError(Code.RESOURCE_DB_UNKNOWN, reason)
 
 
 def _doubtful(session: Session | None, entries: int) -> int:

@@ -95,7 +95,7 @@ class SessionRegistry:
             while len(session.queue):
                 await session.queue.load()
                 entries = session.queue.take(-1, -1)
-                if not entries:
+                if not entries and len(session.queue):
                     raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} can not be read")
                 session.queue.settle(entries)
                 self.subject_queues.put_back(session, entries, error, by_client=by_client)
@@ -179,11 +179,16 @@ class SessionRegistry:
 
         Returns:
             ``None`` where the session can not come back because its client could not find it again.
+
+        Raises:
+            BrokerError: the record cannot be read.
         """
         if record.public_id < 0:
             self._node.lower_public_id(record.public_id)
         kind = self.kinds.get(record.kind)
-        return kind.recover(record, handled) if kind is not None else None
+        if kind is None:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"'{record.kind}' is no kind of sessions that is known here")
+        return kind.recover(record, handled)
 
     def restore(self, record: SessionRecord, qos: ConnectQos) -> Session:
         """Stand up a session of any kind.
@@ -216,7 +221,7 @@ class SessionRegistry:
             session.seen = self._node.monotonic()
             self.watch(session)
             if session.dispatch.state is ConnectionState.UNDEF and session.can_receive:
-                session.dispatch.start_polling()
+                self._node.set_aside.attempt("session", session.name.relative, session.dispatch.start_polling)
 
     def stop(self) -> None:
         """Let go of timers and connections, without ending any session."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from broker.errors import BrokerError, Code
 from broker.filters.candidate import Candidate, Predicate
+from broker.model.number import whole_or_none
 
 DEFAULT_MAX_LENGTH = 1_000_000
 """Bytes, where the filter's text is empty."""
-
-MAX_DIGITS = 18
+MOST_LENGTH = 10**18 - 1
 
 
 def compile_size(text: str) -> Predicate:
@@ -26,6 +26,7 @@ def compile_size(text: str) -> Predicate:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+    number = whole_or_none(text, 0, MOST_LENGTH)
+    if number is None:
         raise BrokerError(Code.USER_QUERY_INVALID, f"The length limit '{text[:64]}' is not a number of bytes.")
-    return int(text)
+    return number

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from broker.errors import BrokerError, Code
+from broker.model.number import MOST_SHOWN, real_or_none, whole_or_none
+
+BASE64 = "base64"
+_BITS = {"byte": 8, "short": 16, "int": 32, "long": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +34,23 @@ class ClientProperty:
     @property
     def raw(self) -> bytes:
         """The value's bytes, with any base64 undone (a broken one counts as empty)."""
-        if self.encoding != "base64":
-            return self.value.encode()
+        if self.encoding != BASE64:
+            return self.value.encode("utf-8", "replace")
         try:
             return base64.b64decode(self.value)
-        except binascii.Error:
+        except ValueError:  # of a length that none has, or with other characters than those of ASCII
             return b""
 
     @property
     def text(self) -> str:
         """The value as text."""
-        if self.encoding != "base64":
+        if self.encoding != BASE64:
             return self.value
+        raw = self.raw
         try:
-            return self.raw.decode(self.charset or "utf-8", "replace")
-        except LookupError:
-            return self.raw.decode("utf-8", "replace")
+            return raw.decode(self.charset or "utf-8", "replace")
+        except (LookupError, ValueError):  # there is none of that name, or one that replaces nothing, such as idna
+            return raw.decode("utf-8", "replace")
 
     @property
     def is_true(self) -> bool:
@@ -53,21 +59,39 @@ class ClientProperty:
 
     @property
     def python(self) -> bool | int | float | str | bytes:
-        """The value in the Python type that fits its declared type; the text where it does not parse."""
-        text = self.text.strip()
+        """The value in the Python type that fits its declared type; the text where it is none of that type."""
+        value: bool | int | float | str | bytes | None = None
+        match self.type.lower():
+            case "boolean":
+                value = self.is_true
+            case "byte" | "short" | "int" | "long" as kind:
+                limit = 1 << (_BITS[kind] - 1)
+                value = whole_or_none(self.text, -limit, limit - 1)
+            case "float" | "double":
+                value = real_or_none(self.text)
+            case "byte[]":
+                value = self.raw
+        return self.text if value is None else value
+
+
+def check_properties(properties: Iterable[ClientProperty]) -> None:
+    """Refuse what a request must not bring: a value that says it is base64 and is not.
+
+    Where records of the store and messages of others are read, such a value counts as empty.
+
+    Raises:
+        BrokerError: ``user.illegalArgument``.
+    """
+    for given in properties:
+        if given.encoding != BASE64:
+            continue
         try:
-            match self.type.lower():
-                case "boolean":
-                    return text.lower() == "true"
-                case "byte" | "short" | "int" | "long":
-                    return int(text)
-                case "float" | "double":
-                    return float(text)
-                case "byte[]":
-                    return self.raw
+            base64.b64decode("".join(given.value.split()), validate=True)
         except ValueError:
-            pass
-        return self.text
+            raise BrokerError(
+                Code.USER_ILLEGAL_ARGUMENT,
+                f"the property '{given.name[:MOST_SHOWN]}' is not base64, though its encoding says so",
+            ) from None
 
 
 def property_of(name: str, value: str | bytes | bool | int | float, *, declare_type: bool = True) -> ClientProperty:

@@ -201,6 +201,29 @@ class AccountRecord(NamedTuple):
     created: int
 
 
+class Unreadable(NamedTuple):
+    """A row that is in the store and cannot be read; it stays there.
+
+    Args:
+        kind: of the row: ``topic``, ``session``, ``subscription`` …
+        key: of the row, for people.
+        reason: why.
+    """
+
+    kind: str
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}: {self.reason}"
+
+
+class UnreadableMessage(MessageRecord):
+    """Stands for a message that cannot be read, or whose entry cannot; ``sender`` says why."""
+
+    __slots__ = ()
+
+
 class QueueDepth(NamedTuple):
     """What recovery learns of one queue and rank without reading its entries."""
 
@@ -219,6 +242,7 @@ class Recovered(NamedTuple):
         handled: by session id, how many stanzas of its client were handled (XEP-0198 §4).
         last_id: the highest id that was ever used, so that the clock can not repeat one.
         heartbeat: milliseconds since 1970 when the broker was last known to run, 0 on a new store.
+        unreadable: rows of whatever kind that are no records.
     """
 
     subjects: list[SubjectRecord]
@@ -230,3 +254,4 @@ class Recovered(NamedTuple):
     heartbeat: int
     handled: dict[int, int]
     copies: list[EntryRecord]
+    unreadable: list[Unreadable] = []  # noqa: RUF012 - nobody changes it

@@ -9,11 +9,13 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 
 from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos, ConnectQos
+from broker.model.number import whole_or_none
 from broker.model.property import find
 from broker.native.connection import NativeConnection
 from broker.native.limits import NativeLimits
@@ -23,6 +25,8 @@ from broker.net.stream import Stream
 from broker.net.transport import Connection, TransportSettings
 
 SCHEME = "socket://"
+log = Logger()
+
 SERVER_ATTRIBUTE = "callbackServer"
 """Attribute of a callback address that is to be dialled; without it updates use the client's own connection."""
 CONNECT_TIMEOUT = 10.0
@@ -101,7 +105,11 @@ class CallbackDialer:
         for session in sessions:
             callback = session.qos.callback
             if callback is not None and _names_server(callback):
-                host, port = _read_address(callback)
+                try:
+                    host, port = _read_address(callback)
+                except BrokerError as error:  # the session waits for its client to come back by itself
+                    log.error("{name} is not called back: {reason}", name=session.name.relative, reason=str(error))
+                    continue
                 session.dispatch.dial = partial(self._dial, session, host, port)
 
     def _dial(self, session: Session, host: str, port: int) -> Deferred[Any]:
@@ -148,12 +156,13 @@ def _read_address(callback: AddressQos) -> tuple[str, int]:
     address = raw[len(SCHEME) :] if raw.startswith(SCHEME) else raw
     host, _, digits = address.rstrip("/").rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not _is_name(host) or not digits.isascii() or not digits.isdigit() or not 0 < int(digits) < 65536:
+    port = whole_or_none(digits, 1, 65535)
+    if port is None or not _is_name(host):
         raise BrokerError(
             Code.RESOURCE_CONFIGURATION_ADDRESS,
             f"the callback address '{raw[:256]}' is not of the form socket://host:port",
         )
-    return host, int(digits)
+    return host, port
 
 
 def _is_name(host: str) -> bool:

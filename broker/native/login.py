@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from broker.core.broker import Broker
+from broker.core.dispatch import check_address
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
-from broker.model.property import ClientProperty, property_of
+from broker.model.property import ClientProperty, check_properties, property_of
 from broker.model.qos import DisconnectQos
 from broker.native.sessions import NativeSessions
 
@@ -56,6 +57,7 @@ class NativeLogin:
         """
         broker = self._broker
         broker.check_accepting()
+        _check_connect(qos)
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
         user = ""
         if known is None or known.kind is not self.sessions:
@@ -69,6 +71,7 @@ class NativeLogin:
 
     async def disconnect(self, session: Session, qos: DisconnectQos) -> None:
         """Log a client out (spec §2.2)."""
+        check_properties(qos.properties)
         await self.sessions.disconnect(
             session, clear_sessions=qos.clear_sessions, delete_subject_queue=qos.delete_subject_queue
         )
@@ -131,3 +134,18 @@ class NativeLogin:
             queues=queues,
             properties=tuple(properties),
         )
+
+
+def _check_connect(qos: ConnectQos) -> None:
+    """Refuse what cannot be served, before anything of it has an effect.
+
+    Raises:
+        BrokerError: ``user.illegalArgument``.
+    """
+    most = qos.session.max_sessions
+    if most is not None and most < 1:  # no number means without a limit: that would lift the administrator's own
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"maxSessions: {most} is not a number of at least 1")
+    check_properties(qos.properties)
+    for _, addresses in qos.queues:
+        for address in addresses:
+            check_address(address)

@@ -12,6 +12,7 @@ from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import Session
 from broker.core.settings import limits_of
+from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
 from broker.model.connect import ConnectQos
@@ -67,6 +68,8 @@ class NativeSessions(SessionKind):
         clear = settings.clear_sessions if qos.session.clear_sessions is None else qos.session.clear_sessions
         if existing is not None:
             self._check_same_client(existing, qos)
+        if qos.persistent and (existing is None or not existing.persistent):
+            self._check_persistable(name, qos, subject if clear else None)
         if clear and subject is not None:
             for other in subject.clients:
                 if other is not existing:
@@ -140,6 +143,15 @@ class NativeSessions(SessionKind):
         if wanted.subject != user:
             raise BrokerError(Code.USER_ACCESS_DENIED, f"{user} may not use the session name '{qos.session.name}'")
         return SessionName(self._node.id, user, max(0, wanted.public_id))
+
+    def _check_persistable(self, name: SessionName, qos: ConnectQos, cleared: Subject | None) -> None:
+        """Refuse before other sessions are ended what would be refused after it; they may make room for it."""
+        try:
+            self._registry.check_persistable(name, qos)
+        except BrokerError as error:
+            makes_room = cleared is not None and any(other.persistent for other in cleared.clients)
+            if error.code != Code.RESOURCE_OVERFLOW_ENTRIES or not makes_room:
+                raise
 
     async def _ended(self, name: SessionName) -> None:
         """Wait for a session of that name that is just being ended."""

@@ -23,6 +23,7 @@ from broker.model.records import (
     SubjectRecord,
     SubscriptionRecord,
     TopicRecord,
+    Unreadable,
 )
 from broker.ports import IStore
 from broker.store import limits
@@ -51,6 +52,7 @@ class MemoryStore:
 
     def __init__(self, clock: IReactorTime) -> None:
         self.before_commit: Callable[[bool], None] | None = None
+        self.on_unreadable: Callable[[Unreadable], None] = lambda row: None
         self.position = 0
         self.committed = 0
         self.backlog = 0
@@ -211,7 +213,7 @@ class MemoryStore:
 
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind."""
-        return self._read(self.tables.read_documents, owner, kind)
+        return self._read(self.tables.read_documents, owner, kind, self.on_unreadable)
 
     def read_entries(
         self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1

@@ -17,6 +17,8 @@ from broker.model.records import (
     TopicRecord,
 )
 from broker.store.batch import Batch, ClearQueue, MoveQueue, Step
+from broker.store.limits import MAX_INTEGER
+from broker.store.rows import HIGHEST_ID, checked
 
 VERSION = 2
 """Of the format; a record that gets another field needs another one, and a way to read the old."""
@@ -55,7 +57,7 @@ def unpack(data: bytes) -> Batch:
     """
     try:
         return _unpacked(msgpack.unpackb(data, use_list=False, strict_map_key=False))
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
+    except Exception as error:  # one batch that is none must not keep the broker from starting, whatever it holds
         raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"The journal can not be read: {error}", "/store") from error
 
 
@@ -67,35 +69,49 @@ def _unpacked(fields: Any) -> Batch:
     batch = Batch()
     for settled, redelivered, numbered, flagged, then in steps:
         for each in settled:
-            batch.settle(*each)
+            batch.settle(*_numbers(each, 4))
         for key, count in redelivered:
-            batch.set_redeliver(key[0], key[1], key[2], count)
+            batch.set_redeliver(*_numbers((*key, count), 4))
         for key, number in numbered:
-            batch.set_number(key[0], key[1], key[2], number)
+            batch.set_number(*_numbers((*key, number), 4))
         for key, flags in flagged:
-            batch.set_flags(key[0], key[1], key[2], flags)
+            batch.set_flags(*_numbers((*key, flags), 4))
         match then:
             case (kind, queue_id) if kind == _CLEAR:
-                batch.settle_all(queue_id)
+                batch.settle_all(*_numbers((queue_id,), 1))
             case (kind, queue_id, target, flags_mask) if kind == _MOVE:
-                batch.move_all(queue_id, target, flags_mask)
-    for id in ended:
+                batch.move_all(*_numbers((queue_id, target, flags_mask), 3))
+            case ():
+                pass
+            case _:
+                raise ValueError("it does something unknown to a queue")
+    for id in _numbers(ended, len(ended)):
         batch.delete_session(id)
     batch.subjects.update(_records(SubjectRecord, subjects))
     batch.sessions.update(_records(SessionRecord, sessions))
     for id, record in _records(SubscriptionRecord, subscriptions):
         batch.delete_subscription(id) if record is None else batch.put_subscription(record)
     batch.topics.update(_records(TopicRecord, topics))
-    batch.handled.update(handled)
-    batch.purge = purge
+    for session_id, count in handled:
+        batch.put_handled(*_numbers((session_id, count), 2))
+    batch.purge = None if purge is None else _numbers((purge,), 1)[0]
     batch.documents.update(_records(DocumentRecord, documents))
-    records = {row[0]: MessageRecord._make(row) for row in messages}
+    records = {row[0]: checked(MessageRecord, row) for row in messages}
     for row in entries:
-        entry = EntryRecord._make(row)
+        entry = checked(EntryRecord, row)
         batch.put_entry(entry, records.pop(entry.message_id, None))
-    batch.heartbeat = heartbeat
-    batch.last_id = last_id
+    batch.heartbeat = None if heartbeat is None else _numbers((heartbeat,), 1)[0]
+    (batch.last_id,) = _numbers((last_id,), 1)
+    if batch.last_id > HIGHEST_ID:
+        raise ValueError("its highest id is out of range")
     return batch
+
+
+def _numbers(values: Any, count: int) -> tuple[int, ...]:
+    """That many numbers, each of which a column has room for."""
+    if len(values) != count or not all(type(each) is int and -MAX_INTEGER <= each <= MAX_INTEGER for each in values):
+        raise ValueError("a number is none")
+    return tuple(values)
 
 
 def _packed_step(step: Step) -> tuple[Any, ...]:
@@ -112,4 +128,15 @@ def _packed_step(step: Step) -> tuple[Any, ...]:
 
 
 def _records(kind: Any, items: Any) -> list[tuple[Any, Any]]:
-    return [(key, None if row is None else kind._make(row)) for key, row in items]
+    found = [(key, None if row is None else checked(kind, row)) for key, row in items]
+    for key, record in found:
+        _check_key(kind, key, record)
+    return found
+
+
+def _check_key(kind: Any, key: Any, record: Any) -> None:
+    """A key is the first field of its record, of a document the first three."""
+    wanted = (str, str, str) if kind is DocumentRecord else (str,) if kind is SubscriptionRecord else (int,)
+    parts = key if kind is DocumentRecord else (key,)
+    if tuple(map(type, parts)) != wanted or (record is not None and record[: len(wanted)] != parts):
+        raise ValueError("a key is not that of its record")

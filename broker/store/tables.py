@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from broker.model.records import (
@@ -23,7 +23,13 @@ from broker.model.records import (
     SubjectRecord,
     SubscriptionRecord,
     TopicRecord,
+    Unreadable,
 )
+from broker.store.rows import HandledRow, expired_row, pair, records
+
+
+def _size(entry: EntryRecord) -> int:
+    return entry.size if type(entry.size) is int else 0
 
 
 class _Rank:
@@ -168,9 +174,12 @@ class Tables:
         for key in [key for key, record in self.documents.items() if 0 < record.expires <= now]:
             del self.documents[key]
 
-    def read_documents(self, owner: str, kind: str) -> list[DocumentRecord]:
+    def read_documents(
+        self, owner: str, kind: str, tell: Callable[[Unreadable], object] = lambda unreadable: None
+    ) -> list[DocumentRecord]:
         """Documents of one kind, of one owner or of all."""
-        return sorted(each for each in self.documents.values() if each.kind == kind and owner in ("", each.owner))
+        rows = [each for each in self.documents.values() if each[1] == kind and owner in ("", each[0])]
+        return sorted(records(DocumentRecord, rows, tell))
 
     def read_entries(
         self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
@@ -182,8 +191,10 @@ class Tables:
         for entry in entries.after(after, limit) if entries else ():
             if 0 <= most_bytes <= size and found:
                 break
-            found.append((entry, self.messages[entry.message_id]))
-            size += entry.size
+            read = pair(entry, self.messages[entry.message_id])
+            if read is not None:
+                found.append(read)
+                size += read[0].size
         return found
 
     def read_headers(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
@@ -195,10 +206,12 @@ class Tables:
         self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> list[ExpiredRecord]:
         """Read entries of expired messages, the longest expired first."""
+        messages = ((entry, self.messages[entry.message_id]) for entry in self.entries())
         expired = [
-            ExpiredRecord(entry, message.oid, message.sender, message.key, message.qos, message.expires)
-            for entry in self.entries()
-            if 0 < (message := self.messages[entry.message_id]).expires <= now
+            row
+            for entry, message in messages
+            if (row := expired_row(entry, (message.oid, message.sender, message.key, message.qos, message.expires)))
+            and 0 < row.expires <= now
         ]
         found: list[ExpiredRecord] = []
         size = 0
@@ -212,26 +225,33 @@ class Tables:
 
     def recover(self) -> Recovered:
         """Drop what does not outlive a crash, and read the rest."""
-        for entry in [known for known in self.entries() if known.flags & TRANSIENT]:
+        for entry in [known for known in self.entries() if type(known.flags) is int and known.flags & TRANSIENT]:
             self.settle(entry.queue_id, entry.rank, entry.seq, entry.message_id)
         for id in [id for id, references in self._references.items() if not references]:
             del self.messages[id], self._references[id]
+        unreadable: list[Unreadable] = []
+        tell = unreadable.append
         depths = [
-            QueueDepth(queue_id, rank, len(entries.order), sum(entry.size for entry in entries.entries.values()))
+            QueueDepth(queue_id, rank, len(entries.order), sum(map(_size, entries.entries.values())))
             for queue_id, ranks in self._queues.items()
             for rank, entries in ranks.items()
             if entries.order
         ]
         return Recovered(
-            subjects=sorted(self.subjects.values()),
-            sessions=sorted(self.sessions.values()),
-            subscriptions=sorted(self.subscriptions.values()),
-            topics=sorted(self.topics.values()),
+            subjects=sorted(records(SubjectRecord, self.subjects.values(), tell)),
+            sessions=sorted(records(SessionRecord, self.sessions.values(), tell)),
+            subscriptions=sorted(records(SubscriptionRecord, self.subscriptions.values(), tell)),
+            topics=sorted(records(TopicRecord, self.topics.values(), tell)),
             depths=sorted(depths),
             last_id=self.last_id,
             heartbeat=self.heartbeat,
-            handled=dict(self.handled),
-            copies=sorted(entry for entry in self.entries() if entry.flags & (COPIED | HAD) == COPIED),
+            handled=dict(records(HandledRow, self.handled.items(), tell)),
+            copies=sorted(
+                entry
+                for entry in records(EntryRecord, self.entries(), lambda row: None)
+                if entry.flags & (COPIED | HAD) == COPIED
+            ),
+            unreadable=unreadable,
         )
 
     def entries(self) -> Iterator[EntryRecord]:

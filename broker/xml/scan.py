@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TypeVar
 
+from broker.model.number import whole
 from broker.xml.parse import Element, parse, refusal
 
 SHORTEST_DOCUMENT = 11
 """Anything shorter counts as an element without content (spec xmlblaster §2)."""
 
 D = TypeVar("D")
-
-_NUMBER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
-_LIMIT = 2**63
 
 
 def read_root(data: bytes, name: str) -> Element:
@@ -102,10 +99,4 @@ def _boolean(value: str, where: str, default: D) -> bool | D:
 
 
 def _number(value: str, where: str, default: D) -> int | D:
-    if not value:
-        return default
-    if _NUMBER.fullmatch(value):
-        result = int(value)
-        if -_LIMIT <= result < _LIMIT:
-            return result
-    raise refusal(f"{where}: '{value[:64]}' is not a number of 64 bits")
+    return whole(value, where) if value else default

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
+from broker.model.jid import parse_jid
 from broker.model.records import DocumentRecord
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+SUBSCRIPTIONS = ("none", "to", "from", "both")
 ROSTER = "xmpp.roster"
 """Kind of the documents that hold roster items, named by bare JID."""
 BLOCKED = "xmpp.blocked"
@@ -64,8 +66,23 @@ class RosterItem:
 
     @classmethod
     def from_record(cls, record: DocumentRecord) -> RosterItem:
-        """From the store."""
-        return cls(record.name, **json.loads(record.data))
+        """From the store.
+
+        Raises:
+            BrokerError: ``resource.db.unknown`` where the document is none of a contact.
+        """
+        try:
+            item = cls(record.name, **json.loads(record.data))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"it is no contact: {error}") from error
+        texts = (item.name, item.subscription, item.pending_in, *item.groups)
+        switches = (item.ask, item.approved, item.listed)
+        if not (all(type(each) is str for each in texts) and all(type(each) is bool for each in switches)):
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "it is no contact: a value has another type")
+        if item.subscription not in SUBSCRIPTIONS:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"'{item.subscription[:64]}' is no state of a subscription")
+        parse_jid(item.jid)
+        return item
 
 
 class Account:
@@ -157,7 +174,9 @@ class Accounts:
         """Read the account's contacts and what it blocks."""
         store = self._node.store
         for record in await store.read_documents(account.local, ROSTER):
-            account.roster.setdefault(record.name, RosterItem.from_record(record))
+            item = self._node.set_aside.document(store, record, RosterItem.from_record)
+            if item is not None:
+                account.roster.setdefault(record.name, item)
         account.blocked |= {record.name for record in await store.read_documents(account.local, BLOCKED)}
         self._on_blocked()
 

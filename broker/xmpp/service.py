@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from broker.core.entries import Entry
 from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.sessions import Session
+from broker.model.number import whole_or_none
 from broker.model.qos import STATE_OK
 from broker.model.records import DocumentRecord
 from broker.xmpp.features.approvals import Subscriptions
@@ -113,10 +114,11 @@ class XmppService:
         self.domain.streams.queue_limits = settings.queue
         broker.registry.on_end.append(self._ended)
         broker.registry.subject_queues.on_undelivered = self._undelivered
-        sessions = [
-            each for each in broker.node.sessions.values() if each.kind is self.domain.streams and not each.ended
-        ]
-        recovering = ensureDeferred(self._recover([self._adopt(session, limits) for session in sessions]))
+        streams = self.domain.streams
+        sessions = [each for each in broker.node.sessions.values() if each.kind is streams and not each.ended]
+        attempt = broker.node.set_aside.attempt
+        adopted = [attempt("session", each.name.relative, self._adopt, each, limits) for each in sessions]
+        recovering = ensureDeferred(self._recover([client for client in adopted if client is not None]))
         recovering.addErrback(lambda failure: log.failure("the streams are not recovered well", failure))
         self._purge_handled()
 
@@ -156,7 +158,7 @@ class XmppService:
             return None
         for record in await self._broker.node.store.read_documents(user, STALE_HANDLED):
             if record.name == id and record.expires > self._broker.node.now():
-                return int(record.data)
+                return whole_or_none(record.data.decode("ascii", "replace"), 0, sm.MODULUS - 1)
         return None
 
     def _converter(self, client: Client) -> Callable[[Entry], bytes]:

@@ -48,7 +48,7 @@ class StoreContract:
     def test_a_new_store_is_empty(self, stage: Stage) -> None:
         recovered = stage.run(stage.store.recover())
 
-        assert recovered == ([], [], [], [], [], 0, 0, {}, [])
+        assert recovered == ([], [], [], [], [], 0, 0, {}, [], [])
 
     def test_records_come_back_as_they_were_put(self, stage: Stage) -> None:
         stage.store.put_subject(subject(1, "jöe"))

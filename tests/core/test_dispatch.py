@@ -254,6 +254,18 @@ def test_update_without_an_answer_in_time_is_a_lost_connection() -> None:
     assert client.session.dispatch.state is ConnectionState.POLLING
 
 
+def test_a_ping_whose_answer_may_take_for_ever_is_no_lost_connection() -> None:
+    world = World()
+    attributes = (ClientProperty("pingResponseTimeout", "2147483647", "long"),)
+    client = subscriber(world, ping_interval=1000, attributes=attributes)
+    world.advance(1.5)
+    assert client.outbound.pings == 1
+    assert not client.outbound.closed
+    client.session.dispatch.ponged()
+    world.advance(1.5)
+    assert client.outbound.pings == 2
+
+
 def test_settings_of_an_address_are_completed_by_defaults() -> None:
     assert Delivery.of(AddressQos()) == Delivery()
     assert Delivery.of(AddressQos(ping_interval=3)).ping_interval == 10

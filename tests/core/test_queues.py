@@ -14,7 +14,6 @@ from broker.core.codec import Encoded
 from broker.core.entries import ENTRY_OVERHEAD, CacheBudget, Entry, QueueLimits
 from broker.core.message import Envelope, Message
 from broker.core.queues import CACHE_SHARE, Queue
-from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.model.qos import PublishQos
 from broker.model.records import ONEWAY, MessageRecord, Recovered
@@ -313,10 +312,22 @@ def test_message_that_can_not_be_read_stops_no_other_and_stays_on_disk() -> None
     assert queue.bytes == queue.durable == 0
 
 
-def unreadable(record: MessageRecord) -> Message:
-    if record.content == b"broken":
-        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "not well-formed")
-    return revive(record)
+def unreadable(record: MessageRecord) -> Message | None:
+    return None if record.content.startswith(b"broken") else revive(record)
+
+
+def test_messages_behind_a_whole_read_of_unreadable_ones_are_delivered() -> None:
+    clock = Clock()
+    store = MemoryStore(clock)
+    numbers = count(1)
+    queue = Queue(QUEUE, QueueLimits(cache_entries=0), store, lambda: next(numbers), unreadable)
+    envelope = Envelope(Key("a"), PublishQos(persistent=True), RecordCodec(), Encoded(b"<key oid='a'/>", b"5"))
+    for content in (b"broken 1", b"broken 2", b"fine"):
+        queue.put(Message(next(numbers), envelope, content), "", durable=True)
+    queue.load()  # one entry at a time, as nothing fits into memory
+    for _ in range(3):
+        store.commit()
+    assert [entry.message.content for entry in queue.take(-1, -1)] == [b"fine"]
 
 
 def test_who_waits_for_room_may_be_called_off_by_another() -> None:

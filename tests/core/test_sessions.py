@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -390,3 +391,57 @@ def test_whatever_sessions_do_nothing_of_them_is_left(seed: int) -> None:
     assert not world.store.tables.subscriptions
     waiting = sum(len(subject.queue) for subject in world.node.subjects.values())
     assert len(list(world.store.tables.entries())) == waiting
+
+
+@pytest.mark.parametrize("most", [0, -16, -(2**63)])
+def test_a_login_cannot_ask_for_sessions_without_a_limit(most: int) -> None:
+    world = World()
+    with pytest.raises(BrokerError) as raised:
+        world.connect("joe", session={"max_sessions": most})
+    assert raised.value.code == Code.USER_ILLEGAL_ARGUMENT
+    assert not world.node.sessions
+
+
+@pytest.mark.parametrize("name", ["updateResponseTimeout", "pingResponseTimeout"])
+@pytest.mark.parametrize("value", ["\u00b2", "soon", "1_000", "1" * 400])
+def test_a_refused_login_leaves_the_session_as_it_was(name: str, value: str) -> None:
+    world = World()
+    client = world.client("joe/1", persistent=True)
+    before = client.session.qos, client.session.epoch, client.session.dispatch.delivery
+    odd = {"attributes": (ClientProperty(name, value, "long"),)}
+    with pytest.raises(BrokerError) as raised:
+        world.connect("joe/1", persistent=True, address=odd)
+    assert raised.value.code == Code.USER_ILLEGAL_ARGUMENT
+    assert before == (client.session.qos, client.session.epoch, client.session.dispatch.delivery)
+    assert not client.outbound.closed
+
+
+def test_a_session_that_was_stored_with_an_odd_timeout_comes_back_with_the_default() -> None:
+    world = World()
+    session = world.connect("joe/1", persistent=True).session
+    attributes = (ClientProperty("updateResponseTimeout", "\u00b2", "long"),)
+    (queue, (address,)), *_ = session.qos.queues
+    session.qos = replace(session.qos, queues=((queue, (replace(address, attributes=attributes),)),))
+    world.broker.registry.keep(session)
+    (again,) = world.crash().node.sessions.values()
+    assert again.dispatch.delivery.update_timeout == 0
+    assert again.qos.callback is not None
+    assert again.qos.callback.attributes == attributes
+
+
+@pytest.mark.parametrize("limits", [{"strict_persistence": True}, {"stored_sessions": 0}])
+def test_a_refused_login_that_would_clear_the_others_leaves_them(limits: dict[str, Any]) -> None:
+    world = World(Settings(**limits))
+    other = world.client("joe")
+    with pytest.raises(BrokerError):
+        number = "" if limits.get("strict_persistence") else "/1"
+        world.connect(f"joe{number}", persistent=True, session={"clear_sessions": True})
+    assert not other.session.ended
+
+
+def test_a_login_that_clears_a_persistent_session_takes_its_place() -> None:
+    world = World(Settings(stored_sessions=1))
+    other = world.client("joe/1", persistent=True)
+    connected = world.connect("joe/2", persistent=True, session={"clear_sessions": True})
+    assert other.session.ended
+    assert connected.session.persistent

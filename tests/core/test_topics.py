@@ -395,3 +395,65 @@ class TestErase:
             joe.publish(oid, b"1", key=f"<key oid='{oid}' domain='{domain}'/>")
         assert sorted(joe.erase(key="<key queryType='DOMAIN' domain='D'/>")) == ["a", "b"]
         assert joe.erase(key="<key queryType='XPATH'>//key</key>") == ["c"]
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "-9223372036854775808"])
+def test_a_topic_whose_history_holds_less_than_nothing_has_none_also_after_a_restart(limit: str) -> None:
+    world = World()
+    client = world.client("joe")
+    client.publish("a", b"1", f"<qos><topic><queue relating='history' maxEntries='{limit}'/></topic></qos>")
+    client.publish("a", b"2", "<qos><persistent/></qos>")
+    assert client.get("a") == []
+    again = world.crash()
+    assert not again.node.set_aside.records
+    client = again.client("joe")
+    client.publish("a", b"3", "<qos><persistent/></qos>")
+    assert client.get("a") == []
+
+
+def test_a_limit_below_nothing_drops_what_the_history_had() -> None:
+    world = World()
+    client = world.client("joe")
+    for content in (b"1", b"2", b"3"):
+        client.publish("a", content, "<qos><persistent/></qos>")
+    limits = "<topic><queue relating='history' maxEntries='-1' maxEntriesCache='1'/></topic>"
+    client.publish("a", qos=f"<qos><administrative/>{limits}</qos>")
+    assert client.get("a", "<qos><history numEntries='-1'/></qos>") == []
+    world.store.commit()
+    assert not world.store.tables.messages
+
+
+def test_a_refused_first_publish_leaves_no_topic() -> None:
+    world = World()
+    watcher = world.client("ann")
+    watcher.subscribe(key="<key queryType='DOMAIN' domain='d'/>")
+    watcher.subscribe("b")
+    for oid in ("a", "b"):
+        with pytest.raises(BrokerError):
+            world.client("joe").publish(
+                oid,
+                qos="<qos><topic destroyDelay='-1'/><destination>nobody</destination></qos>",
+                key=f"<key oid='{oid}' domain='d'/>",
+            )
+    assert list(world.node.topics) == ["b"]
+    topic = world.node.topics["b"]
+    assert (topic.key, topic.stored, len(topic.subscriptions)) == (None, False, 1)
+    world.store.commit()
+    assert not world.store.tables.topics
+
+
+def test_a_life_time_without_end_in_sight_is_stored() -> None:
+    world = World()
+    qos = f"<qos><persistent/><expiration lifeTime='{2**63 - 1}'/></qos>"
+    world.client("joe").publish("a", b"1", qos)
+    assert world.crash().client("joe").get("a") == [b"1"]
+
+
+def test_a_refused_publish_leaves_the_configuration_that_another_one_made() -> None:
+    world = World()
+    client = world.client("joe")
+    client.publish("a", qos="<qos><administrative/><topic destroyDelay='-1'/></qos>")
+    with pytest.raises(BrokerError):
+        client.publish("a", qos="<qos><topic/><destination>nobody</destination></qos>")
+    assert world.node.topics["a"].config.destroy_delay == -1
+    assert world.crash().node.topics["a"].config.destroy_delay == -1

@@ -9,8 +9,10 @@ from typing import Self
 
 from sqlalchemy import bindparam, delete, select
 
+from broker.errors import BrokerError, Code
 from broker.model.records import AccountRecord
 from broker.store.limits import check_account
+from broker.store.rows import records
 from broker.store.sql.database import Database
 from broker.store.sql.failures import translate
 from broker.store.sql.schema import account
@@ -35,12 +37,15 @@ def delete_account(database: Database, name: str) -> bool:
 def get_account(database: Database, name: str) -> AccountRecord | None:
     """Read one."""
     rows = database.read_alone(_BY_NAME, {"name": name})
-    return AccountRecord._make(rows[0]) if rows else None
+    found = list(records(AccountRecord, rows, lambda unreadable: None))
+    if rows and not found:
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"The account '{name}' cannot be read", "/store")
+    return found[0] if found else None
 
 
 def list_accounts(database: Database) -> list[AccountRecord]:
-    """Read all, by name."""
-    return sorted(map(AccountRecord._make, database.read_alone(_ALL, {})))
+    """Read all that can be read, by name."""
+    return sorted(records(AccountRecord, database.read_alone(_ALL, {}), lambda unreadable: None))
 
 
 class AccountTable:

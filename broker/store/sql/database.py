@@ -76,7 +76,16 @@ def engine_of(url: str) -> Engine:
     return engine
 
 
+def _text(data: bytes) -> str | bytes:
+    """A text of SQLite; one that is no UTF-8 stays bytes, and fails whoever checks its row instead of the query."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.text_factory = _text
     connection.isolation_level = None  # sqlite3 would begin transactions late, and none for DDL
     for pragma in SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

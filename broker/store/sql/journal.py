@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, literal_column, select
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, delete, literal_column, select, update
 
+from broker.errors import BrokerError, Code
+from broker.model.records import Unreadable
 from broker.store.batch import Batch
 from broker.store.packing import unpack
 from broker.store.sql.database import Database
@@ -29,7 +30,8 @@ _ROW = (
     .with_for_update(read=True)  # who takes the database over comes before or after, on PostgreSQL too
 )
 _FIND = select(journal.c.number).where(journal.c.number == bindparam("number"))
-_SELECT = select(journal.c.batch).order_by(journal.c.number)
+_SELECT = select(journal.c.number, journal.c.batch).order_by(journal.c.number)
+_SET_ASIDE = update(journal).where(journal.c.number == bindparam("found")).values(number=-journal.c.number)
 
 
 class JournalPolicy:
@@ -101,17 +103,42 @@ def _insertion(dialect: str) -> Any:
     return insert_into(journal, dialect).from_select(["number", "batch"], _ROW).on_conflict_do_nothing()
 
 
-def read(connection: Connection) -> Iterator[Batch]:
+def read(connection: Connection) -> tuple[list[Batch], list[Unreadable]]:
     """All batches, in order of their commits.
 
-    Raises:
-        BrokerError: ``resource.db.unknown`` where one can not be read.
+    One that cannot be read is set aside: its number becomes negative, so that nothing deletes it. It stays so when it
+    can be read one day: those behind it are in the tables by then, and know better.
+
+    Returns:
+        The batches, and those that are set aside, now or at an earlier start.
     """
-    return (unpack(data) for data in connection.execute(_SELECT).scalars())
+    batches: list[Batch] = []
+    unreadable: list[Unreadable] = []
+    with connection.execute(_SELECT) as result:
+        cursor: Any = result.cursor
+        rows = list(cursor.fetchall())
+    for number, data in rows:
+        try:
+            if number < 0:
+                raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "It was set aside at an earlier start")
+            batches.append(unpack(data))
+        except BrokerError as error:
+            unreadable.append(Unreadable("journal", str(abs(number)), error.message))
+            if number > 0:
+                connection.execute(_SET_ASIDE, {"found": number})
+    return batches, unreadable
 
 
-def clear(connection: Connection) -> None:
-    """Delete all batches."""
+def clear(connection: Connection, *, keep: bool) -> None:
+    """Delete all batches.
+
+    Args:
+        connection: in a transaction.
+        keep: some are set aside, and stay.
+    """
+    if keep:
+        connection.execute(delete(journal).where(journal.c.number >= 0))
+        return
     # TRUNCATE gives PostgreSQL its space back at once, instead of some minutes and hundreds of megabytes later.
     statement = "TRUNCATE journal" if connection.dialect.name == "postgresql" else "DELETE FROM journal"
     connection.exec_driver_sql(statement)

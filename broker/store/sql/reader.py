@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     Connection,
+    Executable,
+    Float,
     LargeBinary,
     Select,
     Table,
     and_,
     bindparam,
+    cast,
     delete,
     func,
     literal,
@@ -38,16 +42,16 @@ from broker.model.records import (
     SubjectRecord,
     SubscriptionRecord,
     TopicRecord,
+    Unreadable,
 )
+from broker.store.rows import HandledRow, expired_row, pair, records
 from broker.store.sql.database import Database
 from broker.store.sql.schema import document, entry, handled, message, session, subject, subscription, topic
-from broker.store.sql.writer import HEARTBEAT, LAST_ID, read_numbers
+from broker.store.sql.writer import HEARTBEAT, LAST_ID, read_last_id, read_numbers
 
 log = Logger()
 
-_new = tuple.__new__
 _ENTRY_WIDTH = len(EntryRecord._fields)
-_SIZE = EntryRecord._fields.index("size")
 _WITH_MESSAGE = select(*entry.columns, *message.columns).join_from(entry, message, entry.c.message_id == message.c.id)
 _LATER = (
     entry.c.queue_id == bindparam("queue_id"),
@@ -126,27 +130,34 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def recover(self) -> Recovered:
-        """Drop what does not outlive a crash, and read everything but messages."""
+    def recover(self, unreadable: Sequence[Unreadable] = ()) -> Recovered:
+        """Drop what does not outlive a crash, and read everything but messages.
+
+        Args:
+            unreadable: what could not be read of the journal. Entries without a message stay then: it may be in there.
+        """
+        found = list(unreadable)
+        tell = found.append
         with self._database.transaction() as connection:
-            _clean(connection)
+            _clean(connection, keep_lost=bool(found))
             reach("recovery cleaned")
         with self._database.transaction(write=False) as connection:
-            numbers = read_numbers(connection)
-            depth = func.count().label("entries"), func.sum(entry.c.size)
+            numbers = read_numbers(connection, tell)
+            # As floating point numbers: odd ones could have a sum that SQLite refuses to compute.
+            depth = func.count().label("entries"), func.sum(cast(entry.c.size, Float))
             key = entry.c.queue_id, entry.c.rank
-            depths = connection.execute(select(*key, *depth).group_by(*key).order_by(*key))
+            depths = _rows(connection, select(*key, *depth).group_by(*key).order_by(*key))
             return Recovered(
-                subjects=[SubjectRecord._make(row) for row in _all(connection, subject)],
-                sessions=[SessionRecord._make(row) for row in _all(connection, session)],
-                subscriptions=sorted(SubscriptionRecord._make(row) for row in _all(connection, subscription)),
-                topics=[TopicRecord._make(row) for row in _all(connection, topic)],
-                depths=[QueueDepth(queue_id, rank, count, int(size)) for queue_id, rank, count, size in depths],
-                last_id=numbers.get(LAST_ID, 0),
+                subjects=list(records(SubjectRecord, _all(connection, subject), tell)),
+                sessions=list(records(SessionRecord, _all(connection, session), tell)),
+                subscriptions=sorted(records(SubscriptionRecord, _all(connection, subscription), tell)),
+                topics=list(records(TopicRecord, _all(connection, topic), tell)),
+                depths=list(_depths(depths, tell)),
+                last_id=numbers[LAST_ID] if LAST_ID in numbers else read_last_id(connection),
                 heartbeat=numbers.get(HEARTBEAT, 0),
-                # A result has keys(), so dict() would take it for a mapping.
-                handled=dict(iter(_all(connection, handled))),
-                copies=[EntryRecord._make(row) for row in connection.execute(_COPIES)],
+                handled=dict(records(HandledRow, _all(connection, handled), tell)),
+                copies=list(records(EntryRecord, _rows(connection, _COPIES), tell)),
+                unreadable=found,
             )
 
     def entries(
@@ -162,19 +173,20 @@ class Reader:
         """The same without contents."""
         return self._pairs(_HEADERS, {"queue_id": queue_id, "rank": rank, "after": after, "limit": limit})
 
-    def documents(self, owner: str, kind: str) -> list[DocumentRecord]:
-        """Documents of one kind, of one owner or (empty) of all."""
+    def documents(self, owner: str, kind: str) -> tuple[list[DocumentRecord], list[Unreadable]]:
+        """Documents of one kind, of one owner or (empty) of all, and the rows that are none."""
         query = _DOCUMENTS_OF_OWNER if owner else _DOCUMENTS
         rows = self._database.read_alone(query, {"kind": kind, "owner": owner})
-        return sorted(map(DocumentRecord._make, rows))
+        unreadable: list[Unreadable] = []
+        return sorted(records(DocumentRecord, rows, unreadable.append)), unreadable
 
     def expired(self, now: int, limit: int, most_bytes: int, after: ExpiredPlace) -> list[ExpiredRecord]:
         """Entries of messages with ``0 < expires <= now`` (ms since 1970), as in the port."""
         names = "after_expires", "after_message_id", "after_queue_id", "after_rank", "after_seq"
         values = {"now": now, "limit": limit, "most_bytes": most_bytes, **dict(zip(names, after, strict=True))}
-        with self._database.transaction(write=False) as connection:
-            rows = connection.execute(_EXPIRED, values)
-            return [ExpiredRecord(EntryRecord(*row[:_ENTRY_WIDTH]), *row[_ENTRY_WIDTH:]) for row in rows]
+        with self._database.transaction(write=False) as connection, connection.execute(_EXPIRED, values) as result:
+            rows: Any = result.cursor
+            return [each for row in rows if (each := expired_row(row[:_ENTRY_WIDTH], row[_ENTRY_WIDTH:])) is not None]
 
     def _pairs(
         self, query: Select[Any], values: dict[str, int], most_bytes: int = -1
@@ -185,22 +197,42 @@ class Reader:
             # As the driver has them: SQLAlchemy would make a row of each, and bytes of bytes, in twice the time.
             rows: Any = result.cursor
             for row in rows:
-                found.append((_new(EntryRecord, row[:_ENTRY_WIDTH]), _new(MessageRecord, row[_ENTRY_WIDTH:])))
-                size += row[_SIZE]
+                read = pair(row[:_ENTRY_WIDTH], row[_ENTRY_WIDTH:])
+                if read is None:
+                    continue
+                found.append(read)
+                size += read[0].size
                 if size and 0 <= most_bytes <= size:
                     break
         return found
 
 
 def _all(connection: Connection, table: Table) -> Any:
-    return connection.execute(select(*table.columns).order_by(*table.primary_key.columns))
+    return _rows(connection, select(*table.columns).order_by(*table.primary_key.columns))
 
 
-def _clean(connection: Connection) -> None:
+def _rows(connection: Connection, query: Executable) -> list[Sequence[Any]]:
+    """Rows as the driver has them: SQLAlchemy would convert what may be no value of its column."""
+    with connection.execute(query) as result:
+        cursor: Any = result.cursor
+        return list(cursor.fetchall())
+
+
+def _depths(rows: list[Sequence[Any]], tell: Callable[[Unreadable], object]) -> Iterator[QueueDepth]:
+    for queue_id, rank, count, size in rows:
+        if type(queue_id) is type(rank) is int:
+            yield QueueDepth(queue_id, rank, count, int(size))
+        else:
+            tell(Unreadable("queue", f"{queue_id!r}/{rank!r}", f"{count} entries have no place in a queue"))
+
+
+def _clean(connection: Connection, *, keep_lost: bool) -> None:
     transient = entry.c.flags.bitwise_and(TRANSIENT) != 0
     connection.execute(delete(entry).where(transient))
     referred = select(literal(1)).where(entry.c.message_id == message.c.id).exists()
     connection.execute(delete(message).where(~referred))
+    if keep_lost:
+        return
     present = select(literal(1)).where(message.c.id == entry.c.message_id).exists()
     lost = connection.execute(delete(entry).where(~present)).rowcount
     if lost:

@@ -23,6 +23,7 @@ from broker.model.records import (
     SubjectRecord,
     SubscriptionRecord,
     TopicRecord,
+    Unreadable,
 )
 from broker.ports import IStore
 from broker.store import limits
@@ -58,6 +59,7 @@ class SqlStore:
         self._writer = Writer(self.database)
         self._reader = Reader(self.database)
         self._worker = WriterThread(IReactorFromThreads(reactor)) if worker is None else worker
+        self.on_unreadable: Callable[[Unreadable], None] = lambda row: None
         self._loop = CommitLoop(reactor, self._worker, self._writer.write, self._writer.fold)
 
     def open(self) -> Deferred[None]:
@@ -244,11 +246,18 @@ class SqlStore:
 
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
-        return self._ask(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)
+        read = self._ask(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)
+        return read.addCallback(self._readable)
+
+    def _readable(self, read: tuple[list[DocumentRecord], list[Unreadable]]) -> list[DocumentRecord]:
+        found, unreadable = read
+        for row in unreadable:
+            self.on_unreadable(row)
+        return found
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""
-        return self._ask(self._reader.recover)
+        return self._ask(lambda: self._reader.recover(self._writer.unreadable))
 
     def read_entries(
         self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Table, bindparam, delete, literal, literal_column, select, update
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, func, literal, literal_column, select, update
 
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
+from broker.model.records import Unreadable
 from broker.store.batch import Batch, ClearQueue, MoveQueue
 from broker.store.packing import pack
+from broker.store.rows import HIGHEST_ID, NumberRow, records
 from broker.store.sql import journal
 from broker.store.sql.bulk import bulk_for
 from broker.store.sql.database import Database
@@ -55,7 +57,10 @@ class Writer:
     that of this writer's last transaction: one statement, whose row is there already if it is written again. Such
     batches are gathered, and written to the tables by :meth:`fold` or together with a batch that is not worth a row: of
     a message that was delivered meanwhile nothing is left to write. What the journal holds when the broker dies is
-    folded when it starts.
+    folded when it starts. A batch that cannot be read then is set aside (:func:`broker.store.sql.journal.read`).
+
+    Attributes:
+        unreadable: batches of the journal that cannot be read.
     """
 
     def __init__(self, database: Database) -> None:
@@ -68,6 +73,7 @@ class Writer:
         self._gathered = Batch()  # what the journal holds, and a batch that goes to the tables with it
         self._batch: Batch | None = None  # that was begun, and may have to be tried again
         self._folding = False  # begun, and may have to be tried again
+        self.unreadable: list[Unreadable] = []
 
     def start(self) -> int:
         """Take over from the last writer.
@@ -82,8 +88,10 @@ class Writer:
         self._folding = False
         with self._database.transaction() as connection:
             upsert(connection, meta, [(COMMIT_NUMBER, number)])
-            self._known = read_numbers(connection).get(LAST_ID, 0)
-            for batch in journal.read(connection):
+            known = read_numbers(connection).get(LAST_ID)
+            self._known = read_last_id(connection) if known is None else known
+            batches, self.unreadable = journal.read(connection)
+            for batch in batches:
                 self._gathered.merge(batch)
                 self._folding = True
         self._number = self._owner = number
@@ -141,7 +149,7 @@ class Writer:
     def _fold(self, connection: Connection) -> None:
         self._apply(connection, self._gathered)
         reach("journal written to the tables")
-        journal.clear(connection)
+        journal.clear(connection, keep=bool(self.unreadable))
 
     def _append(self, data: bytes) -> None:
         number = self._number + 1
@@ -220,9 +228,20 @@ def _taken_over() -> BrokerError:
     )
 
 
-def read_numbers(connection: Connection) -> dict[str, int]:
-    """The rows of ``meta``."""
-    return {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value))}
+def read_numbers(
+    connection: Connection, tell: Callable[[Unreadable], object] = lambda unreadable: None
+) -> dict[str, int]:
+    """The rows of ``meta``; ``tell`` is told of those that are none. They are written anew when their number is."""
+    with connection.execute(select(meta.c.name, meta.c.value)) as result:
+        rows: Any = result.cursor
+        return dict(records(NumberRow, rows.fetchall(), tell))
+
+
+def read_last_id(connection: Connection) -> int:
+    """The highest id in the tables, for when nobody has written it down."""
+    columns = (subject.c.id, session.c.id, topic.c.id, message.c.id, entry.c.seq)
+    highest = (select(func.max(column)).where(column < HIGHEST_ID) for column in columns)
+    return max(connection.execute(query).scalar() or 0 for query in highest)
 
 
 def upsert(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:

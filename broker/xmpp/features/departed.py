@@ -32,6 +32,7 @@ class DepartedResources:
     def __init__(self, domain: Domain) -> None:
         self._clients = domain.clients
         self._store = domain.node.store
+        self._set_aside = domain.node.set_aside
         self._stored: set[str] = set()  # full JIDs with a document
         self.left: dict[str, list[JID]] = {}
         self._directed: dict[str, list[JID]] = {}  # by address, those that had sent it directed presence
@@ -69,6 +70,9 @@ class DepartedResources:
             log.error("who was available before the last stop can not be read: {reason}", reason=str(error))
             return
         for record in records:
+            jid = self._set_aside.document(self._store, record, lambda found: parse_jid(found.name))
+            if jid is None:
+                continue
             self._stored.add(record.name)
             if record.name not in self._clients:
                 jid = parse_jid(record.name)

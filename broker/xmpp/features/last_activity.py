@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.model.records import DocumentRecord
 from broker.xml.tree import parse_tree
 from broker.xmpp.accounts import Account
@@ -68,10 +68,10 @@ class LastActivity:
         found = await self._node.store.read_documents(account.local, LAST)
         if not found:
             return None
-        values = json.loads(found[0].data)
-        if values.get("available"):
-            return Seen(self._node.last_heartbeat) if self._node.last_heartbeat else None
-        return Seen(values["when"], values["presence"])
+        seen = self._node.set_aside.document(self._node.store, found[0], _read)
+        if seen is not _STILL_THERE:
+            return seen
+        return Seen(self._node.last_heartbeat) if self._node.last_heartbeat else None
 
     def _put(self, account: Account, values: dict[str, object]) -> None:
         data = json.dumps(values, separators=(",", ":")).encode()
@@ -92,6 +92,23 @@ class LastActivity:
         if seen is None:
             raise StanzaError(Condition.ITEM_NOT_FOUND, "it was never seen")
         return _answer(self._node.now() - seen.when, _status(seen.presence))
+
+
+_STILL_THERE = Seen(0)
+"""What the document says of an account that is available."""
+
+
+def _read(record: DocumentRecord) -> Seen:
+    try:
+        values = json.loads(record.data)
+        if values.get("available"):
+            return _STILL_THERE
+        when, presence = values["when"], values["presence"]
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"it does not tell when the account was seen: {error}") from error
+    if type(when) is not int or type(presence) is not str:
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "it does not tell when the account was seen")
+    return Seen(when, presence)
 
 
 def _answer(milliseconds: int, status: str = "") -> bytes:

@@ -8,6 +8,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from broker.model.jid import JID, parse_jid
+from broker.model.number import whole_or_none
 from broker.xml.stanza import Stanza
 from broker.xml.write import escape_attribute
 from broker.xmpp.accounts import Account, RosterItem
@@ -288,10 +289,7 @@ def _priority(stanza: Stanza) -> int:
     if _PRIORITY not in stanza.children:
         return 0
     text = stanza.tree().text_of(*_PRIORITY).strip()
-    try:
-        value = int(text)
-    except ValueError:
-        value = 128
-    if not -128 <= value <= 127:
+    value = whole_or_none(text, -128, 127)
+    if value is None:
         raise StanzaError(Condition.BAD_REQUEST, "a priority is a number from -128 to 127")
     return value

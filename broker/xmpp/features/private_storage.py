@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker.model.records import DocumentRecord
-from broker.xml.tree import Tree
+from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Domain, Iq
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
@@ -39,7 +39,7 @@ class Storage:
         wanted = _only_private(request)
         found = await self._store.read_documents(request.client.jid.local, PRIVATE)
         name = f"{wanted.namespace} {wanted.name}"
-        data = next((record.data for record in found if record.name == name), None)
+        data = next((self._readable(record) for record in found if record.name == name), None)
         return element("query", ns.PRIVATE, content=data or element(wanted.name, wanted.namespace))
 
     async def _set_private(self, request: Iq) -> bytes | None:
@@ -56,8 +56,9 @@ class Storage:
     async def _get_card(self, request: Iq) -> bytes | None:
         """XEP-0054 §3: whose card is not there looks like who is not there."""
         found = await self._store.read_documents(request.to.local, VCARD)
-        if found:
-            return bytes(found[0].data)
+        data = self._readable(found[0]) if found else None
+        if data is not None:
+            return data
         if request.is_own:
             return element("vCard", ns.VCARD)
         raise StanzaError(Condition.SERVICE_UNAVAILABLE)
@@ -68,6 +69,15 @@ class Storage:
         data = self._checked(request.payload)
         self._store.put_document(DocumentRecord(request.client.jid.local, VCARD, "", data))
         return None
+
+    def _readable(self, record: DocumentRecord) -> bytes | None:
+        """What a document holds, if that may stand in a stream: bytes that are no element would be the end of it."""
+
+        def read(document: DocumentRecord) -> bytes:
+            parse_tree(document.data, ns.CLIENT, what="document")
+            return document.data
+
+        return self._domain.node.set_aside.document(self._store, record, read)
 
     def _checked(self, tree: Tree) -> bytes:
         data = tree.to_bytes("")

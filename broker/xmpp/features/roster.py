@@ -106,9 +106,10 @@ class Roster:
             return None
         if not listed and len(account.roster) >= self._domain.settings.max_contacts:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "your roster is full")
+        name, groups = _name(given.attributes.get("name", "")), _groups(given)  # what may refuse comes first
         item = known or RosterItem(jid)
-        item.name = _name(given.attributes.get("name", ""))
-        item.groups = _groups(given)
+        item.name = name
+        item.groups = groups
         item.listed = True
         self.changed(account, item)
         return None

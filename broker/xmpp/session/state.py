@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 
 from broker.errors import BrokerError, Code
 
+MOST_WINDOW = 2**31
+"""Seconds; no client is waited for any longer."""
+
 
 @dataclass(slots=True)
 class StreamState:
@@ -56,9 +59,28 @@ class StreamState:
             BrokerError: ``resource.db.unknown`` where the record is not one of a stream.
         """
         try:
-            return cls(**json.loads(data))
-        except (ValueError, TypeError) as error:
+            state = cls(**json.loads(data))
+        except (ValueError, TypeError, RecursionError) as error:
             raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the record of a stream can not be read: {error}") from error
+        if not state.is_sound:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a stream has a value that none can have")
+        return state
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every field has a value of its type and range."""
+        texts = (self.resource, self.presence)
+        switches = (self.resumable, self.interested, self.carbons, self.watches_blocking)
+        return (
+            all(type(each) is str for each in texts)
+            and all(type(each) is bool for each in switches)
+            and type(self.window) is int
+            and 0 <= self.window <= MOST_WINDOW
+            and type(self.priority) is int
+            and -128 <= self.priority <= 127
+            and type(self.directed) is list
+            and all(type(each) is str for each in self.directed)
+        )
 
 
 @dataclass(frozen=True, slots=True)

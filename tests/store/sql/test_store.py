@@ -6,14 +6,17 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
+import msgpack
 import psycopg
 import pytest
-from sqlalchemy import create_engine, event, select, text
+from sqlalchemy import create_engine, event, insert, select, text
 from sqlalchemy.pool import NullPool
 from zope.interface.verify import verifyObject
 
 from broker.errors import BrokerError, Code
 from broker.ports import IStore
+from broker.store.batch import Batch
+from broker.store.packing import pack
 from broker.store.sql.journal import SMALL
 from broker.store.sql.schema import journal, session
 from broker.store.sql.store import SqlStore
@@ -228,15 +231,41 @@ def test_many_messages_that_are_soon_delivered_go_to_the_journal(stage: SqlStage
     assert read(stage, 7, limit=10 * MANY) == list(range(4 * MANY, 5 * MANY))
 
 
-def test_a_journal_that_can_not_be_read_keeps_the_store_closed(stage: SqlStage) -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"nonsense",
+        b"",
+        msgpack.packb(7),
+        msgpack.packb({"version": 2}),
+        msgpack.packb((99, "of a broker to come")),
+        msgpack.packb((2, 5, None, [], [], [], [], [], [], [], None, [], [], [(7, 5, 1, 1, "", "odd", 0, 0, 0)])),
+        msgpack.packb((2, 5, None, [([], [], [], [], (9, 9))], [], [], [], [], [], [], None, [], [], [])),
+        msgpack.packb((2, 2**63 - 1, None, [], [], [], [], [], [], [], None, [], [], [])),
+        msgpack.packb((2, 5, None, [], [], [(1, (2, "jack"))], [], [], [], [], None, [], [], [])),
+        b"\x91" * 100_000,
+    ],
+)
+def test_a_batch_of_the_journal_that_cannot_be_read_is_set_aside(stage: SqlStage, data: bytes) -> None:
+    stage.store.put_entry(entry(7, 1, 1), message(1))
     stage.run(stage.store.close())
-    execute(stage, "INSERT INTO journal VALUES (1, 'nonsense')")
-    stage.store = stage.make()
+    batch = Batch()
+    batch.put_entry(entry(7, 2, 2), message(2))
+    with create_engine(stage.url(), poolclass=NullPool).begin() as connection:
+        connection.execute(insert(journal), [{"number": 1, "batch": data}, {"number": 2, "batch": pack(batch)}])
 
-    with pytest.raises(BrokerError, match="journal can not be read"):
+    for _ in range(2):  # and it stays so
+        stage.store = stage.make()
         stage.run(stage.store.open())
-
-    execute(stage, "DELETE FROM journal")
+        recovered = stage.run(stage.store.recover())
+        assert [(row.kind, row.key) for row in recovered.unreadable] == [("journal", "1")]
+        assert read(stage, 7) == [1, 2]
+        stage.store.put_document(document("joe", "a"))
+        stage.tidy()
+        stage.run(stage.store.close())
+    assert rows_of(stage) == [-1]
+    assert journal_of(stage) == [data]
+    stage.store = stage.make()
     stage.run(stage.store.open())
 
 

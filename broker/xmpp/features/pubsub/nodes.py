@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.topics import Topic, TopicState
+from broker.errors import BrokerError
 from broker.model.key import Key
+from broker.model.number import whole_or_none
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import PublishQos, QueueQos, TopicQos
 from broker.xml.tree import Tree, parse_tree
@@ -208,9 +210,10 @@ def changed(config: NodeConfig, form: Mapping[str, str]) -> NodeConfig:
 def _count(value: str) -> int:
     if value == "max":
         return 2**31 - 1
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
+    count = whole_or_none(value, 0)
+    if count is None:
         raise refused(Condition.NOT_ACCEPTABLE, text="pubsub#max_items is a number, or max")
-    return int(value)
+    return count
 
 
 def _is_visible(topic: Topic) -> bool:
@@ -226,5 +229,8 @@ def _meta(topic: Topic) -> Mapping[str, str]:
     key = topic.key
     if key is None or not key.meta.startswith(f"<{META} ".encode()):
         return {}
-    tree: Tree = parse_tree(key.meta, "", what="meta data")
+    try:
+        tree: Tree = parse_tree(key.meta, "", what="meta data")
+    except BrokerError:  # a native client's own, such as one with prefixes: it is no node's
+        return {}
     return tree.attributes

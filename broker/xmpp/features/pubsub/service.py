@@ -14,6 +14,7 @@ from broker.core.topics import Topic
 from broker.errors import BrokerError
 from broker.model.jid import JID, parse_jid
 from broker.model.key import QueryKey, QueryKind
+from broker.model.number import whole_or_none
 from broker.model.property import find, property_of
 from broker.model.qos import QueryQos
 from broker.xml.tree import Tree
@@ -211,9 +212,9 @@ class PubSub:
         wanted = [item.attributes.get("id", "") for item in action.find_all(ns.PUBSUB, "item")]
         if wanted:
             messages = [each for each in messages if item_id(each) in wanted]
-        most = action.attributes.get("max_items", "")
-        if most.isascii() and most.isdigit():
-            messages = messages[-int(most) :] if int(most) else []
+        most = whole_or_none(action.attributes.get("max_items", ""), 0)
+        if most is not None:
+            messages = messages[-most:] if most else []
         paging = request.payload.find(ns.RSM, "set")
         page, summary = _page(messages, paging) if paging is not None else (messages, b"")
         content = b"".join(write_item(each) for each in page)
@@ -387,8 +388,8 @@ def _page(messages: list[Message], paging: Tree) -> tuple[list[Message], bytes]:
             last = ids.index(before.text)
     except ValueError:
         raise StanzaError(Condition.ITEM_NOT_FOUND, "there is no such item") from None
-    text = paging.text_of(ns.RSM, "max")
-    most = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else len(ids)
+    given = whole_or_none(paging.text_of(ns.RSM, "max"), 0)
+    most = len(ids) if given is None else given
     page = range(first, last)[-most:] if before is not None and most else range(first, last)[:most]
     content = element("count", content=str(len(ids)))
     if len(page):
