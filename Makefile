@@ -8,7 +8,7 @@ TESTS ?= tests
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-DECLARED := setup.cfg pyproject.toml constraints.txt
+DECLARED := setup.cfg setup.py pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench crash fuzz soak lint format wheel constraints clean
