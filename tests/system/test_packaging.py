@@ -82,7 +82,16 @@ def test_installed_broker_upgrades_a_database_and_is_listed_by_twistd(
     way: str, tree: Path, python: Path, tmp_path: Path
 ) -> None:
     # given the broker, installed without a look at what is beside it
-    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "install", "--quiet"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+    ]
     offline = ["--no-index", "--no-deps", "--no-build-isolation", "--ignore-installed"]
     run(*pip, *offline, *INSTALLS[way](tree), cwd=tmp_path)
     if way != "editable":
