@@ -28,6 +28,7 @@ from broker.model.property import ClientProperty, property_of
 from broker.model.qos import DisconnectQos
 from broker.native.codec import read_query_key, read_query_qos
 from broker.native.sessions import NativeSessions
+from broker.ports import IAuthorizer
 from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
@@ -65,7 +66,9 @@ class Broker:
         instance_id: identity of this run of the broker, told to clients.
     """
 
-    def __init__(self, node: Node, authenticate: Callable[..., Any], authorizer: Any, instance_id: str = "") -> None:
+    def __init__(
+        self, node: Node, authenticate: Callable[..., Any], authorizer: IAuthorizer, instance_id: str = ""
+    ) -> None:
         self.node = node
         self.authorizer = authorizer
         self.letters = DeadLetters(node)

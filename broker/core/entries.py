@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from broker.core.message import Message
 from broker.model.qos import Overflow
 from broker.model.records import COPIED, HAD, EntryRecord
+from broker.ports import IStore
 
 ENTRY_OVERHEAD = 200
 """Bytes that an entry counts for beside its content: key, QoS and bookkeeping."""
@@ -90,7 +90,7 @@ class Fanout:
         if not self.delivered:
             self._stored.append((queue_id, rank, seq, flags))
 
-    def deliver(self, store: Any, queue_id: int) -> None:
+    def deliver(self, store: IStore, queue_id: int) -> None:
         """A session has got its copy.
 
         Args:
@@ -149,7 +149,7 @@ class Entry:
         self.number = 0
 
 
-def write(store: Any, queue_id: int, rank: int, entry: Entry) -> None:
+def write(store: IStore, queue_id: int, rank: int, entry: Entry) -> None:
     """Have an entry in the store, with its message where that is not there yet.
 
     Args:

@@ -29,6 +29,7 @@ from broker.model.key import DEAD_MESSAGE_OID
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord
 from broker.native.codec import read_key, read_publish_qos
+from broker.ports import IStore
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -65,7 +66,7 @@ class Node:
         self,
         id: str,
         clock: Any,
-        store: Any,
+        store: IStore,
         settings: Settings,
         host: str = "127.0.0.1",
         monotonic: Callable[[], float] | None = None,

@@ -19,7 +19,7 @@ from broker.errors import BrokerError
 from broker.model.connect import AddressQos, ConnectQos, Credentials, SessionQos
 from broker.model.qos import DisconnectQos, QueueQos
 from broker.model.records import EntryRecord, MessageRecord
-from broker.ports import IOutbound
+from broker.ports import IAuthorizer, IOutbound
 from broker.store.memory import MemoryStore
 
 T = TypeVar("T")
@@ -93,6 +93,7 @@ class CuttingStore(MemoryStore):
         return super().read_entries(queue_id, rank, after, limit, most_bytes)
 
 
+@implementer(IAuthorizer)
 class Permissions:
     """Lets everybody do everything but what is forbidden."""
 
