@@ -146,6 +146,8 @@ class BrokerProcess:
         self.timeout = timeout
         self.log_path = data.parent / "broker.log"
         self.ports: dict[str, tuple[str, int]] = {}
+        self.on_close: list[Callable[[], object]] = []
+        """What ends with it, e.g. connections of clients."""
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -254,6 +256,8 @@ class BrokerProcess:
 
     def close(self) -> None:
         """Kill whatever is left of the process group."""
+        while self.on_close:
+            self.on_close.pop()()
         self._kill_group()
         give_back(self._held)
         atexit.unregister(self._kill_group)
