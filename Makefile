@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV ?= .venv
 DATA ?= ./data
 TESTS ?= tests
+JOBS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-DECLARED := setup.cfg pyproject.toml constraints.txt
+DECLARED := setup.cfg setup.py pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench crash fuzz soak lint format wheel constraints clean
+.PHONY: help environment run test bench crash fuzz soak lint format wheel constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,12 +25,14 @@ run: $(VENV)/.runtime ## Start the broker on DATA (default ./data); the first ti
 	@echo
 	@exec $(BIN)/broker run --data $(DATA) --pidfile $(DATA)/broker.pid
 
-test: $(VENV)/.test ## Run the tests; TESTS="tests/native/wire -k frames" picks some
+test: $(VENV)/.test ## Run the tests on all processors; FAST=1 leaves out slow and system ones; JOBS=1 TESTS="tests/xml -k frames"
 	@echo "== Tests"
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(if $(filter 1,$(JOBS)),,--numprocesses $(JOBS) --dist worksteal) \
+	  $(if $(FAST),-m "not slow and not system") $(TESTS)
 
-crash: $(VENV)/.test ## Kill the broker in KILLS rounds (default 200) while clients talk; SEED=7 STORE=sqlite repeat a run
-	@$(BIN)/python -m tests.campaign --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE))
+crash: $(VENV)/.test ## Kill the broker in KILLS rounds (default 200) or for SECONDS while clients talk; SEED=7 STORE=sqlite repeat a run
+	@$(BIN)/python -m tests.campaign --kills $(or $(KILLS),200) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE))
 
 bench: $(VENV)/.test ## Measure it beside others; ROUNDS=5 CASES='native-*' SYSTEMS=broker QUICK=1 UPDATE=1 OUTPUT=dir
 	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) $(if $(UPDATE),--update) \
@@ -41,6 +44,8 @@ fuzz: $(VENV)/.fuzz ## Fuzz all parsers, SECONDS each (default 60), or one TARGE
 
 soak: $(VENV)/.test ## Feed a broker STANZAS (default 1000000) with ever new names and LOGINS (10000), and watch its memory
 	@$(BIN)/python -m tests.campaign.soak $(if $(STANZAS),--stanzas $(STANZAS)) $(if $(LOGINS),--logins $(LOGINS))
+
+environment: $(VENV)/.test $(VENV)/.dev ## Install all that the tests and the tools need, and do no more
 
 lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of imports
 	@echo "== ruff check"
@@ -68,7 +73,7 @@ constraints: $(VENV)/.created ## Pin the newest versions that setup.cfg allows i
 	@rm -rf build/constraints && mkdir -p build && $(PYTHON) -m venv build/constraints
 	@build/constraints/bin/python -m pip --quiet --disable-pip-version-check install --upgrade ".[test,dev,fuzz]"
 	@{ echo "# The versions that the tests run with; written by \`make constraints\`."; \
-	   build/constraints/bin/python -m pip freeze --exclude broker; } > constraints.txt
+	   build/constraints/bin/python -m pip freeze --all --exclude broker --exclude pip; } > constraints.txt
 	@rm -rf build/constraints
 
 clean: ## Remove everything that was made here, except the data

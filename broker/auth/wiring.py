@@ -18,6 +18,7 @@ from broker.auth.throttle import LoginThrottle
 from broker.config.kinds import BOOLEAN, TEXT, integer
 from broker.config.options import declare
 from broker.config.properties import Properties
+from broker.ports import IAuthorizer, IStore
 
 log = Logger()
 
@@ -57,10 +58,10 @@ class Security(NamedTuple):
     """
 
     services: SecurityServices
-    authorizer: Any
+    authorizer: IAuthorizer
 
 
-def make_security(properties: Properties, store: Any, reactor: Any, threads: ThreadPool) -> Security:
+def make_security(properties: Properties, store: IStore, reactor: Any, threads: ThreadPool) -> Security:
     """Make the security services.
 
     Args:

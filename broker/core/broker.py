@@ -26,6 +26,7 @@ from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.key import Key, QueryKey
 from broker.model.qos import STATE_OK, PublishQos, QueryQos
+from broker.ports import IAuthorizer
 
 log = Logger()
 
@@ -52,7 +53,9 @@ class Broker:
         commands: serves administrative messages; ``None`` where there is no administration.
     """
 
-    def __init__(self, node: Node, authenticate: Callable[..., Any], authorizer: Any, instance_id: str = "") -> None:
+    def __init__(
+        self, node: Node, authenticate: Callable[..., Any], authorizer: IAuthorizer, instance_id: str = ""
+    ) -> None:
         self.node = node
         self.authorizer = authorizer
         self.letters = DeadLetters(node)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from broker.failpoints import reach
+from broker.ports import IStore
 
 MOST_WAITING = 1024 * 1024
 """Bytes that may wait for their commit before no more should be added."""
@@ -23,7 +23,7 @@ class CommitGate:
 
     __slots__ = ("_on_room", "_send", "_size", "_store", "_waiting", "_watching")
 
-    def __init__(self, store: Any, send: Callable[[bytes], None], on_room: Callable[[], None]) -> None:
+    def __init__(self, store: IStore, send: Callable[[bytes], None], on_room: Callable[[], None]) -> None:
         self._store = store
         self._send = send
         self._on_room = on_room

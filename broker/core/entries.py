@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from broker.core.message import Message
 from broker.model.qos import Overflow
 from broker.model.records import COPIED, HAD, EntryRecord
+from broker.ports import IStore
 
 ENTRY_OVERHEAD = 200
 """Bytes that an entry counts for beside its content: key, QoS and bookkeeping."""
@@ -90,7 +91,7 @@ class Fanout:
         if not self.delivered:
             self._stored.append((queue_id, rank, seq, flags))
 
-    def deliver(self, store: Any, queue_id: int) -> None:
+    def deliver(self, store: IStore, queue_id: int) -> None:
         """A session has got its copy.
 
         Args:
@@ -165,7 +166,7 @@ class Judge(Protocol):
         """Whether an entry is not to be delivered any more."""
 
 
-def write(store: Any, queue_id: int, rank: int, entry: Entry, *, held: bool = True) -> None:
+def write(store: IStore, queue_id: int, rank: int, entry: Entry, *, held: bool = True) -> None:
     """Have an entry in the store, with its message unless an entry in memory vouches that the message is there.
 
     Args:

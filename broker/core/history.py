@@ -12,6 +12,7 @@ from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, write
 from broker.core.message import Message
 from broker.core.waiters import Waiters
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
+from broker.ports import IStore
 
 EVERYTHING = 2**62
 NEVER = 2**62
@@ -66,7 +67,7 @@ class History:
         self,
         id: int,
         limits: QueueLimits,
-        store: Any,
+        store: IStore,
         sequence: Callable[[], int],
         revive: Callable[[MessageRecord], Message | None],
         now: Callable[[], int],

@@ -30,6 +30,7 @@ from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.number import MOST
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord, UnreadableMessage
+from broker.ports import IStore
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -80,7 +81,7 @@ class Node:
         self,
         id: str,
         clock: Any,
-        store: Any,
+        store: IStore,
         settings: Settings,
         codec: Codec,
         queries: Queries,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -24,6 +24,7 @@ from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.records import COPIED, NEWEST_ONLY, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
+from broker.ports import IStore
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -110,7 +111,7 @@ class Queue:
         self,
         id: int,
         limits: QueueLimits,
-        store: Any,
+        store: IStore,
         sequence: Callable[[], int],
         revive: Callable[[MessageRecord], Message | None],
         budget: CacheBudget | None = None,

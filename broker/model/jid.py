@@ -75,10 +75,6 @@ class JID:
         """The same without a resource."""
         return JID(self.local, self.domain) if self.resource else self
 
-    def with_resource(self, resource: str) -> JID:
-        """The same with a (prepared) resource."""
-        return JID(self.local, self.domain, resource)
-
 
 @cached_if_short(_CACHED)
 def parse_jid(text: str) -> JID:

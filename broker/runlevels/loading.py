@@ -17,7 +17,10 @@ from broker.ports import IPlugin
 log = Logger()
 
 Factory = Callable[[Any, str, dict[str, str]], Any]
-"""An :class:`broker.ports.IPluginFactory`: ``(context, plugin_id, attributes)`` to an :class:`broker.ports.IPlugin`."""
+"""``(context, plugin_id, attributes)`` to an :class:`broker.ports.IPlugin`.
+
+``context`` is the :class:`broker.app.Application`, ``attributes`` are the replaced ``<attribute>`` texts.
+"""
 
 
 def load(name: str) -> Factory:

@@ -45,12 +45,12 @@ class PlannedPlugin:
 
     @property
     def startup_level(self) -> int | None:
-        """Run level at which it is started; ``None`` for a dynamic plugin."""
+        """Run level at which it is started; ``None`` for a plugin without actions, which is never made."""
         return self.config.startup.level if self.config.startup else None
 
     @property
     def shutdown_level(self) -> int | None:
-        """Run level at which it is stopped: by default the one below its startup; ``None`` for a dynamic plugin."""
+        """Run level at which it is stopped: by default the one below its startup; ``None`` where it has no actions."""
         if self.config.startup is None:
             return None
         return self.config.shutdown.level if self.config.shutdown else self.config.startup.level - 1
@@ -107,10 +107,3 @@ class Plan:
             ),
             key=lambda plugin: plugin.shutdown_key,
         )
-
-    def dynamic(self, plugin_id: str) -> PlannedPlugin | None:
-        """The plugin without actions of that id."""
-        for plugin in self.plugins:
-            if plugin.id == plugin_id and plugin.startup_level is None:
-                return plugin
-        return None

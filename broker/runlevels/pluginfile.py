@@ -72,7 +72,7 @@ class PluginConfig:
         class_name: Java class name of xmlBlaster or dotted Python name.
         create: ``False`` keeps it from ever being made.
         attributes: in the order of the file.
-        startup: when it is started; ``None`` for a dynamic plugin, made on demand.
+        startup: when it is started; ``None`` for a plugin without actions, which is never made.
         shutdown: when it is stopped; ``None``: below its startup level.
         origin: name of the file.
         line: where it begins.

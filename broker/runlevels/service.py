@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 
 from broker.errors import BrokerError, Code
 from broker.ports import IPlugin
-from broker.runlevels.levels import HALTED, HALTED_PRE, SELECTABLE, describe, name_of, path
+from broker.runlevels.levels import HALTED_PRE, SELECTABLE, describe, name_of, path
 from broker.runlevels.plan import Plan, PlannedPlugin
 
 log = Logger()
@@ -52,7 +52,6 @@ class RunLevels:
         self._running: dict[str, Any] = {}  # by id, in the order of start
         self._stopped: set[str] = set()
         self._changing = DeferredLock()
-        self._making = DeferredLock()
         self._waiting: list[int] = []
 
     @property
@@ -110,37 +109,6 @@ class RunLevels:
         finally:
             self._changing.release()
 
-    async def demand(self, plugin_id: str) -> Any:
-        """A dynamic plugin (one without actions), made and started by the first demand.
-
-        It is stopped at run level 0, before all others of that level.
-
-        Raises:
-            BrokerError: ``resource.configuration.pluginFailed`` where the plugin file has no such plugin or it fails;
-                ``resource.unavailable`` below run level 1.
-        """
-        await self._making.acquire()
-        try:
-            if plugin_id in self._running:
-                return self._running[plugin_id]
-            planned = self._plan.dynamic(plugin_id)
-            if planned is None:
-                raise BrokerError(
-                    Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"the plugin file has no dynamic plugin '{plugin_id}'"
-                )
-            self._refuse_when_halted()
-            plugin = await self._make(planned)
-            if self.level <= HALTED:  # it was left while the plugin started
-                await self._stop(plugin_id)
-            self._refuse_when_halted()
-            return plugin
-        finally:
-            self._making.release()
-
-    def _refuse_when_halted(self) -> None:
-        if self.level <= HALTED:
-            raise BrokerError(Code.RESOURCE_UNAVAILABLE, f"no plugins are made at run level {describe(self.level)}")
-
     async def _go_up(self, to_level: int) -> None:
         origin = self.level
         begun: list[tuple[int, PlannedPlugin]] = []
@@ -191,8 +159,6 @@ class RunLevels:
         for lower in path(level, origin):
             self.level = lower
             await self._tell_down(lower)
-            if lower == HALTED:
-                await self._stop_dynamic()
             while begun and begun[-1][0] > lower:
                 await self._stop(begun.pop()[1].id)
 
@@ -200,17 +166,11 @@ class RunLevels:
         for level in path(self.level, to_level):
             self.level = level
             await self._tell_down(level)
-            stopped = await self._stop_dynamic() if level == HALTED else []
+            stopped = []
             for planned in self._plan.stopping(level, self._running):
                 await self._stop(planned.id)
                 stopped.append(planned.id)
             log.info("run level {step}{stopped}", step=describe(level), stopped=_listed("stopped", stopped))
-
-    async def _stop_dynamic(self) -> list[str]:
-        dynamic = [plugin_id for plugin_id in reversed(self._running) if self._plan.dynamic(plugin_id)]
-        for plugin_id in dynamic:
-            await self._stop(plugin_id)
-        return dynamic
 
     async def _tell_down(self, level: int) -> None:
         for listener in self._listeners:
@@ -219,7 +179,7 @@ class RunLevels:
             except Exception:  # noqa: BLE001 - the way down must reach its end whatever fails on it
                 log.failure("a listener fails at run level {step}", step=describe(level))
 
-    async def _make(self, planned: PlannedPlugin) -> Any:
+    async def _make(self, planned: PlannedPlugin) -> None:
         """Make and start a plugin; a new one each time, so that nothing is left of an earlier life."""
         where = f"{planned.config.where}: plugin {planned.id}"
         try:
@@ -241,7 +201,6 @@ class RunLevels:
             ) from error
         self._running[planned.id] = plugin
         self._stopped.discard(planned.id)
-        return plugin
 
     async def _stop(self, plugin_id: str) -> None:
         plugin = self._running.pop(plugin_id)

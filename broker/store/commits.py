@@ -14,13 +14,13 @@ class CommitWaiters:
     """Callbacks by the position that they wait for; those of one position keep the order in which they came."""
 
     def __init__(self) -> None:
-        self._waiters: list[tuple[int, int, Callable[[], None]]] = []
+        self._waiters: list[tuple[int, int, Callable[[], object]]] = []
         self._count = 0
 
     def __bool__(self) -> bool:
         return bool(self._waiters)
 
-    def add(self, position: int, callback: Callable[[], None]) -> None:
+    def add(self, position: int, callback: Callable[[], object]) -> None:
         """Remember ``callback`` until ``position`` is committed."""
         self._count += 1
         heappush(self._waiters, (position, self._count, callback))

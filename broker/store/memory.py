@@ -109,7 +109,7 @@ class MemoryStore:
             self.commit()
         return succeed(None)
 
-    def when_committed(self, position: int, callback: Callable[[], None]) -> None:
+    def when_committed(self, position: int, callback: Callable[[], object]) -> None:
         """Call back once ``position`` is committed."""
         if position <= self.committed:
             callback()

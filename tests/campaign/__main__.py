@@ -1,6 +1,6 @@
 """Kills the broker again and again while clients of both kinds talk, and compares what they got with a model.
 
-    python -m tests.campaign --kills 200 --store both --seed 7
+    python -m tests.campaign --kills 200 --seconds 300 --store both --seed 7
 
 What was acknowledged must not be lost: XMPP clients get each message once and in order, native ones each acknowledged
 message, repeats marked; what an iq result confirmed is there. At the end nothing may be left that nobody owns. Ends
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import shutil
 import subprocess
@@ -37,6 +38,7 @@ def main() -> None:
         prog="python -m tests.campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=200, help="rounds of faults (200)")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end the rounds after so long")
     parser.add_argument("--store", choices=(*STORES, "both"), default="both", help="both: three quarters on SQLite")
     parser.add_argument("--seed", type=int, default=None, help="repeat what another run did by chance")
     parser.add_argument("--markdown", action="store_true", help="print the summary for a document")
@@ -44,7 +46,10 @@ def main() -> None:
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
-    outcomes = _run_both(given.kills, seed) if given.store == "both" else _run_all(given.store, given.kills, seed)
+    if given.store == "both":
+        outcomes = _run_both(given.kills, given.seconds, seed)
+    else:
+        outcomes = _run_all(given.store, given.kills, given.seconds, seed)
     if given.outcome is not None:
         given.outcome.write_text(json.dumps([asdict(each) for each in outcomes]))
     else:
@@ -52,26 +57,27 @@ def main() -> None:
     sys.exit(any(each.failed for each in outcomes))
 
 
-def _run_all(store: str, kills: int, seed: int) -> list[Outcome]:
+def _run_all(store: str, kills: int, seconds: float, seed: int) -> list[Outcome]:
     """As many campaigns as it takes, up to one that fails."""
     parts = -(-kills // LONGEST)
     outcomes: list[Outcome] = []
     while len(outcomes) < parts and not any(each.failed for each in outcomes):
         part = len(outcomes)
         rounds = kills * (part + 1) // parts - kills * part // parts
-        outcomes.append(_run(store, rounds, seed + part))
+        outcomes.append(_run(store, rounds, seconds / parts, seed + part))
     return outcomes
 
 
-def _run(store: str, kills: int, seed: int) -> Outcome:
+def _run(store: str, kills: int, seconds: float, seed: int) -> Outcome:
     directory = Path(tempfile.mkdtemp(prefix=f"broker-crash-{store}-"))
-    campaign = Campaign(store, kills, seed, directory, lambda line: print(line, flush=True))
+    campaign = Campaign(store, kills, seed, directory, lambda line: print(line, flush=True), seconds=seconds)
     try:
         campaign.run()
     except (Failed, LaunchError) as failed:
         campaign.outcome.failed = str(failed)
         print(
-            f"FAILED: {failed}\nto repeat: --store {store} --kills {kills} --seed {seed}; the data are in {directory}",
+            f"FAILED: {failed}\nto repeat: --store {store} --kills {kills} --seconds {seconds:g} --seed {seed}; "
+            f"the data are in {directory}",
             file=sys.stderr,
             flush=True,
         )
@@ -80,14 +86,15 @@ def _run(store: str, kills: int, seed: int) -> Outcome:
     return campaign.outcome
 
 
-def _run_both(kills: int, seed: int) -> list[Outcome]:
+def _run_both(kills: int, seconds: float, seed: int) -> list[Outcome]:
     """One process for each store, side by side."""
     with tempfile.TemporaryDirectory() as scratch:
         running = []
         for store in STORES:
             path = Path(scratch) / store
             count = str(max(1, round(kills * SHARES[store])))
-            command = ["--store", store, "--kills", count, "--seed", str(seed), "--outcome", str(path)]
+            command = ["--store", store, "--kills", count, "--seconds", str(seconds), "--seed", str(seed)]
+            command += ["--outcome", str(path)]
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.campaign", *command],
                 stdout=subprocess.PIPE,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,20 +66,39 @@ class Outcome:
     failed: str = ""
 
 
+def rounds(kills: int, special: Container[int], until: float, clock: Callable[[], float]) -> Iterator[int]:
+    """Numbers of the rounds, from 1; once it is late, only those in which something rare happens."""
+    for number in range(1, kills + 1):
+        if number in special or clock() < until:
+            yield number
+
+
 class Campaign:
     """The whole of it.
 
     Args:
         store: ``sqlite`` or ``postgresql``.
         kills: rounds, in most of which the broker is killed.
+        seconds: after which the rounds end early; what happens rarely is then made up for.
         seed: of all that is left to chance.
         directory: for the data, empty.
         tell: takes a line for people.
     """
 
-    def __init__(self, store: str, kills: int, seed: int, directory: Path, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: str,
+        kills: int,
+        seed: int,
+        directory: Path,
+        tell: Callable[[str], None],
+        *,
+        seconds: float = math.inf,
+    ) -> None:
         self.outcome = Outcome(store, seed)
         self._kills = kills
+        self._seconds = seconds
+        self._rounds = 0
         self._chance = random.Random(seed)
         self._tell = tell
         self._place: Place = SqlitePlace(directory) if store == "sqlite" else PostgresPlace(directory)
@@ -116,8 +136,9 @@ class Campaign:
         self._talk_with(streams, 1.0)
         native.start()
         special = self._special_rounds()
-        for number in range(1, self._kills + 1):
+        for number in rounds(self._kills, special, self._started + self._seconds, time.monotonic):
             self._round(special.get(number, ""), streams, native)
+            self._rounds += 1
             if number % REPORT_EVERY == 0 or number in special:
                 self._report(number, streams, native)
         self._tell("draining")
@@ -172,7 +193,7 @@ class Campaign:
         check_nothing_left(tables.left_overs(self._place.url))
         more = tables.pages(self._place.url) - pages
         figures = self.outcome.figures
-        figures["rounds"] = str(self._kills)
+        figures["rounds"] = str(self._rounds)
         figures["deaths of the broker"] = str(self._faults.deaths)
         figures["XMPP messages, each once and in order"] = str(streams.talk.count)
         figures["XMPP messages to several resources, each once to each"] = str(streams.resources.count)

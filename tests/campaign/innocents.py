@@ -64,7 +64,8 @@ class Innocents:
         )
         self._trips: dict[str, list[tuple[float, float]]] = {pair: [] for pair in PAIRS}
         self._errors: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -102,7 +103,9 @@ class Innocents:
     def close(self) -> None:
         """End them."""
         self._process.kill()
-        self._process.wait()
+        self._reader.join()
+        with self._process:  # waits, and closes the pipe
+            pass
 
 
 def native_pair(address: Address) -> None:

@@ -51,8 +51,8 @@ class Real:
 
     def __init__(self, directory: Path) -> None:
         self.process = BrokerProcess(directory / "data")
-        self.process.start()
         self.process.add_accounts("joe", "jack")
+        self.process.start()
         self._clients: list[Client] = []
 
     def client(self, options: ConnectOptions, on_update: UpdateCallback | None = None, **settings: Any) -> Client:

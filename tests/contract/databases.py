@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from broker.store.sql.upgrade import upgrade
 
 SERVER = "BROKER_TEST_POSTGRES"
 TEMPLATE = f"broker_test_{os.getpid()}_template"
+"""Of this process: PostgreSQL copies no database that somebody else is connected to."""
 
 
 def url_text(url: URL) -> str:
@@ -42,6 +44,7 @@ def postgresql(template: str | None = "migrated") -> Iterator[str]:
 def _template(server: str) -> str:
     _execute(server, f"DROP DATABASE IF EXISTS {TEMPLATE}")
     _execute(server, f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
+    atexit.register(_execute, server, f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
     engine = engine_of(url_text(make_url(server).set(database=TEMPLATE)))
     upgrade(engine)
     engine.dispose()

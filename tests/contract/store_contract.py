@@ -643,6 +643,7 @@ class StoreContract:
         stage.store.when_committed(stage.store.position, lambda: told.append("committed"))
         stage.turn()
 
+        assert stage.store.failure is not None
         assert stage.store.failure.code == Code.RESOURCE_DB_UNAVAILABLE
         assert (told, stage.store.committed) == ([], 0)
 

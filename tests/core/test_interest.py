@@ -80,6 +80,7 @@ class TestTime:
         assert [text for text in map(formatEvent, events) if "dead message" in text and text.endswith(reason)]
 
 
+@pytest.mark.slow
 class TestLimit:
     def test_more_than_could_be_asked_in_time_are_refused_and_nothing_is_left_behind(self) -> None:
         joe = World().client("joe")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import NamedTuple
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -195,7 +196,7 @@ class QueueModel(RuleBasedStateMachine):
         assert not self.store.tables.messages
 
 
-TestQueueModel = QueueModel.TestCase
+TestQueueModel = pytest.mark.slow(QueueModel.TestCase)
 TestQueueModel.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 

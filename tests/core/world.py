@@ -24,7 +24,7 @@ from broker.model.records import EntryRecord, MessageRecord
 from broker.native.codec.records import RecordCodec
 from broker.native.login import Connected, NativeLogin
 from broker.native.sessions import NativeSessions
-from broker.ports import IOutbound
+from broker.ports import IAuthorizer, IOutbound
 from broker.store.memory import MemoryStore
 from broker.xmpp.routing.content import STANZA_KEY, content_of
 from broker.xmpp.session.sessions import StreamSessions
@@ -101,6 +101,7 @@ class CuttingStore(MemoryStore):
         return super().read_entries(queue_id, rank, after, limit, most_bytes)
 
 
+@implementer(IAuthorizer)
 class Permissions:
     """Lets everybody do everything but what is forbidden."""
 

@@ -32,6 +32,7 @@ def test_kept_inputs_break_nothing(name: str) -> None:
         target.run(path.read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.names())
 def test_any_bytes_break_nothing(name: str) -> None:
     target = load(name)
@@ -46,6 +47,7 @@ def test_any_bytes_break_nothing(name: str) -> None:
     run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.names())
 def test_mutated_inputs_break_nothing(name: str) -> None:
     # given a kept input, of which a part is replaced: so one gets deeper than by chance alone

@@ -375,87 +375,12 @@ def test_each_level_is_one_line_in_the_log(journal: Journal) -> None:
     ]
 
 
-DYNAMIC = plan(planned("a", (4, 0), (0, 0)), planned("x", None), planned("y", None))
+def test_plugin_without_actions_is_never_made(journal: Journal) -> None:
+    run_levels = at(9, journal, plan(planned("a", (4, 0), (0, 0)), planned("x", None)))
 
-
-def test_a_dynamic_plugin_is_made_by_the_first_demand(journal: Journal) -> None:
-    run_levels = at(9, journal, DYNAMIC)
     assert run_levels.running == ("a",)
-
-    first = result(run_levels.demand("x"))
-    again = result(run_levels.demand("x"))
-
-    assert first is again
-    assert journal.take() == ["start x"]
-
-
-def test_two_demands_at_once_make_one_plugin(journal: Journal) -> None:
-    run_levels = at(9, journal, DYNAMIC)
-    journal.waits["start x"] = Deferred()
-
-    first = run(run_levels.demand("x"))
-    second = run(run_levels.demand("x"))
-    journal.waits["start x"].callback(None)
-
-    assert result(first) is result(second)
-    assert journal.take() == ["start x"]
-
-
-def test_dynamic_plugins_stop_first_at_level_zero_in_reverse(journal: Journal) -> None:
-    run_levels = at(9, journal, DYNAMIC)
-    result(run_levels.demand("x"))
-    result(run_levels.demand("y"))
-    journal.take()
-
-    result(run_levels.change(3))
-    assert journal.take() == []
     result(run_levels.change(0))
-    assert journal.take() == ["stop y", "stop x", "stop a"]
-
-
-@pytest.mark.parametrize("plugin_id", ["unknown", "b"])
-def test_only_plugins_without_actions_are_made_on_demand(journal: Journal, plugin_id: str) -> None:
-    run_levels = at(3, journal, plan(planned("b", (4, 0))))
-
-    error = error_of(run(run_levels.demand(plugin_id)))
-
-    assert error.code is Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED
-    assert error.message == f"the plugin file has no dynamic plugin '{plugin_id}'"
-
-
-def test_no_plugin_is_made_at_level_zero(journal: Journal) -> None:
-    run_levels = at(0, journal, DYNAMIC)
-
-    assert error_of(run(run_levels.demand("x"))).code is Code.RESOURCE_UNAVAILABLE
-
-
-def test_a_dynamic_plugin_that_starts_while_the_broker_halts_is_stopped(journal: Journal) -> None:
-    run_levels = at(9, journal, DYNAMIC)
-    journal.waits["start x"] = Deferred()
-    demand = run(run_levels.demand("x"))
-
-    result(run_levels.change(0))
-    journal.waits["start x"].callback(None)
-
-    assert error_of(demand).code is Code.RESOURCE_UNAVAILABLE
-    assert journal.take() == ["start x", "stop a", "stop x"]
-    assert run_levels.running == ()
-
-
-def test_a_failed_start_stops_dynamic_plugins_too(journal: Journal) -> None:
-    run_levels = RunLevels(plan(planned("x", None), planned("d", (5, 0), on_fail=Code.RESOURCE_CONFIGURATION)), journal)
-
-    async def listener(level: int, name: str, direction: Direction) -> None:
-        if level == 4 and direction is Direction.UP:
-            await run_levels.demand("x")
-
-    run_levels.add_listener(listener)
-    journal.errors["start d"] = BrokerError(Code.RESOURCE_EXHAUST, "none left")
-
-    error_of(run(run_levels.change(9)))
-
-    assert journal.take() == ["start x", "start d", "stop x"]
-    assert run_levels.running == ()
+    assert journal.take() == ["stop a"]
 
 
 actions = st.tuples(st.integers(0, 9), st.integers(0, 3))

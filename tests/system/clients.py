@@ -42,7 +42,8 @@ class ClientProcess:
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.bodies: list[str] = []
         self.log: list[dict[str, Any]] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -91,7 +92,9 @@ class ClientProcess:
     def close(self) -> None:
         """End the process."""
         self._process.kill()
-        self._process.wait()
+        self._reader.join()
+        with self._process:  # waits, and closes the pipes
+            pass
 
 
 def slixmpp(broker: BrokerProcess, jid: str) -> ClientProcess:

@@ -7,12 +7,15 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,20 +28,37 @@ LOWEST_PORT = 10_000
 POLL = 0.02
 """Seconds between two looks at a process."""
 
-_given: set[int] = set()
+_held: dict[int, socket.socket] = {}
+_random = random.SystemRandom()
+"""Tests may seed the shared generator, and would all look at the same ports."""
 
 
 def lasting_port() -> int:
-    """A free port that no connection gets as its own while the broker that listens on it is down."""
+    """A free port that no connection gets as its own while the broker that listens on it is down.
+
+    It is this process's until :func:`give_back`, whoever else looks for one: a socket stays bound to it. That one
+    allows reuse, so that a broker, which does so too, can listen there; the probe does not, and finds it taken.
+    """
     first_local = int(LOCAL_PORTS.read_text().split()[0]) if LOCAL_PORTS.exists() else 32_768
     while True:
-        port = random.randrange(LOWEST_PORT, max(first_local, 2 * LOWEST_PORT))
-        if port in _given:
+        port = _random.randrange(LOWEST_PORT, max(first_local, 2 * LOWEST_PORT))
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
             continue
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            _given.add(port)
-            return port
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _held[port] = held
+        return port
+
+
+def give_back(ports: Iterable[int]) -> None:
+    """Let others have ports of :func:`lasting_port`; those that are nobody's are passed over."""
+    for port in ports:
+        held = _held.pop(port, None)
+        if held is not None:
+            held.close()
 
 
 class LaunchError(Exception):
@@ -76,6 +96,20 @@ def wait_until(condition: Callable[[], bool], timeout: float = 30.0) -> None:
         time.sleep(POLL)
 
 
+@cache
+def _data_with_accounts(names: tuple[str, ...]) -> Path:
+    """A data directory, made once in a process, of a broker that has never run and has accounts."""
+    directory = Path(tempfile.mkdtemp(prefix="broker-accounts-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    broker = BrokerProcess(directory / "data")
+    try:
+        for name in names:
+            broker.add_account(name)
+    finally:
+        broker.close()
+    return broker.data
+
+
 class BrokerProcess:
     """One broker on one data directory, started as a user would start it and killed as a power cut would.
 
@@ -104,14 +138,16 @@ class BrokerProcess:
         timeout: float = 30.0,
     ) -> None:
         self.data = data
-        ports = {} if "--plugins" in arguments else {key: str(lasting_port()) for key in ANY_PORTS}
-        self.settings = {**ports, **(settings or {})}
+        self._held = [] if "--plugins" in arguments else [lasting_port() for _ in ANY_PORTS]
+        self.settings = {**dict(zip(ANY_PORTS, map(str, self._held), strict=False)), **(settings or {})}
         self.arguments = list(arguments)
         self.launch = [command("broker"), "run"] if launch is None else list(launch)
         self.environment = dict(environment or {})
         self.timeout = timeout
         self.log_path = data.parent / "broker.log"
         self.ports: dict[str, tuple[str, int]] = {}
+        self.on_close: list[Callable[[], object]] = []
+        """What ends with it, e.g. connections of clients."""
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -220,7 +256,10 @@ class BrokerProcess:
 
     def close(self) -> None:
         """Kill whatever is left of the process group."""
+        while self.on_close:
+            self.on_close.pop()()
         self._kill_group()
+        give_back(self._held)
         atexit.unregister(self._kill_group)
 
     def run_command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -236,15 +275,22 @@ class BrokerProcess:
         )
 
     def add_accounts(self, *names: str, arguments: Sequence[str] = ()) -> None:
-        """Accounts with the password ``secret``.
+        """Accounts with the password ``secret``; before the first start they cost next to nothing.
 
         Args:
             names: of the accounts.
             arguments: before the command, e.g. where the store is.
         """
+        if not arguments and not self.data.exists():
+            shutil.copytree(_data_with_accounts(names), self.data)
+            return
         for name in names:
-            added = self.run_command(*arguments, "user", "add", name, "--password-stdin", stdin="secret\n")
-            assert added.returncode == 0, added.stderr
+            self.add_account(name, arguments=arguments)
+
+    def add_account(self, name: str, *, arguments: Sequence[str] = ()) -> None:
+        """An account with the password ``secret``, made by the ``broker`` command."""
+        added = self.run_command(*arguments, "user", "add", name, "--password-stdin", stdin="secret\n")
+        assert added.returncode == 0, added.stderr
 
     def _set_arguments(self) -> Iterable[str]:
         taken = {_port_property(name): str(port) for name, (_, port) in self.ports.items()}

@@ -56,6 +56,7 @@ class StreamClient:
         self.h = 0
         self.id = ""
         self._socket: socket.socket | None = None
+        broker.on_close.append(self.cut)
         self._reader = StreamReader(1 << 20, stepwise=False)
 
     @property

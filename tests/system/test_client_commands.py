@@ -19,9 +19,10 @@ NOT_CONNECTED, REFUSED, TIMED_OUT = 3, 4, 5
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    with BrokerProcess(tmp_path / "data") as started:
-        started.add_accounts("joe", "jack")
-        yield started
+    broker = BrokerProcess(tmp_path / "data")
+    broker.add_accounts("joe", "jack")
+    with broker:
+        yield broker
 
 
 class People:

@@ -24,9 +24,10 @@ SENDER = ConnectOptions("joe", "secret", callbacks=False)
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    with BrokerProcess(tmp_path / "data") as started:
-        started.add_accounts("joe", "jack")
-        yield started
+    broker = BrokerProcess(tmp_path / "data")
+    broker.add_accounts("joe", "jack")
+    with broker:
+        yield broker
 
 
 class Sender(threading.Thread):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from broker.ready import ready_line
-from tests.system.launcher import BrokerProcess, LaunchError, ports_of
+from tests.system.launcher import BrokerProcess, LaunchError, give_back, lasting_port, ports_of
 
 pytestmark = pytest.mark.system
 
@@ -85,3 +87,33 @@ def test_ports_of_reads_what_the_broker_writes() -> None:
 
 def test_broker_that_listens_nowhere_has_no_ports() -> None:
     assert ports_of(ready_line(9, "RUNNING", [])) == {}
+
+
+BIND = "import socket, sys; socket.socket().bind(('127.0.0.1', int(sys.argv[1])))"
+
+
+def is_free_for_others(port: int) -> bool:
+    """Whether another process that looks for a port takes this one."""
+    return subprocess.run([sys.executable, "-c", BIND, str(port)], capture_output=True, check=False).returncode == 0
+
+
+def test_chosen_port_is_nobody_elses_until_it_is_given_back() -> None:
+    port = lasting_port()
+    assert not is_free_for_others(port)
+    give_back([port])
+    assert is_free_for_others(port)
+
+
+def test_broker_can_listen_on_a_chosen_port() -> None:
+    port = lasting_port()
+    socket.create_server(("127.0.0.1", port)).close()
+    give_back([port])
+
+
+def test_process_keeps_its_ports_over_a_kill_and_not_over_its_end(tmp_path: Path) -> None:
+    process = BrokerProcess(tmp_path / "data")
+    ports = [int(port) for name, port in process.settings.items() if name.lower().endswith("port")]
+    assert len(ports) == 3
+    assert not any(map(is_free_for_others, ports))
+    process.close()
+    assert all(map(is_free_for_others, ports))

@@ -11,7 +11,6 @@ from broker.client import BlockingClient, ConnectOptions, PublishOptions
 from tests.system.clients import ClientProcess, install_javascript, javascript, slixmpp
 from tests.system.launcher import BrokerProcess
 
-pytest.importorskip("slixmpp")
 pytestmark = pytest.mark.system
 
 

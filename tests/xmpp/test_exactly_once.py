@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -173,5 +174,5 @@ class Machine(RuleBasedStateMachine):
             assert self.clients[user].got == self.sent[user]
 
 
-TestExactlyOnce = Machine.TestCase
+TestExactlyOnce = pytest.mark.slow(Machine.TestCase)
 TestExactlyOnce.settings = hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -156,7 +156,7 @@ class CommitLoop:
         if self._idle and self._leisure is None:
             self._wait()
 
-    def when_committed(self, position: int, callback: Callable[[], None]) -> None:
+    def when_committed(self, position: int, callback: Callable[[], object]) -> None:
         """Call back once ``position`` is committed; at once if it is."""
         if position <= self.committed:
             callback()

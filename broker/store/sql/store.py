@@ -130,7 +130,7 @@ class SqlStore:
         """What keeps the store from committing, or ``None``."""
         return self._loop.failure
 
-    def when_committed(self, position: int, callback: Callable[[], None]) -> None:
+    def when_committed(self, position: int, callback: Callable[[], object]) -> None:
         """Call back once ``position`` is committed; at once if it is."""
         self._loop.when_committed(position, callback)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -11,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from broker.errors import BrokerError, Code
+from broker.store.sql.revisions import folder
 
 UPGRADE_LOCK = 0x75706772616465
 """PostgreSQL's advisory lock while the schema changes: the bytes of ``upgrade``."""
@@ -19,7 +18,7 @@ UPGRADE_LOCK = 0x75706772616465
 def configuration() -> Config:
     """Alembic's configuration for the revisions that this program was shipped with."""
     config = Config()
-    config.set_main_option("script_location", str(files("broker.migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
     return config
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from broker.errors import BrokerError, Code
 from broker.store.sql.accounts import AccountTable
@@ -51,7 +52,10 @@ def test_a_name_that_can_not_be_stored_is_refused(sqlite_url: str) -> None:
 
 def test_failures_have_codes(sqlite_stage: SqliteStage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("broker.store.sql.database.BUSY_SECONDS", 0.01)
-    with AccountTable(sqlite_stage.url()) as accounts, create_engine(sqlite_stage.url()).connect() as other:
+    with (
+        AccountTable(sqlite_stage.url()) as accounts,
+        create_engine(sqlite_stage.url(), poolclass=NullPool).connect() as other,
+    ):
         other.execute(text("BEGIN IMMEDIATE"))
 
         with pytest.raises(BrokerError, match="locked") as caught:

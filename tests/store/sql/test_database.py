@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from broker.errors import BrokerError, Code
 from broker.store.sql.database import Database, parse_url
@@ -44,7 +45,7 @@ def test_sqlite_is_told_to_write_through(sqlite_url: str, pragma: str, value: ob
 
 
 def test_postgresql_answers_after_it_has_written_whatever_its_default_is(postgresql_url: str) -> None:
-    with create_engine(postgresql_url, isolation_level="AUTOCOMMIT").connect() as connection:
+    with create_engine(postgresql_url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
         name = connection.engine.url.database
         connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     database = Database(postgresql_url, exclusive=True)
@@ -107,7 +108,10 @@ def test_after_a_failed_transaction_the_next_one_has_a_new_connection(url: str) 
 
 
 def test_a_database_in_another_encoding_is_refused() -> None:
-    with postgresql(template=None) as url, create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+    with (
+        postgresql(template=None) as url,
+        create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection,
+    ):
         connection.execute(text("CREATE DATABASE broker_test_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"))
         try:
             latin = connection.engine.url.set(database="broker_test_latin")

@@ -56,6 +56,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "broker.db"
 
 
+@pytest.mark.slow
 @given(given=operations(reads=True), small=st.sampled_from([0, 3, journal.SMALL]))
 @settings(max_examples=90)
 def test_on_sqlite(migrated: Path, given: list[Operation], small: int) -> None:
@@ -71,6 +72,7 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 @given(given=operations(reads=True))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_on_postgresql(postgresql_url: str, given: list[Operation]) -> None:

@@ -24,6 +24,8 @@ from broker.xmpp.wire import ns
 from tests.native.peer import Transport
 from tests.xmpp.world import HEADER, World, settings
 
+pytestmark = pytest.mark.slow
+
 TOKEN = base64.b64encode(b"\0joe\0secret").decode()
 WRONG = base64.b64encode(b"\0joe\0wrong").decode()
 AUTH = f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{TOKEN}</auth>".encode()

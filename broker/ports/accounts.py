@@ -1,0 +1,27 @@
+"""Who may log in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+if TYPE_CHECKING:
+    from broker.model.records import AccountRecord
+
+
+class IAccounts(Interface):
+    """Accounts with their verifiers (design D13); other processes may change them, too."""
+
+    def put_account(record: AccountRecord) -> Deferred[None]:
+        """Insert or replace an account; fires when it is on disk."""
+
+    def delete_account(name: str) -> Deferred[bool]:
+        """Delete an account; fires with whether there was one."""
+
+    def get_account(name: str) -> Deferred[AccountRecord | None]:
+        """Read an account as it is on disk now (another process may have changed it)."""
+
+    def list_accounts() -> Deferred[list[AccountRecord]]:
+        """All accounts by name."""

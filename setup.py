@@ -1,0 +1,23 @@
+"""What setup.cfg cannot say: the revisions, which lie at the root of the tree, are installed as ``broker.migrations``.
+
+The mapping is made for the build alone. A ``package_dir`` of the whole distribution would turn an editable install
+into an import hook, and twistd, which looks through the folders on the path, would not find the plugin.
+"""
+
+from __future__ import annotations
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithRevisions(build_py):
+    """Adds ``migrations/`` to the packages of a wheel; a development install finds it beside the package."""
+
+    def finalize_options(self) -> None:
+        """Map the folder, in this command only."""
+        super().finalize_options()
+        self.package_dir = {**self.package_dir, "broker.migrations": "migrations"}
+        self.packages = [*(self.packages or ()), "broker.migrations", "broker.migrations.versions"]
+
+
+setup(cmdclass={"build_py": BuildWithRevisions})
