@@ -81,11 +81,8 @@ class Port:
 
     def connect(self, host: str = "10.0.0.1", room: int = 1 << 30) -> tuple[Wire, Words]:
         """A new connection: both ends."""
-        protocol = self.listener.factory.buildProtocol(IPv4Address("TCP", host, 40000))
-        assert isinstance(protocol, Connection)
-        wire = Wire(self.reactor, protocol, room=room, host=host)
-        assert isinstance(protocol.stream, Words)
-        return wire, protocol.stream
+        protocol: Any = self.listener.factory.buildProtocol(IPv4Address("TCP", host, 40000))
+        return Wire(self.reactor, protocol, room=room, host=host), protocol.stream
 
 
 @pytest.fixture
