@@ -96,7 +96,7 @@ class Connection(TwistedProtocol):
         self._handshake: IDelayedCall | None = None
         self._turns = settings.turns
         self._now = settings.turns.seconds
-        self._turn_length = settings.turns.length
+        self._id = id(self)
         self._turn_end = 0.0
         limits = settings.limits
         self._buffer = WriteBuffer(
@@ -132,7 +132,7 @@ class Connection(TwistedProtocol):
         """Bytes have come."""
         if self._closed:
             return
-        self._turn_end = self._now() + self._turn_length
+        self._turn_end = self._turns.begin(self._id)
         self.stream.received(data)
         if self._pressure is not None and self._pressure.is_high:
             self._pressure.hold(self)
@@ -275,7 +275,7 @@ class Connection(TwistedProtocol):
         super().connectionLost(reason)
 
     def _turn(self) -> None:
-        self._turn_end = self._turns.end()
+        self._turn_end = self._turns.begin(self._id)
         self.stream.turn()
         if self._pressure is not None and self._pressure.is_high and not self._closed:
             self._pressure.hold(self)

@@ -30,7 +30,7 @@ class Worker:
 
     def work(self) -> None:
         """A turn."""
-        end = self.turns.end()
+        end = self.turns.begin(id(self))
         while self.pieces:
             self.pieces -= 1
             self.processor.now += self.cost
@@ -96,8 +96,15 @@ def test_sockets_are_served_after_each_piece_of_long_work(clock: Clock, turns: T
 
 def test_short_work_is_done_in_slices(clock: Clock, turns: Turns, make: Make) -> None:
     make("a", 100, 0.001)
-    assert rounds(clock, turns) == 20
-    assert len(DONE) == 100
+    make("b", 100, 0.001)
+    assert rounds(clock, turns) == 40
+    assert DONE[:15] == ["a"] * 5 + ["b"] * 5 + ["a"] * 5
+
+
+def test_slices_are_longer_while_nobody_else_has_anything_to_do(clock: Clock, turns: Turns, make: Make) -> None:
+    make("a", 105, 0.001)
+    assert rounds(clock, turns) == 1 + 5
+    assert len(DONE) == 105
 
 
 def test_many_who_have_little_to_do_have_their_turns_in_one_round(clock: Clock, turns: Turns, make: Make) -> None:

@@ -1,0 +1,215 @@
+"""The transport and its listener, whatever is spoken over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
+
+from broker.net.limits import Limits
+from broker.net.listener import Listener
+from broker.net.store_pressure import StorePressure
+from broker.net.transport import Connection, TransportSettings
+from broker.net.turns import Turns
+from tests.net.test_store_pressure import Store
+from tests.net.wire import Reactor, Wire
+
+DEFAULTS = Limits()
+FULL = 65537
+"""Bytes that are more than a transport's buffer holds."""
+
+
+class Words:
+    """A stream that remembers what it was told, and says what the test wants."""
+
+    def __init__(self, connection: Connection, host: str) -> None:
+        self.connection = connection
+        self.host = host
+        self.told: list[str] = []
+        self.data = b""
+        self.turns = 0
+
+    def connected(self) -> None:
+        """Remember it."""
+        self.told.append("connected")
+
+    def secured(self) -> None:
+        """Remember it."""
+        self.told.append("secured")
+
+    def received(self, data: bytes) -> None:
+        """Remember it; a word that is ``more`` is work for another turn."""
+        self.data += data
+        if data == b"more":
+            self.connection.ask_for_turn()
+
+    def turn(self) -> None:
+        """Count turns."""
+        self.turns += 1
+
+    def set_writable(self, writable: bool) -> None:
+        """Remember it."""
+        self.told.append("writable" if writable else "full")
+
+    def shut_down(self) -> None:
+        """Say goodbye."""
+        self.connection.write(b"bye")
+        self.connection.close()
+
+    def lost(self, reason: str) -> None:
+        """Remember it."""
+        self.told.append("lost")
+
+
+class Port:
+    """A listener over memory."""
+
+    def __init__(self, limits: Limits = DEFAULTS) -> None:
+        self.reactor = Reactor()
+        self.store = Store()
+        clock: Any = self.reactor
+        pressure = StorePressure(self.store, 100, 50)
+        self.refusals: list[tuple[str, str]] = []
+        self.listener = Listener(
+            Words,
+            TransportSettings(clock, Turns(clock, clock.seconds), limits, pressure),
+            lambda name, text: self.refusals.append((name, text())),
+        )
+
+    def connect(self, host: str = "10.0.0.1", room: int = 1 << 30) -> tuple[Wire, Words]:
+        """A new connection: both ends."""
+        protocol: Any = self.listener.factory.buildProtocol(IPv4Address("TCP", host, 40000))
+        return Wire(self.reactor, protocol, room=room, host=host), protocol.stream
+
+
+@pytest.fixture
+def port() -> Port:
+    return Port()
+
+
+def test_a_stream_is_told_of_its_connection(port: Port) -> None:
+    wire, stream = port.connect()
+    assert stream.host == "10.0.0.1"
+    assert stream.connection.peer == "10.0.0.1:40000"
+    wire.send(b"hello")
+    wire.finish()
+    assert stream.data == b"hello"
+    assert stream.told == ["connected", "lost"]
+
+
+def test_a_stream_that_has_work_left_has_another_turn(port: Port) -> None:
+    wire, stream = port.connect()
+    wire.send(b"more")
+    assert stream.turns == 1
+
+
+def test_it_has_its_turn_also_when_the_connection_is_gone(port: Port) -> None:
+    wire, stream = port.connect()
+    wire.vanish()
+    stream.connection.ask_for_turn()
+    port.reactor.turn()
+    assert stream.turns == 1
+
+
+def test_a_turn_is_over_after_5_ms(port: Port) -> None:
+    wire, stream = port.connect()
+    wire.send(b"hello")
+    assert not stream.connection.turn_is_over
+    port.reactor.advance(0.006)
+    assert stream.connection.turn_is_over
+
+
+class TestStoreThatIsBehind:
+    def test_clients_are_not_read_from_until_it_has_caught_up(self, port: Port) -> None:
+        wire, stream = port.connect()
+        stream.connection.logged_in()
+        port.store.backlog = 101
+        wire.send(b"a")
+        wire.send(b"b")
+        assert stream.data == b"a"
+        port.store.commit(0)
+        port.reactor.turn()
+        assert stream.data == b"ab"
+
+    def test_also_those_that_have_added_to_it_in_a_later_turn(self, port: Port) -> None:
+        wire, stream = port.connect()
+        stream.connection.logged_in()
+        stream.connection.ask_for_turn()
+        port.store.backlog = 101
+        port.reactor.turn()
+        wire.send(b"a")
+        assert stream.data == b""
+
+    def test_strangers_are_read_from(self, port: Port) -> None:
+        wire, stream = port.connect()
+        port.store.backlog = 101
+        wire.send(b"a")
+        wire.send(b"b")
+        assert stream.data == b"ab"
+
+    def test_a_client_that_goes_meanwhile_leaves_nothing(self, port: Port) -> None:
+        wire, stream = port.connect()
+        stream.connection.logged_in()
+        port.store.backlog = 101
+        wire.send(b"a")
+        wire.vanish()
+        port.store.commit(0)
+        assert not port.store.waiting
+
+
+class TestUnread:
+    @pytest.mark.parametrize(("room", "told"), [(0, ["connected", "full"]), (1000, ["connected"])])
+    def test_a_full_buffer_is_told_when_there_is_no_room_on_top(self, room: int, told: list[str]) -> None:
+        port = Port(Limits(room=room))
+        _, stream = port.connect(room=0)
+        stream.connection.write(b"x" * FULL)
+        port.reactor.turn()
+        assert stream.told == told
+        stream.connection.write(b"x" * 1000)
+        assert stream.told == ["connected", "full"]
+
+    def test_it_is_writable_again_when_all_is_taken(self) -> None:
+        port = Port(Limits(room=0))
+        wire, stream = port.connect(room=0)
+        stream.connection.write(b"x" * FULL)
+        port.reactor.turn()
+        wire.make_room(2 * FULL)
+        assert stream.told == ["connected", "full", "writable"]
+
+    def test_a_peer_that_is_let_go_of_is_in_the_log(self, port: Port) -> None:
+        wire, stream = port.connect(room=0)
+        stream.connection.write(b"x" * FULL)
+        port.reactor.turn()
+        with capturedLogs() as events:
+            port.reactor.advance(31)
+            port.reactor.turn()
+        assert wire.socket.reset
+        assert [formatEvent(event) for event in events] == ["10.0.0.1: connection closed: it has read nothing for 30 s"]
+
+
+class TestClosingAll:
+    def test_it_fires_when_the_last_connection_is_gone(self, port: Port) -> None:
+        wires = [port.connect()[0] for _ in range(2)]
+        closed: Deferred[None] = port.listener.close_all()
+        fired: list[int] = []
+        closed.addCallback(lambda _: fired.append(len(port.listener.connections)))
+        port.reactor.turn()
+        assert [wire.take() for wire in wires] == [b"bye", b"bye"]
+        wires[0].finish()
+        assert fired == []
+        wires[1].finish()
+        assert fired == [0]
+        assert not port.reactor.getDelayedCalls()
+
+
+class TestAdmission:
+    def test_a_connection_that_logs_in_is_no_stranger(self) -> None:
+        port = Port(Limits(max_pending=1))
+        _, stream = port.connect()
+        address = IPv4Address("TCP", "10.0.0.1", 1)
+        assert port.listener.buildProtocol(address) is None
+        stream.connection.logged_in()
+        assert port.listener.buildProtocol(address) is not None
