@@ -50,6 +50,8 @@ class Broker:
         instance_id: identity of this run of the broker, told to clients.
 
     Attributes:
+        publish: ``publish(session, plan, content)`` publishes one message by a plan (spec §2.3). It is
+            :meth:`broker.core.publishing.Publisher.publish` itself, so that a message costs no further call.
         commands: serves administrative messages; ``None`` where there is no administration.
     """
 
@@ -65,6 +67,7 @@ class Broker:
         self.erasure = Erasure(node)
         self.querying = Querying(node, self.registry, self.erasure, authorizer)
         self.publisher = Publisher(node, self.registry, self.placeholders, self.letters, self.expiry, authorizer)
+        self.publish = self.publisher.publish
         self.standing = StandingSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
@@ -121,18 +124,6 @@ class Broker:
     def prepare(self, session: Session, key: Key, qos: PublishQos, encoded: Encoded | None = None) -> Plan:
         """Work out what publishing does (spec §2.3); see :meth:`broker.core.publishing.Publisher.prepare`."""
         return self.publisher.prepare(session, key, qos, encoded)
-
-    def publish(self, session: Session, plan: Plan, content: bytes) -> Published | Pending:
-        """Publish one message by a plan (spec §2.3); see :meth:`broker.core.publishing.Publisher.publish`.
-
-        Returns:
-            The outcome, or what the message has to wait for, which :meth:`publish_when_possible` does. Nothing changed
-            then.
-        """
-        try:
-            return self.publisher.publish(session, plan, content)
-        except Pending as pending:
-            return pending
 
     async def publish_when_possible(
         self, session: Session, plan: Plan, content: bytes, pending: Pending | None = None

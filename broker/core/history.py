@@ -145,7 +145,7 @@ class History:
         if self.unread:  # what is older is not known yet
             return
         limits = self.limits
-        if self._overflows:
+        if self._expires_at != NEVER and self._overflows:
             self.expire()
         while self._overflows:
             self._drop_oldest()
@@ -301,9 +301,9 @@ class History:
     @property
     def _overflows(self) -> bool:
         limits = self.limits
-        # Below 0 is as 0: there is no history, and nothing of it to drop.
-        if len(self._hot) + len(self._cold) > max(limits.entries, 0):
-            return True
+        known = len(self._hot) + len(self._cold)
+        if known > limits.entries:
+            return known > 0  # a limit below 0 is as 0: there is no history, and nothing of it to drop
         return self._bytes > limits.bytes and len(self._hot) > 1
 
     def _drop_oldest(self) -> None:

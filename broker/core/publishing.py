@@ -171,7 +171,7 @@ class Publisher:
         on_topic = qos.subscribable or not qos.destinations
         return Plan(envelope, qos, on_topic=on_topic, reusable=not made_up)
 
-    def publish(self, session: Session, plan: Plan, content: bytes) -> Published:
+    def publish(self, session: Session, plan: Plan, content: bytes) -> Published | Pending:
         """Publish one message of a session.
 
         Args:
@@ -179,9 +179,12 @@ class Publisher:
             plan: of this session, by :meth:`prepare`.
             content: opaque bytes.
 
+        Returns:
+            The outcome, or what the message has to wait for, which :meth:`publish_when_possible` does: room in a queue
+            whose overflow is ``block``, or history that must be read first. Nothing changed then.
+
         Raises:
             BrokerError: see spec §2.3. Nothing was published then.
-            Pending: a queue whose overflow is ``block`` is full, or history must be read first.
         """
         envelope = plan.envelope
         topic = plan.topic
@@ -207,10 +210,12 @@ class Publisher:
         try:
             copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
             receivers, aside = self._receivers(topic, message, session) if topic is not None else ([], None)
-        except (BrokerError, Pending):
+        except (BrokerError, Pending) as obstacle:
             self._forget_forced(qos.destinations)
             if is_new and topic is not None:
                 self._unconfigure(topic)
+            if isinstance(obstacle, Pending):
+                return obstacle
             raise
         session.counters.publish += 1
         for copy in copies:
@@ -243,10 +248,10 @@ class Publisher:
                 await pending.wait()
             if session.ended:
                 raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its message waited")
-            try:
-                return self.publish(session, plan, content)
-            except Pending as more:
-                pending = more
+            outcome = self.publish(session, plan, content)
+            if not isinstance(outcome, Pending):
+                return outcome
+            pending = outcome
 
     def publish_internal(self, message: Message) -> None:
         """Publish a message of the broker itself on its topic.
@@ -301,8 +306,8 @@ class Publisher:
             return [], None
         receivers: list[Subscription] = []
         aside: Aside | None = None
-        once: set[Session] = set()
-        spent: dict[Subject, float] = {}
+        once: set[Session] | None = None  # most topics need neither of these
+        spent: dict[Subject, float] | None = None
         if topic.unasked:
             aside = Aside()
             aside.unasked = True
@@ -312,9 +317,13 @@ class Publisher:
                 continue
             if subscription.accepts is not None:
                 aside = aside or Aside()
+                if spent is None:
+                    spent = {}
                 if not self._accepts(subscription, message, spent, aside):
                     continue
             if not session.qos.duplicate_updates:
+                if once is None:
+                    once = set()
                 if session in once:
                     continue
                 once.add(session)

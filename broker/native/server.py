@@ -193,14 +193,19 @@ class NativeServer(NativeConnection):
         """Publish units; where one must wait, or the turn is over, the rest of the request goes on later."""
         if not units:
             check_units(SERVER_METHODS[frame.method], 0)
-        publish = self._service.publish
-        before = self._broker.position
+        broker, plans = self._broker, session.plans
+        publish = broker.publish
+        before = broker.position
         oneway = frame.method == b"publishOneway"
         done: list[bytes] = []
         last = len(units) - 1
-        for index, unit in enumerate(units):
+        for index, (qos, key, content) in enumerate(units):
             try:
-                published = publish(session, unit)
+                plan = plans.get((key, qos))
+                if plan is not None:
+                    published = publish(session, plan, content)
+                else:
+                    published = self._service.publish(session, units[index])
             except BrokerError as error:
                 if not oneway:
                     raise
