@@ -41,6 +41,7 @@ class Busy:
 
         monkeypatch.setattr(broker, "get", get)
         monkeypatch.setattr(broker.publisher, "publish", slow_publish)
+        monkeypatch.setattr(broker, "publish", slow_publish)
 
     def iterate(self) -> None:
         """One iteration of the reactor: calls that are due, without those that they make."""
