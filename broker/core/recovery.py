@@ -61,6 +61,7 @@ class Recovery:
         for record in found.topics:
             topic = node.make_topic(record.id, record.oid)
             topic.stored = True
+            topic.owner = record.owner
             try:
                 if record.key:
                     codec = node.codec
