@@ -19,6 +19,7 @@ from broker.core.items import Items
 from broker.core.message import Message
 from broker.core.node import Node
 from broker.core.placeholders import Placeholders
+from broker.core.plugin_sessions import PluginSessions
 from broker.core.publishing import Published, Publisher
 from broker.core.querying import Querying, Subscribed
 from broker.core.recovery import Recovery
@@ -76,6 +77,7 @@ class Broker:
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.erasure, self.items, self.rights)
         self.standing = StandingSessions(self.registry)
+        self._plugins = PluginSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
@@ -127,6 +129,10 @@ class Broker:
             return
         session.dispatch.attach(outbound)
         self.registry.subject_queues.deliver(session)
+
+    def session(self, login: str) -> Session:
+        """A session for a plugin to act with; see :meth:`broker.core.plugin_sessions.PluginSessions.of`."""
+        return self._plugins.of(login)
 
     def prepare(
         self,

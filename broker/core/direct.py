@@ -1,4 +1,4 @@
-"""Messages to sessions and subjects that a tongue has routed itself; by plans, so the rights are checked (design D16)."""
+"""Messages to sessions and subjects that a tongue has routed itself, by plans of their senders (design D16)."""
 
 from __future__ import annotations
 
