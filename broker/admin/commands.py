@@ -76,7 +76,6 @@ class AdministrativeCommands:
         self._permissions = Permissions(broker)
         self._enabled = ADMIN_MESSAGES.get(properties)
         self._of_node = node_attributes(broker, run_levels, request_run_levels, properties, version)
-        self._of_subject = subject_attributes(broker)
 
     async def get(self, session: Session, oid: str, qos: QueryQos) -> Answer:
         """Read an attribute, the messages of a queue, or the remote properties of a session.
@@ -208,7 +207,7 @@ class AdministrativeCommands:
             case Kind.NODE:
                 return self._of_node
             case Kind.CLIENT:
-                return self._of_subject
+                return subject_attributes(self._broker, session)
             case Kind.SESSION:
                 return session_attributes(self._broker, session)
             case Kind.TOPIC:

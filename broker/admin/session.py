@@ -39,7 +39,7 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
         session.plans.clear()  # they hold the sender
 
     async def kill(session: Session, argument: str) -> None:
-        await broker.registry.end(session, ended_by_administrator())
+        await broker.end_session(administrator, session, ended_by_administrator())
 
     async def disconnect(session: Session, argument: str) -> None:
         session.dispatch.detach(DISCONNECTED)

@@ -233,6 +233,23 @@ class Broker:
             self.querying.drop(each)
         return len(ended)
 
+    async def end_session(self, session: Session, target: Session, error: BrokerError) -> None:
+        """End a session, whoever has it.
+
+        Args:
+            session: who ends it.
+            target: that is ended.
+            error: why, for its client and what it leaves behind.
+
+        Raises:
+            BrokerError: ``user.notAuthorized`` where it is of another login name, but for an administrator.
+        """
+        if target.subject is not session.subject and not self.rights.is_administrator(session):
+            raise BrokerError(
+                Code.USER_NOT_AUTHORIZED, f"{target.name.relative} belongs to somebody else", target.name.absolute
+            )
+        await self.registry.end(target, error)
+
     async def get(self, session: Session, key: QueryKey, qos: QueryQos) -> list[tuple[Message, bool]]:
         """Read messages (spec §2.6); see :meth:`broker.core.querying.Querying.get`."""
         return await self.querying.get(session, key, qos)

@@ -85,11 +85,11 @@ class Direct:
             name: of the subject.
 
         Returns:
-            ``False`` where too many wait already.
+            ``False`` where too many wait already, or it is a guest's, who never comes back.
         """
         node = self._node
         subject = node.subject(name)
-        if subject.queue.is_full:
+        if subject.queue.is_full or subject.guest:
             node.release_subject(subject)
             return False
         durable = message.envelope.persistent
@@ -103,7 +103,7 @@ class Direct:
         self._registry.subject_queues.deliver(session)
 
     def _put(self, message: Message, session: Session, keep: bool, fanout: Fanout | None) -> None:
-        durable = message.envelope.persistent
+        durable = message.envelope.persistent and not session.subject.guest
         dispatch = session.dispatch
         if durable and not session.stored and not dispatch.passes_queue:
             self._registry.keep(session)

@@ -606,6 +606,8 @@ class Publisher:
             raise self._overflow_error(refusing)
         if taking or (overflowing and lost):
             return Copies(name, subject, taking, overflowing)
+        if subject.guest:  # who never comes back
+            raise self._unknown(name, message)
         queue = subject.queue
         if not queue.is_full or not self._refuses(queue, size, publisher, None):
             return Copies(name, subject, [], [])
@@ -642,7 +644,7 @@ class Publisher:
             self._put_to(session, message, flags, fanout)
 
     def _put_to(self, session: Session, message: Message, flags: int = 0, fanout: Fanout | None = None) -> None:
-        durable = message.envelope.persistent
+        durable = message.envelope.persistent and not session.subject.guest
         if durable and not session.stored:
             self._sessions.keep(session)
         session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)

@@ -165,6 +165,10 @@ class Accounts:
         """An account of somebody who has none: who logs in without, or is known to another security service."""
         return self._keep(Account(local, self._node.monotonic()))
 
+    def forget(self, local: str) -> None:
+        """There is no such account any more: who had logged in without one is gone."""
+        self._known.pop(local, None)
+
     def put_item(self, account: Account, item: RosterItem) -> None:
         """Add or change a contact, also in the store."""
         self._documents.put(account.local, ROSTER, item.jid, item.to_bytes())

@@ -205,6 +205,8 @@ class XmppService:
             except Exception:  # noqa: BLE001 - it is logged, and the others must be told all the same
                 log.failure("{jid}: its end could not be told to all", jid=client.full)
         self.domain.unbound(client)
+        if session.subject.guest:
+            self.domain.accounts.forget(client.jid.local)
 
     def _keep_handled(self, client: Client) -> None:
         """Remember what had arrived of a stream that was not resumed in time (I8)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from broker.errors import BrokerError
@@ -93,6 +95,29 @@ def test_nothing_is_left_when_a_guest_has_gone(world: World) -> None:
     tables = world.store.tables
     assert not [each for each in tables.documents.values() if "anonymous" in each.owner + each.name]
     assert not tables.subjects
+
+
+@pytest.mark.parametrize("presence", ["<presence/>", "<presence><priority>-1</priority></presence>"])
+def test_messages_to_a_guest_leave_nothing_when_it_is_gone_and_nothing_on_disk(world: World, presence: str) -> None:
+    joe, native, guest = world.bind("joe@localhost/x"), world.client("mary/1"), guest_of(world)
+    guest.send(presence)
+    name = guest.jid.partition("@")[0]
+    guest.send(f"<enable xmlns='{ns.SM}'/>")
+    guest.take()
+    joe.send(f"<message to='{guest.jid}' type='chat'><body>0</body></message>")
+    assert guest.bodies() == ["0"]  # and it is not acknowledged
+    guest.cut()
+    joe.send(f"<message to='{guest.jid}' type='chat'><body>1</body></message>")
+    joe.send(f"<message to='{name}@localhost' type='chat'><body>2</body></message>")
+    with suppress(BrokerError):
+        native.send(name, b"3")
+    world.store.commit()
+    assert not world.store.tables.messages
+    world.advance(3600)
+    assert name not in world.node.subjects
+    world.store.commit()
+    tables = world.store.tables
+    assert not (tables.messages or [each for each in tables.subjects.values() if each.name == name])
 
 
 def test_the_core_refuses_a_guest_whatever_asks(world: World) -> None:
