@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.python.failure import Failure
 
 from broker import __version__
 from broker.admin.commands import AdministrativeCommands
+from broker.admin.options import administrators
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
 from broker.config.core_options import NODE_ID, RUN_LEVEL
@@ -213,7 +215,7 @@ class Application(Service):
 
     async def _make_broker(self) -> None:
         self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
-        settings = settings_of(self.properties)
+        settings = replace(settings_of(self.properties), administrators=administrators(self.properties))
         node = Node(
             self._node_id,
             self.reactor,

@@ -73,12 +73,9 @@ class AdministrativeCommands:
         self._broker = broker
         self._node = broker.node
         self._properties = properties
-        self._permissions = Permissions(broker, properties)
+        self._permissions = Permissions(broker)
         self._enabled = ADMIN_MESSAGES.get(properties)
         self._of_node = node_attributes(broker, run_levels, request_run_levels, properties, version)
-        self._of_subject = subject_attributes(broker)
-        self._of_session = session_attributes(broker)
-        self._of_subscription = subscription_attributes(broker)
 
     async def get(self, session: Session, oid: str, qos: QueryQos) -> Answer:
         """Read an attribute, the messages of a queue, or the remote properties of a session.
@@ -156,7 +153,7 @@ class AdministrativeCommands:
     async def _entries(self, session: Session, command: Command, qos: QueryQos) -> Found | Deferred[Found]:
         query = queue_query_of(command.value, qos)
         self._permissions.check_entries(session, command, consumable=query.consumable)
-        source = self._source(command, qos)
+        source = self._source(session, command, qos)
 
         async def found() -> Found:
             return [(message, qos.content) for message in await fetch(source, query, self._node.clock)]
@@ -165,7 +162,7 @@ class AdministrativeCommands:
             return Deferred.fromCoroutine(found())
         return await found()
 
-    def _source(self, command: Command, qos: QueryQos) -> Source:
+    def _source(self, session: Session, command: Command, qos: QueryQos) -> Source:
         node = self._node
         target = self._target(command)
         match command.kind:
@@ -173,7 +170,7 @@ class AdministrativeCommands:
                 return QueueSource(node, target.queue, lambda: 0, lambda: node.release_subject(target))
             case Kind.SESSION:
                 return QueueSource(node, target.queue, lambda: target.dispatch.in_flight, lambda: None)
-        return HistorySource(node, target, newest_first=qos.newest_first)
+        return HistorySource(self._broker, session, target, newest_first=qos.newest_first)
 
     def _change_remote_properties(self, session: Session, action: str, qos: PublishQos) -> str:
         destination = qos.destinations[0].name if qos.destinations else ""
@@ -210,13 +207,13 @@ class AdministrativeCommands:
             case Kind.NODE:
                 return self._of_node
             case Kind.CLIENT:
-                return self._of_subject
+                return subject_attributes(self._broker, session)
             case Kind.SESSION:
-                return self._of_session
+                return session_attributes(self._broker, session)
             case Kind.TOPIC:
                 return topic_attributes(self._broker, session)
             case Kind.SUBSCRIPTION:
-                return self._of_subscription
+                return subscription_attributes(self._broker, session)
         raise BrokerError(Code.INTERNAL_NOT_IMPLEMENTED, "log levels can not be read or changed while the broker runs")
 
     def _target(self, command: Command) -> Any:

@@ -9,10 +9,12 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import deferLater
 
 from broker.admin.queue_query import QueueQuery
+from broker.core.broker import Broker
 from broker.core.entries import Entry
 from broker.core.message import Message
 from broker.core.node import Node
 from broker.core.queues import Queue
+from broker.core.sessions import Session
 from broker.core.topics import Topic
 
 
@@ -74,13 +76,15 @@ class HistorySource:
     """The history of a topic.
 
     Args:
-        node: that the topic belongs to.
+        broker: the core.
+        session: who asks.
         topic: the topic.
         newest_first: the order.
     """
 
-    def __init__(self, node: Node, topic: Topic, *, newest_first: bool) -> None:
-        self._node = node
+    def __init__(self, broker: Broker, session: Session, topic: Topic, *, newest_first: bool) -> None:
+        self._broker = broker
+        self._session = session
         self._topic = topic
         self._newest_first = newest_first
 
@@ -101,10 +105,7 @@ class HistorySource:
 
     async def take(self, count: int) -> list[Message]:
         """Take the newest or oldest messages out of the history; queues that hold them still deliver them."""
-        history = self._topic.history
-        taken = [message for message in await self.peek(count) if history.discard(message.id)]
-        self._node.check_topic(self._topic)
-        return taken
+        return self._broker.take(self._session, self._topic, await self.peek(count))
 
 
 async def take(node: Node, queue: Queue, count: int) -> list[Entry]:

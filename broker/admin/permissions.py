@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from broker.admin.address import Command, Kind
 from broker.admin.node import PUBLIC
 from broker.admin.options import ADMIN_USERS
 from broker.admin.session import OWN
 from broker.admin.topic import PRIVATE
-from broker.config.properties import Properties
 from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
@@ -27,19 +24,16 @@ class Permissions:
     delivery to their own sessions.
 
     Args:
-        broker: the core.
-        properties: the configuration.
+        broker: the core, whose settings name the administrators.
     """
 
-    def __init__(self, broker: Broker, properties: Properties) -> None:
+    def __init__(self, broker: Broker) -> None:
         self._node = broker.node
-        self._authorizer: Any = broker.authorizer
-        names = (name.strip() for name in ADMIN_USERS.get(properties).split(","))
-        self._administrators = frozenset(name for name in names if name)
+        self._rights = broker.rights
 
     def is_administrator(self, session: Session) -> bool:
         """Whether a session belongs to an administrator."""
-        return session.name.subject in self._administrators
+        return self._rights.is_administrator(session)
 
     def check_read(self, session: Session, command: Command) -> None:
         """Refuse to tell an attribute to who may not know it.
@@ -92,7 +86,7 @@ class Permissions:
             )
 
     def _is_readable(self, session: Session, command: Command) -> bool:
-        is_open = not self._administrators
+        is_open = not self._node.settings.administrators
         match command.kind:
             case Kind.NODE:
                 return is_open or command.attribute in PUBLIC
@@ -111,7 +105,7 @@ class Permissions:
         return False
 
     def _permits(self, session: Session, method: str, oid: str) -> bool:
-        return bool(self._authorizer.permits(session.name.subject, method, f"exact:{oid}"))
+        return self._rights.permits(session, method, f"exact:{oid}")
 
     def _refusal(self, session: Session, command: Command) -> BrokerError:
         return BrokerError(

@@ -19,8 +19,13 @@ OWN = frozenset({"dispatcherActive"})
 """What everybody may change of their own sessions."""
 
 
-def session_attributes(broker: Broker) -> Attributes[Session]:
-    """The attributes of a session."""
+def session_attributes(broker: Broker, administrator: Session) -> Attributes[Session]:
+    """The attributes of a session.
+
+    Args:
+        broker: the core.
+        administrator: who asks.
+    """
     node = broker.node
 
     def activate(session: Session, value: str) -> None:
@@ -34,7 +39,7 @@ def session_attributes(broker: Broker) -> Attributes[Session]:
         session.plans.clear()  # they hold the sender
 
     async def kill(session: Session, argument: str) -> None:
-        await broker.registry.end(session, ended_by_administrator())
+        await broker.end_session(administrator, session, ended_by_administrator())
 
     async def disconnect(session: Session, argument: str) -> None:
         session.dispatch.detach(DISCONNECTED)
@@ -53,9 +58,7 @@ def session_attributes(broker: Broker) -> Attributes[Session]:
 
     async def unsubscribe(session: Session, argument: str) -> int:
         ended = [each for each in session.subscriptions.values() if argument in (each.id, each.key.url, each.key.oid)]
-        for subscription in ended:
-            broker.querying.drop(subscription)
-        return len(ended)
+        return broker.end_subscriptions(administrator, ended)
 
     async def add_property(session: Session, argument: str) -> None:
         name, separator, value = argument.partition("&")

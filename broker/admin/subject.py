@@ -17,8 +17,13 @@ def ended_by_administrator() -> BrokerError:
     return BrokerError(Code.USER_NOT_CONNECTED, "an administrator ended the session")
 
 
-def subject_attributes(broker: Broker) -> Attributes[Subject]:
-    """The attributes of a login name."""
+def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Subject]:
+    """The attributes of a login name.
+
+    Args:
+        broker: the core.
+        administrator: who asks.
+    """
 
     def limit_sessions(subject: Subject, value: str) -> None:
         subject.max_sessions = to_number(value, 1)
@@ -37,7 +42,7 @@ def subject_attributes(broker: Broker) -> Attributes[Subject]:
     async def kill(subject: Subject, argument: str) -> str:
         sessions: list[Session] = list(subject.sessions.values())
         for session in sessions:
-            await broker.registry.end(session, ended_by_administrator())
+            await broker.end_session(administrator, session, ended_by_administrator())
         return f"{len(sessions)} sessions"
 
     return Attributes(

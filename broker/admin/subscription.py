@@ -5,15 +5,21 @@ from __future__ import annotations
 from broker.admin.attributes import Attributes
 from broker.admin.values import date
 from broker.core.broker import Broker
+from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
 from broker.native.codec import write_query_key, write_query_qos
 
 
-def subscription_attributes(broker: Broker) -> Attributes[Subscription]:
-    """The attributes of a subscription."""
+def subscription_attributes(broker: Broker, administrator: Session) -> Attributes[Subscription]:
+    """The attributes of a subscription.
+
+    Args:
+        broker: the core.
+        administrator: who asks.
+    """
 
     async def end(subscription: Subscription, argument: str) -> None:
-        broker.querying.drop(subscription)
+        broker.end_subscriptions(administrator, [subscription])
 
     return Attributes(
         readers={

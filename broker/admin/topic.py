@@ -9,6 +9,8 @@ from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
+from broker.model.key import QueryKey, QueryKind
+from broker.model.qos import QueryQos
 
 PRIVATE = frozenset({"subscribers"})
 """What names other clients, so that the permission to read the topic does not suffice."""
@@ -25,18 +27,14 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
 
     async def clear(topic: Topic, argument: str) -> int:
         count = len(topic.history)
-        topic.history.clear()
-        node.check_topic(topic)
+        broker.erase(administrator, QueryKey(QueryKind.EXACT, topic.oid), QueryQos(history_entries=-1))
         return count
 
     async def erase(topic: Topic, argument: str) -> None:
-        broker.querying.erase_topic(topic, administrator)
+        broker.erase(administrator, QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
 
     def drop(subscriptions: Iterable[Subscription]) -> int:
-        ended = [each for each in subscriptions if not each.is_rule]
-        for subscription in ended:
-            broker.querying.drop(subscription)
-        return len(ended)
+        return broker.end_subscriptions(administrator, [each for each in subscriptions if not each.is_rule])
 
     async def unsubscribe_all(topic: Topic, argument: str) -> int:
         return drop(topic.subscriptions.values())

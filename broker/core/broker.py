@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from twisted.logger import Logger
@@ -10,18 +10,25 @@ from twisted.logger import Logger
 from broker.core.administration import Answer, Commands
 from broker.core.codec import Encoded
 from broker.core.dead_letters import DeadLetters
+from broker.core.direct import Direct
 from broker.core.dispatch import TAKEN_OVER
+from broker.core.documents import Documents
 from broker.core.erasure import Erasure
 from broker.core.expiry import Expiry
+from broker.core.items import Items
 from broker.core.message import Message
 from broker.core.node import Node
 from broker.core.placeholders import Placeholders
+from broker.core.plugin_sessions import PluginSessions
 from broker.core.publishing import Published, Publisher
 from broker.core.querying import Querying, Subscribed
 from broker.core.recovery import Recovery
 from broker.core.registry import SessionRegistry
+from broker.core.rights import Rights
 from broker.core.sessions import Plan, Session
 from broker.core.standing import StandingSessions
+from broker.core.subscriptions import Subscription
+from broker.core.topics import Topic
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.key import Key, QueryKey
@@ -52,6 +59,9 @@ class Broker:
     Attributes:
         publish: ``publish(session, plan, content)`` publishes one message by a plan (spec §2.3). It is
             :meth:`broker.core.publishing.Publisher.publish` itself, so that a message costs no further call.
+        direct: puts messages to sessions and subjects into their queues, which a tongue has routed itself.
+        documents: what tongues keep of accounts.
+        rights: who may have which effect.
         commands: serves administrative messages; ``None`` where there is no administration.
     """
 
@@ -64,11 +74,16 @@ class Broker:
         self.expiry = Expiry(node, self._history_shrank)
         self.registry = SessionRegistry(node, self.letters)
         self.placeholders = Placeholders(self.registry)
+        self.direct = Direct(node, self.registry)
+        self.documents = Documents(node)
         self.erasure = Erasure(node)
-        self.querying = Querying(node, self.registry, self.erasure, authorizer)
-        self.publisher = Publisher(node, self.registry, self.placeholders, self.letters, self.expiry, authorizer)
+        self.rights = Rights(node, authorizer)
+        self.publisher = Publisher(node, self.registry, self.placeholders, self.letters, self.expiry, self.rights)
         self.publish = self.publisher.publish
+        self.items = Items(node, self.publisher, self.rights)
+        self.querying = Querying(node, self.registry, self.erasure, self.items, self.rights)
         self.standing = StandingSessions(self.registry)
+        self._plugins = PluginSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
@@ -121,9 +136,22 @@ class Broker:
         session.dispatch.attach(outbound)
         self.registry.subject_queues.deliver(session)
 
-    def prepare(self, session: Session, key: Key, qos: PublishQos, encoded: Encoded | None = None) -> Plan:
+    def session(self, login: str) -> Session:
+        """A session for a plugin to act with; see :meth:`broker.core.plugin_sessions.PluginSessions.of`."""
+        return self._plugins.of(login)
+
+    def prepare(
+        self,
+        session: Session,
+        key: Key,
+        qos: PublishQos,
+        encoded: Encoded | None = None,
+        *,
+        raw: bool = False,
+        owned: bool = False,
+    ) -> Plan:
         """Work out what publishing does (spec §2.3); see :meth:`broker.core.publishing.Publisher.prepare`."""
-        return self.publisher.prepare(session, key, qos, encoded)
+        return self.publisher.prepare(session, key, qos, encoded, raw=raw, owned=owned)
 
     async def publish_when_possible(
         self, session: Session, plan: Plan, content: bytes, pending: Pending | None = None
@@ -133,6 +161,18 @@ class Broker:
         ``pending`` is what :meth:`publish` returned, if it was tried before.
         """
         return await self.publisher.publish_when_possible(session, plan, content, pending)
+
+    async def publish_item(self, session: Session, key: Key, qos: PublishQos, content: bytes) -> Published:
+        """Publish an item in place of the one of its id; see :meth:`broker.core.items.Items.publish`."""
+        return await self.items.publish(session, key, qos, content)
+
+    async def retract(self, session: Session, oid: str, ids: Collection[str]) -> list[str]:
+        """Remove items of a topic, returns which; see :meth:`broker.core.items.Items.retract`."""
+        return await self.items.retract(session, oid, ids)
+
+    def take(self, session: Session, topic: Topic, messages: list[Message]) -> list[Message]:
+        """Take messages out of a topic's history; see :meth:`broker.core.items.Items.take`."""
+        return self.items.take(session, topic, messages)
 
     async def subscribe(
         self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None
@@ -144,6 +184,65 @@ class Broker:
     def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
         """Unsubscribe (spec §2.5); returns the ids of the subscriptions that ended."""
         return self.querying.unsubscribe(session, key)
+
+    async def subscribe_account(self, session: Session, key: QueryKey, qos: QueryQos) -> Subscription:
+        """Subscribe the login name of a session, whichever of its sessions is there; as :meth:`subscribe`."""
+        self.check_accepting()
+        self.rights.check(session, "subscribe", key.url)
+        standing = self.standing.of(session.name.subject)
+        try:
+            subscribed = await self.querying.subscribe(standing, key, qos)
+            return standing.subscriptions[subscribed.id]
+        finally:
+            await self.standing.release(standing)
+
+    async def unsubscribe_account(self, session: Session, key: QueryKey) -> list[str]:
+        """End subscriptions of a session's login name; as :meth:`unsubscribe`."""
+        self.rights.check(session, "unSubscribe", key.url)
+        standing = self.standing.find(session.name.subject)
+        if standing is None:
+            return []
+        ended = self.querying.unsubscribe(standing, key)
+        await self.standing.release(standing)
+        return ended
+
+    def end_subscriptions(self, session: Session, subscriptions: Iterable[Subscription]) -> int:
+        """End subscriptions, whoever has made them; returns how many.
+
+        Args:
+            session: who ends them.
+            subscriptions: of any sessions.
+
+        Raises:
+            BrokerError: ``user.notAuthorized`` where one is of another login name, but for an administrator.
+        """
+        ended = list(subscriptions)
+        if not self.rights.is_administrator(session):
+            for each in ended:
+                if each.session.name.subject != session.name.subject:
+                    raise BrokerError(
+                        Code.USER_NOT_AUTHORIZED, f"subscription '{each.id}' belongs to somebody else", each.id
+                    )
+        for each in ended:
+            self.querying.drop(each)
+        return len(ended)
+
+    async def end_session(self, session: Session, target: Session, error: BrokerError) -> None:
+        """End a session, whoever has it.
+
+        Args:
+            session: who ends it.
+            target: that is ended.
+            error: why, for its client and what it leaves behind.
+
+        Raises:
+            BrokerError: ``user.notAuthorized`` where it is of another login name, but for an administrator.
+        """
+        if target.subject is not session.subject and not self.rights.is_administrator(session):
+            raise BrokerError(
+                Code.USER_NOT_AUTHORIZED, f"{target.name.relative} belongs to somebody else", target.name.absolute
+            )
+        await self.registry.end(target, error)
 
     async def get(self, session: Session, key: QueryKey, qos: QueryQos) -> list[tuple[Message, bool]]:
         """Read messages (spec §2.6); see :meth:`broker.core.querying.Querying.get`."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from broker.core.entries import Entry
+from broker.core.entries import Entry, Fanout
+from broker.core.message import Message
 from broker.core.queues import Queue
 from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos
+from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.number import whole, whole_or_none
 from broker.model.property import check_properties, find
 from broker.model.records import NEWEST_ONLY, ONEWAY
@@ -220,6 +222,25 @@ class Dispatch:
     def takes_messages(self) -> bool:
         """Whether messages to the subject may be delivered to this receiver."""
         return True
+
+    passes_queue = False
+    """Whether :meth:`put` may send a message at once, so that it sees itself to what the queue needs."""
+
+    def put(self, message: Message, flags: int, durable: bool, fanout: Fanout | None = None) -> None:
+        """Deliver a message that is for this session, behind everything that was put before.
+
+        Args:
+            message: from point to point.
+            flags: of its entry.
+            durable: keep it over a crash.
+            fanout: set where other sessions of the subject get copies.
+        """
+        self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
+        self.wake()
+
+    def put_ephemeral(self, message: Message, replaces: str, *, durable: bool) -> bool:
+        """Deliver what is of no use to anybody else; ``False`` for clients that can do nothing with it."""
+        return False
 
     def wake(self) -> None:
         """Deliver what can be delivered, at the end of this turn."""

@@ -19,6 +19,7 @@ class SessionKind(ABC):
         has_client: whether its sessions belong to clients; else they are not counted as sessions of their subject.
         marks_redelivery: whether what may have been delivered before a crash is marked as repeated when it is delivered
             again. A kind whose deliveries are numbered knows what was delivered and needs no marks.
+        told_of_items: whether its subscriptions are told when items of their topics are gone.
         clients_choose_number: whether a client may choose the public id of its session, and so find it again.
         knows_nodes: whether its clients can tell a notification of a pub/sub node from a message on a topic.
     """
@@ -27,6 +28,7 @@ class SessionKind(ABC):
     has_client: ClassVar[bool] = True
     marks_redelivery: ClassVar[bool] = False
     knows_nodes: ClassVar[bool] = False
+    told_of_items: ClassVar[bool] = False
     clients_choose_number: ClassVar[bool] = False
 
     @abstractmethod

@@ -254,7 +254,7 @@ class Node:
         """
         if changed or not topic.stored:
             topic.stored = True
-            self.store.put_topic(TopicRecord(topic.id, topic.oid, *topic.encoded))
+            self.store.put_topic(TopicRecord(topic.id, topic.oid, *topic.encoded, topic.owner))
 
     def keep_topic_soon(self, topic: Topic) -> None:
         """Have a topic in the store in a while, though none of its messages is: nobody waits for the disk for it."""

@@ -23,9 +23,10 @@ from broker.core.topics import Topic, TopicState
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
+from broker.model.item import without_reserved
 from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative
 from broker.model.property import ClientProperty, check_properties, is_set
-from broker.model.qos import STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
+from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.model.records import DELAYED, FOR_SUBJECT, NEWEST_ONLY
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from broker.core.node import Node
     from broker.core.placeholders import Placeholders
     from broker.core.registry import SessionRegistry
+    from broker.core.rights import Rights
     from broker.core.subscriptions import Subscription
 
 log = Logger()
@@ -107,7 +109,7 @@ class Publisher:
         placeholders: makes sessions and subjects that a message is forced to.
         letters: for what can not be delivered.
         expiry: for messages with a life time.
-        authorizer: an :class:`broker.ports.IAuthorizer`.
+        rights: decides who may.
 
     Attributes:
         processor_time: seconds that this thread has computed.
@@ -120,7 +122,7 @@ class Publisher:
         placeholders: Placeholders,
         letters: DeadLetters,
         expiry: Expiry,
-        authorizer: object,
+        rights: Rights,
     ) -> None:
         self._node = node
         self._sessions = sessions
@@ -128,11 +130,20 @@ class Publisher:
         self._letters = letters
         self._refusals = NamedLogLimits(node.monotonic, lines(log.info), "lost messages")
         self._expiry = expiry
-        self._authorizer = authorizer
+        self._rights = rights
         self.processor_time = time.thread_time
         letters.publish = self.publish_internal
 
-    def prepare(self, session: Session, key: Key, qos: PublishQos, encoded: Encoded | None = None) -> Plan:
+    def prepare(
+        self,
+        session: Session,
+        key: Key,
+        qos: PublishQos,
+        encoded: Encoded | None = None,
+        *,
+        raw: bool = False,
+        owned: bool = False,
+    ) -> Plan:
         """Work out what publishing with a key and a QoS does; nothing changes.
 
         Args:
@@ -140,6 +151,10 @@ class Publisher:
             key: with an empty oid where the broker is to choose one.
             qos: as the publisher gave it.
             encoded: key and QoS as the codec writes them, where the publisher gave them so.
+            raw: the tongue itself answers for the contents, which it writes as they are, and for the properties that
+                are reserved. Only then may the oid be one of :attr:`broker.core.node.Node.raw_contents`, and an
+                administrative publish describe its topic anew.
+            owned: where the publish makes the topic, it belongs to the publisher's login name.
 
         Raises:
             BrokerError: ``user.notAuthorized``, ``internal.notImplemented``, ``user.illegalArgument`` for an oid that
@@ -151,14 +166,16 @@ class Publisher:
         if made_up:
             key = replace(key, oid=f"{node.stripped_id}-{node.ids.next()}")
             encoded = None if encoded is None else encoded._replace(key=node.codec.write_key(key))
+        if not raw:
+            cleaned = _believed(qos)
+            if cleaned is not qos:
+                qos, encoded = cleaned, None
         if encoded is None and qos.topic is not None:  # which the topic's record keeps, and receivers do not get
             encoded = Encoded(node.codec.write_key(key), node.codec.write_publish_qos(qos))
-        if is_administrative(key.oid) or key.oid in node.raw_contents:
+        if is_administrative(key.oid) or (key.oid in node.raw_contents and not raw):
             raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{key.oid}' is reserved for the broker itself", key.oid)
-        if not self._authorizer.permits(session.name.subject, "publish", f"exact:{key.oid}"):  # type: ignore[attr-defined]
-            raise BrokerError(
-                Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{key.oid}'", key.oid
-            )
+        on_topic = qos.subscribable or not qos.destinations
+        self._rights.check_publish(session, key.oid, on_topic=on_topic)
         for destination in qos.destinations:
             if destination.query_type != "EXACT":
                 raise BrokerError(
@@ -168,8 +185,8 @@ class Publisher:
         if session.accept_wrong_sender and qos.sender:
             sender = node.session_name(qos.sender).absolute
         envelope = node.envelope(key, node.received_qos(qos, sender), encoded)
-        on_topic = qos.subscribable or not qos.destinations
-        return Plan(envelope, qos, on_topic=on_topic, reusable=not made_up)
+        owner = session.name.subject if owned else ""
+        return Plan(envelope, qos, on_topic=on_topic, reusable=not made_up, raw=raw, owner=owner)
 
     def publish(self, session: Session, plan: Plan, content: bytes) -> Published | Pending:
         """Publish one message of a session.
@@ -204,7 +221,7 @@ class Publisher:
                 return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))
         qos = envelope.qos
         if qos.administrative:
-            return self._administer(topic or self._node.topic(envelope.oid), plan)
+            return self._administer(session, topic or self._node.topic(envelope.oid), plan)
         message = self._node.message(envelope, content)
         # Everything that may refuse the message comes before everything that has an effect.
         try:
@@ -270,16 +287,24 @@ class Publisher:
         if topic.config.readonly and topic.key is not None and not envelope.qos.administrative and topic.used:
             raise BrokerError(Code.USER_PUBLISH_READONLY, f"topic '{topic.oid}' is readonly", f"/topic/{topic.oid}")
         if topic.key is None:
+            topic.owner = plan.owner
             self._configure(topic, envelope, plan.given, first=True)
 
-    def _administer(self, topic: Topic, plan: Plan) -> Published:
-        self._configure(topic, plan.envelope, plan.given, first=topic.key is None)
+    def _administer(self, session: Session, topic: Topic, plan: Plan) -> Published:
+        first = topic.key is None
+        if first:
+            topic.owner = plan.owner
+        self._rights.check_owner(session, topic)
+        self._configure(topic, plan.envelope, plan.given, first=first, described=plan.raw)
         self._node.check_topic(topic)
         return Published(plan.envelope.oid, 0, STATE_OK, ADMINISTRATIVE_INFO)
 
-    def _configure(self, topic: Topic, envelope: Envelope, given: PublishQos | None, *, first: bool) -> None:
+    def _configure(
+        self, topic: Topic, envelope: Envelope, given: PublishQos | None, *, first: bool, described: bool = False
+    ) -> None:
         config = given.topic if given is not None else None
-        topic.configure(envelope.key, envelope.encoded, config, self._node.default_history(topic.oid))
+        default = self._node.default_history(topic.oid)
+        topic.configure(envelope.key, envelope.encoded, config, default, described=described)
         if config is not None:
             self._node.keep_topic(topic, changed=True)
         if first:
@@ -590,6 +615,8 @@ class Publisher:
             raise self._overflow_error(refusing)
         if taking or (overflowing and lost):
             return Copies(name, subject, taking, overflowing)
+        if subject.guest:  # who never comes back
+            raise self._unknown(name, message)
         queue = subject.queue
         if not queue.is_full or not self._refuses(queue, size, publisher, None):
             return Copies(name, subject, [], [])
@@ -626,11 +653,20 @@ class Publisher:
             self._put_to(session, message, flags, fanout)
 
     def _put_to(self, session: Session, message: Message, flags: int = 0, fanout: Fanout | None = None) -> None:
-        durable = message.envelope.persistent
+        durable = message.envelope.persistent and not session.subject.guest
         if durable and not session.stored:
             self._sessions.keep(session)
         session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
         session.dispatch.wake()
+
+
+def _believed(qos: PublishQos) -> PublishQos:
+    """A QoS as a publisher may say it; the same object where that is all it says."""
+    properties = without_reserved(qos.properties)
+    erased = qos.state == STATE_ERASED  # which is how the broker tells that a topic is gone
+    if properties is qos.properties and not erased:
+        return qos
+    return replace(qos, properties=properties, state=STATE_OK if erased else qos.state)
 
 
 def _discards(queue: Queue) -> bool:

@@ -25,8 +25,10 @@ from broker.store.limits import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
     from broker.core.erasure import Erasure
+    from broker.core.items import Items
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
+    from broker.core.rights import Rights
 
 log = Logger()
 
@@ -52,14 +54,16 @@ class Querying:
         node: shared state.
         sessions: to make sessions persistent.
         erasure: of what waits in queues.
-        authorizer: an :class:`broker.ports.IAuthorizer`.
+        items: of the topics.
+        rights: decides who may.
     """
 
-    def __init__(self, node: Node, sessions: SessionRegistry, erasure: Erasure, authorizer: object) -> None:
+    def __init__(self, node: Node, sessions: SessionRegistry, erasure: Erasure, items: Items, rights: Rights) -> None:
         self._node = node
         self._erasure = erasure
         self._sessions = sessions
-        self._authorizer = authorizer
+        self._items = items
+        self._rights = rights
         self._cut = NamedLogLimits(node.monotonic, lines(log.info), "initial updates that were cut short")
         sessions.drop_subscription = self.drop
 
@@ -229,20 +233,17 @@ class Querying:
             raise BrokerError(
                 Code.INTERNAL_NOT_IMPLEMENTED, "erase takes <history numEntries='-1'/> only: the whole history"
             )
-        session.counters.erase += 1
         topics = self._selected(key)
+        for topic in topics:
+            self._rights.check_owner(session, topic)
+        session.counters.erase += 1
         request = encoded or self._encoded(key, qos)
         for topic in topics:
             if qos.history_entries == -1:
-                topic.history.clear()
-                self._node.check_topic(topic)
+                self._items.clear(session, topic)
             else:
                 self._erase(topic, session, request, force=qos.force_destroy)
         return [topic.oid for topic in topics]
-
-    def erase_topic(self, topic: Topic, eraser: Session) -> None:
-        """Erase a topic that is known already."""
-        self._erase(topic, eraser, self._encoded(QueryKey(QueryKind.EXACT, topic.oid), QueryQos()), force=False)
 
     def _query_of(self, key: QueryKey) -> TopicQuery | None:
         return self._node.queries.compile(key.text) if key.kind is QueryKind.XPATH else None
@@ -252,8 +253,7 @@ class Querying:
         return Encoded(codec.write_query_key(key), codec.write_query_qos(qos))
 
     def _permit(self, session: Session, method: str, key: QueryKey) -> None:
-        if not self._authorizer.permits(session.name.subject, method, key.url):  # type: ignore[attr-defined]
-            raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not {method} '{key.url}'", key.url)
+        self._rights.check(session, method, key.url)
 
     def _selected(self, key: QueryKey) -> list[Topic]:
         topics = self._node.topics

@@ -169,6 +169,7 @@ class Recovery:
         node = self._node
         topic = node.make_topic(record.id, record.oid)
         topic.stored = True
+        topic.owner = record.owner
         if key is not None:
             limits: QueueLimits = node.default_history(record.oid)
             topic.configure(key, Encoded(record.key, record.qos), config, limits)

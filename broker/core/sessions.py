@@ -52,19 +52,32 @@ class Plan:
         given: the QoS as the publisher gave it, with its section on the topic.
         on_topic: whether they are published on a topic; point-to-point messages need not be.
         reusable: whether further messages may follow the plan; not where the broker made an oid up for the first.
+        raw: the tongue itself answers for contents and reserved properties.
+        owner: login name that the topic is to belong to, if it is made.
 
     Attributes:
         topic: that they are published on; ``None`` before the first of them, and where they are on none.
         route: of messages that are for one session and on no topic, once one has gone there.
     """
 
-    __slots__ = ("envelope", "given", "on_topic", "reusable", "route", "topic")
+    __slots__ = ("envelope", "given", "on_topic", "owner", "raw", "reusable", "route", "topic")
 
-    def __init__(self, envelope: Envelope, given: PublishQos, *, on_topic: bool = False, reusable: bool = True) -> None:
+    def __init__(
+        self,
+        envelope: Envelope,
+        given: PublishQos,
+        *,
+        on_topic: bool = False,
+        reusable: bool = True,
+        raw: bool = False,
+        owner: str = "",
+    ) -> None:
         self.envelope = envelope
         self.given = given
         self.on_topic = on_topic
         self.reusable = reusable
+        self.raw = raw
+        self.owner = owner
         self.topic: Topic | None = None
         self.route: Route | None = None
 

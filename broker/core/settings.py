@@ -37,6 +37,7 @@ class Settings:
         block_timeout: longest wait of a publisher for room in a queue whose overflow is ``block``.
         max_topics: most topics.
         max_subscriptions: most subscriptions of one session.
+        administrators: login names that own everything.
     """
 
     session_timeout: int = DAY
@@ -60,6 +61,7 @@ class Settings:
     block_timeout: int = 30_000
     max_topics: int = 1_000_000
     max_subscriptions: int = 100_000
+    administrators: frozenset[str] = frozenset()
 
 
 def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:

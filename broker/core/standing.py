@@ -104,6 +104,7 @@ class StandingSessions(SessionKind):
 
     name = "nodes"
     has_client = False
+    told_of_items = True
 
     def __init__(self, registry: SessionRegistry) -> None:
         self._registry = registry

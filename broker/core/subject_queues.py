@@ -69,7 +69,7 @@ class SubjectQueues:
         for entry in entries:
             if self._node.is_erased(entry.message):  # another queue may have been gone through already
                 continue
-            if entry.flags & EPHEMERAL:
+            if entry.flags & EPHEMERAL or subject.guest:
                 dropped.append(entry)
                 continue
             if entry.subscription_id != PTP_SUBSCRIPTION and not entry.flags & FOR_SUBJECT:

@@ -27,9 +27,22 @@ class Subject:
         ending: fires when a session that is being ended is gone, by public id.
         stored: whether its record is in the store.
         blocked: an administrator refuses its logins.
+        guest: it has no account, so it may send and receive, and nothing is kept for it.
     """
 
-    __slots__ = ("blocked", "created", "ending", "id", "max_sessions", "name", "queue", "sessions", "stored", "updates")
+    __slots__ = (
+        "blocked",
+        "created",
+        "ending",
+        "guest",
+        "id",
+        "max_sessions",
+        "name",
+        "queue",
+        "sessions",
+        "stored",
+        "updates",
+    )
 
     def __init__(self, id: int, name: str, queue: Queue, created: int, max_sessions: int) -> None:
         self.id = id
@@ -41,6 +54,7 @@ class Subject:
         self.ending: dict[int, list[Deferred[None]]] = {}
         self.stored = False
         self.blocked = False
+        self.guest = False
         self.updates = 0
 
     def count(self, *, placeholders: bool) -> int:

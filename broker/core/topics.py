@@ -49,6 +49,7 @@ class Topic:
         key: of the first publish; ``None`` while nobody has published.
         encoded: its key, and the publish QoS that configured it, for the store.
         config: its ``<topic>`` section.
+        owner: login name of whom it belongs to, as the core has set it; empty for a topic that is everybody's.
         subscriptions: who receives, by subscription id.
         exact: how many of them name this topic by its oid.
         stored: whether its record is in the store.
@@ -68,6 +69,7 @@ class Topic:
         "id",
         "key",
         "oid",
+        "owner",
         "state",
         "stored",
         "subscriptions",
@@ -82,6 +84,7 @@ class Topic:
         self.key: Key | None = None
         self.encoded = NOTHING
         self.config = TopicQos()
+        self.owner = ""
         self.state = TopicState.UNCONFIGURED
         self.subscriptions: dict[str, Subscription] = {}
         self.exact = 0
@@ -109,7 +112,9 @@ class Topic:
             self._document = self._queries.document(self.key)
         return self._document
 
-    def configure(self, key: Key, encoded: Encoded, config: TopicQos | None, default: QueueLimits) -> None:
+    def configure(
+        self, key: Key, encoded: Encoded, config: TopicQos | None, default: QueueLimits, *, described: bool = False
+    ) -> None:
         """Take the configuration of the first (or an administrative) publish (spec §8.2).
 
         Args:
@@ -117,8 +122,9 @@ class Topic:
             encoded: key and QoS of that publish, for the store.
             config: the ``<topic>`` section, if any.
             default: limits of the history where the section gives none.
+            described: take its key in place of the one before.
         """
-        if self.key is None:
+        if self.key is None or described:
             self.key = key
             self.encoded = self.encoded._replace(key=encoded.key)
         if config is not None or not self.encoded.qos:
@@ -140,6 +146,7 @@ class Topic:
         self.key = None
         self.encoded = NOTHING
         self.config = TopicQos()
+        self.owner = ""
         self.history.limits = default
         self.state = TopicState.UNCONFIGURED
         self._document = None

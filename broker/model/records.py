@@ -91,12 +91,14 @@ class TopicRecord(NamedTuple):
         oid: its name.
         key: the key XML of the first publish.
         qos: the publish QoS XML that configured it.
+        owner: login name of whom it belongs to; empty for nobody.
     """
 
     id: int
     oid: str
     key: bytes
     qos: bytes
+    owner: str = ""
 
 
 class MessageRecord(NamedTuple):

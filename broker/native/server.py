@@ -69,8 +69,8 @@ class NativeServer(NativeConnection):
         super().__init__(broker, transport, limits, compress=compress)
         self.host = host
         self._service = service
-        self._queue = RequestQueue(transport, self._begin, limits.max_pending)
-        self.invoked = self._queue.add
+        self._request_queue = RequestQueue(transport, self._begin, limits.max_pending)
+        self.invoked = self._request_queue.add
         self._answers = HeldAnswers(broker.node.store, transport, self.write)
         self._secret = b""
         self._read_at = 0.0  # seconds, monotonic
@@ -99,14 +99,14 @@ class NativeServer(NativeConnection):
 
     def taken(self) -> None:
         """Serve what has come, or let it wait for what came before."""
-        self._queue.run()
+        self._request_queue.run()
 
     def turn(self) -> None:
         """Go on with the request that gave way, or with those that wait."""
         pause, self._pause = self._pause, None
         if pause is not None:
             pause.callback(None)
-        self._queue.turn()
+        self._request_queue.turn()
 
     def broke(self, error: FrameError) -> None:
         """Serve what came before, then let go of the connection."""
@@ -115,16 +115,16 @@ class NativeServer(NativeConnection):
     def set_writable(self, writable: bool) -> None:
         """The transport's buffer is full, or has room: then first for requests that came before what is read next."""
         self.writable = writable
-        self._queue.blocked = not writable
+        self._request_queue.blocked = not writable
         if writable:
-            self._queue.run()
+            self._request_queue.run()
             if self.writable:
                 super().set_writable(True)
 
     def _finish(self) -> None:
         """Serve what has come, then see what is to end."""
-        self._queue.on_idle = self._finished
-        self._queue.run()
+        self._request_queue.on_idle = self._finished
+        self._request_queue.run()
 
     def _finished(self) -> None:
         if self._lost is not None:
@@ -163,7 +163,7 @@ class NativeServer(NativeConnection):
             work = ensureDeferred(_SERVED[known.name](self, frame, units))
             return work.addErrback(self._failed, frame)
         except FrameError as error:
-            self._queue.clear()  # what comes behind it is not to be trusted
+            self._request_queue.clear()  # what comes behind it is not to be trusted
             self.violated(str(error))
         except BrokerError as error:
             self._refuse(frame, error)
@@ -449,13 +449,13 @@ class NativeServer(NativeConnection):
         for waiting in list(self._waiting):
             waiting.cancel()
         if self.session is None:
-            self._queue.clear()
+            self._request_queue.clear()
         self._lost = reason
-        self._queue.blocked = False
+        self._request_queue.blocked = False
         self._finish()
 
     def _let_go(self, reason: str) -> None:
-        self._queue.on_idle = None
+        self._request_queue.on_idle = None
         self._service.refusals.end(self.peer)
         if self._failures is not None:
             self._failures.end(lines(log.info), self.peer, "failures")

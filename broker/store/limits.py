@@ -81,6 +81,7 @@ def check_subscription(record: SubscriptionRecord) -> None:
 def check_topic(record: TopicRecord) -> None:
     """Raise ``user.illegalArgument`` where a topic can not be stored."""
     check_text(record.oid, "the topic's oid")
+    check_text(record.owner, "the topic's owner")
 
 
 def check_document(record: DocumentRecord) -> None:

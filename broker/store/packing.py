@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgpack
@@ -20,8 +21,12 @@ from broker.store.batch import Batch, ClearQueue, MoveQueue, Step
 from broker.store.limits import MAX_INTEGER
 from broker.store.rows import HIGHEST_ID, checked
 
-VERSION = 2
+VERSION = 3
 """Of the format; a record that gets another field needs another one, and a way to read the old."""
+
+_WITHOUT_OWNERS = 2
+"""The version whose topics had their owner, if any, in the meta data of the key."""
+_OWNER = re.compile(rb"<key\b[^>]*><node owner=['\"]([^'\"@]+)@")
 
 _CLEAR, _MOVE = 1, 2
 
@@ -62,9 +67,11 @@ def unpack(data: bytes) -> Batch:
 
 
 def _unpacked(fields: Any) -> Batch:
-    if not isinstance(fields, tuple) or not fields or fields[0] != VERSION:
+    if not isinstance(fields, tuple) or not fields or fields[0] not in (VERSION, _WITHOUT_OWNERS):
         raise ValueError("it was written by another version of this program")
-    (_, last_id, heartbeat, steps, ended, subjects, sessions, subscriptions, topics, handled, purge, *rest) = fields
+    (version, last_id, heartbeat, steps, ended, subjects, sessions, subscriptions, topics, handled, purge, *rest) = (
+        fields
+    )
     documents, messages, entries = rest
     batch = Batch()
     for settled, redelivered, numbered, flagged, then in steps:
@@ -91,6 +98,8 @@ def _unpacked(fields: Any) -> Batch:
     batch.sessions.update(_records(SessionRecord, sessions))
     for id, record in _records(SubscriptionRecord, subscriptions):
         batch.delete_subscription(id) if record is None else batch.put_subscription(record)
+    if version == _WITHOUT_OWNERS:
+        topics = [(id, None if row is None else (*row, _owner_of(row[2]))) for id, row in topics]
     batch.topics.update(_records(TopicRecord, topics))
     for session_id, count in handled:
         batch.put_handled(*_numbers((session_id, count), 2))
@@ -125,6 +134,11 @@ def _packed_step(step: Step) -> tuple[Any, ...]:
             packed = ()
     changed = (list(each.items()) for each in (step.redelivered, step.numbered, step.flagged))
     return step.settled, *changed, packed
+
+
+def _owner_of(key: bytes) -> str:
+    found = _OWNER.search(key)
+    return found[1].decode("utf-8", "replace") if found else ""
 
 
 def _records(kind: Any, items: Any) -> list[tuple[Any, Any]]:

@@ -16,7 +16,7 @@ from broker.model.jid import parse_jid
 from broker.model.records import DocumentRecord
 
 if TYPE_CHECKING:
-    from broker.core.node import Node
+    from broker.core.broker import Broker
 
 log = Logger()
 
@@ -110,15 +110,16 @@ class Accounts:
     """Reads accounts from the store and keeps those that are in use.
 
     Args:
-        node: shared state of the core.
+        broker: the core.
         account_exists: ``await account_exists(localpart)``.
         on_blocked: called when somebody may be blocked who was not, or the other way round.
     """
 
     def __init__(
-        self, node: Node, account_exists: Callable[[str], Awaitable[bool]], on_blocked: Callable[[], None]
+        self, broker: Broker, account_exists: Callable[[str], Awaitable[bool]], on_blocked: Callable[[], None]
     ) -> None:
-        self._node = node
+        self._node = broker.node
+        self._documents = broker.documents
         self._account_exists = account_exists
         self._on_blocked = on_blocked
         self._known: OrderedDict[str, Account] = OrderedDict()
@@ -172,39 +173,43 @@ class Accounts:
 
     async def reload(self, account: Account) -> None:
         """Read the account's contacts and what it blocks."""
-        store = self._node.store
-        for record in await store.read_documents(account.local, ROSTER):
-            item = self._node.set_aside.document(store, record, RosterItem.from_record)
+        documents = self._documents
+        for record in await documents.read(account.local, ROSTER):
+            item = documents.readable(record, RosterItem.from_record)
             if item is not None:
                 account.roster.setdefault(record.name, item)
-        account.blocked |= {record.name for record in await store.read_documents(account.local, BLOCKED)}
+        account.blocked |= {record.name for record in await documents.read(account.local, BLOCKED)}
         self._on_blocked()
 
     def unlisted(self, local: str) -> Account:
         """An account of somebody who has none: who logs in without, or is known to another security service."""
         return self._keep(Account(local, self._node.monotonic()))
 
+    def forget(self, local: str) -> None:
+        """There is no such account any more: who had logged in without one is gone."""
+        self._known.pop(local, None)
+
     def put_item(self, account: Account, item: RosterItem) -> None:
         """Add or change a contact, also in the store."""
+        self._documents.put(account.local, ROSTER, item.jid, item.to_bytes())
         account.roster[item.jid] = item
-        self._node.store.put_document(DocumentRecord(account.local, ROSTER, item.jid, item.to_bytes()))
 
     def remove_item(self, account: Account, jid: str) -> None:
         """Remove a contact, also from the store."""
         if account.roster.pop(jid, None) is not None:
-            self._node.store.delete_document(account.local, ROSTER, jid)
+            self._documents.delete(account.local, ROSTER, jid)
 
     def block(self, account: Account, jid: str) -> None:
         """Block a JID, also in the store."""
+        self._documents.put(account.local, BLOCKED, jid, b"")
         account.blocked.add(jid)
         self._on_blocked()
-        self._node.store.put_document(DocumentRecord(account.local, BLOCKED, jid, b""))
 
     def unblock(self, account: Account, jid: str) -> None:
         """Unblock a JID, also in the store."""
         account.blocked.discard(jid)
         self._on_blocked()
-        self._node.store.delete_document(account.local, BLOCKED, jid)
+        self._documents.delete(account.local, BLOCKED, jid)
 
     def _keep(self, account: Account) -> Account:
         known: Any = self._known.setdefault(account.local, account)  # another may have read it meanwhile

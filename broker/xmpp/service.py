@@ -14,7 +14,6 @@ from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.sessions import Session
 from broker.model.number import whole_or_none
 from broker.model.qos import STATE_OK
-from broker.model.records import DocumentRecord
 from broker.xmpp.features.approvals import Subscriptions
 from broker.xmpp.features.blocking import Blocking
 from broker.xmpp.features.carbons import Carbons
@@ -156,7 +155,7 @@ class XmppService:
         """
         if not self.settings.sm_stale_h:
             return None
-        for record in await self._broker.node.store.read_documents(user, STALE_HANDLED):
+        for record in await self._broker.documents.read(user, STALE_HANDLED):
             if record.name == id and record.expires > self._broker.node.now():
                 return whole_or_none(record.data.decode("ascii", "replace"), 0, sm.MODULUS - 1)
         return None
@@ -208,6 +207,8 @@ class XmppService:
             except Exception:  # noqa: BLE001 - it is logged, and the others must be told all the same
                 log.failure("{jid}: its end could not be told to all", jid=client.full)
         self.domain.unbound(client)
+        if session.subject.guest:
+            self.domain.accounts.forget(client.jid.local)
 
     def _keep_handled(self, client: Client) -> None:
         """Remember what had arrived of a stream that was not resumed in time (I8)."""
@@ -217,15 +218,13 @@ class XmppService:
         node = self._broker.node
         expires = node.now() + settings.sm_stale_h_life * 1000
         data = str(dispatch.handled % sm.MODULUS).encode()
-        node.store.put_document(
-            DocumentRecord(client.jid.local, STALE_HANDLED, client.session.secret_id, data, expires)
-        )
+        self._broker.documents.put(client.jid.local, STALE_HANDLED, client.session.secret_id, data, expires)
 
     def _purge_handled(self) -> None:
         node = self._broker.node
         self._purge = None
         if self.settings.sm_stale_h and self.settings.sm_stale_h_interval > 0:
-            node.store.purge_documents(node.now())
+            self._broker.documents.purge()
             self._purge = node.later(self.settings.sm_stale_h_interval * 1000, self._purge_handled)
 
     def _undelivered(self, session: Session, entries: list[Entry]) -> None:

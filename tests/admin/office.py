@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from xml.sax.saxutils import quoteattr
 
 from broker.admin.commands import AdministrativeCommands
+from broker.admin.options import administrators
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.core.administration import Answer, Found, Told
@@ -44,6 +46,8 @@ class Office:
         self.world = world or World()
         self.requested: list[list[int]] = []
         self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
+        node = self.world.node
+        node.settings = replace(node.settings, administrators=administrators(self.properties))
         self.commands = AdministrativeCommands(
             self.world.broker, cast(RunLevels, FakeRunLevels()), self._request, self.properties, "1.2.3"
         )

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from broker.auth.authority import MethodRules
 from broker.core.broker import Broker
 from broker.core.entries import Entry
 from broker.core.node import Node
@@ -103,14 +104,16 @@ class CuttingStore(MemoryStore):
 
 @implementer(IAuthorizer)
 class Permissions:
-    """Lets everybody do everything but what is forbidden."""
+    """Lets everybody do everything but what is forbidden, or what their method rules do not permit."""
 
     def __init__(self) -> None:
         self.forbidden: set[tuple[str, str, str]] = set()
+        self.rules: dict[str, MethodRules] = {}
 
     def permits(self, subject: str, method: str, target: str) -> bool:
         """See :meth:`broker.ports.IAuthorizer.permits`."""
-        return (subject, method, target) not in self.forbidden
+        rules = self.rules.get(subject)
+        return (subject, method, target) not in self.forbidden and (rules is None or rules.permits(method, target))
 
 
 class World:

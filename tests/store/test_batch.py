@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgpack
 from hypothesis import given
 from hypothesis.strategies import integers, sampled_from
 
-from broker.model.records import DocumentRecord, EntryRecord, MessageRecord, Recovered
+from broker.model.records import DocumentRecord, EntryRecord, MessageRecord, Recovered, TopicRecord
 from broker.store.batch import Batch, ClearQueue, MoveQueue
 from broker.store.packing import pack, unpack
 from broker.store.tables import Tables
@@ -235,3 +236,17 @@ def test_a_subscription_that_another_session_took_over_outlives_the_first() -> N
     )
 
     assert batch.subscriptions == {"s1": subscription("s1", 2)}
+
+
+def test_a_batch_from_before_topics_had_owners_is_read_with_those_that_their_keys_name() -> None:
+    batch = Batch()
+    batch.put_topic(TopicRecord(1, "news", b"<key oid='news'><node owner='joe@localhost'/></key>", b""))
+    batch.put_topic(TopicRecord(2, "plain", b"<key oid='plain'/>", b""))
+    batch.delete_topic(3)
+    fields = list(msgpack.unpackb(pack(batch), use_list=False))
+    fields[0] = 2
+    fields[8] = [(id, None if row is None else row[:4]) for id, row in fields[8]]
+
+    found = unpack(msgpack.packb(fields)).topics
+
+    assert {id: record and record.owner for id, record in found.items()} == {1: "joe", 2: "", 3: None}

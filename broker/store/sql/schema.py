@@ -78,6 +78,7 @@ topic = Table(
     Column("oid", Text, nullable=False),
     Column("key", LargeBinary, nullable=False),
     Column("qos", LargeBinary, nullable=False),
+    Column("owner", Text, nullable=False),
 )
 
 message = Table(

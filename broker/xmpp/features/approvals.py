@@ -63,9 +63,13 @@ class Subscriptions:
         type = stanza.attributes["type"]
         if contact.bare == client.bare:
             return
+        documents = self._domain.broker.documents
+        documents.check(client.account.local)
         other: Account | None = None
         if self._domain.is_local(contact) and contact.local:
             other = await self._domain.accounts.load_patiently(contact.local, lambda: not client.session.ended)
+            if not documents.keeps(contact.local):  # it has no roster
+                other = None
         elif type == "subscribe":
             raise StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
         data = route(stanza, from_attribute(client.bare), contact.bare)

@@ -31,8 +31,7 @@ class DepartedResources:
 
     def __init__(self, domain: Domain) -> None:
         self._clients = domain.clients
-        self._store = domain.node.store
-        self._set_aside = domain.node.set_aside
+        self._documents = domain.broker.documents
         self._stored: set[str] = set()  # full JIDs with a document
         self.left: dict[str, list[JID]] = {}
         self._directed: dict[str, list[JID]] = {}  # by address, those that had sent it directed presence
@@ -60,17 +59,17 @@ class DepartedResources:
         """
         if full in self._stored:
             self._stored.remove(full)
-            self._store.delete_document(_NOBODY, PRESENT, full)
+            self._documents.delete(_NOBODY, PRESENT, full)
 
     async def recover(self) -> None:
         """Find those that went with the last broker: their streams are none that came back."""
         try:
-            records = await self._store.read_documents(_NOBODY, PRESENT)
+            records = await self._documents.read(_NOBODY, PRESENT)
         except BrokerError as error:
             log.error("who was available before the last stop can not be read: {reason}", reason=str(error))
             return
         for record in records:
-            jid = self._set_aside.document(self._store, record, lambda found: parse_jid(found.name))
+            jid = self._documents.readable(record, lambda found: parse_jid(found.name))
             if jid is None:
                 continue
             self._stored.add(record.name)
@@ -100,7 +99,7 @@ class DepartedResources:
         data = json.dumps(shown, separators=(",", ":")).encode() if stream.directed else b""
         if data or stream.available:
             self._stored.add(client.full)
-            self._store.put_document(DocumentRecord(_NOBODY, PRESENT, client.full, data))
+            self._documents.put(_NOBODY, PRESENT, client.full, data)
         else:
             self.went(client.full)
 

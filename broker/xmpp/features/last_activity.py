@@ -45,6 +45,7 @@ class LastActivity:
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
         self._node = domain.node
+        self._documents = domain.broker.documents
         domain.serve("get", ns.LAST, "query", self._uptime, AT_DOMAIN)
         domain.serve("get", ns.LAST, "query", self._asked, AT_ACCOUNT)
         domain.add_feature(ns.LAST, AT_DOMAIN, AT_ACCOUNT)
@@ -65,17 +66,18 @@ class LastActivity:
 
     async def of(self, account: Account) -> Seen | None:
         """When an account that is not available was last available; ``None`` if that is not known."""
-        found = await self._node.store.read_documents(account.local, LAST)
+        found = await self._documents.read(account.local, LAST)
         if not found:
             return None
-        seen = self._node.set_aside.document(self._node.store, found[0], _read)
+        seen = self._documents.readable(found[0], _read)
         if seen is not _STILL_THERE:
             return seen
         return Seen(self._node.last_heartbeat) if self._node.last_heartbeat else None
 
     def _put(self, account: Account, values: dict[str, object]) -> None:
         data = json.dumps(values, separators=(",", ":")).encode()
-        self._node.store.put_document(DocumentRecord(account.local, LAST, "", data))
+        if self._documents.keeps(account.local):
+            self._documents.put(account.local, LAST, "", data)
 
     async def _uptime(self, request: Iq) -> bytes | None:
         """XEP-0012 §5."""

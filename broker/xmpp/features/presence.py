@@ -93,7 +93,7 @@ class Presence:
             self._present.came(client)
             self._initialise(client)
         if stream.takes_messages and not took:
-            self._domain.broker.registry.subject_queues.deliver(client.session)
+            self._domain.delivery.deliver_waiting(client.session)
 
     def _initialise(self, client: Client) -> None:
         """What a resource gets once, when it becomes available (RFC 6121 §4.2.2, §4.3.2)."""

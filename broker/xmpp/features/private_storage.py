@@ -24,7 +24,7 @@ class Storage:
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self._store = domain.node.store
+        self._documents = domain.broker.documents
         self._limit = domain.settings.max_stored
         self._most = domain.settings.max_private
         domain.serve("get", ns.PRIVATE, "query", self._get_private, AT_ACCOUNT)
@@ -37,7 +37,7 @@ class Storage:
     async def _get_private(self, request: Iq) -> bytes | None:
         """XEP-0049 §3."""
         wanted = _only_private(request)
-        found = await self._store.read_documents(request.client.jid.local, PRIVATE)
+        found = await self._documents.read(request.client.jid.local, PRIVATE)
         name = f"{wanted.namespace} {wanted.name}"
         data = next((self._readable(record) for record in found if record.name == name), None)
         return element("query", ns.PRIVATE, content=data or element(wanted.name, wanted.namespace))
@@ -47,15 +47,15 @@ class Storage:
         local = request.client.jid.local
         name = f"{given.namespace} {given.name}"
         data = self._checked(given)
-        found = await self._store.read_documents(local, PRIVATE)
+        found = await self._documents.read(local, PRIVATE)
         if len(found) >= self._most and all(record.name != name for record in found):
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"at most {self._most} elements are kept")
-        self._store.put_document(DocumentRecord(local, PRIVATE, name, data))
+        self._documents.put(local, PRIVATE, name, data)
         return None
 
     async def _get_card(self, request: Iq) -> bytes | None:
         """XEP-0054 §3: whose card is not there looks like who is not there."""
-        found = await self._store.read_documents(request.to.local, VCARD)
+        found = await self._documents.read(request.to.local, VCARD)
         data = self._readable(found[0]) if found else None
         if data is not None:
             return data
@@ -67,7 +67,7 @@ class Storage:
         if not request.is_own:
             raise StanzaError(Condition.FORBIDDEN, "that is not your card")
         data = self._checked(request.payload)
-        self._store.put_document(DocumentRecord(request.client.jid.local, VCARD, "", data))
+        self._documents.put(request.client.jid.local, VCARD, "", data)
         return None
 
     def _readable(self, record: DocumentRecord) -> bytes | None:
@@ -77,7 +77,7 @@ class Storage:
             parse_tree(document.data, ns.CLIENT, what="document")
             return document.data
 
-        return self._domain.node.set_aside.document(self._store, record, read)
+        return self._documents.readable(record, read)
 
     def _checked(self, tree: Tree) -> bytes:
         data = tree.to_bytes("")

@@ -210,7 +210,7 @@ class Domain:
         self.node = broker.node
         self.settings = settings
         self.jid = JID("", settings.domain, "")
-        self.accounts = Accounts(broker.node, account_exists, self.changed)
+        self.accounts = Accounts(broker, account_exists, self.changed)
         self.delivery = Delivery(broker, durable=settings.sm_durable is not Durable.NO)
         self.clients: dict[str, Client] = {}
         self.changes = 0

@@ -192,12 +192,11 @@ class Router:
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
             self._copy(client, stanza, message, to, receivers)
             return
-        subject = self._node.subject(to.local)
-        if not self._delivery.put_offline(message, subject):
+        if not self._delivery.put_offline(message, to.local):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and too many messages wait already")
         self._copy(client, stanza, message, to, [])
         for receiver in receivers[:1]:
-            self._domain.broker.registry.subject_queues.deliver(receiver)
+            self._delivery.deliver_waiting(receiver)
 
     def _made(self, client: Client, stanza: Stanza, to: JID, envelope: Envelope, id_head: bytes) -> Message:
         """A message as it goes out (XEP-0359 §3.1)."""
@@ -237,6 +236,8 @@ class Router:
             self.copies.send(client, stanza, message, to, receivers)
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
+        if asks and to.local != client.jid.local:
+            self._delivery.envelope(client.session, to.local, keep=False)  # which checks that it may
         found = self._domain.clients.get(to.full)
         if found is not None and found.account.blocked and self._domain.blocks(found.account, client.jid):
             found = None

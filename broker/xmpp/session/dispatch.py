@@ -239,6 +239,8 @@ class StreamDispatch(Dispatch):
         """Whether so much is to be written at the end of this turn that its client should get no more answers in it."""
         return self._direct_size > MOST_DIRECT
 
+    passes_queue = True
+
     def put(self, message: Message, flags: int, durable: bool, fanout: Fanout | None = None) -> None:
         """Send a stanza at the end of this turn, behind everything that was put before, or queue it.
 

@@ -42,12 +42,13 @@ class StreamSessions(SessionKind):
         self.queue_limits: QueueLimits | None = None
         registry.add_kind(self)
 
-    def bind(self, user: str, resource: str) -> Session:
+    def bind(self, user: str, resource: str, *, guest: bool = False) -> Session:
         """Make a session.
 
         Args:
             user: the authenticated login name.
             resource: of its full JID; nobody else has it.
+            guest: the user has no account.
 
         Raises:
             BrokerError: ``user.configuration.maxSession`` where the user has too many,
@@ -56,6 +57,7 @@ class StreamSessions(SessionKind):
         self._registry.check_subject(user)
         name = SessionName(self._node.id, user, self._node.next_public_id())
         session = self._registry.make(name, _QOS, self)
+        session.subject.guest = guest
         self.of(session).stream.resource = resource
         return session
 

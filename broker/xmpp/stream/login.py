@@ -83,7 +83,7 @@ class Login:
                 case NeedPassword(user, password):
                     step = await self._check(user, password)
                 case Success(user, data):
-                    return Success(self._admitted(user), data)
+                    return Success(self._admitted(user), data, anonymous=not user)
                 case Challenge():
                     self._exchange = exchange
                     return step
@@ -101,6 +101,8 @@ class Login:
             await self._security.authenticate(Credentials(SERVICE, local or user, password), self._host)
         except BrokerError as error:
             raise _failure(error) from error
+        if not local:  # whose name cannot be a localpart is not anonymous
+            raise SaslFailure("not-authorized")
         return Success(local)
 
     def _admitted(self, user: str) -> str:

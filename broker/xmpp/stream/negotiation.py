@@ -170,7 +170,7 @@ class Negotiation(StreamConnection):
             self._transport.write(element("challenge", ns.SASL, content=sasl.encode(outcome.data)))
             return
         self._user = outcome.user
-        self._anonymous = outcome.user.startswith("anonymous-") and self._settings.anonymous
+        self._anonymous = outcome.anonymous
         self._transport.write(element("success", ns.SASL, content=sasl.encode(outcome.data) if outcome.data else b""))
         reach("login answered")
         self.state = State.LOGGED_IN
@@ -216,7 +216,7 @@ class Negotiation(StreamConnection):
             await self._make_room()
             if self._closed:
                 return
-            session = self._domain.streams.bind(self._user, resource)
+            session = self._domain.streams.bind(self._user, resource, guest=self._anonymous)
         except BrokerError as error:
             condition = {
                 Code.USER_ILLEGAL_ARGUMENT: Condition.BAD_REQUEST,

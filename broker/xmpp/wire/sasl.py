@@ -120,10 +120,12 @@ class Success:
     Args:
         user: localpart; empty for an anonymous login.
         data: to send along.
+        anonymous: the user has no account, and its localpart is made up.
     """
 
     user: str
     data: bytes = b""
+    anonymous: bool = False
 
 
 Step = Challenge | NeedVerifier | NeedPassword | Success

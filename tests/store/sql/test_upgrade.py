@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Table, create_engine, inspect, text
+from sqlalchemy import Engine, Table, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from broker.errors import BrokerError, Code
 from broker.model import records
 from broker.store.sql import schema
 from broker.store.sql.database import engine_of
-from broker.store.sql.upgrade import newest_revision, revision_of, upgrade
+from broker.store.sql.upgrade import configuration, newest_revision, revision_of, upgrade
 from tests.contract.databases import postgresql
 
 RECORDS: dict[Table, Any] = {
@@ -100,3 +101,33 @@ def test_a_revision_that_fails_leaves_nothing_behind(empty_url: str) -> None:
         upgrade(engine_of(empty_url))
 
     assert inspect(plain).get_table_names() == ["entry"]
+
+
+NODE = b"<key oid='news' contentMime='application/xml'><node owner='joe@localhost' title='The &lt;news&gt;'/></key>"
+NATIVE = b"<key oid='plain'><x><node owner='mary@localhost'/></x></key>"
+
+
+def _at(engine: Engine, revision: str) -> None:
+    config = configuration()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_topics_keep_the_owners_that_their_keys_named(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    _at(engine, "0001")
+    with engine.begin() as connection:
+        for id, oid, key in [(1, "news", NODE), (2, "plain", NATIVE), (3, "unconfigured", b"")]:
+            row = {"id": id, "oid": oid, "key": key, "qos": b"<qos/>"}
+            connection.execute(text("INSERT INTO topic (id, oid, key, qos) VALUES (:id, :oid, :key, :qos)"), row)
+
+    upgrade(engine)
+
+    with engine.connect() as connection:
+        rows = connection.execute(schema.topic.select().order_by(schema.topic.c.id)).all()
+    assert [records.TopicRecord._make(row) for row in rows] == [
+        records.TopicRecord(1, "news", NODE, b"<qos/>", "joe"),
+        records.TopicRecord(2, "plain", NATIVE, b"<qos/>", ""),
+        records.TopicRecord(3, "unconfigured", b"", b"<qos/>", ""),
+    ]

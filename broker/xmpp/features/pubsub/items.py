@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from broker.core.entries import Entry
+from broker.core.items import item_id
 from broker.core.message import Message
 from broker.errors import BrokerError
-from broker.model.property import ClientProperty, find, property_of
-from broker.model.qos import STATE_OK
+from broker.model.item import ITEM, PUBLISHER, PURGED, RETRACTED, text_of
+from broker.model.property import find
+from broker.model.qos import STATE_ERASED
 from broker.xml.tree import parse_tree
 from broker.xmpp.routing.content import payload_of
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.stanza import element, message
 
-ITEM = "_pubsub.item"
-"""Client property: id of the item that a message is."""
-PUBLISHER = "_pubsub.publisher"
-"""Client property: who has published it."""
-RETRACTED = "_pubsub.retracted"
-"""Client property: id of the item that is gone."""
-PURGED = "_pubsub.purged"
-"""Client property: all items are gone."""
-STATE_ERASED = "ERASED"
 PAYLOAD_MIME = "application/xml"
-_ENCODING = "pubsub"
-
-
-def item_properties(id: str, publisher: str) -> tuple[ClientProperty, ...]:
-    """What tells that a message is an item."""
-    return (property_of(ITEM, id), property_of(PUBLISHER, publisher))
-
-
-def item_id(item: Message) -> str:
-    """The id of a message's item: its publisher's, or (from a native client) the message's own."""
-    return _value(item.qos.properties, ITEM) or str(item.id)
 
 
 def write_item(item: Message, *, payload: bool = True) -> bytes:
     """A message as an ``<item/>``."""
-    attributes = {"id": item_id(item), "publisher": _value(item.qos.properties, PUBLISHER) or None}
+    attributes = {"id": item_id(item), "publisher": text_of(item.qos.properties, PUBLISHER) or None}
     return element("item", attributes=attributes, content=_payload(item) if payload else b"")
 
 
@@ -61,21 +41,15 @@ def _content(item: Message) -> bytes:
         return element("delete", attributes={"node": node})
     if find(qos.properties, PURGED) is not None:
         return element("purge", attributes={"node": node})
-    retracted = _value(qos.properties, RETRACTED)
+    retracted = text_of(qos.properties, RETRACTED)
     if retracted:
         return element("items", attributes={"node": node}, content=element("retract", attributes={"id": retracted}))
     return element("items", attributes={"node": node}, content=write_item(item))
 
 
-def is_item(item: Message) -> bool:
-    """Whether a message is an item rather than news of what became of one."""
-    properties = item.qos.properties
-    return item.qos.state == STATE_OK and find(properties, RETRACTED) is None and find(properties, PURGED) is None
-
-
 def _payload(item: Message) -> bytes:
     mime = item.envelope.key.mime.partition(";")[0].strip().lower()
-    if mime == PAYLOAD_MIME and _value(item.qos.properties, ITEM):
+    if mime == PAYLOAD_MIME and text_of(item.qos.properties, ITEM):
         return item.content  # it was read when it was published
     if mime.endswith(("/xml", "+xml")):
         try:
@@ -84,8 +58,3 @@ def _payload(item: Message) -> bytes:
             pass
     # A body of the items' own namespace would be none of a message.
     return payload_of(item).replace(b"<body>", f"<body xmlns='{ns.CLIENT}'>".encode(), 1)
-
-
-def _value(properties: Iterable[ClientProperty], name: str) -> str:
-    found = find(properties, name)
-    return found.text if found is not None else ""

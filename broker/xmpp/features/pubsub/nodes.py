@@ -7,18 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.topics import Topic, TopicState
 from broker.errors import BrokerError
-from broker.model.key import Key
+from broker.model.item import item_properties
+from broker.model.key import Key, QueryKey, QueryKind
 from broker.model.number import whole_or_none
-from broker.model.property import ClientProperty, property_of
-from broker.model.qos import PublishQos, QueueQos, TopicQos
+from broker.model.qos import PublishQos, QueryQos, QueueQos, TopicQos
 from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.features.pubsub.errors import refused
 from broker.xmpp.features.pubsub.forms import is_true
-from broker.xmpp.features.pubsub.items import PAYLOAD_MIME, PURGED, RETRACTED, item_id, item_properties
+from broker.xmpp.features.pubsub.items import PAYLOAD_MIME
 from broker.xmpp.wire.errors import Condition
 from broker.xmpp.wire.stanza import element
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from broker.core.broker import Broker
 
 META = "node"
-"""Element of a topic's meta data that says what its node is called and whose it is."""
+"""Element of a topic's meta data that says what its node is called."""
 NEVER = -1
 MAX_NAME = 1023
 MAX_TITLE = 255
@@ -51,10 +50,12 @@ class Nodes:
     Args:
         broker: the core.
         most_items: that a node may keep.
+        domain: of the accounts.
     """
 
-    def __init__(self, broker: Broker, most_items: int) -> None:
+    def __init__(self, broker: Broker, most_items: int, domain: str) -> None:
         self._broker = broker
+        self._domain = domain
         self._node = broker.node
         self.most_items = most_items
 
@@ -79,19 +80,18 @@ class Nodes:
         return topic if topic is not None and _is_visible(topic) else None
 
     def owner(self, topic: Topic) -> str:
-        """Bare JID of who has made it; empty where it was a native client."""
-        return _meta(topic).get("owner", "")
+        """Bare JID of whom it belongs to; empty where it is everybody's."""
+        return f"{topic.owner}@{self._domain}" if topic.owner else ""
 
     def config(self, topic: Topic) -> NodeConfig:
         """How it is configured."""
         return NodeConfig(_meta(topic).get("title", ""), topic.history.limits.entries)
 
-    async def create(self, session: Session, owner: str, name: str, config: NodeConfig) -> Topic:
+    async def create(self, session: Session, name: str, config: NodeConfig) -> Topic:
         """Make a node (XEP-0060 §8.1).
 
         Args:
-            session: of the client.
-            owner: its bare JID.
+            session: of the client, whose login name owns the node.
             name: of the node; empty for one of our choice.
             config: of the node.
 
@@ -104,14 +104,12 @@ class Nodes:
             raise refused(Condition.NOT_ACCEPTABLE, text="a node can not have this name")
         if self.find(name) is not None:
             raise refused(Condition.CONFLICT, text="there is a node of that name already")
-        await self._configure(session, name, owner, config)
+        await self._configure(session, _key(name, config.title, None), config)
         return self.get(name)
 
     async def configure(self, session: Session, topic: Topic, config: NodeConfig) -> None:
         """Change a node (XEP-0060 §8.2)."""
-        key = _key(topic.oid, self.owner(topic), config.title, topic.key)
-        topic.key, topic.encoded = key, topic.encoded._replace(key=self._node.codec.write_key(key))
-        await self._configure(session, topic.oid, self.owner(topic), config, key)
+        await self._configure(session, _key(topic.oid, config.title, topic.key), config)
 
     async def publish(self, session: Session, publisher: str, topic: Topic, id: str, payload: bytes) -> str:
         """Publish an item (XEP-0060 §7.1); one of the same id is replaced.
@@ -127,60 +125,32 @@ class Nodes:
             The id of the item.
         """
         id = id or secrets.token_hex(8)
-        await topic.history.load()
-        older = [message for message in topic.history if item_id(message) == id]
         qos = PublishQos(persistent=True, properties=item_properties(id, publisher))
-        key = Key(topic.oid, PAYLOAD_MIME)
-        await self._publish(session, key, qos, payload)
-        for message in older:
-            topic.history.discard(message.id)
+        await self._broker.publish_item(session, Key(topic.oid, PAYLOAD_MIME), qos, payload)
         return id
 
     async def retract(self, session: Session, topic: Topic, id: str) -> None:
-        """Remove an item, and tell the subscribers (XEP-0060 §7.2).
+        """Remove an item; the subscribers are told (XEP-0060 §7.2).
 
         Raises:
             StanzaError: ``item-not-found``.
         """
-        found = [message for message in await topic.history.latest(-1) if item_id(message) == id]
-        if not found:
+        if not await self._broker.retract(session, topic.oid, (id,)):
             raise refused(Condition.ITEM_NOT_FOUND, text="there is no such item")
-        for message in found:
-            topic.history.discard(message.id)
-        self._tell(session, topic, property_of(RETRACTED, id))
 
     def purge(self, session: Session, topic: Topic) -> None:
-        """Remove all items, and tell the subscribers (XEP-0060 §8.5)."""
-        topic.history.clear()
-        self._tell(session, topic, property_of(PURGED, True))
+        """Remove all items; the subscribers are told (XEP-0060 §8.5)."""
+        self._broker.erase(session, QueryKey(QueryKind.EXACT, topic.oid), QueryQos(history_entries=-1))
 
     def delete(self, session: Session, topic: Topic) -> None:
         """Delete a node; its subscribers are told (XEP-0060 §8.4)."""
-        self._broker.querying.erase_topic(topic, session)
+        self._broker.erase(session, QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
 
-    async def _configure(
-        self, session: Session, name: str, owner: str, config: NodeConfig, key: Key | None = None
-    ) -> None:
+    async def _configure(self, session: Session, key: Key, config: NodeConfig) -> None:
         limits = QueueQos("history", max_entries=min(config.max_items, self.most_items))
         qos = PublishQos(administrative=True, topic=TopicQos(destroy_delay=NEVER, history=limits))
-        made = key or _key(name, owner, config.title, None)
-        await self._publish(session, made, qos, b"")
-
-    async def _publish(self, session: Session, key: Key, qos: PublishQos, content: bytes) -> Published:
-        plan = self._broker.prepare(session, key, qos)
-        return await self._broker.publish_when_possible(session, plan, content)
-
-    def _tell(self, session: Session, topic: Topic, news: ClientProperty) -> None:
-        """Tell the subscribers of the node, who alone know what an item is."""
-        qos = PublishQos(persistent=True, life_time=0, sender=session.name.absolute, properties=(news,))
-        key = topic.key or Key(topic.oid)
-        envelope = self._node.envelope(key, qos)
-        message = self._node.message(envelope, b"")
-        for subscription in topic.subscriptions.values():
-            receiver = subscription.session
-            if receiver.kind is self._broker.standing:
-                receiver.queue.put(message, subscription.id, subscription.flags, receiver.persistent)
-                receiver.dispatch.wake()
+        plan = self._broker.prepare(session, key, qos, raw=True, owned=True)
+        await self._broker.publish_when_possible(session, plan, b"")
 
 
 def changed(config: NodeConfig, form: Mapping[str, str]) -> NodeConfig:
@@ -220,8 +190,8 @@ def _is_visible(topic: Topic) -> bool:
     return not topic.is_internal and topic.state in (TopicState.ALIVE, TopicState.UNREFERENCED)
 
 
-def _key(name: str, owner: str, title: str, known: Key | None) -> Key:
-    meta = element(META, attributes={"owner": owner, "title": title or None})
+def _key(name: str, title: str, known: Key | None) -> Key:
+    meta = element(META, attributes={"title": title or None})
     return Key(name, known.mime if known is not None else PAYLOAD_MIME, meta=meta)
 
 

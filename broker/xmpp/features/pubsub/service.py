@@ -8,6 +8,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
+from broker.core.items import is_item, item_id
 from broker.core.message import Message
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
@@ -21,7 +22,7 @@ from broker.xml.tree import Tree
 from broker.xmpp.features.disco import Disco, Identity
 from broker.xmpp.features.pubsub.errors import refused, unsupported
 from broker.xmpp.features.pubsub.forms import read_form, write_form
-from broker.xmpp.features.pubsub.items import event, is_item, item_id, write_item
+from broker.xmpp.features.pubsub.items import event, write_item
 from broker.xmpp.features.pubsub.nodes import NodeConfig, Nodes, changed
 from broker.xmpp.routing.domain import Domain, Iq
 from broker.xmpp.wire import ns
@@ -76,7 +77,7 @@ class PubSub:
         self._domain = domain
         self._broker = domain.broker
         self.host = f"pubsub.{domain.settings.domain}"
-        self.nodes = Nodes(domain.broker, domain.settings.max_items)
+        self.nodes = Nodes(domain.broker, domain.settings.max_items, domain.settings.domain)
         for name in (ns.PUBSUB, ns.RSM, *(f"{ns.PUBSUB}#{feature}" for feature in FEATURES)):
             domain.add_feature(name, self.host)
         domain.items.append((self.host, "topics"))
@@ -125,7 +126,6 @@ class PubSub:
         """XEP-0060 §6.1."""
         jid = _own_jid(request, action)
         topic = self.nodes.get(_node(action))
-        session = self._broker.standing.of(request.client.jid.local)
         key = QueryKey(QueryKind.EXACT, topic.oid)
         qos = QueryQos(
             persistent=True,
@@ -134,12 +134,8 @@ class PubSub:
             history_entries=1,
             properties=(property_of(SUBSCRIBER, jid),),
         )
-        try:
-            subscribed = await self._broker.subscribe(session, key, qos)
-        finally:
-            await self._broker.standing.release(session)
-        found = session.subscriptions[subscribed.id]
-        return element("pubsub", ns.PUBSUB, content=_subscription(found))
+        subscription = await self._broker.subscribe_account(request.client.session, key, qos)
+        return element("pubsub", ns.PUBSUB, content=_subscription(subscription))
 
     async def _unsubscribe(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §6.2."""
@@ -148,14 +144,12 @@ class PubSub:
         session = self._broker.standing.find(request.client.jid.local)
         subscriptions = list(session.subscriptions.values()) if session is not None else []
         found = [each for each in subscriptions if each.key.oid == name]
-        if not found or session is None:
+        if not found:
             self.nodes.get(name)
             raise refused(Condition.UNEXPECTED_REQUEST, "not-subscribed")
         if wanted and all(each.id != wanted for each in found):
             raise refused(Condition.NOT_ACCEPTABLE, "invalid-subid")
-        for subscription in found:
-            self._broker.querying.drop(subscription)
-        await self._broker.standing.release(session)
+        await self._broker.unsubscribe_account(request.client.session, QueryKey(QueryKind.EXACT, name))
         return None
 
     async def _publish(self, request: Iq, action: Tree) -> bytes | None:
@@ -171,7 +165,7 @@ class PubSub:
         form = read_form(options, PUBLISH_OPTIONS) if options is not None else None
         topic = self.nodes.find(name)
         if topic is None:
-            topic = await self.nodes.create(client.session, client.bare, name, changed(self._defaults, form or {}))
+            topic = await self.nodes.create(client.session, name, changed(self._defaults, form or {}))
         elif form and changed(self.nodes.config(topic), form) != self.nodes.config(topic):
             raise refused(Condition.CONFLICT, "precondition-not-met")
         payload = payloads[0].to_bytes("")
@@ -187,10 +181,6 @@ class PubSub:
         id = item.attributes.get("id", "") if item is not None else ""
         if not id:
             raise refused(Condition.BAD_REQUEST, "item-required")
-        found = [each for each in await topic.history.latest(-1) if item_id(each) == id]
-        publishers = {each.qos.sender.rpartition("/client/")[2].partition("/")[0] for each in found}
-        if found and request.client.jid.local not in publishers:
-            self._check_owner(request, topic)
         await self.nodes.retract(request.client.session, topic, id)
         return None
 
@@ -199,7 +189,7 @@ class PubSub:
         configure = request.payload.find(ns.PUBSUB, "configure")
         form = read_form(configure, CONFIG) if configure is not None else None
         client, name = request.client, action.attributes.get("node", "")
-        topic = await self.nodes.create(client.session, client.bare, name, changed(self._defaults, form or {}))
+        topic = await self.nodes.create(client.session, name, changed(self._defaults, form or {}))
         if name:
             return None
         return element("pubsub", ns.PUBSUB, content=element("create", attributes={"node": topic.oid}))
@@ -247,7 +237,7 @@ class PubSub:
 
     async def _configure(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.2.4."""
-        topic = self._owned(request, action)
+        topic = self.nodes.get(_node(action))
         form = read_form(action, CONFIG)
         if form is not None:
             await self.nodes.configure(request.client.session, topic, changed(self.nodes.config(topic), form))
@@ -260,7 +250,7 @@ class PubSub:
 
     async def _delete(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.4."""
-        topic = self._owned(request, action)
+        topic = self.nodes.get(_node(action))
         sessions = {each.session for each in topic.subscriptions.values()}
         self.nodes.delete(request.client.session, topic)
         for session in sessions:
@@ -270,13 +260,13 @@ class PubSub:
 
     async def _purge(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.5."""
-        self.nodes.purge(request.client.session, self._owned(request, action))
+        self.nodes.purge(request.client.session, self.nodes.get(_node(action)))
         return None
 
     async def _node_affiliations(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.9.1."""
         topic = self._owned(request, action)
-        owner = element("affiliation", attributes={"jid": request.client.bare, "affiliation": "owner"})
+        owner = element("affiliation", attributes={"jid": self.nodes.owner(topic), "affiliation": "owner"})
         inner = element("affiliations", attributes={"node": topic.oid}, content=owner)
         return element("pubsub", ns.PUBSUB_OWNER, content=inner)
 
@@ -284,7 +274,9 @@ class PubSub:
         """XEP-0060 §8.8.1."""
         topic = self._owned(request, action)
         content = b"".join(
-            _subscription(each) for each in topic.subscriptions.values() if find(each.qos.properties, SUBSCRIBER)
+            _subscription(each)
+            for each in topic.subscriptions.values()
+            if each.session.kind is self._broker.standing  # others may claim any address
         )
         inner = element("subscriptions", attributes={"node": topic.oid}, content=content)
         return element("pubsub", ns.PUBSUB_OWNER, content=inner)
@@ -324,17 +316,15 @@ class PubSub:
         return NodeConfig(max_items=self._broker.node.settings.history.entries)
 
     def _owned(self, request: Iq, action: Tree) -> Topic:
+        """A node of which only its owner, or an administrator, may see how it is configured and who is subscribed."""
         topic = self.nodes.get(_node(action))
-        self._check_owner(request, topic)
+        if not topic.owner and not self._broker.rights.is_administrator(request.client.session):
+            raise StanzaError(Condition.FORBIDDEN, "this node belongs to nobody")
+        self._broker.rights.check_owner(request.client.session, topic)
         return topic
 
-    def _check_owner(self, request: Iq, topic: Topic) -> None:
-        if self.nodes.owner(topic) != request.client.bare:
-            raise StanzaError(Condition.FORBIDDEN, "this node belongs to somebody else")
-
     def _permit(self, request: Iq, method: str, topic: Topic) -> None:
-        if not self._broker.authorizer.permits(request.client.jid.local, method, f"exact:{topic.oid}"):
-            raise StanzaError(Condition.FORBIDDEN)
+        self._broker.rights.check(request.client.session, method, f"exact:{topic.oid}")
 
 
 def _node(action: Tree) -> str:

@@ -1,0 +1,93 @@
+"""Who may have which effect: the one place where that is decided, whatever the tongue (design D16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broker.errors import BrokerError, Code
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from broker.core.message import Message
+    from broker.core.node import Node
+    from broker.core.sessions import Session
+    from broker.core.topics import Topic
+
+_OF_GUESTS = frozenset({"get"})
+"""Methods of topics that change nothing, which clients without an account may call, too."""
+
+
+class Rights:
+    """Decides by the authorizer, by who owns a topic, and by who is an administrator.
+
+    Args:
+        node: shared state.
+        authorizer: an :class:`broker.ports.IAuthorizer`.
+    """
+
+    def __init__(self, node: Node, authorizer: Any) -> None:
+        self._node = node
+        self._authorizer = authorizer
+
+    def is_administrator(self, session: Session) -> bool:
+        """Whether a session belongs to an administrator."""
+        return session.name.subject in self._node.settings.administrators
+
+    def permits(self, session: Session, method: str, target: str) -> bool:
+        """Whether a session's login name may call a method on a target, as the method rules of its account say."""
+        if session.subject.guest and method not in _OF_GUESTS:
+            return False
+        return bool(self._authorizer.permits(session.name.subject, method, target))
+
+    def check(self, session: Session, method: str, target: str) -> None:
+        """Refuse a method.
+
+        Args:
+            session: who asks.
+            method: ``get``, ``erase``, ``subscribe`` …
+            target: see :meth:`broker.ports.IAuthorizer.permits`.
+
+        Raises:
+            BrokerError: ``user.notAuthorized``.
+        """
+        if not self.permits(session, method, target):
+            raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not {method} '{target}'", target)
+
+    def check_publish(self, session: Session, oid: str, *, on_topic: bool) -> None:
+        """Refuse to publish; a client without an account may send to others, and not on topics.
+
+        Raises:
+            BrokerError: ``user.notAuthorized``.
+        """
+        guest = session.subject.guest and on_topic
+        if guest or not self._authorizer.permits(session.name.subject, "publish", f"exact:{oid}"):
+            raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{oid}'", oid)
+
+    def owns(self, session: Session, topic: Topic) -> bool:
+        """Whether a session may do what is for the owner of a topic: a topic without an owner is everybody's."""
+        return topic.owner in ("", session.name.subject) or self.is_administrator(session)
+
+    def check_owner(self, session: Session, topic: Topic) -> None:
+        """Refuse to configure, empty or erase a topic that belongs to somebody else.
+
+        Raises:
+            BrokerError: ``user.notAuthorized``.
+        """
+        if not self.owns(session, topic):
+            raise BrokerError(
+                Code.USER_NOT_AUTHORIZED, f"topic '{topic.oid}' belongs to somebody else", f"/topic/{topic.oid}"
+            )
+
+    def check_item(self, session: Session, topic: Topic, item: Message) -> None:
+        """Refuse to replace or retract an item of somebody else, but for the owner of its topic.
+
+        Raises:
+            BrokerError: ``user.notAuthorized``.
+        """
+        publisher = self._node.session_name(item.qos.sender).subject
+        if session.name.subject in (publisher, topic.owner) or self.is_administrator(session):
+            return
+        raise BrokerError(
+            Code.USER_NOT_AUTHORIZED, f"an item of topic '{topic.oid}' belongs to somebody else", f"/topic/{topic.oid}"
+        )

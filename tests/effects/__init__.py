@@ -1,0 +1,1 @@
+"""Effects, whatever the tongue that asks for them."""

@@ -1,0 +1,91 @@
+"""Tongues, administration and plugins have effects by the core's methods only, where the rights are checked."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.core.history import History
+from broker.core.queues import Queue
+from broker.ports import IStore
+
+BROKER = Path(__file__).parents[2] / "broker"
+READS = frozenset({"read_documents", "read_entries", "read_headers", "read_expired", "when_committed", "end_turn"})
+"""Methods of the store that change nothing."""
+OUTSIDE = frozenset({"open", "close", "get_account", "list_accounts", "put_account", "delete_account"})
+"""Those of whoever runs the store, and of accounts, which the security service owns."""
+LOOKS = frozenset({"load", "latest", "peek", "arrival", "room", "oldest", "can_discard"})
+"""Methods of queues and histories that change nothing."""
+DISPATCHES = frozenset({"xmpp/session/dispatch.py"})
+"""What delivers a session's own queue is a part of the core that its tongue brings along."""
+ADMINISTRATION = frozenset({"admin/entries.py"})
+"""Takes entries out of queues of sessions; who may is checked before, by the table of administrative commands."""
+
+
+def public_methods(kind: type) -> frozenset[str]:
+    return frozenset(name for name, each in vars(kind).items() if callable(each) and not name.startswith("_"))
+
+
+STORE = frozenset(IStore.names(all=True)) - READS - OUTSIDE
+QUEUES = (public_methods(Queue) | public_methods(History)) - LOOKS
+CHANGES = {"store": STORE, "queue": QUEUES, "history": QUEUES}
+INTERNAL = frozenset({"querying", "publisher", "items", "placeholders", "letters", "erasure"})
+"""Parts of the core behind :class:`broker.core.broker.Broker`."""
+
+
+def modules(*rooms: str) -> list[Path]:
+    return sorted(path for room in rooms for path in (BROKER / room).rglob("*.py"))
+
+
+def name_of(expression: ast.expr) -> str:
+    """The last name of a receiver: ``queue`` of ``session.queue``, ``store`` of ``self._store``."""
+    match expression:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name.lstrip("_")
+    return ""
+
+
+def detours(tree: ast.AST) -> Iterator[str]:
+    """Calls that change something behind the core's back."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(value=owner, attr=part), attr=method)) if (
+                part in INTERNAL and name_of(owner) == "broker"
+            ):
+                yield f"line {node.lineno}: broker.{part}.{method}()"
+            case ast.Call(func=ast.Attribute(value=receiver, attr=method)) if method in CHANGES.get(
+                name_of(receiver), ()
+            ):
+                yield f"line {node.lineno}: {name_of(receiver)}.{method}()"
+
+
+@pytest.mark.parametrize(
+    "path", modules("native", "xmpp", "admin", "plugins"), ids=lambda path: path.relative_to(BROKER)
+)
+def test_nothing_has_an_effect_behind_the_core(path: Path) -> None:
+    if str(path.relative_to(BROKER)) in DISPATCHES | ADMINISTRATION:
+        return
+    assert list(detours(ast.parse(path.read_text("utf-8")))) == []
+
+
+@pytest.mark.parametrize("allowed", sorted(DISPATCHES | ADMINISTRATION))
+def test_what_may_needs_to(allowed: str) -> None:
+    assert list(detours(ast.parse((BROKER / allowed).read_text("utf-8"))))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "self._store.put_document(record)",
+        "node.store.settle_all(1)",
+        "session.queue.put(message, '')",
+        "topic.history.clear()",
+        "self._broker.querying.drop(subscription)",
+        "broker.publisher.publish_internal(message)",
+    ],
+)
+def test_such_a_call_is_found(call: str) -> None:
+    assert len(list(detours(ast.parse(call)))) == 1
