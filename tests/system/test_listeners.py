@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -114,6 +115,7 @@ def test_client_command_that_does_not_trust_the_certificate_says_what_to_give(si
     assert "--ca FILE" in ping.stderr
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")  # it is what is tested
 def test_old_tls_is_refused(site: Site) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(site.authority_file)
@@ -161,7 +163,8 @@ class CallbackServer:
         self.contents: list[bytes] = []
         self.arrived = threading.Condition()
         self._connection: socket.socket | None = None
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def wait_for(self, count: int) -> bool:
         with self.arrived:
@@ -169,35 +172,37 @@ class CallbackServer:
 
     def hang_up(self) -> None:
         if self._connection is not None:
-            self._connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the broker has hung up before
+                self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts
+        while self._thread.is_alive():
+            self.hang_up()
+            self._thread.join(0.1)
         self._listener.close()
-        self.hang_up()
 
     def _serve(self) -> None:
         while True:
             try:
-                self._connection, _ = self._listener.accept()
+                connection, _ = self._listener.accept()
             except OSError:
                 return
-            reader = FrameReader(1 << 20)
-            while data := self._receive():
-                for frame in reader.feed(data):
-                    self._take(frame)
+            with connection:
+                self._connection = connection
+                with contextlib.suppress(OSError):  # it is lost, and the next one comes
+                    self._talk(connection)
 
-    def _receive(self) -> bytes:
-        assert self._connection is not None
-        try:
-            return self._connection.recv(65536)
-        except OSError:
-            return b""
+    def _talk(self, connection: socket.socket) -> None:
+        reader = FrameReader(1 << 20)
+        while data := connection.recv(65536):
+            for frame in reader.feed(data):
+                self._take(connection, frame)
 
-    def _take(self, frame: Frame) -> None:
-        assert self._connection is not None
+    def _take(self, connection: socket.socket, frame: Frame) -> None:
         units = frame.units()
         ok = encode_unit(b"<qos><state id='OK'/></qos>") * len(units)
-        self._connection.sendall(encode_frame(Kind.RESPONSE, frame.request_id, frame.method, frame.session, ok))
+        connection.sendall(encode_frame(Kind.RESPONSE, frame.request_id, frame.method, frame.session, ok))
         with self.arrived:
             self.contents += [unit.content for unit in units] if frame.method == b"update" else []
             self.arrived.notify_all()
@@ -206,8 +211,9 @@ class CallbackServer:
 class Native:
     """A client by hand, because ours has no callback server."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._socket = socket.create_connection(address, timeout=10)
+    def __init__(self, broker: BrokerProcess) -> None:
+        self._socket = socket.create_connection(broker.address(), timeout=10)
+        broker.on_close.append(self._socket.close)
         self._reader = FrameReader(1 << 20)
         self._secret = b""
 
@@ -236,19 +242,21 @@ def callback(port: int, host: str = "127.0.0.1") -> str:
 
 
 class TestCallbackServers:
-    def test_updates_go_to_the_server_that_the_client_names(self, site: Site) -> None:
-        server = CallbackServer()
-        joe = Native(site.broker.address())
+    @pytest.fixture
+    def server(self) -> Iterator[CallbackServer]:
+        with contextlib.closing(CallbackServer()) as made:
+            yield made
+
+    def test_updates_go_to_the_server_that_the_client_names(self, site: Site, server: CallbackServer) -> None:
+        joe = Native(site.broker)
         joe.connect("joe/1", callback(server.port))
         joe.call(b"subscribe", Unit(b"<qos/>", b"<key oid='a'/>"))
         joe.call(b"publish", Unit(b"<qos/>", b"<key oid='a'/>", b"hello"))
         assert server.wait_for(1)
         assert server.contents == [b"hello"]
-        server.close()
 
-    def test_server_is_dialled_again_when_the_connection_is_lost(self, site: Site) -> None:
-        server = CallbackServer()
-        joe = Native(site.broker.address())
+    def test_server_is_dialled_again_when_the_connection_is_lost(self, site: Site, server: CallbackServer) -> None:
+        joe = Native(site.broker)
         joe.connect("joe/1", callback(server.port))
         joe.call(b"subscribe", Unit(b"<qos/>", b"<key oid='a'/>"))
         joe.call(b"publish", Unit(b"<qos/>", b"<key oid='a'/>", b"1"))
@@ -257,23 +265,20 @@ class TestCallbackServers:
         joe.call(b"publish", Unit(b"<qos/>", b"<key oid='a'/>", b"2"))
         assert server.wait_for(2)
         assert list(dict.fromkeys(server.contents)) == [b"1", b"2"]
-        server.close()
 
-    def test_server_is_dialled_after_a_crash_of_the_broker(self, site: Site) -> None:
-        server = CallbackServer()
-        joe = Native(site.broker.address())
+    def test_server_is_dialled_after_a_crash_of_the_broker(self, site: Site, server: CallbackServer) -> None:
+        joe = Native(site.broker)
         joe.connect("joe/1", callback(server.port), "<persistent/>")
         joe.call(b"subscribe", Unit(b"<qos><persistent/></qos>", b"<key oid='a'/>"))
         site.broker.restart()
-        pub = Native(site.broker.address())
+        pub = Native(site.broker)
         pub.connect("joe/2", "")
         pub.call(b"publish", Unit(b"<qos/>", b"<key oid='a'/>", b"after"))
         assert server.wait_for(1)
-        server.close()
 
     @pytest.mark.parametrize("address", [("127.0.0.2", 80), ("example.org", 80)])
     def test_broker_dials_nobody_but_the_client_itself(self, site: Site, address: tuple[str, int]) -> None:
-        answer = Native(site.broker.address()).connect("joe/1", callback(address[1], address[0]))
+        answer = Native(site.broker).connect("joe/1", callback(address[1], address[0]))
         assert answer.kind is Kind.EXCEPTION
         assert answer.units()[0].qos == b"resource.configuration.address"
 

@@ -154,7 +154,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install_javascript(tmp_path_factory.mktemp("js"))
 
 
-@pytest.mark.timeout(240)
 def test_a_javascript_client_loses_nothing_over_a_cut_and_a_kill(cast: Cast, installed: Path) -> None:
     joe, jack = cast.client("joe@localhost/x"), cast.javascript("jack@localhost/y", installed)
     joe.send("jack@localhost/y", "1")

@@ -97,7 +97,6 @@ class Play:
         wait_until(everything_has_come)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("point", "count"), POINTS)
 def test_each_message_comes_once_and_in_order_wherever_the_broker_is_killed(
     broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, point: str, count: int
@@ -128,7 +127,6 @@ def test_each_message_comes_once_and_in_order_wherever_the_broker_is_killed(
     assert play.kills == 1, "the point was not reached"
 
 
-@pytest.mark.timeout(120)
 def test_nothing_is_lost_where_the_broker_is_killed_while_a_session_ends(
     broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import trustme
@@ -34,11 +34,16 @@ class TlsClient:
         if certificate is not None:
             context.use_certificate_chain_file(str(certificate))
             context.use_privatekey_file(str(certificate))
-        self.tls = SSL.Connection(context, socket.create_connection(broker.address("XMPP-TLS"), 10))
+        self._socket = socket.create_connection(broker.address("XMPP-TLS"), 10)
+        self.tls = SSL.Connection(context, self._socket)
         self.tls.set_connect_state()
         self.tls.setblocking(True)
-        self.tls.do_handshake()
         self._data = b""
+        try:
+            self.tls.do_handshake()
+        except BaseException:
+            self.close()
+            raise
 
     def send(self, data: bytes) -> None:
         self.tls.sendall(data)
@@ -56,7 +61,13 @@ class TlsClient:
         return re.findall(b"<mechanism>(.*?)</mechanism>", self.until(b"(?s).*</stream:features>")[0])
 
     def close(self) -> None:
-        self.tls.close()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @pytest.fixture(scope="module")
@@ -92,32 +103,30 @@ def scram_plus(client: TlsClient, password: bytes, binding: bytes) -> bytes:
 
 
 def test_a_login_is_bound_to_its_channel(broker: BrokerProcess) -> None:
-    client = TlsClient(broker)
-    assert client.tls.get_alpn_proto_negotiated() == b"xmpp-client"
-    offered = client.mechanisms()
-    assert offered[:2] == [b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-1-PLUS"]
-    assert b"EXTERNAL" not in offered
-    assert scram_plus(client, b"secret", b"another channel") == b"failure"
-    binding = client.tls.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
-    assert scram_plus(client, b"secret", binding) == b"success"
-    client.close()
+    with TlsClient(broker) as client:
+        assert client.tls.get_alpn_proto_negotiated() == b"xmpp-client"
+        offered = client.mechanisms()
+        assert offered[:2] == [b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-1-PLUS"]
+        assert b"EXTERNAL" not in offered
+        assert scram_plus(client, b"secret", b"another channel") == b"failure"
+        binding = client.tls.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+        assert scram_plus(client, b"secret", binding) == b"success"
 
 
 def test_a_client_certificate_logs_in(broker: BrokerProcess, authority: trustme.CA, tmp_path: Path) -> None:
     pem = tmp_path / "joe.pem"
     authority.issue_cert("joe@localhost").private_key_and_cert_chain_pem.write_to_path(pem)
-    client = TlsClient(broker, pem)
-    assert client.mechanisms()[0] == b"EXTERNAL"
-    client.send(f"<auth xmlns='{ns.SASL}' mechanism='EXTERNAL'>=</auth>".encode())
-    assert client.until(b"<(success|failure)[^>]*>")[1] == b"success"
-    client.close()
+    with TlsClient(broker, pem) as client:
+        assert client.mechanisms()[0] == b"EXTERNAL"
+        client.send(f"<auth xmlns='{ns.SASL}' mechanism='EXTERNAL'>=</auth>".encode())
+        assert client.until(b"<(success|failure)[^>]*>")[1] == b"success"
 
 
 def test_a_certificate_of_a_foreign_authority_does_not(broker: BrokerProcess, tmp_path: Path) -> None:
     pem = tmp_path / "joe.pem"
     trustme.CA().issue_cert("joe@localhost").private_key_and_cert_chain_pem.write_to_path(pem)
-    with pytest.raises((SSL.Error, OSError)):
-        TlsClient(broker, pem).mechanisms()
+    with pytest.raises((SSL.Error, OSError)), TlsClient(broker, pem) as client:
+        client.mechanisms()
 
 
 def open_files(broker: BrokerProcess) -> int:
@@ -143,6 +152,5 @@ def test_connections_that_come_to_nothing_leave_nothing(broker: BrokerProcess) -
         break_off(socket.create_connection(broker.address("XMPP" if way % 4 else "XMPP-TLS")), way)
     wait_until(lambda: open_files(broker) == before)
     assert "Traceback" not in broker.log_path.read_text()
-    client = TlsClient(broker)
-    assert client.mechanisms()
-    client.close()
+    with TlsClient(broker) as client:
+        assert client.mechanisms()

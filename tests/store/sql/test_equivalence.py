@@ -57,6 +57,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # many examples, each with a database
 @given(given=operations(reads=True), small=st.sampled_from([0, 3, journal.SMALL]))
 @settings(max_examples=90)
 def test_on_sqlite(migrated: Path, given: list[Operation], small: int) -> None:
@@ -73,6 +74,7 @@ def postgresql_url() -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # many examples, each with a database
 @given(given=operations(reads=True))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_on_postgresql(postgresql_url: str, given: list[Operation]) -> None:

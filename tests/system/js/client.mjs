@@ -5,7 +5,10 @@ import { client, xml } from "@xmpp/client";
 const [username, password, resource, host, port] = process.argv.slice(2);
 const tell = (event, values = {}) => console.log(JSON.stringify({ event, ...values }));
 
-const xmpp = client({ service: `xmpp://${host}:${port}`, domain: "localhost", username, password, resource });
+// It waits 2 s for an answer unless told otherwise, which a machine that is busy with other tests takes.
+const timeout = 20_000;
+const service = `xmpp://${host}:${port}`;
+const xmpp = client({ service, domain: "localhost", username, password, resource, timeout });
 xmpp.reconnect.delay = 200;
 
 xmpp.on("error", (error) => tell("error", { reason: String(error) }));
