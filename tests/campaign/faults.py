@@ -36,6 +36,7 @@ POINTS = (
     "journal written to the tables",
     "recovery cleaned",
     "topic removed",
+    "erasure forgotten",
     "message expired",
     "message returned",
     "messages handed over",
