@@ -34,6 +34,10 @@ SWEEP_BYTES = 1_048_576
 """Entries, and bytes of keys and QoS, that are read from disk at once; contents are not read at all."""
 
 
+LEAST_HEAP = 1024
+"""Messages that may wait for their time before it is looked which of them have left their history by themselves."""
+
+
 class Expiry:
     """Drops messages from histories when their time is over, from queues too where ``forceDestroy`` says so.
 
@@ -46,6 +50,7 @@ class Expiry:
         self._node = node
         self._on_expired = on_expired
         self._heap: list[tuple[int, int, str]] = []
+        self._most = LEAST_HEAP
         self._call: IDelayedCall | None = None
         self._sweep_call: IDelayedCall | None = None
         self._stopped = False
@@ -58,7 +63,9 @@ class Expiry:
     def add(self, message: Message) -> None:
         """Drop this message from its topic's history when it expires."""
         heapq.heappush(self._heap, (message.expires, message.id, message.oid))
-        if self._heap[0][1] == message.id:
+        if len(self._heap) > self._most:
+            self._forget_dropped()
+        elif self._heap[0][1] == message.id:
             self._schedule()
 
     def start(self) -> None:
@@ -91,6 +98,18 @@ class Expiry:
                 self._sweep_call.cancel()
             self._sweep()
         return looked
+
+    def _forget_dropped(self) -> None:
+        """Keep only those that are in their history still: newer ones drop most of them long before their time."""
+        kept: dict[str, set[int]] = {}
+        for _, _, oid in self._heap:
+            if oid not in kept:
+                topic = self._node.topics.get(oid)
+                kept[oid] = set() if topic is None else topic.history.ids
+        self._heap = [each for each in self._heap if each[1] in kept[each[2]]]
+        heapq.heapify(self._heap)
+        self._most = max(LEAST_HEAP, 2 * len(self._heap))
+        self._schedule()
 
     def _schedule(self) -> None:
         if self._call is not None and self._call.active():

@@ -105,6 +105,11 @@ class History:
         return len(self._hot)
 
     @property
+    def ids(self) -> set[int]:
+        """Ids of the messages; without those not loaded since recovery."""
+        return {entry.message.id for entry in self._hot} | {cold.message_id for cold in self._cold}
+
+    @property
     def newest(self) -> Message | None:
         """The newest message in memory."""
         self.expire()

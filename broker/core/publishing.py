@@ -214,7 +214,7 @@ class Publisher:
                 self._prepare_topic(topic, plan)
         elif plan.route is not None:
             receiver = plan.route.session
-            if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full:
+            if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full and not plan.route.is_behind:
                 message = self._node.message(envelope, content)
                 session.counters.publish += 1
                 self._put_to(receiver, message)
@@ -583,6 +583,9 @@ class Publisher:
             raise BrokerError(
                 Code.USER_PTP_DENIED, f"{name.relative} accepts no point-to-point messages", name.absolute
             )
+        waiting = self._sessions.subject_queues
+        if waiting.are_due(session):
+            raise Pending(lambda: waiting.moved(session))
         queue = session.queue
         if not queue.is_full or not self._refuses(queue, len(message.content), publisher, session):
             return Copies(name, subject, [session], [])

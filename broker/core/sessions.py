@@ -43,6 +43,11 @@ class Route(NamedTuple):
         """The session of that name now, if there is one."""
         return self.subject.sessions.get(self.public_id)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether messages to the subject wait, which may have to go to the session first."""
+        return self.subject.queue.entries > 0
+
 
 class Plan:
     """What a publish with the same key and QoS does, worked out once (design D10, D16); the publisher's rights, too.

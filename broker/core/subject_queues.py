@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from broker.core.entries import Entry
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
-from broker.errors import BrokerError
+from broker.core.waiters import Waiters
+from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName
 from broker.model.key import PTP_SUBSCRIPTION
@@ -44,16 +46,33 @@ class SubjectQueues:
         self._node = node
         self._letters = letters
         self._keep = keep
-        self._moving: set[Session] = set()
+        self._moving: dict[Session, Waiters] = {}  # with those who wait for the end of it
         self.on_undelivered: Callable[[Session, list[Entry]], None] = lambda session, entries: None
 
     def deliver(self, session: Session) -> None:
         """Hand what waits for the subject to a session that takes it (spec §9)."""
         if session.takes_subject_messages and len(session.subject.queue) and session not in self._moving:
-            self._moving.add(session)
-            work = ensureDeferred(self._move(session))
-            work.addErrback(lambda failure: log.failure("the subject queue can not be read", failure))
-            work.addBoth(lambda _: self._moving.discard(session))
+            waiters = self._moving[session] = Waiters()
+            work = ensureDeferred(self._move(session, waiters))
+            work.addCallbacks(lambda _: self._moved(session), self._move_failed, errbackArgs=(session,))
+
+    def are_due(self, session: Session) -> bool:
+        """Whether messages to the subject are on their way to a session: what is for it alone goes behind them.
+
+        Else two messages of one sender might overtake each other (RFC 6120 §10.1). This sets them on their way where
+        nobody has. A session whose queue is full waits for nothing: what is for it alone is refused, too.
+        """
+        subject = session.subject
+        if not len(subject.queue) or not session.takes_subject_messages:
+            return False
+        if not any(other in self._moving for other in subject.sessions.values()):
+            self.deliver(session)
+        return session in self._moving and not session.queue.is_full
+
+    def moved(self, session: Session) -> Deferred[None]:
+        """Fires when :meth:`are_due` may be asked again; fails where the messages to the subject cannot be read."""
+        waiters = self._moving.get(session)
+        return succeed(None) if waiters is None else waiters.next()
 
     def put_back(self, session: Session, entries: list[Entry], error: BrokerError, *, by_client: bool) -> None:
         """Entries of a session that ends: back to the subject, dead messages, or dropped with their subscription.
@@ -122,15 +141,29 @@ class SubjectQueues:
             self._letters.entries(entries, SessionName(self._node.id, subject.name).absolute, error)
         queue.put_back(kept, failed=False)
 
-    async def _move(self, session: Session) -> None:
+    def _moved(self, session: Session) -> None:
+        self._moving.pop(session).tell()
+
+    def _move_failed(self, failure: Failure, session: Session) -> None:
+        log.failure("{session}: the subject queue cannot be read", failure, session=session.name.relative)
+        self._moving.pop(session).fail(failure)
+
+    async def _move(self, session: Session, waiters: Waiters) -> None:
         queue = session.subject.queue
         while len(queue) and session.takes_subject_messages:
             if session.queue.is_full:
-                await session.queue.room()
+                room = session.queue.room()
+                waiters.tell()
+                await room
                 continue
             await queue.load()
             if not self._move_loaded(queue, session):
+                if len(queue) and not any(other in self._moving for other in self._others(session)):
+                    raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"entries of queue {queue.id} cannot be read")
                 return
+
+    def _others(self, session: Session) -> Iterator[Session]:
+        return (other for other in session.subject.sessions.values() if other is not session)
 
     def _move_loaded(self, queue: Queue, session: Session) -> bool:
         """Move what is in memory; tells whether it is worth going on."""

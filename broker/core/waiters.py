@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 
 class Waiters:
@@ -24,10 +27,19 @@ class Waiters:
 
     def tell(self) -> None:
         """What they wait for has come."""
+        for waiter in self._leaving():
+            waiter.callback(None)
+
+    def fail(self, failure: Failure) -> None:
+        """What they wait for will not come."""
+        for waiter in self._leaving():
+            waiter.errback(failure)
+
+    def _leaving(self) -> Iterator[Deferred[None]]:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.called:  # another one's callback may have cancelled it
-                waiter.callback(None)
+                yield waiter
 
     def _leave(self, waiter: Deferred[None]) -> None:
         if waiter in self._waiters:

@@ -163,6 +163,8 @@ class Friends:
             check_equal(f"the roster of {each.user}", expected, dict(map(_contact, each.roster())))
             check_equal(f"requests to {each.user}", self._model.waiting(each.user), each.requests)
             check_equal(f"presence shown to {each.user}", self._model.seen(each.user), each.there - {each.user})
+        for each in self._all:
+            each.rest()
 
     def _knows_all(self, friend: Friend) -> bool:
         """Whether somebody has been told how things are, though the broker died meanwhile."""

@@ -37,6 +37,18 @@ class Patient(StreamClient):
             self.cut()
             return False
 
+    def rest(self) -> None:
+        """Have all that has come acknowledged, until nothing more comes; the broker must not die meanwhile."""
+        told = -1
+        while told != self.h:
+            told = self.h
+            self.ask()
+            wait_until(self._is_answered, PATIENCE)
+
+    def _is_answered(self) -> bool:
+        self.read(0.05)
+        return not self.asking
+
 
 class Asking(Patient):
     """A client that also asks.
@@ -134,5 +146,4 @@ def come_to_rest(clients: Sequence[Patient], complete: Callable[[], bool], expla
             told = [f"{each.user}/{each.resource} {len(each.unacked)} unacknowledged" for each in clients]
             raise Failed(f"the streams do not come to rest: {', '.join(told)}")
     for client in clients:
-        client.ask()
-        client.read(0.05)
+        client.rest()

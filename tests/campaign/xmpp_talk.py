@@ -154,6 +154,8 @@ class XmppTalk:
         for each in self.residents:
             check_equal(f"the roster of {each.user}", each.names, _names(each.roster()))
         check_equal("the items of the node", self._published[-ITEMS:], self._items())
+        for each in self.clients:
+            each.rest()
 
     def leave(self) -> None:
         """All streams end in good order."""

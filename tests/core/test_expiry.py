@@ -29,6 +29,28 @@ def away(world: World, name: str, oid: str, queue: QueueQos) -> Client:
     return client
 
 
+class TestMessagesThatLeaveTheirHistoryBeforeTheirTime:
+    def test_they_are_not_kept_in_mind_until_then(self) -> None:
+        world = World()
+        joe = world.client("joe")
+        for number in range(5 * expiry.LEAST_HEAP):
+            joe.publish("a", b"%d" % number, life(3600 + number))
+        assert len(world.broker.expiry._heap) <= 2 * expiry.LEAST_HEAP
+
+    def test_those_that_are_left_expire_in_their_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(expiry, "LEAST_HEAP", 2)
+        world = World(Settings(history=QueueLimits(entries=3, cache_entries=1)))
+        joe = world.client("joe")
+        for number in range(20):
+            joe.publish("a", b"%d" % number, life(100 - number))
+            joe.publish("b", b"%d" % number, life(100 - number))
+        world.advance(81.5)
+        assert [joe.get(oid, ALL) for oid in "ab"] == [[b"18", b"17"]] * 2
+        assert [len(world.node.topics[oid].history) for oid in "ab"] == [2, 2]
+        world.advance(2)
+        assert [len(world.node.topics[oid].history) for oid in "ab"] == [0, 0]
+
+
 class TestHistory:
     def recovered(self) -> World:
         """Given an old message and a newer one that expires after a crash, none of which is in memory."""

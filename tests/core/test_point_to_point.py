@@ -10,7 +10,7 @@ from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.qos import STATE_OK, STATE_WARNING, DisconnectQos, QueueQos
-from tests.core.world import World
+from tests.core.world import FakeOutbound, World
 
 
 def test_message_to_a_session_reaches_that_session_only() -> None:
@@ -303,3 +303,22 @@ def test_point_to_point_message_is_also_published_unless_it_is_hidden() -> None:
     sender.publish("news", b"hidden", "<qos><destination>joe</destination><subscribable>false</subscribable></qos>")
     assert watcher.contents == [b"seen"]
     assert sender.get("news", "<qos><history numEntries='-1'/></qos>") == [b"seen"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first", "by the same plan"])
+def test_message_to_a_session_comes_behind_those_that_wait_for_its_subject(again: bool) -> None:
+    world = World(Settings(subject=QueueLimits(cache_entries=2)))
+    pub = world.client("pub")
+    if again:
+        pub.send("joe/1", b"first", force=True)
+    early = [b"early %d" % number for number in range(9)]
+    for content in early:
+        pub.send("joe", content, force=True)
+    session = world.connect("joe/1").session
+    outbound = FakeOutbound(session)
+    world.broker.attach(session, outbound, session.epoch)
+    key, qos = b"<key oid='ptp'/>", b"<qos><destination forceQueuing='true'>joe/1</destination><persistent/></qos>"
+    sending = world.start(world.requests.publish_when_possible(pub.session, key, qos, b"late"))
+    world.turn(100)
+    assert sending.called
+    assert outbound.contents == [*([b"first"] if again else []), *early, b"late"]

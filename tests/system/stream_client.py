@@ -35,6 +35,7 @@ class StreamClient:
         got: bodies that have come, in order.
         unacked: stanzas that the broker has not counted yet.
         h: stanzas that have come.
+        asking: questions for the broker's counter that it has not answered on this connection.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class StreamClient:
         self.unacked: deque[str] = deque()
         self.acked = 0
         self.h = 0
+        self.asking = 0
         self.id = ""
         self._socket: socket.socket | None = None
         broker.on_close.append(self.cut)
@@ -74,8 +76,9 @@ class StreamClient:
             self.got.append(stanza.tree().text_of(ns.CLIENT, "body"))
 
     def ask(self) -> None:
-        """Ask for the broker's counter, and tell the own one."""
-        self._write(f"<r xmlns='{ns.SM}'/><a xmlns='{ns.SM}' h='{self.h}'/>")
+        """Tell the own counter, and ask for the broker's; once it has answered, it has read both."""
+        self.asking += 1
+        self._write(f"<a xmlns='{ns.SM}' h='{self.h}'/><r xmlns='{ns.SM}'/>")
 
     def read(self, patience: float = 0.0) -> None:
         """Take what has come, or comes in time."""
@@ -87,6 +90,7 @@ class StreamClient:
         if self._socket is not None:
             self._socket.close()
         self._socket = None
+        self.asking = 0
 
     def end(self) -> None:
         """End the stream in good order; the session with it."""
@@ -189,6 +193,7 @@ class StreamClient:
             self.h += 1
             self.take_stanza(stanza)
         elif stanza.namespace == ns.SM and stanza.name == "a":
+            self.asking -= 1
             self._acknowledged(int(stanza.attributes["h"]))
         elif stanza.namespace == ns.SM and stanza.name == "r":
             self._write(f"<a xmlns='{ns.SM}' h='{self.h}'/>")

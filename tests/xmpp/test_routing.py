@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import deferLater
 
+from broker.core.entries import QueueLimits
+from broker.core.message import Message
 from broker.core.settings import Settings
+from broker.errors import BrokerError, Code
+from broker.xml.parse import MAX_ELEMENTS
 from broker.xml.tree import Tree
 from broker.xmpp.routing.route_cache import LONGEST_ADDRESS, MOST_ROUTES
 from broker.xmpp.wire import ns
@@ -66,6 +72,91 @@ class TestMessagesToAResource:
         joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/z")
         joe.send(message("jack@localhost/y"))
         assert jack.bodies() == ["hi"]
+
+
+EARLY = [f"early {number}" for number in range(9)]
+
+
+class TestMessagesBehindThoseThatWaitForTheAccount:
+    """Messages of one sender come in their order, to whichever of the receiver's addresses (RFC 6120 §10.1)."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        limits = QueueLimits(cache_entries=2)
+        return World(settings(idle=-1), core=Settings(subject=limits))
+
+    @pytest.fixture
+    def joe(self, world: World) -> Peer:
+        joe = world.bind("joe@localhost/x", sm=True)
+        for body in EARLY:
+            joe.send(message("jack@localhost", body=body))
+        return joe
+
+    def test_one_to_the_resource_comes_behind_them_while_they_are_read(self, world: World, joe: Peer) -> None:
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.stream.received(b"<presence/>")
+        joe.stream.received(message("jack@localhost/y", body="late").encode())
+        world.turn(100)
+        assert jack.bodies() == [*EARLY, "late"]
+        assert joe.count() == 11
+
+    def test_those_that_repeat_their_address_come_behind_them(self, world: World, joe: Peer) -> None:
+        jack = world.bind("jack@localhost/y", presence=None)
+        joe.send(message("jack@localhost/y", body="before jack is available"))
+        jack.stream.received(b"<presence/>")
+        joe.stream.received(message("jack@localhost/y", body="late").encode())
+        world.turn(100)
+        assert jack.bodies() == ["before jack is available", *EARLY, "late"]
+
+    @pytest.mark.parametrize("type", ["chat", "headline"])
+    def test_one_that_is_not_kept_comes_behind_them(self, world: World, joe: Peer, type: str) -> None:
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.stream.received(b"<presence/>")
+        hint = "<no-store xmlns='urn:xmpp:hints'/>"
+        joe.stream.received(message("jack@localhost", type, "late", hint).encode())
+        world.turn(100)
+        assert jack.bodies() == [*EARLY, "late"]
+
+    def test_one_to_a_resource_that_was_recovered_comes_behind_them(self, world: World) -> None:
+        world.bind("joe@localhost/x")
+        jack = world.bind("jack@localhost/y", sm=True)
+        jack.cut()
+        early = "<message from='joe@localhost/x' to='jack@localhost'><body>early</body></message>"
+        delivery = world.service.domain.delivery
+        envelope = delivery.envelope(world.node.subjects["joe"].receivers[0], "jack", keep=True)
+        waiting = Message(world.node.ids.next(), envelope, early.encode())
+        assert delivery.put_offline(waiting, world.node.subjects["jack"])
+        again = world.crash()
+        joe = again.bind("joe@localhost/x")
+        joe.send(message("jack@localhost/y", body="late"))
+        resumed = again.peer()
+        resumed.login("jack")
+        came = [tree for tree in resumed.resume(jack.id, jack.h) if tree.name == "message"]
+        assert [tree.text_of(ns.CLIENT, "body") for tree in came] == ["early", "late"]
+
+    def test_one_is_refused_where_they_cannot_be_read(
+        self, world: World, joe: Peer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jack = world.bind("jack@localhost/y", presence=None)
+
+        def read_entries(*_: object) -> Deferred[None]:
+            unreadable = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no disk")
+            return deferLater(world.clock, 0, lambda: None).addCallback(lambda _: fail(unreadable))
+
+        monkeypatch.setattr(world.store, "read_entries", read_entries)
+        jack.send("<presence/>")
+        joe.send(message("jack@localhost/y", body="late"))
+        (answer,) = [tree for tree in joe.take() if tree.name == "message"]
+        assert condition(answer) == "internal-server-error"
+        assert jack.bodies() == EARLY[:2]
+
+    def test_one_to_another_resource_does_not_wait_for_them(self, world: World, joe: Peer) -> None:
+        jack, other = (world.bind(f"jack@localhost/{resource}", presence=None) for resource in "yz")
+        jack.stream.received(b"<presence/>")
+        other.stream.received(b"<presence/>")
+        joe.stream.received(message("jack@localhost/z", body="late").encode())
+        world.turn(100)
+        assert "late" in other.bodies()
 
 
 class TestMessagesThatRepeatTheirAddress:
@@ -132,6 +223,16 @@ class TestMessagesThatRepeatTheirAddress:
         for type in ("chat", "headline", "normal"):
             joe.send(message("jack@localhost/y", type))
         assert [tree.attributes["type"] for tree in jack.take()] == ["chat", "headline", "normal"]
+
+    @pytest.mark.parametrize("to", ["jack@localhost/y", "jack@localhost"])
+    def test_one_of_too_many_elements_to_be_read_is_refused_and_the_stream_goes_on(
+        self, joe: Peer, jack: Peer, to: str
+    ) -> None:
+        forged = f"<stanza-id xmlns='{ns.STABLE_ID}' by='x@y' id='1'/><q xmlns='urn:q'>{'<e/>' * MAX_ELEMENTS}</q>"
+        assert refusal(joe, message(to, more=forged)) == "bad-request"
+        joe.send(message(to))
+        assert jack.bodies() == ["hi"]
+        assert not joe.closed
 
     def test_what_is_not_worth_keeping_has_no_id_and_what_is_has_one(self, joe: Peer, jack: Peer) -> None:
         joe.send(message("jack@localhost/y"))
@@ -462,7 +563,6 @@ class TestOneCore:
         assert [tree.name for tree in peer.resume(first.id, 0)] == ["failed"]
 
     def test_the_id_of_a_stream_opens_no_native_session(self, world: World) -> None:
-        from broker.errors import BrokerError
 
         jack = world.bind("jack@localhost/y", sm=True)
         with pytest.raises(BrokerError):

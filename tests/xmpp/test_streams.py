@@ -10,6 +10,7 @@ from cryptography import x509
 from twisted.logger import capturedLogs, formatEvent
 
 from broker.errors import BrokerError, Code
+from broker.xml.parse import MAX_NAME
 from broker.xmpp.wire import ns
 from tests.net.handshakes import client_certificate
 from tests.xmpp.world import HEADER, World, settings
@@ -225,6 +226,7 @@ class TestLogin:
         ("element", "condition"),
         [
             (f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>not base64</auth>", "incorrect-encoding"),
+            (f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'><{'e' * (MAX_NAME + 1)}/></auth>", "malformed-request"),
             (f"<auth xmlns='{ns.SASL}' mechanism='DIGEST-MD5'/>", "invalid-mechanism"),
             (f"<response xmlns='{ns.SASL}'>AAAA</response>", "malformed-request"),
             (f"<abort xmlns='{ns.SASL}'/>", "aborted"),

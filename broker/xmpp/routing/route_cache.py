@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from broker.model.jid import JID
 
 MOST_ROUTES = 64
-"""RouteCache of one client; a client that never repeats itself starts over."""
+"""Routes of one client; a client that never repeats itself starts over."""
 LONGEST_ADDRESS = 256
 """Characters of an address that is worth remembering."""
 

@@ -10,6 +10,7 @@ from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
+from broker.core.waiting import Pending
 from broker.errors import BrokerError
 from broker.model.jid import JID, parse_jid
 from broker.xml.stanza import Stanza
@@ -44,7 +45,7 @@ class Copies(Protocol):
 
 
 class Router:
-    """RouteCache messages and requests of clients.
+    """Routes messages and requests of clients.
 
     Args:
         domain: the service.
@@ -68,6 +69,7 @@ class Router:
         Raises:
             StanzaError: the sender is to be told.
             Unloaded: the receiver's account must be read first.
+            Pending: other messages must go to the receiver first.
         """
         attributes = stanza.attributes
         type = attributes.get("type", "normal")
@@ -162,6 +164,8 @@ class Router:
         self._follow(client, stanza, route)
 
     def _follow(self, client: Client, stanza: Stanza, route: Route) -> None:
+        if route.session.subject.queue.entries:
+            self._wait_for_turn(route.session)
         keep = route.may_wait and _is_worth_keeping(stanza)
         if keep:
             message = self._made(client, stanza, route.to, route.durable, route.id_head)
@@ -180,6 +184,9 @@ class Router:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "only a resource can be in a room")
         receivers = subject.receivers if subject is not None else []
         keep = type != "headline" and _is_worth_keeping(stanza)
+        if not keep and subject is not None and len(subject.queue):
+            for receiver in receivers:
+                self._wait_for_turn(receiver)
         if not receivers and not keep:
             if type == "headline" or _BODY not in stanza.children:
                 return
@@ -197,6 +204,12 @@ class Router:
         self._copy(client, stanza, message, to, [])
         for receiver in receivers[:1]:
             self._delivery.deliver_waiting(receiver)
+
+    def _wait_for_turn(self, session: Session) -> None:
+        """Have a message wait until what waits for the account has gone to a session (RFC 6120 §10.1)."""
+        waiting = self._domain.broker.registry.subject_queues
+        if waiting.are_due(session):
+            raise Pending(lambda: waiting.moved(session))
 
     def _made(self, client: Client, stanza: Stanza, to: JID, envelope: Envelope, id_head: bytes) -> Message:
         """A message as it goes out (XEP-0359 §3.1)."""

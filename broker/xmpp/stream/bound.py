@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 from broker.core.dispatch import TAKEN_OVER
+from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.xml.stanza import Stanza
 from broker.xmpp.routing.domain import Client
@@ -175,11 +176,13 @@ class ClientStream(Negotiation):
     def _message(self, client: Client, stanza: Stanza) -> None:
         try:
             self._service.router.message(client, stanza)
-        except Unloaded as unloaded:
-            self._work(self._message_later(client, stanza, unloaded.local), client)
+        except (Unloaded, Pending) as reason:
+            self._work(self._message_later(client, stanza, reason), client)
             return
         except StanzaError as error:
             self._refuse(client, stanza, error)
+        except BrokerError as error:
+            self._refuse(client, stanza, StanzaError.of(error))
         if not client.session.ended:
             client.dispatch.count_handled()
 
@@ -199,16 +202,27 @@ class ClientStream(Negotiation):
         except BrokerError as error:
             self._refuse(client, stanza, StanzaError.of(error))
 
-    async def _message_later(self, client: Client, stanza: Stanza, local: str) -> None:
+    async def _message_later(self, client: Client, stanza: Stanza, reason: Unloaded | Pending) -> None:
         try:
-            if await self._domain.accounts.load_patiently(local, lambda: not client.session.ended) is None:
-                # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
-                raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-            self._service.router.message(client, stanza)
+            while True:
+                if isinstance(reason, Pending):
+                    await reason.wait()
+                else:
+                    await self._load(client, reason.local)
+                try:
+                    self._service.router.message(client, stanza)
+                    return
+                except (Unloaded, Pending) as more:
+                    reason = more
         except StanzaError as error:
             self._refuse(client, stanza, error)
         except BrokerError as error:
             self._refuse(client, stanza, StanzaError.of(error))
+
+    async def _load(self, client: Client, local: str) -> None:
+        if await self._domain.accounts.load_patiently(local, lambda: not client.session.ended) is None:
+            # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
 
     def _management(self, client: Client, stanza: Stanza) -> None:
         dispatch = client.dispatch

@@ -146,9 +146,9 @@ class Negotiation(StreamConnection):
         try:
             if stanza.name == "auth":
                 exchange = sasl.begin(stanza.attributes.get("mechanism", ""), self._offer)
-                self._work(self._log_in(self._login.begin(exchange, sasl.decode(stanza.tree().text.strip()))))
+                self._work(self._log_in(self._login.begin(exchange, _sasl_of(stanza))))
             elif stanza.name == "response":
-                self._work(self._log_in(self._login.respond(sasl.decode(stanza.tree().text.strip()) or b"")))
+                self._work(self._log_in(self._login.respond(_sasl_of(stanza) or b"")))
             elif stanza.name == "abort":
                 self._login.abort()
                 self._refuse_login(sasl.SaslFailure("aborted"))
@@ -322,3 +322,16 @@ class Negotiation(StreamConnection):
         self._timer = None
         self._service.refusals.tell(self._host, lambda: f"{self._host}: no login in time")
         self._fail("connection-timeout", "no login in time")
+
+
+def _sasl_of(stanza: Stanza) -> bytes | None:
+    """The content of ``<auth/>`` or ``<response/>``.
+
+    Raises:
+        broker.xmpp.wire.sasl.SaslFailure: it cannot be read.
+    """
+    try:
+        text = stanza.tree().text
+    except BrokerError as error:
+        raise sasl.SaslFailure("malformed-request", error.message) from error
+    return sasl.decode(text.strip())
