@@ -20,7 +20,7 @@ def finish(peer: Peer, received: int, answers: int = 0) -> list[Frame]:
     require(not peer._reader._buffer or peer.closed, "the broker wrote half a frame")
     for frame in frames:
         frame.units()
-    require(len(peer.stream._queue) <= listener_limit(peer), "more requests wait than may")
+    require(len(peer.stream._request_queue) <= listener_limit(peer), "more requests wait than may")
     peer.hang_up()
     return frames
 
