@@ -81,7 +81,7 @@ class Broker:
         self.publisher = Publisher(node, self.registry, self.placeholders, self.letters, self.expiry, self.rights)
         self.publish = self.publisher.publish
         self.items = Items(node, self.publisher, self.rights)
-        self.querying = Querying(node, self.registry, self.erasure, self.items, self.rights)
+        self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)
         self.standing = StandingSessions(self.registry)
         self._plugins = PluginSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)

@@ -25,6 +25,7 @@ from broker.store.limits import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
     from broker.core.erasure import Erasure
+    from broker.core.expiry import Expiry
     from broker.core.items import Items
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
@@ -53,13 +54,17 @@ class Querying:
     Args:
         node: shared state.
         sessions: to make sessions persistent.
+        expiry: drops what has expired on disk.
         erasure: of what waits in queues.
         items: of the topics.
         rights: decides who may.
     """
 
-    def __init__(self, node: Node, sessions: SessionRegistry, erasure: Erasure, items: Items, rights: Rights) -> None:
+    def __init__(
+        self, node: Node, sessions: SessionRegistry, expiry: Expiry, erasure: Erasure, items: Items, rights: Rights
+    ) -> None:
         self._node = node
+        self._expiry = expiry
         self._erasure = erasure
         self._sessions = sessions
         self._items = items
@@ -452,6 +457,9 @@ class Querying:
             return found
         start = self._node.ids.next()  # what is published from now on comes by itself
         queue = subscription.session.queue
+        queue.drop_stale()  # what would not be delivered any more takes no room
+        if queue.may_hold_stale and (looked := self._expiry.look()) is not None:
+            await looked
         entries, size = queue.limits.entries - queue.entries, queue.limits.bytes - queue.bytes
         for topic in list(subscription.topics):
             if not len(topic.history):

@@ -128,12 +128,19 @@ class Model(RuleBasedStateMachine):
         outcome = self.world.start(
             self.world.requests.subscribe(member.client.session, f"<key oid='{oid}'/>".encode(), qos)
         )
+        past_is_in_memory = outcome.called
         note = self._note(oid, persistent)
         self._publish(note)
         self.world.turn()
         assert outcome.called
-        self._subscribed(member, oid, False, True)
-        self._deliver(note)
+        if past_is_in_memory:
+            self._subscribed(member, oid, False, True)
+            self._deliver(note)
+        else:  # the message waits for the past in the new subscription, and not in those that were there before
+            past = list(reversed(self.histories.get(oid, [])))
+            self._deliver(note)
+            member.subscriptions.append((oid, False))
+            member.put([*past, note])
 
     @precondition(lambda self: any(self.histories.values()))
     @rule(name=names, persistent=st.booleans(), repeated=st.booleans())

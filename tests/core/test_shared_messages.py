@@ -120,6 +120,7 @@ class SharedMessages(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(REACTIONS)))
     def deliver_the_history(self, name: str) -> None:
         """Entries of one message are in several places, some on disk only."""
+        self.world.advance(1.5)  # so that what is on disk may be looked for again
         self.drop_expired()
         if len(self.queues[name]) + len(self.history) > MOST:
             return
