@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from broker.core.entries import (
     QueueLimits,
     write,
 )
+from broker.core.levels import Level
 from broker.core.message import Message
 from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
@@ -43,22 +43,6 @@ CACHE_SHARE = 4
 
 NEVER = 2**62
 AT_ONCE = 0
-
-
-class Level:
-    """The entries of one priority: the head in memory, the tail on disk."""
-
-    __slots__ = ("doubtful", "entries", "loading", "rank", "restored_to", "swapped", "swapped_bytes", "tail")
-
-    def __init__(self, rank: int) -> None:
-        self.rank = rank
-        self.entries: deque[Entry] = deque()
-        self.swapped = 0
-        self.swapped_bytes = 0
-        self.doubtful = 0
-        self.restored_to = -1
-        self.tail = -1
-        self.loading: Deferred[None] | None = None
 
 
 class Queue:
@@ -482,14 +466,7 @@ class Queue:
 
     def take_matching(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
         """Take all entries in memory for which ``unwanted`` is true."""
-        taken: list[Entry] = []
-        for level in self._order:
-            if any(unwanted(entry) for entry in level.entries):
-                kept: deque[Entry] = deque()
-                for entry in level.entries:
-                    (taken if unwanted(entry) else kept).append(entry)
-                level.entries = kept
-        return taken
+        return [entry for level in self._order for entry in level.take_matching(unwanted)]
 
     async def discard(self, unwanted: Callable[[Message], bool]) -> None:
         """Settle what waits and is not wanted any more, without reading contents. What has a number was sent.
@@ -526,8 +503,7 @@ class Queue:
         taken: list[Entry] = []
         for level in self._order:
             while True:
-                while level.entries and level.entries[0].number:
-                    taken.append(level.entries.popleft())
+                taken += level.take_numbered()
                 if level.entries or not level.swapped:
                     break
                 await self._shared(self._read(level))
@@ -556,10 +532,7 @@ class Queue:
                 repeated.
         """
         level = self._levels.get(rank) or self._add_level(rank)
-        level.swapped += entries
-        level.swapped_bytes += size
-        level.doubtful = min(doubtful, entries)
-        level.restored_to = self._sequence()
+        level.restore(entries, size, doubtful, self._sequence())
         self.entries += entries
         self.durable += entries
         self.bytes += size
