@@ -39,8 +39,6 @@ LOW_WATER = 500
 
 CACHE_SHARE = 4
 """A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
-
-
 NEVER = 2**62
 AT_ONCE = 0
 
@@ -483,7 +481,8 @@ class Queue:
                     await self._shared(level.loading)
                 for row, record in rows:
                     after = row.seq
-                    if not row.number and self._is_unwanted(record, unwanted):
+                    message = None if row.number else self._revive(record)
+                    if message is not None and unwanted(message):
                         self.settle_swapped(row)
                 if len(rows) < LOAD_BATCH:
                     break
@@ -493,10 +492,6 @@ class Queue:
         taken = self.take_matching(lambda entry: not entry.number and unwanted(entry.message))
         if taken:
             self.settle(taken)
-
-    def _is_unwanted(self, record: MessageRecord, unwanted: Callable[[Message], bool]) -> bool:
-        message = self._revive(record)
-        return message is not None and unwanted(message)
 
     async def take_numbered(self) -> list[Entry]:
         """Take the entries that have a number, which are the first of each priority, reading them from disk first."""
