@@ -19,7 +19,10 @@ from broker.net.transport import Connection, TransportSettings
 from broker.net.turns import Turns
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.session.dispatch import StreamDispatch
-from broker.xmpp.stream.bound import ClientStream
+from broker.xmpp.stream.bound import BoundStream
+from broker.xmpp.stream.connection import StreamConnection
+from broker.xmpp.stream.negotiation import Negotiation
+from broker.xmpp.stream.over_tcp import client_over_tcp
 from broker.xmpp.wire import ns
 from tests.native.peer import Transport
 from tests.xmpp.world import HEADER, World, settings
@@ -68,7 +71,7 @@ class Listener:
         tls: Any = object()
         terms = TransportSettings(clock, Turns(clock, clock.seconds), limits, tls=tls)
         self.factory = PortListener(
-            lambda connection, host: ClientStream(service, connection, host, loopback=True),
+            lambda connection, host: client_over_tcp(service, connection, host, loopback=True),
             terms,
             service.refusals.tell,
         )
@@ -190,7 +193,8 @@ WAYS = [
 def objects() -> int:
     """Connections and clients that anything still refers to."""
     gc.collect()
-    return sum(isinstance(each, (Connection, ClientStream, StreamDispatch, Client)) for each in gc.get_objects())
+    kinds = (Connection, StreamConnection, Negotiation, BoundStream, StreamDispatch, Client)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())
 
 
 def left(listener: Listener) -> dict[str, int]:
