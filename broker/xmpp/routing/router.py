@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
 
 from twisted.logger import Logger
 
@@ -33,25 +33,12 @@ _STANZA_ID = join_name(ns.STABLE_ID, "stanza-id")
 _NOT_KEPT = (join_name(CHAT_STATES), join_name(ns.HINTS))
 
 
-class Copies(Protocol):
-    """Sends copies of messages to whom else they concern (XEP-0280)."""
-
-    def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:
-        """Whether anybody gets copies of messages between two parties."""
-
-    def send(self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session]) -> None:
-        """Send copies of a message that was delivered."""
-
-
 class Router:
-    """RouteCache messages and requests of clients.
+    """Routes messages and requests of clients.
 
     Args:
         domain: the service.
         delivery: puts stanzas into queues.
-
-    Attributes:
-        copies: sends copies of what was delivered.
     """
 
     def __init__(self, domain: Domain, delivery: Delivery) -> None:
@@ -60,21 +47,22 @@ class Router:
         self._node = domain.node
         self._local = domain.settings.domain
         self._stanza_ids = domain.settings.stanza_ids
-        self.copies: Copies | None = None
 
-    def message(self, client: Client, stanza: Stanza) -> None:
-        """Route a ``<message/>``; it is queued when this returns.
+    def message(self, client: Client, stanza: Stanza) -> str | None:
+        """Route a ``<message/>``; it is queued when this returns ``None``.
+
+        Returns:
+            The localpart of the receiver's account where that must be read first; nothing was done then.
 
         Raises:
             StanzaError: the sender is to be told.
-            Unloaded: the receiver's account must be read first.
         """
         attributes = stanza.attributes
         type = attributes.get("type", "normal")
         route = client.routes.find(attributes.get("to", ""), type, self._domain.changes)
         if route is not None:
             self._follow(client, stanza, route)
-            return
+            return None
         to = client.jid.to_bare() if "to" not in attributes else address(attributes["to"])
         if client.account.blocked and self._domain.blocks(client.account, to):
             raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
@@ -85,7 +73,7 @@ class Router:
         account = self._domain.accounts.get(to.local)
         subject = self._node.subjects.get(to.local)
         if account is None:
-            raise Unloaded(to.local)
+            return to.local
         if account.blocked and self._domain.blocks(account, client.jid):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         if type not in MESSAGE_TYPES:
@@ -94,12 +82,13 @@ class Router:
             found = self._domain.clients.get(to.full)
             if found is not None:
                 self._to_one(client, stanza, type, to, found)
-                return
+                return None
             if type in ("normal", "groupchat"):
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE, "this resource is not online")
             if type != "chat":
-                return
+                return None
         self._to_account(client, stanza, type, to, subject)
+        return None
 
     async def iq(self, client: Client, stanza: Stanza) -> None:
         """Route an ``<iq/>``, or answer it; the answer is queued when this returns, or will be when it is safe.
@@ -145,7 +134,7 @@ class Router:
         from_ = stanza.attributes.get("to", client.bare)
         return self._delivery.send(client.session, error_reply(stanza, error, from_, client.full), durable=True)
 
-    def undelivered(self, session: Session, entries: list[Entry]) -> None:
+    def undelivered(self, session: Session, entries: Sequence[Entry]) -> None:
         """A session has ended with stanzas that nobody else can use: who waits for an answer is told."""
         for entry in entries:
             data = entry.message.content
@@ -155,7 +144,7 @@ class Router:
     def _to_one(self, client: Client, stanza: Stanza, type: str, to: JID, found: Client) -> None:
         session = found.session
         durable, transient = (self._delivery.envelope(client.session, to.local, keep=keep) for keep in (True, False))
-        copied = self.copies is not None and self.copies.are_wanted(client, to, [session])
+        copied = self._domain.hooks.copies.are_wanted(client, to, [session])
         route = Route(to, session, type in ("normal", "chat"), durable, transient, copied, self._id_head(to))
         attributes = stanza.attributes
         client.routes.remember(attributes.get("to", ""), attributes.get("type", "normal"), route)
@@ -233,8 +222,7 @@ class Router:
         return tree.to_bytes(ns.CLIENT)
 
     def _copy(self, client: Client, stanza: Stanza, message: Message, to: JID, receivers: list[Session]) -> None:
-        if self.copies is not None:
-            self.copies.send(client, stanza, message, to, receivers)
+        self._domain.hooks.copies.send(client, stanza, message, to, receivers)
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         found = self._domain.clients.get(to.full)
@@ -298,18 +286,6 @@ class Router:
         head, _, end = reply.to_bytes(ns.CLIENT).partition(b"/>")
         answer = b"%b>%b</%b>%b" % (head, reason, tree.name.encode(), end)
         self._delivery.send(sender.session, answer, durable=True)
-
-
-class Unloaded(Exception):  # no error: how a function that can not wait tells that it would have to
-    """An account must be read before the stanza can be routed; try again then.
-
-    Args:
-        local: of the account.
-    """
-
-    def __init__(self, local: str) -> None:
-        super().__init__(local)
-        self.local = local
 
 
 BLOCKED = f"<blocked xmlns='{ns.BLOCKING_ERRORS}'/>".encode()

@@ -12,7 +12,6 @@ from broker.core.dispatch import TAKEN_OVER
 from broker.errors import BrokerError, Code
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
-from broker.xmpp.routing.router import Unloaded
 from broker.xmpp.service import XmppService
 from broker.xmpp.stream.acknowledgements import Acknowledgements, acknowledge
 from broker.xmpp.stream.connection import StreamConnection
@@ -171,22 +170,25 @@ class BoundStream:
 
     def _message(self, client: Client, stanza: Stanza) -> None:
         try:
-            self._router.message(client, stanza)
-        except Unloaded as unloaded:
-            self._work(self._message_later(client, stanza, unloaded.local))
-            return
+            unread = self._router.message(client, stanza)
         except StanzaError as error:
             self._refuse(client, stanza, error)
+        else:
+            if unread is not None:
+                self._work(self._message_later(client, stanza, unread))
+                return
         if not client.session.ended:
             client.dispatch.count_handled()
 
-    async def _message_later(self, client: Client, stanza: Stanza, local: str) -> None:
+    async def _message_later(self, client: Client, stanza: Stanza, unread: str | None) -> None:
+        """Route a message as soon as the receiver's account is read; it may be out of use again by then."""
         accounts = self._service.domain.accounts
         try:
-            if await accounts.load_patiently(local, lambda: not client.session.ended) is None:
-                # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
-                raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-            self._router.message(client, stanza)
+            while unread is not None:
+                if await accounts.load_patiently(unread, lambda: not client.session.ended) is None:
+                    # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
+                    raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+                unread = self._router.message(client, stanza)
         except StanzaError as error:
             self._refuse(client, stanza, error)
         except BrokerError as error:

@@ -88,12 +88,11 @@ class StreamManagement:
         """The client counts from ``<enabled/>`` on, so nothing may come between (XEP-0198 §3)."""
         client = self._client
         dispatch = client.dispatch
-        encode, dispatch.encode = dispatch.encode, None
+        dispatch.pause()
         resumable = self._domain.streams.enable(client.session, resumable=resumable, window=window)
         if resumable:
             await committed(self._domain.broker)
         id = client.session.secret_id if resumable else ""
         if not self._stream.ending.is_closed:
             dispatch.write(sm.enabled(id, window, self._domain.settings.sm_location if resumable else ""))
-        dispatch.encode = encode
-        dispatch.wake()
+        dispatch.go_on()

@@ -265,8 +265,6 @@ class Negotiation:
         payload = element("bind", ns.BIND, content=element("jid", content=client.full))
         stream.write(iq_result(stanza, payload, from_="", to=""))
         client.dispatch.attach(self._become(client))
-        for listener in self._service.domain.on_bound:
-            listener(client)
 
     async def _resume(self, stanza: Stanza) -> None:
         settings, stream = self._settings, self._stream
@@ -298,7 +296,7 @@ class Negotiation:
         stream.write(sm.resumed(client.dispatch.handled, previous))
         client.dispatch.continue_on(bound)
         reach("resume sent")
-        for listener in self._service.domain.on_resumed:
+        for listener in self._service.domain.hooks.resumed:
             listener(client)
 
     def _refuse_resumption(self, condition: Condition, handled: int | None = None) -> None:
