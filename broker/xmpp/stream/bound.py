@@ -39,11 +39,13 @@ class BoundStream:
 
     __slots__ = (
         "_acknowledgements",
+        "_framing",
         "_management",
         "_router",
         "_service",
         "_silence",
         "_stream",
+        "_transport",
         "client",
         "writable",
     )
@@ -55,6 +57,8 @@ class BoundStream:
         self._service = service
         self._router = service.router
         self._stream = stream
+        self._transport = stream.transport
+        self._framing = stream.framing
         self.client = client
         self.writable = stream.writable
         policy = sm.AckPolicy(ask=settings.sm_ask, every=settings.sm_ack_every)
@@ -122,7 +126,7 @@ class BoundStream:
 
     def write(self, data: bytes) -> None:
         """Send stanzas."""
-        self._stream.write(data)
+        self._transport.write(self._framing.elements(data))
 
     def after_sending(self, stanzas: int, size: int, *, full: bool) -> bytes:
         """See :meth:`Acknowledgements.after_sending`."""

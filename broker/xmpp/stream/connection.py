@@ -106,7 +106,7 @@ class StreamConnection:
         reach("bytes received")
         self.heard = self._clock.seconds()
         inbox = self.inbox
-        if self._busy or inbox.waits:
+        if self._busy or inbox.events or inbox.later:
             if inbox.keep(data):
                 self.transport.hold("busy")
             return
@@ -175,7 +175,7 @@ class StreamConnection:
 
     def go_on(self) -> None:
         """Handle what waits, soon."""
-        if not self.ending.is_open or self._busy or not self.inbox.is_empty or self.framing.error is not None:
+        if not self.ending.is_open or self._busy or self.inbox.events or self.inbox.later or self.framing.has_more:
             self.transport.ask_for_turn()
 
     @property
@@ -230,14 +230,13 @@ class StreamConnection:
                 if self.writable:  # its answers are written at the end of this turn; then it is seen whether it reads
                     self.go_on()
                 return
-            if inbox.events or (handled and inbox.has_bytes and transport.turn_is_over):
+            if inbox.events or (handled and inbox.later and transport.turn_is_over):
                 transport.ask_for_turn()
                 return
-            error = framing.error
-            if error is not None:
-                self._broken(error)
-            elif inbox.is_empty:
+            if not inbox.later and not framing.has_more:
                 break
+            if framing.error is not None:
+                self._broken(framing.error)
             else:
                 transport.release("busy")
                 if not inbox.read_more():

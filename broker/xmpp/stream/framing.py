@@ -21,6 +21,10 @@ class Framing(Protocol):
         """What the peer has broken the stream with, behind the events that :meth:`feed` has returned."""
 
     @property
+    def has_more(self) -> bool:
+        """Whether another :meth:`feed` may tell something without more bytes: an event, or :attr:`error`."""
+
+    @property
     def unread(self) -> int:
         """Bytes that came behind the last event and wait for the next :meth:`feed`."""
 

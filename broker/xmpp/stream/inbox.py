@@ -19,30 +19,21 @@ class Inbox:
 
     Attributes:
         events: that wait.
+        later: bytes that came behind them. Where there are any, or any events, what comes now has to wait as well.
     """
 
-    __slots__ = ("_framing", "_size", "_waiting", "events")
+    __slots__ = ("_framing", "_size", "events", "later")
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
         self.events: deque[Event] = deque()
-        self._waiting: list[bytes] = []
+        self.later: list[bytes] = []
         self._size = 0
-
-    @property
-    def waits(self) -> bool:
-        """Whether anything is kept here that came earlier; then what comes now has to wait behind it."""
-        return bool(self.events or self._waiting)
-
-    @property
-    def has_bytes(self) -> bool:
-        """Whether there are bytes that no event was made of yet, :meth:`read_more` not having been called."""
-        return bool(self._waiting)
 
     @property
     def is_empty(self) -> bool:
         """Whether all that came is handled, but for the beginning of a stanza."""
-        return not (self.events or self._waiting or self._framing.unread)
+        return not (self.events or self.later or self._framing.unread)
 
     def keep(self, data: bytes) -> bool:
         """Let bytes wait.
@@ -50,12 +41,12 @@ class Inbox:
         Returns:
             Whether so many wait that no more should come.
         """
-        self._waiting.append(data)
+        self.later.append(data)
         self._size += len(data)
         return self._size > MOST_UNREAD
 
     def read(self, data: bytes) -> None:
-        """Cut bytes into events; only where nothing :attr:`waits`.
+        """Cut bytes into events; only where nothing waits.
 
         Raises:
             StreamError: the stream was found broken earlier.
@@ -71,7 +62,7 @@ class Inbox:
         Raises:
             StreamError: the stream was found broken earlier.
         """
-        data = b"".join(self._waiting)
+        data = b"".join(self.later)
         self.drop_bytes()
         before = self._framing.unread
         self.read(data)
@@ -79,7 +70,7 @@ class Inbox:
 
     def drop_bytes(self) -> None:
         """Forget the bytes that no event was made of."""
-        self._waiting.clear()
+        self.later.clear()
         self._size = 0
 
     def clear(self) -> None:

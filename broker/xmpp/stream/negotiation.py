@@ -11,19 +11,16 @@ from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.service import XmppService
 from broker.xmpp.stream import features
+from broker.xmpp.stream.authentication import Authentication
 from broker.xmpp.stream.binding import Binding
 from broker.xmpp.stream.bound import BoundStream
-from broker.xmpp.stream.certificate import identities
 from broker.xmpp.stream.connection import StreamConnection
 from broker.xmpp.stream.deadlines import Deadlines
-from broker.xmpp.stream.login import ANONYMOUS_PREFIX, Login
 from broker.xmpp.stream.transitions import Progress, Step, Violation, asked
-from broker.xmpp.wire import ns, sasl, sm
+from broker.xmpp.wire import ns, sm
 from broker.xmpp.wire.errors import Condition, StanzaError, error_reply
 from broker.xmpp.wire.stanza import element, iq_result
 
-MAX_LOGINS = 3
-"""Failed logins of one connection (spec xmpp §2.5 R3)."""
 MAX_BINDS = 5
 _BIND_ERRORS = {
     Code.USER_ILLEGAL_ARGUMENT: Condition.BAD_REQUEST,
@@ -41,17 +38,14 @@ class Negotiation:
     """
 
     __slots__ = (
+        "_authentication",
         "_binding",
         "_binds",
         "_deadlines",
-        "_login",
-        "_loopback",
-        "_offer",
         "_progress",
         "_service",
         "_settings",
         "_stream",
-        "_user",
     )
 
     client = None
@@ -61,11 +55,8 @@ class Negotiation:
         self._service = service
         self._settings = settings = service.settings
         self._stream = stream
-        self._loopback = loopback
         self._progress = progress = Progress()
-        self._login = Login(service.security, service.permits, stream.host)
-        self._offer = sasl.Offer(settings.domain)
-        self._user = ""
+        self._authentication = Authentication(service, stream, progress, loopback=loopback)
         self._binding = Binding(service.domain)
         self._binds = 0
         clock, framing = service.domain.node.clock, stream.framing
@@ -128,7 +119,7 @@ class Negotiation:
             case Step.START_TLS:
                 self._start_tls()
             case Step.AUTHENTICATE | Step.RESPOND | Step.ABORT | Step.REFUSE_SASL:
-                self._sasl(step, stanza)
+                self._authentication.element(step, stanza)
             case Step.BIND:
                 self._begin(step, self._bind(stanza))
             case Step.RESUME:
@@ -144,19 +135,11 @@ class Negotiation:
         self._stream.work(work)
 
     def _before_login(self) -> bytes:
-        settings, transport = self._settings, self._stream.transport
-        secure = transport.secure
-        self._offer = sasl.Offer(
-            settings.domain,
-            bindings=transport.channel_bindings() if secure else {},
-            plain=secure or (self._loopback and settings.plain_without_tls),
-            certificate=identities(transport.client_certificate()) if secure else (),
-            anonymous=settings.anonymous,
-        )
+        settings = self._settings
         return features.before_login(
-            self._offer,
+            self._authentication.offer(),
             tls=self._may_start_tls,
-            tls_required=self._must_start_tls,
+            tls_required=self._authentication.must_start_tls,
             max_stanza=settings.max_stanza_before_login,
             idle=settings.idle,
         )
@@ -174,10 +157,6 @@ class Negotiation:
     def _may_start_tls(self) -> bool:
         return self._service.tls_available and not self._stream.transport.secure
 
-    @property
-    def _must_start_tls(self) -> bool:
-        return not self._stream.transport.secure and self._service.tls_required(loopback=self._loopback)
-
     def _start_tls(self) -> None:
         stream = self._stream
         if not self._may_start_tls:
@@ -187,72 +166,16 @@ class Negotiation:
             return
         self._progress.advance(Step.START_TLS)
         stream.write(element("proceed", ns.TLS))
-        self._login.abort()
+        self._authentication.abort()
         self.stop()
         stream.start_tls()
-
-    def _sasl(self, step: Step, stanza: Stanza) -> None:
-        login = self._login
-        if self._must_start_tls:
-            self._refuse_login(sasl.SaslFailure("encryption-required", "start TLS first"))
-            return
-        try:
-            match step:
-                case Step.AUTHENTICATE:
-                    exchange = sasl.begin(stanza.attributes.get("mechanism", ""), self._offer)
-                    data = sasl.decode(stanza.tree().text.strip())
-                    self._begin(step, self._log_in(login.begin(exchange, data)))
-                case Step.RESPOND:
-                    data = sasl.decode(stanza.tree().text.strip())
-                    self._begin(step, self._log_in(login.respond(data or b"")))
-                case Step.ABORT:
-                    login.abort()
-                    self._refuse_login(sasl.SaslFailure("aborted"))
-                case _:
-                    self._stream.fail("unsupported-stanza-type", f"<{stanza.name}/> is not known")
-        except sasl.SaslFailure as failure:
-            login.abort()
-            self._refuse_login(failure)
-
-    async def _log_in(self, step: Coroutine[Any, Any, sasl.Challenge | sasl.Success]) -> None:
-        stream, progress = self._stream, self._progress
-        try:
-            outcome = await step
-        except sasl.SaslFailure as failure:
-            progress.advance(Step.REFUSE_SASL)
-            self._refuse_login(failure)
-            return
-        if stream.ending.is_closed:
-            return
-        if isinstance(outcome, sasl.Challenge):
-            progress.advance(Step.CHALLENGED)
-            stream.write(element("challenge", ns.SASL, content=sasl.encode(outcome.data)))
-            return
-        self._user = outcome.user
-        stream.write(element("success", ns.SASL, content=sasl.encode(outcome.data) if outcome.data else b""))
-        reach("login answered")
-        progress.advance(Step.ADMITTED)
-        stream.framing.restart()
-        stream.framing.allow(self._settings.max_stanza)
-
-    def _refuse_login(self, failure: sasl.SaslFailure) -> None:
-        stream = self._stream
-        if stream.ending.is_closed:
-            return
-        text = element("text", attributes={"xml:lang": "en"}, content=failure.text) if failure.text else b""
-        stream.write(element("failure", ns.SASL, content=element(failure.condition) + text))
-        if failure.condition != "aborted":  # as often as it likes, so the log has nothing of it
-            stream.note(f"login refused: {failure}")
-            self._login.attempts += 1
-        if self._login.attempts >= MAX_LOGINS:
-            stream.fail("policy-violation", "too many failed logins")
 
     async def _bind(self, stanza: Stanza) -> None:
         stream = self._stream
         self._binds += 1
         try:
             wanted = stanza.tree().children[0].text_of(ns.BIND, "resource").strip()
-            client = await self._binding.bind(self._user, wanted, lambda: not stream.ending.is_closed)
+            client = await self._binding.bind(self._authentication.user, wanted, lambda: not stream.ending.is_closed)
         except BrokerError as error:
             condition = _BIND_ERRORS.get(Code(error.code), Condition.RESOURCE_CONSTRAINT)
             self._progress.advance(Step.NOT_BOUND)
@@ -276,9 +199,9 @@ class Negotiation:
             self._refuse_resumption(Condition.BAD_REQUEST)
             return
         try:
-            session = await self._binding.resume(self._user, previous, h)
+            session = await self._binding.resume(self._authentication.user, previous, h)
         except BrokerError:
-            handled = await self._service.stale_handled(self._user, previous)
+            handled = await self._service.stale_handled(self._authentication.user, previous)
             self._refuse_resumption(Condition.ITEM_NOT_FOUND, handled)
             return
         except sm.TooHigh as error:
@@ -306,8 +229,7 @@ class Negotiation:
     def _become(self, client: Client) -> BoundStream:
         """This connection is that of a client from now on."""
         self._progress.advance(Step.BOUND)
-        anonymous = self._settings.anonymous and self._user.startswith(ANONYMOUS_PREFIX)
-        bound = BoundStream(self._service, self._stream, client, resumable=not anonymous)
+        bound = BoundStream(self._service, self._stream, client, resumable=not self._authentication.is_anonymous)
         self._stream.enter(bound)
         return bound
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 
-from broker.xml.stream import Event, StreamError, StreamReader
+from broker.xml.stream import StreamError, StreamReader
 from broker.xml.write import escape_attribute
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import stream_error
@@ -25,17 +24,23 @@ class TcpFraming:
         max_stanza: longest stanza in bytes, for the time being.
     """
 
-    __slots__ = ("_domain", "_opened", "_reader")
+    __slots__ = ("_domain", "_opened", "_reader", "feed")
 
     def __init__(self, domain: str, max_stanza: int) -> None:
         self._domain = domain
         self._opened = False
         self._reader = StreamReader(max_stanza)
+        self.feed = self._reader.feed  # called for all bytes that come
 
     @property
     def error(self) -> StreamError | None:
         """See :class:`Framing`."""
         return self._reader.error
+
+    @property
+    def has_more(self) -> bool:
+        """See :class:`Framing`."""
+        return self._reader.unread > 0 or self._reader.error is not None
 
     @property
     def unread(self) -> int:
@@ -46,10 +51,6 @@ class TcpFraming:
     def is_open(self) -> bool:
         """See :class:`Framing`."""
         return self._opened
-
-    def feed(self, data: bytes = b"") -> Sequence[Event]:
-        """See :class:`Framing`."""
-        return self._reader.feed(data)
 
     def restart(self, *, discard: bool = False) -> None:
         """See :class:`Framing`."""
