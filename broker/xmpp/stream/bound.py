@@ -72,7 +72,6 @@ class BoundStream:
         stream.framing.read_ahead()
         self._service.prepare(self.client)
         stream.transport.logged_in()
-        stream.heard = self._service.domain.node.clock.seconds()
         self._silence.watch()
 
     def secured(self) -> None:

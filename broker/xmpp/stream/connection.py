@@ -145,6 +145,7 @@ class StreamConnection:
         """Another phase begins."""
         self.phase.stop()
         self.phase = phase
+        self.heard = self._clock.seconds()
         phase.start()
 
     def write(self, data: bytes) -> None:
