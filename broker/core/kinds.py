@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from broker.core.dispatch import Dispatch
+    from broker.core.entries import Entry
     from broker.core.sessions import Session
     from broker.model.records import SessionRecord
 
@@ -58,3 +60,9 @@ class SessionKind(ABC):
     def takes_subject_messages(self, session: Session) -> bool:
         """Whether messages to the subject are delivered to this session."""
         return session.dispatch.takes_messages
+
+    def ending(self, session: Session) -> None:  # noqa: B027 - most kinds have nothing to do then
+        """A session begins to end; nothing of it is let go of yet."""
+
+    def undelivered(self, session: Session, entries: Sequence[Entry]) -> None:  # noqa: B027 - as above
+        """A session has ended with entries that are of no use to anybody else; they are settled already."""

@@ -42,7 +42,6 @@ class SessionRegistry:
         kinds: of sessions, by name; each registers itself (:meth:`add_kind`).
         named_kind: the kind of sessions whose clients choose their number, so that messages may be forced to them.
         serving: sessions look for their clients.
-        on_end: called when a session begins to end, before anything of it is let go of.
     """
 
     def __init__(self, node: Node, letters: DeadLetters) -> None:
@@ -50,7 +49,6 @@ class SessionRegistry:
         self.letters = self._letters = letters
         self.kinds: dict[str, SessionKind] = {}
         self.named_kind: SessionKind | None = None
-        self.on_end: list[Callable[[Session], None]] = []
         self.serving = False
         self.subject_queues = SubjectQueues(node, letters, self.keep)
         self.drop_subscription: Callable[[Subscription], None] = lambda subscription: None
@@ -325,11 +323,10 @@ class SessionRegistry:
         return session
 
     def _tell_end(self, session: Session) -> None:
-        for listener in self.on_end:
-            try:
-                listener(session)
-            except Exception:  # noqa: BLE001 - it is logged, and the session is let go of all the same
-                log.failure("{name}: its end could not be told to all", name=session.name.relative)
+        try:
+            session.kind.ending(session)
+        except Exception:  # noqa: BLE001 - it is logged, and the session is let go of all the same
+            log.failure("{name}: its end could not be told to all", name=session.name.relative)
 
     def unmake(self, session: Session) -> None:
         """Let go of a session that was made in vain."""

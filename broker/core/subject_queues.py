@@ -37,9 +37,6 @@ class SubjectQueues:
         node: shared state.
         letters: for what nobody takes.
         keep: has a session in the store, because something durable is to be in its queue.
-
-    Attributes:
-        on_undelivered: told what an XML stream leaves behind that is of no use to anybody else.
     """
 
     def __init__(self, node: Node, letters: DeadLetters, keep: Callable[[Session], None]) -> None:
@@ -47,7 +44,6 @@ class SubjectQueues:
         self._letters = letters
         self._keep = keep
         self._moving: dict[Session, Waiters] = {}  # with those who wait for the end of it
-        self.on_undelivered: Callable[[Session, list[Entry]], None] = lambda session, entries: None
 
     def deliver(self, session: Session) -> None:
         """Hand what waits for the subject to a session that takes it (spec §9)."""
@@ -107,7 +103,7 @@ class SubjectQueues:
             else:
                 self._letters.message(entry.message, session.name.absolute, error)
         if dropped:
-            self.on_undelivered(session, dropped)
+            session.kind.undelivered(session, dropped)
         for receiver in subject.receivers:
             self.deliver(receiver)
             break

@@ -19,7 +19,8 @@ from broker.net.transport import Connection, TransportSettings
 from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
 from broker.ports import IPlugin
 from broker.xmpp.settings import CERTIFICATE, CLIENT_CA, PRIVATE_KEY, TlsPolicy, settings_of
-from broker.xmpp.stream.bound import ClientStream
+from broker.xmpp.stream.connection import StreamConnection
+from broker.xmpp.stream.over_tcp import client_over_tcp
 
 log = Logger()
 
@@ -82,8 +83,8 @@ class XmppPlugin:
         contexts = self._tls_contexts(settings.domain, authorities, loopback=loopback) if tls_on else None
         service = context.xmpp.acquire(self)
 
-        def make_stream(connection: Connection, host: str) -> ClientStream:
-            return ClientStream(service, connection, host, loopback=loopback)
+        def make_stream(connection: Connection, host: str) -> StreamConnection:
+            return client_over_tcp(service, connection, host, loopback=loopback)
 
         pressure = StorePressure(context.broker.node.store)
         for name, default, direct in ((self._id, 5222, False), (f"{self._id}-TLS", 5223, True)):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import ensureDeferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
@@ -28,8 +29,9 @@ from broker.xmpp.features.roster import Roster
 from broker.xmpp.features.server_info import ServerInfo
 from broker.xmpp.routing.content import stanza_of
 from broker.xmpp.routing.domain import AT_DOMAIN, Client, Domain
+from broker.xmpp.routing.hooks import Hooks
 from broker.xmpp.routing.router import Router
-from broker.xmpp.session.dispatch import StreamDispatch
+from broker.xmpp.session.sessions import StreamService
 from broker.xmpp.session.state import StreamLimits
 from broker.xmpp.settings import Durable, TlsPolicy, XmppSettings
 from broker.xmpp.wire import ns, sm
@@ -77,20 +79,18 @@ class XmppService:
     ) -> None:
         self.settings = settings
         self.security = security
-        self.permits: Any = broker.authorizer.permits
+        self.permits: Callable[[str, str, str], bool] = broker.authorizer.permits
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []
         self.refusals = NamedLogLimits(broker.node.monotonic, lines(log.info), "refusals")
         self.domain = domain = Domain(broker, streams, settings, security.exists)
         self.router = Router(domain, domain.delivery)
         roster = Roster(domain)
+        subscriptions = Subscriptions(domain, roster)
         self._present = DepartedResources(domain)
-        self.presence = Presence(domain, Subscriptions(domain, roster), LastActivity(domain), self._present)
-        blocking = Blocking(domain)
-        blocking.show = self.presence.show
+        self.presence = Presence(domain, subscriptions, LastActivity(domain), self._present)
         self.activity = Activity(domain)
-        domain.holds = self.activity.hold
-        Carbons(domain, self.router)
+        self._wire(Blocking(domain), subscriptions, Carbons(domain))
         ServerInfo(domain)
         Storage(domain)
         self.disco = Disco(domain)
@@ -98,35 +98,27 @@ class XmppService:
         for feature in (ns.STABLE_ID, ns.OFFLINE):
             domain.add_feature(feature, AT_DOMAIN)
         self._broker = broker
-        self._purge: Any = None
+        self._purge: IDelayedCall | None = None
         self._delay = partial(_delayed, settings.domain)
 
     def start(self) -> None:
         """Stand up the clients of recovered sessions, and see to what the core tells."""
-        broker, settings = self._broker, self.settings
+        settings, streams = self.settings, self.domain.streams
         limits = StreamLimits(
             window=settings.sm_window,
             ephemeral=settings.sm_volatile_max,
             durable=settings.sm_durable is Durable.YES,
         )
-        self.domain.streams.limits = limits
-        self.domain.streams.queue_limits = settings.queue
-        broker.registry.on_end.append(self._ended)
-        broker.registry.subject_queues.on_undelivered = self._undelivered
-        streams = self.domain.streams
-        sessions = [each for each in broker.node.sessions.values() if each.kind is streams and not each.ended]
-        attempt = broker.node.set_aside.attempt
-        adopted = [attempt("session", each.name.relative, self._adopt, each, limits) for each in sessions]
+        sessions = streams.connect(StreamService(limits, settings.queue, self._ending, self.router.undelivered))
+        attempt = self._broker.node.set_aside.attempt
+        adopted = [attempt("session", each.name.relative, self._adopt, each) for each in sessions]
         recovering = ensureDeferred(self._recover([client for client in adopted if client is not None]))
         recovering.addErrback(lambda failure: log.failure("the streams are not recovered well", failure))
         self._purge_handled()
 
     def stop(self) -> None:
         """Let go of what :meth:`start` took."""
-        broker = self._broker
-        if self._ended in broker.registry.on_end:
-            broker.registry.on_end.remove(self._ended)
-        broker.registry.subject_queues.on_undelivered = lambda session, entries: None
+        self.domain.streams.disconnect()
         if self._purge is not None and self._purge.active():
             self._purge.cancel()
         self._purge = None
@@ -142,9 +134,23 @@ class XmppService:
 
     def prepare(self, client: Client) -> None:
         """Let the core write to a client."""
-        convert = self._converter(client)
-        client.dispatch.encode = self.domain.delivery.encoder(convert)
-        client.dispatch.delay = self._delay
+        client.dispatch.write_with(self.domain.delivery.encoder(self._converter(client)), self._delay)
+
+    def _wire(self, blocking: Blocking, subscriptions: Subscriptions, carbons: Carbons) -> None:
+        """Who takes the calls between the parts; what the core tells is wired by :meth:`start`."""
+        presence, activity = self.presence, self.activity
+        self.domain.connect(
+            Hooks(
+                blocks=blocking.blocks,
+                holds=activity.hold,
+                copies=carbons,
+                show=presence.show,
+                contact_removed=subscriptions.contact_removed,
+                recovered=(presence.recovered,),
+                resumed=(presence.resumed, activity.resumed),
+                ended=(presence.ended, activity.ended),
+            )
+        )
 
     async def stale_handled(self, user: str, id: str) -> int | None:
         """How many stanzas were handled of a stream that can not be resumed any more (XEP-0198 §5).
@@ -170,12 +176,8 @@ class XmppService:
 
         return convert
 
-    def _adopt(self, session: Session, limits: StreamLimits) -> Client:
-        dispatch = session.dispatch
-        assert isinstance(dispatch, StreamDispatch)
-        dispatch.limits = limits
-        if self.settings.queue is not None:
-            session.queue.limits = self.settings.queue
+    def _adopt(self, session: Session) -> Client:
+        self.domain.streams.limit(session)
         local = session.name.subject
         return self.domain.bound(session, self.domain.accounts.unlisted(local))
 
@@ -191,17 +193,15 @@ class XmppService:
 
     async def _load(self, client: Client) -> None:
         await self.domain.accounts.reload(client.account)
-        for listener in self.domain.on_recovered:
+        for listener in self.domain.hooks.recovered:
             listener(client)
 
-    def _ended(self, session: Session) -> None:
-        if session.kind is not self.domain.streams:
-            return
+    def _ending(self, session: Session) -> None:
         client = self.domain.client_of(session)
         if client is None:
             return
         self._keep_handled(client)
-        for listener in self.domain.on_ended:
+        for listener in self.domain.hooks.ended:
             try:
                 listener(client)
             except Exception:  # noqa: BLE001 - it is logged, and the others must be told all the same
@@ -226,10 +226,6 @@ class XmppService:
         if self.settings.sm_stale_h and self.settings.sm_stale_h_interval > 0:
             self._broker.documents.purge()
             self._purge = node.later(self.settings.sm_stale_h_interval * 1000, self._purge_handled)
-
-    def _undelivered(self, session: Session, entries: list[Entry]) -> None:
-        if session.kind is self.domain.streams:
-            self.router.undelivered(session, entries)
 
 
 def _delayed(domain: str, stanza: bytes, stamp: int) -> bytes:

@@ -122,7 +122,9 @@ def test_messages_to_a_guest_leave_nothing_when_it_is_gone_and_nothing_on_disk(w
 
 def test_the_core_refuses_a_guest_whatever_asks(world: World) -> None:
     guest = guest_of(world)
-    session = guest.stream._client.session  # type: ignore[union-attr]
+    client = guest.stream.client
+    assert client is not None
+    session = client.session
     broker = world.broker
     with pytest.raises(BrokerError, match="may not publish"):
         broker.prepare(session, Key("news"), PublishQos())

@@ -34,7 +34,7 @@ def ended(world: World, peer: Peer, timers: int) -> None:
     """The connection goes, time passes, and nothing is left of it."""
     stream = peer.stream
     peer.cut()
-    require(not stream._events and not stream._unread, "it keeps what came")
+    require(not stream.inbox.events and not stream.inbox.later, "it keeps what came")
     for _ in range(3):
         world.advance(LONG_AFTER)
     require(not world.service.domain.clients, "a client is left")

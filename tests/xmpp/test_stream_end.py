@@ -6,7 +6,8 @@ import pytest
 
 from broker.xml.tree import Tree
 from broker.xmpp.settings import Durable
-from broker.xmpp.stream.connection import END_TIMEOUT, MOST_UNREAD
+from broker.xmpp.stream.ending import END_TIMEOUT
+from broker.xmpp.stream.inbox import MOST_UNREAD
 from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, settings
 

@@ -203,7 +203,7 @@ class TestCounting:
         for h in (2, 1, 2, 0):
             jack.ack(h)
         assert not jack.closed
-        assert len(jack.stream._client.dispatch.unacked) == 1  # type: ignore[union-attr, arg-type]
+        assert len(jack.stream.client.dispatch.unacked) == 1  # type: ignore[union-attr, arg-type]
 
     def test_b4_what_is_pipelined_behind_enable_counts(self, world: World) -> None:
         peer = world.bind(JACK, presence=None)
@@ -220,7 +220,7 @@ class TestCounting:
 
     def test_b1_counters_wrap(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True, presence=None)
-        client = jack.stream._client
+        client = jack.stream.client
         assert client is not None
         client.dispatch.unacked = sm.Unacked(sm.MODULUS - 3)
         client.dispatch.handled = sm.MODULUS - 3
@@ -576,7 +576,7 @@ class TestResumption:
         jack.cut()
         new = logged_in(world)
         new.resume(jack.id, 0)
-        client = new.stream._client
+        client = new.stream.client
         assert client is not None
         assert client.active
 
@@ -994,7 +994,7 @@ class TestCrash:
         again = quiet.crash()
         new = logged_in(again)
         new.resume(jack.id, jack.h)
-        client = new.stream._client
+        client = new.stream.client
         assert client is not None
         assert client.stream.carbons
         assert client.stream.priority == -1

@@ -20,7 +20,7 @@ from broker.xml.stream import Event, StreamReader
 from broker.xml.tree import Tree
 from broker.xmpp.service import XmppService
 from broker.xmpp.settings import XmppSettings, settings_of
-from broker.xmpp.stream.bound import ClientStream
+from broker.xmpp.stream.over_tcp import client_over_tcp
 from broker.xmpp.wire import ns
 from tests.core.world import DEFAULTS
 from tests.core.world import World as CoreWorld
@@ -140,7 +140,7 @@ class Peer:
     def __init__(self, world: World, *, host: str = "127.0.0.1", loopback: bool = True) -> None:
         self.world = world
         self.transport = FakeTransport()
-        self.stream = stream = ClientStream(world.service, self.transport, host, loopback=loopback)
+        self.stream = stream = client_over_tcp(world.service, self.transport, host, loopback=loopback)
         self.transport.turns = lambda: world.clock.callLater(0, stream.turn)
         self.stream.connected()
         self.id = ""

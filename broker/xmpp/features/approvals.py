@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from broker.model.jid import JID, parse_jid
 from broker.xml.stanza import Stanza
 from broker.xmpp.accounts import Account, RosterItem
@@ -36,17 +34,11 @@ class Subscriptions:
     Args:
         domain: the service.
         roster: keeps the contacts.
-
-    Attributes:
-        show: called where an account's presence must be shown to a bare JID, or no longer:
-            ``show(account, jid, available)``.
     """
 
     def __init__(self, domain: Domain, roster: Roster) -> None:
         self._domain = domain
         self._roster = roster
-        self.show: Callable[[Account, JID, bool], None] = lambda account, jid, available: None
-        roster.on_removed = self._removed
 
     async def received(self, client: Client, stanza: Stanza, to: JID) -> None:
         """A client sends a presence stanza that manages subscriptions.
@@ -130,7 +122,7 @@ class Subscriptions:
         item.subscription = _WITHOUT_FROM[item.subscription]
         self._roster.changed(account, item)
         if shown:
-            self.show(account, contact, False)
+            self._domain.hooks.show(account, contact, False)
         return told
 
     def _inbound(self, account: Account, user: JID, type: str, data: bytes) -> None:
@@ -147,7 +139,7 @@ class Subscriptions:
                 self._roster.changed(account, item)
                 self._deliver(account, user, data)
                 if shown:
-                    self.show(account, user, False)
+                    self._domain.hooks.show(account, user, False)
             case "subscribed" if item.ask:
                 item.ask = False
                 item.subscription = _WITH_TO[item.subscription]
@@ -193,15 +185,15 @@ class Subscriptions:
         """The contact's presence is seen from now on."""
         other = self._domain.accounts.get(contact.local)
         if other is not None:
-            self.show(other, self._jid(account), True)
+            self._domain.hooks.show(other, self._jid(account), True)
 
-    def _removed(self, client: Client, item: RosterItem) -> None:
+    def contact_removed(self, client: Client, item: RosterItem) -> None:
         """RFC 6121 §2.5.2: who removes a contact ends the subscriptions in both directions."""
         contact = parse_jid(item.jid)
         other = self._domain.accounts.get(contact.local) if self._domain.is_local(contact) else None
         me = client.jid.to_bare()
         if sees(item):
-            self.show(client.account, contact, False)
+            self._domain.hooks.show(client.account, contact, False)
         if other is not None:
             if is_seen(item) or item.ask:
                 self._inbound(other, me, "unsubscribe", presence(me.bare, contact.bare, type="unsubscribe"))

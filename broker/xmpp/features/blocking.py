@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from broker.errors import BrokerError
 from broker.model.jid import JID, parse_jid
 from broker.xml.tree import Tree
@@ -20,16 +18,10 @@ class Blocking:
 
     Args:
         domain: the service.
-
-    Attributes:
-        show: called where an account's presence must be hidden from a resource or shown again:
-            ``show(account, jid, available)``.
     """
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self.show: Callable[[Account, JID, bool], None] = lambda account, jid, available: None
-        domain.blocks = self.blocks
         domain.serve("get", ns.BLOCKING, "blocklist", self._list, AT_ACCOUNT)
         domain.serve("set", ns.BLOCKING, "block", self._block, AT_ACCOUNT)
         domain.serve("set", ns.BLOCKING, "unblock", self._unblock, AT_ACCOUNT)
@@ -73,7 +65,7 @@ class Blocking:
         for jid in sorted(added):
             self._domain.accounts.block(account, jid)
         for full in sorted(before - self._observers(account, jids)):
-            self.show(account, parse_jid(full), False)
+            self._domain.hooks.show(account, parse_jid(full), False)
         self._withdraw(account)
         self._push(account, "block", jids)
         return None
@@ -87,7 +79,7 @@ class Blocking:
         for jid in sorted({jid.full for jid in jids} & account.blocked):
             self._domain.accounts.unblock(account, jid)
         for full in sorted(self._observers(account, jids) - before):
-            self.show(account, parse_jid(full), True)
+            self._domain.hooks.show(account, parse_jid(full), True)
         self._push(account, "unblock", named)
         return None
 

@@ -10,7 +10,6 @@ from broker.core.subjects import Subject
 from broker.model.jid import JID
 from broker.xml.stanza import Stanza
 from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, stream_of
-from broker.xmpp.routing.router import Router
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
 from broker.xmpp.wire.stanza import element, message, standalone
@@ -27,12 +26,10 @@ class Carbons:
 
     Args:
         domain: the service.
-        router: delivers what is copied.
     """
 
-    def __init__(self, domain: Domain, router: Router) -> None:
+    def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        router.copies = self
         domain.serve("set", ns.CARBONS, "enable", self._enable, AT_ACCOUNT)
         domain.serve("set", ns.CARBONS, "disable", self._disable, AT_ACCOUNT)
         domain.add_feature(ns.CARBONS, AT_DOMAIN)

@@ -17,8 +17,6 @@ class Activity:
 
     def __init__(self, domain: Domain) -> None:
         self._delivery = domain.delivery
-        domain.on_ended.append(self._forget)
-        domain.on_resumed.append(self._resumed)
 
     def changed(self, client: Client, *, active: bool) -> None:
         """The client says whether somebody looks (XEP-0352 §4)."""
@@ -48,8 +46,10 @@ class Activity:
             self._delivery.release(client.session)
         return True
 
-    def _resumed(self, client: Client) -> None:
+    def resumed(self, client: Client) -> None:
+        """On a new connection somebody looks until the client says something else."""
         self.changed(client, active=True)
 
-    def _forget(self, client: Client) -> None:
+    def ended(self, client: Client) -> None:
+        """What was held back is of no use any more."""
         self._delivery.held.pop(client.session, None)

@@ -48,10 +48,6 @@ class Presence:
         self._last = last
         self._uncertain: dict[Client, set[str]] = {}  # streams that came back: of whose resources they were told
         self._present = present
-        subscriptions.show = self.show
-        domain.on_recovered.append(self._recovered)
-        domain.on_resumed.append(self._resumed)
-        domain.on_ended.append(self._ended)
 
     async def received(self, client: Client, stanza: Stanza) -> None:
         """Take a ``<presence/>``.
@@ -166,7 +162,7 @@ class Presence:
         if was_available and not self._is_available(client.jid.local):
             self._last.went(client.account, written)
 
-    def _recovered(self, client: Client) -> None:
+    def recovered(self, client: Client) -> None:
         """A stream came back from the store: tell it who went with the last broker (R5)."""
         told: set[str] = set()
         gone: set[str] = set()
@@ -183,9 +179,9 @@ class Presence:
                 self._tell(client, jid.full, _GONE, durable=True)
         self._uncertain[client] = told
         if not client.dispatch.recovered:  # it was resumed before its account was read
-            self._resumed(client)
+            self.resumed(client)
 
-    def _resumed(self, client: Client) -> None:
+    def resumed(self, client: Client) -> None:
         """After a crash: presence that was on its way is lost, also that somebody is not there any more."""
         told = self._uncertain.pop(client, None)
         if told is not None and client.stream.available:
@@ -193,7 +189,7 @@ class Presence:
                 if contact.local not in told:
                     self._tell(client, contact.bare, _GONE)
 
-    def _ended(self, client: Client) -> None:
+    def ended(self, client: Client) -> None:
         """The session ends without a word of its client (P4, R5)."""
         self._uncertain.pop(client, None)
         self._unavailable(client, _GONE)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 
 from broker.errors import BrokerError
 from broker.model.jid import parse_jid
 from broker.xml.tree import Tree
 from broker.xmpp.accounts import Account, RosterItem
-from broker.xmpp.routing.domain import AT_ACCOUNT, Client, Domain, Iq
+from broker.xmpp.routing.domain import AT_ACCOUNT, Domain, Iq
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
 from broker.xmpp.wire.stanza import element
@@ -38,14 +37,10 @@ class Roster:
 
     Args:
         domain: the service.
-
-    Attributes:
-        on_removed: called before a contact that has a subscription is removed, to end the subscription.
     """
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self.on_removed: Callable[[Client, RosterItem], None] = lambda client, item: None
         domain.serve("get", ns.ROSTER, "query", self._get, AT_ACCOUNT)
         domain.serve("set", ns.ROSTER, "query", self._set, AT_ACCOUNT)
 
@@ -100,7 +95,7 @@ class Roster:
                 await self._domain.accounts.load_patiently(contact.local, lambda: not request.client.session.ended)
             if known is None or not listed:
                 raise StanzaError(Condition.ITEM_NOT_FOUND, "this contact is not in your roster")
-            self.on_removed(request.client, known)
+            self._domain.hooks.contact_removed(request.client, known)
             self._domain.accounts.remove_item(account, jid)
             self.push(account, element("item", attributes={"jid": jid, "subscription": REMOVE}))
             return None

@@ -16,6 +16,7 @@ from broker.xml.stanza import Stanza
 from broker.xml.tree import Tree
 from broker.xmpp.accounts import Account, Accounts
 from broker.xmpp.routing.delivery import Delivery
+from broker.xmpp.routing.hooks import Hooks
 from broker.xmpp.routing.route_cache import RouteCache
 from broker.xmpp.settings import Durable, XmppSettings
 from broker.xmpp.wire.stanza import from_attribute, iq
@@ -118,7 +119,7 @@ class Client:
                 same sender.
             durable: it must not be lost in a crash where the stream is not: nobody would tell it again.
         """
-        if not self.domain.holds(self, data, replaces):
+        if not self.domain.hooks.holds(self, data, replaces):
             self.domain.delivery.send(self.session, data, replaces, durable=durable)
 
     def push(self, payload: bytes) -> None:
@@ -166,14 +167,11 @@ class Iq:
 IqService = Callable[[Iq], Awaitable[bytes | None]]
 """Answers a request with the payload of the result (``None`` for an empty one), or raises ``StanzaError``."""
 
-ClientListener = Callable[[Client], None]
-
 
 class Domain:
     """What the parts of the service share.
 
-    Parts register here: features and items for service discovery, answers to requests, listeners for the life of
-    clients.
+    Parts register here: features and items for service discovery, answers to requests.
 
     Args:
         broker: the core.
@@ -190,12 +188,7 @@ class Domain:
         features: what disco#info names, by place.
         items: ``(JID, name)`` that disco#items of the domain names.
         iqs: services by place, then by (type, namespace, name) of the request.
-        blocks: whether an account blocks a JID (XEP-0191).
-        holds: whether a stanza is held back from a client that nobody looks at (XEP-0352).
-        on_bound: called when a client is bound.
-        on_recovered: called when a client's session comes back from the store; nobody may be told anything (I7).
-        on_resumed: called when a client goes on over a new connection.
-        on_ended: called when a client's session ends, while it is still among :attr:`clients`.
+        hooks: what the parts ask of each other, and are told; see :meth:`connect`.
     """
 
     def __init__(
@@ -217,12 +210,15 @@ class Domain:
         self.features: dict[str, set[str]] = {AT_DOMAIN: set(), AT_ACCOUNT: set()}
         self.items: list[tuple[str, str]] = []
         self.iqs: dict[str, dict[tuple[str, str, str], IqService]] = {AT_DOMAIN: {}, AT_ACCOUNT: {}}
-        self.blocks: Callable[[Account, JID], bool] = lambda account, jid: False
-        self.holds: Callable[[Client, bytes, str], bool] = lambda client, data, replaces: False
-        self.on_bound: list[ClientListener] = []
-        self.on_recovered: list[ClientListener] = []
-        self.on_resumed: list[ClientListener] = []
-        self.on_ended: list[ClientListener] = []
+        self.hooks: Hooks
+
+    def connect(self, hooks: Hooks) -> None:
+        """Say who takes the calls between the parts: once, when all parts are there, and before there are clients."""
+        self.hooks = hooks
+
+    def blocks(self, account: Account, jid: JID) -> bool:
+        """Whether an account blocks a JID (XEP-0191)."""
+        return self.hooks.blocks(account, jid)
 
     def serve(self, types: str, namespace: str, name: str, service: IqService, *places: str) -> None:
         """Answer requests.

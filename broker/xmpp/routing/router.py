@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
 
 from twisted.logger import Logger
 
@@ -34,25 +34,12 @@ _STANZA_ID = join_name(ns.STABLE_ID, "stanza-id")
 _NOT_KEPT = (join_name(CHAT_STATES), join_name(ns.HINTS))
 
 
-class Copies(Protocol):
-    """Sends copies of messages to whom else they concern (XEP-0280)."""
-
-    def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:
-        """Whether anybody gets copies of messages between two parties."""
-
-    def send(self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session]) -> None:
-        """Send copies of a message that was delivered."""
-
-
 class Router:
     """Routes messages and requests of clients.
 
     Args:
         domain: the service.
         delivery: puts stanzas into queues.
-
-    Attributes:
-        copies: sends copies of what was delivered.
     """
 
     def __init__(self, domain: Domain, delivery: Delivery) -> None:
@@ -61,22 +48,22 @@ class Router:
         self._node = domain.node
         self._local = domain.settings.domain
         self._stanza_ids = domain.settings.stanza_ids
-        self.copies: Copies | None = None
 
-    def message(self, client: Client, stanza: Stanza) -> None:
-        """Route a ``<message/>``; it is queued when this returns.
+    def message(self, client: Client, stanza: Stanza) -> str | Pending | None:
+        """Route a ``<message/>``; it is queued when this returns ``None``.
+
+        Returns:
+            The localpart of the receiver's account where that must be read first, or what must happen before, as other
+            messages go first; nothing was done then.
 
         Raises:
             StanzaError: the sender is to be told.
-            Unloaded: the receiver's account must be read first.
-            Pending: other messages must go to the receiver first.
         """
         attributes = stanza.attributes
         type = attributes.get("type", "normal")
         route = client.routes.find(attributes.get("to", ""), type, self._domain.changes)
         if route is not None:
-            self._follow(client, stanza, route)
-            return
+            return self._follow(client, stanza, route)
         to = client.jid.to_bare() if "to" not in attributes else address(attributes["to"])
         if client.account.blocked and self._domain.blocks(client.account, to):
             raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
@@ -87,7 +74,7 @@ class Router:
         account = self._domain.accounts.get(to.local)
         subject = self._node.subjects.get(to.local)
         if account is None:
-            raise Unloaded(to.local)
+            return to.local
         if account.blocked and self._domain.blocks(account, client.jid):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         if type not in MESSAGE_TYPES:
@@ -95,13 +82,12 @@ class Router:
         if to.resource:
             found = self._domain.clients.get(to.full)
             if found is not None:
-                self._to_one(client, stanza, type, to, found)
-                return
+                return self._to_one(client, stanza, type, to, found)
             if type in ("normal", "groupchat"):
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE, "this resource is not online")
             if type != "chat":
-                return
-        self._to_account(client, stanza, type, to, subject)
+                return None
+        return self._to_account(client, stanza, type, to, subject)
 
     async def iq(self, client: Client, stanza: Stanza) -> None:
         """Route an ``<iq/>``, or answer it; the answer is queued when this returns, or will be when it is safe.
@@ -147,25 +133,25 @@ class Router:
         from_ = stanza.attributes.get("to", client.bare)
         return self._delivery.send(client.session, error_reply(stanza, error, from_, client.full), durable=True)
 
-    def undelivered(self, session: Session, entries: list[Entry]) -> None:
+    def undelivered(self, session: Session, entries: Sequence[Entry]) -> None:
         """A session has ended with stanzas that nobody else can use: who waits for an answer is told."""
         for entry in entries:
             data = entry.message.content
             if data.startswith((b"<iq", b"<message")):
                 self._bounce(data)
 
-    def _to_one(self, client: Client, stanza: Stanza, type: str, to: JID, found: Client) -> None:
+    def _to_one(self, client: Client, stanza: Stanza, type: str, to: JID, found: Client) -> Pending | None:
         session = found.session
         durable, transient = (self._delivery.envelope(client.session, to.local, keep=keep) for keep in (True, False))
-        copied = self.copies is not None and self.copies.are_wanted(client, to, [session])
+        copied = self._domain.hooks.copies.are_wanted(client, to, [session])
         route = Route(to, session, type in ("normal", "chat"), durable, transient, copied, self._id_head(to))
         attributes = stanza.attributes
         client.routes.remember(attributes.get("to", ""), attributes.get("type", "normal"), route)
-        self._follow(client, stanza, route)
+        return self._follow(client, stanza, route)
 
-    def _follow(self, client: Client, stanza: Stanza, route: Route) -> None:
-        if route.session.subject.queue.entries:
-            self._wait_for_turn(route.session)
+    def _follow(self, client: Client, stanza: Stanza, route: Route) -> Pending | None:
+        if route.session.subject.queue.entries and (pending := self._before(route.session)) is not None:
+            return pending
         keep = route.may_wait and _is_worth_keeping(stanza)
         if keep:
             message = self._made(client, stanza, route.to, route.durable, route.id_head)
@@ -175,21 +161,25 @@ class Router:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
         if route.copied:
             self._copy(client, stanza, message, route.to, [route.session])
+        return None
 
-    def _to_account(self, client: Client, stanza: Stanza, type: str, to: JID, subject: Subject | None) -> None:
+    def _to_account(
+        self, client: Client, stanza: Stanza, type: str, to: JID, subject: Subject | None
+    ) -> Pending | None:
         """RFC 6121 §8.5.2."""
         if type == "error":
-            return
+            return None
         if type == "groupchat":
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "only a resource can be in a room")
         receivers = subject.receivers if subject is not None else []
         keep = type != "headline" and _is_worth_keeping(stanza)
         if not keep and subject is not None and len(subject.queue):
             for receiver in receivers:
-                self._wait_for_turn(receiver)
+                if (pending := self._before(receiver)) is not None:
+                    return pending
         if not receivers and not keep:
             if type == "headline" or _BODY not in stanza.children:
-                return
+                return None
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and it is not to be stored")
         envelope = self._delivery.envelope(client.session, to.local, keep=keep)
         message = self._made(client, stanza, to, envelope, self._id_head(to) if keep else b"")
@@ -198,18 +188,18 @@ class Router:
             if not self._delivery.put(message, receivers, keep=keep):
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
             self._copy(client, stanza, message, to, receivers)
-            return
+            return None
         if not self._delivery.put_offline(message, to.local):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and too many messages wait already")
         self._copy(client, stanza, message, to, [])
         for receiver in receivers[:1]:
             self._delivery.deliver_waiting(receiver)
+        return None
 
-    def _wait_for_turn(self, session: Session) -> None:
-        """Have a message wait until what waits for the account has gone to a session (RFC 6120 §10.1)."""
+    def _before(self, session: Session) -> Pending | None:
+        """What a message for a session waits for: what waits for the account goes there first (RFC 6120 §10.1)."""
         waiting = self._domain.broker.registry.subject_queues
-        if waiting.are_due(session):
-            raise Pending(lambda: waiting.moved(session))
+        return Pending(lambda: waiting.moved(session)) if waiting.are_due(session) else None
 
     def _made(self, client: Client, stanza: Stanza, to: JID, envelope: Envelope, id_head: bytes) -> Message:
         """A message as it goes out (XEP-0359 §3.1)."""
@@ -245,8 +235,7 @@ class Router:
         return tree.to_bytes(ns.CLIENT)
 
     def _copy(self, client: Client, stanza: Stanza, message: Message, to: JID, receivers: list[Session]) -> None:
-        if self.copies is not None:
-            self.copies.send(client, stanza, message, to, receivers)
+        self._domain.hooks.copies.send(client, stanza, message, to, receivers)
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         if asks and to.local != client.jid.local:
@@ -312,18 +301,6 @@ class Router:
         head, _, end = reply.to_bytes(ns.CLIENT).partition(b"/>")
         answer = b"%b>%b</%b>%b" % (head, reason, tree.name.encode(), end)
         self._delivery.send(sender.session, answer, durable=True)
-
-
-class Unloaded(Exception):  # no error: how a function that can not wait tells that it would have to
-    """An account must be read before the stanza can be routed; try again then.
-
-    Args:
-        local: of the account.
-    """
-
-    def __init__(self, local: str) -> None:
-        super().__init__(local)
-        self.local = local
 
 
 BLOCKED = f"<blocked xmlns='{ns.BLOCKING_ERRORS}'/>".encode()

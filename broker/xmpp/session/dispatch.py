@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
@@ -27,6 +27,32 @@ NUMBERED_AHEAD = 1000
 _HALF = MODULUS // 2
 
 
+class StreamOutbound(Protocol):
+    """A connection that stanzas are sent over.
+
+    Attributes:
+        writable: ``False`` while it takes no more.
+    """
+
+    writable: bool
+
+    def write(self, data: bytes) -> None:
+        """Send elements."""
+
+    def close(self, reason: str) -> None:
+        """Let go of the connection; see :class:`broker.ports.IOutbound`."""
+
+    def after_sending(self, stanzas: int, size: int, *, full: bool) -> bytes:
+        """What to send behind so many stanzas of this size; ``full`` is whether the window is."""
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether no more is taken of what the peer sends, and what came before is handled to its end."""
+
+    def drain(self) -> Deferred[None]:
+        """Fires when all that has come is handled; no more is taken."""
+
+
 class StreamDispatch(Dispatch):
     """Takes stanzas off a queue and sends them while the window is open.
 
@@ -44,13 +70,10 @@ class StreamDispatch(Dispatch):
         on_dead_letters: told the entries that can not be delivered, and why; they are settled already.
         on_state: told that the state changed.
         on_dead: told that the client will not come back.
+        keep_session: has the session in the store, because something durable is to be in its queue.
 
     Attributes:
-        encode: makes the stanza of an entry; set before a connection is attached. Nothing is sent of an entry that it
-            makes no bytes of.
-        delay: marks a stanza as sent late: ``delay(stanza, milliseconds since 1970)``.
         handled: stanzas of the client that were handled, modulo 2^32.
-        keep_session: has the session in the store, because something durable is to be in its queue.
         unacked: numbered and not acknowledged; ``None`` while stream management is off.
         recovered: the session comes from the store and was not resumed since.
         expired: the client did not come back in time.
@@ -60,20 +83,21 @@ class StreamDispatch(Dispatch):
         "_away",
         "_away_since",
         "_counted",
+        "_delay",
         "_direct",
         "_direct_size",
+        "_encode",
+        "_encoder",
         "_handled_stored",
+        "_keep_session",
         "_late",
         "_logged",
         "_numbered",
         "_outbox",
         "_reloading",
         "_replaceable",
-        "delay",
-        "encode",
         "expired",
         "handled",
-        "keep_session",
         "limits",
         "recovered",
         "stream",
@@ -90,13 +114,16 @@ class StreamDispatch(Dispatch):
         on_dead_letters: Callable[[list[Entry], BrokerError], None],
         on_state: Callable[[], None],
         on_dead: Callable[[BrokerError], None],
+        keep_session: Callable[[], None],
     ) -> None:
         super().__init__(node, queue, name, Delivery(), True, on_dead_letters, on_state, on_dead)
         self.stream = stream
         self.limits = limits
-        self.encode: Callable[[Entry], bytes] | None = None
-        self.keep_session: Callable[[], None] = lambda: None
-        self.delay: Callable[[bytes, int], bytes] = lambda stanza, stamp: stanza
+        self.outbound: StreamOutbound | None = None
+        self._encoder: Callable[[Entry], bytes] | None = None
+        self._encode: Callable[[Entry], bytes] | None = None  # `_encoder`, unless nothing is to be sent
+        self._keep_session = keep_session
+        self._delay: Callable[[bytes, int], bytes] = lambda stanza, stamp: stanza
         self.handled = 0
         self.unacked: Unacked[Entry] | None = None
         self.recovered = False
@@ -150,13 +177,27 @@ class StreamDispatch(Dispatch):
         self.recovered = True
         self.handled = self._handled_stored = handled
 
-    def attach(self, outbound: Any) -> None:
-        """Send over this connection from now on.
+    def write_with(self, encode: Callable[[Entry], bytes], delay: Callable[[bytes, int], bytes]) -> None:
+        """Say how entries become stanzas, before a connection is attached.
 
         Args:
-            outbound: has ``write(bytes)``, ``close(reason)``, ``writable`` and ``after_sending(stanzas, size, full=)``,
-                which returns bytes to send behind these stanzas; ``full`` is whether the window is.
+            encode: makes the stanza of an entry. Nothing is sent of one that it makes no bytes of.
+            delay: marks a stanza as sent late: ``delay(stanza, milliseconds since 1970)``.
         """
+        self._encoder = self._encode = encode
+        self._delay = delay
+
+    def pause(self) -> None:
+        """Send no stanzas for a while."""
+        self._encode = None
+
+    def go_on(self) -> None:
+        """Send stanzas again, as :meth:`write_with` says."""
+        self._encode = self._encoder
+        self.wake()
+
+    def attach(self, outbound: StreamOutbound) -> None:
+        """Send over this connection from now on."""
         old, self.outbound = self.outbound, outbound
         self._stop_timers()
         if old is not None and old is not outbound:
@@ -198,7 +239,7 @@ class StreamDispatch(Dispatch):
         if old is not None:
             old.close(TAKEN_OVER)
 
-    def continue_on(self, outbound: Any) -> None:
+    def continue_on(self, outbound: StreamOutbound) -> None:
         """Send over this connection from now on, first again what was not acknowledged (XEP-0198 §5)."""
         unacked = self.unacked
         assert unacked is not None
@@ -254,15 +295,16 @@ class StreamDispatch(Dispatch):
             fanout: set where other sessions of the subject get copies.
         """
         unacked = self.unacked
-        if self.outbound is None or self.encode is None or not self._active:
+        outbound = self.outbound
+        if outbound is None or self._encode is None or not self._active:
             passes = False
         elif unacked is None:
-            passes = self._put_direct(message, flags, durable, fanout)
+            passes = outbound.writable and self._put_direct(message, flags, durable, fanout)
         else:
             passes = self._put_numbered(unacked, message, flags, durable, fanout)
         if not passes:
             if durable:
-                self.keep_session()
+                self._keep_session()
             self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
         if not self.awake:
             self.wake()
@@ -318,7 +360,7 @@ class StreamDispatch(Dispatch):
         numbered = zip(unacked.items()[len(unacked) :], self._numbered, strict=True)
         return unsent + b"".join([stanza for entry, (_, stanza) in numbered if entry.flags & EPHEMERAL])
 
-    def hang_up(self, outbound: Any) -> None:
+    def hang_up(self, outbound: StreamOutbound) -> None:
         """The connection is gone, and what came over it is still being handled: until :meth:`lost` all is queued.
 
         Args:
@@ -327,7 +369,7 @@ class StreamDispatch(Dispatch):
         if outbound is self.outbound:
             self._queue_direct()
 
-    def lost(self, outbound: Any, error: BrokerError) -> None:
+    def lost(self, outbound: StreamOutbound, error: BrokerError) -> None:
         """The connection is gone: the session waits for its client, or ends.
 
         Args:
@@ -395,7 +437,7 @@ class StreamDispatch(Dispatch):
         if self._direct:
             self._write_direct()
         outbound = self.outbound
-        if outbound is None or self.encode is None or not self.queue.entries or not self._active:
+        if outbound is None or self._encode is None or not self.queue.entries or not self._active:
             return
         if self.unacked is not None:
             self._pump_numbered(outbound, self.unacked)
@@ -409,7 +451,7 @@ class StreamDispatch(Dispatch):
             self.queue.delivered(entries)
             self.updates += len(entries)
 
-    def _pump_numbered(self, outbound: Any, unacked: Unacked[Entry]) -> None:
+    def _pump_numbered(self, outbound: StreamOutbound, unacked: Unacked[Entry]) -> None:
         """Give numbers, and send what the window is open for."""
         numbered = self._numbered
         count = size = 0
@@ -461,7 +503,7 @@ class StreamDispatch(Dispatch):
         return []
 
     def _stanzas(self, entries: list[Entry]) -> list[bytes]:
-        encode = self.encode
+        encode = self._encode
         assert encode is not None
         late = self._late
         return [
@@ -470,7 +512,7 @@ class StreamDispatch(Dispatch):
         ]
 
     def _put_direct(self, message: Message, flags: int, durable: bool, fanout: Fanout | None) -> bool:
-        if self.queue.entries or not self.outbound.writable:
+        if self.queue.entries:
             return False
         self._direct.append((message, flags, durable, fanout))
         self._direct_size += len(message.content)
@@ -486,7 +528,7 @@ class StreamDispatch(Dispatch):
         number = position = 0
         is_durable = self.is_durable
         if durable:
-            self.keep_session()
+            self._keep_session()
             if is_durable:
                 number = unacked.next_number or MODULUS
         entry = queue.put_taken(message, PTP_SUBSCRIPTION, flags, durable, fanout, number)
@@ -510,7 +552,7 @@ class StreamDispatch(Dispatch):
         direct, self._direct, self._direct_size = self._direct, [], 0
         for message, flags, durable, fanout in direct:
             if durable:
-                self.keep_session()
+                self._keep_session()
             self.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
 
     def _log_number(self, entry: Entry, number: int) -> None:
@@ -518,11 +560,11 @@ class StreamDispatch(Dispatch):
         self._node.store.set_number(self.queue.id, entry.rank, entry.seq, entry.number)
 
     def _late_stanza(self, entry: Entry) -> bytes:
-        assert self.encode is not None
-        stanza = self.encode(entry)
-        return self.delay(stanza, entry.message.id // 1_000_000) if stanza else stanza
+        assert self._encode is not None
+        stanza = self._encode(entry)
+        return self._delay(stanza, entry.message.id // 1_000_000) if stanza else stanza
 
-    def _ask(self, outbound: Any, count: int, size: int, *, full: bool) -> None:
+    def _ask(self, outbound: StreamOutbound, count: int, size: int, *, full: bool) -> None:
         behind = outbound.after_sending(count, size, full=full)
         if behind:
             self._outbox.write(behind)

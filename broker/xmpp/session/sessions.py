@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
 from twisted.logger import Logger
 
 from broker.core.dispatch import Dispatch
-from broker.core.entries import QueueLimits
+from broker.core.entries import Entry, QueueLimits
 from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import Session
@@ -21,15 +24,28 @@ log = Logger()
 _QOS = ConnectQos(session=SessionQos(timeout=0))
 
 
+@dataclass(frozen=True, slots=True)
+class StreamService:
+    """What the service of the streams asks for, and is told.
+
+    Args:
+        limits: of streams.
+        queue_limits: of their queues; ``None`` for those of callback queues.
+        ending: told that a session begins to end.
+        undelivered: told which entries of a session that has ended are of no use to anybody else.
+    """
+
+    limits: StreamLimits
+    queue_limits: QueueLimits | None
+    ending: Callable[[Session], None]
+    undelivered: Callable[[Session, Sequence[Entry]], None]
+
+
 class StreamSessions(SessionKind):
     """The streams among the sessions of the node.
 
     Args:
         registry: of all sessions.
-
-    Attributes:
-        limits: of their streams.
-        queue_limits: of their queues; ``None`` for those of callback queues.
     """
 
     name = "xmpp"
@@ -38,9 +54,35 @@ class StreamSessions(SessionKind):
     def __init__(self, registry: SessionRegistry) -> None:
         self._registry = registry
         self._node = registry.node
-        self.limits = StreamLimits()
-        self.queue_limits: QueueLimits | None = None
+        self._service = StreamService(StreamLimits(), None, _untold, _untold)
         registry.add_kind(self)
+
+    def connect(self, service: StreamService) -> list[Session]:
+        """The service begins.
+
+        Returns:
+            The sessions that came back from the store; :meth:`limit` is to be called with each.
+        """
+        self._service = service
+        return [each for each in self._node.sessions.values() if each.kind is self and not each.ended]
+
+    def disconnect(self) -> None:
+        """The service has ended: nobody is told anything."""
+        self._service = replace(self._service, ending=_untold, undelivered=_untold)
+
+    def limit(self, session: Session) -> None:
+        """Apply the service's limits to a session that was there before it."""
+        self.of(session).limits = self._service.limits
+        if self._service.queue_limits is not None:
+            session.queue.limits = self._service.queue_limits
+
+    def ending(self, session: Session) -> None:
+        """See :class:`broker.core.kinds.SessionKind`."""
+        self._service.ending(session)
+
+    def undelivered(self, session: Session, entries: Sequence[Entry]) -> None:
+        """See :class:`broker.core.kinds.SessionKind`."""
+        self._service.undelivered(session, entries)
 
     def bind(self, user: str, resource: str, *, guest: bool = False) -> Session:
         """Make a session.
@@ -73,10 +115,11 @@ class StreamSessions(SessionKind):
             Whether it may resume; not where there are too many persistent sessions.
         """
         node = self._node
-        if resumable and self.limits.durable:
+        durable = self._service.limits.durable
+        if resumable and durable:
             resumable = session.persistent or node.stored_sessions < node.settings.stored_sessions
         self.of(session).enable(resumable=resumable, window=window)
-        if resumable and self.limits.durable and not session.persistent:
+        if resumable and durable and not session.persistent:
             session.persistent = True
             node.stored_sessions += 1
             self._registry.keep(session)
@@ -138,20 +181,20 @@ class StreamSessions(SessionKind):
     def make_dispatch(self, session: Session, active: bool) -> Dispatch:
         """See :class:`broker.core.kinds.SessionKind`."""
         registry = self._registry
-        if self.queue_limits is not None:
-            session.queue.limits = self.queue_limits
-        dispatch = StreamDispatch(
+        service = self._service
+        if service.queue_limits is not None:
+            session.queue.limits = service.queue_limits
+        return StreamDispatch(
             self._node,
             session.queue,
             session.name.relative,
             StreamState(""),
-            self.limits,
+            service.limits,
             lambda entries, error: registry.letters.entries(entries, session.name.absolute, error),
             lambda: registry.state_changed(session),
             lambda error: registry.end_later(session, error),
+            lambda: None if session.stored else registry.keep(session),
         )
-        dispatch.keep_session = lambda: None if session.stored else registry.keep(session)
-        return dispatch
 
     def state(self, session: Session) -> bytes:
         """What is kept of a stream."""
@@ -167,3 +210,7 @@ class StreamSessions(SessionKind):
         dispatch.stream = stream
         dispatch.restore(handled)
         return session
+
+
+def _untold(session: Session, entries: Sequence[Entry] = ()) -> None:
+    """There is no service that could be told."""

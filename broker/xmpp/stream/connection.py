@@ -1,108 +1,188 @@
-"""One connection that carries an XML stream: reading, waiting, and the end (RFC 6120 §4)."""
+"""One connection that carries an XML stream: reading, waiting, taking turns."""
 
 from __future__ import annotations
 
-import secrets
-from collections import deque
 from collections.abc import Callable, Coroutine
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
-from broker.core.waiters import Waiters
-from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.xml.stanza import Stanza, StreamStart
-from broker.xml.stream import Event, StreamError, StreamReader
+from broker.xml.stream import StreamError
 from broker.xmpp.routing.domain import Client
-from broker.xmpp.stream import features
-from broker.xmpp.wire import sm
-from broker.xmpp.wire.errors import stream_error
+from broker.xmpp.service import XmppService
+from broker.xmpp.stream.ending import Ending
+from broker.xmpp.stream.framing import Framing
+from broker.xmpp.stream.inbox import Inbox
+from broker.xmpp.stream.phase import Phase
+from broker.xmpp.stream.transport import StreamTransport
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-    from broker.xmpp.service import XmppService
-    from broker.xmpp.stream.transport import StreamTransport
-
 log = Logger()
-
-MOST_UNREAD = 65_536
-"""Bytes that may wait while a stanza is being handled; then nothing is read."""
-END_TIMEOUT = 60
-"""Seconds until a connection is closed whose session cannot be ended on disk."""
-_RESUMABLE = ("connection-timeout", "system-shutdown")
-"""Stream errors that are of the connection alone: the client may resume, and what it has sent is handled."""
-
-
-class State(Enum):
-    """How far a stream is."""
-
-    STRANGER = 1
-    LOGGED_IN = 2
-    BOUND = 3
 
 
 class StreamConnection:
-    """What all phases of a client's stream have in common.
+    """The server's side of one XML stream, and of those that follow on it after STARTTLS and SASL.
+
+    It puts in order what comes over its transport, and hands it to the present phase. To the transport it is a
+    :class:`broker.net.stream.Stream`.
 
     Args:
         service: that it belongs to.
         transport: the connection.
-        host: address of the client.
+        framing: of that kind of connection.
+        host: address of the peer.
+        first: makes the phase that it begins with.
 
     Attributes:
-        state: how far it is.
+        transport: as above.
+        framing: as above.
+        host: as above.
+        writable: ``False`` while the connection's buffer is full, or it is gone.
+        heard: when bytes came last, in seconds.
+        inbox: what is not handled yet.
+        ending: its end.
+        phase: the present one.
     """
 
-    def __init__(self, service: XmppService, transport: StreamTransport, host: str) -> None:
-        self.state = State.STRANGER
-        self._service = service
-        self._domain = service.domain
-        self._settings = service.settings
-        self._broker = service.domain.broker
-        self._clock = service.domain.node.clock
-        self._transport = transport
-        self._host = host
-        self._reader = StreamReader(self._settings.max_stanza_before_login)
-        self._header_sent = False  # on the present stream
-        self._closed = False
-        self._draining = False
-        self._drains = Waiters()
-        self._lost = ""  # why the connection is gone
+    __slots__ = (
+        "_busy",
+        "_clock",
+        "_refusals",
+        "ending",
+        "framing",
+        "heard",
+        "host",
+        "inbox",
+        "phase",
+        "transport",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        service: XmppService,
+        transport: StreamTransport,
+        framing: Framing,
+        host: str,
+        first: Callable[[StreamConnection], Phase],
+    ) -> None:
+        broker = service.domain.broker
+        self.transport = transport
+        self.framing = framing
+        self.host = host
+        self.writable = True
+        self.heard = 0.0
+        self.inbox = Inbox(framing)
+        self._clock = broker.node.clock
+        self._refusals = service.refusals
         self._busy = False
-        self._events: deque[Event] = deque()
-        self._unread: list[bytes] = []
-        self._unread_size = 0
-        self._heard = 0.0
-        self._client: Client | None = None
-        self._timer: Any = None
+        self.ending = Ending(transport, framing, broker, self._clock)
+        self.phase = first(self)
+
+    @property
+    def client(self) -> Client | None:
+        """Whose stream it is; ``None`` where nobody is bound."""
+        return self.phase.client
+
+    def connected(self) -> None:
+        """The connection is there; one that begins with TLS has finished its handshake."""
+        self.phase.start()
+
+    def secured(self) -> None:
+        """The handshake of STARTTLS has finished."""
+        self._busy = False
+        self.phase.secured()
+        self._run()
 
     def received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._closed or self._draining:
+        if not self.ending.is_open:
             return
         reach("bytes received")
-        self._heard = self._clock.seconds()
-        if self._busy or self._events or self._unread:
-            self._unread.append(data)
-            self._unread_size += len(data)
-            if self._unread_size > MOST_UNREAD:
-                self._transport.hold("busy")
+        self.heard = self._clock.seconds()
+        inbox = self.inbox
+        if self._busy or inbox.events or inbox.later:
+            if inbox.keep(data):
+                self.transport.hold("busy")
             return
-        self._read(data)
+        try:
+            inbox.read(data)
+        except StreamError as error:  # it was broken before
+            self._broken(error)
         self._run()
 
+    def turn(self) -> None:
+        """It is this stream's turn to handle what waits."""
+        self._run()
+
+    def set_writable(self, writable: bool) -> None:
+        """The connection's buffer is full, or has room again."""
+        if not self.ending.is_lost:
+            self.writable = writable
+            self.phase.set_writable(writable)
+
+    def shut_down(self) -> None:
+        """The listener closes: a bound stream may be resumed at the next one, others are told (I10)."""
+        self.phase.shut_down()
+
     def lost(self, reason: str) -> None:
-        """The connection is gone."""
-        raise NotImplementedError
+        """The connection is gone: what came over it is handled, then everything that it held is let go of."""
+        self.phase.stop()
+        self.ending.lose(reason)
+        self.writable = False
+        if not self.phase.finishes:
+            self._drained()
+            return
+        self.phase.lost()
+        self._run()
+
+    def enter(self, phase: Phase) -> None:
+        """Another phase begins."""
+        self.phase.stop()
+        self.phase = phase
+        self.heard = self._clock.seconds()
+        phase.start()
+
+    def write(self, data: bytes) -> None:
+        """Send elements, one or several."""
+        self.transport.write(self.framing.elements(data))
+
+    def start_tls(self) -> None:
+        """Have the TLS handshake begin, and handle nothing until it is over (RFC 6120 §5.4.3).
+
+        What has come behind is forgotten. The transport does not wait for the handshake for too long.
+        """
+        self.framing.restart(discard=True)
+        self.inbox.drop_bytes()
+        self._busy = True
+        self.transport.start_tls()
+
+    def work(self, work: Coroutine[Any, Any, None], done: Callable[[], None] | None = None) -> None:
+        """Handle something that may take its time; what comes behind waits.
+
+        Args:
+            work: what to do.
+            done: called when it is done, or has failed.
+        """
+        self._busy = True
+        working = ensureDeferred(work)
+        working.addErrback(self._work_failed)
+        working.addBoth(self._work_done, done)
+
+    def go_on(self) -> None:
+        """Handle what waits, soon."""
+        if not self.ending.is_open or self._busy or self.inbox.events or self.inbox.later or self.framing.has_more:
+            self.transport.ask_for_turn()
 
     @property
-    def is_draining(self) -> bool:
-        """Whether no more bytes are taken, and what came before is handled to its end."""
-        return self._draining
+    def has_unhandled(self) -> bool:
+        """Whether anything that came is not handled, or a stanza is incomplete."""
+        return self._busy or not self.inbox.is_empty
 
     def drain(self) -> Deferred[None]:
         """Take no more bytes, and handle all that came before, whether the client reads its answers or not.
@@ -110,225 +190,105 @@ class StreamConnection:
         Returns:
             Fires when that is done, or the stream has ended.
         """
-        self._draining = True
-        drained = self._drains.next()
+        drained = self.ending.drain()
         self.go_on()
         return drained
 
-    def _drained(self) -> None:
-        """Everything that came before :meth:`drain` is handled."""
-        self._drains.tell()
+    def end(self) -> None:
+        """End in good order (RFC 6120 §4.4)."""
+        if not self.ending.is_closed:
+            self.phase.stop()
+            self.ending.end(self.phase.client)
 
-    def _read(self, data: bytes) -> None:
-        try:
-            self._events.extend(self._reader.feed(data))
-        except StreamError as error:  # it was broken before
-            self._broken(error)
+    def fail(self, condition: str, text: str, extra: bytes = b"") -> None:
+        """End with a stream error, unless the stream has ended.
 
-    @property
-    def _is_behind(self) -> bool:
-        """Whether the client has not read enough of its answers to get more: then what it has sent waits."""
-        return False
+        Args:
+            condition: of RFC 6120 §4.9.3.
+            text: for people.
+            extra: an application's own condition, as an element.
+        """
+        if self.ending.is_closed:
+            return
+        self.phase.stop()
+        if not self.ending.fail(self.phase.client, condition, self.framing.fail(condition, text, extra)):
+            self.lost(text)
 
-    @property
-    def _has_unhandled(self) -> bool:
-        return bool(self._busy or self._events or self._unread or self._reader.unread)
-
-    def go_on(self) -> None:
-        """Handle what waits, soon."""
-        if self._draining or self._has_unhandled or self._reader.error is not None:
-            self._transport.ask_for_turn()
-
-    def turn(self) -> None:
-        """It is this stream's turn to handle what waits."""
-        self._run()
+    def note(self, reason: object) -> None:
+        """Tell the log why the peer is refused, but not too often."""
+        self._refusals.tell(self.host, lambda: f"{self.host}: {reason}")
 
     def _run(self) -> None:
         """Go on with what waits, until others should have their turn."""
+        inbox, framing, transport, ending = self.inbox, self.framing, self.transport, self.ending
         while True:
             handled = self._handle_events()
             if self._busy:
                 return
-            if self._closed:
+            if ending.is_closed:
                 break
-            if self._is_behind:
-                self._wait_for_reader()
+            if ending.is_open and self.phase.is_behind:
+                if self.writable:  # its answers are written at the end of this turn; then it is seen whether it reads
+                    self.go_on()
                 return
-            if self._events or (handled and self._unread and self._transport.turn_is_over):
-                self._transport.ask_for_turn()
+            if inbox.events or (handled and inbox.later and transport.turn_is_over):
+                transport.ask_for_turn()
                 return
-            if self._reader.error is not None:
-                self._broken(self._reader.error)
-            elif self._unread or self._reader.unread:
-                data = b"".join(self._unread)
-                self._unread.clear()
-                self._unread_size = 0
-                self._transport.release("busy")
-                before = self._reader.unread
-                self._read(data)
-                if not self._events and not data and self._reader.unread == before:
-                    break
+            if not inbox.later and not framing.has_more:
+                break
+            if framing.error is not None:
+                self._broken(framing.error)
             else:
-                break
-        if self._draining:
+                transport.release("busy")
+                if not inbox.read_more():
+                    break
+        if not ending.is_open:
             self._drained()
-
-    def _wait_for_reader(self) -> None:
-        """See to it that :meth:`go_on` is called when the client is not behind any more."""
-
-    def _broken(self, error: StreamError) -> None:
-        self._service.refusals.tell(self._host, lambda: f"{self._host}: {error}")
-        self._fail(error.condition, error.text)
 
     def _handle_events(self) -> bool:
         """Handle what has come until it has to wait, or the turn is over; returns whether anything was handled."""
-        events, transport = self._events, self._transport
+        events, transport, ending = self.inbox.events, self.transport, self.ending
         handled = False
         try:
-            while events and not self._busy and not self._closed and not self._is_behind:
+            while events and not self._busy and not ending.is_closed:
+                phase = self.phase
+                if ending.is_open and phase.is_behind:
+                    break
                 event = events.popleft()
                 handled = True
                 if isinstance(event, Stanza):
-                    self._element(event)
+                    phase.element(event)
                 elif isinstance(event, StreamStart):
-                    self._begin(event)
+                    phase.opened(event)
                 else:
-                    self._end()
+                    self.end()
                 if transport.turn_is_over:
                     break
         except Exception:  # noqa: BLE001 - it is logged, and costs this client alone its stream
-            log.failure("{host}: a stanza could not be handled", host=self._host)
-            self._fail("internal-server-error", "the server failed to handle a stanza")
+            log.failure("{host}: a stanza could not be handled", host=self.host)
+            self.fail("internal-server-error", "the server failed to handle a stanza")
         return handled
 
-    def _begin(self, start: StreamStart) -> None:
-        """The client has sent its stream header."""
-        raise NotImplementedError
+    def _broken(self, error: StreamError) -> None:
+        self.note(error)
+        self.fail(error.condition, error.text)
 
-    def _element(self, stanza: Stanza) -> None:
-        """The client has sent a stanza, or another element."""
-        raise NotImplementedError
-
-    def _end(self) -> None:
-        """The stream ends in good order: the session with it (RFC 6120 §4.4)."""
-        if self._closed:
-            return
-        self._closed = True
-        client = self._client
-        if client is None:
-            self._finish()
-            return
-        dispatch = client.dispatch
-        last = dispatch.take_unsent()
-        if dispatch.unacked is not None:
-            last += sm.ack(dispatch.handled)
-        self._end_session(client, last)
-
-    def _fail(self, condition: str, text: str, extra: bytes = b"") -> None:
-        """The stream ends with an error; the session, too, unless the connection is all that is wrong."""
-        if self._closed:
-            return
-        if not self._header_sent:
-            self._send_header("")
-        error = stream_error(condition, text, extra)
-        client = self._client
-        if client is not None and condition in _RESUMABLE:
-            self._finish(error)
-            self.lost(text)
-            return
-        self._closed = True
-        if client is None or condition == "conflict":
-            self._finish(error)
-        else:
-            self._end_session(client, client.dispatch.take_unsent() + error)
-
-    def _end_session(self, client: Client, last: bytes) -> None:
-        """End the session; the stream's end leaves when that is on disk, since a client will not come back then.
-
-        Args:
-            client: whose session it is.
-            last: what goes before the end of the stream.
-        """
-        self._stop_timers()
-        self._timer = self._clock.callLater(END_TIMEOUT, self._leave)
-        error = BrokerError(Code.USER_NOT_CONNECTED, "the stream has ended")
-        ending = ensureDeferred(self._broker.registry.end(client.session, error, by_client=True))
-        ending.addCallback(lambda _: self._broker.when_committed(lambda: self._session_ended(last)))
-        ending.addErrback(self._session_not_ended, client)
-
-    def _session_ended(self, last: bytes) -> None:
-        reach("answer due")
-        self._finish(last)
-
-    def _session_not_ended(self, failure: Failure, client: Client) -> None:
-        log.failure("ending the session of {jid} failed", failure, jid=client.full)
-        self._leave()
-
-    def _finish(self, last: bytes = b"") -> None:
-        if self._header_sent:
-            self._transport.write(last + features.STREAM_END)
-        self._leave()
-
-    def _leave(self) -> None:
-        self._stop_timers()
-        self._transport.close()
-
-    def _acknowledge(self, then: Callable[[], None] | None = None) -> None:
-        """Tell how many stanzas were handled, once their effects are on disk (I1)."""
-        client = self._client
-        if client is None or client.dispatch.unacked is None:
-            if then is not None:
-                then()
-            return
-        dispatch = client.dispatch
-        dispatch.keep_handled()
-        answer = sm.ack(dispatch.handled)
-        store = self._domain.node.store
-
-        def write() -> None:
-            reach("answer due")
-            self._transport.write(answer)
-            if then is not None:
-                then()
-
-        store.when_committed(store.position, write)
-
-    def _stop_timers(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
-
-    def _work(self, work: Coroutine[Any, Any, None], counted: Client | None = None) -> None:
-        """Handle something that may take its time; what comes behind waits.
-
-        Args:
-            work: what to do.
-            counted: the client whose stanza it is.
-        """
-        self._busy = True
-        if counted is not None:
-            counted.begin_work()
-        done = ensureDeferred(work)
-        done.addErrback(self._work_failed)
-        done.addBoth(self._work_done, counted)
+    def _drained(self) -> None:
+        """Everything that came is handled, or will not be."""
+        ending = self.ending
+        if ending.is_lost:
+            self.phase.stop()
+            reason = ending.let_go()
+            self.inbox.clear()
+            self.phase.let_go(reason)
+        ending.drained()
 
     def _work_failed(self, failure: Failure) -> None:
-        log.failure("{host}: a stanza could not be handled", failure, host=self._host)
-        self._fail("internal-server-error", "the server failed to handle a stanza")
+        log.failure("{host}: a stanza could not be handled", failure, host=self.host)
+        self.fail("internal-server-error", "the server failed to handle a stanza")
 
-    def _work_done(self, _: object, counted: Client | None) -> None:
+    def _work_done(self, _: object, done: Callable[[], None] | None) -> None:
         self._busy = False
-        if counted is not None:
-            if not counted.session.ended:
-                counted.dispatch.count_handled()
-            counted.end_work()
+        if done is not None:
+            done()
         self.go_on()
-
-    def _committed(self) -> Deferred[None]:
-        committed: Deferred[None] = Deferred()
-        self._broker.when_committed(lambda: committed.callback(None))
-        return committed
-
-    def _send_header(self, to: str) -> None:
-        self._header_sent = True
-        self._transport.write(features.header(secrets.token_hex(8), self._settings.domain, to[:1024]))

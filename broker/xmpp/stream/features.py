@@ -1,29 +1,11 @@
-"""Stream headers and features (RFC 6120 §4.3, §4.7)."""
+"""What a stream's features name (RFC 6120 §4.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from broker.xml.write import escape_attribute
 from broker.xmpp.wire import ns, sm
 from broker.xmpp.wire.sasl import Offer
-
-STREAM_END = b"</stream:stream>"
-_HEADER = (
-    f"<?xml version='1.0'?><stream:stream xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}' version='1.0' xml:lang='en'"
-)
-
-
-def header(id: str, domain: str, to: str = "") -> bytes:
-    """The server's stream header.
-
-    Args:
-        id: of the stream.
-        domain: that is served.
-        to: who the client says that it is, if it does.
-    """
-    target = f" to='{escape_attribute(to)}'" if to else ""
-    return f"{_HEADER} id='{id}' from='{escape_attribute(domain)}'{target}>".encode()
 
 
 def limits(max_stanza: int, idle: int) -> str:
@@ -57,7 +39,7 @@ def before_login(offer: Offer, *, tls: bool, tls_required: bool, max_stanza: int
             types = "".join(f"<channel-binding type='{each}'/>" for each in offer.bindings)
             parts.append(f"<sasl-channel-binding xmlns='{ns.SASL_CHANNEL_BINDING}'>{types}</sasl-channel-binding>")
     parts.append(limits(max_stanza, idle))
-    return _features(parts)
+    return "".join(parts).encode()
 
 
 def after_login(*, stream_management: bool, max_stanza: int, idle: int, more: Sequence[bytes] = ()) -> bytes:
@@ -79,8 +61,4 @@ def after_login(*, stream_management: bool, max_stanza: int, idle: int, more: Se
     if stream_management:
         parts.append(sm.FEATURE.decode())
     parts.append(limits(max_stanza, idle))
-    return _features([*parts, *(each.decode() for each in more)])
-
-
-def _features(parts: Sequence[str]) -> bytes:
-    return f"<stream:features>{''.join(parts)}</stream:features>".encode()
+    return "".join(parts).encode() + b"".join(more)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from broker.errors import BrokerError
 from broker.model.connect import Credentials
@@ -27,7 +28,7 @@ class Login:
         host: address of the client.
     """
 
-    def __init__(self, security: SecurityServices, permits: Any, host: str) -> None:
+    def __init__(self, security: SecurityServices, permits: Callable[[str, str, str], bool], host: str) -> None:
         self._security = security
         self._permits = permits
         self._host = host
@@ -88,7 +89,7 @@ class Login:
                     self._exchange = exchange
                     return step
 
-    async def _verifier(self, mechanism: str, user: str) -> Any:
+    async def _verifier(self, mechanism: str, user: str) -> tuple[bytes, bytes, bytes, int]:
         try:
             return await self._security.scram(mechanism, _prepared(user) or user)
         except BrokerError as error:

@@ -9,7 +9,7 @@ from cryptography import x509
 
 
 class StreamTransport(Protocol):
-    """A connection, as :class:`broker.xmpp.stream.bound.ClientStream` sees it.
+    """A connection, as :class:`broker.xmpp.stream.connection.StreamConnection` sees it.
 
     Over TCP it is a :class:`broker.net.transport.Connection`.
     """

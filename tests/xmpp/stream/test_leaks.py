@@ -6,6 +6,7 @@ import base64
 import gc
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,13 +14,17 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
+from broker.core.sessions import Session
 from broker.net.limits import Limits
 from broker.net.listener import Listener as PortListener
 from broker.net.transport import Connection, TransportSettings
 from broker.net.turns import Turns
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.session.dispatch import StreamDispatch
-from broker.xmpp.stream.bound import ClientStream
+from broker.xmpp.stream.bound import BoundStream
+from broker.xmpp.stream.connection import StreamConnection
+from broker.xmpp.stream.negotiation import Negotiation
+from broker.xmpp.stream.over_tcp import client_over_tcp
 from broker.xmpp.wire import ns
 from tests.native.peer import Transport
 from tests.xmpp.world import HEADER, World, settings
@@ -68,7 +73,7 @@ class Listener:
         tls: Any = object()
         terms = TransportSettings(clock, Turns(clock, clock.seconds), limits, tls=tls)
         self.factory = PortListener(
-            lambda connection, host: ClientStream(service, connection, host, loopback=True),
+            lambda connection, host: client_over_tcp(service, connection, host, loopback=True),
             terms,
             service.refusals.tell,
         )
@@ -190,7 +195,8 @@ WAYS = [
 def objects() -> int:
     """Connections and clients that anything still refers to."""
     gc.collect()
-    return sum(isinstance(each, (Connection, ClientStream, StreamDispatch, Client)) for each in gc.get_objects())
+    kinds = (Connection, StreamConnection, Negotiation, BoundStream, StreamDispatch, Client)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())
 
 
 def left(listener: Listener) -> dict[str, int]:
@@ -233,12 +239,19 @@ def test_after_500_broken_logins_of_a_kind_nothing_is_left(
     assert left(listener) == {}
 
 
-def test_nothing_is_left_where_a_step_of_the_end_fails(listener: Listener) -> None:
+def test_nothing_is_left_where_a_step_of_the_end_fails(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
         raise RuntimeError("a bug")
 
-    listener.world.service.domain.on_ended.insert(0, fail)
-    listener.world.broker.registry.on_end.insert(0, fail)
+    domain, streams = listener.world.service.domain, listener.world.streams
+    domain.connect(replace(domain.hooks, ended=(fail, *domain.hooks.ended)))
+    ending = streams.ending
+
+    def tell_and_fail(session: Session) -> None:
+        ending(session)
+        fail(session)
+
+    monkeypatch.setattr(streams, "ending", tell_and_fail)
     for number in range(20):
         log_in_and_vanish(listener, number)
         end_in_good_order(listener, number)

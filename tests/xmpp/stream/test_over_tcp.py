@@ -22,7 +22,8 @@ from broker.net.listener import Listener as PortListener
 from broker.net.tls import Alpn, server_context
 from broker.net.transport import Connection, TransportSettings
 from broker.net.turns import Turns
-from broker.xmpp.stream.bound import ClientStream
+from broker.xmpp.stream.connection import StreamConnection
+from broker.xmpp.stream.over_tcp import client_over_tcp
 from broker.xmpp.wire import ns
 from tests.core.world import START
 from tests.net.wire import Reactor, Wire
@@ -47,8 +48,8 @@ class Listener:
         context = server_context(self_signed(directory, "localhost", 1.8e9), alpn=alpn)
         service = self.world.service
 
-        def make_stream(connection: Connection, host: str) -> ClientStream:
-            return ClientStream(service, connection, host, loopback=True)
+        def make_stream(connection: Connection, host: str) -> StreamConnection:
+            return client_over_tcp(service, connection, host, loopback=True)
 
         clock: Any = reactor
         terms = TransportSettings(clock, Turns(clock, clock.seconds), limits, tls=context, direct_tls=direct)
@@ -74,10 +75,10 @@ class Listener:
         return connection
 
     @property
-    def stream(self) -> ClientStream:
+    def stream(self) -> StreamConnection:
         """What is spoken over it."""
         stream = self.only.stream
-        assert isinstance(stream, ClientStream)
+        assert isinstance(stream, StreamConnection)
         return stream
 
     def advance(self, seconds: float) -> None:
@@ -288,10 +289,10 @@ class TestEnds:
         connection = listener.only
         connection.pauseProducing()
 
-        def fail(reason: str) -> None:
+        def fail(stream: StreamConnection, reason: str) -> None:
             raise RuntimeError(reason)
 
-        monkeypatch.setattr(connection.stream, "lost", fail)
+        monkeypatch.setattr(StreamConnection, "lost", fail)
         with pytest.raises(RuntimeError):
             wire.vanish()
         assert not listener.factory.connections
@@ -361,7 +362,7 @@ class TestUnread:
             listener.advance(29)
             wire.make_room(10_000)
             self.fill(listener, 30_000)
-        assert listener.stream.bound
+        assert listener.stream.client is not None
         wire.make_room(4 << 20)
         listener.advance(31)
         assert not listener.only._buffer.waits

@@ -229,7 +229,7 @@ class TestPublishing:
         joe = world.bind("joe@localhost/x")
         publish(joe, "1")
         world.permissions.forbidden.add(("joe", "publish", "exact:news"))
-        joe.stream._client.session.plans.clear()  # type: ignore[union-attr]
+        joe.stream.client.session.plans.clear()  # type: ignore[union-attr]
         refused(joe, "set", "<publish node='news'><item><e xmlns='u'/></item></publish>", "forbidden")
 
     def test_an_item_is_retracted_and_subscribers_are_told(self, world: World) -> None:
