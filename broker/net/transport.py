@@ -82,10 +82,12 @@ class Connection(TwistedProtocol):
         host: address of the peer.
         secure: whether TLS is on.
         stream: what is spoken over it.
+        peer: address and port of the peer, for the log.
     """
 
     def __init__(self, settings: TransportSettings, owner: Owner, make_stream: MakeStream, host: str) -> None:
         self.host = host
+        self.peer = "?:0"
         self.secure = False
         self._settings = settings
         self._owner = owner
@@ -108,16 +110,11 @@ class Connection(TwistedProtocol):
         )
         self.stream: Stream = make_stream(self, host)
 
-    @property
-    def peer(self) -> str:
-        """Address and port of the peer, for the log."""
-        peer = self.transport.getPeer() if self.transport is not None else None
-        host, port = getattr(peer, "host", "?"), getattr(peer, "port", 0)
-        return f"{host}:{port}"
-
     def connectionMade(self) -> None:
         """The connection is there; with direct TLS the handshake comes first."""
         transport: Any = self.transport
+        peer = transport.getPeer()
+        self.peer = f"{getattr(peer, 'host', '?')}:{getattr(peer, 'port', 0)}"
         self._owner.opened(self)
         transport.registerProducer(self, True)
         transport.setTcpNoDelay(True)
@@ -204,14 +201,17 @@ class Connection(TwistedProtocol):
 
     def left(self) -> int | None:
         """Bytes that the peer has not taken; ``None`` while the connection is not closed from this side."""
-        return untaken(self.transport) if self._closed else None
+        if not self._closed:
+            return None
+        return 0 if self.transport is None else untaken(self.transport)
 
     def let_go(self) -> None:
         """Close without waiting for the peer's side; what it has taken it can still read."""
         transport: Any = self.transport
         while isinstance(transport, TLSMemoryBIOProtocol):  # which would wait for the end of TLS
             transport = transport.transport
-        transport.loseConnection()
+        if transport is not None:
+            transport.loseConnection()
 
     def hold(self, reason: str) -> None:
         """Read nothing more until every reason to hold is released."""
@@ -273,6 +273,8 @@ class Connection(TwistedProtocol):
         finally:
             self._owner.closed(self)
         super().connectionLost(reason)
+        # It has what the peer did not take, and this object may be part of a cycle that is collected much later.
+        self.transport = None
 
     def _turn(self) -> None:
         self._turn_end = self._turns.begin(self._id)

@@ -137,6 +137,15 @@ def test_nothing_of_a_failed_login_stays(way: Callable[[Listener, random.Random]
     assert [each for key, each in living().items() if key not in others] == []
 
 
+def test_what_a_peer_did_not_take_goes_with_its_connection() -> None:
+    """Without waiting for the collector of cycles, which has little reason to look where connections hold megabytes."""
+    peer = Listener().client("joe")
+    name = peer.protocol.peer
+    peer.hang_up()
+    assert peer.protocol.transport is None
+    assert peer.protocol.peer == name
+
+
 class Brimming(Transport):
     """A transport whose buffer holds 64 KiB."""
 
