@@ -600,8 +600,7 @@ class Queue:
 
     def _fits(self, size: int) -> bool:
         """Whether there is room in memory for one more entry."""
-        limits = self.limits
-        budget = self._budget
+        limits, budget = self.limits, self._budget
         return (
             self._cached < limits.cache_entries
             and self._cached_bytes + size <= limits.cache_bytes
