@@ -86,7 +86,7 @@ $(VENV)/.created:
 	  echo "The broker needs Python 3.11 or newer, and \"$(PYTHON)\" is not. Name another: make PYTHON=/path/to/python3"; \
 	  exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
-	  echo "\"$(PYTHON)\" can not make virtual environments. On Debian or Ubuntu: apt-get install python3-venv"; \
+	  echo "\"$(PYTHON)\" cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv"; \
 	  exit 1; }
 	@echo "== Making the virtual environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)

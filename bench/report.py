@@ -25,7 +25,7 @@ the same round.
 The broker keeps its data in SQLite as it does by default, and answers for persistent messages when they are synced to
 disk. RabbitMQ confirms persistent messages when they are synced. **Mosquitto with `persistence true` writes its
 database every half hour and at its end: what it has acknowledged meanwhile is in memory alone**, and no setting makes
-it sync before it answers. Prosody and ejabberd keep the state of streams in memory: their streams can not be resumed
+it sync before it answers. Prosody and ejabberd keep the state of streams in memory: their streams cannot be resumed
 after a crash, and an acknowledged message to a client that is there is nowhere on disk. The relay is Twisted passing on
 the same bytes, with nothing behind it.
 """

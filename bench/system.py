@@ -14,7 +14,7 @@ Settings = Mapping[str, str]
 
 
 class Unavailable(Exception):
-    """A system can not be measured here; the text says why."""
+    """A system cannot be measured here; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class System(Protocol):
         """Install it where that is needed, and make the data with accounts that every case gets a copy of.
 
         Raises:
-            Unavailable: it can not be measured here.
+            Unavailable: it cannot be measured here.
         """
 
     def version(self) -> str:

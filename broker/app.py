@@ -124,7 +124,7 @@ class Application(Service):
             level: 0, 3, 6 or 9.
 
         Raises:
-            BrokerError: see :meth:`broker.runlevels.service.RunLevels.change`, or a port can not be opened.
+            BrokerError: see :meth:`broker.runlevels.service.RunLevels.change`, or a port cannot be opened.
         """
         if level < RUNNING:
             await self._close_ports()
@@ -134,7 +134,7 @@ class Application(Service):
             announce(ready_line(self.run_levels.level, self.run_levels.name, self.run_levels.ports()))
 
     def request_run_levels(self, levels: Sequence[int]) -> None:
-        """Go to other run levels soon, for those who can not wait for it because it ends their connection.
+        """Go to other run levels soon, for those who cannot wait for it because it ends their connection.
 
         Args:
             levels: 0, 3, 6 or 9, one after the other; ``[3, 9]`` goes down and up again.
@@ -144,7 +144,7 @@ class Application(Service):
         """
         for level in levels:
             if level not in SELECTABLE:
-                raise BrokerError(Code.RESOURCE_CONFIGURATION, f"run level {level} can not be chosen")
+                raise BrokerError(Code.RESOURCE_CONFIGURATION, f"run level {level} cannot be chosen")
         self.reactor.callLater(RUN_LEVEL_DELAY, self._change_run_levels, levels)
 
     def _change_run_levels(self, levels: Sequence[int]) -> None:
@@ -182,11 +182,11 @@ class Application(Service):
             if not self.running:  # told to stop while it was starting
                 return
             self.failure = failure.value
-            log.critical("the broker can not start: {reason}", reason=failure.value)
-            print(f"the broker can not start: {failure.value.message}", file=sys.__stderr__)
+            log.critical("the broker cannot start: {reason}", reason=failure.value)
+            print(f"the broker cannot start: {failure.value.message}", file=sys.__stderr__)
         else:
             self.failure = BrokerError(Code.INTERNAL_UNKNOWN, failure.getErrorMessage())
-            log.failure("the broker can not start", failure)
+            log.failure("the broker cannot start", failure)
         if self.reactor.running:
             self.reactor.stop()
 

@@ -115,7 +115,7 @@ class BrokerError(Exception):
 
     @property
     def is_resource(self) -> bool:
-        """Whether something was missing that may be there later (the store can not work, or a limit is reached)."""
+        """Whether something was missing that may be there later (the store cannot work, or a limit is reached)."""
         return str(self.code).startswith("resource.")
 
 

@@ -21,7 +21,7 @@ from bench.drive.native_wire import (
 )
 from bench.drive.topic import TopicLoad
 
-MOST_UNDER_WAY = 16 << 20
+MAX_UNDER_WAY = 16 << 20
 """Bytes of contents that are on their way; large contents make the window smaller."""
 OID = b"bench"
 SENDER = "alice"
@@ -51,7 +51,7 @@ class NativeLoad(TopicLoad):
 
     def batches(self) -> tuple[int, int]:
         """Messages on their way, and in one write."""
-        window = min(self.window, max(4, MOST_UNDER_WAY // self.size))
+        window = min(self.window, max(4, MAX_UNDER_WAY // self.size))
         batch = max(self.array, min(50, window // 4) // self.array * self.array)
         return max(window, 4 * batch), batch
 

@@ -20,7 +20,7 @@ def install(package: str) -> None:
     """Install a package with what it needs, without starting its service.
 
     Raises:
-        Unavailable: it is not there, and can not be installed.
+        Unavailable: it is not there, and cannot be installed.
     """
     if installed_version(package):
         return
@@ -44,7 +44,7 @@ def install(package: str) -> None:
                 check=False,
             )
             if done.returncode:
-                raise Unavailable(f"{package} can not be installed: {done.stderr.strip()[-500:]}")
+                raise Unavailable(f"{package} cannot be installed: {done.stderr.strip()[-500:]}")
     finally:
         if made:
             _NO_SERVICES.unlink()

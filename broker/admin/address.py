@@ -9,7 +9,7 @@ from enum import StrEnum
 from broker.errors import BrokerError, Code
 from broker.model.key import COMMAND_PREFIX
 
-MOST_CHARACTERS = 4096
+MAX_CHARACTERS = 4096
 """Of a command without its node and its value."""
 _SHOWN = 200
 
@@ -80,8 +80,8 @@ def parse(text: str, node: str) -> Command:
     attribute = form["attribute"].strip()
     if not attribute:
         raise _wrong(text, "it names no attribute")
-    if form.end("attribute") - form.start("context") > MOST_CHARACTERS:
-        raise _wrong(text, f"it is longer than {MOST_CHARACTERS} characters")
+    if form.end("attribute") - form.start("context") > MAX_CHARACTERS:
+        raise _wrong(text, f"it is longer than {MAX_CHARACTERS} characters")
     kind, name, number = _context(form["context"].removesuffix("/"), text)
     return Command(kind, name, number, attribute, form["value"], form["context"])
 

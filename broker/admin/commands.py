@@ -214,7 +214,7 @@ class AdministrativeCommands:
                 return topic_attributes(self._broker, session)
             case Kind.SUBSCRIPTION:
                 return subscription_attributes(self._broker, session)
-        raise BrokerError(Code.INTERNAL_NOT_IMPLEMENTED, "log levels can not be read or changed while the broker runs")
+        raise BrokerError(Code.INTERNAL_NOT_IMPLEMENTED, "log levels cannot be read or changed while the broker runs")
 
     def _target(self, command: Command) -> Any:
         node = self._node

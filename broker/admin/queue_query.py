@@ -9,9 +9,9 @@ from broker.errors import BrokerError, Code
 from broker.model.qos import QueryQos
 
 TYPE = "QueueQuery"
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 """Messages in one answer."""
-MOST_WAITING = 600_000
+MAX_WAITING = 600_000
 """Longest wait for entries, in milliseconds; also what a wait without end means."""
 
 
@@ -75,9 +75,9 @@ def parse_queue_query(text: str) -> QueueQuery:
                     raise BrokerError(Code.INTERNAL_NOT_IMPLEMENTED, f"{TYPE}: {name} can only be -1")
             case _:
                 raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"{TYPE}: '{name[:64]}' is no option")
-    return QueueQuery(entries, consumable, MOST_WAITING if waiting < 0 else min(waiting, MOST_WAITING))
+    return QueueQuery(entries, consumable, MAX_WAITING if waiting < 0 else min(waiting, MAX_WAITING))
 
 
 def _entries(text: str) -> int:
     number = to_number(text, -1)
-    return MOST_ENTRIES if number < 0 else min(number, MOST_ENTRIES)
+    return MAX_ENTRIES if number < 0 else min(number, MAX_ENTRIES)

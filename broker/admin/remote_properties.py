@@ -11,8 +11,8 @@ from broker.model.property import ClientProperty
 MERGE = "merge"
 SET = "set"
 CLEAR = "clear"
-MOST_PROPERTIES = 1000
-MOST_BYTES = 1 << 20
+MAX_PROPERTIES = 1000
+MAX_BYTES = 1 << 20
 """Of names and values together."""
 
 
@@ -42,10 +42,10 @@ def change(session: Session, action: str, given: Iterable[ClientProperty], prefi
         case _:
             raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{action[:64]}' is none of {MERGE}, {SET} and {CLEAR}")
     size = sum(len(each.name) + len(each.value) for each in properties.values())
-    if len(properties) > MOST_PROPERTIES or size > MOST_BYTES:
+    if len(properties) > MAX_PROPERTIES or size > MAX_BYTES:
         raise BrokerError(
             Code.RESOURCE_EXHAUST,
-            f"a session has at most {MOST_PROPERTIES} remote properties, with {MOST_BYTES} bytes together",
+            f"a session has at most {MAX_PROPERTIES} remote properties, with {MAX_BYTES} bytes together",
             session.name.absolute,
         )
     session.remote_properties = properties

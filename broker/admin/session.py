@@ -45,7 +45,7 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
         session.dispatch.detach(DISCONNECTED)
 
     async def refresh(session: Session, argument: str) -> None:
-        broker.registry.touch(session)
+        broker.registry.note_request(session)
 
     async def clear_queue(session: Session, argument: str) -> int:
         return len(await take(node, session.queue, len(session.queue)))

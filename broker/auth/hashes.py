@@ -74,7 +74,7 @@ class PasswordHash:
             return bool(_CONTEXT.handler(self.scheme).verify(secret, self.text))
         except ValueError:
             # Without the exception's text, which may quote the hash.
-            log.error("A stored {scheme} hash can not be checked", scheme=self.scheme)
+            log.error("A stored {scheme} hash cannot be checked", scheme=self.scheme)
             return False
 
 

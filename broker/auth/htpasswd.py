@@ -37,7 +37,7 @@ class _Stamp(NamedTuple):
 class HtpasswdFile:
     """An htpasswd file that is read again when a login finds that it has changed.
 
-    A file that can not be read or understood any more is logged once; the users of the last good one go on.
+    A file that cannot be read or understood any more is logged once; the users of the last good one go on.
 
     Args:
         path: of the file, which is read at once.
@@ -121,7 +121,7 @@ class HtpasswdFile:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """The file's stamp, ``None`` while it can not be found."""
+    """The file's stamp, ``None`` while it cannot be found."""
     try:
         status = os.stat(path)
     except OSError:
@@ -134,7 +134,7 @@ def _read(path: Path) -> Htpasswd:
         with path.open("rb") as file:
             data = file.read(MAXIMUM_FILE_SIZE + 1)
     except OSError as error:
-        raise BrokerError(Code.RESOURCE_FILE_IO, f"{path} can not be read: {error.strerror}") from None
+        raise BrokerError(Code.RESOURCE_FILE_IO, f"{path} cannot be read: {error.strerror}") from None
     if len(data) > MAXIMUM_FILE_SIZE:
         raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} has more than {MAXIMUM_FILE_SIZE} bytes")
     try:

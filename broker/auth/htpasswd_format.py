@@ -67,10 +67,10 @@ class Htpasswd:
 def parse_htpasswd(data: bytes) -> Htpasswd:
     """Read a file.
 
-    A hash that can not be checked locks its user out, with a warning, so that one entry does not lock out all others.
+    A hash that cannot be checked locks its user out, with a warning, so that one entry does not lock out all others.
 
     Raises:
-        BrokerError: ``resource.configuration`` with the number of the line that can not be understood.
+        BrokerError: ``resource.configuration`` with the number of the line that cannot be understood.
     """
     entries: dict[str, Entry] = {}
     fallback: Entry | None = None
@@ -116,7 +116,7 @@ def _parse_entry(line: str) -> tuple[str, Entry, str]:
     try:
         return name, Entry(False, read_hash(rest[0]), rules), ""
     except ValueError as error:
-        return name, Entry(False, None, rules), f"{name!r} can not log in, {error}"
+        return name, Entry(False, None, rules), f"{name!r} cannot log in, {error}"
 
 
 def _check_name(name: str) -> None:

@@ -55,14 +55,14 @@ class Verifier:
         """Read ``iterations$salt$stored key$server key``.
 
         Raises:
-            BrokerError: ``resource.db.unknown`` for a text that :meth:`serialize` can not have written.
+            BrokerError: ``resource.db.unknown`` for a text that :meth:`serialize` cannot have written.
         """
         try:
             iterations, *parts = text.split("$")
             salt, stored_key, server_key = (base64.b64decode(part, validate=True) for part in parts)
             return cls(mechanism, int(iterations), salt, stored_key, server_key)
         except (ValueError, binascii.Error):
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"A stored {mechanism} verifier can not be read") from None
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"A stored {mechanism} verifier cannot be read") from None
 
     def serialize(self) -> str:
         """The text that the store keeps. It is a secret: who has it can try passwords offline."""
@@ -110,7 +110,7 @@ def make_verifier(
         )
     except ScramException as error:
         raise BrokerError(
-            Code.USER_ILLEGAL_ARGUMENT, f"This can not be a password (RFC 4013): {error.args[0]}"
+            Code.USER_ILLEGAL_ARGUMENT, f"This cannot be a password (RFC 4013): {error.args[0]}"
         ) from None
     return Verifier(mechanism, made_iterations, made_salt, stored_key, server_key)
 
@@ -125,7 +125,7 @@ def make_account(name: str, password: str, *, created: int, iterations: int = DE
         iterations: rounds of PBKDF2.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for a name or password that can not be one.
+        BrokerError: ``user.illegalArgument`` for a name or password that cannot be one.
     """
     return AccountRecord(
         check_account_name(name),

@@ -71,7 +71,7 @@ def make_security(properties: Properties, store: IStore, reactor: Any, threads: 
         threads: that compute password hashes.
 
     Raises:
-        BrokerError: ``resource.*`` where the htpasswd file can not be used.
+        BrokerError: ``resource.*`` where the htpasswd file cannot be used.
     """
     run = PoolExecutor(reactor, threads)
     accounts = StoredAccounts(store, run)

@@ -20,7 +20,7 @@ from broker.errors import BrokerError
 if TYPE_CHECKING:
     from broker.client import Published, PublishOptions
 
-MOST_IN_FLIGHT = 1000
+MAX_IN_FLIGHT = 1000
 """Lines that are published and not acknowledged yet, before the next is read."""
 PROGRESS_EVERY = 0.5
 
@@ -73,7 +73,7 @@ class LinePublisher:
                 self.count += 1
                 outcome = self._client.publish_soon(self._oid, line, self._options)
                 self._in_flight.append((self.count, outcome))
-                while self._in_flight and (len(self._in_flight) >= MOST_IN_FLIGHT or self._in_flight[0][1].done()):
+                while self._in_flight and (len(self._in_flight) >= MAX_IN_FLIGHT or self._in_flight[0][1].done()):
                     self._take()
                 if self.first:
                     break

@@ -19,7 +19,7 @@ log = Logger()
 WINDOWS = (50_000, 64, 1)
 """Requests in flight, by how many connections ended on the next one. A broker that ends the connection upon a message
 ends it for those around it, too: they are sent in smaller and smaller company, until the message is alone."""
-MOST_CLOSED = 5
+MAX_CLOSED = 5
 """Connections that may end on one request: two in company, three alone."""
 LOST = (Code.COMMUNICATION_NO_CONNECTION, Code.COMMUNICATION_RESPONSE_TIMEOUT)
 """What a connection says of requests when it ends."""
@@ -179,7 +179,7 @@ class PendingRequests:
             self._go_on()
             return
         request.closed += 1
-        if request.closed >= MOST_CLOSED:
+        if request.closed >= MAX_CLOSED:
             reason = f"the connection ended each of the {request.closed} times that this request was sent"
             self._settle(request, BrokerError(Code.INTERNAL_UNKNOWN, f"{reason}: {error.message}"))
         elif not request.abandoned:

@@ -17,7 +17,7 @@ log = Logger()
 
 UpdateCallback = Callable[[Update], object]
 """Called with each update; may return an awaitable. The update is acknowledged when it is done."""
-MOST_ENDED = 10_000
+MAX_ENDED = 10_000
 """Ended subscriptions that are remembered, because updates for them may be under way."""
 
 
@@ -100,7 +100,7 @@ class SubscriptionTable:
     def _remove(self, id: str) -> None:
         if self._confirmed.pop(id, None) is not None:
             self._ended[id] = None
-            if len(self._ended) > MOST_ENDED:
+            if len(self._ended) > MAX_ENDED:
                 del self._ended[next(iter(self._ended))]
 
     async def taker(self, update: Update, default: UpdateCallback | None) -> UpdateCallback | None:

@@ -86,7 +86,7 @@ class Update:
         """Read a unit of an update or of an answer to ``get``.
 
         Raises:
-            BrokerError: ``user.illegalArgument`` where it can not be read.
+            BrokerError: ``user.illegalArgument`` where it cannot be read.
         """
         key = read_key(unit.key)
         return cls(key.oid, unit.content, key, read_update_qos(unit.qos))

@@ -120,13 +120,13 @@ BLOCK_TIMEOUT = declare(
     30_000,
     "How long a publisher waits for room in a queue whose onOverflow is block; then it gets an error.",
 )
-MOST_CACHE_ENTRIES = declare(
+MAX_CACHE_ENTRIES = declare(
     "queue.mostEntriesCache",
     integer(1),
     10_000,
     "The most that a client gets as maxEntriesCache of a queue, whatever it asks for; what is above is on disk only.",
 )
-MOST_CACHE_BYTES = declare(
+MAX_CACHE_BYTES = declare(
     "queue.mostBytesCache", size(1), 16_777_216, "The most that a client gets as maxBytesCache of a queue."
 )
 CACHE_BYTES = declare(

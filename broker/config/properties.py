@@ -76,7 +76,7 @@ class Properties:
         """The text of a property, variables replaced; ``None`` where no source has it.
 
         Raises:
-            BrokerError: ``resource.configuration`` where a variable can not be replaced.
+            BrokerError: ``resource.configuration`` where a variable cannot be replaced.
         """
         setting = self.find(name, context)
         return None if setting is None else self.expand(setting)

@@ -58,7 +58,7 @@ def from_file(path: Path) -> list[Setting]:
     """Read a property file in UTF-8, or in Latin-1 (as Java reads it) where it is not valid UTF-8.
 
     Raises:
-        BrokerError: ``resource.fileIO`` where it can not be read, ``resource.configuration`` where it is malformed.
+        BrokerError: ``resource.fileIO`` where it cannot be read, ``resource.configuration`` where it is malformed.
     """
     try:
         data = path.read_bytes()

@@ -104,7 +104,7 @@ class Broker:
         self.accepting = False
         self.expiry.stop()
         self.erasure.stop()
-        self.node.keep_new_topics()
+        self.node.save_new_topics()
         if self._beat is not None and self._beat.active():
             self._beat.cancel()
         self._beat = None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from broker.failpoints import reach
 from broker.ports import IStore
 
-MOST_WAITING = 1024 * 1024
+MAX_WAITING = 1024 * 1024
 """Bytes that may wait for their commit before no more should be added."""
 
 
@@ -34,7 +34,7 @@ class CommitGate:
     @property
     def is_full(self) -> bool:
         """Whether so much waits that no more should be added."""
-        return self._size > MOST_WAITING
+        return self._size > MAX_WAITING
 
     def write(self, data: bytes, position: int = 0) -> None:
         """Write now, or once the store has committed ``position`` and everything before is written."""

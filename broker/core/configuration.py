@@ -14,7 +14,7 @@ def settings_of(properties: Properties) -> Settings:
     """Read the settings.
 
     Raises:
-        BrokerError: ``resource.configuration`` for a value that can not be used.
+        BrokerError: ``resource.configuration`` for a value that cannot be used.
     """
     callback = _limits(options.CALLBACK_QUEUE, properties)
     subject = _limits(options.SUBJECT_QUEUE, properties)
@@ -50,6 +50,6 @@ def _limits(queue: options.QueueOptions, properties: Properties) -> QueueLimits:
         bytes=queue.max_bytes.get(properties),
         cache_entries=queue.max_entries_cache.get(properties),
         cache_bytes=queue.max_bytes_cache.get(properties),
-        most_cache_entries=options.MOST_CACHE_ENTRIES.get(properties),
-        most_cache_bytes=options.MOST_CACHE_BYTES.get(properties),
+        max_cache_entries=options.MAX_CACHE_ENTRIES.get(properties),
+        max_cache_bytes=options.MAX_CACHE_BYTES.get(properties),
     )

@@ -71,7 +71,7 @@ class DeadLetters:
             self.publish(self._node.message(self._node.envelope(DEAD_MESSAGE_KEY, qos), message.content))
         except BrokerError as refused:  # whoever reports it goes on with what comes behind
             reason = str(refused)
-            self._told.tell(DEAD_MESSAGE_OID, lambda: f"the dead message can not be published: {reason}")
+            self._told.tell(DEAD_MESSAGE_OID, lambda: f"the dead message cannot be published: {reason}")
 
     def _qos(self, message: Message, receiver: str, error: BrokerError) -> PublishQos:
         envelope = message.envelope

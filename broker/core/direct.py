@@ -94,7 +94,7 @@ class Direct:
             return False
         durable = message.envelope.persistent
         if durable:
-            node.keep_subject(subject)
+            node.save_subject(subject)
         subject.queue.put(message, "", DELAYED, durable)
         return True
 
@@ -106,5 +106,5 @@ class Direct:
         durable = message.envelope.persistent and not session.subject.guest
         dispatch = session.dispatch
         if durable and not session.stored and not dispatch.passes_queue:
-            self._registry.keep(session)
+            self._registry.save(session)
         dispatch.put(message, FOR_SUBJECT if keep else EPHEMERAL, durable, fanout)

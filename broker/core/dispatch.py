@@ -115,7 +115,7 @@ class Dispatch:
         name: of the session, for the log.
         delivery: settings.
         active: whether delivery runs (``dispatcherActive``).
-        on_dead_letters: told the entries that can not be delivered, and why; they are settled already.
+        on_dead_letters: told the entries that cannot be delivered, and why; they are settled already.
         on_state: told that the state or ``active`` changed.
         on_dead: told that the receiver is given up.
 

@@ -24,8 +24,8 @@ class QueueLimits:
         cache_entries: most entries in memory.
         cache_bytes: most bytes in memory.
         overflow: what happens to the entry that does not fit.
-        most_cache_entries: the most that a peer may ask for as ``cache_entries``.
-        most_cache_bytes: the same of ``cache_bytes``.
+        max_cache_entries: the most that a peer may ask for as ``cache_entries``.
+        max_cache_bytes: the same of ``cache_bytes``.
     """
 
     entries: int = 1000
@@ -33,8 +33,8 @@ class QueueLimits:
     cache_entries: int = 1000
     cache_bytes: int = 2_097_152
     overflow: Overflow = Overflow.DEAD_MESSAGE
-    most_cache_entries: int = 10_000
-    most_cache_bytes: int = 16_777_216
+    max_cache_entries: int = 10_000
+    max_cache_bytes: int = 16_777_216
 
 
 NO_LIMIT = 2**62

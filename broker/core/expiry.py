@@ -138,7 +138,7 @@ class Expiry:
             self._place = FIRST_EXPIRED
         self._swept = now
         work = ensureDeferred(self._sweep_store(now))
-        work.addErrback(lambda failure: log.failure("expired messages can not be read", failure))
+        work.addErrback(lambda failure: log.failure("expired messages cannot be read", failure))
         work.addBoth(self._sweep_ended)
 
     def _sweep_ended(self, _: Any) -> None:

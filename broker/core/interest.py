@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RULE_SECONDS = 0.1
 """Time of the processor that all XPath subscriptions of one login name may use on one new topic; those that are left do
 not get the topic, and its first message is a dead message for their sessions."""
-MOST_RULE_STEPS = 50_000_000
+MAX_RULE_STEPS = 50_000_000
 """Elementary steps that all of them may take on an ordinary topic, half of that time; more are refused."""
 STEPS_EACH = 2500
 """What a query costs on any topic, however small: 2.5 µs."""
@@ -82,7 +82,7 @@ class Interest:
             BrokerError: ``resource.exhaust`` where all of them together could take too long on every new topic.
         """
         steps = 0 if (subject, text) in self._texts else self._steps_of(query)
-        if steps and self._steps.get(subject, 0) + steps > MOST_RULE_STEPS:
+        if steps and self._steps.get(subject, 0) + steps > MAX_RULE_STEPS:
             raise BrokerError(
                 Code.RESOURCE_EXHAUST,
                 f"with one more the XPath subscriptions of {subject.name} could take too long on a new topic",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 QUIET = 60.0
 """Seconds between two lines about one peer."""
-MOST_NAMES = 1000
+MAX_NAMES = 1000
 
 
 def lines(log: Callable[..., None]) -> Callable[[str], None]:
@@ -87,7 +87,7 @@ class NamedLogLimits:
         log: Callable[[str], None],
         what: str,
         quiet: float = QUIET,
-        most: int = MOST_NAMES,
+        most: int = MAX_NAMES,
     ) -> None:
         self._monotonic = monotonic
         self._log = log

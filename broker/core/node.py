@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-MOST_ENVELOPES = 4096
+MAX_ENVELOPES = 4096
 KEEP_DELAY = 1000
 """Milliseconds until a topic without persistent messages is in the store; one that is gone by then never is."""
 
@@ -46,7 +46,7 @@ KEEP_DELAY = 1000
 class CountsHandled(Protocol):
     """Counts what it has handled of its client, exactly over a crash (design D9)."""
 
-    def keep_handled(self) -> None:
+    def save_handled(self) -> None:
         """Append the number to the store, in the transaction of the effects of what was handled."""
 
 
@@ -182,7 +182,7 @@ class Node:
             self._deliver()
         counted, self.counted = self.counted, []
         for stream in counted:
-            stream.keep_handled()
+            stream.save_handled()
 
     def queue(self, id: int, limits: QueueLimits) -> Queue:
         """Make the queue of a session or subject."""
@@ -205,7 +205,7 @@ class Node:
             self.subjects[name] = subject
         return subject
 
-    def keep_subject(self, subject: Subject) -> None:
+    def save_subject(self, subject: Subject) -> None:
         """Have the subject in the store, because entries of its queue are to be there."""
         if not subject.stored:
             subject.stored = True
@@ -245,7 +245,7 @@ class Node:
         """How much of a topic's past is kept where nobody says so; dead messages are not to be lost soon."""
         return self.settings.dead_letters if oid == DEAD_MESSAGE_OID else self.settings.history
 
-    def keep_topic(self, topic: Topic, *, changed: bool = False) -> None:
+    def save_topic(self, topic: Topic, *, changed: bool = False) -> None:
         """Have the topic in the store, because something durable depends on it.
 
         Args:
@@ -256,23 +256,23 @@ class Node:
             topic.stored = True
             self.store.put_topic(TopicRecord(topic.id, topic.oid, *topic.encoded, topic.owner))
 
-    def keep_topic_soon(self, topic: Topic) -> None:
+    def save_topic_soon(self, topic: Topic) -> None:
         """Have a topic in the store in a while, though none of its messages is: nobody waits for the disk for it."""
         if topic.stored:
             return
         if not self._new_topics:
-            self._keep_call = self.later(KEEP_DELAY, self.keep_new_topics)
+            self._keep_call = self.later(KEEP_DELAY, self.save_new_topics)
         self._new_topics.append(topic)
 
-    def keep_new_topics(self) -> None:
-        """Have in the store now what :meth:`keep_topic_soon` was told of."""
+    def save_new_topics(self) -> None:
+        """Have in the store now what :meth:`save_topic_soon` was told of."""
         if self._keep_call is not None and self._keep_call.active():
             self._keep_call.cancel()
         self._keep_call = None
         topics, self._new_topics = self._new_topics, []
         for topic in topics:
             if self.topics.get(topic.oid) is topic:
-                self.keep_topic(topic)
+                self.save_topic(topic)
 
     def check_topic(self, topic: Topic) -> None:
         """Move a topic to the state that its history and subscribers ask for."""
@@ -325,7 +325,7 @@ class Node:
             codec = self.codec
             received = self.received_qos(codec.read_publish_qos(qos), sender)
             envelope = self.envelope(codec.read_key(key), received, Encoded(key, qos))
-            if len(self._envelopes) >= MOST_ENVELOPES:
+            if len(self._envelopes) >= MAX_ENVELOPES:
                 self._envelopes.clear()
             self._envelopes[known] = envelope
         return envelope

@@ -107,7 +107,7 @@ class Publisher:
         node: shared state.
         sessions: of the node.
         placeholders: makes sessions and subjects that a message is forced to.
-        letters: for what can not be delivered.
+        letters: for what cannot be delivered.
         expiry: for messages with a life time.
         rights: decides who may.
 
@@ -306,7 +306,7 @@ class Publisher:
         default = self._node.default_history(topic.oid)
         topic.configure(envelope.key, envelope.encoded, config, default, described=described)
         if config is not None:
-            self._node.keep_topic(topic, changed=True)
+            self._node.save_topic(topic, changed=True)
         if first:
             topic.state = TopicState.ALIVE
             self._match_rules(topic)
@@ -383,13 +383,13 @@ class Publisher:
         if not topic.used:
             topic.used = True
             if not topic.is_internal:
-                self._node.keep_topic_soon(topic)
+                self._node.save_topic_soon(topic)
         if persistent and not topic.stored:
-            self._node.keep_topic(topic)
+            self._node.save_topic(topic)
         if envelope.qos.life_time != 0:
             if history.unread:
                 loading = ensureDeferred(history.load())
-                loading.addErrback(lambda failure: log.failure("history can not be read", failure))
+                loading.addErrback(lambda failure: log.failure("history cannot be read", failure))
             history.put(message, durable=persistent)
             if message.expires:
                 self._expiry.add(message)
@@ -403,7 +403,7 @@ class Publisher:
             session = subscription.session
             durable = persistent and (session.persistent or session.can_return)
             if durable and not session.stored:
-                self._sessions.keep(session)
+                self._sessions.save(session)
             entry = session.queue.put(message, subscription.id, subscription.flags, durable)
             if subscription.flags & NEWEST_ONLY:
                 subscription.supersede(entry)
@@ -423,7 +423,7 @@ class Publisher:
             self._overflow(subscription.session.queue, message, subscription.session.name)
 
     def _accepts(self, subscription: Subscription, message: Message, spent: dict[Subject, float], aside: Aside) -> bool:
-        """Whether the filters of a subscription let a message pass; where they can not tell, it is a dead message.
+        """Whether the filters of a subscription let a message pass; where they cannot tell, it is a dead message.
 
         Args:
             subscription: with filters.
@@ -548,7 +548,7 @@ class Publisher:
         """Leave nothing behind of sessions and subjects that were made for a message which is refused."""
         for destination in destinations:
             if destination.force_queuing:
-                with suppress(BrokerError):  # of a name that can not be read nothing was made
+                with suppress(BrokerError):  # of a name that cannot be read nothing was made
                     self._placeholders.forget(self._node.session_name(destination.name))
 
     def _report(self, message: Message, outcomes: list[tuple[Destination, BrokerError | None]]) -> Published:
@@ -643,7 +643,7 @@ class Publisher:
         if not copies.sessions:
             if not copies.overflowing:
                 if durable:
-                    self._node.keep_subject(subject)
+                    self._node.save_subject(subject)
                 _make_room(subject.queue, message)
                 subject.queue.put(message, "", DELAYED, durable)
                 for session in subject.receivers:
@@ -658,7 +658,7 @@ class Publisher:
     def _put_to(self, session: Session, message: Message, flags: int = 0, fanout: Fanout | None = None) -> None:
         durable = message.envelope.persistent and not session.subject.guest
         if durable and not session.stored:
-            self._sessions.keep(session)
+            self._sessions.save(session)
         session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
         session.dispatch.wake()
 

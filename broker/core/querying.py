@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-MOST_STEPS = 1_000_000_000
+MAX_STEPS = 1_000_000_000
 """Elementary steps that a query may take on all topics together, about a second at worst."""
 BOUNCE_PREFIX = "_bounce:"
 ERASED_VERSION = "1.0"
@@ -93,7 +93,7 @@ class Querying:
         if not session.can_receive:
             raise BrokerError(
                 Code.USER_SUBSCRIBE_NO_CALLBACK,
-                f"{session.name.relative} has no callback address, so it can not subscribe",
+                f"{session.name.relative} has no callback address, so it cannot subscribe",
                 session.name.absolute,
             )
         bounced = tuple(each for each in qos.properties if each.name.startswith(BOUNCE_PREFIX))
@@ -277,7 +277,7 @@ class Querying:
         """Refuse a query that would keep everybody waiting because there are so many topics."""
         documents = (topic.document for topic in self._node.topics.values())
         steps = sum(query.steps(document) for document in documents if document is not None)
-        if steps > MOST_STEPS:
+        if steps > MAX_STEPS:
             raise BrokerError(
                 Code.RESOURCE_EXHAUST, f"the XPath query could take too long on {len(self._node.topics)} topics"
             )
@@ -494,7 +494,7 @@ class Querying:
         for message in messages:
             durable = message.envelope.persistent and (session.persistent or session.can_return)
             if durable and not session.stored:
-                self._sessions.keep(session)
+                self._sessions.save(session)
             entry = session.queue.put(message, subscription.id, subscription.flags | flags, durable)
             if subscription.flags & NEWEST_ONLY:
                 subscription.supersede(entry)

@@ -265,12 +265,12 @@ class Queue:
             write(self._store, self.id, entry.rank, entry)
         return entry
 
-    def take(self, most_entries: int, most_bytes: int) -> list[Entry]:
+    def take(self, max_entries: int, max_bytes: int) -> list[Entry]:
         """Take entries of the highest priority for delivery, in order; all of them acknowledged or all oneway.
 
         Args:
-            most_entries: ``-1`` all of that priority.
-            most_bytes: ``-1`` unlimited; the first entry is taken whatever its size.
+            max_entries: ``-1`` all of that priority.
+            max_bytes: ``-1`` unlimited; the first entry is taken whatever its size.
 
         Returns:
             An empty list where nothing is queued, or where the next entries are still on disk; :attr:`on_ready` is
@@ -289,10 +289,10 @@ class Queue:
         taken = [first]
         oneway = first.flags & ONEWAY
         size = first.size
-        while waiting and len(taken) != most_entries:
+        while waiting and len(taken) != max_entries:
             entry = waiting[0]
             size += entry.size
-            if (entry.flags & ONEWAY) != oneway or (most_bytes >= 0 and size > most_bytes):
+            if (entry.flags & ONEWAY) != oneway or (max_bytes >= 0 and size > max_bytes):
                 break
             taken.append(waiting.popleft())
         if level.swapped and level.loading is None:
@@ -502,7 +502,7 @@ class Queue:
                 if level.entries or not level.swapped:
                     break
                 await self._shared(self._read(level))
-                if not level.entries:  # they can not be read
+                if not level.entries:  # they cannot be read
                     break
         return taken
 
@@ -689,7 +689,7 @@ class Queue:
         self.durable -= durable
 
     def _load_failed(self, failure: Failure, level: Level) -> None:
-        log.failure("queue {id}: entries can not be read back", failure, id=self.id)
+        log.failure("queue {id}: entries cannot be read back", failure, id=self.id)
         self._load_ended(level)
 
     def _load_ended(self, level: Level) -> None:

@@ -287,7 +287,7 @@ class Recovery:
         """
         node = self._node
         subject = node.subject(record.subject)
-        node.keep_subject(subject)
+        node.save_subject(subject)
         node.store.move_all(record.id, subject.id, -1)
         return subject.id
 

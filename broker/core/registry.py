@@ -50,7 +50,7 @@ class SessionRegistry:
         self.kinds: dict[str, SessionKind] = {}
         self.named_kind: SessionKind | None = None
         self.serving = False
-        self.subject_queues = SubjectQueues(node, letters, self.keep)
+        self.subject_queues = SubjectQueues(node, letters, self.save)
         self.drop_subscription: Callable[[Subscription], None] = lambda subscription: None
 
     def add_kind(self, kind: SessionKind) -> None:
@@ -94,7 +94,7 @@ class SessionRegistry:
                 await session.queue.load()
                 entries = session.queue.take(-1, -1)
                 if not entries and len(session.queue):
-                    raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} can not be read")
+                    raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} cannot be read")
                 session.queue.settle(entries)
                 self.subject_queues.put_back(session, entries, error, by_client=by_client)
             emptied = True
@@ -113,7 +113,7 @@ class SessionRegistry:
             node.release_subject(subject)
         log.info("{name} ended: {reason}", name=session.name.relative, reason=error.message)
 
-    def touch(self, session: Session) -> None:
+    def note_request(self, session: Session) -> None:
         """A request arrived: the session's time starts anew."""
         session.seen = self._node.monotonic()
 
@@ -123,7 +123,7 @@ class SessionRegistry:
         session.qos = replace(session.qos, session=replace(session.qos.session, timeout=timeout))
         self.watch(session)
         if session.stored:
-            self.keep(session)
+            self.save(session)
 
     def make_persistent(self, session: Session) -> None:
         """Keep a session over a crash (requirement engine.persistence.session).
@@ -143,7 +143,7 @@ class SessionRegistry:
         session.persistent = True
         session.why_transient = ""
         self._node.stored_sessions += 1
-        self.keep(session)
+        self.save(session)
 
     def check_persistable(self, name: SessionName, qos: ConnectQos) -> str:
         """What a session lacks to be persistent, or an empty text; raises as :meth:`make_persistent` does."""
@@ -161,7 +161,7 @@ class SessionRegistry:
             )
         return ""
 
-    def keep(self, session: Session) -> None:
+    def save(self, session: Session) -> None:
         """Have the session's record in the store as it is now."""
         session.stored = True
         session.stored_active = session.dispatch.active
@@ -176,7 +176,7 @@ class SessionRegistry:
             handled: how many stanzas of its client were handled.
 
         Returns:
-            ``None`` where the session can not come back because its client could not find it again.
+            ``None`` where the session cannot come back because its client could not find it again.
 
         Raises:
             BrokerError: the record cannot be read.
@@ -233,7 +233,7 @@ class SessionRegistry:
             topic.stop()
 
     def check_subject_name(self, name: str) -> None:
-        """Refuse what can not be a login name.
+        """Refuse what cannot be a login name.
 
         Raises:
             BrokerError: ``user.illegalArgument``.
@@ -381,4 +381,4 @@ class SessionRegistry:
             changed = changed or session.attached != doubtful
             session.attached = doubtful
         if changed and session.stored:
-            self.keep(session)
+            self.save(session)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LONGEST_PLAN = 8192
 """Bytes of key and QoS together for which a plan is kept."""
-MOST_PLANS = 256
+MAX_PLANS = 256
 """Publish plans that a session keeps; a publisher that never repeats itself starts over."""
 
 
@@ -210,7 +210,7 @@ class Session:
         """Keep a plan for the next publish with the same bytes, unless they are so many that it is no plan."""
         if len(key[0]) + len(key[1]) > LONGEST_PLAN:
             return
-        if len(self.plans) >= MOST_PLANS:
+        if len(self.plans) >= MAX_PLANS:
             self.plans.clear()
         self.plans[key] = plan
 

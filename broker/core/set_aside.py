@@ -17,7 +17,7 @@ log = Logger()
 
 KEPT = "__setAside:"
 """Before the name of a record that is kept beside one which may be written anew."""
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 """Records that are listed; further ones are named in the log, and counted."""
 
 
@@ -52,7 +52,7 @@ class SetAside:
         if name in self._listed:
             return
         self.count += 1
-        if len(self._listed) < MOST_LISTED:
+        if len(self._listed) < MAX_LISTED:
             self._listed[name] = record
         log.error(
             "{kind} {key} of the store is set aside: {reason}", kind=record.kind, key=record.key, reason=record.reason

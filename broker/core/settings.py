@@ -77,8 +77,8 @@ def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:
         default,
         entries=default.entries if qos.max_entries is None else qos.max_entries,
         bytes=default.bytes if qos.max_bytes is None else qos.max_bytes,
-        cache_entries=_capped(qos.max_entries_cache, default.cache_entries, default.most_cache_entries),
-        cache_bytes=_capped(qos.max_bytes_cache, default.cache_bytes, default.most_cache_bytes),
+        cache_entries=_capped(qos.max_entries_cache, default.cache_entries, default.max_cache_entries),
+        cache_bytes=_capped(qos.max_bytes_cache, default.cache_bytes, default.max_cache_bytes),
         overflow=qos.on_overflow or default.overflow,
     )
 

@@ -84,7 +84,7 @@ class StandingDispatch(Dispatch):
         fanout = Fanout(len(taking)) if len(taking) > 1 else None
         for session in taking:
             if durable and not session.stored:
-                self._registry.keep(session)
+                self._registry.save(session)
             session.queue.put(message, entry.subscription_id, entry.flags | FOR_SUBJECT, durable, fanout)
             session.dispatch.wake()
 
@@ -127,7 +127,7 @@ class StandingSessions(SessionKind):
         session = self._registry.make(name, _QOS, self)
         session.persistent = True
         node.stored_sessions += 1
-        self._registry.keep(session)
+        self._registry.save(session)
         session.dispatch.start_polling()
         return session
 

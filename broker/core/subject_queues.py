@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-MOST_MOVED = 1000
+MAX_MOVED = 1000
 """Entries that are moved from a subject's queue to that of a session at once."""
 
 
@@ -117,7 +117,7 @@ class SubjectQueues:
             durable: keep it over a crash.
         """
         if durable:
-            self._node.keep_subject(subject)
+            self._node.save_subject(subject)
         subscription_id = "" if entry.subscription_id == PTP_SUBSCRIPTION else entry.subscription_id
         subject.queue.put(entry.message, subscription_id, DELAYED, durable, redeliver=entry.redeliver)
 
@@ -166,7 +166,7 @@ class SubjectQueues:
         if session.queue.is_full or not session.takes_subject_messages:  # that may have changed during the load
             return True
         limits = session.queue.limits
-        room = min(limits.entries - len(session.queue), MOST_MOVED)
+        room = min(limits.entries - len(session.queue), MAX_MOVED)
         entries = queue.take(room, limits.bytes - session.queue.bytes)
         for entry in entries:
             if self._node.is_erased(entry.message):

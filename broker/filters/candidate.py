@@ -26,5 +26,5 @@ class Candidate(Protocol):
 
 
 Predicate = Callable[[Candidate], bool]
-"""Whether a message passes. Raises BrokerError (``user.configuration`` or ``user.message.invalid``) where it can not
+"""Whether a message passes. Raises BrokerError (``user.configuration`` or ``user.message.invalid``) where it cannot
 be told; the message is then a dead message for this subscriber (spec xmlblaster §11)."""

@@ -8,7 +8,7 @@ from broker.model.number import whole_or_none
 
 DEFAULT_MAX_LENGTH = 1_000_000
 """Bytes, where the filter's text is empty."""
-MOST_LENGTH = 10**18 - 1
+MAX_LENGTH = 10**18 - 1
 
 
 def compile_size(text: str) -> Predicate:
@@ -26,7 +26,7 @@ def compile_size(text: str) -> Predicate:
 
 
 def _number(text: str) -> int:
-    number = whole_or_none(text, 0, MOST_LENGTH)
+    number = whole_or_none(text, 0, MAX_LENGTH)
     if number is None:
         raise BrokerError(Code.USER_QUERY_INVALID, f"The length limit '{text[:64]}' is not a number of bytes.")
     return number

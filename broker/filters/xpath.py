@@ -42,12 +42,12 @@ def is_xml(mime: str) -> bool:
 
 
 def _parse(content: bytes) -> Document | BrokerError:
-    """The parsed content, or why it can not be parsed: neither is worked out again for the next subscriber."""
+    """The parsed content, or why it cannot be parsed: neither is worked out again for the next subscriber."""
     try:
         return parse_content(content)
     except BrokerError as error:
         code = Code.USER_CONFIGURATION if error.code == Code.USER_ILLEGAL_ARGUMENT else error.code
-        return BrokerError(code, f"The XPath filter can not read the content: {error.message}")
+        return BrokerError(code, f"The XPath filter cannot read the content: {error.message}")
 
 
 _document = Latest(_parse)

@@ -109,7 +109,7 @@ def prepare_local(text: str) -> str:
     try:
         local = _username.enforce(text)
     except UnicodeError as error:
-        raise _malformed(text, "it can not be a localpart") from error
+        raise _malformed(text, "it cannot be a localpart") from error
     if _NOT_IN_LOCALPART.search(local):
         raise _malformed(text, "its localpart has characters that are not allowed there")
     return _bounded(local)
@@ -126,7 +126,7 @@ def prepare_resource(text: str) -> str:
     try:
         return _bounded(_opaque.enforce(text))
     except UnicodeError as error:
-        raise _malformed(text, "it can not be a resource") from error
+        raise _malformed(text, "it cannot be a resource") from error
 
 
 def prepare_domain(text: str) -> str:

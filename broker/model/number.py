@@ -14,7 +14,7 @@ LEAST = -(2**63)
 MOST = 2**63 - 1
 """The range of 64 bits, which every number of a protocol and of a store has."""
 
-MOST_SHOWN = 64
+MAX_SHOWN = 64
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")  # the pattern, not int(), says what a number is
 _REAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?[fFdD]?")
@@ -53,7 +53,7 @@ def whole(text: str, what: str, least: int = LEAST, most: int = MOST) -> int:
     number = whole_or_none(text, least, most)
     if number is None:
         bounds = "of 64 bits" if (least, most) == (LEAST, MOST) else f"from {least} to {most}"
-        shown = text.strip(_WHITE_SPACE)[:MOST_SHOWN]
+        shown = text.strip(_WHITE_SPACE)[:MAX_SHOWN]
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"{what}: '{shown}' is not a number {bounds}")
     return number
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from broker.errors import BrokerError, Code
-from broker.model.number import MOST_SHOWN, real_or_none, whole_or_none
+from broker.model.number import MAX_SHOWN, real_or_none, whole_or_none
 
 BASE64 = "base64"
 _BITS = {"byte": 8, "short": 16, "int": 32, "long": 64}
@@ -90,7 +90,7 @@ def check_properties(properties: Iterable[ClientProperty]) -> None:
         except ValueError:
             raise BrokerError(
                 Code.USER_ILLEGAL_ARGUMENT,
-                f"the property '{given.name[:MOST_SHOWN]}' is not base64, though its encoding says so",
+                f"the property '{given.name[:MAX_SHOWN]}' is not base64, though its encoding says so",
             ) from None
 
 

@@ -242,7 +242,7 @@ class Recovered(NamedTuple):
         depths: durable entries per queue and rank.
         copies: those of them that are :data:`COPIED` and not :data:`HAD`.
         handled: by session id, how many stanzas of its client were handled (XEP-0198 §4).
-        last_id: the highest id that was ever used, so that the clock can not repeat one.
+        last_id: the highest id that was ever used, so that the clock cannot repeat one.
         heartbeat: milliseconds since 1970 when the broker was last known to run, 0 on a new store.
         unreadable: rows of whatever kind that are no records.
     """

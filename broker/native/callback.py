@@ -87,7 +87,7 @@ class CallbackDialer:
             client's own connection.
 
         Raises:
-            BrokerError: ``resource.configuration.address`` for an address that can not be read or must not be dialled.
+            BrokerError: ``resource.configuration.address`` for an address that cannot be read or must not be dialled.
         """
         callback = qos.callback
         if callback is None or not _names_server(callback):

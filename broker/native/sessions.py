@@ -109,7 +109,7 @@ class NativeSessions(SessionKind):
     def connection_lost(self, session: Session, epoch: int) -> None:
         """The connection that a client logged in over is gone, and it was not the one that updates go to.
 
-        A session whose number the server gave, and that nothing is delivered to, can not be found again: it ends, so
+        A session whose number the server gave, and that nothing is delivered to, cannot be found again: it ends, so
         that nothing of it stays behind. Others wait for their client until they time out.
 
         Args:
@@ -128,7 +128,7 @@ class NativeSessions(SessionKind):
     def not_told(self, session: Session, *, reconnected: bool) -> None:
         """The client of a connect has left before it got the answer.
 
-        A new session whose number the server gave ends, because its client can not know of it.
+        A new session whose number the server gave ends, because its client cannot know of it.
         """
         if not reconnected and session.name.public_id < 0:
             self._registry.end_later(
@@ -195,7 +195,7 @@ class NativeSessions(SessionKind):
         return write_connect_qos(session.qos, redact=True)
 
     def recover(self, record: SessionRecord, handled: int) -> Session | None:
-        """Stand up a session; one whose number the broker gave can not be found again by its client."""
+        """Stand up a session; one whose number the broker gave cannot be found again by its client."""
         if record.public_id <= 0:
             return None
         session = self._registry.restore(record, read_connect_qos(record.state))
@@ -244,7 +244,7 @@ class NativeSessions(SessionKind):
         if callback is not None and callback.dispatcher_active is not None:
             dispatch.active = callback.dispatcher_active
         if session.stored:
-            self._registry.keep(session)
+            self._registry.save(session)
         return reconnected
 
     def _delivery(self, session: Session) -> Delivery:
@@ -262,7 +262,7 @@ class NativeSessions(SessionKind):
 
     def _refresh_by_answers(self, session: Session, dispatch: Dispatch) -> None:
         """Let acknowledged updates keep the session alive, too, where its client wants that (``refreshSession``)."""
-        dispatch.on_answer = partial(self._registry.touch, session) if session.qos.refresh_session else None
+        dispatch.on_answer = partial(self._registry.note_request, session) if session.qos.refresh_session else None
 
     async def _drained(self, session: Session) -> None:
         done: Deferred[None] = Deferred()

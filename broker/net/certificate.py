@@ -34,7 +34,7 @@ def self_signed(directory: Path, domain: str, now: float) -> Path:
         The PEM file with certificate and key.
 
     Raises:
-        BrokerError: ``resource.configuration.sslSocket`` where the file can not be written, or there can be no
+        BrokerError: ``resource.configuration.sslSocket`` where the file cannot be written, or there can be no
             certificate for the domain.
     """
     path = directory / FILE_NAME

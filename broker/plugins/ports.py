@@ -72,7 +72,7 @@ class Ports:
         except CannotListenError as error:
             raise BrokerError(
                 Code.RESOURCE_CONFIGURATION_ADDRESS,
-                f"plugin {self._plugin_id} can not listen on {host}:{number}: {error.socketError}; "
+                f"plugin {self._plugin_id} cannot listen on {host}:{number}: {error.socketError}; "
                 "another program may use it: stop it, or choose other ports for the plugin",
             ) from error
         self._context.chosen_ports[name] = port.getHost().port
@@ -110,7 +110,7 @@ class Attributes:
         """The value of an attribute.
 
         Raises:
-            BrokerError: ``resource.configuration`` where it can not be one.
+            BrokerError: ``resource.configuration`` where it cannot be one.
         """
         assert name in self._known, name
         text = self._texts.get(name)

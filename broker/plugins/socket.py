@@ -80,7 +80,7 @@ class SocketPlugin:
         """Read the attributes; the port opens when the broker is up (:meth:`listen`).
 
         Raises:
-            BrokerError: ``resource.configuration`` for an attribute that can not be used.
+            BrokerError: ``resource.configuration`` for an attribute that cannot be used.
         """
         limits = NativeLimits(
             max_frame=self._get("maxFrame", size(1024), 64 << 20),

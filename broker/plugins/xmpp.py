@@ -71,7 +71,7 @@ class XmppPlugin:
         """Make use of the service; the ports open when the broker is up (:meth:`listen`).
 
         Raises:
-            BrokerError: ``resource.configuration`` for an attribute, property or certificate that can not be used.
+            BrokerError: ``resource.configuration`` for an attribute, property or certificate that cannot be used.
         """
         context = self._context
         settings = settings_of(context.properties)

@@ -31,7 +31,7 @@ class IJournal(Interface):
     def open() -> Deferred[None]:
         """Open the database and bring its schema up to date.
 
-        Fires when the store may be used; fails with ``resource.db.*`` where the database can not be reached, or
+        Fires when the store may be used; fails with ``resource.db.*`` where the database cannot be reached, or
         ``resource.configuration`` where its schema is newer than this program.
         """
 

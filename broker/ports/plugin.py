@@ -11,7 +11,7 @@ class IPlugin(Interface):
     """What the plugin file names: a small service with a life between two run levels (spec xmlblaster §14)."""
 
     async def start() -> None:
-        """Begin to work; raises BrokerError where it can not."""
+        """Begin to work; raises BrokerError where it cannot."""
 
     async def stop() -> None:
         """Let go of everything that ``start`` took."""

@@ -41,11 +41,11 @@ class IQueues(Interface):
         """Note other flags of an entry; it may have been settled meanwhile."""
 
     def read_entries(
-        queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+        queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank with ``seq > after`` in order of ``seq``, at most ``limit``.
 
-        The last one is that whose size (:attr:`EntryRecord.size`) makes the sum reach ``most_bytes``, so what is read
+        The last one is that whose size (:attr:`EntryRecord.size`) makes the sum reach ``max_bytes``, so what is read
         exceeds them by less than one entry; negative for any number of bytes.
 
         Everything appended before the call is committed first and so is seen. Fires with a list of
@@ -58,13 +58,13 @@ class IQueues(Interface):
         """Read as :meth:`read_entries` does, but no contents: these are empty."""
 
     def read_expired(
-        now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+        now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:
         """Read entries of messages with ``0 < expires <= now`` (ms since 1970), longest expired first; no contents.
 
         Args:
             now: milliseconds since 1970.
             limit: most entries.
-            most_bytes: the last entry is that whose key and QoS make the sum reach this.
+            max_bytes: the last entry is that whose key and QoS make the sum reach this.
             after: goes on behind the entry that had this :attr:`ExpiredRecord.place`.
         """

@@ -43,7 +43,7 @@ def load(name: str) -> Factory:
         # Whatever the module of somebody else raises; a missing one needs no trace.
         if not isinstance(error, ModuleNotFoundError):
             log.failure("importing {module} failed", module=module_name)
-        raise _failed(f"class {name} can not be imported: {error}") from error
+        raise _failed(f"class {name} cannot be imported: {error}") from error
     factory = getattr(module, attribute, None)
     if factory is None:
         raise _failed(f"module {module_name} has no {attribute}")
@@ -53,7 +53,7 @@ def load(name: str) -> Factory:
 
 def _verify(name: str, factory: Any) -> None:
     if not callable(factory):
-        raise _failed(f"{name} can not be called to make a plugin")
+        raise _failed(f"{name} cannot be called to make a plugin")
     if inspect.isclass(factory):
         try:
             verifyClass(IPlugin, factory)

@@ -122,7 +122,7 @@ def read(path: Path | None) -> PluginFile:
     """Read a plugin file, or the one inside the package where none is named.
 
     Raises:
-        BrokerError: ``resource.fileIO`` where it can not be read, else as :func:`parse`.
+        BrokerError: ``resource.fileIO`` where it cannot be read, else as :func:`parse`.
     """
     if path is None:
         return parse(files("broker.plugins").joinpath("default.xml").read_bytes(), "default.xml")

@@ -95,7 +95,7 @@ class RunLevels:
         """
         if to_level not in SELECTABLE:
             levels = ", ".join(map(str, SELECTABLE))
-            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"run level {to_level} can not be chosen, but {levels}")
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"run level {to_level} cannot be chosen, but {levels}")
         self._waiting.append(to_level)
         try:
             await self._changing.acquire()
@@ -188,16 +188,16 @@ class RunLevels:
             await plugin.start()
         except BrokerError as error:
             raise BrokerError(
-                Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"{where} can not be started: {error}"
+                Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"{where} cannot be started: {error}"
             ) from error
         except Invalid as error:
             raise BrokerError(
                 Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"{where} is no plugin: {' '.join(str(error).split())}"
             ) from error
         except Exception as error:
-            log.failure("{where} can not be started", where=where)
+            log.failure("{where} cannot be started", where=where)
             raise BrokerError(
-                Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"{where} can not be started: {error!r}"
+                Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"{where} cannot be started: {error!r}"
             ) from error
         self._running[planned.id] = plugin
         self._stopped.discard(planned.id)

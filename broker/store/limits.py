@@ -47,7 +47,7 @@ def _check_key(text: str, name: str) -> None:
 
 
 def check_entry(record: EntryRecord, message: MessageRecord | None) -> None:
-    """Raise ``user.illegalArgument`` where a queue entry, or its message, can not be stored."""
+    """Raise ``user.illegalArgument`` where a queue entry, or its message, cannot be stored."""
     if not record.subscription_id.isprintable():
         check_text(record.subscription_id, "the subscription's id")
     if message is None:
@@ -60,12 +60,12 @@ def check_entry(record: EntryRecord, message: MessageRecord | None) -> None:
 
 
 def check_subject(record: SubjectRecord) -> None:
-    """Raise ``user.illegalArgument`` where a subject can not be stored."""
+    """Raise ``user.illegalArgument`` where a subject cannot be stored."""
     check_text(record.name, "the subject's name")
 
 
 def check_session(record: SessionRecord) -> None:
-    """Raise ``user.illegalArgument`` where a session can not be stored."""
+    """Raise ``user.illegalArgument`` where a session cannot be stored."""
     check_text(record.subject, "the subject's name")
     check_text(record.kind, "the session's kind")
     check_text(record.secret_id, "the session's secret id")
@@ -74,25 +74,25 @@ def check_session(record: SessionRecord) -> None:
 
 
 def check_subscription(record: SubscriptionRecord) -> None:
-    """Raise ``user.illegalArgument`` where a subscription can not be stored."""
+    """Raise ``user.illegalArgument`` where a subscription cannot be stored."""
     _check_key(record.id, "the subscription's id")
 
 
 def check_topic(record: TopicRecord) -> None:
-    """Raise ``user.illegalArgument`` where a topic can not be stored."""
+    """Raise ``user.illegalArgument`` where a topic cannot be stored."""
     check_text(record.oid, "the topic's oid")
     check_text(record.owner, "the topic's owner")
 
 
 def check_document(record: DocumentRecord) -> None:
-    """Raise ``user.illegalArgument`` where a document can not be stored."""
+    """Raise ``user.illegalArgument`` where a document cannot be stored."""
     _check_key(record.owner, "the document's owner")
     check_text(record.kind, "the document's kind")
     _check_key(record.name, "the document's name")
 
 
 def check_account(record: AccountRecord) -> None:
-    """Raise ``user.illegalArgument`` where an account can not be stored."""
+    """Raise ``user.illegalArgument`` where an account cannot be stored."""
     _check_key(record.name, "the account's name")
     check_text(record.scram_sha_1, "the account's verifier")
     check_text(record.scram_sha_256, "the account's verifier")

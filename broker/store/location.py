@@ -22,7 +22,7 @@ def database_url(properties: Properties, data: Path) -> str:
         data: the data directory.
 
     Raises:
-        BrokerError: ``resource.configuration`` where ``db.url`` is unusable or a URL can not name the directory.
+        BrokerError: ``resource.configuration`` where ``db.url`` is unusable or a URL cannot name the directory.
     """
     url = DATABASE_URL.get(properties)
     if url:

@@ -216,10 +216,10 @@ class MemoryStore:
         return self._read(self.tables.read_documents, owner, kind, self.on_unreadable)
 
     def read_entries(
-        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+        self, queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank."""
-        return self._read(self.tables.read_entries, queue_id, rank, after, limit, most_bytes)
+        return self._read(self.tables.read_entries, queue_id, rank, after, limit, max_bytes)
 
     def read_headers(
         self, queue_id: int, rank: int, after: int, limit: int
@@ -228,10 +228,10 @@ class MemoryStore:
         return self._read(self.tables.read_headers, queue_id, rank, after, limit)
 
     def read_expired(
-        self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+        self, now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:
         """Read entries of expired messages."""
-        return self._read(self.tables.read_expired, now, limit, most_bytes, after)
+        return self._read(self.tables.read_expired, now, limit, max_bytes, after)
 
     def put_account(self, record: AccountRecord) -> Deferred[None]:
         """Insert or replace an account."""

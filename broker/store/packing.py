@@ -63,7 +63,7 @@ def unpack(data: bytes) -> Batch:
     try:
         return _unpacked(msgpack.unpackb(data, use_list=False, strict_map_key=False))
     except Exception as error:  # one batch that is none must not keep the broker from starting, whatever it holds
-        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"The journal can not be read: {error}", "/store") from error
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"The journal cannot be read: {error}", "/store") from error
 
 
 def _unpacked(fields: Any) -> Batch:

@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 HIGHEST_ID = 2**62
 """Ids are nanoseconds since 1970: one above this is of the year 2116, and those after it would have no room."""
-MOST_REDELIVERED = 2**31 - 2
+MAX_REDELIVERED = 2**31 - 2
 """Of failed deliveries, so that there is room for one more."""
 _MOST_SHOWN = 128
 
@@ -160,7 +160,7 @@ def checked(make: type[R], row: Sequence[Any]) -> R:
 
 def _check_entry(record: EntryRecord, message: MessageRecord | None) -> None:
     limits.check_entry(record, message)
-    if not 0 <= record.redeliver <= MOST_REDELIVERED:
+    if not 0 <= record.redeliver <= MAX_REDELIVERED:
         raise ValueError("its number of deliveries is out of range")
 
 

@@ -182,14 +182,14 @@ class Tables:
         return sorted(records(DocumentRecord, rows, tell))
 
     def read_entries(
-        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+        self, queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> list[tuple[EntryRecord, MessageRecord]]:
         """Read entries of one queue and rank."""
         entries = self._queues.get(queue_id, {}).get(rank)
         found: list[tuple[EntryRecord, MessageRecord]] = []
         size = 0
         for entry in entries.after(after, limit) if entries else ():
-            if 0 <= most_bytes <= size and found:
+            if 0 <= max_bytes <= size and found:
                 break
             read = pair(entry, self.messages[entry.message_id])
             if read is not None:
@@ -203,7 +203,7 @@ class Tables:
         return [(entry, message._replace(content=b"")) for entry, message in found]
 
     def read_expired(
-        self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+        self, now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> list[ExpiredRecord]:
         """Read entries of expired messages, the longest expired first."""
         messages = ((entry, self.messages[entry.message_id]) for entry in self.entries())
@@ -217,7 +217,7 @@ class Tables:
         size = 0
         for row in sorted(expired, key=lambda row: row.place):
             if row.place > after:
-                if len(found) == limit or size >= most_bytes:
+                if len(found) == limit or size >= max_bytes:
                     break
                 found.append(row)
                 size += len(row.key) + len(row.qos)

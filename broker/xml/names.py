@@ -10,7 +10,7 @@ from broker.errors import BrokerError, Code
 
 MAX_NAMES = 100_000
 UNKNOWN = "x\u00b7"
-"""A name that can not be written in an expression (:mod:`broker.xml.expression`)."""
+"""A name that cannot be written in an expression (:mod:`broker.xml.expression`)."""
 _ALWAYS_KNOWN = ("xmlBlaster", "key", "oid", "contentMime", "contentMimeExtended", "domain", "lang", UNKNOWN)
 
 

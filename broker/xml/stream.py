@@ -22,7 +22,7 @@ MAX_ATTRIBUTES = 64
 
 _MAX_NAMES = 8192  # distinct names in one stanza
 _RENEW_NAMES = 1024  # distinct names after which the parser is replaced
-_RENEW_BYTES = 512 * 1024  # bytes after which it is replaced anyway: it also keeps prefixes, which can not be counted
+_RENEW_BYTES = 512 * 1024  # bytes after which it is replaced anyway: it also keeps prefixes, which cannot be counted
 _BLANK = b" \t\r\n"
 _QUOTE_OR_END = re.compile(rb"""[>"']""")
 _EMPTY_SCOPE = Scope.of("", {})

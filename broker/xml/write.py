@@ -14,7 +14,7 @@ _REPLACEMENT = "\ufffd"
 
 
 def _reference(match: re.Match[str]) -> str:
-    # Characters that XML can not express at all become U+FFFD, so that what is written can always be read.
+    # Characters that XML cannot express at all become U+FFFD, so that what is written can always be read.
     return _REFERENCES.get(match[0], _REPLACEMENT)
 
 

@@ -67,7 +67,7 @@ class TopicQuery(_Query):
         """Whether the query selects anything within the topic's key.
 
         That is a node of the key (not the ``<xmlBlaster>`` around it), true, a text or a number other than zero. A
-        query that can not be evaluated on this key selects nothing in it.
+        query that cannot be evaluated on this key selects nothing in it.
         """
         try:
             value = self._evaluate(document)
@@ -92,7 +92,7 @@ class ContentQuery(_Query):
         A prefix in the expression means what the content binds it to; where it does not, nothing matches.
 
         Raises:
-            BrokerError: ``user.query.invalid`` where the expression can not be evaluated, ``resource.exhaust`` where it
+            BrokerError: ``user.query.invalid`` where the expression cannot be evaluated, ``resource.exhaust`` where it
                 could take too long on a content of this size.
         """
         if self._expression.cost.on(document.cost, document.elements) > MAX_STEPS:
@@ -100,7 +100,7 @@ class ContentQuery(_Query):
         try:
             return bool(self._evaluate(document))
         except etree.XPathEvalError as error:
-            raise invalid(f"'{self}' can not be evaluated: {error}") from None
+            raise invalid(f"'{self}' cannot be evaluated: {error}") from None
 
 
 def compile_query(text: str, budget: NameBudget = NAMES) -> TopicQuery:

@@ -26,7 +26,7 @@ ROSTER = "xmpp.roster"
 BLOCKED = "xmpp.blocked"
 """Kind of the documents that stand for blocked JIDs, named by JID."""
 
-MOST_IDLE_ACCOUNTS = 10_000
+MAX_IDLE_ACCOUNTS = 10_000
 """Accounts without sessions that are kept in memory."""
 READ_AGAIN = 1.0
 """Seconds until an account is looked for again that could not be read."""
@@ -148,7 +148,7 @@ class Accounts:
             known.read = self._node.monotonic()
             return known
         account = Account(local, 0.0)
-        await self.reload(account)  # which takes as long as the store can not work
+        await self.reload(account)  # which takes as long as the store cannot work
         known = self._keep(account)
         known.read = self._node.monotonic()
         return known
@@ -161,7 +161,7 @@ class Accounts:
             is_wanted: whether somebody still waits for it.
 
         Raises:
-            BrokerError: nobody does, or it can not be told at all.
+            BrokerError: nobody does, or it cannot be told at all.
         """
         while True:
             try:
@@ -214,7 +214,7 @@ class Accounts:
     def _keep(self, account: Account) -> Account:
         known: Any = self._known.setdefault(account.local, account)  # another may have read it meanwhile
         self._known.move_to_end(account.local)
-        if len(self._known) > MOST_IDLE_ACCOUNTS:
+        if len(self._known) > MAX_IDLE_ACCOUNTS:
             for local in list(self._known):
                 subject = self._node.subjects.get(local)
                 if local != account.local and (subject is None or not subject.sessions):

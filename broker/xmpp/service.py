@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 log = Logger()
 
 STALE_HANDLED = "xmpp.handled"
-"""Kind of the documents that tell how much was handled of streams that can not be resumed any more."""
+"""Kind of the documents that tell how much was handled of streams that cannot be resumed any more."""
 
 
 class XmppService:
@@ -144,7 +144,7 @@ class XmppService:
                 blocks=blocking.blocks,
                 holds=activity.hold,
                 copies=carbons,
-                show=presence.show,
+                show_to_contact=presence.show_to_contact,
                 contact_removed=subscriptions.contact_removed,
                 recovered=(presence.recovered,),
                 resumed=(presence.resumed, activity.resumed),
@@ -153,7 +153,7 @@ class XmppService:
         )
 
     async def stale_handled(self, user: str, id: str) -> int | None:
-        """How many stanzas were handled of a stream that can not be resumed any more (XEP-0198 §5).
+        """How many stanzas were handled of a stream that cannot be resumed any more (XEP-0198 §5).
 
         Args:
             user: who asks.
@@ -189,7 +189,7 @@ class XmppService:
             loaded.addErrback(partial(log.failure, "{jid} is not recovered well", jid=client.full))
             loading.append(loaded)
         await gatherResults(loading)
-        self._present.told()
+        self._present.contacts_informed()
 
     async def _load(self, client: Client) -> None:
         await self.domain.accounts.reload(client.account)

@@ -193,7 +193,7 @@ def settings_of(properties: Properties) -> XmppSettings:
     """Read the settings.
 
     Raises:
-        BrokerError: ``resource.configuration`` for a value that can not be used.
+        BrokerError: ``resource.configuration`` for a value that cannot be used.
     """
     buffer = SM_BUFFER_MAX.get(properties).strip().lower()
     durable = SM_DURABLE.get(properties)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.admin.address import MOST_CHARACTERS, Command, Kind, parse
+from broker.admin.address import MAX_CHARACTERS, Command, Kind, parse
 from broker.errors import BrokerError, Code
 
 
@@ -51,7 +51,7 @@ def test_forms(text: str, kind: Kind, name: str, number: int, attribute: str, va
         ("client//?uptime", "'client/' is not known"),
         ("topic/?stateStr", "'topic' is not known"),
         ("sysprop/a/?b", "'sysprop/a' is not known"),
-        (f"?{'a' * MOST_CHARACTERS}", "is longer than"),
+        (f"?{'a' * MAX_CHARACTERS}", "is longer than"),
     ],
 )
 def test_what_is_no_command_is_refused_with_the_reason(text: str, reason: str) -> None:
@@ -62,7 +62,7 @@ def test_what_is_no_command_is_refused_with_the_reason(text: str, reason: str) -
 
 
 def test_the_longest_command_may_name_its_node() -> None:
-    longest = f"?{'a' * (MOST_CHARACTERS - 1)}"
+    longest = f"?{'a' * (MAX_CHARACTERS - 1)}"
 
     command = parse(longest, "heron")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from broker.admin.queue_query import MOST_WAITING
+from broker.admin.queue_query import MAX_WAITING
 from broker.core.administration import Found
 from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
@@ -250,7 +250,7 @@ class TestWaiting:
         office = Office()
         joe = suspended(office)
         answer = waiting(office, joe, CALLBACK, "waitingDelay=-1")
-        office.world.advance(MOST_WAITING / 1000)
+        office.world.advance(MAX_WAITING / 1000)
         assert result(answer) == []
 
     def test_is_not_needed_where_enough_is_there(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.admin.queue_query import MOST_ENTRIES, MOST_WAITING, QueueQuery, parse_queue_query, queue_query_of
+from broker.admin.queue_query import MAX_ENTRIES, MAX_WAITING, QueueQuery, parse_queue_query, queue_query_of
 from broker.errors import BrokerError, Code
 from broker.model.qos import QueryQos
 
@@ -29,12 +29,12 @@ def test_options(text: str, query: QueueQuery) -> None:
 
 @pytest.mark.parametrize("text", ["maxEntries=-1", "maxEntries=1000000", "-1"])
 def test_entries_are_bounded(text: str) -> None:
-    assert parse_queue_query(text).entries == MOST_ENTRIES
+    assert parse_queue_query(text).entries == MAX_ENTRIES
 
 
 @pytest.mark.parametrize("text", ["waitingDelay=-1", "waitingDelay=99999999999"])
 def test_wait_is_bounded(text: str) -> None:
-    assert parse_queue_query(text).waiting == MOST_WAITING
+    assert parse_queue_query(text).waiting == MAX_WAITING
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_wait_is_bounded(text: str) -> None:
         ("maxBytes=100", Code.INTERNAL_NOT_IMPLEMENTED),
     ],
 )
-def test_what_can_not_be_served_is_refused(text: str, code: Code) -> None:
+def test_what_cannot_be_served_is_refused(text: str, code: Code) -> None:
     with pytest.raises(BrokerError) as raised:
         parse_queue_query(text)
     assert raised.value.code == code
@@ -75,5 +75,5 @@ def test_any_text_is_a_query_or_refused(text: str) -> None:
     except BrokerError as error:
         assert error.code in (Code.USER_ILLEGAL_ARGUMENT, Code.INTERNAL_NOT_IMPLEMENTED)
     else:
-        assert 0 <= query.entries <= MOST_ENTRIES
-        assert 0 <= query.waiting <= MOST_WAITING
+        assert 0 <= query.entries <= MAX_ENTRIES
+        assert 0 <= query.waiting <= MAX_WAITING

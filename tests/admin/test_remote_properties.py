@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.admin.remote_properties import MERGE, MOST_BYTES, MOST_PROPERTIES, change
+from broker.admin.remote_properties import MAX_BYTES, MAX_PROPERTIES, MERGE, change
 from broker.core.administration import Told
 from broker.errors import BrokerError, Code
 from broker.model.property import property_of
@@ -114,8 +114,8 @@ def test_there_are_only_so_many() -> None:
     joe = office.client("joe/1")
     send(office, joe, b"", properties(first="1"))
     for added in (
-        [property_of(f"n{number}", "") for number in range(MOST_PROPERTIES)],
-        [property_of("long", "x" * MOST_BYTES)],
+        [property_of(f"n{number}", "") for number in range(MAX_PROPERTIES)],
+        [property_of("long", "x" * MAX_BYTES)],
     ):
         with pytest.raises(BrokerError) as raised:
             change(joe.session, MERGE, added)

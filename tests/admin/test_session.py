@@ -171,7 +171,7 @@ class TestQueue:
         office.world.turn()
         assert joe.contents == [b"3"]
 
-    def test_queue_that_can_not_be_read_does_not_hold_the_broker_up(self) -> None:
+    def test_queue_that_cannot_be_read_does_not_hold_the_broker_up(self) -> None:
         # given entries that are on disk only, and a disk that does not answer with them
         office, boss, joe = self.fill(answers=True)
         joe.session.queue.restore(4, 5, 5000)

@@ -78,7 +78,7 @@ def test_a_refusal_costs_one_derivation_whether_the_user_exists_or_not(setting: 
     assert (verifier.mechanism, verifier.iterations) == (Mechanism.SHA_256, MINIMUM_ITERATIONS)
 
 
-def test_a_name_that_can_not_be_an_account_does_not_reach_the_store(setting: Setting) -> None:
+def test_a_name_that_cannot_be_an_account_does_not_reach_the_store(setting: Setting) -> None:
     setting.attempt("jo\0e", "secret")
 
     assert setting.shelf.asked == []

@@ -154,7 +154,7 @@ def test_of_two_mentions_of_a_method_the_wider_one_counts() -> None:
         ("!!erase", "a method is missing"),
     ],
 )
-def test_a_list_that_can_not_be_understood_is_an_error_with_a_reason(rules: str, reason: str) -> None:
+def test_a_list_that_cannot_be_understood_is_an_error_with_a_reason(rules: str, reason: str) -> None:
     with pytest.raises(BrokerError) as refused:
         parse_method_rules(rules)
     assert refused.value.code == Code.RESOURCE_CONFIGURATION

@@ -100,18 +100,18 @@ def test_a_malformed_hash_is_refused_without_being_quoted(text: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["secret\0", "\0", "\ud800"])
-def test_a_password_that_can_not_be_compared_as_a_whole_does_not_match_and_is_no_fault_of_the_hash(
+def test_a_password_that_cannot_be_compared_as_a_whole_does_not_match_and_is_no_fault_of_the_hash(
     password: str, logged: Logged
 ) -> None:
     assert not read_hash("yZ24stvIel1j6").matches(password)
     assert logged.events == []
 
 
-def test_a_hash_that_can_not_be_computed_matches_nothing_and_is_logged_without_its_text(logged: Logged) -> None:
+def test_a_hash_that_cannot_be_computed_matches_nothing_and_is_logged_without_its_text(logged: Logged) -> None:
     too_large = "$scrypt$ln=31,r=8,p=1$n9Nay9n7nxMCQKjVes95Dw$m/4Z9ts/Rm57aR213Kni1KsAo73LgUtJ3upa7GBqCsc"
 
     assert not read_hash(too_large).matches("secret")
-    assert logged.of_level("error") == ["A stored scrypt hash can not be checked"]
+    assert logged.of_level("error") == ["A stored scrypt hash cannot be checked"]
     assert "n9Nay9n7nxMCQKjVes95Dw" not in logged.raw
 
 

@@ -222,7 +222,7 @@ def test_logins_that_find_a_change_together_read_the_file_once(setting: Setting)
 @pytest.mark.parametrize(
     ("text", "code", "reason"),
     [
-        (None, Code.RESOURCE_FILE_IO, "can not be read: No such file or directory"),
+        (None, Code.RESOURCE_FILE_IO, "cannot be read: No such file or directory"),
         ("joe", Code.RESOURCE_CONFIGURATION, "line 1: is not of the form user:hash:methods"),
     ],
 )
@@ -242,7 +242,7 @@ def test_what_an_administrator_should_look_at_is_logged(setting: Setting, logged
     setting.open("joe:hunter2\nanon::")
 
     assert logged.of_level("warn") == [
-        f"{setting.path}, line 1: 'joe' can not log in, the hash is of no known format",
+        f"{setting.path}, line 1: 'joe' cannot log in, the hash is of no known format",
         f"{setting.path}, line 2: 'anon' has no password, every password is accepted",
     ]
     assert "hunter2" not in logged.raw

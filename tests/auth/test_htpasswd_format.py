@@ -76,12 +76,12 @@ def test_the_third_field_says_what_a_user_may_do(user: str, method: str, target:
 def test_an_administrator_is_warned_of_lines_that_let_in_too_many_or_nobody() -> None:
     assert parse(SAMPLE).warnings == (
         "line 8: 'anon' has no password, every password is accepted",
-        "line 9: '*' can not log in, the hash is of no known format",
+        "line 9: '*' cannot log in, the hash is of no known format",
         "line 10: passwords are not checked at all",
     )
 
 
-def test_a_hash_that_can_not_be_checked_locks_out_its_user_only() -> None:
+def test_a_hash_that_cannot_be_checked_locks_out_its_user_only() -> None:
     users = parse(f"joe:plain\njim:{HASH}")
 
     assert (users.entries["joe"].any_password, users.entries["joe"].hash) == (False, None)
@@ -131,7 +131,7 @@ def test_parts_of_names_do_not_count_unless_they_are_allowed() -> None:
         (f"*:{HASH}\n*:{HASH}", "line 3: '*' is there twice"),
     ],
 )
-def test_a_line_that_can_not_be_understood_is_an_error_with_its_number(line: str, reason: str) -> None:
+def test_a_line_that_cannot_be_understood_is_an_error_with_its_number(line: str, reason: str) -> None:
     assert error_message(f"jim:{HASH}\n{line}\n") == reason
 
 

@@ -81,7 +81,7 @@ def test_spellings_that_saslprep_makes_equal_are_one_password() -> None:
 
 
 @pytest.mark.parametrize("password", ["", "x" * 1025, "bell\a", "unassigned\u0378"])
-def test_what_can_not_be_a_password_is_refused_without_being_quoted(password: str) -> None:
+def test_what_cannot_be_a_password_is_refused_without_being_quoted(password: str) -> None:
     with pytest.raises(BrokerError) as refused:
         make_verifier(Mechanism.SHA_256, password, iterations=FEW)
     assert refused.value.code == Code.USER_ILLEGAL_ARGUMENT
@@ -124,7 +124,7 @@ def test_any_other_text_is_an_error_that_does_not_quote_it(text: str) -> None:
         Verifier.parse(Mechanism.SHA_1, f"!{text}")
     except BrokerError as error:
         assert error.code == Code.RESOURCE_DB_UNKNOWN
-        assert error.message == "A stored SCRAM-SHA-1 verifier can not be read"
+        assert error.message == "A stored SCRAM-SHA-1 verifier cannot be read"
     else:
         raise AssertionError(f"{text!r} was read")
 

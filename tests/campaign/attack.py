@@ -69,7 +69,7 @@ class Stage:
         talker = self.native(name)
         answer = talker.log_in(session)
         if answer.kind is not Kind.RESPONSE:
-            raise NotRefused(f"the attacker can not log in: {decode_exception(answer)}")
+            raise NotRefused(f"the attacker cannot log in: {decode_exception(answer)}")
         return talker
 
     def xmpp(self) -> XmppTalker:

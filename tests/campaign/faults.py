@@ -51,7 +51,7 @@ ARMED = 0.7
 """Share of the starts after which the broker dies at a named point, if it is reached."""
 KILLS = 12
 """How much more often the broker is killed than something else happens."""
-FAILS = "The store can not commit"
+FAILS = "The store cannot commit"
 WORKS = "The store commits again"
 JUMPING = Path(__file__).parent / "jumping"
 """Has the module that makes a process's wall clock jump."""
@@ -266,7 +266,7 @@ class Faults:
             self._broker.wait_for_log(FAILS)
         except LaunchError:
             if self._broker.running:
-                raise Failed("the store can not work, and the broker does not say so") from None
+                raise Failed("the store cannot work, and the broker does not say so") from None
         talk(self._chance.uniform(0.5, 2.0))
         if self._chance.random() < 0.4:
             self._kill()

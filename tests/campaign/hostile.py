@@ -28,11 +28,11 @@ from tests.system.launcher import ANY_PORTS, BrokerProcess
 
 ATTACKS = (*native_attacks.ATTACKS, *xmpp_attacks.ATTACKS)
 QUIET_SECONDS = 5.0
-MOST_GROWTH = 256.0
+MAX_GROWTH = 256.0
 """Megabytes that resident memory may rise above what it was before an attack, at any time of it."""
-MOST_LEFT = 192.0
+MAX_LEFT = 192.0
 """Megabytes that may be left of it afterwards."""
-MOST_STALL = 2000.0
+MAX_STALL = 2000.0
 """Milliseconds that a round trip of innocents may take during an attack."""
 LINES_EACH = 5
 """Lines in the log for each connection of an attacker."""
@@ -110,7 +110,7 @@ class Campaign:
     Args:
         directory: for the broker's data.
         scale: 1 for all connections and requests of an attack, less for a part of them.
-        most_stall: see :data:`MOST_STALL`.
+        most_stall: see :data:`MAX_STALL`.
         tell: takes a line for people.
     """
 
@@ -181,10 +181,10 @@ class Campaign:
     def _broken(self, row: Row, log: str, requests: int) -> list[str]:
         """The bounds that a row exceeds; ``requests`` were refused to clients that had logged in."""
         wrong = []
-        if row.peak - row.before > MOST_GROWTH:
-            wrong.append(f"memory rose by {row.peak - row.before:.0f} MB, {MOST_GROWTH:.0f} are allowed")
-        if row.after - row.before > MOST_LEFT:
-            wrong.append(f"{row.after - row.before:.0f} MB are left, {MOST_LEFT:.0f} are allowed")
+        if row.peak - row.before > MAX_GROWTH:
+            wrong.append(f"memory rose by {row.peak - row.before:.0f} MB, {MAX_GROWTH:.0f} are allowed")
+        if row.after - row.before > MAX_LEFT:
+            wrong.append(f"{row.after - row.before:.0f} MB are left, {MAX_LEFT:.0f} are allowed")
         most = LINES_MORE + LINES_EACH * row.peers + requests
         if row.lines > most:
             wrong.append(f"{row.lines} lines in the log, {most} are allowed")
@@ -226,7 +226,7 @@ def main() -> None:
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="broker-hostile-"))
     attacks = [attack for attack in ATTACKS if given.only.lower() in attack.name.lower()]
-    rows = Campaign(directory, given.scale, MOST_STALL, lambda line: print(line, flush=True)).run(attacks)
+    rows = Campaign(directory, given.scale, MAX_STALL, lambda line: print(line, flush=True)).run(attacks)
     print("\n" + table(rows, markdown=given.markdown))
     wrong = [row for row in rows if row.wrong]
     for row in wrong:

@@ -34,7 +34,7 @@ class Place:
         store: name of the kind.
         url: of the database, past all faults.
         settings: properties that the broker needs for it.
-        skipped: faults that can not be made here, and why.
+        skipped: faults that cannot be made here, and why.
     """
 
     store = "sqlite"
@@ -65,7 +65,7 @@ class Disk:
         size: in megabytes.
 
     Raises:
-        LaunchError: it can not be mounted; the text says why.
+        LaunchError: it cannot be mounted; the text says why.
     """
 
     def __init__(self, directory: Path, size: int) -> None:

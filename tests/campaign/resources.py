@@ -60,11 +60,11 @@ class Resources:
         """Log in, and be there for messages; before the first kill.
 
         Raises:
-            Failed: somebody can not log in.
+            Failed: somebody cannot log in.
         """
         for each in self._all:
             if not each.go_on():
-                raise Failed(f"{each.user}/{each.resource} can not log in")
+                raise Failed(f"{each.user}/{each.resource} cannot log in")
             if each.resource == ASIDE:
                 each.send_stanza("<presence><priority>-1</priority></presence>")
             wait_until(lambda each=each: self._is_counted(each), PATIENCE)  # type: ignore[misc]

@@ -18,7 +18,7 @@ LOGIN = 2.0
 
 
 class Patient(StreamClient):
-    """A client that tries again where the broker gives no answer to its login, because its store can not work.
+    """A client that tries again where the broker gives no answer to its login, because its store cannot work.
 
     Args:
         broker: that is killed.

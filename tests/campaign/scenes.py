@@ -23,9 +23,9 @@ STALL = 20.0
 """Seconds for which clients do not read."""
 STALL_MEMORY = 128.0
 """Megabytes by which the broker may grow meanwhile."""
-MOST_UNACKED = 500
+MAX_UNACKED = 500
 """Stanzas that the writer sends ahead."""
-MOST_UNREAD = 5000
+MAX_UNREAD = 5000
 """Stanzas that it sends."""
 PADDING = 2000
 """Bytes of each message that a client does not read."""
@@ -120,7 +120,7 @@ def readers_stall(broker: BrokerProcess, xmpp: XmppTalk, native: NativeTalk) -> 
     while time.monotonic() < until:
         if not sender.attached:
             _come(sender)
-        if len(sender.unacked) < MOST_UNACKED and sent < MOST_UNREAD:
+        if len(sender.unacked) < MAX_UNACKED and sent < MAX_UNREAD:
             sent += 5
             xmpp.send(sender, reader, 5, padding=PADDING)
         sender.ask()
@@ -138,4 +138,4 @@ def _come(client: StreamClient) -> None:
     try:
         wait_until(client.go_on, PATIENCE)
     except LaunchError:
-        raise Failed(f"{client.user}/{client.resource} can not log in") from None
+        raise Failed(f"{client.user}/{client.resource} cannot log in") from None

@@ -29,7 +29,7 @@ from tests.campaign.scram_client import ScramClient
 from tests.campaign.talkers import NativeTalker, XmppTalker
 from tests.system.launcher import BrokerProcess, LaunchError
 
-MOST_GROWTH = 24.0
+MAX_GROWTH = 24.0
 """Megabytes that resident memory may grow after the warm-up of a part."""
 WARM_UP = 0.2
 """Part of the work after which memory is expected to stay as it is."""
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--stanzas", type=int, default=1_000_000, help="and as many native messages (1000000)")
     parser.add_argument("--logins", type=int, default=10_000, help="in each way to log in (10000)")
     parser.add_argument("--only", default="", help="parts with this in their names")
-    parser.add_argument("--growth", type=float, default=MOST_GROWTH, help=f"megabytes allowed ({MOST_GROWTH:.0f})")
+    parser.add_argument("--growth", type=float, default=MAX_GROWTH, help=f"megabytes allowed ({MAX_GROWTH:.0f})")
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="broker-soak-"))
     try:

@@ -87,7 +87,7 @@ class XmppTalk:
         """Log in, make the node, and subscribe to it; before the first kill."""
         for each in self.residents:
             if not each.go_on():
-                raise Failed(f"{each.user} can not log in")
+                raise Failed(f"{each.user} cannot log in")
         ann, *others = self.residents
         ann.answer("set", f"<pubsub xmlns='{ns.PUBSUB}'><create node='{NODE}'/></pubsub>", SERVICE)
         for each in others:

@@ -75,7 +75,7 @@ def test_every_line_is_published_before_the_next_one_is_there() -> None:
 
 
 def test_lines_in_flight_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MOST_IN_FLIGHT", 2)
+    monkeypatch.setattr(lines, "MAX_IN_FLIGHT", 2)
     waiting: list[Future[Published]] = []
 
     class Slow(Client):

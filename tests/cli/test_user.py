@@ -78,7 +78,7 @@ def test_password_is_never_read_with_echo(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def without_terminal(_prompt: str) -> str:
-        warnings.warn("Can not control echo on the terminal.", getpass.GetPassWarning, stacklevel=2)
+        warnings.warn("Cannot control echo on the terminal.", getpass.GetPassWarning, stacklevel=2)
         return "an echoed secret"
 
     monkeypatch.setattr(getpass, "getpass", without_terminal)
@@ -91,7 +91,7 @@ def test_empty_password_is_refused(data_dir: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", ["j", "joe/1", "joe@heron", "__sys", "jo e"])
-def test_name_that_can_not_be_one_is_refused(data_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_that_cannot_be_one_is_refused(data_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert add(data_dir, name, "a secret", monkeypatch) == 1
 
 

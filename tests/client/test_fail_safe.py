@@ -70,7 +70,7 @@ class TestAway:
         real.run(real.client(JOE).publish("news", "hello"))
         wait_until(lambda: [update.text for update in arrived] == ["hello"])
 
-    def test_question_can_not_wait(self, real: Real) -> None:
+    def test_question_cannot_wait(self, real: Real) -> None:
         joe = real.client(JOE)
         real.process.kill()
         wait_until(lambda: joe.state is State.POLLING)
@@ -95,7 +95,7 @@ class TestAway:
             (Code.USER_ACCESS_DENIED, State.DEAD),
         ],
     )
-    def test_a_broker_that_can_not_serve_now_is_asked_again(
+    def test_a_broker_that_cannot_serve_now_is_asked_again(
         self, real: Real, monkeypatch: pytest.MonkeyPatch, code: Code, state: State
     ) -> None:
         # given a broker that refuses a login when the client comes back

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from broker.client import PublishOptions, State, UnacknowledgedError
-from broker.client.pending import MOST_CLOSED
+from broker.client.pending import MAX_CLOSED
 from broker.client.values import QUEUED
 from broker.errors import Code
 from broker.native.wire.frames import Frame
@@ -244,14 +244,14 @@ class TestKilled:
         bad = Outcome(broker.client.publish("a", b"poison"))
         good += [Outcome(broker.client.publish("a", b"%d" % number)) for number in range(3, 6)]
         broker.turn()
-        for _ in range(MOST_CLOSED):
+        for _ in range(MAX_CLOSED):
             if broker.client.state is State.POLLING:
                 broker.serve = poisoned
                 broker.come_back()
         assert bad.code == Code.INTERNAL_UNKNOWN
         assert [each.error for each in good] == [None] * 6
         assert all(each.done for each in good)
-        assert contents(broker.requests).count(b"poison") == MOST_CLOSED
+        assert contents(broker.requests).count(b"poison") == MAX_CLOSED
 
     def test_two_crashes_of_the_broker_fail_nothing(self) -> None:
         broker = FakeBroker()

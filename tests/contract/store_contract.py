@@ -169,15 +169,15 @@ class StoreContract:
         assert read(stage, 7, after=EPOCH + 2, limit=2) == [3, 4]
 
     @pytest.mark.parametrize(
-        ("most_bytes", "expected"), [(0, [1]), (10, [1]), (11, [1, 2]), (30, [1, 2, 3]), (-1, [1, 2, 3, 4])]
+        ("max_bytes", "expected"), [(0, [1]), (10, [1]), (11, [1, 2]), (30, [1, 2, 3]), (-1, [1, 2, 3, 4])]
     )
     def test_reading_stops_at_the_entry_that_reaches_the_bytes(
-        self, stage: Stage, most_bytes: int, expected: list[int]
+        self, stage: Stage, max_bytes: int, expected: list[int]
     ) -> None:
         for id in range(1, 5):
             put(stage, id, 7, size=10)
 
-        found = stage.run(stage.store.read_entries(7, RANK, 0, 10, most_bytes))
+        found = stage.run(stage.store.read_entries(7, RANK, 0, 10, max_bytes))
 
         assert [row.message_id - EPOCH for row, _ in found] == expected
 

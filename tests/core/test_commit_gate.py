@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.task import Clock
 
-from broker.core.commit_gate import MOST_WAITING, CommitGate
+from broker.core.commit_gate import MAX_WAITING, CommitGate
 from broker.store.memory import MemoryStore
 
 
@@ -70,7 +70,7 @@ def test_what_was_for_a_connection_that_is_gone_does_not_leave(given: Given) -> 
 
 def test_it_is_full_until_what_waits_is_committed(given: Given) -> None:
     full: list[bool] = []
-    for data in (bytes(MOST_WAITING), b"a"):
+    for data in (bytes(MAX_WAITING), b"a"):
         given.outbox.write(data, given.append())
         full.append(given.outbox.is_full)
 

@@ -127,10 +127,10 @@ class CountingStore(MemoryStore):
         self.contents = 0
 
     def read_expired(
-        self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+        self, now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:
         """Read entries of expired messages."""
-        reading = super().read_expired(now, limit, most_bytes, after)
+        reading = super().read_expired(now, limit, max_bytes, after)
 
         def seen(rows: list[ExpiredRecord]) -> list[ExpiredRecord]:
             self.slices.append(len(rows))
@@ -139,11 +139,11 @@ class CountingStore(MemoryStore):
         return reading.addCallback(seen)
 
     def read_entries(
-        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+        self, queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries with contents."""
         self.contents += 1
-        return super().read_entries(queue_id, rank, after, limit, most_bytes)
+        return super().read_entries(queue_id, rank, after, limit, max_bytes)
 
 
 class TestSweep:

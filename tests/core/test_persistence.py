@@ -353,7 +353,7 @@ class TestDispatcherActive:
 
 
 class TestNegativeNumbers:
-    def test_messages_for_a_session_that_can_not_come_back_wait_for_its_subject(self) -> None:
+    def test_messages_for_a_session_that_cannot_come_back_wait_for_its_subject(self) -> None:
         world = World()
         client = world.client("joe", answers=False)
         world.client("pub").send(client.session.name.relative, b"hello")

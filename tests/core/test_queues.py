@@ -292,7 +292,7 @@ def test_large_entries_come_back_one_by_one() -> None:
     assert queue.in_memory == 1
 
 
-def test_message_that_can_not_be_read_stops_no_other_and_stays_on_disk() -> None:
+def test_message_that_cannot_be_read_stops_no_other_and_stays_on_disk() -> None:
     clock = Clock()
     store = MemoryStore(clock)
     numbers = count(1)

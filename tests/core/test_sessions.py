@@ -238,10 +238,10 @@ class TestEnd:
         world = World()
         client = world.client("joe/1", persistent=True, retries=-1)
         world.node.monotonic = lambda: world.clock.seconds() - 5000
-        world.broker.registry.touch(client.session)
+        world.broker.registry.note_request(client.session)
         requested = world.node.now()
         world.advance(3)
-        world.broker.registry.keep(client.session)
+        world.broker.registry.save(client.session)
         world.store.commit()
         assert world.store.tables.sessions[client.session.id].seen == requested
 
@@ -422,7 +422,7 @@ def test_a_session_that_was_stored_with_an_odd_timeout_comes_back_with_the_defau
     attributes = (ClientProperty("updateResponseTimeout", "\u00b2", "long"),)
     (queue, (address,)), *_ = session.qos.queues
     session.qos = replace(session.qos, queues=((queue, (replace(address, attributes=attributes),)),))
-    world.broker.registry.keep(session)
+    world.broker.registry.save(session)
     (again,) = world.crash().node.sessions.values()
     assert again.dispatch.delivery.update_timeout == 0
     assert again.qos.callback is not None

@@ -6,7 +6,7 @@ from broker.core.entries import QueueLimits
 from broker.core.settings import limits_of
 from broker.model.qos import QueueQos
 
-DEFAULT = QueueLimits(cache_entries=10, cache_bytes=1000, most_cache_entries=50, most_cache_bytes=5000)
+DEFAULT = QueueLimits(cache_entries=10, cache_bytes=1000, max_cache_entries=50, max_cache_bytes=5000)
 
 
 def test_what_a_peer_leaves_open_is_as_configured() -> None:
@@ -27,6 +27,6 @@ def test_no_peer_gets_more_memory_than_is_configured() -> None:
 
 
 def test_a_default_above_the_most_that_a_peer_gets_stays() -> None:
-    default = QueueLimits(cache_entries=100, most_cache_entries=50)
+    default = QueueLimits(cache_entries=100, max_cache_entries=50)
 
     assert limits_of(QueueQos("callback", max_entries_cache=70), default).cache_entries == 70

@@ -72,7 +72,7 @@ class TestQueries:
         assert not world.node.topics
         assert not joe.session.subscriptions
 
-    def test_session_without_callback_can_not_subscribe(self) -> None:
+    def test_session_without_callback_cannot_subscribe(self) -> None:
         world = World()
         session = world.connect("joe", callback=False).session
         with pytest.raises(BrokerError) as raised:
@@ -333,7 +333,7 @@ def test_publish_with_broken_xml_is_refused_and_changes_nothing(key: str, qos: s
     assert not world.node.topics
 
 
-def test_sender_can_not_be_forged() -> None:
+def test_sender_cannot_be_forged() -> None:
     world = World()
     joe = world.client("joe")
     joe.subscribe("a")

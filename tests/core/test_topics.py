@@ -196,7 +196,7 @@ class TestConfiguration:
         for number in range(3):
             joe.publish("", key=f"<key oid='{number}'><colour>red</colour></key>")
         assert len(joe.get(key="<key queryType='XPATH'>//colour</key>")) == 3
-        monkeypatch.setattr("broker.core.querying.MOST_STEPS", 20)
+        monkeypatch.setattr("broker.core.querying.MAX_STEPS", 20)
         for ask in (joe.get, joe.erase, joe.subscribe):
             with pytest.raises(BrokerError) as caught:
                 ask(key="<key queryType='XPATH'>//colour</key>")

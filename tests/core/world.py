@@ -94,12 +94,12 @@ class CuttingStore(MemoryStore):
     """Closes its batch at every question, also amid a turn, as the SQL store does."""
 
     def read_entries(
-        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+        self, queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries."""
         if self.before_commit is not None:
             self.before_commit(True)
-        return super().read_entries(queue_id, rank, after, limit, most_bytes)
+        return super().read_entries(queue_id, rank, after, limit, max_bytes)
 
 
 @implementer(IAuthorizer)

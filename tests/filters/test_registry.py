@@ -68,7 +68,7 @@ def test_all_filters_must_let_a_message_pass(content: bytes, passes: bool) -> No
     assert predicate(message(content)) is passes
 
 
-def test_a_query_can_not_have_any_number_of_filters() -> None:
+def test_a_query_cannot_have_any_number_of_filters() -> None:
     assert compile_filters((Filter("size", "5"),) * MAX_FILTERS) is not None
     with pytest.raises(BrokerError) as caught:
         compile_filters((Filter("size", "5"),) * (MAX_FILTERS + 1))

@@ -42,8 +42,8 @@ def test_messages_that_are_no_xml_pass(mime: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"<news>", b"<!DOCTYPE news [<!ENTITY x 'y'>]><news>&x;</news>", b"\xff"])
-def test_a_content_that_can_not_be_read_is_an_error_of_the_configuration(content: bytes) -> None:
-    with pytest.raises(BrokerError, match="can not read the content") as caught:
+def test_a_content_that_cannot_be_read_is_an_error_of_the_configuration(content: bytes) -> None:
+    with pytest.raises(BrokerError, match="cannot read the content") as caught:
         passes("/news", content)
     assert caught.value.code == Code.USER_CONFIGURATION
 

@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 
 from tests.fuzz import registry, runner
 
-MOST_KEPT = 14
+MAX_KEPT = 14
 """Inputs of a target in the repository, beside those that are named."""
-MOST_KEPT_BYTES = 16 * 1024
+MAX_KEPT_BYTES = 16 * 1024
 FOUND = "found-"
 """How the names of inputs begin that were chosen; others were named by people and stay."""
 
@@ -83,8 +83,8 @@ def keep(target: registry.Target) -> None:
 def _chosen(directory: Path, named: set[bytes]) -> list[Path]:
     """Inputs of all sizes, so that short and long ones are there."""
     found = sorted((path for path in directory.iterdir() if path.read_bytes() not in named), key=_size)
-    found = [path for path in found if _size(path) <= MOST_KEPT_BYTES]
-    step = max(1, -(-len(found) // MOST_KEPT))
+    found = [path for path in found if _size(path) <= MAX_KEPT_BYTES]
+    step = max(1, -(-len(found) // MAX_KEPT))
     return found[step - 1 :: step]
 
 

@@ -14,7 +14,7 @@ from tests.fuzz import registry
 EXAMPLES = 250
 WORLDS = {"native_bytes", "native_requests", "xmpp_login", "xmpp_services"}
 """Targets that stand up a broker for each input."""
-MOST_INPUTS = 500
+MAX_INPUTS = 500
 LONGEST_INPUT = 64 * 1024
 
 load = cache(registry.load)
@@ -65,7 +65,7 @@ def test_mutated_inputs_break_nothing(name: str) -> None:
 
 
 def test_the_corpus_is_small() -> None:
-    assert len(kept()) <= MOST_INPUTS
+    assert len(kept()) <= MAX_INPUTS
     assert max(path.stat().st_size for path in kept()) <= LONGEST_INPUT
 
 

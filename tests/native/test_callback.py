@@ -33,7 +33,7 @@ def test_an_address_that_can_be_dialled_is_taken(address: str) -> None:
 @pytest.mark.parametrize(
     "address", ["", "example.com", "example.com:0", "example.com:65536", "a..b:7", f"{'x' * 64}.example:7"]
 )
-def test_one_that_can_not_is_refused_at_the_login(address: str) -> None:
+def test_one_that_cannot_is_refused_at_the_login(address: str) -> None:
     # and not when the first update is due, where nobody would be told
     with pytest.raises(BrokerError) as caught:
         prepared(address)

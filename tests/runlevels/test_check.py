@@ -32,7 +32,7 @@ STOCK = Path(__file__).parents[1] / "data" / "xmlBlasterPlugins.xml"
 
 def loader(name: str) -> Factory:
     if name not in FACTORIES:
-        raise BrokerError(Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"class {name} can not be imported")
+        raise BrokerError(Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"class {name} cannot be imported")
     return FACTORIES[name]
 
 
@@ -82,7 +82,7 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
         + "<plugin id='D' className='a.Plugin'><action do='STOP' onShutdownRunlevel='3'/></plugin>\n"
         + plugin("E", "a.Port", "5")
     ) == [
-        "p.xml:2: plugin A: class no.Such can not be imported",
+        "p.xml:2: plugin A: class no.Such cannot be imported",
         "p.xml:3: plugin B: run level 11 is not one of 0 to 9",
         "p.xml:4: plugin C: sequence -1 is below 0",
         "p.xml:4: plugin C: run level -2 is not one of 0 to 9",

@@ -51,10 +51,10 @@ def test_a_plugin_of_another_package_is_found(tmp_path: Path, monkeypatch: pytes
         ("", "'' is not package.module.Class"),
         ("a..B", "'a..B' is not package.module.Class"),
         ("a.b/c.D", "'a.b/c.D' is not package.module.Class"),
-        ("no_such_package.Class", "class no_such_package.Class can not be imported: No module named"),
+        ("no_such_package.Class", "class no_such_package.Class cannot be imported: No module named"),
         ("tests.runlevels.recording.Nothing", "module tests.runlevels.recording has no Nothing"),
         (f"{__name__}.pytestmark", "has no pytestmark"),
-        (f"{__name__}.__name__", "can not be called"),
+        (f"{__name__}.__name__", "cannot be called"),
         (f"{__name__}.NoPlugin", "is no plugin: .* Does not declaratively implement the interface"),
     ],
 )
@@ -69,5 +69,5 @@ def test_a_module_that_fails_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "broken_plugin.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)
 
-    with pytest.raises(BrokerError, match="can not be imported: division by zero"):
+    with pytest.raises(BrokerError, match="cannot be imported: division by zero"):
         load("broken_plugin.Plugin")

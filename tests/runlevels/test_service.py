@@ -154,7 +154,7 @@ def test_only_selectable_levels_can_be_asked_for(journal: Journal, level: int) -
     error = error_of(run(at(9, journal).change(level)))
 
     assert error.code is Code.RESOURCE_CONFIGURATION
-    assert error.message == f"run level {level} can not be chosen, but 0, 3, 6, 9"
+    assert error.message == f"run level {level} cannot be chosen, but 0, 3, 6, 9"
 
 
 def test_ports_of_running_plugins_are_told(journal: Journal) -> None:
@@ -186,7 +186,7 @@ def test_a_failed_plugin_without_a_code_is_logged_and_left_out(journal: Journal)
 
     assert run_levels.running == ("S", "T", "E")
     assert [formatEvent(event) for event in events if event["log_level"] is LogLevel.error] == [
-        "p.xml:1: plugin P can not be started: resource.configuration.address: port 7607 is taken; going on without it"
+        "p.xml:1: plugin P cannot be started: resource.configuration.address: port 7607 is taken; going on without it"
     ]
 
 
@@ -218,7 +218,7 @@ def test_a_failed_plugin_with_a_code_ends_the_start_and_takes_everything_back_in
         error = error_of(run(run_levels.change(9)))
 
     assert error.code is Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED
-    assert error.message == "p.xml:1: plugin d can not be started: RuntimeError('no luck')"
+    assert error.message == "p.xml:1: plugin d cannot be started: RuntimeError('no luck')"
     assert journal.take() == ["start a", "start b", "start c", "start d", "stop c", "stop b", "stop a"]
     assert (run_levels.level, run_levels.running) == (-1, ())
 

@@ -25,7 +25,7 @@ def test_property_beats_the_data_directory() -> None:
     assert database_url(properties, Path("data")) == "postgresql+psycopg://db/broker"
 
 
-def test_directory_that_a_url_can_not_name_is_refused() -> None:
+def test_directory_that_a_url_cannot_name_is_refused() -> None:
     with pytest.raises(BrokerError, match="must not have a '\\?'") as refused:
         database_url(Properties(), Path("/what?"))
     assert refused.value.code is Code.RESOURCE_CONFIGURATION

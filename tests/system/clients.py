@@ -127,5 +127,5 @@ def install_javascript(directory: Path) -> Path:
     except subprocess.TimeoutExpired:
         pytest.skip("npm found no way to its registry in time")
     if done.returncode:
-        pytest.skip(f"npm can not install @xmpp/client: {done.stderr.strip()[-200:]}")
+        pytest.skip(f"npm cannot install @xmpp/client: {done.stderr.strip()[-200:]}")
     return directory

@@ -58,7 +58,7 @@ def test_properties_may_follow_two_dashes(tmp_path: Path) -> None:
         assert broker.address()[1] > 0
 
 
-def test_broker_that_can_not_start_says_why_and_fails(tmp_path: Path) -> None:
+def test_broker_that_cannot_start_says_why_and_fails(tmp_path: Path) -> None:
     broker = BrokerProcess(tmp_path / "data", settings={"db.url": "nonsense://"})
     with pytest.raises(LaunchError, match=r"status 1(?s:.*)nonsense"):
         broker.start()

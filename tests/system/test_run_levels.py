@@ -39,7 +39,7 @@ def test_level_is_told(broker: BrokerProcess) -> None:
     joe.disconnect()
 
 
-def test_who_is_no_administrator_can_not_change_it(broker: BrokerProcess) -> None:
+def test_who_is_no_administrator_cannot_change_it(broker: BrokerProcess) -> None:
     jack = connected(broker, ConnectOptions("jack", "secret"))
     with pytest.raises(BrokerError) as raised:
         jack.publish("__cmd:?runlevel=3", "")
@@ -47,7 +47,7 @@ def test_who_is_no_administrator_can_not_change_it(broker: BrokerProcess) -> Non
     jack.disconnect()
 
 
-def test_level_that_can_not_be_chosen_is_refused(broker: BrokerProcess) -> None:
+def test_level_that_cannot_be_chosen_is_refused(broker: BrokerProcess) -> None:
     joe = connected(broker, ConnectOptions("joe", "secret"))
     with pytest.raises(BrokerError) as raised:
         joe.publish("__cmd:?runlevel=5", "")

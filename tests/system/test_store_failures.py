@@ -1,4 +1,4 @@
-"""A store that can not write stops acknowledgements, says so, and goes on when it can."""
+"""A store that cannot write stops acknowledgements, says so, and goes on when it can."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 
 PERSISTENT = PublishOptions(persistent=True)
 RECEIVER = ConnectOptions("jack", "secret", session=1, persistent=True, burst=50)
-FAILS = r"The store can not commit"
+FAILS = r"The store cannot commit"
 WORKS = r"The store commits again"
 SMALL = 400_000
 UNLIMITED = "unlimited"
@@ -66,7 +66,7 @@ class TestSqlite:
     def limit_files(self, broker: BrokerProcess, size: int | str) -> None:
         subprocess.run(["prlimit", f"--pid={broker.pid}", f"--fsize={size}:{UNLIMITED}"], check=True)
 
-    def test_file_that_can_not_grow_stops_acknowledgements_until_it_can(self, broker: BrokerProcess) -> None:
+    def test_file_that_cannot_grow_stops_acknowledgements_until_it_can(self, broker: BrokerProcess) -> None:
         # given a subscriber that is away, and a publisher
         jack = connected(broker, RECEIVER)
         jack.subscribe("news", options=SubscribeOptions(persistent=True))

@@ -72,5 +72,5 @@ def test_plugin_that_lacks_an_attribute_ends_the_start_and_says_which(plugin_fil
 def test_plugin_that_is_not_installed_is_named_with_its_line(plugin_file: Path, tmp_path: Path) -> None:
     text = plugin_file.read_text("utf-8").replace("lineport.", "nowhere.")
     plugin_file.write_text(text, "utf-8")
-    with pytest.raises(LaunchError, match=r"plugins.xml:\d+: plugin LINES: class nowhere.LinePort can not be imported"):
+    with pytest.raises(LaunchError, match=r"plugins.xml:\d+: plugin LINES: class nowhere.LinePort cannot be imported"):
         broker_with(plugin_file, tmp_path).start()

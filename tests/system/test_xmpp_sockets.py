@@ -79,7 +79,7 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path, port: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
-        with pytest.raises(LaunchError, match=f"(?s)XMPP can not listen on 127.0.0.1:{number}.*choose other ports"):
+        with pytest.raises(LaunchError, match=f"(?s)XMPP cannot listen on 127.0.0.1:{number}.*choose other ports"):
             BrokerProcess(tmp_path / "data", settings={f"plugin/xmpp/{port}": str(number)}).start()
 
 

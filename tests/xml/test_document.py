@@ -35,7 +35,7 @@ def test_attributes_that_a_key_does_not_have_are_left_out() -> None:
         b"<a>" * 60 + b"x" * 20_000 + b"</a>" * 60,
     ],
 )
-def test_meta_data_that_can_not_be_searched_is_refused(meta: bytes) -> None:
+def test_meta_data_that_cannot_be_searched_is_refused(meta: bytes) -> None:
     with pytest.raises(BrokerError) as caught:
         topic_document(Key("a", meta=meta))
     assert caught.value.code is Code.USER_ILLEGAL_ARGUMENT
@@ -62,7 +62,7 @@ class TestUsedUpBudget:
         assert not asked.matches(topic_document(Key("a", meta=b"<fresh oid=''/>"), budget))
         assert compile_predicate("//key[@oid = 'a']/*", budget).matches(key)
 
-    def test_what_stands_for_them_can_not_be_named(self, budget: NameBudget) -> None:
+    def test_what_stands_for_them_cannot_be_named(self, budget: NameBudget) -> None:
         with pytest.raises(BrokerError) as caught:
             compile_predicate(f"//{UNKNOWN}", budget)
         assert caught.value.code is Code.USER_QUERY_INVALID

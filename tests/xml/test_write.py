@@ -23,7 +23,7 @@ def test_an_attribute_is_read_as_it_was_written(text: str) -> None:
 
 
 @given(st.text())
-def test_characters_that_xml_can_not_express_are_replaced(text: str) -> None:
+def test_characters_that_xml_cannot_express_are_replaced(text: str) -> None:
     assert len(parse(f"<q>{escape(text)}</q>".encode(), "q").text) == len(text)
 
 

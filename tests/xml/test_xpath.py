@@ -81,7 +81,7 @@ def test_broken_and_refused_queries(text: str) -> None:
     assert caught.value.code is Code.USER_QUERY_INVALID
 
 
-def test_a_query_that_can_not_be_evaluated_on_one_key_selects_nothing_in_it() -> None:
+def test_a_query_that_cannot_be_evaluated_on_one_key_selects_nothing_in_it() -> None:
     query = compile_query("//STOCK[count(1)]")
     assert not query.matches(RADAR)
     assert not query.matches(topic_document(Key("a")))
@@ -126,12 +126,12 @@ def test_predicates_are_namespace_aware() -> None:
     assert not compile_predicate("//Body").matches(content)
 
 
-def test_a_predicate_can_not_break_out_of_its_wrapping() -> None:
+def test_a_predicate_cannot_break_out_of_its_wrapping() -> None:
     with pytest.raises(BrokerError):
         compile_predicate("//a) or (true()")
 
 
-def test_a_predicate_that_can_not_be_evaluated_is_told() -> None:
+def test_a_predicate_that_cannot_be_evaluated_is_told() -> None:
     with pytest.raises(BrokerError) as caught:
         compile_predicate("/a[count(1)]").matches(parse_content(b"<a/>"))
     assert caught.value.code is Code.USER_QUERY_INVALID

@@ -104,7 +104,7 @@ class TestAnswers:
         assert new.take() == []
         assert list(again.store.tables.entries()) == []
 
-    def test_nor_does_one_of_a_session_that_can_not_be_read(self, quiet: World) -> None:
+    def test_nor_does_one_of_a_session_that_cannot_be_read(self, quiet: World) -> None:
         joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
         jack.send(ROSTER_GET)
         joe.send(f"<message type='chat' to='{JACK}'><body>hi</body></message>")

@@ -14,7 +14,7 @@ from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.xml.parse import MAX_ELEMENTS
 from broker.xml.tree import Tree
-from broker.xmpp.routing.route_cache import LONGEST_ADDRESS, MOST_ROUTES
+from broker.xmpp.routing.route_cache import LONGEST_ADDRESS, MAX_ROUTES
 from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, settings
 
@@ -243,11 +243,11 @@ class TestMessagesThatRepeatTheirAddress:
 
     def test_a_client_with_a_great_many_addresses_keeps_few_routes(self, world: World, joe: Peer, jack: Peer) -> None:
         client = world.service.domain.clients["joe@localhost/x"]
-        for index in range(3 * MOST_ROUTES):
+        for index in range(3 * MAX_ROUTES):
             joe.stream.received(message("jack@localhost/y", f"type{index}").encode())
         joe.send(message("jack@localhost/y", "t" * 2 * LONGEST_ADDRESS))
-        assert len(jack.take()) == 3 * MOST_ROUTES + 1
-        assert 0 < len(client.routes) <= MOST_ROUTES
+        assert len(jack.take()) == 3 * MAX_ROUTES + 1
+        assert 0 < len(client.routes) <= MAX_ROUTES
 
 
 class TestMessagesToAnAccount:

@@ -190,7 +190,7 @@ class TestStorage:
             (f"<n xmlns='urn:n'>{'x' * 70_000}</n>", "", "not-acceptable"),
         ],
     )
-    def test_what_can_not_be_kept_is_refused(self, world: World, payload: str, to: str, expected: str) -> None:
+    def test_what_cannot_be_kept_is_refused(self, world: World, payload: str, to: str, expected: str) -> None:
         joe = world.bind("joe@localhost/x")
         answer = ask(joe, "set", f"<query xmlns='{ns.PRIVATE}'>{payload}</query>", to)
         assert condition(answer) == expected
@@ -232,7 +232,7 @@ class TestBlocking:
         assert joe.take() == []
         assert jack.take() == []
 
-    def test_who_blocks_can_not_write_either(self, world: World) -> None:
+    def test_who_blocks_cannot_write_either(self, world: World) -> None:
         joe, jack = friends(world)
         self.block(jack, "joe@localhost")
         jack.send(message("joe@localhost"))

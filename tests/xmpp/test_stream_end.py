@@ -7,7 +7,7 @@ import pytest
 from broker.xml.tree import Tree
 from broker.xmpp.settings import Durable
 from broker.xmpp.stream.ending import END_TIMEOUT
-from broker.xmpp.stream.inbox import MOST_UNREAD
+from broker.xmpp.stream.inbox import MAX_UNREAD
 from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, settings
 
@@ -108,7 +108,7 @@ class TestStanzasBeforeTheEnd:
 
     def test_a_stream_that_is_lost_while_it_is_held_up_is_forgotten_when_all_is_handled(self, quiet: World) -> None:
         joe = sender(quiet, "plain")
-        joe.stream.received(to_mary() + b" " * MOST_UNREAD)
+        joe.stream.received(to_mary() + b" " * MAX_UNREAD)
         joe.stream.lost("the connection was closed")
         assert JOE in quiet.service.domain.clients
         quiet.turn(4 * COUNT)

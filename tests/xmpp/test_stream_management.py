@@ -447,7 +447,7 @@ class TestResumption:
         assert new.count() == before + 1
 
     def test_a_message_whose_receiver_is_read_for_minutes_or_while_the_clock_is_set_comes(self, quiet: World) -> None:
-        # given a message to an account that must be read first, while the store can not work
+        # given a message to an account that must be read first, while the store cannot work
         jack = quiet.bind(JACK, sm=True)
         before = jack.count()
         quiet.store.fail(BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "away"))
@@ -1023,7 +1023,7 @@ class TestCrash:
         new.send("<presence/>")
         assert new.bodies() == ["1", "2"]
 
-    def test_b9_nothing_is_acknowledged_that_can_not_be_stored(self, quiet: World) -> None:
+    def test_b9_nothing_is_acknowledged_that_cannot_be_stored(self, quiet: World) -> None:
         joe = quiet.bind("joe@localhost/x", sm=True)
         quiet.store.commit()
         quiet.store.held = True  # the disk is full

@@ -166,7 +166,7 @@ class TestTls:
 
 class TestLogin:
     @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-1"])
-    def test_a_store_that_can_not_work_says_nothing_of_a_password(self, world: World, mechanism: str) -> None:
+    def test_a_store_that_cannot_work_says_nothing_of_a_password(self, world: World, mechanism: str) -> None:
         # RFC 6120 §6.5.10
         world.security.broken = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no connection to server at db.example.org")
         peer = world.peer()
@@ -273,7 +273,7 @@ class TestBind:
         assert jid.startswith("joe@localhost/")
         assert len(jid) > len("joe@localhost/") + 8
 
-    def test_a_resource_that_can_not_be_one_is_refused_and_another_may_be_asked_for(self, world: World) -> None:
+    def test_a_resource_that_cannot_be_one_is_refused_and_another_may_be_asked_for(self, world: World) -> None:
         peer = world.peer()
         peer.login("joe")
         peer.send(f"<iq type='set' id='1'><bind xmlns='{ns.BIND}'><resource>{'x' * 1024}</resource></bind></iq>")

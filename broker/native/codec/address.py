@@ -15,7 +15,7 @@ def read_address(found: Element) -> AddressQos:
     """An ``<address>`` or ``<callback>``.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for a value that can not be read.
+        BrokerError: ``user.illegalArgument`` for a value that cannot be read.
     """
     attributes = found.attributes
     burst = child(found, "burstmode")

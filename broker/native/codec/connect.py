@@ -27,7 +27,7 @@ def read_connect_qos(data: bytes) -> ConnectQos:
         data: UTF-8; less than 11 bytes count as ``<qos/>``.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that can not be read,
+        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that cannot be read,
             ``user.security.authentication.illegalArgument`` for a broken ``<securityService>``.
     """
     root = read_root(data, "qos")

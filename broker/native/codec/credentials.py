@@ -21,7 +21,7 @@ def read_credentials(found: Element) -> Credentials:
     """Login name and password, which stand in the element or, as text, in its CDATA section.
 
     Raises:
-        BrokerError: ``user.security.authentication.illegalArgument`` where they can not be read. The text does not
+        BrokerError: ``user.security.authentication.illegalArgument`` where they cannot be read. The text does not
             repeat what was given.
     """
     fields = found if found.children else _read_fields(found.text)

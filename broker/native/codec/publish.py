@@ -45,7 +45,7 @@ def read_publish_qos(data: bytes) -> PublishQos:
         data: UTF-8; less than 11 bytes count as ``<qos/>``.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that can not be read.
+        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that cannot be read.
     """
     return read_message(read_root(data, "qos"))
 

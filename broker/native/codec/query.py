@@ -22,7 +22,7 @@ def read_query_qos(data: bytes) -> QueryQos:
         data: UTF-8; less than 11 bytes count as ``<qos/>``.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that can not be read.
+        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that cannot be read.
     """
     root = read_root(data, "qos")
     erase = child(root, "erase")

@@ -29,7 +29,7 @@ def read_status_qos(data: bytes) -> StatusQos:
         data: UTF-8; less than 11 bytes count as ``<qos/>``, which is OK.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that can not be read.
+        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that cannot be read.
     """
     root = read_root(data, "qos")
     state, info = read_state(root)

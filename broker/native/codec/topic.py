@@ -20,7 +20,7 @@ def read_topic(found: Element, readonly: bool) -> TopicQos:
         readonly: what the deprecated ``<readonly>`` outside of the section says.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for a value that can not be read.
+        BrokerError: ``user.illegalArgument`` for a value that cannot be read.
     """
     distributor = child(found, "msgdistributor")
     return TopicQos(

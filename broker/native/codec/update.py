@@ -14,7 +14,7 @@ def read_update_qos(data: bytes) -> UpdateQos:
     """The QoS of an update or of an answer to ``get``, as a receiver reads it.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that can not be read.
+        BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that cannot be read.
     """
     root = read_root(data, "qos")
     subscribe = child(root, "subscribe")

@@ -1,4 +1,4 @@
-"""Batches and questions, one after the other, each until it succeeds (design D2, D3)."""
+"""Batches and queries, one after the other, each until it succeeds (design D2, D3)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIDY_AFTER = 1.0
 """Seconds for which a writer may put work off."""
 LAST_RETRY = 5.0
 """Seconds to wait between commits at most."""
-MOST_QUESTIONS = 16
+MAX_QUERIES = 16
 """Questions that are asked in one go: two changes of thread for all of them."""
 
 log = Logger()
@@ -40,7 +40,7 @@ class _State(Enum):
     CLOSING = "closing"
 
 
-class _Question:
+class _Query:
     """A read between two batches.
 
     Args:
@@ -62,21 +62,21 @@ class CommitLoop:
 
     In the turn after somebody asks to be told of its commit the batch goes to the worker; while it is written the next
     one gathers, so that the busier the broker is, the more goes into one transaction. What nobody waits for, such as
-    entries that are settled, goes with it, or after :data:`LAZY`. A question closes the batch before it, and sees
+    entries that are settled, goes with it, or after :data:`LAZY`. A query closes the batch before it, and sees
     exactly what was appended before it.
 
-    What can not be committed is kept and tried again until the database works: meanwhile :attr:`failure` is set and
+    What cannot be committed is kept and tried again until the database works: meanwhile :attr:`failure` is set and
     nothing is reported as committed.
 
     Args:
         reactor: schedules commits.
-        worker: runs ``write`` and questions.
+        worker: runs ``write`` and queries.
         write: commits a batch.
         tidy: does what ``write`` puts off; run every second while batches are written.
 
     Attributes:
         batch: the open one; call :meth:`appended` after every operation.
-        before_commit: called before the open batch is closed, with whether a question cuts the turn; it may append. So
+        before_commit: called before the open batch is closed, with whether a query cuts the turn; it may append. So
             what belongs to a turn's operations is in one transaction with them.
         position: of the last operation.
         committed: all operations up to this position are on disk.
@@ -102,9 +102,9 @@ class CommitLoop:
         self._tidying: IDelayedCall | None = None
         self._waiters = CommitWaiters()
         self._state = _State.CLOSED
-        self._queue: deque[Batch | _Question] = deque()
-        self._current: Batch | _Question | None = None
-        self._with_it: list[_Question] = []  # questions that are asked in one go with the current one
+        self._queue: deque[Batch | _Query] = deque()
+        self._current: Batch | _Query | None = None
+        self._with_it: list[_Query] = []  # queries that are asked in one go with the current one
         self._idle = True  # nothing is scheduled (but at leisure), running or waiting for another try
         self._leisure: IDelayedCall | None = None
         self._due: IDelayedCall | None = None
@@ -137,7 +137,7 @@ class CommitLoop:
         """Commit what has gathered, and take no more.
 
         A database that fails now is tried once and no more; the Deferred then fails with ``resource.*``, and so do
-        questions that have no answer.
+        queries that have no answer.
         """
         self._state = _State.CLOSING
         if self._tidying is not None:
@@ -173,22 +173,22 @@ class CommitLoop:
             self._next(due=True)
 
     def ask(
-        self, question: Callable[[], T], *, patient: bool, concerns: Callable[[Batch], bool] = lambda batch: True
+        self, query: Callable[[], T], *, patient: bool, concerns: Callable[[Batch], bool] = lambda batch: True
     ) -> Deferred[T]:
-        """Run a question after everything that was appended before it, and that it may ask for, is committed.
+        """Run a query after everything that was appended before it, and that it may ask for, is committed.
 
         Args:
-            question: run by the worker, after all questions before it; may run more than once.
+            query: run by the worker, after all queries before it; may run more than once.
             patient: ask again until the database answers; else, after a second try, fail with ``resource.*``, and
                 at once while the database fails.
-            concerns: whether the question may ask for something in a batch; it need not wait for the disk where none
+            concerns: whether the query may ask for something in a batch; it need not wait for the disk where none
                 of those that wait does.
         """
         if self._state is _State.CLOSED:
             return fail(_not_open())
         if self.failure is not None and not patient:
             return fail(self.failure)
-        asked = _Question(question, patient)
+        asked = _Query(query, patient)
         if concerns(self.batch):
             self._close_batch(amid_turn=True)
         queue = self._queue
@@ -246,8 +246,8 @@ class CommitLoop:
                 self._commit_done(item)  # all of it was elided (design D4)
                 continue
             self._current = item
-            if isinstance(item, _Question):
-                self._take_questions()
+            if isinstance(item, _Query):
+                self._take_queries()
             self._attempt()
             return
         self._idle = True
@@ -257,8 +257,8 @@ class CommitLoop:
             self._state = _State.CLOSED
             self._stopped.callback(None)
 
-    def _take_questions(self) -> None:
-        while self._queue and len(self._with_it) < MOST_QUESTIONS - 1:
+    def _take_queries(self) -> None:
+        while self._queue and len(self._with_it) < MAX_QUERIES - 1:
             following = self._queue[0]
             if isinstance(following, Batch):
                 break
@@ -282,13 +282,13 @@ class CommitLoop:
         self._next()
 
     def _answered(self, results: list[Any]) -> None:
-        assert isinstance(self._current, _Question)
+        assert isinstance(self._current, _Query)
         asked = [self._current, *self._with_it]
         self._current, self._with_it = None, []
         self._works_again()
         self._queue.extendleft(reversed(asked[len(results) :]))
-        for question, result in zip(asked, results, strict=False):
-            question.answer.callback(result)
+        for query, result in zip(asked, results, strict=False):
+            query.answer.callback(result)
         self._next()
 
     def _commit_done(self, batch: Batch) -> None:
@@ -308,11 +308,11 @@ class CommitLoop:
         item = self._current
         self._queue.extendleft(reversed(self._with_it))
         self._with_it = []
-        if isinstance(item, _Question) and not item.patient and not item.repeated:
+        if isinstance(item, _Query) and not item.patient and not item.repeated:
             item.repeated = True  # a connection that was lost while nobody used it is no failure yet
             self._attempt()
             return
-        if isinstance(item, _Question) and (not item.patient or failure.code is Code.RESOURCE_DB_UNKNOWN):
+        if isinstance(item, _Query) and (not item.patient or failure.code is Code.RESOURCE_DB_UNKNOWN):
             # No other answer is to be expected, or somebody waits who can do without; the next commit finds out.
             self._current = None
             item.answer.errback(failure)
@@ -320,7 +320,7 @@ class CommitLoop:
             return
         if self.failure is None:
             self._failing_since = self._reactor.seconds()
-            log.error("The store can not commit, and will try until it can: {failure}", failure=failure)
+            log.error("The store cannot commit, and will try until it can: {failure}", failure=failure)
         self.failure = failure
         self._refuse_impatient(failure)
         if self._state is _State.CLOSING:
@@ -337,13 +337,13 @@ class CommitLoop:
             log.info("The store commits again, after {seconds:.1f} seconds", seconds=seconds)
 
     def _refuse_impatient(self, failure: BrokerError) -> None:
-        refused = [item for item in self._queue if isinstance(item, _Question) and not item.patient]
-        for question in refused:
-            self._queue.remove(question)
-            question.answer.errback(failure)
+        refused = [item for item in self._queue if isinstance(item, _Query) and not item.patient]
+        for query in refused:
+            self._queue.remove(query)
+            query.answer.errback(failure)
 
     def _give_up(self, failure: BrokerError) -> None:
-        unanswered = [item for item in (self._current, *self._queue) if isinstance(item, _Question)]
+        unanswered = [item for item in (self._current, *self._queue) if isinstance(item, _Query)]
         self._current = None
         self._queue.clear()
         self._waiters.clear()
@@ -351,17 +351,17 @@ class CommitLoop:
         self.batch = Batch()
         self._idle = True
         self._state = _State.CLOSED
-        for question in unanswered:
-            question.answer.errback(failure)
+        for query in unanswered:
+            query.answer.errback(failure)
         self._stopped.errback(failure)
 
 
-def _answers(questions: list[_Question]) -> list[Any]:
+def _answers(queries: list[_Query]) -> list[Any]:
     """Ask up to one that fails, which is told by its being the first, when it is asked again."""
     answers: list[Any] = []
-    for question in questions:
+    for query in queries:
         try:
-            answers.append(question.ask())
+            answers.append(query.ask())
         except Exception:
             if not answers:
                 raise

@@ -50,7 +50,7 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise _misconfigured("The database's URL can not be read") from None
+        raise _misconfigured("The database's URL cannot be read") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
@@ -92,7 +92,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that writes after it has read can not wait for another writer, it would fail.
+    # IMMEDIATE: a transaction that writes after it has read cannot wait for another writer, it would fail.
     connection.exec_driver_sql("BEGIN" if connection.info.get("reading") else "BEGIN IMMEDIATE")
 
 

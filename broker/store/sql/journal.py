@@ -15,9 +15,9 @@ from broker.store.sql.database import Database
 from broker.store.sql.dialects import insert_into
 from broker.store.sql.schema import COMMIT_NUMBER, journal, meta
 
-MOST_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 """Of a journal that is not folded yet: what is kept in memory, and read back after a crash."""
-MOST_ENTRIES = 20_000
+MAX_ENTRIES = 20_000
 """Queue entries that are in the journal and not settled yet."""
 SMALL = 32
 """Entries of a batch that is worth a row whatever becomes of them: its few rows are written with those of others."""
@@ -60,7 +60,7 @@ class JournalPolicy:
         settled = sum(len(step.settled) for step in batch.steps)
         self._put = self._put * _MEMORY + put
         self._settled = self._settled * _MEMORY + settled
-        if self.journal_size + batch.bytes > MOST_BYTES or waiting + put > MOST_ENTRIES:
+        if self.journal_size + batch.bytes > MAX_BYTES or waiting + put > MAX_ENTRIES:
             return False
         if put + settled <= SMALL:
             return True

@@ -78,7 +78,7 @@ def _next_of_size() -> Select[Any]:
     first = select(entry.c.seq, entry.c.size).where(*_LATER).order_by(entry.c.seq).limit(bindparam("limit")).subquery()
     before = func.sum(first.c.size).over(order_by=first.c.seq) - first.c.size
     summed = select(first.c.seq, before.label("before")).subquery()
-    last = select(func.max(summed.c.seq)).where((summed.c.before < bindparam("most_bytes")) | (summed.c.before == 0))
+    last = select(func.max(summed.c.seq)).where((summed.c.before < bindparam("max_bytes")) | (summed.c.before == 0))
     return _NEXT.where(entry.c.seq <= last.scalar_subquery())
 
 
@@ -116,7 +116,7 @@ def _expired_of_size() -> Select[Any]:
             and_(*(entry.c[name] == summed.c[name] for name in ("queue_id", "rank", "seq"))),
         )
         .join(message, message.c.id == summed.c.message_id)
-        .where((summed.c.before < bindparam("most_bytes")) | (summed.c.before == 0))
+        .where((summed.c.before < bindparam("max_bytes")) | (summed.c.before == 0))
         .order_by(*(summed.c[name] for name in names))
     )
 
@@ -161,13 +161,13 @@ class Reader:
             )
 
     def entries(
-        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+        self, queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> list[tuple[EntryRecord, MessageRecord]]:
-        """Entries of one queue and rank with ``seq > after``, in order; ``most_bytes`` as in the port."""
+        """Entries of one queue and rank with ``seq > after``, in order; ``max_bytes`` as in the port."""
         values = {"queue_id": queue_id, "rank": rank, "after": after, "limit": limit}
-        if most_bytes >= 0 and self._database.sends_ahead:
-            return self._pairs(_NEXT_OF_SIZE, {**values, "most_bytes": most_bytes})
-        return self._pairs(_NEXT, values, most_bytes)
+        if max_bytes >= 0 and self._database.sends_ahead:
+            return self._pairs(_NEXT_OF_SIZE, {**values, "max_bytes": max_bytes})
+        return self._pairs(_NEXT, values, max_bytes)
 
     def headers(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """The same without contents."""
@@ -180,16 +180,16 @@ class Reader:
         unreadable: list[Unreadable] = []
         return sorted(records(DocumentRecord, rows, unreadable.append)), unreadable
 
-    def expired(self, now: int, limit: int, most_bytes: int, after: ExpiredPlace) -> list[ExpiredRecord]:
+    def expired(self, now: int, limit: int, max_bytes: int, after: ExpiredPlace) -> list[ExpiredRecord]:
         """Entries of messages with ``0 < expires <= now`` (ms since 1970), as in the port."""
         names = "after_expires", "after_message_id", "after_queue_id", "after_rank", "after_seq"
-        values = {"now": now, "limit": limit, "most_bytes": most_bytes, **dict(zip(names, after, strict=True))}
+        values = {"now": now, "limit": limit, "max_bytes": max_bytes, **dict(zip(names, after, strict=True))}
         with self._database.transaction(write=False) as connection, connection.execute(_EXPIRED, values) as result:
             rows: Any = result.cursor
             return [each for row in rows if (each := expired_row(row[:_ENTRY_WIDTH], row[_ENTRY_WIDTH:])) is not None]
 
     def _pairs(
-        self, query: Select[Any], values: dict[str, int], most_bytes: int = -1
+        self, query: Select[Any], values: dict[str, int], max_bytes: int = -1
     ) -> list[tuple[EntryRecord, MessageRecord]]:
         found = []
         size = 0
@@ -202,7 +202,7 @@ class Reader:
                     continue
                 found.append(read)
                 size += read[0].size
-                if size and 0 <= most_bytes <= size:
+                if size and 0 <= max_bytes <= size:
                     break
         return found
 

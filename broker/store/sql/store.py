@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @implementer(IStore)
 class SqlStore:
-    """A durable store. Operations and questions go through a :class:`CommitLoop` to one thread and one connection.
+    """A durable store. Operations and queries go through a :class:`CommitLoop` to one thread and one connection.
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
@@ -260,11 +260,11 @@ class SqlStore:
         return self._ask(lambda: self._reader.recover(self._writer.unreadable))
 
     def read_entries(
-        self, queue_id: int, rank: int, after: int, limit: int, most_bytes: int = -1
+        self, queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank; waits while the database fails."""
         return self._ask(
-            lambda: self._reader.entries(queue_id, rank, after, limit, most_bytes),
+            lambda: self._reader.entries(queue_id, rank, after, limit, max_bytes),
             lambda batch: batch.changes_entries(queue_id, after),
         )
 
@@ -278,17 +278,17 @@ class SqlStore:
         )
 
     def read_expired(
-        self, now: int, limit: int, most_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
+        self, now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:
         """Read entries of expired messages; waits while the database fails."""
-        return self._ask(lambda: self._reader.expired(now, limit, most_bytes, after))
+        return self._ask(lambda: self._reader.expired(now, limit, max_bytes, after))
 
-    def _ask(self, question: Callable[[], T], concerns: Callable[[Batch], bool] = lambda batch: True) -> Deferred[T]:
-        """Ask the tables once what was appended before, and concerns the question, is there."""
+    def _ask(self, query: Callable[[], T], concerns: Callable[[Batch], bool] = lambda batch: True) -> Deferred[T]:
+        """Ask the tables once what was appended before, and concerns the query, is there."""
 
         def ask() -> T:
             self._writer.fold(concerns)
-            return question()
+            return query()
 
         return self._loop.ask(ask, patient=True, concerns=concerns)
 

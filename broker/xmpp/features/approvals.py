@@ -49,7 +49,7 @@ class Subscriptions:
             to: the contact.
 
         Raises:
-            StanzaError: the contact can not be reached.
+            StanzaError: the contact cannot be reached.
         """
         contact = to.to_bare()
         type = stanza.attributes["type"]
@@ -122,7 +122,7 @@ class Subscriptions:
         item.subscription = _WITHOUT_FROM[item.subscription]
         self._roster.changed(account, item)
         if shown:
-            self._domain.hooks.show(account, contact, False)
+            self._domain.hooks.show_to_contact(account, contact, False)
         return told
 
     def _inbound(self, account: Account, user: JID, type: str, data: bytes) -> None:
@@ -139,7 +139,7 @@ class Subscriptions:
                 self._roster.changed(account, item)
                 self._deliver(account, user, data)
                 if shown:
-                    self._domain.hooks.show(account, user, False)
+                    self._domain.hooks.show_to_contact(account, user, False)
             case "subscribed" if item.ask:
                 item.ask = False
                 item.subscription = _WITH_TO[item.subscription]
@@ -185,7 +185,7 @@ class Subscriptions:
         """The contact's presence is seen from now on."""
         other = self._domain.accounts.get(contact.local)
         if other is not None:
-            self._domain.hooks.show(other, self._jid(account), True)
+            self._domain.hooks.show_to_contact(other, self._jid(account), True)
 
     def contact_removed(self, client: Client, item: RosterItem) -> None:
         """RFC 6121 §2.5.2: who removes a contact ends the subscriptions in both directions."""
@@ -193,7 +193,7 @@ class Subscriptions:
         other = self._domain.accounts.get(contact.local) if self._domain.is_local(contact) else None
         me = client.jid.to_bare()
         if sees(item):
-            self._domain.hooks.show(client.account, contact, False)
+            self._domain.hooks.show_to_contact(client.account, contact, False)
         if other is not None:
             if is_seen(item) or item.ask:
                 self._inbound(other, me, "unsubscribe", presence(me.bare, contact.bare, type="unsubscribe"))

@@ -48,7 +48,7 @@ class Blocking:
         client = _owner(request)
         if not client.stream.watches_blocking:
             client.stream.watches_blocking = True
-            client.keep()
+            client.save()
         items = b"".join(_item(jid) for jid in sorted(client.account.blocked))
         return element("blocklist", ns.BLOCKING, content=items)
 
@@ -65,7 +65,7 @@ class Blocking:
         for jid in sorted(added):
             self._domain.accounts.block(account, jid)
         for full in sorted(before - self._observers(account, jids)):
-            self._domain.hooks.show(account, parse_jid(full), False)
+            self._domain.hooks.show_to_contact(account, parse_jid(full), False)
         self._withdraw(account)
         self._push(account, "block", jids)
         return None
@@ -79,7 +79,7 @@ class Blocking:
         for jid in sorted({jid.full for jid in jids} & account.blocked):
             self._domain.accounts.unblock(account, jid)
         for full in sorted(self._observers(account, jids) - before):
-            self._domain.hooks.show(account, parse_jid(full), True)
+            self._domain.hooks.show_to_contact(account, parse_jid(full), True)
         self._push(account, "unblock", named)
         return None
 
@@ -109,7 +109,7 @@ class Blocking:
                         gone = presence(client.full, other.full, type="unavailable")
                         other.send(gone, durable=True)
             if blocked:
-                client.keep()
+                client.save()
 
     def _push(self, account: Account, name: str, jids: list[JID]) -> None:
         payload = element(name, ns.BLOCKING, content=b"".join(_item(jid.full) for jid in jids))

@@ -46,7 +46,7 @@ class Carbons:
         if not request.is_own:
             raise StanzaError(Condition.FORBIDDEN)
         request.client.stream.carbons = on
-        request.client.keep()
+        request.client.save()
         self._domain.changed()
 
     def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.xmpp.routing.domain import Client, Domain
 
-MOST_HELD = 1000
+MAX_HELD = 1000
 """Presence stanzas that are held for one client; then they go out all the same."""
 
 
@@ -42,7 +42,7 @@ class Activity:
         held = self._delivery.held.setdefault(client.session, {})
         held.pop(key, None)
         held[key] = data
-        if len(held) > MOST_HELD:
+        if len(held) > MAX_HELD:
             self._delivery.release(client.session)
         return True
 

@@ -37,7 +37,7 @@ class DepartedResources:
         self._directed: dict[str, list[JID]] = {}  # by address, those that had sent it directed presence
         self._gone: list[JID] = []
 
-    def came(self, client: Client) -> None:
+    def resource_online(self, client: Client) -> None:
         """A client is available."""
         if client.full not in self._stored or client.stream.directed:
             self._keep(client)
@@ -47,11 +47,11 @@ class DepartedResources:
         self._keep(client)
 
     def directed_to(self, client: Client) -> list[JID]:
-        """Those that had sent directed presence to a client and went with the last broker; none after :meth:`told`."""
+        """Those that had sent a client directed presence and went with the last broker, until contacts are informed."""
         found = self._directed.get(client.full, ())
         return [*found, *self._directed.get(client.bare, ())] if client.stream.available else list(found)
 
-    def went(self, full: str) -> None:
+    def resource_offline(self, full: str) -> None:
         """A resource is not available any more, and everybody has been told.
 
         Args:
@@ -66,7 +66,7 @@ class DepartedResources:
         try:
             records = await self._documents.read(_NOBODY, PRESENT)
         except BrokerError as error:
-            log.error("who was available before the last stop can not be read: {reason}", reason=str(error))
+            log.error("who was available before the last stop cannot be read: {reason}", reason=str(error))
             return
         for record in records:
             jid = self._documents.readable(record, lambda found: parse_jid(found.name))
@@ -82,14 +82,14 @@ class DepartedResources:
                 for to in directed:
                     self._directed.setdefault(to, []).append(jid)
 
-    def told(self) -> None:
+    def contacts_informed(self) -> None:
         """All streams that came back have been told, or will be when they are resumed."""
         self.left, self._directed = {}, {}
         gone, self._gone = self._gone, []
         for jid in gone:
             client = self._clients.get(jid.full)
             if client is None or not (client.stream.available or client.stream.directed):
-                self.went(jid.full)
+                self.resource_offline(jid.full)
 
     def _keep(self, client: Client) -> None:
         if client.dispatch.is_durable:  # what is kept of its stream tells it
@@ -101,7 +101,7 @@ class DepartedResources:
             self._stored.add(client.full)
             self._documents.put(_NOBODY, PRESENT, client.full, data)
         else:
-            self.went(client.full)
+            self.resource_offline(client.full)
 
 
 def _read(record: DocumentRecord) -> tuple[bool, list[str]]:

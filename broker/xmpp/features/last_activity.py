@@ -50,11 +50,11 @@ class LastActivity:
         domain.serve("get", ns.LAST, "query", self._asked, AT_ACCOUNT)
         domain.add_feature(ns.LAST, AT_DOMAIN, AT_ACCOUNT)
 
-    def came(self, account: Account) -> None:
+    def account_online(self, account: Account) -> None:
         """An account is available."""
         self._put(account, {"available": True})
 
-    def went(self, account: Account, written: str) -> None:
+    def account_offline(self, account: Account, written: str) -> None:
         """An account is not available any more.
 
         Args:

@@ -83,10 +83,10 @@ class Presence:
         priority = _priority(stanza) if stanza.children else 0
         first, took = not stream.available, stream.takes_messages
         stream.presence, stream.priority = _written(stanza), priority
-        client.keep()
+        client.save()
         self._broadcast(client, stream.presence)
         if first:
-            self._present.came(client)
+            self._present.resource_online(client)
             self._initialise(client)
         if stream.takes_messages and not took:
             self._domain.delivery.deliver_waiting(client.session)
@@ -95,11 +95,11 @@ class Presence:
         """What a resource gets once, when it becomes available (RFC 6121 §4.2.2, §4.3.2)."""
         for request in self._subscriptions.requests(client.account):
             client.send(request, durable=True)
-        self._last.came(client.account)
+        self._last.account_online(client.account)
         absent = self._show_all(client)
         if absent:
             telling = ensureDeferred(self._tell_absent(client, [contact.local for contact in absent]))
-            telling.addErrback(lambda failure: log.failure("{jid}: contacts can not be read", failure, jid=client.full))
+            telling.addErrback(lambda failure: log.failure("{jid}: contacts cannot be read", failure, jid=client.full))
 
     def _show_all(self, client: Client) -> list[JID]:
         """Tell a client of all available resources that it may see; returns the contacts that have none."""
@@ -156,11 +156,11 @@ class Presence:
             self._tell_jid(client, parse_jid(jid), written, durable=True)
         stream.directed.clear()
         stream.presence, stream.priority = "", 0
-        self._present.went(client.full)
+        self._present.resource_offline(client.full)
         if not client.session.ended:
-            client.keep()
+            client.save()
         if was_available and not self._is_available(client.jid.local):
-            self._last.went(client.account, written)
+            self._last.account_offline(client.account, written)
 
     def recovered(self, client: Client) -> None:
         """A stream came back from the store: tell it who went with the last broker (R5)."""
@@ -219,7 +219,7 @@ class Presence:
         replaces = "" if durable else f"presence {from_}"
         client.send((head + written[len(_HEAD) :]).encode(), replaces, durable=durable)
 
-    def show(self, account: Account, jid: JID, available: bool) -> None:
+    def show_to_contact(self, account: Account, jid: JID, available: bool) -> None:
         """A contact sees an account's presence from now on, or no longer (RFC 6121 §3.1.5, §3.2.3; XEP-0191 §3).
 
         Args:
@@ -250,13 +250,13 @@ class Presence:
         if type == "unavailable":
             if to.full in directed:
                 directed.remove(to.full)
-                client.keep()
+                client.save()
                 self._present.directed(client)
         elif not sees(client.account.roster.get(to.bare)) and to.full not in directed:
             if len(directed) >= MAX_DIRECTED:
                 raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"more than {MAX_DIRECTED} directed presences")
             directed.append(to.full)
-            client.keep()
+            client.save()
             self._present.directed(client)
 
     async def _probed(self, client: Client, to: JID) -> None:

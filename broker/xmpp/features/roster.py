@@ -71,7 +71,7 @@ class Roster:
         client = request.client
         if not client.stream.interested:
             client.stream.interested = True
-            client.keep()
+            client.save()
         version = _version(client.account)
         known = request.payload.attributes.get("ver")
         if known == version:

@@ -58,8 +58,8 @@ class Client:
     """
 
     __slots__ = (
+        "_all_handled",
         "_at_work",
-        "_rested",
         "account",
         "active",
         "bare",
@@ -84,7 +84,7 @@ class Client:
         self.routes = RouteCache()
         self.active = True
         self._at_work = 0
-        self._rested = Waiters()
+        self._all_handled = Waiters()
 
     def begin_work(self) -> None:
         """A stanza of its client is being handled, and is not counted yet."""
@@ -94,16 +94,16 @@ class Client:
         """That stanza is counted."""
         self._at_work -= 1
         if not self._at_work:
-            self._rested.tell()
+            self._all_handled.tell()
 
-    async def rest(self) -> None:
+    async def until_handled(self) -> None:
         """Wait until each stanza that is being handled is counted.
 
         The counter that a client is told when it resumes must have them, also those that came over a connection that is
         lost: the client sends again what is not counted (XEP-0198 §5).
         """
         while self._at_work:
-            await self._rested.next()
+            await self._all_handled.next()
 
     @property
     def stream(self) -> StreamState:
@@ -130,9 +130,9 @@ class Client:
         """
         self.send(iq("set", f"push-{secrets.token_hex(4)}", payload, from_=self.bare, to=self.full), durable=True)
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Have its changed state in the store, where it is to survive a crash (spec xmpp §1.8 I3)."""
-        self.domain.streams.keep(self.session)
+        self.domain.streams.save(self.session)
 
 
 class Iq:

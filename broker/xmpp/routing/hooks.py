@@ -35,8 +35,8 @@ class Hooks:
         holds: whether a stanza is held back from a client that nobody looks at (XEP-0352); asked with every stanza that
             is of no use to anybody else, with the key of those that replace each other.
         copies: of messages; told by the router.
-        show: an account's presence must be shown to a JID, or no longer: ``show(account, jid, available)``; told by
-            subscriptions and block lists.
+        show_to_contact: an account's presence must be shown to a JID, or no longer:
+            ``show_to_contact(account, jid, available)``; told by subscriptions and block lists.
         contact_removed: a contact is about to be removed from the roster of a client's account, and its subscriptions
             with it; told by the roster.
         recovered: a client's session came back from the store; nobody may be told anything (I7).
@@ -47,7 +47,7 @@ class Hooks:
     blocks: Callable[[Account, JID], bool]
     holds: Callable[[Client, bytes, str], bool]
     copies: Copies
-    show: Callable[[Account, JID, bool], None]
+    show_to_contact: Callable[[Account, JID, bool], None]
     contact_removed: Callable[[Client, RosterItem], None]
     recovered: Sequence[Callable[[Client], None]]
     resumed: Sequence[Callable[[Client], None]]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from broker.core.sessions import Session
     from broker.model.jid import JID
 
-MOST_ROUTES = 64
+MAX_ROUTES = 64
 """Routes of one client; a client that never repeats itself starts over."""
 LONGEST_ADDRESS = 256
 """Characters of an address that is worth remembering."""
@@ -68,6 +68,6 @@ class RouteCache:
         """Keep a route; after :meth:`find` of the same ``changes``."""
         if len(to) + len(type) > LONGEST_ADDRESS:
             return
-        if len(self._routes) >= MOST_ROUTES:
+        if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         self._routes[to, type] = route

@@ -284,7 +284,7 @@ class Router:
         try:
             tree = parse_tree(data, ns.CLIENT, what="stanza", limit=len(data))
         except BrokerError as error:
-            log.warn("an undelivered stanza can not be read: {reason}", reason=str(error))
+            log.warn("an undelivered stanza cannot be read: {reason}", reason=str(error))
             return
         type = tree.attributes.get("type", "normal")
         sender = self._domain.clients.get(tree.attributes.get("from", ""))

@@ -20,7 +20,7 @@ from broker.xmpp.session.state import StreamLimits, StreamState
 from broker.xmpp.wire.sm import MODULUS, Unacked
 
 SENT_AT_ONCE = 64
-MOST_DIRECT = 256 * 1024
+MAX_DIRECT = 256 * 1024
 """Bytes that may gather for a client in a turn before what else it asks for has to wait."""
 NUMBERED_AHEAD = 1000
 """Stanzas that may have their number before the window is open for them: they go out without a further commit."""
@@ -67,10 +67,10 @@ class StreamDispatch(Dispatch):
         name: of the session, for the log.
         stream: state that survives a crash.
         limits: how much is kept.
-        on_dead_letters: told the entries that can not be delivered, and why; they are settled already.
+        on_dead_letters: told the entries that cannot be delivered, and why; they are settled already.
         on_state: told that the state changed.
         on_dead: told that the client will not come back.
-        keep_session: has the session in the store, because something durable is to be in its queue.
+        save_session: has the session in the store, because something durable is to be in its queue.
 
     Attributes:
         handled: stanzas of the client that were handled, modulo 2^32.
@@ -114,7 +114,7 @@ class StreamDispatch(Dispatch):
         on_dead_letters: Callable[[list[Entry], BrokerError], None],
         on_state: Callable[[], None],
         on_dead: Callable[[BrokerError], None],
-        keep_session: Callable[[], None],
+        save_session: Callable[[], None],
     ) -> None:
         super().__init__(node, queue, name, Delivery(), True, on_dead_letters, on_state, on_dead)
         self.stream = stream
@@ -122,7 +122,7 @@ class StreamDispatch(Dispatch):
         self.outbound: StreamOutbound | None = None
         self._encoder: Callable[[Entry], bytes] | None = None
         self._encode: Callable[[Entry], bytes] | None = None  # `_encoder`, unless nothing is to be sent
-        self._keep_session = keep_session
+        self._keep_session = save_session
         self._delay: Callable[[bytes, int], bytes] = lambda stanza, stamp: stanza
         self.handled = 0
         self.unacked: Unacked[Entry] | None = None
@@ -226,7 +226,7 @@ class StreamDispatch(Dispatch):
             h: stanzas that the client has handled.
 
         Raises:
-            broker.xmpp.wire.sm.TooHigh: it can not have handled so many; nothing changed.
+            broker.xmpp.wire.sm.TooHigh: it cannot have handled so many; nothing changed.
         """
         if self.recovered:
             self._adopt(h)
@@ -268,7 +268,7 @@ class StreamDispatch(Dispatch):
             self._counted = True
             self._node.counted.append(self)
 
-    def keep_handled(self) -> None:
+    def save_handled(self) -> None:
         """Have the number of handled stanzas in the store, in the transaction of what they caused (I1)."""
         self._counted = False
         if self.is_durable and self.handled != self._handled_stored and self.state is not ConnectionState.DEAD:
@@ -278,7 +278,7 @@ class StreamDispatch(Dispatch):
     @property
     def has_enough(self) -> bool:
         """Whether so much is to be written at the end of this turn that its client should get no more answers in it."""
-        return self._direct_size > MOST_DIRECT
+        return self._direct_size > MAX_DIRECT
 
     passes_queue = True
 

@@ -122,13 +122,13 @@ class StreamSessions(SessionKind):
         if resumable and durable and not session.persistent:
             session.persistent = True
             node.stored_sessions += 1
-            self._registry.keep(session)
+            self._registry.save(session)
         return resumable
 
-    def keep(self, session: Session) -> None:
+    def save(self, session: Session) -> None:
         """Have a stream's changed state in the store, where it is to survive a crash (I3)."""
         if session.persistent and not session.ended:
-            self._registry.keep(session)
+            self._registry.save(session)
 
     async def resume(self, user: str, secret_id: str, h: int) -> Session:
         """Find the session that a client wants to go on with, and take it over.
@@ -144,7 +144,7 @@ class StreamSessions(SessionKind):
 
         Raises:
             BrokerError: ``user.oid.unknown`` where there is no such session of this user.
-            broker.xmpp.wire.sm.TooHigh: the client can not have handled so many stanzas; nothing changed.
+            broker.xmpp.wire.sm.TooHigh: the client cannot have handled so many stanzas; nothing changed.
         """
         session = self.find(user, secret_id)
         dispatch = self.of(session)
@@ -152,8 +152,8 @@ class StreamSessions(SessionKind):
         self.find(user, secret_id)  # it may have ended meanwhile
         dispatch.take_over(h)
         session.epoch += 1
-        dispatch.keep_handled()
-        self.keep(session)
+        dispatch.save_handled()
+        self.save(session)
         return session
 
     def find(self, user: str, secret_id: str) -> Session:
@@ -193,7 +193,7 @@ class StreamSessions(SessionKind):
             lambda entries, error: registry.letters.entries(entries, session.name.absolute, error),
             lambda: registry.state_changed(session),
             lambda error: registry.end_later(session, error),
-            lambda: None if session.stored else registry.keep(session),
+            lambda: None if session.stored else registry.save(session),
         )
 
     def state(self, session: Session) -> bytes:

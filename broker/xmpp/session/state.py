@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from broker.errors import BrokerError, Code
 
-MOST_WINDOW = 2**31
+MAX_WINDOW = 2**31
 """Seconds; no client is waited for any longer."""
 
 
@@ -61,7 +61,7 @@ class StreamState:
         try:
             state = cls(**json.loads(data))
         except (ValueError, TypeError, RecursionError) as error:
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the record of a stream can not be read: {error}") from error
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the record of a stream cannot be read: {error}") from error
         if not state.is_sound:
             raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a stream has a value that none can have")
         return state
@@ -75,7 +75,7 @@ class StreamState:
             all(type(each) is str for each in texts)
             and all(type(each) is bool for each in switches)
             and type(self.window) is int
-            and 0 <= self.window <= MOST_WINDOW
+            and 0 <= self.window <= MAX_WINDOW
             and type(self.priority) is int
             and -128 <= self.priority <= 127
             and type(self.directed) is list

@@ -80,7 +80,7 @@ def acknowledge(dispatch: StreamDispatch, store: IStore, write: Callable[[bytes]
         store: of the effects.
         write: takes the acknowledgement then.
     """
-    dispatch.keep_handled()
+    dispatch.save_handled()
     answer = sm.ack(dispatch.handled)
 
     def tell() -> None:

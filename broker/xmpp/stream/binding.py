@@ -71,7 +71,7 @@ class Binding:
             outbound = found.dispatch.outbound
             if outbound is not None and outbound.is_draining:
                 await outbound.drain()
-            await found.rest()
+            await found.until_handled()
         return await self._streams.resume(user, previous, h)
 
     async def confirm(self, session: Session) -> Client | None:

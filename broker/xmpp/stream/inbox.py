@@ -7,7 +7,7 @@ from collections import deque
 from broker.xml.stream import Event
 from broker.xmpp.stream.framing import Framing
 
-MOST_UNREAD = 65_536
+MAX_UNREAD = 65_536
 """Bytes that may wait while a stanza is being handled; then nothing is read."""
 
 
@@ -43,7 +43,7 @@ class Inbox:
         """
         self.later.append(data)
         self._size += len(data)
-        return self._size > MOST_UNREAD
+        return self._size > MAX_UNREAD
 
     def read(self, data: bytes) -> None:
         """Cut bytes into events; only where nothing waits.

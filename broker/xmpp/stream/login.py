@@ -114,14 +114,14 @@ class Login:
 
 
 def _failure(error: BrokerError) -> SaslFailure:
-    """Why a login failed: what the server can not do now says nothing of the password (RFC 6120 §6.5.10)."""
+    """Why a login failed: what the server cannot do now says nothing of the password (RFC 6120 §6.5.10)."""
     if error.is_resource:
-        return SaslFailure("temporary-auth-failure", "the server can not check that now")
+        return SaslFailure("temporary-auth-failure", "the server cannot check that now")
     return SaslFailure("not-authorized")
 
 
 def _prepared(user: str) -> str:
-    """The localpart of a user; empty where the name can not be one."""
+    """The localpart of a user; empty where the name cannot be one."""
     try:
         return prepare_local(user)
     except BrokerError:

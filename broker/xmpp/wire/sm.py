@@ -103,7 +103,7 @@ class Unacked(Generic[T]):
             What was acknowledged now.
 
         Raises:
-            TooHigh: it can not have counted so many; nothing changed.
+            TooHigh: it cannot have counted so many; nothing changed.
         """
         count = (h - self.acked) % MODULUS
         items = self._items
@@ -127,7 +127,7 @@ class Unacked(Generic[T]):
             bound: how many more may have been given.
 
         Raises:
-            TooHigh: it can not have counted so many; nothing changed.
+            TooHigh: it cannot have counted so many; nothing changed.
         """
         if logged is not None and serial_distance(h, logged) > bound:
             raise TooHigh(h, logged)
@@ -221,7 +221,7 @@ def failed(condition: str, h: int | None = None, text: str = "") -> bytes:
 
     Args:
         condition: of a stanza error.
-        h: stanzas that were handled of a stream that can not be resumed any more, if that is known.
+        h: stanzas that were handled of a stream that cannot be resumed any more, if that is known.
         text: for people.
     """
     counted = "" if h is None else f" h='{h}'"
@@ -235,7 +235,7 @@ def ack(h: int) -> bytes:
 
 
 def handled_count_too_high(error: TooHigh) -> bytes:
-    """What a stream error says of an acknowledgement that can not be (XEP-0198 §4)."""
+    """What a stream error says of an acknowledgement that cannot be (XEP-0198 §4)."""
     return f"<handled-count-too-high xmlns='{ns.SM}' h='{error.h}' send-count='{error.send_count}'/>".encode()
 
 

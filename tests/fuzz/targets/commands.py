@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker.admin.address import parse
-from broker.admin.queue_query import MOST_ENTRIES, MOST_WAITING, parse_queue_query
+from broker.admin.queue_query import MAX_ENTRIES, MAX_WAITING, parse_queue_query
 from broker.store.limits import MAX_INTEGER
 from tests.fuzz.support import require, tried
 
@@ -33,4 +33,4 @@ def target(data: bytes) -> None:
         require(tried(parse, command.address("heron"), "heron") is not None, "its own address is refused")
     query = tried(parse_queue_query, text)
     if query is not None:
-        require(0 <= query.entries <= MOST_ENTRIES and 0 <= query.waiting <= MOST_WAITING, f"{query} is out of bounds")
+        require(0 <= query.entries <= MAX_ENTRIES and 0 <= query.waiting <= MAX_WAITING, f"{query} is out of bounds")

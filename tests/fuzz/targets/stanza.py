@@ -87,5 +87,5 @@ def read(data: bytes) -> Tree:
     """What was written, as it stands in a stream."""
     found = tried(parse_tree, data, ns.CLIENT)
     if found is None:
-        raise AssertionError(f"{data!r} can not be read")
+        raise AssertionError(f"{data!r} cannot be read")
     return merged(found)

@@ -83,7 +83,7 @@ def test_every_element_is_read(body: str, field: str, value: Any) -> None:
         ("<route><node/></route>", "<node> needs the attribute id"),
     ],
 )
-def test_what_can_not_be_read_is_named(body: str, named: str) -> None:
+def test_what_cannot_be_read_is_named(body: str, named: str) -> None:
     with pytest.raises(BrokerError) as caught:
         read(body)
     assert caught.value.code is Code.USER_ILLEGAL_ARGUMENT

@@ -55,7 +55,7 @@ def test_every_element_is_read(body: str, field: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("body", ["<filter>x</filter>", "<querySpec>x</querySpec>", "<history numEntries='all'/>"])
-def test_what_can_not_be_read_is_refused(body: str) -> None:
+def test_what_cannot_be_read_is_refused(body: str) -> None:
     with pytest.raises(BrokerError):
         read(body)
 

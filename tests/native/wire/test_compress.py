@@ -123,7 +123,7 @@ class TestBounds:
 
         assert peak < 4 * MAX_OUTPUT
 
-    def test_input_that_is_short_enough_can_not_exceed_the_maximum(self) -> None:
+    def test_input_that_is_short_enough_cannot_exceed_the_maximum(self) -> None:
         plain = bytes(4 * MAX_OUTPUT)
         data = zlib.compress(plain, 9)
         size = MAX_OUTPUT // MAX_DEFLATE_RATIO

@@ -43,7 +43,7 @@ def test_a_running_broker_sees_what_another_process_changed(stage: SqlStage) -> 
         assert accounts.list() == stage.run(stage.store.list_accounts()) == [account("amy")]
 
 
-def test_a_name_that_can_not_be_stored_is_refused(sqlite_url: str) -> None:
+def test_a_name_that_cannot_be_stored_is_refused(sqlite_url: str) -> None:
     with AccountTable(sqlite_url) as accounts, pytest.raises(BrokerError) as caught:
         accounts.put(account("a\0b"))
 

@@ -1,4 +1,4 @@
-"""When batches go, and what happens where they can not."""
+"""When batches go, and what happens where they cannot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from broker.errors import BrokerError, Code
 from broker.model.records import SubjectRecord
 from broker.store.batch import Batch
-from broker.store.sql.commit_loop import LAZY, MOST_QUESTIONS, TIDY_AFTER, CommitLoop
+from broker.store.sql.commit_loop import LAZY, MAX_QUERIES, TIDY_AFTER, CommitLoop
 from tests.contract.records import EPOCH, RANK, entry, message
 from tests.contract.stages import HeldWorker
 
@@ -235,14 +235,14 @@ def test_a_question_that_no_batch_concerns_closes_none(given: Loop) -> None:
 def test_questions_that_wait_are_asked_in_one_go(given: Loop) -> None:
     given.worker.held = True
     given.append(1)
-    answers = [given.loop.ask(given.look, patient=True) for _ in range(MOST_QUESTIONS + 1)]
+    answers = [given.loop.ask(given.look, patient=True) for _ in range(MAX_QUERIES + 1)]
     given.append(2)
     given.clock.advance(0)
     given.worker.step()  # the batch before them
     assert given.worker.waiting == 1
     given.worker.step()
 
-    assert [answer.called for answer in answers] == [True] * MOST_QUESTIONS + [False]
+    assert [answer.called for answer in answers] == [True] * MAX_QUERIES + [False]
     assert answers[0].result == [[1]]
     given.worker.release()
     assert answers[-1].result == [[1]]
@@ -424,7 +424,7 @@ def test_an_impatient_question_fails_with_the_database(given: Loop) -> None:
     assert failure_of(answer).code == Code.RESOURCE_DB_UNAVAILABLE
 
 
-def test_impatient_questions_do_not_wait_for_a_batch_that_can_not_be_committed(given: Loop) -> None:
+def test_impatient_questions_do_not_wait_for_a_batch_that_cannot_be_committed(given: Loop) -> None:
     given.broken = unavailable()
     given.append(1)
     waiting = given.loop.ask(given.look, patient=False)

@@ -125,7 +125,7 @@ def test_a_database_in_another_encoding_is_refused() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "can not be read"),
+        ("nonsense", "cannot be read"),
         ("mysql://joe:secret@host/broker", "no store for 'mysql' databases"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),

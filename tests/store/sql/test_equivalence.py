@@ -1,4 +1,4 @@
-"""The store on a database and the one in memory can not be told apart."""
+"""The store on a database and the one in memory cannot be told apart."""
 
 from __future__ import annotations
 

@@ -382,7 +382,7 @@ def test_who_lost_its_session_to_another_broker_writes_nothing(
         postgresql_stage.close()
 
 
-def test_a_broker_that_can_not_open_its_database_lets_go_and_may_try_again(tmp_path: Path) -> None:
+def test_a_broker_that_cannot_open_its_database_lets_go_and_may_try_again(tmp_path: Path) -> None:
     stage = SqliteStage(tmp_path)
     worker = HeldWorker()
     second = SqlStore(stage.url(), stage.clock, worker=worker)

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.stream.connection import StreamConnection
-from broker.xmpp.stream.inbox import MOST_UNREAD
+from broker.xmpp.stream.inbox import MAX_UNREAD
 from broker.xmpp.stream.tcp_framing import TcpFraming
 from tests.xmpp.world import HEADER, FakeTransport, World
 
@@ -105,7 +105,7 @@ def test_what_comes_behind_work_waits_for_it(peer: Peer) -> None:
 
 def test_nothing_is_read_while_too_much_waits(peer: Peer) -> None:
     peer.send(b"<w1/>")
-    peer.send(b" " * (MOST_UNREAD + 1))
+    peer.send(b" " * (MAX_UNREAD + 1))
     assert peer.transport.held == {"busy"}
     peer.phase.waits.pop().callback(None)
     peer.world.turn()

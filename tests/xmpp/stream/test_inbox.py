@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.xml.stream import StreamError
-from broker.xmpp.stream.inbox import MOST_UNREAD, Inbox
+from broker.xmpp.stream.inbox import MAX_UNREAD, Inbox
 from broker.xmpp.stream.tcp_framing import TcpFraming
 from tests.xmpp.world import HEADER
 
@@ -58,10 +58,10 @@ def test_reading_more_of_nothing_changes_nothing(inbox: Inbox) -> None:
 
 
 def test_too_many_waiting_bytes_are_told(inbox: Inbox) -> None:
-    assert not inbox.keep(b" " * MOST_UNREAD)
+    assert not inbox.keep(b" " * MAX_UNREAD)
     assert inbox.keep(b" ")
     inbox.drop_bytes()
-    assert not inbox.keep(b" " * MOST_UNREAD)
+    assert not inbox.keep(b" " * MAX_UNREAD)
 
 
 def test_nothing_is_left_after_clearing(inbox: Inbox) -> None:

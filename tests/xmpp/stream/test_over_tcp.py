@@ -460,7 +460,7 @@ class TestClosingAll:
             listener.advance(0.25)
         assert closed.called
 
-    def test_nor_for_a_store_that_can_not_write(self, listener: Listener) -> None:
+    def test_nor_for_a_store_that_cannot_write(self, listener: Listener) -> None:
         wire = listener.log_in()
         wire.send(f"<enable xmlns='{ns.SM}' resume='true'/>".encode())
         listener.world.store.fail(BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "the disk is full"))

@@ -61,7 +61,7 @@ def test_what_is_acknowledged_is_forgotten_in_order(start: int) -> None:
 
 
 @pytest.mark.parametrize("start", [0, MODULUS - 2])
-def test_what_has_a_number_and_was_not_sent_can_not_be_acknowledged(start: int) -> None:
+def test_what_has_a_number_and_was_not_sent_cannot_be_acknowledged(start: int) -> None:
     unacked: Unacked[str] = Unacked(start)
     numbers = [unacked.number(item) for item in "abcd"]
     unacked.advance(2)

@@ -49,15 +49,15 @@ class Nodes:
 
     Args:
         broker: the core.
-        most_items: that a node may keep.
+        max_items: that a node may keep.
         domain: of the accounts.
     """
 
-    def __init__(self, broker: Broker, most_items: int, domain: str) -> None:
+    def __init__(self, broker: Broker, max_items: int, domain: str) -> None:
         self._broker = broker
         self._domain = domain
         self._node = broker.node
-        self.most_items = most_items
+        self.max_items = max_items
 
     def all(self) -> Iterator[Topic]:
         """Every topic that clients may know of."""
@@ -96,12 +96,12 @@ class Nodes:
             config: of the node.
 
         Raises:
-            StanzaError: ``conflict`` where there is one of that name, ``not-acceptable`` where it can not be one.
+            StanzaError: ``conflict`` where there is one of that name, ``not-acceptable`` where it cannot be one.
             BrokerError: the client may not do so.
         """
         name = name or f"node-{secrets.token_hex(8)}"
         if name.startswith("__") or len(name) > MAX_NAME:
-            raise refused(Condition.NOT_ACCEPTABLE, text="a node can not have this name")
+            raise refused(Condition.NOT_ACCEPTABLE, text="a node cannot have this name")
         if self.find(name) is not None:
             raise refused(Condition.CONFLICT, text="there is a node of that name already")
         await self._configure(session, _key(name, config.title, None), config)
@@ -147,7 +147,7 @@ class Nodes:
         self._broker.erase(session, QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
 
     async def _configure(self, session: Session, key: Key, config: NodeConfig) -> None:
-        limits = QueueQos("history", max_entries=min(config.max_items, self.most_items))
+        limits = QueueQos("history", max_entries=min(config.max_items, self.max_items))
         qos = PublishQos(administrative=True, topic=TopicQos(destroy_delay=NEVER, history=limits))
         plan = self._broker.prepare(session, key, qos, raw=True, owned=True)
         await self._broker.publish_when_possible(session, plan, b"")
@@ -157,7 +157,7 @@ def changed(config: NodeConfig, form: Mapping[str, str]) -> NodeConfig:
     """A configuration with the changes of a form.
 
     Raises:
-        StanzaError: ``not-acceptable`` for a value that can not be served.
+        StanzaError: ``not-acceptable`` for a value that cannot be served.
     """
     title, items = config.title, config.max_items
     for name, value in form.items():

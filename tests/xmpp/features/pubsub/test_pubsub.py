@@ -115,7 +115,7 @@ class TestNodes:
             publish(joe, str(i), f"i{i}")
         assert items(joe) == ["i1", "i2"]
 
-    def test_what_can_not_be_served_is_refused(self, world: World) -> None:
+    def test_what_cannot_be_served_is_refused(self, world: World) -> None:
         joe = world.bind("joe@localhost/x")
         form = (
             "<create node='news'/><configure><x xmlns='jabber:x:data' type='submit'>"
