@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,27 +62,34 @@ def test_a_file_of_somebody_else_is_refused(home: Path, monkeypatch: pytest.Monk
 
 
 class TestPassword:
-    def standard_input(self, data: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
-        """Standard input is a pipe with these bytes; returns its end."""
-        reading, writing = os.pipe()
-        os.write(writing, data)
-        os.close(writing)
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.FileIO(reading))))
-        return reading
+    @pytest.fixture
+    def standard_input(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], int]]:
+        """Makes standard input a pipe with these bytes; returns its end."""
+        with contextlib.ExitStack() as opened:
+
+            def make(data: bytes) -> int:
+                reading, writing = os.pipe()
+                os.write(writing, data)
+                os.close(writing)
+                file = opened.enter_context(io.TextIOWrapper(io.BufferedReader(io.FileIO(reading))))
+                monkeypatch.setattr(sys, "stdin", file)
+                return reading
+
+            yield make
 
     @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-    def test_exactly_one_line_is_read(self, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        reading = self.standard_input(b"secret" + end + b"content\n\xff\0more", monkeypatch)
+    def test_exactly_one_line_is_read(self, end: bytes, standard_input: Callable[[bytes], int]) -> None:
+        reading = standard_input(b"secret" + end + b"content\n\xff\0more")
         assert read_password() == "secret"
         assert os.read(reading, 100) == b"content\n\xff\0more"
 
-    def test_the_content_follows_for_this_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.standard_input(b"secret\n\xff\0content", monkeypatch)
+    def test_the_content_follows_for_this_command(self, standard_input: Callable[[bytes], int]) -> None:
+        standard_input(b"secret\n\xff\0content")
         assert read_password() == "secret"
         assert sys.stdin.buffer.read() == b"\xff\0content"
 
-    def test_a_line_without_an_end_is_a_password(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.standard_input(b"secret", monkeypatch)
+    def test_a_line_without_an_end_is_a_password(self, standard_input: Callable[[bytes], int]) -> None:
+        standard_input(b"secret")
         assert read_password() == "secret"
 
     @pytest.mark.parametrize("data", [b"\xff\n", b"x" * 65_537])
