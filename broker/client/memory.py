@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from inspect import isawaitable
 
 from broker.client.options import (
@@ -63,13 +64,7 @@ class MemoryBroker:
 
     async def _publish(self, sender: MemoryClient, oid: str, content: bytes, options: PublishOptions) -> Published:
         oid = oid or f"{NODE}-{self._next()}"
-        qos = PublishQos(
-            priority=options.priority,
-            persistent=options.persistent,
-            sender=sender.name,
-            properties=options.qos().properties,
-            destinations=options.qos().destinations,
-        )
+        qos = replace(options.qos(), sender=sender.name)
         number = self._next()
         for receiver in options.to:
             await self._send(receiver, Key(oid, options.mime), content, qos, number, force=options.force)

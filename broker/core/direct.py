@@ -19,7 +19,8 @@ class Direct:
     """Puts messages into the queues of sessions and subjects.
 
     Their envelopes are those of plans (:meth:`broker.core.publishing.Publisher.prepare`) of their senders, or of the
-    broker itself.
+    broker itself. What does not fit is refused, whatever the queue's ``onOverflow``: nothing that is queued is
+    discarded for it, because an entry may be a request whose sender waits for the answer.
 
     Args:
         node: shared state.

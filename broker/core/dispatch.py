@@ -125,6 +125,7 @@ class Dispatch:
         on_answer: called when the receiver has acknowledged an update; ``None`` where nobody wants to know.
         dial: makes an outbound connection to a callback server, where the client named one.
         stalled: a ping is overdue.
+        updates: messages that were sent since the session was made, those sent again among them.
     """
 
     __slots__ = (
@@ -401,7 +402,7 @@ class Dispatch:
                 if self._taken is not entries:  # the connection broke meanwhile, and they are queued again
                     break
                 self._taken = []
-                queue.settle(entries)
+                queue.delivered(entries)
                 continue
             if delivery.update_timeout:
                 self._timeout = self._node.later(delivery.update_timeout, self._timed_out)

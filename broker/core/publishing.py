@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
@@ -466,20 +466,30 @@ class Publisher:
             if looked is not None:
                 raise Pending(lambda: looked)
         match queue.limits.overflow:
-            case Overflow.EXCEPTION if publisher is not None:
-                raise self._overflow_error(queue)
-            case Overflow.BLOCK if publisher is not None and publisher is not owner:
-                raise Pending(lambda: self._room(queue))
-            case Overflow.DISCARD_OLDEST:
-                if queue.can_discard(size):
-                    return False
-                reading = queue.oldest()
-                if reading is None:  # all is being delivered
-                    return True
+            case Overflow.EXCEPTION:
                 if publisher is not None:
-                    raise Pending(lambda: reading)
-                reading.addErrback(lambda failure: log.failure("the oldest entries cannot be read", failure))
-                return False
+                    raise self._overflow_error(queue)
+                return True
+            case Overflow.BLOCK:
+                if publisher is not None and publisher is not owner:
+                    raise Pending(lambda: self._room(queue))
+                return True
+            case Overflow.DEAD_MESSAGE | Overflow.DISCARD:
+                return True
+            case Overflow.DISCARD_OLDEST:
+                return not self._can_discard_oldest(queue, size, publisher)
+            case unknown:
+                assert_never(unknown)
+
+    def _can_discard_oldest(self, queue: Queue, size: int, publisher: Session | None) -> bool:
+        if queue.can_discard(size):
+            return True
+        reading = queue.oldest()
+        if reading is None:  # all is being delivered
+            return False
+        if publisher is not None:
+            raise Pending(lambda: reading)
+        reading.addErrback(lambda failure: log.failure("the oldest entries cannot be read", failure))
         return True
 
     def _overflow(self, queue: Queue, message: Message, owner: SessionName) -> None:

@@ -18,7 +18,8 @@ class IOutbound(Interface):
     def deliver(entries: Sequence[Any], oneway: bool) -> None:
         """Write one update with these queue entries.
 
-        Unless ``oneway``, the session's dispatch is told ``acknowledged()``, ``refused(error)`` or ``lost(error)``.
+        Unless ``oneway``, the session's dispatch is told ``acknowledged()``, ``refused(error)`` or ``lost(error)``, but
+        not from within this call.
         """
 
     def deliver_oneway(entries: Sequence[Any]) -> None:

@@ -105,6 +105,22 @@ class TestBulk:
         assert [entry.message.content for bulk in client.outbound.oneways for entry in bulk] == [b"1", b"2"]
         assert len(client.session.queue) == 0
 
+    @pytest.mark.parametrize("oneway", [False, True])
+    def test_what_one_session_of_an_account_got_does_not_come_back_from_another(self, oneway: bool) -> None:
+        world = World()
+        first = world.client("joe/1", persistent=True, address={"oneway": oneway})
+        world.client("joe/2", persistent=True).lose_connection()
+        world.client("ann").send("joe", b"hi")
+        world.advance(1)
+        world.store.commit()
+        assert first.contents == [b"hi"]
+        restarted = world.crash()
+        account = restarted.node.subjects["joe"]
+        second = account.sessions[2]
+        restarted.run(restarted.broker.end_session(second, second, BrokerError(Code.USER_NOT_CONNECTED, "ended")))
+        restarted.turn()
+        assert [len(account.queue), *(len(session.queue) for session in account.sessions.values())] == [0, 0]
+
 
 class TestSlowReceiver:
     def test_nothing_is_delivered_while_its_buffer_is_full(self) -> None:

@@ -94,6 +94,12 @@ class TestDisco:
         served |= {namespace for _, namespace, _ in world.service.domain.iqs["@"]}
         assert offered - served == {ns.STABLE_ID, ns.OFFLINE}
 
+    def test_every_request_that_is_served_is_offered(self, world: World) -> None:
+        domain = world.service.domain
+        offered = domain.features[""] | domain.features["@"]
+        served = {namespace for where in ("", "@") for _, namespace, _ in domain.iqs[where]}
+        assert served - offered == {ns.ROSTER, ns.SESSION}  # every server has a roster (RFC 6121 §2)
+
     def test_an_account_shows_itself_to_those_who_may_see_it(self, world: World) -> None:
         # XEP-0030 §8
         joe, _ = friends(world)
