@@ -456,7 +456,7 @@ class Publisher:
             owner: of the queue.
 
         Returns:
-            ``False`` where there is room, or :meth:`Queue.make_room` makes it; ``True`` where the entry must go
+            ``False`` where there is room, or :meth:`Queue.discard_oldest` makes it; ``True`` where the entry must go
             elsewhere.
         """
         if not queue.is_full:
@@ -482,9 +482,9 @@ class Publisher:
                 assert_never(unknown)
 
     def _can_discard_oldest(self, queue: Queue, size: int, publisher: Session | None) -> bool:
-        if queue.can_discard(size):
+        if queue.can_discard_oldest(size):
             return True
-        reading = queue.oldest()
+        reading = queue.read_oldest()
         if reading is None:  # all is being delivered
             return False
         if publisher is not None:
@@ -689,4 +689,4 @@ def _discards(queue: Queue) -> bool:
 
 def _make_room(queue: Queue, message: Message) -> None:
     if queue.limits.overflow is Overflow.DISCARD_OLDEST:
-        queue.make_room(len(message.content))
+        queue.discard_oldest(len(message.content))

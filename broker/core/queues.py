@@ -347,8 +347,8 @@ class Queue:
         if self._arrivals:
             self._arrivals.tell()
 
-    def can_discard(self, size: int) -> bool:
-        """Whether :meth:`make_room` can make enough of it at once, with what is in memory.
+    def can_discard_oldest(self, size: int) -> bool:
+        """Whether :meth:`discard_oldest` can make enough of it at once, with what is in memory.
 
         Args:
             size: of the content of a message that is to be put.
@@ -366,7 +366,7 @@ class Queue:
             octets -= size + ENTRY_OVERHEAD - 1
         return entries <= 0 and octets <= 0
 
-    def oldest(self) -> Deferred[None] | None:
+    def read_oldest(self) -> Deferred[None] | None:
         """Read the oldest entries of the lowest priority from disk, so that they can be discarded.
 
         Returns:
@@ -377,7 +377,7 @@ class Queue:
                 return self._read_more(level)
         return None
 
-    def make_room(self, size: int) -> None:
+    def discard_oldest(self, size: int) -> None:
         """Discard the oldest entries of the lowest priority, as many as are in the way of a message.
 
         What is not in memory yet is discarded as soon as it has been read.

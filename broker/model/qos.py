@@ -92,7 +92,10 @@ class RouteNode:
 
 @dataclass(frozen=True, slots=True)
 class PublishQos:
-    """How a message is to be delivered (spec §4.4). The fields at the end are set by the broker only.
+    """How a message is to be delivered (spec §4.4).
+
+    ``sender`` and ``routes`` are set by the broker, which alone says ``ERASED`` as well; the other fields are a
+    publisher's.
 
     Args:
         priority: 0 to 9.

@@ -158,7 +158,7 @@ class EntryRecord(NamedTuple):
         seq: unique within the node, ascending.
         message_id: the message.
         subscription_id: that caused the entry; empty in history queues.
-        flags: of :data:`TRANSIENT`, :data:`INITIAL`, :data:`ONEWAY`.
+        flags: those above, or-ed.
         redeliver: failed deliveries so far.
         size: bytes that the entry counts for in its queue.
         number: the stanza's number on its stream once it was sent, modulo 2^32 and never 0 (XEP-0198 §4, design D9);

@@ -127,13 +127,13 @@ class QueueModel(RuleBasedStateMachine):
         one = 1 + ENTRY_OVERHEAD
         self.queue.limits = QueueLimits(entries=limit, bytes=(limit + 1) * one, cache_entries=CACHE)
         if self.queue.is_full:
-            while not self.queue.can_discard(size * one - ENTRY_OVERHEAD):
-                reading = self.queue.oldest()
+            while not self.queue.can_discard_oldest(size * one - ENTRY_OVERHEAD):
+                reading = self.queue.read_oldest()
                 if reading is None:  # all others are being delivered
                     break
                 self.commit()
                 assert reading.called
-            self.queue.make_room(size * one - ENTRY_OVERHEAD)
+            self.queue.discard_oldest(size * one - ENTRY_OVERHEAD)
             taken = {entry.message.id for entry in self.taken}
             others = [each for each in self.expected if each.message not in taken]
             others.sort(key=lambda each: (-each.rank, each.order))

@@ -17,7 +17,7 @@ READS = frozenset({"read_documents", "read_entries", "read_headers", "read_expir
 """Methods of the store that change nothing."""
 OUTSIDE = frozenset({"open", "close", "get_account", "list_accounts", "put_account", "delete_account"})
 """Those of whoever runs the store, and of accounts, which the security service owns."""
-LOOKS = frozenset({"load", "latest", "peek", "arrival", "room", "oldest", "can_discard"})
+LOOKS = frozenset({"load", "latest", "peek", "arrival", "room", "read_oldest", "can_discard_oldest"})
 """Methods of queues and histories that change nothing."""
 DISPATCHES = frozenset({"xmpp/session/dispatch.py"})
 """What delivers a session's own queue is a part of the core that its tongue brings along."""
