@@ -175,10 +175,8 @@ class BoundStream:
     def _message(self, client: Client, stanza: Stanza) -> None:
         try:
             obstacle = self._router.message(client, stanza)
-        except StanzaError as error:
+        except (StanzaError, BrokerError) as error:
             self._refuse(client, stanza, error)
-        except BrokerError as error:
-            self._refuse(client, stanza, StanzaError.of(error))
         else:
             if obstacle is not None:
                 self._work(self._message_later(client, stanza, obstacle))
@@ -197,10 +195,8 @@ class BoundStream:
                     # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
                     raise StanzaError(Condition.SERVICE_UNAVAILABLE)
                 obstacle = self._router.message(client, stanza)
-        except StanzaError as error:
+        except (StanzaError, BrokerError) as error:
             self._refuse(client, stanza, error)
-        except BrokerError as error:
-            self._refuse(client, stanza, StanzaError.of(error))
 
     async def _serve(self, client: Client, stanza: Stanza) -> None:
         try:
@@ -208,14 +204,13 @@ class BoundStream:
                 await self._router.iq(client, stanza)
             else:
                 await self._service.presence.received(client, stanza)
-        except StanzaError as error:
+        except (StanzaError, BrokerError) as error:
             self._refuse(client, stanza, error)
-        except BrokerError as error:
-            self._refuse(client, stanza, StanzaError.of(error))
 
-    def _refuse(self, client: Client, stanza: Stanza, error: StanzaError) -> None:
+    def _refuse(self, client: Client, stanza: Stanza, error: StanzaError | BrokerError) -> None:
         """Refuse a stanza; a client that cannot be told loses its stream, and the stanza is not counted as handled."""
-        if not self._router.refuse(client, stanza, error):
+        refusal = StanzaError.of(error) if isinstance(error, BrokerError) else error
+        if not self._router.refuse(client, stanza, refusal):
             self._stream.fail("resource-constraint", "too many stanzas wait for you")
 
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
