@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from broker.net.read_pauses import Held
+
 MAX_HELD = 10_000
 """Answers that may wait for the store before the client is read from no more."""
 STORE = "answers wait for the store"
@@ -24,16 +26,6 @@ class Store(Protocol):
 
     def when_committed(self, position: int, callback: Callable[[], None]) -> None:
         """Call back once everything up to a position is on disk."""
-
-
-class Held(Protocol):
-    """What can be kept from being read from."""
-
-    def hold(self, reason: str) -> None:
-        """Read nothing until the reason is released."""
-
-    def release(self, reason: str) -> None:
-        """The reason is gone."""
 
 
 class HeldAnswers:

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from broker.native.wire.frames import Frame
+from broker.net.turns import GivesWay
 
 WAITING = "requests are waiting"
-
-
-class Turn(Protocol):
-    """The part of :class:`broker.net.transport.Connection` by which a connection gives way to others."""
-
-    @property
-    def turn_is_over(self) -> bool:
-        """Whether others should have their turn."""
-
-    def ask_for_turn(self) -> None:
-        """See to it that :meth:`RequestQueue.turn` is called when others have had theirs."""
-
-    def hold(self, reason: str) -> None:
-        """Read nothing until the reason is released."""
-
-    def release(self, reason: str) -> None:
-        """The reason is gone."""
 
 
 class RequestQueue:
@@ -58,7 +41,7 @@ class RequestQueue:
         "on_idle",
     )
 
-    def __init__(self, connection: Turn, begin: Callable[[Frame], Deferred[None] | None], most: int) -> None:
+    def __init__(self, connection: GivesWay, begin: Callable[[Frame], Deferred[None] | None], most: int) -> None:
         self.blocked = False
         self.on_idle: Callable[[], None] | None = None
         self._connection = connection

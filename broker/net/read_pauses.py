@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+
+class Held(Hashable, Protocol):
+    """What can be kept from being read from, as :class:`broker.net.transport.Connection` can."""
+
+    def hold(self, reason: str) -> None:
+        """Read nothing until every reason is released."""
+
+    def release(self, reason: str) -> None:
+        """A reason is gone."""
 
 
 class ReadPauses:

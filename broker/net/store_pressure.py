@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Protocol
+
+from broker.net.read_pauses import Held
 
 HIGH_WATER = 16 * 1024 * 1024
 LOW_WATER = 4 * 1024 * 1024
@@ -24,16 +26,6 @@ class Store(Protocol):
 
     def when_committed(self, position: int, callback: Callable[[], None]) -> None:
         """Call back once everything up to a position is on disk."""
-
-
-class Held(Hashable, Protocol):
-    """What can be kept from being read from."""
-
-    def hold(self, reason: str) -> None:
-        """Read nothing until the reason is released."""
-
-    def release(self, reason: str) -> None:
-        """The reason is gone."""
 
 
 class StorePressure:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from broker.net.read_pauses import Held
 
 log = Logger()
 
@@ -15,6 +18,17 @@ SLICE = 0.005
 """Seconds of one turn. Work is not interrupted, so a turn is as long as its last piece of work makes it."""
 ALONE = 0.02
 """Seconds of a turn of one that had the last turn, too: then nobody waits, and what is done at once costs less."""
+
+
+class GivesWay(Held, Protocol):
+    """What gives way to others, as :class:`broker.net.transport.Connection` does."""
+
+    @property
+    def turn_is_over(self) -> bool:
+        """Whether it has worked for so long that others should have their turn."""
+
+    def ask_for_turn(self) -> None:
+        """There is work left: see to it that ``turn()`` of its stream is called when others have had theirs."""
 
 
 class Turns:

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from cryptography import x509
 
+from broker.net.turns import GivesWay
 
-class StreamTransport(Protocol):
+
+class StreamTransport(GivesWay, Protocol):
     """A connection, as :class:`broker.xmpp.stream.connection.StreamConnection` sees it.
 
     Over TCP it is a :class:`broker.net.transport.Connection`.
@@ -17,13 +19,6 @@ class StreamTransport(Protocol):
     @property
     def secure(self) -> bool:
         """Whether TLS is on."""
-
-    @property
-    def turn_is_over(self) -> bool:
-        """Whether the stream has worked for so long that others should have their turn."""
-
-    def ask_for_turn(self) -> None:
-        """The stream has work left: its ``turn()`` is called when others have had theirs."""
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
@@ -36,12 +31,6 @@ class StreamTransport(Protocol):
 
     def abort(self) -> None:
         """Close now."""
-
-    def hold(self, reason: str) -> None:
-        """Read nothing, for a reason, until it is released."""
-
-    def release(self, reason: str) -> None:
-        """The reason not to read is gone."""
 
     def logged_in(self) -> None:
         """The connection has logged in, and counts no more as one of strangers."""
