@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from broker.core.dispatch import Dispatch
     from broker.core.entries import Entry
+    from broker.core.registry import SessionRegistry
     from broker.core.sessions import Session
     from broker.model.records import SessionRecord
 
 
 class SessionKind(ABC):
     """One kind of sessions; :attr:`broker.core.registry.SessionRegistry.kinds` has all of them.
+
+    Args:
+        registry: of all sessions, which knows the kind from now on.
 
     Attributes:
         name: of the kind, in stored records.
@@ -32,6 +36,10 @@ class SessionKind(ABC):
     knows_nodes: ClassVar[bool] = False
     told_of_items: ClassVar[bool] = False
     clients_choose_number: ClassVar[bool] = False
+
+    def __init__(self, registry: SessionRegistry) -> None:
+        self._registry = registry
+        registry.add_kind(self)
 
     @abstractmethod
     def make_dispatch(self, session: Session, active: bool) -> Dispatch:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from broker.core.dispatch import Delivery, Dispatch
 from broker.core.kinds import SessionKind
-from broker.core.registry import SessionRegistry
 from broker.core.sessions import Session
 from broker.errors import BrokerError
 from broker.model.address import SessionName
@@ -23,10 +22,6 @@ class PluginSessions(SessionKind):
 
     name = "plugin"
     has_client = False
-
-    def __init__(self, registry: SessionRegistry) -> None:
-        self._registry = registry
-        registry.add_kind(self)
 
     def of(self, login: str) -> Session:
         """The session of a login name; made where there is none yet.

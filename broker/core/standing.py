@@ -106,10 +106,6 @@ class StandingSessions(SessionKind):
     has_client = False
     told_of_items = True
 
-    def __init__(self, registry: SessionRegistry) -> None:
-        self._registry = registry
-        registry.add_kind(self)
-
     def of(self, local: str) -> Session:
         """The session of a subject; made where there is none yet.
 

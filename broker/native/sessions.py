@@ -33,9 +33,8 @@ class NativeSessions(SessionKind):
     clients_choose_number = True
 
     def __init__(self, registry: SessionRegistry) -> None:
-        self._registry = registry
+        super().__init__(registry)
         self._node = registry.node
-        registry.add_kind(self)
         registry.named_kind = self
 
     async def connect(self, user: str, qos: ConnectQos) -> tuple[Session, bool]:

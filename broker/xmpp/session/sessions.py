@@ -52,10 +52,9 @@ class StreamSessions(SessionKind):
     knows_nodes = True
 
     def __init__(self, registry: SessionRegistry) -> None:
-        self._registry = registry
+        super().__init__(registry)
         self._node = registry.node
         self._service = StreamService(StreamLimits(), None, _untold, _untold)
-        registry.add_kind(self)
 
     def connect(self, service: StreamService) -> list[Session]:
         """The service begins.
