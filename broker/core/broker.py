@@ -25,11 +25,10 @@ from broker.core.querying import Querying, Subscribed
 from broker.core.recovery import Recovery
 from broker.core.registry import SessionRegistry
 from broker.core.rights import Rights
-from broker.core.sessions import Plan, Session
+from broker.core.sessions import Session
 from broker.core.standing import StandingSessions
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
-from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.key import Key, QueryKey
 from broker.model.qos import STATE_OK, PublishQos, QueryQos
@@ -57,8 +56,11 @@ class Broker:
         instance_id: identity of this run of the broker, told to clients.
 
     Attributes:
-        publish: ``publish(session, plan, content)`` publishes one message by a plan (spec §2.3). It is
+        prepare: works out what publishing does (spec §2.3): :meth:`broker.core.publishing.Publisher.prepare`.
+        publish: ``publish(session, plan, content)`` publishes one message by a plan. It is
             :meth:`broker.core.publishing.Publisher.publish` itself, so that a message costs no further call.
+        publish_when_possible: waits where that cannot be done at once:
+            :meth:`broker.core.publishing.Publisher.publish_when_possible`.
         direct: puts messages to sessions and subjects into their queues, which a tongue has routed itself.
         documents: what tongues keep of accounts.
         rights: who may have which effect.
@@ -79,7 +81,9 @@ class Broker:
         self.erasure = Erasure(node)
         self.rights = Rights(node, authorizer)
         self.publisher = Publisher(node, self.registry, self.placeholders, self.letters, self.expiry, self.rights)
+        self.prepare = self.publisher.prepare
         self.publish = self.publisher.publish
+        self.publish_when_possible = self.publisher.publish_when_possible
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)
         self.standing = StandingSessions(self.registry)
@@ -139,28 +143,6 @@ class Broker:
     def session(self, login: str) -> Session:
         """A session for a plugin to act with; see :meth:`broker.core.plugin_sessions.PluginSessions.of`."""
         return self._plugins.of(login)
-
-    def prepare(
-        self,
-        session: Session,
-        key: Key,
-        qos: PublishQos,
-        encoded: Encoded | None = None,
-        *,
-        raw: bool = False,
-        owned: bool = False,
-    ) -> Plan:
-        """Work out what publishing does (spec §2.3); see :meth:`broker.core.publishing.Publisher.prepare`."""
-        return self.publisher.prepare(session, key, qos, encoded, raw=raw, owned=owned)
-
-    async def publish_when_possible(
-        self, session: Session, plan: Plan, content: bytes, pending: Pending | None = None
-    ) -> Published:
-        """Publish one message by a plan, waiting where that cannot be done at once.
-
-        ``pending`` is what :meth:`publish` returned, if it was tried before.
-        """
-        return await self.publisher.publish_when_possible(session, plan, content, pending)
 
     async def publish_item(self, session: Session, key: Key, qos: PublishQos, content: bytes) -> Published:
         """Publish an item in place of the one of its id; see :meth:`broker.core.items.Items.publish`."""
