@@ -9,6 +9,7 @@ from broker.client.connection import ClientConnection
 from broker.client.pending import PendingRequests
 from broker.errors import BrokerError, Code
 from broker.native.wire.frames import encode_unit
+from broker.timers import cancel
 
 LOOKS = 4
 """At the requests in flight, in the time that the broker has for an answer."""
@@ -49,8 +50,7 @@ class Keepalive:
         """Watch no more."""
         self._stopped = True
         for call in (self._ping_call, self._look_call):
-            if call is not None and call.active():
-                call.cancel()
+            cancel(call)
 
     def _later(self, delay: float, function: Callable[[], None]) -> Any:
         return self._reactor.callLater(delay, function)
@@ -65,8 +65,7 @@ class Keepalive:
 
     def _answered(self, _: object) -> None:
         if not self._stopped:
-            if self._ping_call.active():
-                self._ping_call.cancel()
+            cancel(self._ping_call)
             self._schedule_ping()
 
     def _look(self) -> None:

@@ -41,6 +41,7 @@ from broker.native.codec import (
     write_query_qos,
 )
 from broker.native.wire.frames import Unit, encode_unit
+from broker.timers import cancel
 
 __all__ = ["Client", "State", "UpdateCallback"]
 
@@ -422,7 +423,7 @@ class Client:
                     self._secret = ""
                     self._subscriptions.clear()
                 finally:
-                    _cancel(overdue)
+                    cancel(overdue)
         finally:
             self._end()
             self._raise_given_up()
@@ -450,7 +451,7 @@ class Client:
         if connection is not None:
             overdue = self._abort_later(connection, patience)
             await connection.gone()
-            _cancel(overdue)
+            cancel(overdue)
         self._raise_given_up()
 
     async def _answers(self, timeout: float) -> None:
@@ -466,7 +467,7 @@ class Client:
         except CancelledError:
             return False
         finally:
-            _cancel(overdue)
+            cancel(overdue)
         return True
 
     def _raise_given_up(self) -> None:
@@ -491,7 +492,7 @@ class Client:
             raise
         finally:
             self._logging_in = None
-            _cancel(overdue)
+            cancel(overdue)
         self.answer, self.name, self.reconnected = answer, answer.session.name, answer.reconnected
         self._secret = answer.session.secret_id
         connection.secret_id = self._secret.encode()
@@ -559,7 +560,7 @@ class Client:
         try:
             return await self._request(request, may_wait=False) or []
         finally:
-            _cancel(overdue)
+            cancel(overdue)
 
     def _check_size(self, body: bytes) -> None:
         size = len(body) + HEADER_SIZE + len(self._secret) + len(self.options.user)
@@ -624,7 +625,7 @@ class Client:
     def _end(self) -> None:
         """Nothing goes on: no connection, no attempt, no request."""
         error = _disconnected()
-        _cancel(self._timer)
+        cancel(self._timer)
         self._timer = None
         connection = self._connection
         self._forget_connection()
@@ -663,7 +664,7 @@ class Client:
             await self._sleeping
         finally:
             self._sleeping = None
-            _cancel(timer)
+            cancel(timer)
 
     def _subscribe_body(self, subscription: Subscription) -> bytes:
         wanted = self._wanted_id(subscription)
@@ -688,11 +689,6 @@ def _first(units: list[Unit]) -> Unit:
 
 def _disconnected() -> BrokerError:
     return BrokerError(Code.USER_NOT_CONNECTED, "the client has disconnected")
-
-
-def _cancel(timer: Any) -> None:
-    if timer is not None and timer.active():
-        timer.cancel()
 
 
 def _passes(error: BrokerError) -> bool:

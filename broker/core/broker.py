@@ -33,6 +33,7 @@ from broker.errors import BrokerError, Code
 from broker.model.key import Key, QueryKey
 from broker.model.qos import STATE_OK, PublishQos, QueryQos
 from broker.ports import IAuthorizer
+from broker.timers import cancel
 
 log = Logger()
 
@@ -109,8 +110,7 @@ class Broker:
         self.expiry.stop()
         self.erasure.stop()
         self.node.save_new_topics()
-        if self._beat is not None and self._beat.active():
-            self._beat.cancel()
+        cancel(self._beat)
         self._beat = None
         self.registry.stop()
 

@@ -19,6 +19,7 @@ from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.number import whole, whole_or_none
 from broker.model.property import check_properties, find
 from broker.model.records import NEWEST_ONLY, ONEWAY
+from broker.timers import cancel
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -590,8 +591,7 @@ class Dispatch:
 
     def _stop_timers(self) -> None:
         for call in (self._collect, self._ping, self._retry, self._timeout):
-            if call is not None and call.active():
-                call.cancel()
+            cancel(call)
         self._collect = self._ping = self._retry = self._timeout = None
         if self._dialling is not None:
             dialling, self._dialling = self._dialling, None

@@ -15,6 +15,7 @@ from broker.core.queues import Queue
 from broker.errors import BrokerError
 from broker.failpoints import reach
 from broker.model.records import FIRST_EXPIRED, ExpiredPlace, ExpiredRecord
+from broker.timers import cancel
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -78,8 +79,7 @@ class Expiry:
         """Look no more."""
         self._stopped = True
         for call in (self._call, self._sweep_call):
-            if call is not None and call.active():
-                call.cancel()
+            cancel(call)
         self._call = self._sweep_call = None
         self._heap.clear()
 
@@ -94,8 +94,7 @@ class Expiry:
         looked: Deferred[None] = Deferred()
         self._waiting.append(looked)
         if not self._sweeping:
-            if self._sweep_call is not None and self._sweep_call.active():
-                self._sweep_call.cancel()
+            cancel(self._sweep_call)
             self._sweep()
         return looked
 
@@ -112,8 +111,7 @@ class Expiry:
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._call is not None and self._call.active():
-            self._call.cancel()
+        cancel(self._call)
         self._call = None
         if self._heap:
             self._call = self._node.later(max(0, self._heap[0][0] - self._node.now()), self._expire)

@@ -31,6 +31,7 @@ from broker.model.number import MOST
 from broker.model.qos import Destination, PublishQos
 from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord, UnreadableMessage
 from broker.ports import IStore
+from broker.timers import cancel
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -266,8 +267,7 @@ class Node:
 
     def save_new_topics(self) -> None:
         """Have in the store now what :meth:`save_topic_soon` was told of."""
-        if self._keep_call is not None and self._keep_call.active():
-            self._keep_call.cancel()
+        cancel(self._keep_call)
         self._keep_call = None
         topics, self._new_topics = self._new_topics, []
         for topic in topics:

@@ -28,6 +28,7 @@ from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative
 from broker.model.property import ClientProperty, check_properties, is_set
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
 from broker.model.records import DELAYED, FOR_SUBJECT, NEWEST_ONLY
+from broker.timers import cancel
 
 if TYPE_CHECKING:
     from broker.core.dead_letters import DeadLetters
@@ -514,8 +515,7 @@ class Publisher:
         timer = self._node.later(self._node.settings.block_timeout, room.cancel)
 
         def ended(result: object) -> object:
-            if timer.active():
-                timer.cancel()
+            cancel(timer)
             if isinstance(result, Failure):
                 raise self._overflow_error(queue)
             return result

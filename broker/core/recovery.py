@@ -24,6 +24,7 @@ from broker.model.records import (
     SubscriptionRecord,
     TopicRecord,
 )
+from broker.timers import cancel
 
 if TYPE_CHECKING:
     from broker.core.erasure import Erasure
@@ -206,8 +207,7 @@ class Recovery:
         if session is None or session.id != record.id:
             return
         session.ended = True
-        if session.timer is not None and session.timer.active():
-            session.timer.cancel()
+        cancel(session.timer)
         session.timer = None
         if session.persistent:
             node.stored_sessions -= 1

@@ -20,6 +20,7 @@ from broker.failpoints import reach
 from broker.model.address import MINIMUM_SUBJECT_LENGTH, SessionName
 from broker.model.connect import ConnectQos
 from broker.model.records import SessionRecord
+from broker.timers import cancel
 
 if TYPE_CHECKING:
     from broker.core.dead_letters import DeadLetters
@@ -79,8 +80,7 @@ class SessionRegistry:
         node.sessions.pop(session.secret_id, None)
         if subject.sessions.get(session.name.public_id) is session:
             del subject.sessions[session.name.public_id]
-        if session.timer is not None and session.timer.active():
-            session.timer.cancel()
+        cancel(session.timer)
         session.timer = None
         session.plans.clear()
         subject.ending.setdefault(session.name.public_id, [])
@@ -225,8 +225,7 @@ class SessionRegistry:
         """Let go of timers and connections, without ending any session."""
         self.serving = False
         for session in self._node.sessions.values():
-            if session.timer is not None and session.timer.active():
-                session.timer.cancel()
+            cancel(session.timer)
             session.timer = None
             session.dispatch.suspend()
         for topic in self._node.topics.values():
@@ -333,8 +332,7 @@ class SessionRegistry:
         node = self._node
         session.ended = True
         session.dispatch.stop()
-        if session.timer is not None and session.timer.active():
-            session.timer.cancel()
+        cancel(session.timer)
         session.timer = None
         node.sessions.pop(session.secret_id, None)
         session.subject.sessions.pop(session.name.public_id, None)
@@ -346,8 +344,7 @@ class SessionRegistry:
 
     def watch(self, session: Session) -> None:
         """Have a session end when its time is over."""
-        if session.timer is not None and session.timer.active():
-            session.timer.cancel()
+        cancel(session.timer)
         session.timer = None
         if session.timeout > 0:
             rest = session.timeout - session.idle(self._node.monotonic())

@@ -12,6 +12,7 @@ from broker.core.history import History
 from broker.core.settings import limits_of
 from broker.model.key import Key
 from broker.model.qos import TopicQos
+from broker.timers import cancel
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -208,5 +209,4 @@ class Topic:
 
     def _cancel_timer(self) -> None:
         timer, self.destroy_timer = self.destroy_timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)

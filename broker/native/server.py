@@ -35,6 +35,7 @@ from broker.native.wire.frames import (
 )
 from broker.native.wire.methods import SERVER_METHODS, check_units, encode_exception, find_method
 from broker.net.transport import Connection
+from broker.timers import cancel
 
 log = Logger()
 
@@ -434,15 +435,13 @@ class NativeServer(NativeConnection):
 
     def _cancel_timer(self) -> None:
         timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)
 
     def lost(self, reason: str) -> None:
         """The connection is gone: serve what has come over it, then let go of everything that it held."""
         self._cancel_timer()
         attaching, self._attaching = self._attaching, None
-        if attaching is not None and attaching.active():
-            attaching.cancel()
+        cancel(attaching)
         self._closed = True
         self.writable = False
         self._answers.clear()

@@ -19,6 +19,7 @@ from broker.model.connect import ConnectQos
 from broker.model.property import find, is_set
 from broker.model.records import SessionRecord
 from broker.native.codec import read_connect_qos, write_connect_qos
+from broker.timers import cancel
 
 
 class NativeSessions(SessionKind):
@@ -274,5 +275,4 @@ class NativeSessions(SessionKind):
         session.dispatch.on_empty(finish)
         await done
         session.dispatch.on_empty(None)
-        if timer.active():
-            timer.cancel()
+        cancel(timer)

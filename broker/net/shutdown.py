@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from typing import Any, NamedTuple, Protocol
 
+from broker.timers import cancel
+
 LOOKS = 2
 """In the time that a peer has to close its side."""
 
@@ -52,8 +54,7 @@ class Shutdown:
     def stop(self) -> None:
         """All are gone."""
         for call in (self._overdue, self._next):
-            if call.active():
-                call.cancel()
+            cancel(call)
 
     def _look(self) -> None:
         self._next = self._clock.callLater(self._grace / LOOKS, self._look)

@@ -25,6 +25,7 @@ from broker.net.stream import Stream
 from broker.net.tls import ServerContext
 from broker.net.turns import Turns
 from broker.net.write_buffer import WriteBuffer, untaken
+from broker.timers import cancel
 
 log = Logger()
 
@@ -315,8 +316,7 @@ class Connection(TwistedProtocol):
 
     def _cancel_handshake(self) -> None:
         call, self._handshake = self._handshake, None
-        if call is not None and call.active():
-            call.cancel()
+        cancel(call)
 
 
 def _reasons(error: BaseException | None) -> str:

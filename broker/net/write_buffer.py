@@ -10,6 +10,8 @@ from typing import Any
 
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
+from broker.timers import cancel
+
 
 class WriteBuffer:
     """Watches the buffer of one connection, between the transport's "full" and its "empty".
@@ -105,8 +107,7 @@ class WriteBuffer:
         """Watch no more."""
         self.waits = False
         timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)
 
     def _measure(self, transport: Any) -> None:
         self._left = untaken(transport)

@@ -15,6 +15,7 @@ from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.sessions import Session
 from broker.model.number import whole_or_none
 from broker.model.qos import STATE_OK
+from broker.timers import cancel
 from broker.xmpp.features.approvals import Subscriptions
 from broker.xmpp.features.blocking import Blocking
 from broker.xmpp.features.carbons import Carbons
@@ -119,8 +120,7 @@ class XmppService:
     def stop(self) -> None:
         """Let go of what :meth:`start` took."""
         self.domain.streams.disconnect()
-        if self._purge is not None and self._purge.active():
-            self._purge.cancel()
+        cancel(self._purge)
         self._purge = None
 
     def tls_required(self, *, loopback: bool) -> bool:

@@ -17,6 +17,7 @@ from broker.store.batch import Batch
 from broker.store.commits import CommitWaiters
 from broker.store.sql.failures import translate
 from broker.store.sql.worker import Worker
+from broker.timers import cancel
 
 T = TypeVar("T")
 
@@ -210,8 +211,7 @@ class CommitLoop:
             raise _not_open()
         self._idle = False
         leisure, self._leisure = self._leisure, None
-        if leisure is not None and leisure.active():
-            leisure.cancel()
+        cancel(leisure)
         self._due = self._reactor.callLater(0, self._begin)
 
     def _begin(self) -> None:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from broker.core.broker import Broker
 from broker.failpoints import reach
 from broker.ports import IStore
+from broker.timers import cancel
 from broker.xmpp.session.dispatch import StreamDispatch
 from broker.xmpp.wire import sm
 
@@ -51,8 +52,7 @@ class Acknowledgements:
     def stop(self) -> None:
         """Wait for no answer."""
         timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)
 
     def _question(self) -> bytes:
         self._asked = self._clock.seconds()

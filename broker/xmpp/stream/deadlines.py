@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from broker.timers import cancel
+
 HEADER_TIMEOUT = 10
 """Seconds until a client must have opened its stream, on a new connection and after STARTTLS."""
 
@@ -49,8 +51,7 @@ class Deadlines:
     def stop(self) -> None:
         """There is nothing to wait for."""
         timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)
 
     def _opening_overdue(self) -> None:
         self._timer = None

@@ -13,6 +13,7 @@ from broker.core.broker import Broker
 from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
+from broker.timers import cancel
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.stream.framing import Framing
 from broker.xmpp.stream.transport import StreamTransport
@@ -231,5 +232,4 @@ class Ending:
 
     def _stop_timer(self) -> None:
         timer, self._overdue = self._overdue, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from broker.timers import cancel
+
 
 class Silence:
     """Asks a silent peer for a sign of life at half of the time, and gives it up at the end.
@@ -44,8 +46,7 @@ class Silence:
     def stop(self) -> None:
         """Measure no more."""
         timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)
 
     def _check(self) -> None:
         self._timer = None
