@@ -322,7 +322,7 @@ class NativeServer(NativeConnection):
     def _logged_in(self, session: Session) -> None:
         self.bind(session)
         self._secret = session.secret_id.encode()
-        self._transport.logged_in()
+        self._transport.logged_in(session.subject.name)
         self._cancel_timer()
         if self._limits.idle_timeout:
             self._timer = self._broker.node.clock.callLater(self._limits.idle_timeout, self._idle)

@@ -23,13 +23,14 @@ from broker.net.read_pauses import ReadPauses
 from broker.net.store_pressure import StorePressure
 from broker.net.stream import Stream
 from broker.net.tls import ServerContext
-from broker.net.turns import Turns
+from broker.net.turns import Share, Turns
 from broker.net.write_buffer import WriteBuffer, untaken
 from broker.timers import cancel
 
 log = Logger()
 
 UNREAD_ANSWERS = "unread answers"
+OTHERS_FIRST = "others have their turns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,10 @@ class Connection(TwistedProtocol):
         self._handshake: IDelayedCall | None = None
         self._turns = settings.turns
         self._now = settings.turns.seconds
-        self._id = id(self)
+        self._share = Share()
         self._turn_end = 0.0
+        self._asked = False  # the stream has, for a turn
+        self._unseen: list[bytes] = []  # what has come, and the stream sees in the next turn
         limits = settings.limits
         self._buffer = WriteBuffer(
             settings.clock,
@@ -127,11 +130,18 @@ class Connection(TwistedProtocol):
             self.stream.connected()
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Bytes have come. The stream sees them when it is the account's turn, which mostly is now."""
         if self._closed:
             return
-        self._turn_end = self._turns.begin(self._id)
+        share = self._share
+        if self._unseen or share.rests or share.waiting:
+            self._unseen.append(data)
+            self.hold(OTHERS_FIRST)
+            self._turns.add(share, self._turn)
+            return
+        self._turn_end = self._turns.begin(share)
         self.stream.received(data)
+        self._turns.end(share)
         if self._pressure is not None and self._pressure.is_high:
             self._pressure.hold(self)
 
@@ -142,7 +152,8 @@ class Connection(TwistedProtocol):
 
     def ask_for_turn(self) -> None:
         """The stream has work left: see to it that its ``turn()`` is called when others have had theirs."""
-        self._turns.add(self._turn)
+        self._asked = True
+        self._turns.add(self._share, self._turn)
 
     def handshakeCompleted(self) -> None:
         """TLS is on."""
@@ -165,7 +176,12 @@ class Connection(TwistedProtocol):
                 self._buffer.add(len(data))
 
     def start_tls(self) -> None:
-        """Begin the handshake, as soon as what was written is out; then the stream's ``secured()`` is called."""
+        """Begin the handshake, as soon as what was written is out; then the stream's ``secured()`` is called.
+
+        What the stream has not seen yet came in clear, and it never sees it.
+        """
+        self._unseen.clear()
+        self.release(OTHERS_FIRST)
         transport: Any = self.transport
         self._await_handshake()
         self._buffer.end()
@@ -183,6 +199,7 @@ class Connection(TwistedProtocol):
         if self._closed or transport is None:
             return
         self._closed = True
+        self._unseen.clear()
         if self._lost:
             return
         self._buffer.watch(transport, self._settings.limits.close_timeout)
@@ -196,6 +213,7 @@ class Connection(TwistedProtocol):
     def abort(self) -> None:
         """Close now; what is not written yet is lost."""
         self._closed = True
+        self._unseen.clear()
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()
@@ -224,8 +242,13 @@ class Connection(TwistedProtocol):
         if not self._closed:
             self._pauses.remove(self.transport, reason)
 
-    def logged_in(self) -> None:
-        """The peer counts no more as one of strangers; from now on it may have to wait for the store."""
+    def logged_in(self, account: str) -> None:
+        """The peer counts no more as one of strangers; from now on it may have to wait for the store.
+
+        Args:
+            account: with whose other connections it takes turns.
+        """
+        self._share = self._turns.share_of(account)
         self._pressure = self._settings.pressure
         self._owner.logged_in(self)
 
@@ -258,6 +281,7 @@ class Connection(TwistedProtocol):
         if self._handshake is not None:
             self.abort()
         else:
+            self._show_unseen()
             self.stream.shut_down()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -270,6 +294,7 @@ class Connection(TwistedProtocol):
         if self._pressure is not None:
             self._pressure.forget(self)
         try:
+            self._show_unseen()
             self.stream.lost(f"the connection was lost: {reason.getErrorMessage()}")
         finally:
             self._owner.closed(self)
@@ -278,10 +303,25 @@ class Connection(TwistedProtocol):
         self.transport = None
 
     def _turn(self) -> None:
-        self._turn_end = self._turns.begin(self._id)
-        self.stream.turn()
+        share = self._share
+        self._turn_end = self._turns.begin(share)
+        if self._asked:
+            self._asked = False
+            self.stream.turn()
+        if self._unseen:
+            if self._asked or self.turn_is_over:
+                self._turns.add(share, self._turn)
+            else:
+                self.release(OTHERS_FIRST)
+                self._show_unseen()
+        self._turns.end(share)
         if self._pressure is not None and self._pressure.is_high and not self._closed:
             self._pressure.hold(self)
+
+    def _show_unseen(self) -> None:
+        data, self._unseen = b"".join(self._unseen), []
+        if data:
+            self.stream.received(data)
 
     def _tls_connection(self) -> SSL.Connection | None:
         transport: Any = self.transport

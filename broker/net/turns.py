@@ -1,11 +1,16 @@
-"""Fair turns: whoever has much to do gives way to others after a few milliseconds (design D17)."""
+"""Fair turns: whoever has much to do gives way to others after a few milliseconds (design D17).
+
+Turns are shared out between accounts, and then between the connections of each: who opens many connections has no more
+of the processor than who has one.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -31,8 +36,32 @@ class GivesWay(Held, Protocol):
         """There is work left: see to it that ``turn()`` of its stream is called when others have had theirs."""
 
 
+class Share:
+    """What the connections of one account have of the processor together.
+
+    Attributes:
+        started: when its last turn began, as :attr:`Turns.seconds` measures.
+        spent: seconds of its turns since others had theirs.
+        rests: it has spent enough, and others have not had theirs.
+        waiting: work of its connections, in the order in which they asked.
+    """
+
+    __slots__ = ("__weakref__", "rests", "spent", "started", "waiting")
+
+    def __init__(self) -> None:
+        self.started = 0.0
+        self.spent = 0.0
+        self.rests = False
+        self.waiting: OrderedDict[Callable[[], None], None] = OrderedDict()
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether nothing is begun at once, but behind what waits and what others have to do."""
+        return self.rests or bool(self.waiting)
+
+
 class Turns:
-    """Gives those that have work left one turn after the other, and the reactor's sockets and timers theirs between.
+    """Gives the shares that have work left one turn after the other, and sockets and timers theirs in between.
 
     Args:
         clock: schedules the rounds.
@@ -55,32 +84,44 @@ class Turns:
         self.seconds = seconds
         self._length = length
         self._alone = alone
-        self._last = 0
-        self._waiting: deque[Callable[[], None]] = deque()
-        self._known: set[Callable[[], None]] = set()
+        self._last: Share | None = None
+        self._accounts: WeakValueDictionary[str, Share] = WeakValueDictionary()
+        self._waiting: deque[Share] = deque()
+        self._resting: list[Share] = []
         self._scheduled = False
 
-    def begin(self, who: int) -> float:
-        """A turn begins; returns when it is over, by :attr:`seconds`.
+    def share_of(self, account: str) -> Share:
+        """The share of an account; the same one as long as anybody has it."""
+        share = self._accounts.get(account)
+        if share is None:
+            share = self._accounts[account] = Share()
+        return share
 
-        Args:
-            who: has it; the ``id()`` of something.
-        """
-        if who == self._last:
-            return self.seconds() + self._alone
-        self._last = who
-        return self.seconds() + self._length
+    def begin(self, share: Share) -> float:
+        """A turn begins; returns when it is over, by :attr:`seconds`."""
+        now = share.started = self.seconds()
+        if share is self._last:
+            return now + self._alone
+        self._last = share
+        return now + self._length
 
-    def add(self, work: Callable[[], None]) -> None:
-        """Have something called in its turn, behind those that wait already; once, however often it is added."""
-        if work in self._known:
-            return
-        self._known.add(work)
-        self._waiting.append(work)
-        self._schedule()
+    def end(self, share: Share) -> None:
+        """The turn has ended; where the share has spent enough, it rests until others have had their turns."""
+        share.spent += self.seconds() - share.started
+        if share.spent >= self._length and not share.rests:
+            share.rests = True
+            self._resting.append(share)
+            self._schedule()
+
+    def add(self, share: Share, work: Callable[[], None]) -> None:
+        """Have something called in a turn of a share, behind what waits for one; once, however often it is added."""
+        if not share.waiting:
+            self._waiting.append(share)
+            self._schedule()
+        share.waiting[work] = None
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return sum(len(share.waiting) for share in self._waiting)
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -89,16 +130,24 @@ class Turns:
 
     def _round(self) -> None:
         self._scheduled = False
-        waiting = self._waiting
+        resting, self._resting = self._resting, []
+        for share in resting:
+            share.rests = False
+            share.spent = 0.0
         end = self.seconds() + self._length
-        for _ in range(len(waiting)):
-            work = waiting.popleft()
-            self._known.discard(work)
-            try:
-                work()
-            except Exception:  # noqa: BLE001 - it is logged, and the others have their turns all the same
-                log.failure("a connection's turn failed")
+        for _ in range(len(self)):
+            self._go_on(self._waiting.popleft())
             if self.seconds() >= end:
                 break
-        if waiting:
+        if self._waiting:
             self._schedule()
+
+    def _go_on(self, share: Share) -> None:
+        """A share has a turn, with what waits longest in it."""
+        work, _ = share.waiting.popitem(last=False)
+        if share.waiting:
+            self._waiting.append(share)
+        try:
+            work()
+        except Exception:  # noqa: BLE001 - it is logged, and the others have their turns all the same
+            log.failure("a connection's turn failed")

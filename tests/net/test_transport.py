@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ class Words:
         self.told: list[str] = []
         self.data = b""
         self.turns = 0
+        self.work: Callable[[], None] = lambda: None
 
     def connected(self) -> None:
         """Remember it."""
@@ -43,6 +45,7 @@ class Words:
     def received(self, data: bytes) -> None:
         """Remember it; a word that is ``more`` is work for another turn."""
         self.data += data
+        self.work()
         if data == b"more":
             self.connection.ask_for_turn()
 
@@ -78,6 +81,10 @@ class Port:
             TransportSettings(clock, Turns(clock, clock.seconds), limits, pressure),
             lambda name, text: self.refusals.append((name, text())),
         )
+
+    def spend(self, seconds: float) -> None:
+        """The processor works, and nothing else happens."""
+        self.reactor.rightNow += seconds
 
     def connect(self, host: str = "10.0.0.1", room: int = 1 << 30) -> tuple[Wire, Words]:
         """A new connection: both ends."""
@@ -122,10 +129,85 @@ def test_a_turn_is_over_after_5_ms(port: Port) -> None:
     assert stream.connection.turn_is_over
 
 
+class TestAccountThatHasWorkedLong:
+    """It waits for others; what its connections bring meanwhile is kept, in order."""
+
+    @pytest.fixture
+    def others(self, port: Port) -> tuple[Wire, Words]:
+        """A connection of an account of which another connection has just worked for longer than a turn."""
+        busy, other = port.connect(), port.connect()
+        for _, stream in (busy, other):
+            stream.connection.logged_in("joe")
+        busy[1].work = lambda: port.spend(0.006)
+        busy[1].connection.dataReceived(b"work")
+        return other
+
+    def test_what_another_connection_brings_waits_for_a_turn(self, port: Port, others: tuple[Wire, Words]) -> None:
+        _, stream = others
+        stream.connection.dataReceived(b"a")
+        stream.connection.dataReceived(b"b")
+        assert stream.data == b""
+        port.reactor.turn()
+        assert stream.data == b"ab"
+
+    def test_it_is_read_from_again_after_its_turn(self, port: Port, others: tuple[Wire, Words]) -> None:
+        wire, stream = others
+        stream.connection.dataReceived(b"a")
+        wire.send(b"b")
+        assert stream.data == b"ab"
+
+    def test_another_account_does_not_wait(self, port: Port, others: tuple[Wire, Words]) -> None:
+        _, stream = port.connect()
+        stream.connection.logged_in("jack")
+        stream.connection.dataReceived(b"a")
+        assert stream.data == b"a"
+
+    def test_what_waits_is_seen_before_the_connection_is_lost(self, port: Port, others: tuple[Wire, Words]) -> None:
+        wire, stream = others
+        stream.connection.dataReceived(b"a")
+        wire.vanish()
+        assert (stream.data, stream.told[-1]) == (b"a", "lost")
+
+    def test_what_waits_is_seen_before_the_listener_closes(self, port: Port, others: tuple[Wire, Words]) -> None:
+        _, stream = others
+        stream.connection.dataReceived(b"a")
+        port.listener.close_all()
+        assert stream.data == b"a"
+
+    @pytest.mark.parametrize("end", ["close", "abort"])
+    def test_what_waits_when_the_stream_closes_is_dropped(
+        self, port: Port, others: tuple[Wire, Words], end: str
+    ) -> None:
+        _, stream = others
+        stream.connection.dataReceived(b"a")
+        getattr(stream.connection, end)()
+        port.reactor.turn()
+        assert stream.data == b""
+
+    def test_what_came_in_clear_is_not_seen_behind_a_tls_handshake(
+        self, port: Port, others: tuple[Wire, Words]
+    ) -> None:
+        _, stream = others
+        stream.connection.dataReceived(b"a")
+        transport: Any = stream.connection.transport
+        transport.startTLS = lambda _context: None
+        stream.connection.start_tls()
+        port.reactor.turn()
+        assert stream.data == b""
+
+    def test_a_stream_that_has_work_left_goes_on_with_it_first(self, port: Port) -> None:
+        _, stream = port.connect()
+        stream.connection.dataReceived(b"more")
+        stream.connection.dataReceived(b"a")
+        assert (stream.data, stream.turns) == (b"more", 0)
+        port.reactor.turn()
+        assert (stream.data, stream.turns) == (b"morea", 1)
+
+
 class TestStoreThatIsBehind:
     def test_clients_are_not_read_from_until_it_has_caught_up(self, port: Port) -> None:
         wire, stream = port.connect()
-        stream.connection.logged_in()
+        stream.connection.logged_in("joe")
         port.store.backlog = 101
         wire.send(b"a")
         wire.send(b"b")
@@ -136,7 +218,7 @@ class TestStoreThatIsBehind:
 
     def test_also_those_that_have_added_to_it_in_a_later_turn(self, port: Port) -> None:
         wire, stream = port.connect()
-        stream.connection.logged_in()
+        stream.connection.logged_in("joe")
         stream.connection.ask_for_turn()
         port.store.backlog = 101
         port.reactor.turn()
@@ -152,7 +234,7 @@ class TestStoreThatIsBehind:
 
     def test_a_client_that_goes_meanwhile_leaves_nothing(self, port: Port) -> None:
         wire, stream = port.connect()
-        stream.connection.logged_in()
+        stream.connection.logged_in("joe")
         port.store.backlog = 101
         wire.send(b"a")
         wire.vanish()
@@ -211,5 +293,5 @@ class TestAdmission:
         _, stream = port.connect()
         address = IPv4Address("TCP", "10.0.0.1", 1)
         assert port.listener.buildProtocol(address) is None
-        stream.connection.logged_in()
+        stream.connection.logged_in("joe")
         assert port.listener.buildProtocol(address) is not None

@@ -1,14 +1,15 @@
-"""Turns are fair: nobody who has little to do waits for one who has much."""
+"""Turns are fair: nobody who has little to do waits for one who has much, however many connections that one has."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from broker.net.turns import Turns
+from broker.net.turns import Share, Turns
 
 
 class Processor:
@@ -23,14 +24,15 @@ class Processor:
 
 
 class Worker:
-    """Has pieces of work, each of some seconds, and works until its turn is over."""
+    """A connection that has pieces of work, each of some seconds, and works until its turn is over."""
 
-    def __init__(self, turns: Turns, processor: Processor, name: str, pieces: int, cost: float) -> None:
-        self.turns, self.processor, self.name, self.pieces, self.cost = turns, processor, name, pieces, cost
+    def __init__(self, turns: Turns, share: Share, processor: Processor, name: str, pieces: int, cost: float) -> None:
+        self.turns, self.share, self.processor = turns, share, processor
+        self.name, self.pieces, self.cost = name, pieces, cost
 
     def work(self) -> None:
         """A turn."""
-        end = self.turns.begin(id(self))
+        end = self.turns.begin(self.share)
         while self.pieces:
             self.pieces -= 1
             self.processor.now += self.cost
@@ -38,7 +40,8 @@ class Worker:
             if self.processor.now >= end:
                 break
         if self.pieces:
-            self.turns.add(self.work)
+            self.turns.add(self.share, self.work)
+        self.turns.end(self.share)
 
 
 DONE: list[str] = []
@@ -64,8 +67,8 @@ def turns(clock: Clock, processor: Processor) -> Turns:
 @pytest.fixture
 def make(turns: Turns, processor: Processor) -> Make:
     def made(name: str, pieces: int, cost: float) -> Worker:
-        worker = Worker(turns, processor, name, pieces, cost)
-        turns.add(worker.work)
+        worker = Worker(turns, turns.share_of(name[0]), processor, name, pieces, cost)
+        turns.add(worker.share, worker.work)
         return worker
 
     return made
@@ -109,7 +112,7 @@ def test_slices_are_longer_while_nobody_else_has_anything_to_do(clock: Clock, tu
 
 def test_many_who_have_little_to_do_have_their_turns_in_one_round(clock: Clock, turns: Turns, make: Make) -> None:
     for number in range(1000):
-        make(str(number), 1, 0.000001)
+        make(chr(0x4E00 + number), 1, 0.000001)
     assert rounds(clock, turns) == 1
     assert len(DONE) == 1000
 
@@ -122,9 +125,70 @@ def test_one_who_comes_later_waits_for_one_turn_of_each_other(clock: Clock, turn
     assert DONE[:4] == ["a", "b", "c", "innocent"]
 
 
+def test_an_account_with_many_connections_has_no_more_turns_than_one_with_one(
+    clock: Clock, turns: Turns, make: Make
+) -> None:
+    for number in range(100):
+        make(f"a{number}", 1, 1.0)
+    make("b", 3, 1.0)
+    rounds(clock, turns)
+    assert DONE[:6] == ["a0", "b", "a1", "b", "a2", "b"]
+
+
+def test_the_connections_of_an_account_take_turns_with_each_other(clock: Clock, turns: Turns, make: Make) -> None:
+    make("a1", 2, 1.0)
+    make("a2", 2, 1.0)
+    rounds(clock, turns)
+    assert DONE == ["a1", "a2", "a1", "a2"]
+
+
+def test_many_connections_of_an_account_that_have_little_to_do_have_their_turns_in_one_round(
+    clock: Clock, turns: Turns, make: Make
+) -> None:
+    for number in range(1000):
+        make(f"a{number}", 1, 0.000001)
+    assert rounds(clock, turns) == 1
+
+
+class TestShareThatHasSpentMuch:
+    def test_it_rests_until_the_reactor_has_been_at_its_sockets(
+        self, clock: Clock, turns: Turns, processor: Processor
+    ) -> None:
+        share = turns.share_of("a")
+        turns.begin(share)
+        processor.now += 0.006
+        turns.end(share)
+        assert share.must_wait
+        clock.advance(0)
+        assert not share.must_wait
+
+    def test_many_short_turns_count_together(self, clock: Clock, turns: Turns, processor: Processor) -> None:
+        share = turns.share_of("a")
+        for _ in range(5):
+            assert not share.must_wait
+            turns.begin(share)
+            processor.now += 0.0011
+            turns.end(share)
+        assert share.must_wait
+
+    def test_others_need_not_wait(self, turns: Turns, processor: Processor) -> None:
+        turns.begin(turns.share_of("a"))
+        processor.now += 1.0
+        turns.end(turns.share_of("a"))
+        assert not turns.share_of("b").must_wait
+
+
+def test_a_share_is_forgotten_with_the_last_connection_of_its_account(turns: Turns) -> None:
+    share = turns.share_of("a")
+    seen = weakref.ref(share)
+    assert turns.share_of("a") is share
+    del share
+    assert seen() is None
+
+
 def test_one_who_asks_twice_has_one_turn(clock: Clock, turns: Turns, make: Make) -> None:
     worker = make("a", 1, 0.001)
-    turns.add(worker.work)
+    turns.add(worker.share, worker.work)
     assert len(turns) == 1
 
 
@@ -132,7 +196,7 @@ def test_a_turn_that_fails_keeps_nobody_from_having_theirs(clock: Clock, turns: 
     def fail() -> None:
         raise RuntimeError("a bug")
 
-    turns.add(fail)
+    turns.add(Share(), fail)
     make("a", 1, 0.001)
     with capturedLogs() as events:
         rounds(clock, turns)
@@ -143,4 +207,5 @@ def test_a_turn_that_fails_keeps_nobody_from_having_theirs(clock: Clock, turns: 
 def test_nobody_is_left_in_the_clock_when_all_is_done(clock: Clock, turns: Turns, make: Make) -> None:
     make("a", 3, 1.0)
     rounds(clock, turns)
+    clock.advance(0)
     assert clock.getDelayedCalls() == []

@@ -121,7 +121,7 @@ class FakeTransport:
         """Forget why."""
         self.held.discard(reason)
 
-    def logged_in(self) -> None:
+    def logged_in(self, account: str) -> None:
         """Remember it."""
         self.is_logged_in = True
 

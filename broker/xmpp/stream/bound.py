@@ -72,7 +72,7 @@ class BoundStream:
         stream = self._stream
         stream.framing.read_ahead()
         self._service.prepare(self.client)
-        stream.transport.logged_in()
+        stream.transport.logged_in(self.client.session.subject.name)
         self._silence.watch()
 
     def secured(self) -> None:

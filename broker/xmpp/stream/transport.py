@@ -32,8 +32,12 @@ class StreamTransport(GivesWay, Protocol):
     def abort(self) -> None:
         """Close now."""
 
-    def logged_in(self) -> None:
-        """The connection has logged in, and counts no more as one of strangers."""
+    def logged_in(self, account: str) -> None:
+        """The connection has logged in, and counts no more as one of strangers.
+
+        Args:
+            account: with whose other connections it takes turns.
+        """
 
     def channel_bindings(self) -> Mapping[str, bytes]:
         """Channel binding data by type; empty without TLS (RFC 5929, RFC 9266)."""
