@@ -73,7 +73,7 @@ constraints: $(VENV)/.created ## Pin the newest versions that setup.cfg allows i
 	@rm -rf build/constraints && mkdir -p build && $(PYTHON) -m venv build/constraints
 	@build/constraints/bin/python -m pip --quiet --disable-pip-version-check install --upgrade ".[test,dev,fuzz]"
 	@{ echo "# The versions that the tests run with; written by \`make constraints\`."; \
-	   build/constraints/bin/python -m pip freeze --all --exclude broker --exclude pip; } > constraints.txt
+	   build/constraints/bin/python -m pip freeze --all --exclude xmlbroker --exclude pip; } > constraints.txt
 	@rm -rf build/constraints
 
 clean: ## Remove everything that was made here, except the data

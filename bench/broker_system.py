@@ -50,7 +50,7 @@ class BrokerSystem:
 
     def version(self) -> str:
         """Version of the distribution."""
-        return version("broker")
+        return version("xmlbroker")
 
     def start(self, directory: Path, settings: Settings) -> Running:
         """Start it on a copy of that directory."""

@@ -5,6 +5,6 @@ from __future__ import annotations
 from importlib import metadata
 
 try:
-    __version__ = metadata.version("broker")
+    __version__ = metadata.version("xmlbroker")
 except metadata.PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0.0.0"

@@ -69,7 +69,7 @@ def engine_of(url: str) -> Engine:
         try:
             return create_engine(parsed, poolclass=NullPool, connect_args=options, hide_parameters=True)
         except (ImportError, NoSuchModuleError):
-            raise _misconfigured("PostgreSQL needs psycopg: pip install 'broker[postgresql]'") from None
+            raise _misconfigured("PostgreSQL needs psycopg: pip install 'xmlbroker[postgresql]'") from None
     engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
