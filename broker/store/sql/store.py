@@ -41,8 +41,10 @@ T = TypeVar("T")
 
 
 @implementer(IStore)
-class SqlStore:
-    """A durable store. Operations and queries go through a :class:`CommitLoop` to one thread and one connection.
+class SqlStore(CommitLoop):
+    """A durable store: what operations and queries there are. When they are done is its :class:`CommitLoop`.
+
+    All of them go through it to one thread and one connection.
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
@@ -58,16 +60,17 @@ class SqlStore:
         self.database = Database(url, exclusive=True, patience=patience)
         self._writer = Writer(self.database)
         self._reader = Reader(self.database)
-        self._worker = WriterThread(IReactorFromThreads(reactor)) if worker is None else worker
         self.on_unreadable: Callable[[Unreadable], None] = lambda row: None
-        self._loop = CommitLoop(reactor, self._worker, self._writer.write, self._writer.fold)
+        if worker is None:
+            worker = WriterThread(IReactorFromThreads(reactor))
+        super().__init__(reactor, worker, self._writer.write, self._writer.fold)
 
     def open(self) -> Deferred[None]:
         """Open the database, alone, and bring its schema up to date."""
         return Deferred.fromCoroutine(self._open())
 
     async def _open(self) -> None:
-        if self._loop.is_open:
+        if self.is_open:
             raise BrokerError(Code.INTERNAL_ILLEGAL_STATE, "The store is open already", "/store")
         try:
             await self._worker.run(self.database.open)
@@ -75,7 +78,7 @@ class SqlStore:
         except Exception as error:
             await self._let_go()
             raise translate(error) from error
-        self._loop.start(last_id)
+        self.start(last_id)
 
     def close(self) -> Deferred[None]:
         """Commit what has gathered and let go of the database.
@@ -86,11 +89,11 @@ class SqlStore:
         return Deferred.fromCoroutine(self._close())
 
     async def _close(self) -> None:
-        if not self._loop.is_open:
+        if not self.is_open:
             return
         try:
-            await self._loop.stop()
-            last_id = self._loop.batch.last_id
+            await self.stop()
+            last_id = self.batch.last_id
             await self._worker.run(lambda: self._writer.stop(last_id))
         except Exception as error:
             raise translate(error) from error
@@ -101,152 +104,115 @@ class SqlStore:
         await self._worker.run(self.database.close)
         self._worker.stop()
 
-    @property
-    def before_commit(self) -> Callable[[bool], None] | None:
-        """Called before the open batch is closed for its commit."""
-        return self._loop.before_commit
-
-    @before_commit.setter
-    def before_commit(self, call: Callable[[bool], None] | None) -> None:
-        self._loop.before_commit = call
-
-    @property
-    def position(self) -> int:
-        """Number of the last appended operation."""
-        return self._loop.position
-
-    @property
-    def committed(self) -> int:
-        """All operations up to this position are on disk."""
-        return self._loop.committed
-
-    @property
-    def backlog(self) -> int:
-        """Bytes of messages that are appended and not yet committed."""
-        return self._loop.backlog
-
-    @property
-    def failure(self) -> BrokerError | None:
-        """What keeps the store from committing, or ``None``."""
-        return self._loop.failure
-
-    def when_committed(self, position: int, callback: Callable[[], object]) -> None:
-        """Call back once ``position`` is committed; at once if it is."""
-        self._loop.when_committed(position, callback)
-
-    def end_turn(self) -> None:
-        """Begin with the commit that is due."""
-        self._loop.end_turn()
-
     def beat(self, now: int) -> None:
         """Note that the broker is running."""
-        self._loop.batch.beat(now)
-        self._loop.appended()
+        self.batch.beat(now)
+        self.appended()
 
     def put_subject(self, record: SubjectRecord) -> None:
         """Insert or replace."""
         limits.check_subject(record)
-        self._loop.batch.put_subject(record)
-        self._loop.appended()
+        self.batch.put_subject(record)
+        self.appended()
 
     def delete_subject(self, id: int) -> None:
         """Delete."""
-        self._loop.batch.delete_subject(id)
-        self._loop.appended()
+        self.batch.delete_subject(id)
+        self.appended()
 
     def put_session(self, record: SessionRecord) -> None:
         """Insert or replace."""
         limits.check_session(record)
-        self._loop.batch.put_session(record)
-        self._loop.appended()
+        self.batch.put_session(record)
+        self.appended()
 
     def delete_session(self, id: int) -> None:
         """Delete it and its subscriptions."""
-        self._loop.batch.delete_session(id)
-        self._loop.appended()
+        self.batch.delete_session(id)
+        self.appended()
 
     def put_subscription(self, record: SubscriptionRecord) -> None:
         """Insert or replace."""
         limits.check_subscription(record)
-        self._loop.batch.put_subscription(record)
-        self._loop.appended()
+        self.batch.put_subscription(record)
+        self.appended()
 
     def delete_subscription(self, id: str) -> None:
         """Delete."""
-        self._loop.batch.delete_subscription(id)
-        self._loop.appended()
+        self.batch.delete_subscription(id)
+        self.appended()
 
     def put_topic(self, record: TopicRecord) -> None:
         """Insert or replace."""
         limits.check_topic(record)
-        self._loop.batch.put_topic(record)
-        self._loop.appended()
+        self.batch.put_topic(record)
+        self.appended()
 
     def delete_topic(self, id: int) -> None:
         """Delete."""
-        self._loop.batch.delete_topic(id)
-        self._loop.appended()
+        self.batch.delete_topic(id)
+        self.appended()
 
     def put_entry(self, record: EntryRecord, message: MessageRecord | None = None) -> None:
         """Insert an entry, with its message."""
         limits.check_entry(record, message)
-        self._loop.batch.put_entry(record, message)
-        self._loop.appended()
+        self.batch.put_entry(record, message)
+        self.appended()
 
     def settle(self, queue_id: int, rank: int, seq: int, message_id: int) -> None:
         """Delete an entry, and its message with the last one."""
-        self._loop.batch.settle(queue_id, rank, seq, message_id)
-        self._loop.appended()
+        self.batch.settle(queue_id, rank, seq, message_id)
+        self.appended()
 
     def settle_all(self, queue_id: int) -> None:
         """Delete all entries of a queue."""
-        self._loop.batch.settle_all(queue_id)
-        self._loop.appended()
+        self.batch.settle_all(queue_id)
+        self.appended()
 
     def move_all(self, queue_id: int, target: int, flags_mask: int) -> None:
         """Hand all entries of a queue to another one."""
-        self._loop.batch.move_all(queue_id, target, flags_mask)
-        self._loop.appended()
+        self.batch.move_all(queue_id, target, flags_mask)
+        self.appended()
 
     def set_redeliver(self, queue_id: int, rank: int, seq: int, redeliver: int) -> None:
         """Note a failed delivery of an entry."""
-        self._loop.batch.set_redeliver(queue_id, rank, seq, redeliver)
-        self._loop.appended()
+        self.batch.set_redeliver(queue_id, rank, seq, redeliver)
+        self.appended()
 
     def set_number(self, queue_id: int, rank: int, seq: int, number: int) -> None:
         """Note the number under which an entry is sent."""
-        self._loop.batch.set_number(queue_id, rank, seq, number)
-        self._loop.appended()
+        self.batch.set_number(queue_id, rank, seq, number)
+        self.appended()
 
     def set_flags(self, queue_id: int, rank: int, seq: int, flags: int) -> None:
         """Note other flags of an entry."""
-        self._loop.batch.set_flags(queue_id, rank, seq, flags)
-        self._loop.appended()
+        self.batch.set_flags(queue_id, rank, seq, flags)
+        self.appended()
 
     def put_handled(self, session_id: int, handled: int) -> None:
         """Note how many stanzas of a session's client are handled."""
-        self._loop.batch.put_handled(session_id, handled)
-        self._loop.appended()
+        self.batch.put_handled(session_id, handled)
+        self.appended()
 
     def put_document(self, record: DocumentRecord) -> None:
         """Insert or replace."""
         limits.check_document(record)
-        self._loop.batch.put_document(record)
-        self._loop.appended()
+        self.batch.put_document(record)
+        self.appended()
 
     def delete_document(self, owner: str, kind: str, name: str) -> None:
         """Delete."""
-        self._loop.batch.delete_document(owner, kind, name)
-        self._loop.appended()
+        self.batch.delete_document(owner, kind, name)
+        self.appended()
 
     def purge_documents(self, now: int) -> None:
         """Delete what has expired."""
-        self._loop.batch.purge_documents(now)
-        self._loop.appended()
+        self.batch.purge_documents(now)
+        self.appended()
 
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
-        read = self._ask(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)
+        read = self._ask_tables(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)
         return read.addCallback(self._readable)
 
     def _readable(self, read: tuple[list[DocumentRecord], list[Unreadable]]) -> list[DocumentRecord]:
@@ -257,13 +223,13 @@ class SqlStore:
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""
-        return self._ask(lambda: self._reader.recover(self._writer.unreadable))
+        return self._ask_tables(lambda: self._reader.recover(self._writer.unreadable))
 
     def read_entries(
         self, queue_id: int, rank: int, after: int, limit: int, max_bytes: int = -1
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank; waits while the database fails."""
-        return self._ask(
+        return self._ask_tables(
             lambda: self._reader.entries(queue_id, rank, after, limit, max_bytes),
             lambda batch: batch.changes_entries(queue_id, after),
         )
@@ -272,7 +238,7 @@ class SqlStore:
         self, queue_id: int, rank: int, after: int, limit: int
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read entries of one queue and rank without contents; waits while the database fails."""
-        return self._ask(
+        return self._ask_tables(
             lambda: self._reader.headers(queue_id, rank, after, limit),
             lambda batch: batch.changes_entries(queue_id, after),
         )
@@ -281,16 +247,18 @@ class SqlStore:
         self, now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:
         """Read entries of expired messages; waits while the database fails."""
-        return self._ask(lambda: self._reader.expired(now, limit, max_bytes, after))
+        return self._ask_tables(lambda: self._reader.expired(now, limit, max_bytes, after))
 
-    def _ask(self, query: Callable[[], T], concerns: Callable[[Batch], bool] = lambda batch: True) -> Deferred[T]:
+    def _ask_tables(
+        self, query: Callable[[], T], concerns: Callable[[Batch], bool] = lambda batch: True
+    ) -> Deferred[T]:
         """Ask the tables once what was appended before, and concerns the query, is there."""
 
         def ask() -> T:
             self._writer.fold(concerns)
             return query()
 
-        return self._loop.ask(ask, patient=True, concerns=concerns)
+        return self.ask(ask, patient=True, concerns=concerns)
 
     def put_account(self, record: AccountRecord) -> Deferred[None]:
         """Insert or replace an account; fails at once while the database fails, as all that is about accounts."""
@@ -313,6 +281,4 @@ class SqlStore:
         self, query: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Deferred[T]:
         # No batch has accounts.
-        return self._loop.ask(
-            lambda: query(self.database, *args, **kwargs), patient=False, concerns=lambda batch: False
-        )
+        return self.ask(lambda: query(self.database, *args, **kwargs), patient=False, concerns=lambda batch: False)
