@@ -141,9 +141,9 @@ class CommitLoop:
         queries that have no answer.
         """
         self._state = _State.CLOSING
-        if self._tidying is not None:
-            self._tidying.cancel()
-            self._tidying = None
+        cancel(self._tidying)
+        cancel(self._leisure)
+        self._tidying = self._leisure = None
         if self._retry is not None:
             self._retry.cancel()
             self._attempt()
@@ -154,7 +154,7 @@ class CommitLoop:
     def appended(self) -> None:
         """Count the operation that was just added to the batch."""
         self.position += 1
-        if self._idle and self._leisure is None:
+        if self._leisure is None and self._idle:
             self._wait()
 
     def when_committed(self, position: int, callback: Callable[[], object]) -> None:
@@ -204,14 +204,17 @@ class CommitLoop:
     def _wait(self) -> None:
         if self._state is _State.CLOSED:
             raise _not_open()
-        self._leisure = self._reactor.callLater(LAZY, self._wake)
+        self._leisure = self._reactor.callLater(LAZY, self._leisure_over)
+
+    def _leisure_over(self) -> None:
+        self._leisure = None
+        if self._idle and self.batch.position < self.position:
+            self._wake()
 
     def _wake(self) -> None:
         if self._state is _State.CLOSED:
             raise _not_open()
         self._idle = False
-        leisure, self._leisure = self._leisure, None
-        cancel(leisure)
         self._due = self._reactor.callLater(0, self._begin)
 
     def _begin(self) -> None:
@@ -251,7 +254,7 @@ class CommitLoop:
             self._attempt()
             return
         self._idle = True
-        if self.batch.position < self.position:
+        if self.batch.position < self.position and self._leisure is None:
             self._wait()
         if self._state is _State.CLOSING:
             self._state = _State.CLOSED
