@@ -119,12 +119,6 @@ class Broker:
         store = self.node.store
         store.when_committed(store.position, callback)
 
-    @property
-    def position(self) -> int:
-        """Where the store stands; an answer is due at once if a request did not move it."""
-        position: int = self.node.store.position
-        return position
-
     def attach(self, session: Session, outbound: Any, epoch: int) -> None:
         """Deliver to a session's client over this connection from now on.
 

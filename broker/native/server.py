@@ -72,7 +72,8 @@ class NativeServer(NativeConnection):
         self._service = service
         self._request_queue = RequestQueue(transport, self._begin, limits.max_pending)
         self.invoked = self._request_queue.add
-        self._answers = HeldAnswers(broker.node.store, transport, self.write)
+        self._store = broker.node.store
+        self._answers = HeldAnswers(self._store, transport, self.write)
         self._secret = b""
         self._read_at = 0.0  # seconds, monotonic
         self._leaving = False
@@ -194,9 +195,8 @@ class NativeServer(NativeConnection):
         """Publish units; where one must wait, or the turn is over, the rest of the request goes on later."""
         if not units:
             check_units(SERVER_METHODS[frame.method], 0)
-        broker, plans = self._broker, session.plans
-        publish = broker.publish
-        before = broker.position
+        publish, plans = self._broker.publish, session.plans
+        before = self._store.position
         oneway = frame.method == b"publishOneway"
         done: list[bytes] = []
         last = len(units) - 1
@@ -293,7 +293,7 @@ class NativeServer(NativeConnection):
     async def _connect(self, frame: Frame, units: list[Unit]) -> None:
         if self.session is not None and not self.session.ended:
             raise BrokerError(Code.USER_CONNECT_MULTIPLE, "this connection has logged in already")
-        before = self._broker.position
+        before = self._store.position
         login = await self._service.connect(units[0].qos, self.host)
         session = login.session
         if self._closed:
@@ -329,7 +329,7 @@ class NativeServer(NativeConnection):
 
     async def _disconnect(self, frame: Frame, units: list[Unit]) -> None:
         session = self._known_session(frame)
-        before = self._broker.position
+        before = self._store.position
         self._leaving = True
         await self._service.disconnect(session, units[0].qos if units else b"")
         self._answers.add_and(self._frame(Kind.RESPONSE, frame, OK), before, self._left)
@@ -359,22 +359,22 @@ class NativeServer(NativeConnection):
 
     async def _subscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
-        before = self._broker.position
+        before = self._store.position
         self._answer(frame, status_units([await self._service.subscribe(session, units[0].key, units[0].qos)]), before)
 
     async def _unsubscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
-        before = self._broker.position
+        before = self._store.position
         self._answer(frame, status_units(self._service.unsubscribe(session, units[0].key)), before)
 
     async def _erase(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
-        before = self._broker.position
+        before = self._store.position
         self._answer(frame, status_units(self._service.erase(session, units[0].key, units[0].qos)), before)
 
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
-        before = self._broker.position
+        before = self._store.position
         found = await self._service.get(session, units[0].key, units[0].qos)
         if isinstance(found, Deferred):
             self._answer_later(found, frame, before)

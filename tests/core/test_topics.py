@@ -305,9 +305,9 @@ class TestCrash:
     def test_transient_message_does_not_wait_for_the_disk_though_its_topic_is_new(self) -> None:
         world = World()
         joe = world.client("joe")
-        before = world.broker.position
+        before = world.store.position
         world.requests.publish(joe.session, b"<key oid='a'/>", b"<qos/>", b"1")
-        assert world.broker.position == before
+        assert world.store.position == before
 
     def test_queries_find_recovered_topics(self) -> None:
         world = World()
