@@ -39,6 +39,7 @@ class CallbackConnection(NativeConnection):
         super().__init__(broker, transport, limits)
         self._reader.max_frame = limits.max_frame
         self.invoked = self._refuse
+        self.taken = lambda: None
 
     def _refuse(self, frame: Frame) -> None:
         """A callback server may ask whether the broker is there, nothing else."""

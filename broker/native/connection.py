@@ -42,7 +42,8 @@ EMPTY_UNIT = encode_unit(b"")
 class NativeConnection:
     """Frames in, frames out; the :class:`broker.net.stream.Stream` of one transport.
 
-    What is made of this has an attribute ``invoked``, which takes requests of the peer.
+    What is made of this has two attributes: ``invoked`` takes a request of the peer, and ``taken`` is called behind all
+    requests that came at once.
 
     Args:
         broker: the core.
@@ -53,6 +54,7 @@ class NativeConnection:
     Attributes:
         session: whose updates go over this connection, once there is one.
         writable: ``False`` while the transport's buffer is full.
+        received: takes bytes; see :meth:`broker.net.stream.Stream.received`.
         write: sends a complete frame, or several.
     """
 
@@ -66,12 +68,16 @@ class NativeConnection:
         self._reader = FrameReader(limits.max_frame_before_login)
         self._inflate = ZlibStreamReader(INFLATE_OUTPUT) if compress else None
         self._deflate = ZlibStreamWriter() if compress else None
+        self.received: Callable[[bytes], None] = self._take_compressed if compress else self._take
         self.write: Callable[[bytes], None] = self._write_compressed if compress else transport.write
         self.invoked: Callable[[Frame], None]
+        self.taken: Callable[[], None]
+        self._monotonic = broker.node.monotonic
+        self._read_at = 0.0  # when something came last, in seconds by that clock
+        self._reads = True  # what comes is looked at
         self._ids = RequestIds()
         self._requests: Requests[bytes] = Requests(MAX_OWN_REQUESTS)
         self._callback_session = UNKNOWN_CALLBACK_SESSION.encode()
-        self._broken: FrameError | None = None  # then nothing more that comes is looked at
         self._closed = False
 
     @property
@@ -85,42 +91,44 @@ class NativeConnection:
     def secured(self) -> None:
         """Never, as the protocol has no STARTTLS."""
 
-    def received(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         """Take the frames that these bytes complete; a peer that breaks the framing is let go of."""
-        if self._broken is not None or self._closed:
+        if not self._reads:
             return
-        error = self._take(data) if self._inflate is None else self._take_compressed(self._inflate, data)
-        if error is not None:
-            self._broken = error
-            self.broke(error)
-
-    def _take_compressed(self, inflate: ZlibStreamReader, data: bytes) -> FrameError | None:
-        """Take frames a few megabytes at once, however well they are compressed."""
-        try:
-            for start in range(0, len(data), INFLATE_SLICE):
-                error = self._take(inflate.feed(data[start : start + INFLATE_SLICE]))
-                if error is not None:
-                    return error
-        except FrameError as error:
-            return error
-        return None
-
-    def _take(self, data: bytes) -> FrameError | None:
-        """Take frames; returns what is wrong with what comes behind them."""
+        self._read_at = self._monotonic()
         reader, invoke = self._reader, Kind.INVOKE
-        for frame in reader.feed(data):
-            if frame.kind is not invoke:
-                try:
+        requested = False
+        try:
+            for frame in reader.feed(data):
+                if frame.kind is invoke:
+                    self.invoked(frame)
+                    requested = True
+                else:
                     self._answered(frame)
-                except FrameError as error:  # an exception that the peer has told cannot be read
-                    return error
-            else:
-                self.invoked(frame)
-        self.taken()
-        return reader.error
+            error = reader.error
+        except FrameError as unreadable:  # an exception that the peer has told
+            error = unreadable
+        if requested:
+            self.taken()
+        if error is not None:
+            self._break(error)
 
-    def taken(self) -> None:
-        """All frames that came at once have been taken."""
+    def _take_compressed(self, data: bytes) -> None:
+        """Take frames a few megabytes at once, however well they are compressed."""
+        inflate = self._inflate
+        for start in range(0, len(data), INFLATE_SLICE):
+            if inflate is None or not self._reads:
+                return
+            try:
+                inflated = inflate.feed(data[start : start + INFLATE_SLICE])
+            except FrameError as error:
+                self._break(error)
+            else:
+                self._take(inflated)
+
+    def _break(self, error: FrameError) -> None:
+        self._reads = False
+        self.broke(error)
 
     def turn(self) -> None:
         """It is this connection's turn to go on with what waits."""

@@ -72,12 +72,12 @@ class NativeServer(NativeConnection):
         self._service = service
         self._request_queue = RequestQueue(transport, self._begin, limits.max_pending)
         self.invoked = self._request_queue.add
+        self.taken = self._request_queue.run
         self._store = broker.node.store
         self._answers = HeldAnswers(self._store, transport, self.write)
         self._secret = b""
-        self._read_at = 0.0  # seconds, monotonic
         self._leaving = False
-        self._stopping = False
+        self._broken: FrameError | None = None
         self._lost: str | None = None
         self._blocked = False  # a message waits for room in a queue
         self._pause: Deferred[None] | None = None
@@ -90,19 +90,6 @@ class NativeServer(NativeConnection):
         """Give the client its time to log in."""
         self._timer = self._broker.node.clock.callLater(self._limits.login_timeout, self._login_overdue)
 
-    def received(self, data: bytes) -> None:
-        """Serve requests."""
-        if self._stopping:
-            return
-        self._read_at = self._broker.node.monotonic()
-        if self._limits.idle_timeout and self.session is not None and self._timer is not None:
-            self._timer.reset(self._limits.idle_timeout)
-        super().received(data)
-
-    def taken(self) -> None:
-        """Serve what has come, or let it wait for what came before."""
-        self._request_queue.run()
-
     def turn(self) -> None:
         """Go on with the request that gave way, or with those that wait."""
         pause, self._pause = self._pause, None
@@ -112,6 +99,7 @@ class NativeServer(NativeConnection):
 
     def broke(self, error: FrameError) -> None:
         """Serve what came before, then let go of the connection."""
+        self._broken = error
         self._finish()
 
     def set_writable(self, writable: bool) -> None:
@@ -288,7 +276,7 @@ class NativeServer(NativeConnection):
     def _ping(self, frame: Frame) -> None:
         check_units(SERVER_METHODS[b"ping"], len(frame.units()))
         state = self._service.ping(frame.session)
-        self.write(self._frame(Kind.RESPONSE, frame, encode_unit(f"<qos><state id='{state}'/></qos>".encode())))
+        self.write(self._response(frame, encode_unit(f"<qos><state id='{state}'/></qos>".encode())))
 
     async def _connect(self, frame: Frame, units: list[Unit]) -> None:
         if self.session is not None and not self.session.ended:
@@ -325,14 +313,14 @@ class NativeServer(NativeConnection):
         self._transport.logged_in(session.subject.name)
         self._cancel_timer()
         if self._limits.idle_timeout:
-            self._timer = self._broker.node.clock.callLater(self._limits.idle_timeout, self._idle)
+            self._look_if_idle()
 
     async def _disconnect(self, frame: Frame, units: list[Unit]) -> None:
         session = self._known_session(frame)
         before = self._store.position
         self._leaving = True
         await self._service.disconnect(session, units[0].qos if units else b"")
-        self._answers.add_and(self._frame(Kind.RESPONSE, frame, OK), before, self._left)
+        self._answers.add_and(self._response(frame, OK), before, self._left)
 
     def _left(self) -> None:
         self._leaving = False
@@ -345,7 +333,7 @@ class NativeServer(NativeConnection):
 
     def shut_down(self) -> None:
         """The listener closes: what has come is served and answered first, unless it waits for something."""
-        self._stopping = True
+        self._reads = False
         if self._blocked:
             self.close("the broker stops")
         elif not self._closed:
@@ -398,10 +386,10 @@ class NativeServer(NativeConnection):
         waiting.addErrback(lambda failure: None if failure.check(CancelledError) else self._failed(failure, frame))
 
     def _answer(self, frame: Frame, body: bytes, before: int) -> None:
-        self._answers.add(self._frame(Kind.RESPONSE, frame, body), before)
+        self._answers.add(self._response(frame, body), before)
 
-    def _frame(self, kind: Kind, frame: Frame, body: bytes) -> bytes:
-        return encode_frame(kind, self._ids.for_answer(frame), frame.method, frame.session, body)
+    def _response(self, frame: Frame, body: bytes) -> bytes:
+        return encode_frame(Kind.RESPONSE, self._ids.for_answer(frame), frame.method, frame.session, body)
 
     def _refuse(self, frame: Frame, error: BrokerError) -> None:
         self._tell(lambda: f"{self.peer}: {_shown(frame)} refused: {str(error)[:MAX_SHOWN]}")
@@ -429,9 +417,13 @@ class NativeServer(NativeConnection):
         self._timer = None
         self.violated("no login in time")
 
-    def _idle(self) -> None:
+    def _look_if_idle(self) -> None:
         self._timer = None
-        self.violated("idle for too long")
+        left = self._limits.idle_timeout - (self._monotonic() - self._read_at)
+        if left > 0:
+            self._timer = self._broker.node.clock.callLater(left, self._look_if_idle)
+        else:
+            self.violated("idle for too long")
 
     def _cancel_timer(self) -> None:
         timer, self._timer = self._timer, None
