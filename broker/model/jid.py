@@ -24,7 +24,8 @@ _SIMPLE = re.compile(
     r"([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*)"
     r"(?:/([A-Za-z0-9_.:+\-=@]{1,255}))?\Z"
 )
-"""An address that is prepared already."""
+"""An address that is prepared already, unless a label of its domain is written in ASCII."""
+_A_LABEL = re.compile(r"(?:\A|\.)xn--")
 _NOT_IN_LOCALPART = re.compile("[\"&'/:<>@]")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z")
 _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])\Z")
@@ -84,7 +85,7 @@ def parse_jid(text: str) -> JID:
         BrokerError: ``user.illegalArgument`` where it is none.
     """
     simple = _SIMPLE.match(text)
-    if simple is not None:
+    if simple is not None and not _A_LABEL.search(simple[2]):
         return JID(simple[1] or "", simple[2], simple[3] or "")
     if len(text) > 3 * MAX_PART + 2:
         raise _malformed(text, "it is too long")
@@ -132,6 +133,9 @@ def prepare_resource(text: str) -> str:
 def prepare_domain(text: str) -> str:
     """Prepare a domainpart (RFC 7622 §3.2): a domain name as its users write it, or an IP address.
 
+    Labels that are written in ASCII (A-labels) become U-labels, and a dot at the end is dropped, so that a domain has
+    one form.
+
     Raises:
         BrokerError: ``user.illegalArgument``.
     """
@@ -141,13 +145,17 @@ def prepare_domain(text: str) -> str:
     if domain.isascii():
         if len(domain) > 253 or not _DOMAIN.match(domain):
             raise _malformed(text, "it has no domain")
-        return domain
+        if not _A_LABEL.search(domain):
+            return domain
     try:
         prepared = idna.decode(idna.encode(domain, uts46=True))
-        # A dot or a digit may have been written in another script.
-        return prepare_domain(prepared) if prepared.isascii() else _bounded(prepared.removesuffix("."))
+        if not prepared.isascii():
+            return _bounded(prepared.removesuffix("."))
+        if not domain.isascii():  # a dot or a digit may have been written in another script
+            return prepare_domain(prepared)
     except (idna.IDNAError, UnicodeError) as error:
         raise _malformed(text, "its domain is none") from error
+    raise _malformed(text, "its domain is none")
 
 
 def _bounded(part: str) -> str:

@@ -17,27 +17,39 @@ from broker.xml.write import escape_attribute
 START_TAG = re.compile(rb"""<(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
 """A complete start tag of well-formed XML."""
 _PREFIXED = re.compile(rb"<[^\s/>:]+:")
+_LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}\Z")
 _NAME_LIMIT = 4096  # distinct names whose parts are kept
 _split = lru_cache(_NAME_LIMIT)(split_name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """Namespace declarations of a stream's header, which are in force for its stanzas.
+    """What of a stream's header is in force for its stanzas.
 
     Args:
         default: the default namespace, empty for none.
         prefixes: namespaces by prefix.
+        markers: what to look for in a stanza that may use a prefix.
+        language: of stanzas that name none, as the attribute ``xml:lang`` with a blank before it; empty for none.
     """
 
     default: str
     prefixes: dict[str, str]
     markers: tuple[bytes, ...] = ()
+    language: bytes = b""
 
     @classmethod
-    def of(cls, default: str, prefixes: dict[str, str]) -> Scope:
-        """Make one, with what to look for in a stanza that may use a prefix."""
-        return cls(default, prefixes, tuple(f"{prefix}:".encode() for prefix in prefixes))
+    def of(cls, default: str, prefixes: dict[str, str], language: str = "") -> Scope:
+        """Make one.
+
+        Args:
+            default: the default namespace.
+            prefixes: namespaces by prefix.
+            language: a language tag (RFC 5646); what cannot be one counts as none, as it is added to every stanza.
+        """
+        markers = tuple(f"{prefix}:".encode() for prefix in prefixes)
+        tag = f" xml:lang='{language}'".encode() if _LANGUAGE.match(language) else b""
+        return cls(default, prefixes, markers, tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ class Stanza:
         attributes: ``to``, ``from``, ``id``, ``type``, ``xml:lang``; foreign ones as ``{namespace}name``.
         child_names: of its children, as :func:`broker.xml.tree.join_name` writes them.
         raw: its bytes as they came, without declarations of the stream's header.
-        scope: the header's declarations.
+        scope: what of the stream's header is in force for it.
     """
 
     __slots__ = ("attributes", "child_names", "name", "namespace", "raw", "scope")
@@ -96,6 +108,12 @@ class Stanza:
     def first(self) -> tuple[str, str] | None:
         """``(namespace, local name)`` of the first child."""
         return _split(self.child_names[0]) if self.child_names else None
+
+    @property
+    def language(self) -> bytes:
+        """What its stream says of its language and it does not: an attribute ``xml:lang``, or nothing."""
+        language = self.scope.language
+        return language if language and "xml:lang" not in self.attributes else b""
 
     @property
     def uses_header(self) -> bool:

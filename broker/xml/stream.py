@@ -66,7 +66,7 @@ class StreamReader:
             events = reader.feed()
 
     Stanzas before a violation are never lost: :meth:`feed` returns them and sets :attr:`error`, so check it after every
-    ``feed``. White space between stanzas, a keep-alive, makes no event (RFC 6120 §4.6.1).
+    ``feed``. White space before the header and between stanzas, a keep-alive, makes no event (RFC 6120 §4.6.1).
 
     Args:
         max_stanza: greatest length of a stanza or header in bytes. May be changed at any time (a peer deserves more
@@ -190,7 +190,7 @@ class StreamReader:
         if window:
             assert isinstance(window, bytearray)
             window += data
-        elif self._depth == 1 and not self._in_tag:
+        elif self._depth <= 1 and not self._in_tag:  # before the header, too: clients end elements with a line break
             data = data.lstrip(_BLANK)
             window = data
         else:
@@ -362,8 +362,9 @@ class StreamReader:
         self._root = written[1].decode()
         parser.StartNamespaceDeclHandler = None
         parser.XmlDeclHandler = _on_late_declaration
-        self._scope = Scope.of(self._default, self._prefixes)
-        self._events.append(StreamStart(plain_attributes(attributes), self._default, dict(self._prefixes)))
+        plain = plain_attributes(attributes)
+        self._scope = Scope.of(self._default, self._prefixes, plain.get("xml:lang", ""))
+        self._events.append(StreamStart(plain, self._default, dict(self._prefixes)))
 
     def _on_xml_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.lower() != "utf-8":

@@ -33,10 +33,15 @@ from broker.model.jid import JID, parse_jid
         ("joe@127.0.0.1", "joe", "127.0.0.1", ""),
         ("joe@[::1]", "joe", "[::1]", ""),
         ("joe@b\u00fccher.example", "joe", "b\u00fccher.example", ""),
+        ("joe@bu\u0308cher.example", "joe", "b\u00fccher.example", ""),
+        ("joe@xn--bcher-kva.example", "joe", "b\u00fccher.example", ""),
+        ("joe@XN--BCHER-KVA.Example./x", "joe", "b\u00fccher.example", "x"),
+        ("joe@axn--b.example", "joe", "axn--b.example", ""),
+        ("joe@example.com.", "joe", "example.com", ""),
     ],
 )
 def test_addresses_are_read_and_prepared(text: str, local: str, domain: str, resource: str) -> None:
-    # RFC 7622 §3.5, table 1
+    # RFC 7622 §3.5, table 1; §3.2.1: labels written in ASCII become U-labels; §3.2: a final dot is dropped
     jid = parse_jid(text)
     assert (jid.local, jid.domain, jid.resource) == (local, domain, resource)
     assert parse_jid(jid.full) == jid
@@ -64,6 +69,8 @@ def test_addresses_are_read_and_prepared(text: str, local: str, domain: str, res
         "x" * 10_000,
         "a@b/\x07",
         "a@\ufffd.example",
+        "a@xn--a.example",
+        "a@xn--.example",
     ],
 )
 def test_what_is_none_is_refused(text: str) -> None:
@@ -80,7 +87,10 @@ def test_bare_and_full_forms() -> None:
     assert JID("", "localhost").bare == "localhost"
 
 
-@given(st.text(max_size=60))
+@given(
+    st.text(max_size=60)
+    | st.from_regex(r"(?:[a-z]@)?(?:[xX][nN]--)?[a-z0-9ü-]{1,8}\.(?:xn--)?[a-z-]{1,6}\.?", fullmatch=True)
+)
 def test_whatever_comes_is_an_address_or_refused_and_reading_it_again_changes_nothing(text: str) -> None:
     try:
         jid = parse_jid(text)

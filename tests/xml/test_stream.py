@@ -109,6 +109,23 @@ class TestStanza:
         assert isinstance(stanza, Stanza)
         return stanza
 
+    @pytest.mark.parametrize("language", ["de", "de-CH", "zh-Hant-TW"])
+    def test_one_that_names_no_language_is_in_that_of_its_stream(self, language: str) -> None:
+        # RFC 6120 §4.7.4, §8.1.5
+        header = HEADER.replace(b" to=", f" xml:lang='{language}' to=".encode())
+        _, silent, own = read(StreamReader(1000), header, b"<message/><message xml:lang='fr'/>")
+        assert isinstance(silent, Stanza)
+        assert isinstance(own, Stanza)
+        assert silent.language == f" xml:lang='{language}'".encode()
+        assert own.language == b""
+
+    @pytest.mark.parametrize("language", ["", "x" * 9, "de_CH", "a'b", "-", "de-" * 20 + "x"])
+    def test_what_is_no_language_of_a_stream_is_added_to_nothing(self, language: str) -> None:
+        header = HEADER.replace(b" to=", f' xml:lang="{language}" to='.encode())
+        _, message = read(StreamReader(1000), header, b"<message/>")
+        assert isinstance(message, Stanza)
+        assert message.language == b""
+
     def test_names_and_attributes_are_known(self) -> None:
         stanza = self.stanza(
             b"<iq type='get' id='1' xml:lang='en' xmlns:q='urn:q' q:a='b'><x:y xmlns:x='urn:x'/><z/></iq>"
@@ -148,6 +165,23 @@ class TestRestarts:
         events = read(reader)
         events += read(reader, b"")
         assert [type(event) for event in events] == [StreamStart, Stanza]
+
+    @pytest.mark.parametrize("size", [1, 3, 1000])
+    @pytest.mark.parametrize("blank", [b" ", b"\n", b"\r\n \t"])
+    def test_white_space_before_a_header_is_skipped(self, blank: bytes, size: int) -> None:
+        # Clients that end each element with a line break send it behind their last SASL element, too.
+        data = blank + HEADER + b"<auth xmlns='urn:sasl'/>" + blank + HEADER + b"<a/>"
+        reader = StreamReader(1000)
+        found: list[Event] = []
+        for chunk in (data[i : i + size] for i in range(0, len(data), size)):
+            events = reader.feed(chunk)
+            while events:
+                found += events
+                if isinstance(events[-1], Stanza) and events[-1].name == "auth":
+                    reader.restart()
+                events = reader.feed()
+        assert reader.error is None
+        assert [type(event) for event in found] == [StreamStart, Stanza, StreamStart, Stanza]
 
     def test_what_came_before_tls_is_forgotten(self) -> None:
         reader = StreamReader(1000)
@@ -204,6 +238,8 @@ class TestBrokenStreams:
             (b"<?xml version='1.0' encoding='iso-8859-1'?>" + HEADER[21:], "unsupported-encoding"),
             (HEADER.decode().encode("utf-16"), "unsupported-encoding"),
             (b"GET / HTTP/1.1\r\n\r\n>", "not-well-formed"),
+            (b" \n<!DOCTYPE x [<!ENTITY a 'b'>]>" + HEADER[21:], "restricted-xml"),
+            (b" x" + HEADER, "not-well-formed"),
             (b"x" * 70_000, "policy-violation"),
         ],
     )

@@ -453,6 +453,14 @@ class TestRequests:
             "to": "joe@localhost/x",
         }
 
+    @pytest.mark.parametrize("to", ["", " to='nobody@localhost'", " to='elsewhere.example'"])
+    @pytest.mark.parametrize("name", ["ping", "unknown"])
+    def test_the_answer_to_one_with_an_empty_id_has_that_id(self, world: World, to: str, name: str) -> None:
+        # RFC 6120 §8.1.3: the sender alone decides what an id means.
+        joe = world.bind("joe@localhost/x")
+        joe.send(f"<iq type='get' id=''{to}><{name} xmlns='{ns.PING}'/></iq>")
+        assert joe.one().attributes["id"] == ""
+
     @pytest.mark.parametrize(
         ("request_", "expected"),
         [

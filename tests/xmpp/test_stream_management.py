@@ -383,6 +383,22 @@ class TestResumption:
         assert right.resume(jack.id, 0)[0].name == "resumed"
         assert len(world.node.sessions) == 1
 
+    def test_a_client_that_steps_behind_what_it_has_acknowledged_cannot_resume_and_may_bind(self, world: World) -> None:
+        # XEP-0198 §5: what it has not got is gone, so the stream cannot go on there.
+        joe, jack = world.bind("joe@localhost/x"), world.bind(JACK, sm=True)
+        joe.send("<message to='jack@localhost'><body>1</body></message>")
+        jack.take()
+        jack.ack()
+        jack.cut()
+        behind = logged_in(world)
+        (failed,) = behind.resume(jack.id, jack.h - 1)
+        assert failed.name == "failed"
+        assert failed.find(ns.STANZAS, "item-not-found") is not None
+        assert not behind.closed
+        right = logged_in(world)
+        assert right.resume(jack.id, jack.h)[0].name == "resumed"
+        assert behind.bind("other") == "jack@localhost/other"
+
     def test_24_26_b5_an_unknown_id_is_not_found_and_bind_goes_on(self, world: World) -> None:
         peer = logged_in(world)
         (failed,) = peer.resume("unknown", 0)

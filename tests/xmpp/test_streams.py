@@ -13,6 +13,7 @@ from broker.errors import BrokerError, Code
 from broker.xml.parse import MAX_NAME
 from broker.xmpp.wire import ns
 from tests.net.handshakes import client_certificate
+from tests.xmpp.test_routing import condition
 from tests.xmpp.world import HEADER, World, settings
 
 STREAM_ERRORS = ns.STREAM_ERRORS
@@ -69,6 +70,41 @@ class TestHeader:
         trees = peer.take()
         assert trees[-1].find(STREAM_ERRORS, condition) is not None
         assert peer.closed
+
+    @pytest.mark.parametrize("to", ["LOCALHOST", "localhost.", "l\uff4fcalhost"])
+    def test_the_domain_may_be_written_in_any_form(self, world: World, to: str) -> None:
+        # RFC 7622 §3.2
+        peer = world.peer()
+        peer.send(HEADER.replace(b"to='localhost'", f"to='{to}'".encode()))
+        assert peer.names() == ["stream", "features"]
+
+    @pytest.mark.parametrize(
+        "to", ["müller.example", "mu\u0308ller.example", "xn--mller-kva.example", "MÜLLER.Example."]
+    )
+    def test_an_international_domain_may_be_written_in_any_form(self, to: str) -> None:
+        # RFC 7622 §3.2.1
+        world = World(settings(domain="müller.example"))
+        peer = world.peer()
+        peer.send(HEADER.replace(b"to='localhost'", f"to='{to}'".encode()))
+        assert peer.names() == ["stream", "features"]
+
+    @pytest.mark.parametrize("default", ["", " xmlns='http://etherx.jabber.org/streams'"])
+    def test_stanzas_may_declare_the_content_namespace_themselves(self, world: World, default: str) -> None:
+        # RFC 6120 §4.8.3
+        header = HEADER.replace(b" xmlns='jabber:client'", default.encode())
+        peer = world.peer()
+        peer.open(header)
+        peer.send(auth("joe"))
+        peer.take()
+        peer.open(header)
+        bind = f"<iq xmlns='{ns.CLIENT}' type='set' id='1'><bind xmlns='{ns.BIND}'><resource>x</resource></bind></iq>"
+        peer.send(bind)
+        assert peer.one().attributes["type"] == "result"
+        jack = world.bind("jack@localhost/y")
+        peer.send(f"<message xmlns='{ns.CLIENT}' to='jack@localhost/y'><body>hi</body></message>")
+        assert jack.bodies() == ["hi"]
+        peer.send("<message to='jack@localhost/y'><body>hi</body></message>")
+        assert peer.take()[-1].find(STREAM_ERRORS, "invalid-namespace") is not None
 
     def test_a_client_that_sends_no_header_is_let_go_of(self, world: World) -> None:
         # R3
@@ -301,6 +337,17 @@ class TestBind:
         peer.send(stanza)
         assert peer.take()[-1].find(STREAM_ERRORS, "not-authorized") is not None
 
+    @pytest.mark.parametrize("attributes", ["type='get' id='1'", "type='set'"])
+    def test_a_bind_that_is_no_request_to_change_something_is_refused_and_may_be_repeated(
+        self, world: World, attributes: str
+    ) -> None:
+        # RFC 6120 §7.6.1, §8.2.3
+        peer = world.peer()
+        peer.login("joe")
+        peer.send(f"<iq {attributes}><bind xmlns='{ns.BIND}'/></iq>")
+        assert condition(peer.one()) == "bad-request"
+        assert peer.bind("x") == "joe@localhost/x"
+
     def test_the_old_session_request_is_answered(self, world: World) -> None:
         peer = world.bind("joe@localhost/x", presence=None)
         peer.send(f"<iq type='set' id='1'><session xmlns='{ns.SESSION}'/></iq>")
@@ -313,6 +360,13 @@ class TestBoundStream:
         peer = world.bind("joe@localhost/x")
         peer.send("<message from='jack@localhost' to='mary@localhost'><body>hi</body></message>")
         assert peer.one().find(STREAM_ERRORS, "invalid-from") is not None
+
+    @pytest.mark.parametrize("from_", ["JOE@localhost/x", "joe@LOCALHOST.", "joe@localhost", "\uff4aoe@localhost/x"])
+    def test_ones_own_address_may_be_written_in_any_form(self, world: World, from_: str) -> None:
+        # RFC 6120 §8.1.2.1, RFC 7622 §3
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send(f"<message from='{from_}' to='jack@localhost/y'><body>hi</body></message>")
+        assert jack.one().attributes["from"] == "joe@localhost/x"
 
     @pytest.mark.parametrize(
         ("data", "condition"),

@@ -192,10 +192,10 @@ class Peer:
         """Bodies of the messages that have come since the last time."""
         return [tree.text_of(ns.CLIENT, "body") for tree in self.take() if tree.name == "message"]
 
-    def open(self) -> list[Tree]:
-        """Send the stream header; returns the features."""
+    def open(self, header: bytes = HEADER) -> list[Tree]:
+        """Send a stream header; returns the features."""
         self._restart()
-        self.send(HEADER)
+        self.send(header)
         return self.take()
 
     def login(self, user: str) -> None:

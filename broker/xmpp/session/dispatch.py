@@ -227,6 +227,7 @@ class StreamDispatch(Dispatch):
 
         Raises:
             broker.xmpp.wire.sm.TooHigh: it cannot have handled so many; nothing changed.
+            broker.xmpp.wire.sm.TooLow: it had handled more before; nothing changed.
         """
         if self.recovered:
             self._adopt(h)

@@ -144,6 +144,7 @@ class StreamSessions(SessionKind):
         Raises:
             BrokerError: ``user.oid.unknown`` where there is no such session of this user.
             broker.xmpp.wire.sm.TooHigh: the client cannot have handled so many stanzas; nothing changed.
+            broker.xmpp.wire.sm.TooLow: it had handled more before; nothing changed.
         """
         session = self.find(user, secret_id)
         dispatch = self.of(session)

@@ -65,6 +65,7 @@ class Binding:
         Raises:
             BrokerError: there is no such stream of this user.
             broker.xmpp.wire.sm.TooHigh: it cannot have handled so many; nothing changed.
+            broker.xmpp.wire.sm.TooLow: it had handled more before; nothing changed.
         """
         found = self._domain.client_of(self._streams.find(user, previous))
         if found is not None:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from broker.core.dispatch import TAKEN_OVER
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
+from broker.model.jid import parse_jid
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.service import XmppService
@@ -157,7 +158,7 @@ class BoundStream:
         name, client = stanza.name, self.client
         if stanza.namespace == ns.CLIENT and name in STANZAS:
             from_ = stanza.attributes.get("from")
-            if from_ is not None and from_ not in (client.full, client.bare):  # RFC 6120 §8.1.2.1
+            if from_ is not None and from_ not in (client.full, client.bare) and not _is_of(from_, client):
                 self._stream.fail("invalid-from", "that is not your address")
             elif name == "message":
                 self._message(client, stanza)
@@ -253,3 +254,11 @@ class BoundStream:
 
     def _unanswered(self) -> None:
         self._stream.fail("connection-timeout", "you did not answer how many stanzas have come")
+
+
+def _is_of(address: str, client: Client) -> bool:
+    """Whether an address that is not written as ours is is the client's all the same (RFC 6120 §8.1.2.1)."""
+    try:
+        return parse_jid(address).full in (client.full, client.bare)
+    except BrokerError:
+        return False

@@ -7,6 +7,7 @@ from typing import Any
 
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
+from broker.model.jid import prepare_domain
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.service import XmppService
@@ -22,6 +23,8 @@ from broker.xmpp.wire.errors import Condition, StanzaError, error_reply
 from broker.xmpp.wire.stanza import element, iq_result
 
 MAX_BINDS = 5
+_CONTENT_NAMESPACES = (ns.CLIENT, ns.STREAM, "")
+"""Default namespaces of a stream: stanzas of the last two declare their own (RFC 6120 §4.8.3)."""
 _BIND_ERRORS = {
     Code.USER_ILLEGAL_ARGUMENT: Condition.BAD_REQUEST,
     Code.COMMUNICATION_SERVER_DENY: Condition.NOT_ALLOWED,
@@ -99,9 +102,9 @@ class Negotiation:
         """See :class:`broker.xmpp.stream.phase.Phase`."""
         stream, domain, attributes = self._stream, self._settings.domain, start.attributes
         stream.transport.write(stream.framing.open(attributes.get("from", "")))
-        if start.namespace != ns.CLIENT:
+        if start.namespace not in _CONTENT_NAMESPACES:
             stream.fail("invalid-namespace", f"the content namespace is {ns.CLIENT}")
-        elif attributes.get("to", domain).lower() != domain:
+        elif _domain(attributes.get("to", domain)) != domain:
             stream.fail("host-unknown", f"the domain here is {domain}")
         elif not attributes.get("version", "").startswith("1."):
             stream.fail("unsupported-version", "the version is 1.0")
@@ -126,6 +129,9 @@ class Negotiation:
                 self._begin(step, self._resume(stanza))
             case Step.REFUSE_MANAGEMENT:
                 self._stream.write(sm.failed(Condition.UNEXPECTED_REQUEST))
+            case Step.REFUSE_BIND:
+                error = StanzaError(Condition.BAD_REQUEST, "a resource is bound by an iq of type set, with an id")
+                self._stream.write(error_reply(stanza, error))
             case Step.REFUSE_SESSION:
                 error = StanzaError(Condition.NOT_ALLOWED, "bind a resource first")
                 self._stream.write(error_reply(stanza, error))
@@ -210,6 +216,9 @@ class Negotiation:
         except sm.TooHigh as error:
             stream.fail("undefined-condition", str(error), sm.handled_count_too_high(error))
             return
+        except sm.TooLow as error:
+            self._refuse_resumption(Condition.ITEM_NOT_FOUND, text=str(error))
+            return
         client = await self._binding.confirm(session)
         if client is None:
             stream.fail("conflict", "another connection has resumed the stream")
@@ -225,9 +234,9 @@ class Negotiation:
         for listener in self._service.domain.hooks.resumed:
             listener(client)
 
-    def _refuse_resumption(self, condition: Condition, handled: int | None = None) -> None:
+    def _refuse_resumption(self, condition: Condition, handled: int | None = None, text: str = "") -> None:
         self._progress.advance(Step.NOT_BOUND)
-        self._stream.write(sm.failed(condition, handled))
+        self._stream.write(sm.failed(condition, handled, text))
 
     def _become(self, client: Client) -> BoundStream:
         """This connection is that of a client from now on."""
@@ -239,3 +248,11 @@ class Negotiation:
     def _overdue(self, reason: str) -> None:
         self._stream.note(reason)
         self._stream.fail("connection-timeout", reason)
+
+
+def _domain(text: str) -> str:
+    """A domain in the form that domains are compared in (RFC 7622 §3.2); empty for none."""
+    try:
+        return prepare_domain(text)
+    except BrokerError:
+        return ""

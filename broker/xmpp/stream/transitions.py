@@ -34,6 +34,7 @@ class Asked(Enum):
     MANAGE = auto()
     ACKNOWLEDGE = auto()
     BIND = auto()
+    OTHER_BIND = auto()
     SESSION = auto()
     SEND = auto()
     OTHER = auto()
@@ -55,6 +56,7 @@ class Step(Enum):
     BOUND = auto()
     REFUSE_SASL = auto()
     REFUSE_MANAGEMENT = auto()
+    REFUSE_BIND = auto()
     REFUSE_SESSION = auto()
     IGNORE = auto()
 
@@ -98,6 +100,7 @@ _ANSWERS: dict[State, dict[Asked, Step | Violation]] = {
         Asked.MANAGE: Step.REFUSE_MANAGEMENT,
         Asked.ACKNOWLEDGE: Step.IGNORE,
         Asked.BIND: Violation("not-authorized", "log in first"),
+        Asked.OTHER_BIND: Violation("not-authorized", "log in first"),
         Asked.SESSION: Violation("not-authorized", "log in first"),
         Asked.SEND: Violation("not-authorized", "log in first"),
         Asked.OTHER: Violation("unsupported-stanza-type", "<{name}/> is not known before the login"),
@@ -107,6 +110,7 @@ _ANSWERS: dict[State, dict[Asked, Step | Violation]] = {
         Asked.MANAGE: Step.REFUSE_MANAGEMENT,
         Asked.ACKNOWLEDGE: Step.IGNORE,
         Asked.BIND: Step.BIND,
+        Asked.OTHER_BIND: Step.REFUSE_BIND,
         Asked.SESSION: Step.REFUSE_SESSION,
         Asked.SEND: Violation("not-authorized", "bind a resource first"),
     },
@@ -136,8 +140,9 @@ def asked(stanza: Stanza) -> Asked:
     if stanza.namespace != ns.CLIENT or stanza.name not in STANZAS:
         return _OTHERS.get(stanza.namespace, Asked.OTHER)
     if stanza.name == "iq":
-        if stanza.first == (ns.BIND, "bind") and stanza.attributes.get("type") == "set":
-            return Asked.BIND
+        attributes = stanza.attributes
+        if stanza.first == (ns.BIND, "bind") and attributes.get("type") in ("get", "set"):
+            return Asked.BIND if attributes["type"] == "set" and "id" in attributes else Asked.OTHER_BIND
         if stanza.first == (ns.SESSION, "session"):
             return Asked.SESSION
     return Asked.SEND

@@ -108,11 +108,11 @@ def error_reply(stanza: Stanza, error: StanzaError, from_: str | None = None, to
     attributes = stanza.attributes
     parts = [f"<{stanza.name} type='error'"]
     for name, value in (
-        ("id", attributes.get("id")),
-        ("from", attributes.get("to") if from_ is None else from_),
-        ("to", attributes.get("from") if to is None else to),
+        ("id", attributes.get("id")),  # as it was given, and be it empty: the sender looks for it
+        ("from", (attributes.get("to") if from_ is None else from_) or None),
+        ("to", (attributes.get("from") if to is None else to) or None),
     ):
-        if value:
+        if value is not None:
             parts.append(f" {name}='{escape_attribute(value)}'")
     return b"%b>%b</%b>" % ("".join(parts).encode(), error.to_bytes(), stanza.name.encode())
 

@@ -16,6 +16,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from broker.errors import BrokerError
+from broker.model.jid import parse_jid
+
 MAX_MESSAGE = 10_240
 """Longest message of a client in bytes."""
 NONCE_SIZE = 18
@@ -178,7 +181,8 @@ class External(Exchange):
 
     def respond(self, data: bytes) -> Step:
         """See :meth:`Exchange.respond`."""
-        wanted = _text(data)
+        given = _text(data)
+        wanted = _prepared(given) or given
         proven = [jid for jid in self._offer.certificate if jid.partition("@")[2] == self._offer.domain]
         if not wanted and len(proven) == 1:
             wanted = proven[0]
@@ -356,8 +360,17 @@ def _decoded(name: str) -> str:
 
 
 def _check_identity(authzid: str, user: str, domain: str) -> None:
-    if authzid and authzid.lower() != f"{user}@{domain}".lower():
+    """Only one's own bare JID is accepted as the identity to act as (RFC 6120 §6.3.8)."""
+    if authzid and (not (own := _prepared(f"{user}@{domain}")) or _prepared(authzid) != own):
         raise SaslFailure("invalid-authzid", "you may log in as yourself only")
+
+
+def _prepared(address: str) -> str:
+    """An address in the form that addresses are compared in (RFC 7622); empty for none."""
+    try:
+        return parse_jid(address).full
+    except BrokerError:
+        return ""
 
 
 def _malformed() -> SaslFailure:

@@ -44,6 +44,23 @@ class TooHigh(Exception):
         return f"{self.h} stanzas are acknowledged, but {self.send_count} were sent"
 
 
+class TooLow(Exception):
+    """A stream cannot go on from where its client is: what the client has not got was acknowledged, and is gone.
+
+    Args:
+        h: as the client gave it.
+        acked: number of the last stanza that was acknowledged before.
+    """
+
+    def __init__(self, h: int, acked: int) -> None:
+        super().__init__(h, acked)
+        self.h = h
+        self.acked = acked
+
+    def __str__(self) -> str:
+        return f"{self.h} stanzas are acknowledged, and {self.acked} were before"
+
+
 class Unacked(Generic[T]):
     """What has a number and is not acknowledged, in order: first what was sent, then what is to be sent.
 
@@ -104,12 +121,15 @@ class Unacked(Generic[T]):
 
         Raises:
             TooHigh: it cannot have counted so many; nothing changed.
+            TooLow: it steps back, and ``strict`` is set; nothing changed.
         """
         count = (h - self.acked) % MODULUS
         items = self._items
         if count > len(self):
-            if strict or count < _HALF:
+            if count < _HALF:
                 raise TooHigh(h, self.sent)
+            if strict:
+                raise TooLow(h, self.acked)
             return []
         self.acked = h
         return [items.popleft() for _ in range(count)]

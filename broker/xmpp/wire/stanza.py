@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from broker.errors import BrokerError
 from broker.model.cache import cached_if_short
-from broker.xml.stanza import START_TAG, Stanza
-from broker.xml.tree import write_attributes
+from broker.xml.stanza import Stanza
+from broker.xml.tree import parse_tree, write_attributes
 from broker.xml.write import escape, escape_attribute
 from broker.xmpp.wire import ns
 
@@ -23,7 +24,9 @@ _PLAIN_START = re.compile(rb"<([^\s/>:]++)((?:\s++" + _NAME + _VALUE + rb")*+)\s
 _ATTRIBUTE = re.compile(rb"\s++(?:from|to|xmlns)" + _VALUE + rb"|(\s++" + _NAME + _VALUE + rb")")
 _BEHIND_NAME = b" />\t\r\n"
 _ENDS = {name: f"</{name}>".encode() for name in ("message", "presence", "iq")}
-_DELAYED = re.compile(rb"<delay[^>]*\burn:xmpp:delay\b")
+_DELAY = ns.DELAY.encode()
+_DECLARES = re.compile(rb"<[^\s/>]++(?:\s++(?!xmlns[\s=])[^\s=/>]++" + _VALUE + rb")*+\s++xmlns[\s=]")
+"""The beginning of a start tag up to its default namespace, if it declares one."""
 
 
 @cached_if_short(_CACHED)
@@ -47,6 +50,8 @@ def route(stanza: Stanza, from_: bytes, to: str | None = None, *, extra: bytes =
     """
     raw = stanza.raw
     own = stanza.attributes
+    if language := stanza.language:  # RFC 6120 §8.1.5
+        from_ += language
     if "from" not in own and (to is None or to == own.get("to")) and not stanza.uses_header:
         head = 1 + len(stanza.name)
         if raw[head] in _BEHIND_NAME:  # else its name has a prefix
@@ -99,7 +104,7 @@ def element(
 
 def iq(type: str, id: str, payload: bytes = b"", *, from_: str = "", to: str = "") -> bytes:
     """An ``<iq/>``."""
-    return _stanza("iq", type, id, from_, to, payload)
+    return _stanza("iq", type, id, from_, to, payload)  # an empty id is one, too
 
 
 def iq_result(
@@ -117,7 +122,7 @@ def iq_result(
     return _stanza(
         "iq",
         "result",
-        attributes.get("id", ""),
+        attributes.get("id"),
         attributes.get("to", "") if from_ is None else from_,
         attributes.get("from", "") if to is None else to,
         payload or b"",
@@ -126,19 +131,19 @@ def iq_result(
 
 def message(from_: str, to: str, *, type: str = "", id: str = "", children: bytes = b"") -> bytes:
     """A ``<message/>``."""
-    return _stanza("message", type, id, from_, to, children)
+    return _stanza("message", type, id or None, from_, to, children)
 
 
 def presence(from_: str, to: str = "", *, type: str = "", children: bytes = b"") -> bytes:
     """A ``<presence/>``."""
-    return _stanza("presence", type, "", from_, to, children)
+    return _stanza("presence", type, None, from_, to, children)
 
 
-def _stanza(name: str, type: str, id: str, from_: str, to: str, children: bytes) -> bytes:
+def _stanza(name: str, type: str, id: str | None, from_: str, to: str, children: bytes) -> bytes:
     parts = [f"<{name}".encode()]
     if type:
         parts.append(_attribute(type, "type"))
-    if id:
+    if id is not None:
         parts.append(f" id='{escape_attribute(id)}'".encode())
     if from_:
         parts.append(_attribute(from_, "from"))
@@ -153,8 +158,7 @@ def _stanza(name: str, type: str, id: str, from_: str, to: str, children: bytes)
 
 def standalone(data: bytes) -> bytes:
     """A stanza as it can stand in an element of another namespace (XEP-0297)."""
-    tag = START_TAG.match(data)
-    if tag is not None and b" xmlns=" in tag[0]:
+    if _DECLARES.match(data):
         return data
     name = data.partition(b" ")[0].rstrip(b"/>")
     return b"%b xmlns='%b'%b" % (name, ns.CLIENT.encode(), data[len(name) :])
@@ -178,7 +182,7 @@ def delayed(data: bytes, by: str, milliseconds: int) -> bytes:
         by: who delayed it.
         milliseconds: since 1970 when it was sent.
     """
-    if data.startswith(b"<iq") or _DELAYED.search(data):
+    if data.startswith(b"<iq") or (_DELAY in data and _is_delayed(data)):
         return data
     mark = f"<delay xmlns='{ns.DELAY}' from='{escape_attribute(by)}' stamp='{time_stamp(milliseconds)}'/>".encode()
     name = b"message" if data.startswith(b"<message") else b"presence"
@@ -186,3 +190,11 @@ def delayed(data: bytes, by: str, milliseconds: int) -> bytes:
         return b"%b>%b</%b>" % (data[:-2], mark, name)
     end = data.rindex(b"<")
     return data[:end] + mark + data[end:]
+
+
+def _is_delayed(data: bytes) -> bool:
+    """Whether a stanza itself is marked; not one that it forwards (XEP-0297)."""
+    try:
+        return parse_tree(data, ns.CLIENT, what="stanza", limit=len(data)).find(ns.DELAY, "delay") is not None
+    except BrokerError:  # it was read before, so only limits of trees can have been reached
+        return False

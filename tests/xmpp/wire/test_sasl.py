@@ -163,6 +163,19 @@ class TestOtherMechanisms:
     def test_plain_is_for_oneself(self) -> None:
         assert failure(begin(PLAIN, OFFER).begin, b"jack\0joe\0secret") == "invalid-authzid"
 
+    @pytest.mark.parametrize("identity", ["JOE@Example.ORG", "joe@example.org.", "\uff4aoe@example.org"])
+    def test_oneself_may_be_written_in_any_form(self, identity: str) -> None:
+        # RFC 6120 §6.3.8, RFC 7622 §3
+        assert begin(PLAIN, OFFER).begin(f"{identity}\0joe\0secret".encode()) == NeedPassword("joe", "secret")
+        first = f"n,a={identity},n=Joe,r=abc".encode()
+        assert isinstance(Scram(SHA_256, OFFER).begin(first), NeedVerifier)
+        offer = Offer("example.org", certificate=["joe@example.org"])
+        assert begin(EXTERNAL, offer).begin(identity.encode()) == Success("joe")
+
+    @pytest.mark.parametrize("identity", ["joe", "joe@example.org/x", "joe@example.net", "@", "joe@@example.org"])
+    def test_what_is_not_ones_own_bare_address_is_refused(self, identity: str) -> None:
+        assert failure(begin(PLAIN, OFFER).begin, f"{identity}\0joe\0secret".encode()) == "invalid-authzid"
+
     def test_a_certificate_proves_one_identity(self) -> None:
         offer = Offer("example.org", certificate=["joe@example.org", "joe@example.net"])
         assert begin(EXTERNAL, offer).begin(b"") == Success("joe")

@@ -15,6 +15,7 @@ from broker.xmpp.wire.sm import (
     MODULUS,
     AckPolicy,
     TooHigh,
+    TooLow,
     Unacked,
     counter_of,
     enabled,
@@ -56,7 +57,7 @@ def test_what_is_acknowledged_is_forgotten_in_order(start: int) -> None:
         unacked.acknowledge((numbers[3] + 1) % MODULUS)
     assert (caught.value.h, caught.value.send_count) == ((numbers[3] + 1) % MODULUS, numbers[3])
     assert len(unacked) == 2
-    with pytest.raises(TooHigh):
+    with pytest.raises(TooLow):
         unacked.acknowledge(numbers[0], strict=True)
 
 

@@ -17,9 +17,9 @@ from broker.xmpp.wire.stanza import delayed, element, from_attribute, iq_result,
 HEADER = f"<stream:stream xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}' xmlns:h='urn:h'>".encode()
 
 
-def stanza(data: str) -> Stanza:
+def stanza(data: str, header: bytes = HEADER) -> Stanza:
     reader = StreamReader(1 << 20)
-    events = reader.feed(HEADER + data.encode())
+    events = reader.feed(header + data.encode())
     found = events[-1]
     assert isinstance(found, Stanza), (events, reader.error)
     return found
@@ -127,9 +127,35 @@ class TestDelay:
         assert delayed(once, "d", 1000) == once
         assert delayed(b"<iq type='get' id='1'/>", "d", 0) == b"<iq type='get' id='1'/>"
 
+    def test_the_mark_of_a_stanza_that_it_forwards_is_not_its_own(self) -> None:
+        # XEP-0297 §3, XEP-0203 §2
+        old = b"<message from='a@b'><delay xmlns='urn:xmpp:delay' stamp='2010-07-10T23:08:25Z'/></message>"
+        forwarded = element(
+            "forwarded", ns.FORWARD, content=b"<delay xmlns='urn:xmpp:delay' stamp='1'/>" + standalone(old)
+        )
+        found = tree(delayed(message("a", "b", children=forwarded), "d", 0))
+        assert [each.attributes["from"] for each in found.find_all(ns.DELAY, "delay")] == ["d"]
+
+
+@pytest.mark.parametrize("data", TAGS)
+def test_a_stanza_that_names_no_language_goes_on_in_that_of_its_stream(data: str) -> None:
+    # RFC 6120 §8.1.5
+    found = stanza(data, HEADER.replace(b">", b" xml:lang='de'>"))
+    routed = tree(route(found, from_attribute("me@d/r")))
+    assert routed.attributes["xml:lang"] == found.attributes.get("xml:lang", "de")
+
 
 @pytest.mark.parametrize(
-    "data", [b"<message/>", b"<message to='a'>x</message>", b"<message xmlns='jabber:client'>x</message>"]
+    "data",
+    [
+        b"<message/>",
+        b"<message to='a'>x</message>",
+        b"<message xmlns='jabber:client'>x</message>",
+        b"<message id=' xmlns=q'>x</message>",
+        b'<message a="\' xmlns=\'jabber:client" xmlns = "jabber:client"/>',
+        b"<message xml:lang='en' id='1'><body>x</body></message>",
+        b"<message id='>a xmlns=b>'/>",
+    ],
 )
 def test_a_stanza_can_stand_anywhere(data: bytes) -> None:
     assert parse_tree(standalone(data), "urn:other").namespace == ns.CLIENT
