@@ -141,6 +141,10 @@ class Querying:
             BrokerError: it cannot be read, or there are too many topics.
         """
         key = self._node.codec.read_query_key(record.key)
+        if key.kind is QueryKind.EXACT and not self._rights.reaches(session, key.oid):
+            self._node.store.delete_subscription(record.id)
+            log.warn("{name} may not subscribe to {oid} any more", name=session.name.relative, oid=key.oid)
+            return
         qos = self._node.codec.read_query_qos(record.qos)
         accepts = self._node.queries.filters(key.filters + qos.filters)
         subscription = Subscription(record.id, session, key, qos, accepts, record.created, self._query_of(key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.errors import BrokerError, Code
+from broker.model.key import is_system_topic
 
 if TYPE_CHECKING:
     from typing import Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _OF_GUESTS = frozenset({"get"})
 """Methods of topics that change nothing, which clients without an account may call, too."""
+_OF_EVERYBODY = frozenset({"unSubscribe"})
+"""Methods that tell nothing of a topic and change nothing of it, which everybody may call on the broker's own."""
+_EXACT = "exact:"
 
 
 class Rights:
@@ -38,7 +42,17 @@ class Rights:
         """Whether a session's login name may call a method on a target, as the method rules of its account say."""
         if session.subject.guest and method not in _OF_GUESTS:
             return False
+        if method not in _OF_EVERYBODY and not self.reaches(session, target.removeprefix(_EXACT)):
+            return False
         return bool(self._authorizer.permits(session.name.subject, method, target))
+
+    def reaches(self, session: Session, oid: str) -> bool:
+        """Whether a session's login name may know what is on a topic, or change it, method rules aside.
+
+        The broker's own topics (``__sys__…``) hold the messages of others, such as dead ones, and are for
+        administrators.
+        """
+        return not is_system_topic(oid) or self.is_administrator(session)
 
     def check(self, session: Session, method: str, target: str) -> None:
         """Refuse a method.
@@ -57,11 +71,16 @@ class Rights:
     def check_publish(self, session: Session, oid: str, *, on_topic: bool) -> None:
         """Refuse to publish; a client without an account may send to others, and not on topics.
 
+        Args:
+            session: who asks.
+            oid: of the message, be it published on a topic or sent from point to point.
+            on_topic: whether it is published on the topic.
+
         Raises:
             BrokerError: ``user.notAuthorized``.
         """
-        guest = session.subject.guest and on_topic
-        if guest or not self._authorizer.permits(session.name.subject, "publish", f"exact:{oid}"):
+        refused = (session.subject.guest and on_topic) or not self.reaches(session, oid)
+        if refused or not self._authorizer.permits(session.name.subject, "publish", f"{_EXACT}{oid}"):
             raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{oid}'", oid)
 
     def owns(self, session: Session, topic: Topic) -> bool:

@@ -9,6 +9,7 @@ DEFAULT_MIME = "text/plain"
 
 INTERNAL_PREFIX = "__"
 COMMAND_PREFIX = "__cmd:"
+SYSTEM_PREFIX = "__sys__"
 SUBSCRIPTION_PREFIX = "__subId:"
 PTP_SUBSCRIPTION = "__subId:PtP"
 DEAD_MESSAGE_OID = "__sys__deadMessage"
@@ -19,6 +20,11 @@ REFRESH_OID = "__refresh"
 def is_administrative(oid: str) -> bool:
     """Whether an oid names something of the broker itself, and no topic (spec xmlblaster §16.2)."""
     return oid.startswith(COMMAND_PREFIX) or oid == REMOTE_PROPERTIES_OID
+
+
+def is_system_topic(oid: str) -> bool:
+    """Whether an oid names a topic of the broker's own messages, such as dead messages (spec xmlblaster §1.2)."""
+    return oid.startswith(SYSTEM_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

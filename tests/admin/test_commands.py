@@ -128,10 +128,10 @@ class TestOtherRequests:
 
     @pytest.mark.parametrize("oid", ["a", "__sys__UserList", "__sys__deadMessage"])
     def test_topics_are_left_to_get(self, oid: str) -> None:
-        office = Office()
-        joe = office.client("joe/1")
-        assert office.world.run(office.ask(joe, oid)) == []
-        assert joe.get(oid) == []
+        office = Office(BOSS)
+        boss = office.client("boss/1")
+        assert office.world.run(office.ask(boss, oid)) == []
+        assert boss.get(oid) == []
 
     def test_broker_without_administration_says_so(self) -> None:
         world = World()

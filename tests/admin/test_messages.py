@@ -75,7 +75,7 @@ def test_answer_waits_until_the_change_is_on_disk() -> None:
     assert joe.answer(request)
 
 
-@pytest.mark.parametrize("oid", [b"__sys__UserList", b"__refresh"])
+@pytest.mark.parametrize("oid", [b"nothing", b"__refresh"])
 def test_what_is_not_there_is_empty_and_no_error(oid: bytes) -> None:
     joe = listener_with().client("joe/1")
     assert joe.call("get", Unit(b"<qos/>", b"<key oid='%b'/>" % oid)) == []

@@ -50,7 +50,7 @@ class Real:
     """Clients of a broker that was started for them."""
 
     def __init__(self, directory: Path) -> None:
-        self.process = BrokerProcess(directory / "data")
+        self.process = BrokerProcess(directory / "data", settings={"admin.users": "joe"})
         self.process.add_accounts("joe", "jack")
         self.process.start()
         self._clients: list[Client] = []

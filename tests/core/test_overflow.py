@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from broker.core.entries import ENTRY_OVERHEAD, QueueLimits
-from broker.core.settings import Settings
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.qos import Overflow, QueueQos
-from tests.core.world import Client, World
+from tests.core.world import DEFAULTS, Client, World
 
 PERSISTENT = "<qos><persistent/></qos>"
 BRIEF = "<qos><persistent/><expiration lifeTime='1000' forceDestroy='true'/></qos>"
@@ -250,7 +250,7 @@ class TestLoginName:
     """Messages to a login name go to its sessions, then wait for the subject, then are refused (spec §9, §10)."""
 
     def world(self) -> tuple[World, Client]:
-        world = World(Settings(subject=QueueLimits(entries=3)))
+        world = World(replace(DEFAULTS, subject=QueueLimits(entries=3)))
         return world, away(world, "joe/1", queue=QueueQos("callback", max_entries=3))
 
     def test_what_does_not_fit_waits_for_the_subject_and_then_is_refused(self) -> None:

@@ -428,7 +428,7 @@ class TestTransientSessionThatCanReturn:
         assert world.crash().client("joe/1", retries=-1).contents == [b"1"]
 
     def test_what_waits_for_it_is_a_dead_message_when_its_time_is_over(self) -> None:
-        world = World(Settings(ptp_session_timeout=10_000))
+        world = World(replace(DEFAULTS, ptp_session_timeout=10_000))
         client = world.client("joe/1", retries=-1)
         client.subscribe("a")
         client.lose_connection()
@@ -436,7 +436,7 @@ class TestTransientSessionThatCanReturn:
         world = world.crash()
         world.advance(11)
         assert not [each for each in world.node.sessions.values() if each.name.subject == "joe"]
-        assert world.client("adm").get("__sys__deadMessage") == [b"1"]
+        assert world.client("watcher").get("__sys__deadMessage") == [b"1"]
 
     def test_leaves_nothing_on_disk_once_its_client_has_taken_all(self) -> None:
         world = World()

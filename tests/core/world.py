@@ -32,7 +32,8 @@ from broker.xmpp.session.sessions import StreamSessions
 from tests.core.requests import Requests
 
 T = TypeVar("T")
-DEFAULTS = Settings()
+DEFAULTS = Settings(administrators=frozenset({"watcher"}))
+"""Somebody may look at dead messages."""
 GOODBYE = DisconnectQos()
 START = 1_000_000.0
 """Seconds since 1970 when a world begins."""

@@ -28,10 +28,9 @@ from broker.net.listener import Listener as PortListener
 from broker.net.store_pressure import StorePressure
 from broker.net.transport import Connection, TransportSettings
 from broker.net.turns import Turns
-from tests.core.world import World
+from tests.core.world import DEFAULTS, World
 
 OK = encode_unit(b"<qos><state id='OK'/></qos>")
-DEFAULTS = Settings()
 LIMITS = NativeLimits()
 NET = Limits(room=0)
 
