@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker.errors import BrokerError, Code
+from broker.native.update_answers import OK, encode_outcomes
 from broker.native.wire.compress import ZlibStreamReader, ZlibStreamWriter
-from broker.native.wire.frames import Frame, FrameError, FrameReader, Kind, Unit, encode_frame, encode_unit
-from broker.native.wire.methods import RequestIds, Requests, decode_exception, encode_exception
+from broker.native.wire.frames import Frame, FrameError, FrameReader, Kind, Unit, encode_frame
+from broker.native.wire.methods import (
+    CLIENT_METHODS,
+    RequestIds,
+    Requests,
+    decode_exception,
+    encode_exception,
+    find_method,
+)
 
 log = Logger()
 
 MAX_FRAME = 1 << 30
 MAX_REQUESTS = 100_000
 INFLATE_OUTPUT = 64 << 20
-OK = encode_unit(b"<qos><state id='OK'/></qos>")
 
-UpdateReceiver = Callable[[list[Unit]], Awaitable[None]]
+UpdateReceiver = Callable[[list[Unit]], Coroutine[Any, Any, list[BrokerError | None]]]
 
 
 class ClientConnection(Protocol):
@@ -30,7 +37,7 @@ class ClientConnection(Protocol):
 
     Args:
         user: login name, for request ids.
-        receive: gets the units of each update; the update is acknowledged when it is done, and refused where it raises.
+        receive: gets the units of each update, and says for each when it is done why it was refused, or ``None``.
         lost: called when the connection is gone, with the reason.
         compress: the port speaks ``zlib:stream``.
 
@@ -160,25 +167,28 @@ class ClientConnection(Protocol):
         if frame.method == b"ping":
             self._answer(frame, OK)
             return
-        units = frame.units()
-        work = ensureDeferred(self._update(units))
-        if frame.method == b"update":
-            work.addCallbacks(lambda _: self._answer(frame, OK * len(units)), self._refuse, errbackArgs=(frame,))
-        else:
-            work.addErrback(lambda failure: log.failure("an update was not taken", failure))
+        try:
+            method = find_method(CLIENT_METHODS, frame.method)
+        except BrokerError as error:  # of a broker that knows more than this client
+            self._refuse(frame, error)
+            return
+        work = Deferred.fromCoroutine(self._receive(frame.units()))
+        if method.answered:
+            work.addCallback(self._taken, frame)
+        work.addErrback(lambda failure: log.failure("an update was not taken", failure))
 
-    async def _update(self, units: list[Unit]) -> None:
-        await self._receive(units)
+    def _taken(self, outcomes: list[BrokerError | None], frame: Frame) -> None:
+        error = outcomes[0] if outcomes else None
+        if error is not None and all(each is error for each in outcomes):
+            self._refuse(frame, error)
+        else:
+            self._answer(frame, encode_outcomes(outcomes))
 
     def _answer(self, frame: Frame, body: bytes) -> None:
         if not self._closed:
             self._write(encode_frame(Kind.RESPONSE, frame.request_id, frame.method, frame.session, body))
 
-    def _refuse(self, failure: Failure, frame: Frame) -> None:
-        error = failure.value
-        if not isinstance(error, BrokerError):
-            log.failure("an update was not taken", failure)
-            error = BrokerError(Code.USER_UPDATE_ERROR, failure.getErrorMessage())
+    def _refuse(self, frame: Frame, error: BrokerError) -> None:
         if not self._closed:
             self._write(
                 encode_exception(frame.request_id, frame.method, frame.session, error, "", "", "", server_side=False)

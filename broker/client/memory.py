@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from inspect import isawaitable
 
+from twisted.logger import Logger
+
 from broker.client.options import (
     DEFAULT_PUBLISH,
     DEFAULT_SUBSCRIBE,
@@ -22,6 +24,8 @@ from broker.model.connect import ConnectQos, SessionQos
 from broker.model.key import PTP_SUBSCRIPTION, SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.qos import STATE_ERASED, PublishQos, UpdateQos
 from broker.xml import compile_query, topic_document
+
+log = Logger()
 
 NODE = "memory"
 
@@ -44,7 +48,8 @@ class _Subscription:
 class MemoryBroker:
     """Topics with a history of ten, subscriptions by oid, XPath and domain, point-to-point; no filters and no limits.
 
-    Messages are delivered before the publish returns, in order.
+    Messages are delivered before the publish returns, in order. One whose callback raises is dropped, and the log
+    says so.
     """
 
     def __init__(self) -> None:
@@ -246,11 +251,15 @@ class MemoryClient:
 
     async def _deliver(self, subscription: _Subscription | None, update: Update) -> None:
         callback = (subscription.callback if subscription is not None else None) or self._on_update
-        if callback is not None:
+        if callback is None:
+            return
+        try:
             result = callback(update)
             if isawaitable(result):
                 awaited: Awaitable[object] = result
                 await awaited
+        except Exception:  # noqa: BLE001 - of the receiving program, and the publisher must not feel it
+            log.failure("an update was not taken")
 
     def _check_alive(self) -> None:
         if self.state is not State.ALIVE:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from inspect import isawaitable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -28,13 +27,13 @@ from broker.client.pending import PendingRequests
 from broker.client.request_queue import PUBLISH, Request
 from broker.client.subscriptions import Subscription, SubscriptionTable, UpdateCallback
 from broker.client.unacknowledged import Unacknowledged, UnacknowledgedError
-from broker.client.values import QUEUED, Published, State, Subscribed, Update
+from broker.client.updates import UpdateTaker
+from broker.client.values import QUEUED, Published, State, Subscribed, Update, read_found, read_login
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 from broker.model.key import SUBSCRIPTION_PREFIX
 from broker.model.qos import DisconnectQos, QueryQos
 from broker.native.codec import (
-    read_connect_qos,
     write_connect_qos,
     write_disconnect_qos,
     write_query_key,
@@ -69,11 +68,19 @@ class Client:
     * Any :class:`BrokerError` says that the request was not acknowledged. It is the broker's own exception; or
       ``user.maxSizeExceed`` for a request longer than ``max_frame``, which is not sent; or ``internal.unknown`` where
       the connection ended each time that the request was sent; or why the client has given up or was ended.
+    * What a broker that is newer than this client adds is no error: elements and attributes that are not known are
+      passed over, states and error codes are text (``Published.state``, ``BrokerError.code``), and a call that is not
+      known is refused. An answer that cannot be read at all fails its request with ``internal.unknown``, although the
+      broker may have done it.
     * What was answered ``QUEUED`` and was not acknowledged afterwards is kept in :attr:`unacknowledged`.
       :meth:`flush`, :meth:`leave` and :meth:`disconnect` raise it as an :class:`UnacknowledgedError`.
 
     An update is acknowledged when a callback has taken it. Where there is none, because the program has not subscribed
-    yet since it came back to its session, it waits; point-to-point messages that nobody takes are refused.
+    yet since it came back to its session, it waits; point-to-point messages that nobody takes are refused. One whose
+    callback raises is refused, and becomes a dead message; the others of the same update (``ConnectOptions.burst``) are
+    handed out and acknowledged all the same. A callback that raises ``user.update.holdback`` leaves its message and
+    those behind it at the broker, which delivers nothing more to the session until its ``dispatcherActive`` is set
+    again; after ``communication`` they are delivered again later.
 
     Args:
         reactor: to connect with.
@@ -138,10 +145,10 @@ class Client:
         self._ping_interval = ping_interval
         self._response_timeout = response_timeout
         self._max_frame = max_frame
-        self._on_update = on_update
         self._on_state = on_state
         self._pending = PendingRequests(backlog, lambda: self.state is State.POLLING)
         self._subscriptions = SubscriptionTable()
+        self._updates = UpdateTaker(self._subscriptions, on_update)
         self._connection: ClientConnection | None = None
         self._keepalive: Keepalive | None = None
         self._secret = ""
@@ -348,7 +355,7 @@ class Client:
         """
         body = encode_unit(write_query_qos(options.qos()), write_query_key(query_of(oid, xpath, domain)))
         units = await self._ask(Request(b"get", body, NORMAL), self._response_timeout if timeout is None else timeout)
-        return [Update.of(unit) for unit in units]
+        return read_found(units)
 
     async def erase(
         self, oid: str = "", *, xpath: str = "", domain: str = "", force: bool = False, wait: bool = False
@@ -486,7 +493,7 @@ class Client:
         qos = self.options.qos(self._secret, self._instance)
         try:
             units = await connection.call(b"connect", encode_unit(write_connect_qos(qos, redact=False)))
-            answer = read_connect_qos(_first(units).qos)
+            answer = read_login(_first(units))
         except BrokerError as error:
             connection.abort(error)
             raise
@@ -512,7 +519,7 @@ class Client:
         def lost(error: BrokerError) -> None:
             self._lost(made, error)
 
-        made = ClientConnection(self.options.user, self._receive, lost, compress=self._compress)
+        made = ClientConnection(self.options.user, self._updates.take, lost, compress=self._compress)
         return made
 
     def _subscribe_again(self, connection: ClientConnection) -> None:
@@ -637,18 +644,6 @@ class Client:
         self._address.cancel()
         if self._logging_in is not None:
             self._logging_in.abort(error)
-
-    async def _receive(self, units: list[Unit]) -> None:
-        for unit in units:
-            update = Update.of(unit)
-            try:
-                callback = await self._subscriptions.taker(update, self._on_update)
-            except LookupError as error:
-                raise BrokerError(Code.USER_UPDATE_DEAD_MESSAGE, str(error)) from error
-            result = None if callback is None else callback(update)
-            if isawaitable(result):
-                awaited: Awaitable[object] = result
-                await awaited
 
     def _become(self, state: State) -> None:
         if state is not self.state:

@@ -114,7 +114,8 @@ class SubscriptionTable:
             ``None`` where the subscription has ended, so that nobody is interested any more.
 
         Raises:
-            LookupError: nobody will ever take it.
+            BrokerError: ``user.update.deadMessage`` where nobody will ever take it, ``communication.noConnection``
+                where the connection is lost meanwhile.
         """
         id = update.subscription_id
         told = False
@@ -132,7 +133,8 @@ class SubscriptionTable:
             if subscription is None and id in self._ended:
                 return None
             if id == PTP_SUBSCRIPTION:
-                raise LookupError(f"this client takes no point-to-point messages, such as one on {update.oid}")
+                reason = f"this client takes no point-to-point messages, such as one on {update.oid}"
+                raise BrokerError(Code.USER_UPDATE_DEAD_MESSAGE, reason)
             if not told:
                 told = True
                 log.warn("an update of {oid} waits until the program subscribes with a callback", oid=update.oid)

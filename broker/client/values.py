@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from broker.errors import BrokerError, Code
+from broker.model.connect import ConnectQos
 from broker.model.key import Key
 from broker.model.property import find
 from broker.model.qos import STATE_ERASED, STATE_OK, StatusQos, UpdateQos
-from broker.native.codec import read_key, read_status_qos, read_update_qos
+from broker.native.codec import read_connect_qos, read_key, read_status_qos, read_update_qos
 from broker.native.wire.frames import Unit
 
 INITIAL_PROPERTY = "__isInitialUpdate"
@@ -110,8 +112,12 @@ class Published:
 
     @classmethod
     def of(cls, qos: bytes) -> Published:
-        """Read an answer."""
-        status: StatusQos = read_status_qos(qos)
+        """Read an answer.
+
+        Raises:
+            BrokerError: ``internal.unknown`` for one that cannot be read.
+        """
+        status = _status(qos)
         return cls(status.oid, status.received, status.state, status.info)
 
 
@@ -125,6 +131,36 @@ class Subscribed:
 
     @classmethod
     def of(cls, qos: bytes) -> Subscribed:
-        """Read an answer."""
-        status = read_status_qos(qos)
+        """Read an answer; see :meth:`Published.of`."""
+        status = _status(qos)
         return cls(status.subscription_id, status.state, status.info)
+
+
+def read_login(unit: Unit) -> ConnectQos:
+    """Read the answer to a connect; see :meth:`Published.of`."""
+    try:
+        return read_connect_qos(unit.qos)
+    except BrokerError as error:
+        raise _unreadable(error) from error
+
+
+def read_found(units: list[Unit]) -> list[Update]:
+    """Read the answer to a ``get``; see :meth:`Published.of`."""
+    try:
+        return [Update.of(unit) for unit in units]
+    except BrokerError as error:
+        raise _unreadable(error) from error
+
+
+def _status(qos: bytes) -> StatusQos:
+    try:
+        return read_status_qos(qos)
+    except BrokerError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: BrokerError) -> BrokerError:
+    """The error for an answer that cannot be read: what the broker did is not known then."""
+    return BrokerError(
+        Code.INTERNAL_UNKNOWN, f"the broker has answered, but this client cannot read it: {error.message}"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ ONEWAY_BYTES = 256 * 1024
 PING_TIMEOUT = "pingResponseTimeout"
 UPDATE_TIMEOUT = "updateResponseTimeout"
 TAKEN_OVER = "another connection took over the session"
+HOLDBACK = (Code.COMMUNICATION_USER_HOLDBACK, Code.USER_UPDATE_HOLDBACK)
+"""What a client says that wants to get nothing for now."""
 UNLIMITED = 2_147_483_647
 """Response timeouts of this many milliseconds (or none) mean for ever (spec §20.1)."""
 
@@ -324,22 +326,48 @@ class Dispatch:
         Args:
             error: what the client threw.
         """
-        self.last_error = error
-        self._stop_waiting()
-        code = str(error.code)
-        if code in (Code.COMMUNICATION_USER_HOLDBACK, Code.USER_UPDATE_HOLDBACK):
-            self._return_taken(failed=False)
-            self.active = False
-            return
-        if error.is_communication:
-            self._return_taken()
-            self._wait_for_receiver(error)
-            return
-        if not code.startswith("user"):
-            error = BrokerError(Code.USER_UPDATE_INTERNAL_ERROR, f"{code}: {error.message}", error.location)
+        self.refused_some(dict.fromkeys(range(len(self._taken)), error))
+
+    def refused_some(self, errors: Mapping[int, BrokerError]) -> None:
+        """The receiver has answered the outstanding update, and has not taken all of its messages.
+
+        Each message is treated as if the update had brought it alone: what was taken is done with, and what was refused
+        is kept or becomes a dead message (spec §11).
+
+        Args:
+            errors: why messages were refused, by their position in the update; the others were taken.
+        """
         taken, self._taken = self._taken, []
-        self._dead_letter(taken, error)
-        self.wake()
+        self._stop_waiting()
+        delivered: list[Entry] = []
+        kept: list[Entry] = []
+        why: BrokerError | None = None
+        for position, entry in enumerate(taken):
+            error = errors.get(position)
+            if error is None:
+                delivered.append(entry)
+                continue
+            self.last_error = error
+            if error.is_communication or error.code in HOLDBACK:
+                kept.append(entry)
+                why = why or error
+            else:
+                self._dead_letter([entry], _update_error(error))
+        if delivered:
+            self._attempts = 0
+            if self.on_answer is not None:
+                self.on_answer()
+            self.queue.delivered(delivered)
+            self._tell_if_empty()
+        if why is None:
+            self.wake()
+            return
+        holdback = why.code in HOLDBACK
+        self.queue.put_back(kept, failed=not holdback)
+        if holdback:
+            self.active = False
+        else:
+            self._wait_for_receiver(why)
 
     def ponged(self) -> None:
         """The receiver has answered a ping."""
@@ -596,3 +624,10 @@ class Dispatch:
         if self._dialling is not None:
             dialling, self._dialling = self._dialling, None
             dialling.cancel()
+
+
+def _update_error(error: BrokerError) -> BrokerError:
+    """What a client threw, as the reason of a dead message: anything that is not the user's is a bug of the client."""
+    if str(error.code).startswith("user"):
+        return error
+    return BrokerError(Code.USER_UPDATE_INTERNAL_ERROR, f"{error.code}: {error.message}", error.location)

@@ -14,6 +14,7 @@ from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
 from broker.native.limits import NativeLimits
 from broker.native.sessions import NativeSessions
+from broker.native.update_answers import refusals_of
 from broker.native.updates import encode_units
 from broker.native.wire.compress import MAX_DEFLATE_RATIO, ZlibStreamReader, ZlibStreamWriter
 from broker.native.wire.frames import (
@@ -232,7 +233,11 @@ class NativeConnection:
         if method == b"ping":
             dispatch.ponged()
         elif frame.kind is Kind.RESPONSE:
-            dispatch.acknowledged()
+            refused = refusals_of(frame) if dispatch.in_flight > 1 else None
+            if refused:
+                dispatch.refused_some(refused)
+            else:
+                dispatch.acknowledged()
             if ARMED:
                 reach("update acknowledged")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -94,10 +94,17 @@ class Connection:
 
     def update(self, oid: str, content: bytes, subscription_id: str) -> None:
         """Deliver a message."""
-        self._updates += 1
+        self.updates(oid, [content], subscription_id)
+
+    def updates(self, oid: str, contents: Iterable[bytes], subscription_id: str, method: bytes = b"update") -> None:
+        """Deliver messages in one update."""
         qos = write_update_qos(UpdateQos(PublishQos(sender="/node/n/client/jack/1"), subscription_id, 17))
-        body = encode_unit(qos, write_key(Key(oid)), content)
-        self.protocol.dataReceived(encode_frame(Kind.INVOKE, b"u%d" % self._updates, b"update", b"secret", body))
+        self.invoke(method, b"".join(encode_unit(qos, write_key(Key(oid)), content) for content in contents))
+
+    def invoke(self, method: bytes, body: bytes) -> None:
+        """Call a method of the client."""
+        self._updates += 1
+        self.protocol.dataReceived(encode_frame(Kind.INVOKE, b"u%d" % self._updates, method, b"secret", body))
 
     def end(self) -> None:
         """The connection is lost."""

@@ -74,6 +74,20 @@ def test_message_to_nobody_is_an_error(face: Memory | Real) -> None:
     assert raised.value.code == Code.USER_PTP_UNKNOWN_DESTINATION
 
 
+def test_a_callback_that_fails_costs_its_own_message_only(face: Memory | Real) -> None:
+    def fail(update: Update) -> None:
+        raise ValueError(update.text)
+
+    joe, jack = face.client(JOE), face.client(JACK)
+    arrived: list[Update] = []
+    face.run(joe.subscribe("a", callback=fail))
+    face.run(joe.subscribe("b", callback=arrived.append))
+    assert face.run(jack.publish("a", "1")).state == "OK"
+    assert face.run(jack.publish("b", "2")).state == "OK"
+    face.settle(arrived, 1)
+    assert [update.text for update in arrived] == ["2"]
+
+
 def test_newest_messages_can_be_read(face: Memory | Real) -> None:
     joe = face.client(JOE)
     face.run(joe.publish_many([("a", "1"), ("a", "2")]))

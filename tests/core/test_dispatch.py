@@ -187,6 +187,56 @@ class TestExceptionsOfTheClient:
         assert client.outbound.entries[1].redeliver == 1
 
 
+class TestExceptionsForSomeOfABulk:
+    """The receiver has taken some messages of an update and not others."""
+
+    def test_only_what_is_refused_becomes_a_dead_message(self) -> None:
+        world = World()
+        watcher = dead_letters(world)
+        client = subscriber(world, answers=False, burst_entries=10)
+        publish(world, *(b"%d" % number for number in range(10)))
+        client.session.dispatch.refused_some({4: BrokerError("user.update.error", "no"), 7: BrokerError("x.y", "odd")})
+        world.turn()
+        assert watcher.contents == [b"4", b"7"]
+        reasons = [
+            {each.name: each.text for each in entry.message.qos.properties}["__deadMessageReason"]
+            for entry in watcher.outbound.entries
+        ]
+        assert [reason.partition(":")[0] for reason in reasons] == ["user.update.error", "user.update.internalError"]
+        assert (client.session.queue.entries, client.session.dispatch.in_flight) == (0, 0)
+
+    def test_delivery_goes_on_behind_it(self) -> None:
+        world = World()
+        client = subscriber(world, answers=False, burst_entries=2)
+        publish(world, b"1", b"2", b"3")
+        client.session.dispatch.refused_some({0: BrokerError("user.update.error", "no")})
+        world.turn()
+        assert client.contents == [b"1", b"2", b"3"]
+
+    def test_holdback_keeps_what_was_not_taken_in_its_order(self) -> None:
+        world = World()
+        client = subscriber(world, answers=False, burst_entries=4)
+        publish(world, b"1", b"2", b"3", b"4")
+        later = BrokerError("user.update.holdback", "wait")
+        client.session.dispatch.refused_some({2: later, 3: later})
+        world.turn()
+        assert not client.session.dispatch.active
+        client.session.dispatch.active = True
+        world.turn()
+        assert client.contents == [b"1", b"2", b"3", b"4", b"3", b"4"]
+        assert [entry.redeliver for entry in client.outbound.entries[4:]] == [0, 0]
+
+    def test_what_a_communication_exception_keeps_is_tried_again_later(self) -> None:
+        world = World()
+        client = subscriber(world, answers=False, delay=1000, burst_entries=3)
+        publish(world, b"1", b"2", b"3")
+        busy = BrokerError("communication.timeout", "busy")
+        client.session.dispatch.refused_some({1: busy, 2: busy})
+        assert client.session.dispatch.state is ConnectionState.POLLING
+        world.advance(1.1)
+        assert client.contents == [b"1", b"2", b"3", b"2", b"3"]
+
+
 class TestLostConnection:
     def test_unanswered_update_comes_first_again_with_its_count_raised(self) -> None:
         world = World()
