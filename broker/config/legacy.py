@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+from broker.model.plugin import is_chosen
+
 PLUGIN_PREFIX = "plugin/"
 
 _JAVA = "concerns the Java runtime"
@@ -66,9 +68,9 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("xmlBlaster/checkForDuplicateSubscriptions", "a subscription is stored once"),
     ("dispatch/callback/*", "clients choose how they are called back; threads are not needed"),
     ("dispatch/logRetryEveryMillis", _THREADS),
-    ("DispatchPlugin/*", _THREADS),
+    ("DispatchPlugin/*", "there is no dispatch plugin"),
     ("PriorizedDispatchPlugin*", "dispatch plugins are not supported"),
-    ("MsgDistributorPlugin/*", "the distributor is chosen in the topic"),
+    ("MsgDistributorPlugin/*", "there is one distributor: each subscriber gets each message"),
     ("MimePublishPlugin.*", _FILTERS),
     ("engine.mime.*", _FILTERS),
     ("bootstrapHostname", _LISTENER),
@@ -114,6 +116,10 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("com.sun.*", _JAVA),
     ("javax.*", _JAVA),
 )
+_DEFAULT_PLUGINS = (
+    ("*DispatchPlugin/defaultPlugin", "there is no dispatch plugin here"),
+    ("*MsgDistributorPlugin/defaultPlugin", "there is no message distributor of another kind here"),
+)
 _INDEXED = re.compile(r"([^\[\]]+)(?:\[[^\[\]]*\])+")
 
 
@@ -123,6 +129,25 @@ def reason_without_effect(name: str) -> str:
         if fnmatchcase(name, pattern):
             return reason
     return _BRACKETS if indexed_name(name) else ""
+
+
+def why_refused(name: str, value: str) -> str:
+    """Why a broker with this property must not start; empty for any other property.
+
+    What it asks for decides who gets which messages, so it must not be left out without a word. Classes that are only
+    named for others to choose (``DispatchPlugin[Priority][1.0]``) do nothing by themselves; who chooses one is refused.
+
+    Args:
+        name: without the node.
+        value: its text.
+    """
+    if indexed_name(name) == "MimePublishPlugin":
+        return "there are no publish filters here, so nothing would be checked"
+    if is_chosen(value):
+        for pattern, reason in _DEFAULT_PLUGINS:
+            if fnmatchcase(name, pattern):
+                return reason
+    return ""
 
 
 def indexed_name(name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from twisted.logger import Logger
 
 from broker.config.kinds import Kind
-from broker.config.legacy import PLUGIN_PREFIX, indexed_name, reason_without_effect
+from broker.config.legacy import PLUGIN_PREFIX, indexed_name, reason_without_effect, why_refused
 from broker.config.properties import Properties
 from broker.config.sources import COMMAND_LINE, ENVIRONMENT, VARIABLE_PREFIX, variable_name
 from broker.config.syntax import Setting
@@ -107,7 +107,7 @@ class Registry:
         return iter(self._indexed.values())
 
     def validate(self, properties: Properties) -> None:
-        """Read every declared property once.
+        """Read every declared property once, and look for those of xmlBlaster that ask for what there is not.
 
         Raises:
             BrokerError: ``resource.configuration`` with all that are not usable, one a line.
@@ -118,6 +118,10 @@ class Registry:
                 option.get(properties)
             except BrokerError as error:
                 problems.append(error.message)
+        for setting in properties.given():
+            reason = why_refused(without_node(setting.name), setting.value)
+            if reason:
+                problems.append(f"{setting.source}: {setting.name}: {reason}")
         if problems:
             raise BrokerError(Code.RESOURCE_CONFIGURATION, "\n".join(problems))
 

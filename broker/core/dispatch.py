@@ -17,6 +17,7 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.number import whole, whole_or_none
+from broker.model.plugin import is_chosen
 from broker.model.property import check_properties, find
 from broker.model.records import NEWEST_ONLY, ONEWAY
 from broker.timers import cancel
@@ -35,6 +36,8 @@ ONEWAY_BYTES = 256 * 1024
 """Entries, and their bytes, that are written between two looks at whether the receiver reads."""
 PING_TIMEOUT = "pingResponseTimeout"
 UPDATE_TIMEOUT = "updateResponseTimeout"
+CALLBACK_TYPE = "SOCKET"
+"""The protocol by which clients are called back (spec §4.1)."""
 TAKEN_OVER = "another connection took over the session"
 HOLDBACK = (Code.COMMUNICATION_USER_HOLDBACK, Code.USER_UPDATE_HOLDBACK)
 """What a client says that wants to get nothing for now."""
@@ -107,6 +110,20 @@ def check_address(address: AddressQos) -> None:
         given = find(address.attributes, name)
         if given is not None and given.text.strip():
             whole(given.text, f"the attribute {name}")
+
+
+def check_callback(address: AddressQos) -> None:
+    """Refuse a callback address that asks for a protocol or a dispatch plugin that is not there.
+
+    Raises:
+        BrokerError: ``resource.configuration.pluginFailed``.
+    """
+    if not address.type.upper().startswith(CALLBACK_TYPE):  # some clients name a variant: SOCKET_SSL
+        reason = f"updates are sent as {CALLBACK_TYPE} only, not as '{address.type[:64]}'"
+        raise BrokerError(Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, reason)
+    plugin = address.dispatch_plugin
+    if plugin is not None and is_chosen(plugin):
+        raise BrokerError(Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"there is no dispatch plugin '{plugin[:64]}'")
 
 
 class Dispatch:

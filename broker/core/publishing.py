@@ -19,7 +19,7 @@ from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
 from broker.core.sessions import Plan, Route, Session
 from broker.core.subjects import Subject
-from broker.core.topics import Topic, TopicState
+from broker.core.topics import Topic, TopicState, check_configuration
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
@@ -159,9 +159,12 @@ class Publisher:
 
         Raises:
             BrokerError: ``user.notAuthorized``, ``internal.notImplemented``, ``user.illegalArgument`` for an oid that
-                is reserved for the broker itself.
+                is reserved for the broker itself, ``resource.configuration.pluginFailed`` for a distributor that is
+                not there.
         """
         check_properties(qos.properties)
+        if qos.topic is not None:
+            check_configuration(qos.topic)
         node = self._node
         made_up = not key.oid
         if made_up:

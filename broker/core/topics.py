@@ -10,7 +10,9 @@ from broker.core.codec import Encoded, Queries
 from broker.core.entries import QueueLimits
 from broker.core.history import History
 from broker.core.settings import limits_of
+from broker.errors import BrokerError, Code
 from broker.model.key import Key
+from broker.model.plugin import is_chosen
 from broker.model.qos import TopicQos
 from broker.timers import cancel
 
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
 
 
 NOTHING = Encoded(b"", b"")
+
+
+def check_configuration(config: TopicQos) -> None:
+    """Refuse a topic that asks for another distributor than the only one, which gives each subscriber each message.
+
+    Raises:
+        BrokerError: ``resource.configuration.pluginFailed``.
+    """
+    distributor = config.distributor
+    if distributor is not None and is_chosen(distributor):
+        raise BrokerError(
+            Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"there is no message distributor '{distributor[:64]}'"
+        )
 
 
 class TopicState(Enum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from broker.core.broker import Broker
-from broker.core.dispatch import check_address
+from broker.core.dispatch import check_address, check_callback
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
@@ -140,12 +140,14 @@ def _check_connect(qos: ConnectQos) -> None:
     """Refuse what cannot be served, before anything of it has an effect.
 
     Raises:
-        BrokerError: ``user.illegalArgument``.
+        BrokerError: ``user.illegalArgument``; ``resource.configuration.pluginFailed`` for a dispatch plugin.
     """
     most = qos.session.max_sessions
     if most is not None and most < 1:  # no number means without a limit: that would lift the administrator's own
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"maxSessions: {most} is not a number of at least 1")
     check_properties(qos.properties)
-    for _, addresses in qos.queues:
+    for queue, addresses in qos.queues:
         for address in addresses:
             check_address(address)
+            if queue.relating == "callback":  # what the client does with its own requests is its affair
+                check_callback(address)

@@ -9,7 +9,7 @@ from broker.config.kinds import INTEGER, TEXT
 from broker.config.options import Registry
 from broker.config.properties import Properties
 from broker.config.syntax import Setting, parse
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 
 
 @pytest.fixture
@@ -188,3 +188,35 @@ def test_unknown_names_are_logged_once_each_and_unused_ones_in_one_line(registry
             "admin (administration has its own plugins)",
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MimePublishPlugin[PublishLenChecker][1.0]=org.xmlBlaster.engine.mime.demo.PublishLenChecker,DEFAULT_MAX_LEN=10",
+        "/node/broker/MimePublishPlugin[PublishDelayer][1.0]=org.xmlBlaster.engine.mime.demo.PublishDelayer",
+        "MsgDistributorPlugin/defaultPlugin=ConsumableQueue,1.0",
+        "DispatchPlugin/defaultPlugin=Priority,1.0",
+        "dispatch/callback/DispatchPlugin/defaultPlugin=Priority,1.0",
+    ],
+)
+def test_properties_that_ask_for_plugins_that_are_not_there_are_refused(registry: Registry, text: str) -> None:
+    with pytest.raises(BrokerError) as caught:
+        registry.validate(of_file(text))
+
+    assert caught.value.code == Code.RESOURCE_CONFIGURATION
+    assert caught.value.message.startswith(f"b.properties:1: {text.partition('=')[0]}: there ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MsgDistributorPlugin/defaultPlugin=undef,1.0",
+        "DispatchPlugin/defaultPlugin=undef",
+        "DispatchPlugin[Priority][1.0]=org.xmlBlaster.util.dispatch.plugins.prio.PriorizedDispatchPlugin",
+        "MsgDistributorPlugin[ConsumableQueue][1.0]=org.xmlBlaster.engine.distributor.plugins.ConsumableQueuePlugin",
+        "MimePublishPlugin.maxMimeCacheSize=1000",
+    ],
+)
+def test_properties_that_only_name_plugins_are_not(registry: Registry, text: str) -> None:
+    registry.validate(of_file(text))
