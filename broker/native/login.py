@@ -9,7 +9,7 @@ from broker.core.broker import Broker
 from broker.core.dispatch import check_address, check_callback
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
-from broker.model.connect import ConnectQos
+from broker.model.connect import ConnectQos, Credentials
 from broker.model.property import ClientProperty, check_properties, property_of
 from broker.model.qos import DisconnectQos
 from broker.native.sessions import NativeSessions
@@ -63,11 +63,38 @@ class NativeLogin:
         if known is None or known.kind is not self.sessions:
             await broker.authenticate(qos.credentials, host)
             assert qos.credentials is not None
-            user = qos.credentials.user.split("/", 1)[0].strip()
+            user = await self._acting_as(qos.credentials, qos.session.name, host)
             if not broker.authorizer.permits(user, "connect", ""):
                 raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{user} may not connect")
         session, reconnected = await self.sessions.connect(user, replace(qos, credentials=None))
         return Connected(session, self._answer(session, qos, reconnected), reconnected)
+
+    async def _acting_as(self, credentials: Credentials, session_name: str, host: str) -> str:
+        """The login name whose session a client gets: its own, or the one that it names the session by.
+
+        A session of another name is given to those only who might have logged in under that name with the same
+        password: everybody where passwords are not checked, as with ``secretfile=NONE`` (spec §24; xmlBlaster looks at
+        the login name alone).
+
+        Args:
+            credentials: that were checked.
+            session_name: that is wanted; empty for none.
+            host: address of the peer.
+
+        Raises:
+            BrokerError: ``user.security.authentication.accessDenied``; ``user.illegalArgument`` for no session name.
+        """
+        user = credentials.user.split("/", 1)[0].strip()
+        wanted = self._node.session_name(session_name).subject if session_name else user
+        if wanted != user:
+            try:
+                await self._broker.authenticate(replace(credentials, user=wanted), host)
+            except BrokerError as error:
+                if error.code != Code.USER_ACCESS_DENIED:
+                    raise
+                denied = f"{user} may not use the session name '{session_name}'"
+                raise BrokerError(Code.USER_ACCESS_DENIED, denied) from error
+        return wanted
 
     async def disconnect(self, session: Session, qos: DisconnectQos) -> None:
         """Log a client out (spec §2.2)."""

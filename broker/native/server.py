@@ -410,8 +410,6 @@ class NativeServer(NativeConnection):
                 f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}",
             )
         )
-        if frame.method == b"connect" and self.session is None:
-            self.close("the login failed")
 
     def _login_overdue(self) -> None:
         self._timer = None

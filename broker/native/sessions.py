@@ -140,8 +140,6 @@ class NativeSessions(SessionKind):
     def _wanted_name(self, user: str, qos: ConnectQos) -> SessionName:
         self._registry.check_subject_name(user)
         wanted = self._node.session_name(qos.session.name) if qos.session.name else SessionName(self._node.id, user)
-        if wanted.subject != user:
-            raise BrokerError(Code.USER_ACCESS_DENIED, f"{user} may not use the session name '{qos.session.name}'")
         return SessionName(self._node.id, user, max(0, wanted.public_id))
 
     def _check_persistable(self, name: SessionName, qos: ConnectQos, cleared: Subject | None) -> None:

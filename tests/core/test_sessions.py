@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, fail, succeed
 
 from broker.core.dispatch import ConnectionState
 from broker.core.entries import QueueLimits
@@ -57,13 +58,34 @@ def test_answer_says_the_absolute_name_and_the_secret_id() -> None:
     assert not connected.qos.reconnected
 
 
-def test_session_of_another_user_is_denied() -> None:
-    world = World()
-    qos = replace(connect_qos("joe/1"), credentials=Credentials("htpasswd", "eve"))
-    with pytest.raises(BrokerError) as raised:
-        world.connect("", qos)
-    assert code_of(raised) == Code.USER_ACCESS_DENIED
-    assert not world.node.subjects
+class TestSessionOfAnotherLoginName:
+    def connect(self, password: str, passwords: dict[str, str]) -> World:
+        """Log in as eve and ask for the session joe/1, where each login name has a password."""
+        world = World()
+
+        def authenticate(credentials: Credentials, host: str) -> Deferred[None]:
+            if passwords.get(credentials.user, "") in ("", credentials.password):
+                return succeed(None)
+            return fail(BrokerError(Code.USER_ACCESS_DENIED, "wrong"))
+
+        world.broker.authenticate = authenticate
+        world.connect("", replace(connect_qos("joe/1"), credentials=Credentials("htpasswd", "eve", password)))
+        return world
+
+    def test_is_given_where_passwords_are_not_checked(self) -> None:
+        (session,) = self.connect("", {}).node.sessions.values()
+        assert session.name.absolute == "/node/heron/client/joe/1"
+        assert session.subject.name == "joe"
+
+    def test_is_denied_to_those_who_could_not_log_in_under_that_name(self) -> None:
+        with pytest.raises(BrokerError, match="eve may not use the session name 'joe/1'") as raised:
+            self.connect("hers", {"eve": "hers", "joe": "his"})
+        assert code_of(raised) == Code.USER_ACCESS_DENIED
+
+    def test_is_denied_to_those_who_know_the_password_of_that_name_only(self) -> None:
+        with pytest.raises(BrokerError) as raised:
+            self.connect("his", {"eve": "hers", "joe": "his"})
+        assert code_of(raised) == Code.USER_ACCESS_DENIED
 
 
 def test_login_name_of_one_character_is_refused() -> None:

@@ -46,13 +46,24 @@ class TestLogin:
         peer = Listener().peer()
         (unit,) = peer.call("connect", connect_unit("joe"))
         assert b"secret<" not in unit.qos
-        assert b"<passwd>" not in unit.qos
+        assert b"<passwd></passwd>" in unit.qos
 
-    def test_wrong_password_is_told_and_the_connection_closed(self) -> None:
+    def test_wrong_password_is_told_and_another_may_follow(self) -> None:
         peer = Listener().peer()
         with pytest.raises(BrokerError) as raised:
             peer.connect("joe", password="wrong")
         assert raised.value.code == Code.USER_ACCESS_DENIED
+        assert peer.connect("joe").session.name.startswith("/node/heron/client/joe/")
+
+    def test_connection_whose_logins_are_refused_is_closed_when_its_time_is_over(self) -> None:
+        listener = Listener()
+        peer = listener.peer()
+        for _ in range(3):
+            with pytest.raises(BrokerError):
+                peer.connect("joe", password="wrong")
+            listener.world.advance(listener.limits.login_timeout / 4)
+        assert not peer.closed
+        listener.world.advance(listener.limits.login_timeout / 4)
         assert peer.closed
 
     def test_second_login_on_one_connection_is_refused(self) -> None:

@@ -94,7 +94,7 @@ def write_connect_qos(given: ConnectQos, *, redact: bool) -> bytes:
 
     Args:
         given: the request or the answer.
-        redact: leave the password out, as any answer or record must (design D13).
+        redact: leave the password empty, as any answer or record must (design D13).
     """
     return qos(
         write_credentials(given.credentials, redact=redact) if given.credentials is not None else "",

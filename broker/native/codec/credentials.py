@@ -58,9 +58,10 @@ def write_credentials(credentials: Credentials, *, redact: bool) -> str:
 
     Args:
         credentials: who asks.
-        redact: leave the password out (design D13).
+        redact: leave the password empty (design D13).
     """
-    password = "" if redact or not credentials.password else element("passwd", _write_password(credentials.password))
+    # Even where it is left out its element is there: the Java client fails to print an answer without one.
+    password = element("passwd", "" if redact else _write_password(credentials.password))
     type, version = escape_attribute(credentials.type), escape_attribute(credentials.version)
     return (
         f'<securityService type="{type}" version="{version}">'

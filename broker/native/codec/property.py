@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from broker.model.property import ClientProperty
-from broker.xml.parse import Element
-from broker.xml.scan import children, required_attribute
+from broker.xml.parse import Element, refusal
+from broker.xml.scan import children
 from broker.xml.write import attribute, escape
 
 CLIENT_PROPERTY = "clientProperty"
@@ -17,7 +17,8 @@ def read_properties(parent: Element, tag: str = CLIENT_PROPERTY) -> tuple[Client
     """The properties of a QoS, in order.
 
     Raises:
-        BrokerError: ``user.illegalArgument`` for a property without name.
+        BrokerError: ``user.illegalArgument`` for a property without the attribute ``name``, which may be empty: the
+            publisher of the C library's demos sends such a one with each message.
     """
     return tuple(_read_property(found) for found in children(parent, tag.lower()))
 
@@ -27,8 +28,11 @@ def _read_property(found: Element) -> ClientProperty:
     value = found.markup.decode() if found.children else found.text
     attributes = found.attributes
     encoding = attributes.get("encoding", "")
+    name = attributes.get("name")
+    if name is None:
+        raise refusal(f"<{found.name}> needs the attribute name")
     return ClientProperty(
-        name=required_attribute(found, "name"),
+        name=name,
         value=value,
         type=attributes.get("type", ""),
         encoding="base64" if encoding.lower() == "base64" else encoding,

@@ -37,6 +37,12 @@ def test_an_empty_property_is_an_empty_string() -> None:
     assert read("<CLIENTPROPERTY Name='x'/>").value == ""
 
 
+def test_a_name_may_be_empty() -> None:
+    given = read("<clientProperty name=''></clientProperty>")
+    assert given == ClientProperty("", "")
+    assert write_properties([given]) == "<clientProperty name=''></clientProperty>"
+
+
 def test_a_property_without_name_is_refused() -> None:
     with pytest.raises(BrokerError, match="needs the attribute name"):
         read("<clientProperty>x</clientProperty>")
