@@ -100,8 +100,7 @@ class TestAnswers:
         again = quiet.crash()
         again.advance(601)
         new = again.bind("jack@localhost/z", presence=None)
-        new.send("<presence/>")
-        assert new.take() == []
+        assert new.come() == []
         assert list(again.store.tables.entries()) == []
 
     def test_nor_does_one_of_a_session_that_cannot_be_read(self, quiet: World) -> None:
@@ -113,8 +112,7 @@ class TestAnswers:
         tables.sessions = {id: record._replace(state=b"x") for id, record in tables.sessions.items()}
         again = quiet.crash()
         new = again.bind("jack@localhost/z", presence=None)
-        new.send("<presence/>")
-        assert [tree.name for tree in new.take()] == ["message"]
+        assert [tree.name for tree in new.come()] == ["message"]
 
     def test_none_is_stored_for_streams_that_do_not_survive_themselves(self) -> None:
         world = World(settings(sm_ask=False, sm_durable=Durable.MESSAGES))

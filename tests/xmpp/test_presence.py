@@ -160,8 +160,7 @@ class TestSubscriptions:
         jack.send("<presence type='unsubscribed' to='joe@localhost'/>")
         jack.send("</stream:stream>")
         jack = again.bind("jack@localhost/y", presence=None)
-        jack.send("<presence/>")
-        assert presences(jack) == []
+        assert jack.come() == []
         assert roster(again.bind("joe@localhost/x"))[JACK]["subscription"] == "none"
 
     def test_a_refusal_is_told(self, world: World) -> None:
@@ -221,17 +220,128 @@ class TestPresence:
         assert presences(joe) == [("", "jack@localhost/y")]
         (seen,) = other.take()
         assert seen.text_of(ns.CLIENT, "status") == "lunch"
-        assert seen.attributes == {"from": "jack@localhost/y", "to": "jack@localhost/z"}
-        assert jack.take() == []
+        assert seen.attributes == {"from": "jack@localhost/y", "to": "jack@localhost"}
+
+    def test_a_resource_is_told_its_own_presence_as_its_account_is(self, world: World) -> None:
+        # RFC 6121 §4.2.2, §4.4.2, §4.5.2: everybody is subscribed to their own presence.
+        one, two = world.bind("joe@localhost/1", presence=None), world.bind("joe@localhost/2")
+        for presence in (
+            "<presence id='p1'><status>hi</status></presence>",
+            "<presence id='p2'><show>away</show></presence>",
+            "<presence id='p3' type='unavailable'/>",
+        ):
+            one.send(presence)
+            own = next(tree for tree in one.take() if tree.attributes["from"] == one.jid)
+            other = two.one()
+            assert own == other
+            assert own.attributes["to"] == "joe@localhost"
+            assert own.attributes["id"] in presence
+
+    def test_a_resource_that_has_left_is_told_nothing_more(self, world: World) -> None:
+        joe, jack = friends(world)
+        joe.send("<presence type='unavailable'/>")
+        joe.take()
+        jack.send("<presence><show>away</show></presence>")
+        joe.send("<presence type='unavailable' id='again'/>")
+        assert joe.take() == []
+
+    def test_broadcast_presence_is_addressed_to_the_account_and_keeps_its_id_and_language(self, world: World) -> None:
+        # RFC 6121 §4.2.2, §8.5.2.1.2: the address is not rewritten; RFC 6120 §8.1.5
+        joe, jack = friends(world)
+        joe.take()
+        jack.send("<presence id='p1' xml:lang='de'><status>da</status></presence>")
+        expected = {"from": "jack@localhost/y", "to": "joe@localhost", "id": "p1", "xml:lang": "de"}
+        assert joe.one().attributes == expected
+        jack.send("<presence id='p2' type='unavailable'/>")
+        gone = {"from": "jack@localhost/y", "to": "joe@localhost", "id": "p2", "type": "unavailable"}
+        assert joe.one().attributes == gone
+
+    @pytest.mark.parametrize("to", ["jack@localhost", "jack@localhost/y"])
+    def test_directed_presence_and_its_withdrawal_keep_their_address(self, world: World, to: str) -> None:
+        # RFC 6121 §4.6.2, §4.6.3
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        joe.send(f"<presence to='{to}' id='p1'/>")
+        assert jack.one().attributes == {"from": "joe@localhost/x", "to": to, "id": "p1"}
+        joe.send("<presence type='unavailable' id='p2'/>")
+        assert jack.one().attributes == {"from": "joe@localhost/x", "to": to, "id": "p2", "type": "unavailable"}
+
+    def test_who_comes_later_is_told_since_when_others_are_there(self, world: World) -> None:
+        # RFC 6121 §4.3.2, XEP-0203
+        joe, jack = friends(world)
+        joe.send("</stream:stream>")
+        jack.send("<presence id='p1'><show>away</show></presence>")
+        world.advance(100)
+        other = world.bind("joe@localhost/2")
+        said = {jack.jid: "1970-01-12T13:46:40.000Z", other.jid: "1970-01-12T13:48:20.000Z"}
+        world.advance(100)
+        joe = world.bind("joe@localhost/x", presence=None)
+        told = {tree.attributes["from"]: tree for tree in joe.come()}
+        assert set(told) == set(said)
+        for jid, tree in told.items():
+            delay = tree.find(ns.DELAY, "delay")
+            assert delay is not None
+            assert delay.attributes == {"from": "localhost", "stamp": said[jid]}
+            assert tree.attributes["to"] == joe.jid
+        assert told[jack.jid].attributes["id"] == "p1"
+
+    def test_presence_as_it_is_broadcast_is_not_marked_as_late(self, world: World) -> None:
+        joe, jack = friends(world)
+        world.advance(10)
+        jack.send("<presence/>")
+        assert joe.one().find(ns.DELAY, "delay") is None
+
+    def test_who_is_approved_is_told_since_when_the_other_is_there(self, world: World) -> None:
+        # RFC 6121 §3.1.5
+        joe, jack = interested(world, "joe@localhost/x"), interested(world, "jack@localhost/y")
+        world.advance(10)
+        joe.send(f"<presence type='subscribe' to='{JACK}'/>")
+        jack.send("<presence type='subscribed' to='joe@localhost'/>")
+        shown = next(tree for tree in joe.take() if tree.attributes["from"] == "jack@localhost/y")
+        delay = shown.find(ns.DELAY, "delay")
+        assert delay is not None
+        assert delay.attributes["stamp"] == "1970-01-12T13:46:40.000Z"
+        assert shown.attributes["to"] == "joe@localhost"
+
+    def test_the_last_unavailable_presence_tells_when_it_was_said(self, world: World) -> None:
+        # RFC 6121 §4.3.2, XEP-0203
+        joe, jack = friends(world)
+        jack.send("<presence type='unavailable'><status>gone fishing</status></presence>")
+        joe.send("</stream:stream>")
+        world.advance(100)
+        (last,) = world.bind("joe@localhost/x", presence=None).come()
+        delay = last.find(ns.DELAY, "delay")
+        assert delay is not None
+        assert delay.attributes["stamp"] == "1970-01-12T13:46:40.000Z"
+
+    def test_when_presence_was_said_survives_a_crash(self, world: World) -> None:
+        joe, first = friends(world)
+        first.send("</stream:stream>")
+        jack = world.bind("jack@localhost/y", sm=True)
+        joe.send("</stream:stream>")
+        again = world.crash()
+        again.advance(50)
+        (shown,) = again.bind("joe@localhost/x", presence=None).come()
+        assert shown.attributes["from"] == jack.jid
+        delay = shown.find(ns.DELAY, "delay")
+        assert delay is not None
+        assert delay.attributes["stamp"] == "1970-01-12T13:46:40.000Z"
+
+    def test_a_probe_of_one_resource_is_answered_for_that_one(self, world: World) -> None:
+        # RFC 6121 §4.3.2
+        joe, jack = friends(world)
+        interested(world, "jack@localhost/z")
+        joe.take()
+        joe.send(f"<presence type='probe' to='{jack.jid}'/>")
+        assert presences(joe) == [("", jack.jid)]
+        joe.send("<presence type='probe' to='jack@localhost/none'/>")
+        assert presences(joe) == [("unavailable", "jack@localhost/none")]
 
     def test_p1_a_new_resource_is_told_who_is_there_once(self, world: World) -> None:
         joe, _ = friends(world)
         joe.send("</stream:stream>")
         again = world.bind("joe@localhost/x", presence=None)
-        again.send("<presence/>")
-        assert presences(again) == [("", "jack@localhost/y")]
-        again.send("<presence><show>away</show></presence>")
-        assert presences(again) == []
+        assert [tree.attributes["from"] for tree in again.come()] == ["jack@localhost/y"]
+        assert again.come("<presence><show>away</show></presence>") == []
 
     def test_p3_unavailable_presence_goes_to_subscribers_and_directed_targets(self, world: World) -> None:
         joe, jack = friends(world)
@@ -308,9 +418,7 @@ class TestPresence:
         joe.take()
         again = world.crash()
         joe = again.bind("joe@localhost/x", presence=None)
-        joe.send("<presence/>")
-        again.turn()
-        (last,) = [tree for tree in joe.take() if tree.name == "presence"]
+        (last,) = joe.come()
         assert last.text_of(ns.CLIENT, "status") == "gone fishing"
 
     @pytest.mark.parametrize("priority", ["128", "-129", "x", ""])

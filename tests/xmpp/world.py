@@ -237,6 +237,11 @@ class Peer:
         """Tell how many stanzas have come."""
         self.send(f"<a xmlns='{ns.SM}' h='{self.h if h is None else h}'/>")
 
+    def come(self, presence: str = "<presence/>") -> list[Tree]:
+        """Send presence; returns what has come since the last time, but for the client's own presence."""
+        self.send(presence)
+        return [tree for tree in self.take() if tree.name != "presence" or tree.attributes["from"] != self.jid]
+
     def count(self) -> int:
         """Ask how many stanzas the server has handled."""
         self.send(f"<r xmlns='{ns.SM}'/>")

@@ -106,7 +106,7 @@ class Blocking:
                 directed.remove(jid.full)
                 for other in self._domain.clients_of(jid.local) if self._domain.is_local(jid) else ():
                     if jid.resource in ("", other.jid.resource):
-                        gone = presence(client.full, other.full, type="unavailable")
+                        gone = presence(client.full, jid.full, type="unavailable")
                         other.send(gone, durable=True)
             if blocked:
                 client.save()

@@ -13,7 +13,7 @@ from broker.xmpp.features.approvals import sees
 from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Domain, Iq
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
-from broker.xmpp.wire.stanza import element
+from broker.xmpp.wire.stanza import MAX_TIME, element
 
 LAST = "xmpp.last"
 """Kind of the document that tells when an account was last available."""
@@ -108,7 +108,7 @@ def _read(record: DocumentRecord) -> Seen:
         when, presence = values["when"], values["presence"]
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"it does not tell when the account was seen: {error}") from error
-    if type(when) is not int or type(presence) is not str:
+    if type(when) is not int or not 0 <= when <= MAX_TIME or type(presence) is not str:
         raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "it does not tell when the account was seen")
     return Seen(when, presence)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
@@ -19,7 +20,7 @@ from broker.xmpp.routing.domain import Client, Domain
 from broker.xmpp.routing.router import BLOCKED, address
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
-from broker.xmpp.wire.stanza import element, presence, route
+from broker.xmpp.wire.stanza import delayed, element, presence, route
 
 log = Logger()
 
@@ -62,7 +63,7 @@ class Presence:
             if type not in ("", "unavailable"):
                 raise StanzaError(Condition.BAD_REQUEST, f"presence of type '{type[:32]}' needs an address")
             if type:
-                self._unavailable(client, _written(stanza))
+                self._unavailable(client, _written(stanza), client)
             else:
                 self._available(client, stanza)
             return
@@ -83,8 +84,9 @@ class Presence:
         priority = _priority(stanza) if stanza.children else 0
         first, took = not stream.available, stream.takes_messages
         stream.presence, stream.priority = _written(stanza), priority
+        stream.presence_time = self._domain.node.now()
         client.save()
-        self._broadcast(client, stream.presence)
+        self._broadcast(client, stream.presence, client)
         if first:
             self._present.resource_online(client)
             self._initialise(client)
@@ -106,7 +108,7 @@ class Presence:
         account = client.account
         for other in self._domain.clients_of(account.local):
             if other is not client and other.stream.available:
-                self._tell(client, other.full, other.stream.presence)
+                self._tell(client, self._last_presence(other, client.full))
         absent: list[JID] = []
         for contact in self._contacts(account, is_seen):
             if not self._show_resources(contact.local, client):
@@ -121,15 +123,23 @@ class Presence:
                 if self._domain.is_local(contact) and not (account.blocked and self._domain.blocks(account, contact)):
                     yield contact
 
-    def _show_resources(self, local: str, client: Client) -> bool:
-        """Tell a client of a contact's available resources; tells whether there is one."""
+    def _show_resources(self, local: str, client: Client, resource: str = "") -> bool:
+        """Tell a client of a contact's available resources, or of one of them; tells whether there is one."""
         found = False
         for other in self._domain.clients_of(local):
-            if other.stream.available:
+            if other.stream.available and resource in ("", other.jid.resource):
                 found = True
                 if not (other.account.blocked and self._domain.blocks(other.account, client.jid)):
-                    self._tell(client, other.full, other.stream.presence)
+                    self._tell(client, self._last_presence(other, client.full))
         return found
+
+    def _last_presence(self, of: Client, to: str) -> _Told:
+        """The presence of an available client for somebody who was not there to be told (RFC 6121 §4.3.2)."""
+        return self._late(_Told(of.jid, _addressed(of.stream.presence, of.full, to)), of.stream.presence_time)
+
+    def _late(self, told: _Told, when: int) -> _Told:
+        """The same with the time when it was said, where that is known (XEP-0203)."""
+        return replace(told, data=delayed(told.data, self._domain.settings.domain, when)) if when else told
 
     async def _tell_absent(self, client: Client, contacts: list[str]) -> None:
         for local in contacts:
@@ -142,16 +152,24 @@ class Presence:
     async def _tell_last(self, client: Client, account: Account) -> None:
         seen = await self._last.of(account)
         if seen is not None and seen.presence and not self._is_available(account.local):
-            self._tell(client, f"{account.local}@{self._domain.settings.domain}", seen.presence)
+            jid = JID(account.local, self._domain.settings.domain)
+            told = _Told(jid, _addressed(seen.presence, jid.full, client.full))
+            self._tell(client, self._late(told, seen.when))
 
-    def _unavailable(self, client: Client, written: str) -> None:
-        """RFC 6121 §4.5: broadcast, then state, then last activity (seed 002)."""
+    def _unavailable(self, client: Client, written: str, itself: Client | None = None) -> None:
+        """RFC 6121 §4.5: broadcast, then state, then last activity (seed 002).
+
+        Args:
+            client: that is not available any more.
+            written: the presence that says so, without addresses.
+            itself: the client, if it is still there to be told as well.
+        """
         stream = client.stream
         if not stream.available and not stream.directed:
             return
         was_available = stream.available
         if was_available:
-            self._broadcast(client, written)
+            self._broadcast(client, written, itself)
         for jid in stream.directed:  # strangers are not shown anew after a crash who is there
             self._tell_jid(client, parse_jid(jid), written, durable=True)
         stream.directed.clear()
@@ -170,13 +188,13 @@ class Presence:
         if left and client.stream.available:
             for contact in (client.jid, *self._contacts(client.account, is_seen)):
                 for jid in left.get(contact.local, ()):
-                    self._tell(client, jid.full, _GONE, durable=True)
+                    self._tell(client, _gone(jid, client), durable=True)
                     told.add(contact.local)
                     gone.add(jid.full)
         for jid in self._present.directed_to(client):
             if jid.full not in gone:
                 gone.add(jid.full)
-                self._tell(client, jid.full, _GONE, durable=True)
+                self._tell(client, _gone(jid, client), durable=True)
         self._uncertain[client] = told
         if not client.dispatch.recovered:  # it was resumed before its account was read
             self.resumed(client)
@@ -187,37 +205,43 @@ class Presence:
         if told is not None and client.stream.available:
             for contact in self._show_all(client):
                 if contact.local not in told:
-                    self._tell(client, contact.bare, _GONE)
+                    self._tell(client, _gone(contact.to_bare(), client))
 
     def ended(self, client: Client) -> None:
         """The session ends without a word of its client (P4, R5)."""
         self._uncertain.pop(client, None)
         self._unavailable(client, _GONE)
 
-    def _broadcast(self, client: Client, written: str) -> None:
+    def _broadcast(self, client: Client, written: str, itself: Client | None) -> None:
+        """Tell contacts and own resources, also the one that says it (RFC 6121 §4.2.2, §4.4.2, §4.5.2).
+
+        What is broadcast is addressed to accounts, and that stays so on its way to their resources (§8.5.2).
+        """
         for contact in self._contacts(client.account, sees):
-            self._tell_account(client, contact.local, written)
-        self._tell_account(client, client.account.local, written)
+            self._tell_jid(client, contact, written)
+        told = _Told(client.jid, _addressed(written, client.full, client.bare))
+        for other in self._domain.clients_of(client.account.local):
+            if (other is not client or itself is client) and other.stream.available:
+                self._tell(other, told)
 
-    def _tell_account(self, client: Client, local: str, written: str, *, durable: bool = False) -> None:
-        for other in self._domain.clients_of(local):
-            if other is not client and other.stream.available:
-                self._tell(other, client.full, written, durable=durable)
-
-    def _tell_jid(self, client: Client, jid: JID, written: str, *, durable: bool = False) -> None:
+    def _tell_jid(self, client: Client, jid: JID, written: str, *, durable: bool = False, when: int = 0) -> None:
         if jid.resource:
-            other = self._domain.clients.get(jid.full)
-            if other is not None:
-                self._tell(other, client.full, written, durable=durable)
+            found = self._domain.clients.get(jid.full)
+            others = [found] if found is not None else []
         elif self._domain.is_local(jid):
-            self._tell_account(client, jid.local, written, durable=durable)
+            others = [each for each in self._domain.clients_of(jid.local) if each.stream.available]
+        else:
+            others = []
+        if others:
+            told = self._late(_Told(client.jid, _addressed(written, client.full, jid.full)), when)
+            for other in others:
+                if other is not client:
+                    self._tell(other, told, durable=durable)
 
-    def _tell(self, client: Client, from_: str, written: str, *, durable: bool = False) -> None:
-        if client.account.blocked and self._domain.blocks(client.account, parse_jid(from_)):
+    def _tell(self, client: Client, told: _Told, *, durable: bool = False) -> None:
+        if client.account.blocked and self._domain.blocks(client.account, told.from_):
             return
-        head = f"{_HEAD} from='{escape_attribute(from_)}' to='{escape_attribute(client.full)}'"
-        replaces = "" if durable else f"presence {from_}"
-        client.send((head + written[len(_HEAD) :]).encode(), replaces, durable=durable)
+        client.send(told.data, "" if durable else f"presence {told.from_.full}", durable=durable)
 
     def show_to_contact(self, account: Account, jid: JID, available: bool) -> None:
         """A contact sees an account's presence from now on, or no longer (RFC 6121 §3.1.5, §3.2.3; XEP-0191 §3).
@@ -228,8 +252,13 @@ class Presence:
             available: whether it sees it.
         """
         for client in self._domain.clients_of(account.local):
-            if client.stream.available:  # that it is not seen any more is not told again after a crash
-                self._tell_jid(client, jid, client.stream.presence if available else _GONE, durable=not available)
+            stream = client.stream
+            if not stream.available:
+                continue
+            if available:
+                self._tell_jid(client, jid, stream.presence, when=stream.presence_time)
+            else:  # that it is not seen any more is not told again after a crash
+                self._tell_jid(client, jid, _GONE, durable=True)
 
     def _directed(self, client: Client, stanza: Stanza, to: JID, type: str) -> None:
         """RFC 6121 §4.6."""
@@ -267,17 +296,43 @@ class Presence:
             return  # XEP-0191 §3.3: no answer, and no error
         if account is None or not (own or sees(account.roster.get(client.bare))):
             client.send(presence(to.bare, client.full, type="unsubscribed"))
-        elif not self._show_resources(to.local, client):
-            await self._tell_last(client, account)
+        elif not self._show_resources(to.local, client, to.resource):
+            if to.resource:
+                self._tell(client, _gone(to, client))
+            else:
+                await self._tell_last(client, account)
 
     def _is_available(self, local: str) -> bool:
         return any(client.stream.available for client in self._domain.clients_of(local))
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Presence that somebody is told.
+
+    Args:
+        from_: whose it is.
+        data: the stanza.
+    """
+
+    from_: JID
+    data: bytes
+
+
+def _addressed(written: str, from_: str, to: str) -> bytes:
+    head = f"{_HEAD} from='{escape_attribute(from_)}' to='{escape_attribute(to)}'"
+    return (head + written[len(_HEAD) :]).encode()
+
+
+def _gone(jid: JID, client: Client) -> _Told:
+    return _Told(jid, _addressed(_GONE, jid.full, client.full))
+
+
 def _written(stanza: Stanza) -> str:
     """A presence stanza without addresses, as it is kept and broadcast."""
-    kept = {name: stanza.attributes.get(name) for name in ("type", "xml:lang")}
-    return element("presence", attributes=kept, content=stanza.inner.strip()).decode()
+    kept = {name: stanza.attributes.get(name) for name in ("type", "id", "xml:lang")}
+    written = element("presence", attributes=kept, content=stanza.inner.strip()).decode()
+    return f"{_HEAD}{stanza.language.decode()}{written[len(_HEAD) :]}"
 
 
 def _priority(stanza: Stanza) -> int:

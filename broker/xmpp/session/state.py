@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from broker.errors import BrokerError, Code
+from broker.xmpp.wire.stanza import MAX_TIME
 
 MAX_WINDOW = 2**31
 """Seconds; no client is waited for any longer."""
@@ -20,6 +21,7 @@ class StreamState:
         resumable: stream management with resumption is on.
         window: seconds that the stream may be resumed after its connection is lost.
         presence: the last available presence without addresses, as text; empty while unavailable.
+        presence_time: when that presence came, milliseconds since 1970; 0 where that is not known.
         priority: of that presence.
         interested: the client asked for its roster and gets pushes.
         carbons: message carbons are on (XEP-0280).
@@ -36,6 +38,7 @@ class StreamState:
     carbons: bool = False
     watches_blocking: bool = False
     directed: list[str] = field(default_factory=list)
+    presence_time: int = 0
 
     @property
     def available(self) -> bool:
@@ -78,6 +81,8 @@ class StreamState:
             and 0 <= self.window <= MAX_WINDOW
             and type(self.priority) is int
             and -128 <= self.priority <= 127
+            and type(self.presence_time) is int
+            and 0 <= self.presence_time <= MAX_TIME
             and type(self.directed) is list
             and all(type(each) is str for each in self.directed)
         )

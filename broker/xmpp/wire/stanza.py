@@ -16,6 +16,8 @@ from broker.xml.tree import parse_tree, write_attributes
 from broker.xml.write import escape, escape_attribute
 from broker.xmpp.wire import ns
 
+MAX_TIME = 253_402_300_799_999
+"""The last moment that can be written, in milliseconds since 1970: the end of the year 9999."""
 _CACHED = 65_536
 _VALUE = rb"""\s*=\s*(?:"[^"]*+"|'[^']*+')"""
 _NAME = rb"(?:xml:lang|[^\s=/>:]++)"
