@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from twisted.logger import Logger
 
 from broker.errors import BrokerError, Code
+from broker.private_files import keep_private
 
 log = Logger()
 
@@ -41,6 +42,7 @@ def self_signed(directory: Path, domain: str, now: float) -> Path:
     moment = datetime.fromtimestamp(now, UTC)
     try:
         if _is_good(path, _name(domain), moment):
+            keep_private(path)
             return path
         _write(path, _make(domain, moment))
     except OSError as error:

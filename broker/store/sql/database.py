@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from broker.errors import BrokerError, Code
+from broker.private_files import PRIVATE, keep_private
 from broker.store.sql.ownership import LockFile, lock_database
 from broker.store.sql.schema import released
 from broker.store.sql.upgrade import newest_revision, revision_of, upgrade
@@ -188,8 +189,10 @@ class Database:
         if self._exclusive:
             self._lock_file = LockFile(path.with_name(path.name + ".lock"))
             self._lock_file.acquire()
-        # SQLite gives its other files the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+        # SQLite gives its other files the mode of this one, those that are there already keep theirs.
+        for suffix in ("", "-wal", "-shm", ".lock"):
+            keep_private(path.with_name(path.name + suffix))
 
     def _upgrade(self) -> None:
         if self._exclusive or revision_of(self.engine) in {None, newest_revision()}:
