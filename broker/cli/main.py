@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from broker import __version__
 from broker.cli import client_commands, run, user
 from broker.cli.options import add_store_options
-from broker.cli.terminal import complain, escaped, give_up_output
+from broker.cli.terminal import complain, give_up_output
 from broker.errors import BrokerError, Code
+from broker.escape import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

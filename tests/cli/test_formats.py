@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from broker.cli.formats import as_json, as_line, write_update
-from broker.cli.terminal import escaped
 from broker.client import Update
+from broker.escape import escaped
 from broker.model.key import Key
 from broker.model.property import property_of
 from broker.model.qos import PublishQos, UpdateQos
