@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,10 @@ class _Stamp(NamedTuple):
     inode: int
 
 
+_NEVER = _Stamp(0, -1, 0)
+"""The stamp of no file."""
+
+
 @implementer(IAuthenticator, IAuthorizer)
 class HtpasswdFile:
     """An htpasswd file that is read again when a login finds that it has changed.
@@ -44,6 +49,9 @@ class HtpasswdFile:
         run: takes hashing and reading off the reactor thread.
         allow_partial_usernames: an entry also counts for users whose name it begins or ends.
         verified: users whose last right password is remembered.
+
+    Attributes:
+        on_change: called when the file has been read again.
 
     Raises:
         BrokerError: ``resource.fileIO`` or ``resource.configuration`` (with the line number) for a file that is not
@@ -60,6 +68,7 @@ class HtpasswdFile:
         self._reading = DeferredLock()
         self._stamp = _stamp(path)
         self._users = _read(path)
+        self.on_change: Callable[[], None] = lambda: None
         self._warn()
 
     def authenticate(self, credentials: Credentials, host: str) -> Deferred[None]:
@@ -95,25 +104,32 @@ class HtpasswdFile:
             raise access_denied()
         self._verified.add(user, known.text, password)
 
-    async def _refresh(self) -> None:
-        """Read the file again if it has changed."""
+    async def reload(self) -> bool:
+        """Read the file again; returns whether it is good, else the log says why and the last good one stays."""
+        self._stamp = _NEVER
+        return await self._refresh()
+
+    async def _refresh(self) -> bool:
+        """Read the file again if it has changed; returns whether it could be read."""
         if _stamp(self._path) == self._stamp:
-            return
+            return True
         async with self._reading:
             # Taken before reading: what is written meanwhile makes the next login read again.
             stamp = _stamp(self._path)
             if stamp == self._stamp:
-                return
+                return True
             try:
                 self._users = await self._run(_read, self._path)
             except BrokerError as error:
                 log.error("{error}; its last good version stays in force", error=error.message)
-                return
+                return False
             finally:
                 # Not before, or a login that comes while the file is read would be checked against the old users.
                 self._stamp = stamp
-            log.info("{path} has changed and was read again", path=str(self._path))
+            log.info("{path} was read again", path=str(self._path))
             self._warn()
+            self.on_change()
+            return True
 
     def _warn(self) -> None:
         for warning in self._users.warnings:

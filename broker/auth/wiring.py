@@ -55,10 +55,16 @@ class Security(NamedTuple):
     Args:
         services: authenticates.
         authorizer: an :class:`broker.ports.IAuthorizer`.
+        htpasswd: the file that accounts are in, where there is one.
     """
 
     services: SecurityServices
     authorizer: IAuthorizer
+    htpasswd: HtpasswdFile | None = None
+
+    async def reload(self) -> bool:
+        """Read the htpasswd file again; returns whether all is well, which is not so where it cannot be read."""
+        return self.htpasswd is None or await self.htpasswd.reload()
 
 
 def make_security(properties: Properties, store: IStore, reactor: Any, threads: ThreadPool) -> Security:
@@ -88,4 +94,5 @@ def make_security(properties: Properties, store: IStore, reactor: Any, threads: 
         services = SecurityServices(accounts, throttle, reactor, htpasswd=Anyone(), simple=simple)
         return Security(services, PermitAll())
     htpasswd = HtpasswdFile(Path(secret_file), run, allow_partial_usernames=PARTIAL_USERS.get(properties))
-    return Security(SecurityServices(accounts, throttle, reactor, htpasswd=htpasswd, simple=simple), htpasswd)
+    services = SecurityServices(accounts, throttle, reactor, htpasswd=htpasswd, simple=simple)
+    return Security(services, htpasswd, htpasswd)

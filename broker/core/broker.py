@@ -66,6 +66,7 @@ class Broker:
         documents: what tongues keep of accounts.
         rights: who may have which effect.
         commands: serves administrative messages; ``None`` where there is no administration.
+        on_rights_changed: called when accounts may do more or less than before; see :meth:`rights_changed`.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Broker:
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
         self.commands: Commands | None = None
+        self.on_rights_changed: list[Callable[[], None]] = []
         self.authenticate = authenticate
         self._beat: Any = None
 
@@ -113,6 +115,13 @@ class Broker:
         cancel(self._beat)
         self._beat = None
         self.registry.stop()
+
+    def rights_changed(self) -> None:
+        """The authorizer decides otherwise than before: what was prepared by its old answers no longer holds."""
+        for session in self.node.sessions.values():
+            session.plans.clear()
+        for listener in self.on_rights_changed:
+            listener()
 
     def when_committed(self, callback: Callable[[], None]) -> None:
         """Call back when everything that was done so far is on disk; at once if it is."""

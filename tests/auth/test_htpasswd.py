@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from broker.auth.hashes import PasswordHash
@@ -174,6 +175,29 @@ def test_an_unchanged_file_is_not_read_again(setting: Setting) -> None:
     setting.admits("anon", "x")
 
     assert setting.run.works == []
+
+
+def test_a_reload_reads_a_file_that_looks_unchanged(setting: Setting) -> None:
+    setting.open("joe::get,erase")
+    told: list[str] = []
+    setting.file.on_change = lambda: told.append("changed")
+    stamp = setting.path.stat()
+    setting.path.write_text("joe::ping,ping")
+    os.utime(setting.path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+
+    assert result_of(Deferred.fromCoroutine(setting.file.reload()))
+    assert not setting.file.permits("joe", "get", "exact:Hello")
+    assert told == ["changed"]
+
+
+@pytest.mark.parametrize("damage", ["broken", "gone"])
+def test_a_reload_says_that_the_file_cannot_be_read(setting: Setting, logged: Logged, damage: str) -> None:
+    setting.open("joe::get")
+    setting.path.unlink() if damage == "gone" else setting.write("hunter2")
+
+    assert not result_of(Deferred.fromCoroutine(setting.file.reload()))
+    assert setting.file.permits("joe", "get", "exact:Hello")
+    assert len(logged.of_level("error")) == 1
 
 
 def test_a_broken_file_keeps_the_last_good_users_and_is_logged_once(setting: Setting, logged: Logged) -> None:

@@ -207,6 +207,7 @@ class Domain:
         self.delivery = Delivery(broker, durable=settings.sm_durable is not Durable.NO)
         self.clients: dict[str, Client] = {}
         self.changes = 0
+        broker.on_rights_changed.append(self.changed)
         self.features: dict[str, set[str]] = {AT_DOMAIN: set(), AT_ACCOUNT: set()}
         self.items: list[tuple[str, str]] = []
         self.iqs: dict[str, dict[tuple[str, str, str], IqService]] = {AT_DOMAIN: {}, AT_ACCOUNT: {}}
