@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -36,20 +37,40 @@ class Alpn:
 
 @implementer(IOpenSSLContextFactory)
 class ServerContext:
-    """TLS of a listener.
+    """TLS of a listener, by files that can be read again.
 
     Args:
-        context: of OpenSSL.
+        make: reads the files and makes a context of OpenSSL, with the certificate that it shows.
         verifies: whether certificates of clients are verified.
+
+    Raises:
+        BrokerError: what ``make`` raises.
     """
 
-    def __init__(self, context: SSL.Context, *, verifies: bool) -> None:
-        self._context = context
+    def __init__(self, make: Callable[[], tuple[SSL.Context, x509.Certificate]], *, verifies: bool) -> None:
+        self._make = make
+        self._context, _ = make()
         self.verifies = verifies
 
     def getContext(self) -> SSL.Context:
-        """The context, which all connections share."""
+        """The context of a new connection."""
         return self._context
+
+    def reload(self, now: float) -> None:
+        """Read the files again, for new connections; those that are there go on with what they began with.
+
+        Args:
+            now: seconds since 1970.
+
+        Raises:
+            BrokerError: ``resource.configuration.sslSocket`` where a file cannot be used, or the certificate has
+                expired; nothing changes.
+        """
+        context, certificate = self._make()
+        end = certificate.not_valid_after_utc
+        if end < datetime.fromtimestamp(now, UTC):
+            raise BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"the certificate has expired on {end:%Y-%m-%d}")
+        self._context = context
 
 
 def server_context(
@@ -72,8 +93,18 @@ def server_context(
     Raises:
         BrokerError: ``resource.configuration.sslSocket``, naming the file and what is wrong with it.
     """
+
+    def make() -> tuple[SSL.Context, x509.Certificate]:
+        return _context(certificate, private_key or certificate, client_ca, require_client=require_client, alpn=alpn)
+
+    return ServerContext(make, verifies=client_ca is not None)
+
+
+def _context(
+    certificate: Path, private_key: Path, client_ca: Path | None, *, require_client: bool, alpn: Alpn
+) -> tuple[SSL.Context, x509.Certificate]:
     chain = _certificates(certificate)
-    key = _key(private_key or certificate)
+    key = _key(private_key)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list(CIPHERS)
@@ -94,7 +125,7 @@ def server_context(
         _certificates(client_ca)  # whose error names the file and what is wrong with it
         context.load_verify_locations(str(client_ca))
         context.set_verify(SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if require_client else 0))
-    return ServerContext(context, verifies=client_ca is not None)
+    return context, chain[0]
 
 
 def _set_alpn(context: SSL.Context, alpn: Alpn) -> None:

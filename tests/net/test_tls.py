@@ -92,3 +92,39 @@ class TestFiles:
         path.write_text("nothing")
         with pytest.raises(BrokerError, match=r"authorities\.pem: it has no certificate"):
             server_context(certificate, None, path)
+
+
+class TestReloading:
+    """Another certificate in the same file."""
+
+    def renewed(self, certificate: Path, tmp_path: Path, name: str = "localhost") -> bytes:
+        (tmp_path / "new").mkdir()
+        pem = self_signed(tmp_path / "new", name, NOW).read_bytes()
+        certificate.write_bytes(pem)
+        return pem
+
+    def test_the_next_connection_has_a_context_of_what_the_files_have_now(
+        self, certificate: Path, tmp_path: Path
+    ) -> None:
+        context = server_context(certificate)
+        before = context.getContext()
+        self.renewed(certificate, tmp_path)
+        assert context.getContext() is before
+        context.reload(NOW)
+        assert context.getContext() is not before
+
+    @pytest.mark.parametrize("damage", ["rubbish", "gone"])
+    def test_files_that_cannot_be_used_change_nothing(self, certificate: Path, damage: str) -> None:
+        context = server_context(certificate)
+        before = context.getContext()
+        certificate.unlink() if damage == "gone" else certificate.write_text(damage)
+        with pytest.raises(BrokerError, match=certificate.name):
+            context.reload(NOW)
+        assert context.getContext() is before
+
+    def test_a_certificate_that_has_expired_changes_nothing(self, certificate: Path) -> None:
+        context = server_context(certificate)
+        before = context.getContext()
+        with pytest.raises(BrokerError, match="the certificate has expired on 2029-04-19"):
+            context.reload(NOW + 1000 * 86_400)
+        assert context.getContext() is before
