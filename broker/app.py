@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python.failure import Failure
 
 from broker import __version__
@@ -27,6 +27,8 @@ from broker.core.configuration import settings_of
 from broker.core.node import Node
 from broker.errors import BrokerError, Code
 from broker.filters.queries import XPathQueries
+from broker.logs.audit import audit
+from broker.logs.output import LogOutput
 from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
@@ -69,6 +71,8 @@ class Application(Service):
         properties: the configuration.
         plugin_file: plugin file, or ``None`` for the one of the package.
         reactor: the reactor.
+        log_output: where the log goes; ``None`` where twistd sees to that.
+        on_started: called when the run level is reached that it was to start with.
 
     Attributes:
         failure: why the broker could not start.
@@ -81,7 +85,16 @@ class Application(Service):
         turns: that connections of all listeners take.
     """
 
-    def __init__(self, data: Path, properties: Properties, plugin_file: Path | None, reactor: Any) -> None:
+    def __init__(
+        self,
+        data: Path,
+        properties: Properties,
+        plugin_file: Path | None,
+        reactor: Any,
+        *,
+        log_output: LogOutput | None = None,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> None:
         self.data = data
         self.properties = properties
         self.reactor = reactor
@@ -94,9 +107,17 @@ class Application(Service):
         self.chosen_ports: dict[str, int] = {}
         self.turns = Turns(reactor)
         self.store: Any = None
+        self._log_output = log_output
+        self._on_started = on_started
         self._plugin_file = plugin_file
         self._security: Security | None = None
         self._starting: Deferred[None] | None = None
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join twistd's application, and be asked for its log."""
+        if self._log_output is not None:
+            parent.setComponent(ILogObserver, self._log_output.observer)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
         """Go to the configured run level once the reactor runs."""
@@ -116,6 +137,34 @@ class Application(Service):
         """What logins and requests are checked with, from run level 2 on."""
         assert self._security is not None
         return self._security
+
+    def reload(self) -> None:
+        """Open the log file anew, and read certificates and the htpasswd file again; nothing is interrupted.
+
+        What cannot be read stays as it is, and the log says so.
+        """
+        reloading = ensureDeferred(self._reload())
+        reloading.addErrback(lambda failure: log.failure("reloading failed", failure))
+
+    async def _reload(self) -> None:
+        if self._log_output is not None:
+            self._log_output.reopen()
+        outcomes = [await self._security.reload()] if self._security is not None else []
+        outcomes += [self._reload_plugin(plugin) for plugin in self._plugins() if hasattr(plugin, "reload")]
+        audit("reload", {"via": "signal", "outcome": "done" if all(outcomes) else "failed"})
+
+    def _reload_plugin(self, plugin: Any) -> bool:
+        try:
+            plugin.reload()
+        except BrokerError as error:
+            log.error("{error}; what was read before stays in use", error=error.message)
+            return False
+        return True
+
+    def rotate_log(self) -> None:
+        """Begin a new log file and keep the old one."""
+        if self._log_output is not None:
+            self._log_output.rotate()
 
     async def change_run_level(self, level: int) -> None:
         """Go to another run level; ports are open at level 9 only.
@@ -172,21 +221,23 @@ class Application(Service):
             "broker {version}, node {node}, data in {data}", version=__version__, node=self._node_id, data=self.data
         )
         await self.change_run_level(RUN_LEVEL.get(self.properties))
+        self._on_started()
 
     async def _end(self) -> None:
         if hasattr(self, "run_levels"):
             await self.change_run_level(0)
 
     def _failed(self, failure: Failure) -> None:
+        if not self.running:  # told to stop while it was starting, which fails whatever was under way
+            log.failure("the start was ended", failure, LogLevel.debug)
+            return
         if isinstance(failure.value, BrokerError):
-            if not self.running:  # told to stop while it was starting
-                return
             self.failure = failure.value
             log.critical("the broker cannot start: {reason}", reason=failure.value)
-            print(f"the broker cannot start: {failure.value.message}", file=sys.__stderr__)
         else:
-            self.failure = BrokerError(Code.INTERNAL_UNKNOWN, failure.getErrorMessage())
+            self.failure = BrokerError(Code.INTERNAL_UNKNOWN, f"{failure.value!r}; the log has more")
             log.failure("the broker cannot start", failure)
+        print(f"the broker cannot start: {self.failure.message}", file=sys.__stderr__)
         if self.reactor.running:
             self.reactor.stop()
 
@@ -227,6 +278,8 @@ class Application(Service):
             wall=time.time,
         )
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
+        if self._security.htpasswd is not None:
+            self._security.htpasswd.on_change = self.broker.rights_changed
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
         self.broker.node.raw_contents[STANZA_KEY.oid] = content_of
@@ -253,5 +306,9 @@ class Application(Service):
             await plugin.unlisten()
 
     def _listeners(self) -> list[Any]:
-        plugins = [self.run_levels.plugin(each) for each in self.run_levels.running]
-        return [plugin for plugin in plugins if hasattr(plugin, "listen")]
+        return [plugin for plugin in self._plugins() if hasattr(plugin, "listen")]
+
+    def _plugins(self) -> list[Any]:
+        if not hasattr(self, "run_levels"):
+            return []
+        return [self.run_levels.plugin(each) for each in self.run_levels.running]

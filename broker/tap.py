@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,10 +13,16 @@ from twisted.python import usage
 from broker.config.properties import Properties
 from broker.config.sources import from_assignments, from_file, from_pairs, process_environment
 from broker.errors import BrokerError
+from broker.logs.output import LogOutput
+from broker.logs.settings import LogSettings
+from broker.logs.settings import settings_of as log_settings_of
+from broker.signals import serve
 
 if TYPE_CHECKING:
     from broker.app import Application
 
+DAEMON_LOG = "twistd.log"
+"""Where twistd logs to in the background if no file is named."""
 DEFAULT_DATA = "./data"
 """Data directory where none is named."""
 
@@ -43,6 +50,11 @@ class Options(usage.Options):
 
     After parsing, ``data`` and ``plugin_file`` are absolute paths and ``properties`` is read, so that a mistake is
     reported as one of usage, before twistd makes a daemon.
+
+    Attributes:
+        application: the broker, once twistd has asked for it.
+        log_output: where its log goes; ``None`` where twistd sees to that itself.
+        on_started: called when the broker has reached the run level that it was to start with.
     """
 
     synopsis = "[options] [-- -KEY VALUE ...]"
@@ -70,6 +82,9 @@ class Options(usage.Options):
         self.plugin_file: Path | None = None
         self.properties = Properties()
         self.application: Application | None = None
+        self.log_output: LogOutput | None = None
+        self.on_started: Callable[[], None] = lambda: None
+        self._log_settings: LogSettings
         self._assignments: list[str] = []
         self._pairs: tuple[str, ...] = ()
 
@@ -82,6 +97,24 @@ class Options(usage.Options):
     def parseArgs(self, *pairs: str) -> None:
         """Take the ``-KEY VALUE`` pairs after ``--``."""
         self._pairs = pairs
+
+    def open_log(self) -> LogOutput | None:
+        """Open the log that the options of twistd and the properties describe.
+
+        Returns:
+            ``None`` for a log that twistd makes itself: syslog, one of ``--logger``, or where there is no twistd.
+
+        Raises:
+            SystemExit: the file cannot be opened.
+        """
+        twistd: Any = self.parent
+        if twistd is None or twistd["syslog"] or twistd["logger"]:
+            return None
+        name = twistd["logfile"] or ("-" if twistd["nodaemon"] else DAEMON_LOG)
+        try:
+            return LogOutput(self._log_settings, None if name == "-" else Path(name))
+        except OSError as error:
+            sys.exit(f"the log file {name} cannot be opened: {error.strerror}")
 
     def postOptions(self) -> None:
         """Read the properties.
@@ -96,6 +129,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"{plugins}: no such plugin file")
         try:
             self.properties = read_properties(None if config is None else Path(config), self._assignments, self._pairs)
+            self._log_settings = log_settings_of(self.properties)
         except BrokerError as error:
             raise usage.UsageError(error.message) from error
 
@@ -119,5 +153,14 @@ def makeService(options: Options) -> Application:
     from broker.app import Application
 
     keep_steady(reactor)
-    options.application = Application(options.data, options.properties, options.plugin_file, reactor)
-    return options.application
+    options.log_output = options.open_log()
+    application = options.application = Application(
+        options.data,
+        options.properties,
+        options.plugin_file,
+        reactor,
+        log_output=options.log_output,
+        on_started=options.on_started,
+    )
+    serve(reactor, reload=application.reload, rotate_log=application.rotate_log)
+    return application

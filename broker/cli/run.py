@@ -6,9 +6,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from broker.cli import background
+from broker.cli.background import Background
 from broker.cli.options import add_store_options, assignments_of
+from broker.signals import spare
 
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
@@ -24,7 +27,9 @@ examples:
   broker run --data /var/lib/broker --daemon        in the background; log and process id in the data directory
 
 It is the same as `twistd -n broker ...`; once it is up it prints one line that begins with "ready:".
-SIGTERM and Ctrl-C end it in order; after kill -9 it recovers what it acknowledged.
+With --daemon the command returns when the broker is up, with exit status 0, or has failed, with the reason and 1.
+SIGTERM and Ctrl-C end it in order; after kill -9 it recovers what it acknowledged. SIGHUP reads certificates and the
+htpasswd file again and opens the log file anew, SIGUSR1 begins a new log file.
 """
 
 
@@ -57,10 +62,10 @@ def run(options: argparse.Namespace) -> int:
 
     Returns:
         1 where it could not start, 2 where the options are wrong, else 0. After a signal it does not return: twistd
-        ends the process by the same signal.
+        ends the process by the same signal. With ``--daemon`` this is what the process returns that started it.
     """
     from twisted.python.usage import UsageError
-    from twisted.scripts.twistd import ServerOptions, runApp  # type: ignore[attr-defined] # it does not list them
+    from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined] # it does not list it
 
     server_options = ServerOptions()
     try:
@@ -76,6 +81,21 @@ def run(options: argparse.Namespace) -> int:
         return 1
     if server_options["pidfile"]:
         remove_stale(Path(server_options["pidfile"]))
+    if not options.daemon:
+        return _run(server_options)
+
+    def run_behind(waiting: Background) -> int:
+        broker_options = server_options.subOptions
+        broker_options.on_started = lambda: waiting.ready(broker_options.log_output and broker_options.log_output.file)
+        return _run(server_options)
+
+    return background.start(run_behind)
+
+
+def _run(server_options: Any) -> int:
+    from twisted.scripts.twistd import runApp
+
+    spare()
     runApp(server_options)
     application = server_options.subOptions.application
     return 0 if application.failure is None else 1
@@ -102,7 +122,9 @@ def twistd_arguments(options: argparse.Namespace) -> list[str]:
     if options.daemon:
         pidfile = pidfile or options.data / "broker.pid"
         logfile = logfile or options.data / "broker.log"
-    arguments = [] if options.daemon else ["--nodaemon"]
+    arguments = ["--nodaemon"]
+    if options.daemon:
+        arguments.append("--umask=077")
     arguments.append(f"--pidfile={pidfile or ''}")
     if logfile:
         arguments.append(f"--logfile={logfile}")

@@ -9,7 +9,13 @@ from importlib import import_module
 
 from broker.config.options import REGISTRY, Registry
 
-MODULES = ("broker.config.core_options", "broker.auth.wiring", "broker.admin.options", "broker.xmpp.settings")
+MODULES = (
+    "broker.config.core_options",
+    "broker.logs.settings",
+    "broker.auth.wiring",
+    "broker.admin.options",
+    "broker.xmpp.settings",
+)
 
 
 def load() -> Registry:

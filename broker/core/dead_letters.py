@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
-from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.message import Message
 from broker.errors import BrokerError
+from broker.logs.limit import NamedLogLimits, lines
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import PublishQos

@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 
 from broker.core.codec import Encoded
 from broker.core.entries import Fanout
-from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.message import Envelope, Message
 from broker.core.queues import Queue
 from broker.core.sessions import Plan, Route, Session
@@ -22,6 +21,7 @@ from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState, check_configuration
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
+from broker.logs.limit import NamedLogLimits, lines
 from broker.model.address import SessionName
 from broker.model.item import without_reserved
 from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative

@@ -11,12 +11,12 @@ from twisted.logger import Logger
 from broker.core.codec import Encoded, TopicQuery
 from broker.core.entries import ENTRY_OVERHEAD
 from broker.core.history import EVERYTHING
-from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.message import Message
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
+from broker.logs.limit import NamedLogLimits, lines
 from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.property import ClientProperty, check_properties, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos

@@ -12,11 +12,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker import __version__
-from broker.core.log_limit import LogLimit, lines
 from broker.core.sessions import Session
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
+from broker.logs.limit import LogLimit, lines
 from broker.native.answers import OK, publish_unit, status_units
 from broker.native.connection import NativeConnection
 from broker.native.held_answers import HeldAnswers

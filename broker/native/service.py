@@ -11,11 +11,11 @@ from twisted.logger import Logger
 from broker.core.administration import Found, Told
 from broker.core.broker import Broker
 from broker.core.codec import Encoded
-from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.publishing import Published
 from broker.core.sessions import Plan, Session
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
+from broker.logs.limit import NamedLogLimits, lines
 from broker.model.key import REFRESH_OID, Key, is_administrative
 from broker.model.qos import Method, PublishQos, StatusQos
 from broker.native.callback import CallbackDialer

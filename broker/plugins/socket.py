@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from broker.config.kinds import BOOLEAN, TEXT, duration, integer, size
@@ -18,8 +20,10 @@ from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
 from broker.net.tls import ServerContext, server_context
 from broker.net.transport import Connection, TransportSettings
-from broker.plugins.ports import LIMITS, Attributes, Ports, limits_of
+from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
 from broker.ports import IPlugin
+
+log = Logger()
 
 ZLIB_STREAM = "zlib:stream"
 
@@ -75,6 +79,7 @@ class SocketPlugin:
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
         self._listener: Listener | None = None
+        self._tls: ServerContext | None = None
 
     async def start(self) -> None:
         """Read the attributes; the port opens when the broker is up (:meth:`listen`).
@@ -106,7 +111,13 @@ class SocketPlugin:
         def make_stream(connection: Connection, host: str) -> NativeServer:
             return NativeServer(service, connection, host, limits, compress=compress)
 
-        tls = self._server_context() if self._get("SSL", BOOLEAN, False) else None
+        tls = self._tls = self._server_context() if self._get("SSL", BOOLEAN, False) else None
+        if tls is None and not is_loopback(self._host):
+            log.warn(
+                "{plugin}: passwords cross the network unencrypted from other machines to {host}; set SSL=true",
+                plugin=self._id,
+                host=self._host,
+            )
         incoming = replace(outgoing, pressure=StorePressure(broker.node.store), tls=tls, direct_tls=tls is not None)
         self._listener = Listener(make_stream, incoming, service.refusals.tell)
 
@@ -116,11 +127,11 @@ class SocketPlugin:
         Raises:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
-        host = self._get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
         listener = self._listener
         assert listener is not None
         backlog = self._get("backlog", integer(1), 50)
-        await self._ports.listen(self._id, host, self._get("port", integer(0, 65535), 7607), backlog, listener.factory)
+        port = self._get("port", integer(0, 65535), 7607)
+        await self._ports.listen(self._id, self._host, port, backlog, listener.factory)
 
     async def unlisten(self) -> None:
         """Close the port and all its connections; what has come over them is served and answered."""
@@ -133,9 +144,22 @@ class SocketPlugin:
         await self.unlisten()
         self._listener = None
 
+    def reload(self) -> None:
+        """Read the certificate again, for new connections.
+
+        Raises:
+            BrokerError: ``resource.configuration.sslSocket`` where it cannot be used; the old one stays in use.
+        """
+        if self._tls is not None:
+            self._tls.reload(time.time())
+
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening port."""
         return self._ports.addresses()
+
+    @property
+    def _host(self) -> str:
+        return self._get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
 
     def _server_context(self) -> ServerContext:
         certificate = self._get("certificate", TEXT, "")

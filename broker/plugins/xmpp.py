@@ -66,6 +66,7 @@ class XmppPlugin:
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
         self._listeners: list[tuple[str, int, Listener]] = []
+        self._tls: tuple[ServerContext, ...] = ()
 
     async def start(self) -> None:
         """Make use of the service; the ports open when the broker is up (:meth:`listen`).
@@ -81,6 +82,7 @@ class XmppPlugin:
         tls_on = settings.tls is not TlsPolicy.OFF
         authorities = CLIENT_CA.get(context.properties)
         contexts = self._tls_contexts(settings.domain, authorities, loopback=loopback) if tls_on else None
+        self._tls = contexts or ()
         service = context.xmpp.acquire(self)
 
         def make_stream(connection: Connection, host: str) -> StreamConnection:
@@ -122,6 +124,18 @@ class XmppPlugin:
         await self.unlisten()
         self._listeners.clear()
         self._context.xmpp.release(self)
+
+    def reload(self) -> None:
+        """Read the certificate again, for new connections; one that the broker made is made anew in time.
+
+        Raises:
+            BrokerError: ``resource.configuration.sslSocket`` where it cannot be used; the old one stays in use.
+        """
+        properties = self._context.properties
+        if self._tls and not CERTIFICATE.get(properties):
+            self_signed(self._context.data, settings_of(properties).domain, time.time())
+        for each in self._tls:
+            each.reload(time.time())
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""

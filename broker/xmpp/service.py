@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
-from broker.core.log_limit import NamedLogLimits, lines
 from broker.core.sessions import Session
+from broker.logs.limit import NamedLogLimits, lines
 from broker.model.number import whole_or_none
 from broker.model.qos import STATE_OK
 from broker.timers import cancel

@@ -19,8 +19,10 @@ def test_plain_run_stays_in_the_foreground_and_writes_no_pidfile() -> None:
     assert arguments_of() == ["--nodaemon", "--pidfile=", "broker", "--data=data", "--"]
 
 
-def test_daemon_keeps_log_and_process_id_in_the_data_directory() -> None:
+def test_daemon_keeps_log_and_process_id_in_the_data_directory_for_its_owner_alone() -> None:
     assert arguments_of("--data=x", "--daemon") == [
+        "--nodaemon",
+        "--umask=077",
         "--pidfile=x/broker.pid",
         "--logfile=x/broker.log",
         "broker",
@@ -31,7 +33,7 @@ def test_daemon_keeps_log_and_process_id_in_the_data_directory() -> None:
 
 def test_named_log_and_pidfile_are_used() -> None:
     arguments = arguments_of("--daemon", "--pidfile=a.pid", "--logfile=a.log")
-    assert arguments[:2] == ["--pidfile=a.pid", "--logfile=a.log"]
+    assert arguments[2:4] == ["--pidfile=a.pid", "--logfile=a.log"]
 
 
 @pytest.mark.parametrize(

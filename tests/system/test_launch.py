@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.system.launcher import ANY_PORTS, READY, BrokerProcess, LaunchError, command, wait_until
+from tests.system.launcher import READY, BrokerProcess, LaunchError, command
 
 pytestmark = pytest.mark.system
 
@@ -70,18 +69,3 @@ def test_accounts_are_made_before_the_first_start_and_while_it_runs(tmp_path: Pa
     with broker:
         assert broker.run_command("user", "add", "ann", "--password-stdin", stdin="second secret\n").returncode == 0
         assert broker.run_command("user", "list").stdout == "ann\njoe\n"
-
-
-def test_daemon_keeps_log_and_process_id_in_its_data_directory(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    pidfile = data / "broker.pid"
-    try:
-        ports = [text for name, port in ANY_PORTS.items() for text in ("--set", f"{name}={port}")]
-        assert BrokerProcess(data).run_command("run", "--daemon", *ports).returncode == 0
-        wait_until(lambda: "run level 9" in (data / "broker.log").read_text())
-        os.kill(int(pidfile.read_text()), signal.SIGTERM)
-        wait_until(lambda: not pidfile.exists())
-        assert "Traceback" not in (data / "broker.log").read_text()
-    finally:
-        if pidfile.exists():
-            os.kill(int(pidfile.read_text()), signal.SIGKILL)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.task import Clock
 
-from broker.core.log_limit import QUIET, LogLimit, NamedLogLimits
+from broker.logs.limit import QUIET, LogLimit, NamedLogLimits
 
 
 class OnePeer:

@@ -1,0 +1,1 @@
+"""What is written to the log: how, where, and how much of it."""

@@ -1,0 +1,43 @@
+"""Lines of the log, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.logger import LogEvent, formatEvent, formatEventAsClassicLogText
+
+from broker.escape import escaped
+
+PLAIN = str | int | float | bool
+"""What a field may be to stand in an object; others are in the text only."""
+LEGACY = frozenset({"format", "isError", "message", "printed", "system", "text", "time"})
+"""What Twisted adds to events for older observers; ``text`` is the text itself."""
+
+
+def as_text(event: LogEvent) -> str | None:
+    """A line for people; what peers can put into it does nothing to a terminal, and begins no line of its own."""
+    line = formatEventAsClassicLogText(event)
+    return None if line is None else escaped(line, keep="\n\t")
+
+
+def as_json(event: LogEvent) -> str | None:
+    """A JSON object with ``time``, ``level``, ``namespace``, ``text``, ``fields``, and ``traceback`` of a failure."""
+    text, failure = formatEvent(event), event.get("log_failure")
+    if not text and failure is None:
+        return None
+    line: dict[str, Any] = {
+        "time": f"{datetime.fromtimestamp(event['log_time'], UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+        "level": event["log_level"].name,
+        "namespace": event["log_namespace"],
+        "text": text,
+        "fields": {
+            name: value
+            for name, value in event.items()
+            if not name.startswith("log_") and name not in LEGACY and isinstance(value, PLAIN)
+        },
+    }
+    if failure is not None:
+        line["traceback"] = failure.getTraceback()
+    return json.dumps(line) + "\n"

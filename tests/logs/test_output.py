@@ -1,0 +1,143 @@
+"""What reaches the log, and in which form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+from broker.config.properties import Properties
+from broker.config.syntax import Setting
+from broker.errors import BrokerError
+from broker.logs.audit import NAMESPACE, audit
+from broker.logs.output import LogOutput
+from broker.logs.settings import Level, settings_of
+
+
+class Log:
+    """A log with properties, and what is in it."""
+
+    def __init__(self, directory: Path, **properties: str) -> None:
+        self.path = directory / "broker.log"
+        given = [Setting(name.replace("_", "."), value, "test") for name, value in properties.items()]
+        self.output = LogOutput(settings_of(Properties(given)), self.path)
+
+    def part(self, namespace: str) -> Logger:
+        return Logger(namespace, observer=self.output.observer)
+
+    @property
+    def texts(self) -> list[str]:
+        """The lines behind their times."""
+        return [line.partition(" ")[2] for line in self.path.read_text().splitlines()]
+
+
+def test_debug_lines_are_left_out_by_default(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.part("broker.native").debug("nobody wants to know")
+    log.part("broker.native").info("somebody does")
+    assert log.texts == ["[broker.native#info] somebody does"]
+
+
+@pytest.mark.parametrize(("level", "count"), [("debug", 5), ("info", 4), ("warn", 3), ("error", 2), ("critical", 1)])
+def test_a_level_lets_itself_and_what_matters_more_through(tmp_path: Path, level: str, count: int) -> None:
+    log = Log(tmp_path, log_level=level)
+    for each in LogLevel.iterconstants():
+        log.part("broker").emit(each, "x")
+    assert len(log.texts) == count
+
+
+def test_one_part_may_have_a_level_of_its_own(tmp_path: Path) -> None:
+    given = {"log.level": "warn", "log.level[broker.core]": "debug"}
+    settings = settings_of(Properties([Setting(name, value, "test") for name, value in given.items()]))
+    output = LogOutput(settings, tmp_path / "broker.log")
+    assert output.levels.of("broker.core.queues") is Level.DEBUG
+    assert output.levels.of("broker.corex") is Level.WARN
+
+
+def test_levels_change_at_any_time(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    part = log.part("broker.core.queues")
+    log.output.levels.set("broker.core", Level.DEBUG)
+    part.debug("on")
+    log.output.levels.set("broker.core", Level.INFO)
+    part.debug("off")
+    assert log.texts == ["[broker.core.queues#debug] on"]
+
+
+def test_a_level_of_a_part_that_is_none_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(BrokerError, match=r"log\.level\[broker\]='loud': not one of critical, error"):
+        settings_of(Properties([Setting("log.level[broker]", "loud", "test")]))
+
+
+def test_text_of_a_peer_neither_moves_the_cursor_nor_begins_a_line(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.part("broker").info("{text}", text="a\x1b[2Jb\rc\nd\u202ee")
+    assert log.texts[0] == "[broker#info] a\\x1b[2Jb\\x0dc"
+    assert log.path.read_text().endswith("\n\td\\u202ee\n")
+
+
+def test_json_has_an_object_a_line(tmp_path: Path) -> None:
+    log = Log(tmp_path, log_format="json")
+    log.part("broker").warn("{who} has {count}", who="joe\n", count=3, what=object())
+    line = json.loads(log.path.read_text())
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "warn",
+        "namespace": "broker",
+        "text": "joe\n has 3",
+        "fields": {"who": "joe\n", "count": 3},
+    }
+
+
+def test_json_has_the_traceback_of_a_failure(tmp_path: Path) -> None:
+    log = Log(tmp_path, log_format="json")
+    try:
+        raise KeyError("x")
+    except KeyError:
+        log.part("broker").failure("failed", Failure())
+    assert "KeyError: 'x'" in json.loads(log.path.read_text())["traceback"]
+
+
+class TestFloods:
+    def write(self, log: Log, namespace: str, second: int, count: int) -> None:
+        for _ in range(count):
+            log.output.observer(
+                {"log_level": LogLevel.info, "log_namespace": namespace, "log_format": "x", "log_time": float(second)}
+            )
+
+    def test_lines_above_a_thousand_in_a_second_are_counted(self, tmp_path: Path) -> None:
+        log = Log(tmp_path)
+        self.write(log, "broker.a", 1, 1200)
+        assert len(log.texts) == 1000
+        self.write(log, "broker.a", 2, 1)
+        assert log.texts[1000:] == ["[broker.a#warn] 200 more lines in one second are left out", "[broker.a#info] x"]
+
+    def test_other_parts_have_a_thousand_of_their_own(self, tmp_path: Path) -> None:
+        log = Log(tmp_path)
+        self.write(log, "broker.a", 1, 1200)
+        self.write(log, "broker.b", 1, 1)
+        assert log.texts[-1] == "[broker.b#info] x"
+
+    def test_no_line_of_the_audit_is_left_out(self, tmp_path: Path) -> None:
+        log = Log(tmp_path)
+        self.write(log, NAMESPACE, 1, 1200)
+        assert len(log.texts) == 1200
+
+
+def test_line_of_the_audit_quotes_what_is_no_plain_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    monkeypatch.setattr("broker.logs.audit._log", log.part(NAMESPACE))
+    audit("login", {"principal": "joe x", "via": "native", "peer": "", "session": "joe/1", "reason": "it's\n"})
+    assert log.texts == [
+        "[broker.audit#info] login principal='joe x' via=native session=joe/1 reason=\"it's\\n\"",
+    ]
+
+
+def test_rotating_standard_output_does_nothing() -> None:
+    output = LogOutput(settings_of(Properties([])), None)
+    output.rotate()
+    output.reopen()
+    assert output.file is None
