@@ -195,12 +195,6 @@ class TestSubscriptions:
         jack.send("<presence><show>away</show></presence>")
         assert ("", "jack@localhost/y") not in presences(joe)
 
-    def test_p8_nobody_is_told_who_has_no_account_but_the_answer_is_no(self, world: World) -> None:
-        joe = interested(world, "joe@localhost/x")
-        joe.send("<presence type='subscribe' to='nobody@localhost'/>")
-        assert ("unsubscribed", "nobody@localhost") in presences(joe)
-        assert refusal(joe, "<presence type='subscribe' to='a@elsewhere.example'/>") == "remote-server-not-found"
-
     @pytest.mark.parametrize("type", ["subscribed", "unsubscribed", "unsubscribe"])
     def test_answers_that_nobody_asked_for_change_nothing(self, world: World, type: str) -> None:
         # RFC 6121 Appendix A.3

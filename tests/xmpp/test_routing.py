@@ -150,6 +150,20 @@ class TestMessagesBehindThoseThatWaitForTheAccount:
         assert condition(answer) == "internal-server-error"
         assert jack.bodies() == EARLY[:2]
 
+    def test_who_gets_one_behind_them_gets_no_copy_of_it(self, world: World, joe: Peer) -> None:
+        # XEP-0280 §7
+        jack, other = (world.bind(f"jack@localhost/{resource}", presence=None) for resource in "yz")
+        for peer in (jack, other):
+            peer.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+            peer.take()
+        jack.stream.received(b"<presence/>")
+        joe.stream.received(message("jack@localhost", body="late").encode())
+        world.turn(100)
+        came = [tree for tree in jack.take() if tree.name == "message"]
+        assert [tree.text_of(ns.CLIENT, "body") for tree in came] == [*EARLY, "late"]
+        (copy,) = other.take()
+        assert copy.find(ns.CARBONS, "received") is not None
+
     def test_one_to_another_resource_does_not_wait_for_them(self, world: World, joe: Peer) -> None:
         jack, other = (world.bind(f"jack@localhost/{resource}", presence=None) for resource in "yz")
         jack.stream.received(b"<presence/>")

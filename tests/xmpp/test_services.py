@@ -112,6 +112,9 @@ class TestDisco:
         for jid in ("jack@localhost", "nobody@localhost"):
             answer = ask(mary, "get", f"<query xmlns='{ns.DISCO_INFO}'/>", jid)
             assert condition(answer) == "service-unavailable"
+            items = ok(mary, "get", f"<query xmlns='{ns.DISCO_ITEMS}'/>", jid)
+            assert items is not None
+            assert items.children == []
 
     def test_an_unknown_node_is_not_found(self, world: World) -> None:
         joe = world.bind("joe@localhost/x")
@@ -440,6 +443,28 @@ class TestCarbons:
         received = self.forwarded(jack2.take()[-1], "received")
         assert received.attributes["from"] == "joe@localhost/x"
         assert jack.bodies()[-1] == "hi"
+
+    def test_a_message_that_waits_is_not_copied_to_whom_it_waits_for(self, world: World) -> None:
+        # XEP-0280 §7, XEP-0160: else a resource gets it twice when its priority rises.
+        joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")
+        jack = world.bind("jack@localhost/y", presence="<presence><priority>-1</priority></presence>")
+        for peer in (joe2, jack):
+            self.enable(peer)
+        joe.send(message("jack@localhost"))
+        assert jack.take() == []
+        assert self.forwarded(joe2.take()[-1], "sent").text_of(ns.CLIENT, "body") == "hi"
+        jack.send("<presence><priority>1</priority></presence>")
+        assert jack.bodies() == ["hi"]
+
+    @pytest.mark.parametrize("id", [" xmlns=q", "' xmlns='urn:q"])
+    def test_an_attribute_that_looks_like_a_declaration_changes_no_namespace(self, world: World, id: str) -> None:
+        joe, jack2 = world.bind("joe@localhost/x"), world.bind("jack@localhost/y2")
+        world.bind("jack@localhost/y")
+        self.enable(jack2)
+        jack2.take()
+        joe.send(f'<message to="jack@localhost/y" type="chat" id="{id}"><body>hi</body></message>')
+        copy = self.forwarded(jack2.take()[-1], "received")
+        assert (copy.namespace, copy.attributes["id"]) == (ns.CLIENT, id)
 
     def test_a_stanza_that_declares_its_namespace_is_copied_well(self, world: World) -> None:
         joe, joe2 = world.bind("joe@localhost/x"), world.bind("joe@localhost/x2")

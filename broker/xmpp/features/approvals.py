@@ -49,7 +49,7 @@ class Subscriptions:
             to: the contact.
 
         Raises:
-            StanzaError: the contact cannot be reached.
+            StanzaError: the address is not of an account of this server, whether there is one or not.
         """
         contact = to.to_bare()
         type = stanza.attributes["type"]
@@ -63,15 +63,11 @@ class Subscriptions:
             if not documents.keeps(contact.local):  # it has no roster
                 other = None
         elif type == "subscribe":
-            raise StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
+            raise self._domain.unreachable(contact)
         data = route(stanza, from_attribute(client.bare), contact.bare)
-        if self._outbound(client.account, contact, type):
-            if other is not None:
-                self._inbound(other, client.jid.to_bare(), type, data)
-            elif type == "subscribe":  # RFC 6121 §8.5.1
-                self._inbound(
-                    client.account, contact, "unsubscribed", presence(contact.bare, client.bare, type="unsubscribed")
-                )
+        if self._outbound(client.account, contact, type) and other is not None:
+            self._inbound(other, client.jid.to_bare(), type, data)
+        # Where there is no such account nothing follows, as where nobody answers (RFC 6121 §8.5.1).
 
     def requests(self, account: Account) -> list[bytes]:
         """The requests that wait for the user's answer (RFC 6121 §3.1.3)."""

@@ -60,7 +60,9 @@ class Carbons:
         mine, theirs = self._wanting_each(client, to, receivers)
         return bool(mine or theirs)
 
-    def send(self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session]) -> None:
+    def send(
+        self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session], *, waits: bool = False
+    ) -> None:
         """Send copies of a message that was delivered; they survive what it survives.
 
         Args:
@@ -69,8 +71,11 @@ class Carbons:
             sent: as it went out.
             to: the receiver.
             receivers: sessions that got it.
+            waits: none of them is there to get it, so it waits for one; any of them might get it once more.
         """
         mine, theirs = self._wanting_each(client, to, receivers)
+        if waits:
+            theirs = ()
         if (not mine and not theirs) or not is_copied(stanza):
             return
         for direction, sessions in (("sent", mine), ("received", theirs)):

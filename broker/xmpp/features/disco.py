@@ -76,8 +76,8 @@ class Disco:
     async def _info(self, request: Iq) -> bytes | None:
         place = self._place(request)
         node = request.payload.attributes.get("node", "")
-        if place == AT_ACCOUNT:
-            await self._check_visible(request)
+        if place == AT_ACCOUNT and not await self._is_visible(request):
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         if not node:
             return element("query", ns.DISCO_INFO, content=self.features(place))
         service = self.info.get(place)
@@ -91,16 +91,17 @@ class Disco:
         service = self.contents.get(place)
         if service is not None:
             return element("query", ns.DISCO_ITEMS, {"node": node or None}, await service(request, node))
-        if node:
+        items: list[tuple[str, str]] = []
+        if place == AT_ACCOUNT:
+            if not node and await self._is_visible(request):
+                clients = self._domain.clients_of(request.to.local)
+                items = [(client.full, "") for client in clients if client.stream.available]
+        elif node:
             raise StanzaError(Condition.ITEM_NOT_FOUND)
-        if place == AT_DOMAIN:
-            items = [(jid, name) for jid, name in self._domain.items]
         else:
-            await self._check_visible(request)
-            clients = self._domain.clients_of(request.to.local)
-            items = [(client.full, "") for client in clients if client.stream.available]
+            items = self._domain.items
         content = b"".join(element("item", attributes={"jid": jid, "name": name or None}) for jid, name in items)
-        return element("query", ns.DISCO_ITEMS, content=content)
+        return element("query", ns.DISCO_ITEMS, {"node": node or None}, content)
 
     def features(self, place: str) -> bytes:
         """Identity, features and forms of a place."""
@@ -113,11 +114,10 @@ class Disco:
             return request.to.domain
         return AT_ACCOUNT if request.to.local else AT_DOMAIN
 
-    async def _check_visible(self, request: Iq) -> None:
-        """Strangers do not learn who has an account (XEP-0030 §8)."""
+    async def _is_visible(self, request: Iq) -> bool:
+        """Whether who asks may know that there is such an account (XEP-0030 §8): strangers may not."""
         account = await self._domain.accounts.load(request.to.local)
-        if account is None or not (request.is_own or sees(account.roster.get(request.client.bare))):
-            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        return account is not None and (request.is_own or sees(account.roster.get(request.client.bare)))
 
 
 def result_form(form_type: str, fields: Mapping[str, Sequence[str]]) -> bytes:

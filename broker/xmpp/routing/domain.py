@@ -19,6 +19,7 @@ from broker.xmpp.routing.delivery import Delivery
 from broker.xmpp.routing.hooks import Hooks
 from broker.xmpp.routing.route_cache import RouteCache
 from broker.xmpp.settings import Durable, XmppSettings
+from broker.xmpp.wire.errors import Condition, StanzaError
 from broker.xmpp.wire.stanza import from_attribute, iq
 
 if TYPE_CHECKING:
@@ -243,6 +244,12 @@ class Domain:
     def is_local(self, jid: JID) -> bool:
         """Whether the address is of this domain (its services have domains of their own)."""
         return jid.domain == self.settings.domain
+
+    def unreachable(self, to: JID) -> StanzaError:
+        """Why nothing can be delivered to an address that is not of an account here (RFC 6120 §10.4, §10.5.1)."""
+        if self.is_local(to) or to.domain in self.iqs:
+            return StanzaError(Condition.SERVICE_UNAVAILABLE, "this service takes requests only")
+        return StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
 
     def bound(self, session: Session, account: Account) -> Client:
         """A session of the core is a client from now on."""

@@ -22,8 +22,10 @@ class Copies(Protocol):
     def are_wanted(self, client: Client, to: JID, receivers: list[Session]) -> bool:
         """Whether anybody gets copies of messages between two parties."""
 
-    def send(self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session]) -> None:
-        """Send copies of a message that was delivered."""
+    def send(
+        self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session], *, waits: bool
+    ) -> None:
+        """Send copies of a message that was delivered, or that waits for the receiver."""
 
 
 @dataclass(frozen=True, slots=True)

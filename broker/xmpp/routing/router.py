@@ -9,7 +9,6 @@ from twisted.logger import Logger
 from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
 from broker.core.sessions import Session
-from broker.core.subjects import Subject
 from broker.core.waiting import Pending
 from broker.errors import BrokerError
 from broker.model.jid import JID, parse_jid
@@ -49,8 +48,14 @@ class Router:
         self._local = domain.settings.domain
         self._stanza_ids = domain.settings.stanza_ids
 
-    def message(self, client: Client, stanza: Stanza) -> str | Pending | None:
+    def message(self, client: Client, stanza: Stanza, *, no_account: bool = False) -> str | Pending | None:
         """Route a ``<message/>``; it is queued when this returns ``None``.
+
+        Args:
+            client: the sender.
+            stanza: the message.
+            no_account: there is no account of the receiver's name. What would leave no trace at one that is away leaves
+                none either: nobody learns who has an account without writing to them (RFC 6121 §8.5.1).
 
         Returns:
             The localpart of the receiver's account where that must be read first, or what must happen before, as other
@@ -67,15 +72,12 @@ class Router:
         to = client.jid.to_bare() if "to" not in attributes else address(attributes["to"])
         if client.account.blocked and self._domain.blocks(client.account, to):
             raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
-        if to.domain != self._local:
-            raise self._elsewhere(to)
-        if not to.local:
-            raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the server reads no messages")
+        if to.domain != self._local or not to.local:
+            raise self._domain.unreachable(to)
         account = self._domain.accounts.get(to.local)
-        subject = self._node.subjects.get(to.local)
-        if account is None:
+        if account is None and not no_account:
             return to.local
-        if account.blocked and self._domain.blocks(account, client.jid):
+        if account is not None and account.blocked and self._domain.blocks(account, client.jid):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         if type not in MESSAGE_TYPES:
             type = "normal"
@@ -87,7 +89,7 @@ class Router:
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE, "this resource is not online")
             if type != "chat":
                 return None
-        return self._to_account(client, stanza, type, to, subject)
+        return self._to_account(client, stanza, type, to, no_account=account is None)
 
     async def iq(self, client: Client, stanza: Stanza) -> None:
         """Route an ``<iq/>``, or answer it; the answer is queued when this returns, or will be when it is safe.
@@ -163,14 +165,13 @@ class Router:
             self._copy(client, stanza, message, route.to, [route.session])
         return None
 
-    def _to_account(
-        self, client: Client, stanza: Stanza, type: str, to: JID, subject: Subject | None
-    ) -> Pending | None:
+    def _to_account(self, client: Client, stanza: Stanza, type: str, to: JID, *, no_account: bool) -> Pending | None:
         """RFC 6121 §8.5.2."""
         if type == "error":
             return None
         if type == "groupchat":
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "only a resource can be in a room")
+        subject = self._node.subjects.get(to.local)
         receivers = subject.receivers if subject is not None else []
         keep = type != "headline" and _is_worth_keeping(stanza)
         if not keep and subject is not None and len(subject.queue):
@@ -182,6 +183,8 @@ class Router:
                 return None
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and it is not to be stored")
         envelope = self._delivery.envelope(client.session, to.local, keep=keep)
+        if no_account:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         message = self._made(client, stanza, to, envelope, self._id_head(to) if keep else b"")
         # What waits for the subject goes first.
         if receivers and not (keep and subject is not None and len(subject.queue)):
@@ -191,7 +194,7 @@ class Router:
             return None
         if not self._delivery.put_offline(message, to.local):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and too many messages wait already")
-        self._copy(client, stanza, message, to, [])
+        self._copy(client, stanza, message, to, receivers[:1], waits=not receivers)
         for receiver in receivers[:1]:
             self._delivery.deliver_waiting(receiver)
         return None
@@ -234,8 +237,17 @@ class Router:
             tree.nodes.append(Tree(ns.STABLE_ID, "stanza-id", {"by": to.bare, "id": str(id)}))
         return tree.to_bytes(ns.CLIENT)
 
-    def _copy(self, client: Client, stanza: Stanza, message: Message, to: JID, receivers: list[Session]) -> None:
-        self._domain.hooks.copies.send(client, stanza, message, to, receivers)
+    def _copy(
+        self,
+        client: Client,
+        stanza: Stanza,
+        message: Message,
+        to: JID,
+        receivers: list[Session],
+        *,
+        waits: bool = False,
+    ) -> None:
+        self._domain.hooks.copies.send(client, stanza, message, to, receivers, waits=waits)
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         if asks and to.local != client.jid.local:
@@ -259,11 +271,6 @@ class Router:
         if service is None:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         return service
-
-    def _elsewhere(self, to: JID) -> StanzaError:
-        if to.domain in self._domain.iqs:
-            return StanzaError(Condition.SERVICE_UNAVAILABLE, "this service reads no messages")
-        return StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
 
     def _answer(self, client: Client, stanza: Stanza, before: int, payload: bytes | None) -> None:
         """Answer when what the request has caused is on disk (design D3).

@@ -21,7 +21,7 @@ from broker.xmpp.stream.management import StreamManagement
 from broker.xmpp.stream.silence import Silence
 from broker.xmpp.stream.transitions import STANZAS
 from broker.xmpp.wire import ns, sm
-from broker.xmpp.wire.errors import Condition, StanzaError
+from broker.xmpp.wire.errors import StanzaError
 from broker.xmpp.wire.stanza import element, iq
 
 
@@ -192,10 +192,11 @@ class BoundStream:
             while obstacle is not None:
                 if isinstance(obstacle, Pending):
                     await obstacle.wait()
-                elif await accounts.load_patiently(obstacle, lambda: not client.session.ended) is None:
-                    # Nobody learns from this who has an account and who is only away (RFC 6121 §8.5.1).
-                    raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-                obstacle = self._router.message(client, stanza)
+                    missing = False
+                else:
+                    account = await accounts.load_patiently(obstacle, lambda: not client.session.ended)
+                    missing = account is None
+                obstacle = self._router.message(client, stanza, no_account=missing)
         except (StanzaError, BrokerError) as error:
             self._refuse(client, stanza, error)
 
