@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: the revisions, which lie at the root of the tree, are installed as ``broker.migrations``.
+"""What setup.cfg cannot say: ``migrations/`` and ``etc/``, at the root of the tree, are installed inside the package.
 
 The mapping is made for the build alone. A ``package_dir`` of the whole distribution would turn an editable install
 into an import hook, and twistd, which looks through the folders on the path, would not find the plugin.
@@ -10,14 +10,19 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 
-class BuildWithRevisions(build_py):
-    """Adds ``migrations/`` to the packages of a wheel; a development install finds it beside the package."""
+class BuildWithFolders(build_py):
+    """Adds the folders to the packages of a wheel; a development install finds them beside the package."""
 
     def finalize_options(self) -> None:
-        """Map the folder, in this command only."""
+        """Map the folders, in this command only."""
         super().finalize_options()
-        self.package_dir = {**self.package_dir, "broker.migrations": "migrations"}
-        self.packages = [*(self.packages or ()), "broker.migrations", "broker.migrations.versions"]
+        self.package_dir = {**self.package_dir, "broker.migrations": "migrations", "broker.etc": "etc"}
+        self.packages = [
+            *(self.packages or ()),
+            "broker.migrations",
+            "broker.migrations.versions",
+            "broker.etc",
+        ]
 
 
-setup(cmdclass={"build_py": BuildWithRevisions})
+setup(cmdclass={"build_py": BuildWithFolders})

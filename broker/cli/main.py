@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from broker import __version__
-from broker.cli import client_commands, run, user
+from broker.cli import client_commands, defaults, run, user
 from broker.cli.options import add_store_options
 from broker.cli.terminal import complain, give_up_output
 from broker.errors import BrokerError, Code
@@ -32,7 +32,12 @@ examples:
   broker COMMAND --help              options and examples of one command
 """
 
-REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (run.register, user.register, client_commands.register)
+REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (
+    run.register,
+    user.register,
+    defaults.register,
+    client_commands.register,
+)
 """Each adds subcommands whose default ``run`` is a :data:`broker.cli.options.Run`."""
 
 

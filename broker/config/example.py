@@ -36,7 +36,7 @@ def write(registry: Registry) -> str:
         default = option.kind.write(option.default)
         groups.setdefault(_group(option.name), []).append(f"{comment}\n#{option.name}={default}\n")
     for indexed in registry.indexed():
-        groups.setdefault(_group(indexed.name), []).append(f"# {indexed.help}\n#{indexed.name}[index]=\n")
+        groups.setdefault(_group(indexed.name), []).append(f"# {indexed.help}\n#{indexed.name}[{indexed.index}]=\n")
     return "\n".join(_blocks(groups))
 
 

@@ -58,10 +58,17 @@ class Option(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class IndexedOption:
-    """A declared property of the form ``name[index]``."""
+    """A declared property of the form ``name[index]``.
+
+    Args:
+        name: before the brackets.
+        help: for the example file.
+        index: one that may stand in the brackets, for the example file.
+    """
 
     name: str
     help: str
+    index: str
 
     def get(self, properties: Properties) -> dict[str, str]:
         """Its texts by index."""
@@ -90,15 +97,15 @@ class Registry:
         self._options[name] = option
         return option
 
-    def declare_indexed(self, name: str, help: str) -> IndexedOption:
-        """Declare a property that is given as ``name[index]``.
+    def declare_indexed(self, name: str, help: str, index: str) -> IndexedOption:
+        """Declare a property that is given as ``name[index]``; without a text it says nothing.
 
         Raises:
             ValueError: where it is declared already.
         """
         if name in self._indexed:
             raise ValueError(f"{name}[] is declared twice")
-        option = IndexedOption(name, help)
+        option = IndexedOption(name, help, index)
         self._indexed[name] = option
         return option
 

@@ -80,6 +80,7 @@ BIND_TIMEOUT = declare("xmpp.loginTimeout", integer(1, 300), 60, "Seconds until 
 CONTACTS = declare_indexed(
     "xmpp.contact",
     "Addresses (mailto: xmpp: https:) told to clients, by abuse, admin, feedback, sales, security, status, support.",
+    "support",
 )
 SHOW_SYSTEM = declare(
     "xmpp.showOperatingSystem", BOOLEAN, False, "Tell clients that ask for the version the operating system, too."

@@ -39,6 +39,6 @@ def test_every_example_is_the_default() -> None:
 def test_indexed_properties_are_shown_in_their_group() -> None:
     registry = Registry()
     registry.declare("a/b", INTEGER, 1, "B.")
-    registry.declare_indexed("a/c", "C.")
+    registry.declare_indexed("a/c", "C.", "d")
 
-    assert write(registry).endswith("# B. (whole number)\n#a/b=1\n\n# C.\n#a/c[index]=\n")
+    assert write(registry).endswith("# B. (whole number)\n#a/b=1\n\n# C.\n#a/c[d]=\n")

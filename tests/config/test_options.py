@@ -17,7 +17,7 @@ def registry() -> Registry:
     registry = Registry()
     registry.declare("queue/callback/maxEntries", INTEGER, 1000, "How many.")
     registry.declare("session.timeout", INTEGER, 1, "How long.")
-    registry.declare_indexed("table", "Some.")
+    registry.declare_indexed("table", "Some.", "a")
     return registry
 
 
@@ -38,7 +38,7 @@ def test_an_option_reads_its_value_or_default(registry: Registry) -> None:
 
 
 def test_an_indexed_option_reads_a_table() -> None:
-    option = Registry().declare_indexed("passwd", "Secrets.")
+    option = Registry().declare_indexed("passwd", "Secrets.", "joe")
 
     assert option.get(of_file("passwd[joe]=1\npasswd[jim]=2")) == {"joe": "1", "jim": "2"}
 
@@ -47,7 +47,7 @@ def test_an_option_is_declared_once(registry: Registry) -> None:
     with pytest.raises(ValueError, match=r"session\.timeout is declared twice"):
         registry.declare("session.timeout", TEXT, "", "Again.")
     with pytest.raises(ValueError, match=r"table\[\] is declared twice"):
-        registry.declare_indexed("table", "Again.")
+        registry.declare_indexed("table", "Again.", "a")
 
 
 def test_all_unusable_values_are_told_at_once(registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,3 +140,14 @@ def test_the_environment_reaches_an_attribute_that_the_plugin_file_does_not_have
     environment = {"BROKER_PLUGIN_SOCKET_MAXFRAME": "much"}
     with pytest.raises(LaunchError, match="plugin SOCKET: maxFrame='much': not a number"):
         BrokerProcess(tmp_path / "data", environment=environment).start()
+
+
+def test_the_example_with_every_property_set_starts_as_without_it(tmp_path: Path) -> None:
+    properties = tmp_path / "broker.properties"
+    example = BrokerProcess(tmp_path / "data").run_command("defaults", "properties").stdout
+    properties.write_text(re.sub(r"^#(?! )(?=.*=)", "", example, flags=re.MULTILINE))
+    assert properties.read_text().count("\nxmpp.") > 10
+    given = BrokerProcess(tmp_path / "data", arguments=["--config", str(properties)])
+    with given as broker, BrokerProcess(tmp_path / "bare" / "data") as bare:
+        assert set(broker.ports) == set(bare.ports)
+        assert re.findall("#(?:warn|error)", broker.log()) == re.findall("#(?:warn|error)", bare.log())

@@ -1,4 +1,6 @@
-"""The tree as people install it: each way has the revisions of the schema, and twistd finds the plugin."""
+"""The tree as people install it: each way has the revisions of the schema and the files of etc/,
+and twistd finds the plugin.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,7 @@ upgrade(engine)
 assert revision_of(engine) == newest_revision() is not None
 print(broker.__file__)
 """
+DEFAULTS = {"properties": "broker.properties", "plugins": "plugins.xml"}
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
 
@@ -105,3 +108,6 @@ def test_installed_broker_upgrades_a_database_and_is_listed_by_twistd(
     home = tree if way == "editable" else python.parents[1]
     assert found.is_relative_to(home)
     assert "A durable XML message broker." in run(python, "-c", TWISTD, "--help", cwd=elsewhere)
+    # and prints the files that one begins with
+    for what, name in DEFAULTS.items():
+        assert run(python, "-m", "broker", "defaults", what, cwd=elsewhere) == (TREE / "etc" / name).read_text()
