@@ -30,7 +30,9 @@ class Format(StrEnum):
 
 
 LEVEL = declare("log.level", choice(Level), Level.INFO, "What is logged: lines of this level and of those before it.")
-LEVELS = declare_indexed("log.level", "The level of one part, for example log.level[broker.native]=debug.")
+LEVELS = declare_indexed(
+    "log.level", "The level of one part, for example log.level[broker.native]=debug.", "broker.native"
+)
 FORMAT = declare(
     "log.format",
     choice(Format),
