@@ -98,11 +98,14 @@ def remove(options: argparse.Namespace) -> int:
 
 
 def list_names(options: argparse.Namespace) -> int:
-    """Print the names of all accounts."""
+    """Print the names of all accounts; those that cannot be read are named on standard error."""
     with _accounts(options, make=False) as accounts:
-        for record in accounts.list():
+        found, unreadable = accounts.list()
+        for record in found:
             print(record.name)
-    return 0
+        for row in unreadable:
+            print(f"broker user: the {row}", file=sys.stderr)
+    return 1 if unreadable else 0
 
 
 def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable:

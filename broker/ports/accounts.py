@@ -21,7 +21,10 @@ class IAccounts(Interface):
         """Delete an account; fires with whether there was one."""
 
     def get_account(name: str) -> Deferred[AccountRecord | None]:
-        """Read an account as it is on disk now (another process may have changed it)."""
+        """Read an account as it is on disk now (another process may have changed it).
+
+        Fails with ``resource.db.unknown`` where it is there and cannot be read, which ``on_unreadable`` is told, too.
+        """
 
     def list_accounts() -> Deferred[list[AccountRecord]]:
-        """All accounts by name."""
+        """All accounts by name; those that cannot be read are left out, and told to ``on_unreadable``."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class IDocuments(Interface):
     """Named data of an owner, such as rosters and vCards."""
 
-    on_unreadable: Callable[[Unreadable], None] = Attribute("Told of documents that are none, when they are read.")
+    on_unreadable: Callable[[Unreadable], None] = Attribute(
+        "Told of documents and accounts that are none, when they are read."
+    )
 
     def put_document(record: DocumentRecord) -> None:
         """Insert or replace by owner, kind and name."""

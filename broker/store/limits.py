@@ -6,6 +6,8 @@ a record is refused when it is appended, where the peer that caused it can still
 
 from __future__ import annotations
 
+import re
+
 from broker.errors import BrokerError, Code
 from broker.model.records import (
     AccountRecord,
@@ -20,6 +22,8 @@ from broker.model.records import (
 
 MAX_INTEGER = 2**63 - 1
 """The highest value of a 64 bit column."""
+_BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"
+_VERIFIER = re.compile(rf"[1-9][0-9]{{3,7}}(?:\${_BASE64}){{3}}")
 MAX_KEY_BYTES = 1024
 """Of a text that is a primary key; PostgreSQL's B-tree refuses keys above 2704 bytes."""
 
@@ -92,7 +96,8 @@ def check_document(record: DocumentRecord) -> None:
 
 
 def check_account(record: AccountRecord) -> None:
-    """Raise ``user.illegalArgument`` where an account cannot be stored."""
+    """Raise ``user.illegalArgument`` where an account cannot be stored, or nobody could log in with it."""
     _check_key(record.name, "the account's name")
-    check_text(record.scram_sha_1, "the account's verifier")
-    check_text(record.scram_sha_256, "the account's verifier")
+    for verifier in (record.scram_sha_1, record.scram_sha_256):
+        if not _VERIFIER.fullmatch(verifier):  # which is a secret
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "a verifier of the account is none")

@@ -29,6 +29,7 @@ from broker.ports import IStore
 from broker.store import limits
 from broker.store.batch import size_of
 from broker.store.commits import CommitWaiters
+from broker.store.rows import account_of
 from broker.store.tables import Tables
 
 P = ParamSpec("P")
@@ -244,11 +245,21 @@ class MemoryStore:
 
     def get_account(self, name: str) -> Deferred[AccountRecord | None]:
         """Read an account."""
-        return self._read(self.tables.get_account, name)
+        return self._read(self.tables.get_account, name).addCallback(self._account, name)
 
     def list_accounts(self) -> Deferred[list[AccountRecord]]:
         """All accounts by name."""
-        return self._read(self.tables.list_accounts)
+        return self._read(self.tables.list_accounts).addCallback(self._accounts)
+
+    def _account(self, read: tuple[list[AccountRecord], list[Unreadable]], name: str) -> AccountRecord | None:
+        self._accounts(read)
+        return account_of(name, *read)
+
+    def _accounts(self, read: tuple[list[AccountRecord], list[Unreadable]]) -> list[AccountRecord]:
+        found, unreadable = read
+        for row in unreadable:
+            self.on_unreadable(row)
+        return found
 
     def _append(self, operation: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         self.position += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.model.records import (
     AccountRecord,
     DocumentRecord,
@@ -101,6 +101,23 @@ def records(make: type[R], rows: Iterable[Sequence[Any]], tell: Callable[[Unread
             tell(Unreadable(kind, "/".join(map(_shown, row[:keys])), _reason(error)))
         else:
             yield record
+
+
+def account_of(name: str, found: Sequence[AccountRecord], unreadable: Sequence[Unreadable]) -> AccountRecord | None:
+    """The account of a name, where there is one.
+
+    Args:
+        name: that was asked for.
+        found: the account, or none.
+        unreadable: its row, where that is none.
+
+    Raises:
+        BrokerError: ``resource.db.unknown`` where it cannot be read.
+    """
+    if unreadable:
+        reason = f"The account '{name}' cannot be read: {unreadable[0].reason}; remove it, and add it anew"
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, reason, "/store")
+    return found[0] if found else None
 
 
 def pair(entry: Sequence[Any], message: Sequence[Any]) -> tuple[EntryRecord, MessageRecord] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from broker.model.records import (
@@ -237,6 +237,7 @@ class Tables:
             for rank, entries in ranks.items()
             if entries.order
         ]
+        unreadable += self.list_accounts()[1]
         return Recovered(
             subjects=sorted(records(SubjectRecord, self.subjects.values(), tell)),
             sessions=sorted(records(SessionRecord, self.sessions.values(), tell)),
@@ -268,13 +269,17 @@ class Tables:
         """Delete; tell whether there was one."""
         return self.accounts.pop(name, None) is not None
 
-    def get_account(self, name: str) -> AccountRecord | None:
-        """Read."""
-        return self.accounts.get(name)
+    def get_account(self, name: str) -> tuple[list[AccountRecord], list[Unreadable]]:
+        """Read: as a list that is empty where there is none, and what is none."""
+        return self._accounts([self.accounts[name]] if name in self.accounts else [])
 
-    def list_accounts(self) -> list[AccountRecord]:
-        """All, by name."""
-        return sorted(self.accounts.values())
+    def list_accounts(self) -> tuple[list[AccountRecord], list[Unreadable]]:
+        """All, by name, and what is none."""
+        return self._accounts(self.accounts.values())
+
+    def _accounts(self, rows: Iterable[AccountRecord]) -> tuple[list[AccountRecord], list[Unreadable]]:
+        unreadable: list[Unreadable] = []
+        return sorted(records(AccountRecord, rows, unreadable.append)), unreadable
 
     def _change(self, queue_id: int, rank: int, seq: int, **values: Any) -> None:
         entries = self._queues.get(queue_id, {}).get(rank)

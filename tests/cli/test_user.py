@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import io
+import sqlite3
 import sys
 import warnings
 from pathlib import Path
@@ -148,3 +149,24 @@ def test_account_is_found_in_the_database_that_a_property_names(
     assert user(data_dir, *elsewhere, "list") == 0
     assert capsys.readouterr().out == "joe\n"
     assert not (data_dir / "broker.db").exists()
+
+
+def test_list_names_accounts_that_cannot_be_read_and_they_can_be_made_anew(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ann", "joe"):
+        add(data_dir, name, "a secret", monkeypatch)
+    with sqlite3.connect(data_dir / "broker.db") as connection:
+        connection.execute("UPDATE account SET scram_sha_1 = 'spoilt' WHERE name = 'joe'")
+    connection.close()
+    capsys.readouterr()
+
+    assert user(data_dir, "list") == 1
+    out, error = capsys.readouterr()
+    assert out == "ann\n"
+    assert error == "broker user: the account joe: a verifier of the account is none\n"
+    assert user(data_dir, "passwd", "joe") == 1
+    assert "cannot be read" in capsys.readouterr().err
+    assert user(data_dir, "remove", "joe") == 0
+    assert add(data_dir, "joe", "another", monkeypatch) == 0
+    assert is_password(data_dir, "joe", "another")

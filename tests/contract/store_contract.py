@@ -728,7 +728,7 @@ class StoreContract:
 
     def test_an_account_is_replaced_by_a_later_one(self, stage: Stage) -> None:
         stage.run(stage.store.put_account(account("joe")))
-        changed = account("joe")._replace(scram_sha_256="8192$new$new$new")
+        changed = account("joe")._replace(scram_sha_256="8192$bmV3$bmV3$bmV3")
         stage.run(stage.store.put_account(changed))
         stage.restart()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker.core.set_aside import KEPT
-from broker.model.records import DocumentRecord, MessageRecord, SubjectRecord
+from broker.model.records import AccountRecord, DocumentRecord, MessageRecord, SubjectRecord
 from tests.admin.office import BOSS, Office
 from tests.core.world import World
 
@@ -304,6 +304,13 @@ def test_administrators_see_what_is_set_aside() -> None:
     assert topic.startswith("topic ")
     assert "'a': user.illegalArgument: key is not well-formed XML" in topic
     assert queue.startswith("queue ")
+
+
+def test_administrators_see_accounts_that_cannot_be_read() -> None:
+    world = filled()
+    world.store.tables.put_account(AccountRecord("joe", "spoilt", "spoilt", 0))
+    office = Office(BOSS, world.crash())
+    assert office.get(office.client("boss"), "?setAside") == "account joe: a verifier of the account is none"
 
 
 def test_messages_are_of_records_of_their_type() -> None:

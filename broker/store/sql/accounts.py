@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Select, bindparam, delete, select
 
-from broker.errors import BrokerError, Code
-from broker.model.records import AccountRecord
+from broker.model.records import AccountRecord, Unreadable
 from broker.store.limits import check_account
-from broker.store.rows import records
+from broker.store.rows import account_of, records
 from broker.store.sql.database import Database
 from broker.store.sql.failures import translate
 from broker.store.sql.schema import account
@@ -34,18 +33,21 @@ def delete_account(database: Database, name: str) -> bool:
         return connection.execute(delete(account).where(account.c.name == name)).rowcount > 0
 
 
-def get_account(database: Database, name: str) -> AccountRecord | None:
-    """Read one."""
-    rows = database.read_alone(_BY_NAME, {"name": name})
-    found = list(records(AccountRecord, rows, lambda unreadable: None))
-    if rows and not found:
-        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"The account '{name}' cannot be read", "/store")
-    return found[0] if found else None
+def get_account(database: Database, name: str) -> tuple[list[AccountRecord], list[Unreadable]]:
+    """Read one: as a list that is empty where there is none, and the row that is none."""
+    return _read(database, _BY_NAME, {"name": name})
 
 
-def list_accounts(database: Database) -> list[AccountRecord]:
-    """Read all that can be read, by name."""
-    return sorted(records(AccountRecord, database.read_alone(_ALL, {}), lambda unreadable: None))
+def list_accounts(database: Database) -> tuple[list[AccountRecord], list[Unreadable]]:
+    """Read all that can be read, by name, and the rows that are none."""
+    return _read(database, _ALL, {})
+
+
+def _read(
+    database: Database, query: Select[Any], values: dict[str, str]
+) -> tuple[list[AccountRecord], list[Unreadable]]:
+    unreadable: list[Unreadable] = []
+    return sorted(records(AccountRecord, database.read_alone(query, values), unreadable.append)), unreadable
 
 
 class AccountTable:
@@ -78,10 +80,10 @@ class AccountTable:
     def get(self, name: str) -> AccountRecord | None:
         """Read one."""
         with _translated():
-            return get_account(self._database, name)
+            return account_of(name, *get_account(self._database, name))
 
-    def list(self) -> list[AccountRecord]:
-        """Read all, by name."""
+    def list(self) -> tuple[list[AccountRecord], list[Unreadable]]:
+        """Read all, by name, and what of them cannot be read."""
         with _translated():
             return list_accounts(self._database)
 

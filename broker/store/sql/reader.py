@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +33,7 @@ from broker.model.records import (
     COPIED,
     HAD,
     TRANSIENT,
+    AccountRecord,
     DocumentRecord,
     EntryRecord,
     ExpiredPlace,
@@ -46,7 +49,7 @@ from broker.model.records import (
 )
 from broker.store.rows import HandledRow, expired_row, pair, records
 from broker.store.sql.database import Database
-from broker.store.sql.schema import document, entry, handled, message, session, subject, subscription, topic
+from broker.store.sql.schema import account, document, entry, handled, message, session, subject, subscription, topic
 from broker.store.sql.writer import HEARTBEAT, LAST_ID, read_last_id, read_numbers
 
 log = Logger()
@@ -125,7 +128,7 @@ _EXPIRED = _expired_of_size()
 
 
 class Reader:
-    """What the broker asks of its database, but for accounts."""
+    """What the broker asks of its database, but for single accounts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -147,6 +150,8 @@ class Reader:
             depth = func.count().label("entries"), func.sum(cast(entry.c.size, Float))
             key = entry.c.queue_id, entry.c.rank
             depths = _rows(connection, select(*key, *depth).group_by(*key).order_by(*key))
+            # Accounts are read at each login; here they are only looked through, so that an administrator is told.
+            deque(records(AccountRecord, _all(connection, account), tell), maxlen=0)
             return Recovered(
                 subjects=list(records(SubjectRecord, _all(connection, subject), tell)),
                 sessions=list(records(SessionRecord, _all(connection, session), tell)),
@@ -221,7 +226,8 @@ def _rows(connection: Connection, query: Executable) -> list[Sequence[Any]]:
 def _depths(rows: list[Sequence[Any]], tell: Callable[[Unreadable], object]) -> Iterator[QueueDepth]:
     for queue_id, rank, count, size in rows:
         if type(queue_id) is type(rank) is int:
-            yield QueueDepth(queue_id, rank, count, int(size))
+            # A size that no entry has may make the sum infinite.
+            yield QueueDepth(queue_id, rank, count, int(size) if isfinite(size) else 0)
         else:
             tell(Unreadable("queue", f"{queue_id!r}/{rank!r}", f"{count} entries have no place in a queue"))
 

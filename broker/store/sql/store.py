@@ -28,6 +28,7 @@ from broker.model.records import (
 from broker.ports import IStore
 from broker.store import limits
 from broker.store.batch import Batch
+from broker.store.rows import account_of
 from broker.store.sql import accounts
 from broker.store.sql.commit_loop import CommitLoop
 from broker.store.sql.database import Database
@@ -215,11 +216,14 @@ class SqlStore(CommitLoop):
         read = self._ask_tables(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)
         return read.addCallback(self._readable)
 
-    def _readable(self, read: tuple[list[DocumentRecord], list[Unreadable]]) -> list[DocumentRecord]:
+    def _readable(self, read: tuple[list[T], list[Unreadable]]) -> list[T]:
         found, unreadable = read
+        self._tell(unreadable)
+        return found
+
+    def _tell(self, unreadable: list[Unreadable]) -> None:
         for row in unreadable:
             self.on_unreadable(row)
-        return found
 
     def recover(self) -> Deferred[Recovered]:
         """Drop what does not outlive a crash, and read everything but messages."""
@@ -271,11 +275,16 @@ class SqlStore(CommitLoop):
 
     def get_account(self, name: str) -> Deferred[AccountRecord | None]:
         """Read an account as it is on disk now."""
-        return self._ask_accounts(accounts.get_account, name)
+        read = self._ask_accounts(accounts.get_account, name)
+        return read.addCallback(self._readable_account, name)
+
+    def _readable_account(self, read: tuple[list[AccountRecord], list[Unreadable]], name: str) -> AccountRecord | None:
+        self._tell(read[1])
+        return account_of(name, *read)
 
     def list_accounts(self) -> Deferred[list[AccountRecord]]:
         """All accounts by name."""
-        return self._ask_accounts(accounts.list_accounts)
+        return self._ask_accounts(accounts.list_accounts).addCallback(self._readable)
 
     def _ask_accounts(
         self, query: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from broker.errors import BrokerError, Code
 from broker.model.records import Recovered, UnreadableMessage
 from broker.store.sql.schema import metadata
 from tests.contract.records import EPOCH, account, document, entry, message, session, subject, subscription, topic
@@ -116,12 +117,39 @@ def test_sizes_whose_sum_is_out_of_range_are_no_failure(sqlite_stage: SqliteStag
     assert start(stage).depths[0].entries == 2
 
 
-def test_an_odd_account_hides_no_other(sqlite_stage: SqliteStage) -> None:
+def test_a_size_that_is_infinite_is_no_failure(sqlite_stage: SqliteStage) -> None:
+    stage = sqlite_stage
+    fill(stage)
+    change(stage, "UPDATE entry SET size = '9e999'")
+    assert start(stage).depths[0].entries == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("scram_sha_1", b"\xff"),
+        ("scram_sha_1", ""),
+        ("scram_sha_256", "4096$c2FsdA==$c3RvcmVk"),
+        ("scram_sha_256", "²$c2FsdA==$c3RvcmVk$c2VydmVy"),
+        ("scram_sha_256", "4096$c2FsdA=$c3RvcmVk$c2VydmVy"),
+        ("created", "yesterday"),
+    ],
+)
+def test_an_odd_account_hides_no_other_and_is_named(sqlite_stage: SqliteStage, column: str, value: Any) -> None:
     stage = sqlite_stage
     for name in ("joe", "jack"):
         stage.run(stage.store.put_account(account(name)))
-    change(stage, "UPDATE account SET scram_sha_1 = ? WHERE name = 'joe'", b"\xff")
+    change(stage, f"UPDATE account SET {column} = ? WHERE name = 'joe'", value)
+    told: list[tuple[str, str]] = []
+    stage.store.on_unreadable = lambda row: told.append((row.kind, row.key))
     assert [each.name for each in stage.run(stage.store.list_accounts())] == ["jack"]
+    assert told == [("account", "joe")]
+    with pytest.raises(BrokerError, match="The account 'joe' cannot be read") as caught:
+        stage.run(stage.store.get_account("joe"))
+    assert caught.value.code == Code.RESOURCE_DB_UNKNOWN
+    assert len(told) == 2
+    stage.run(stage.store.close())
+    assert [(row.kind, row.key) for row in start(stage).unreadable] == [("account", "joe")]
 
 
 def test_a_text_that_is_no_utf_8_is_told(sqlite_stage: SqliteStage) -> None:
