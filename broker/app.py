@@ -41,7 +41,7 @@ from broker.runlevels.service import Direction, RunLevels
 from broker.store.location import database_url
 from broker.store.memory import MemoryStore
 from broker.store.sql.store import SqlStore
-from broker.xmpp.routing.content import STANZA_KEY, content_of
+from broker.xmpp.routing.content import serve as serve_raw_contents
 from broker.xmpp.service import XmppService
 from broker.xmpp.session.sessions import StreamSessions
 from broker.xmpp.settings import TlsPolicy
@@ -282,7 +282,7 @@ class Application(Service):
             self._security.htpasswd.on_change = self.broker.rights_changed
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
-        self.broker.node.raw_contents[STANZA_KEY.oid] = content_of
+        serve_raw_contents(self.broker.node)
         self.broker.commands = AdministrativeCommands(
             self.broker, self.run_levels, self.request_run_levels, self.properties, __version__
         )

@@ -73,6 +73,8 @@ class Node:
         fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
         raw_contents: oids of messages whose content is raw bytes of one tongue, which alone may publish them, each with
             what reads them for others. A tongue adds its own before recovery.
+        content_checks: each raises ``resource.db.unknown`` for a message from the store whose content cannot be
+            delivered any more. A tongue adds its own before recovery.
         erased: number of the erasure by oid, of topics that queues may still hold erased messages of.
         set_aside: what of the store cannot be read.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
@@ -117,6 +119,7 @@ class Node:
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
+        self.content_checks: list[Callable[[Message], None]] = []
         self.last_heartbeat = 0
         self.set_aside = SetAside()
         store.before_commit = self._before_commit
@@ -315,7 +318,10 @@ class Node:
         if isinstance(record, UnreadableMessage):
             raise BrokerError(Code.RESOURCE_DB_UNKNOWN, record.sender)
         envelope = self.stored_envelope(record.sender, record.key, record.qos)
-        return Message(record.id, envelope, record.content, record.expires)
+        message = Message(record.id, envelope, record.content, record.expires)
+        for check in self.content_checks:
+            check(message)
+        return message
 
     def stored_envelope(self, sender: str, key: bytes, qos: bytes) -> Envelope:
         """The envelope of a message in the store; one object for as many of them as have the same."""

@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -14,6 +14,8 @@ from twisted.logger import Logger
 from broker.errors import BrokerError, Code
 from broker.model.jid import parse_jid
 from broker.model.records import DocumentRecord
+from broker.model.stored_json import read_object
+from broker.xmpp.routing.content import check_presence
 
 if TYPE_CHECKING:
     from broker.core.broker import Broker
@@ -71,18 +73,16 @@ class RosterItem:
         Raises:
             BrokerError: ``resource.db.unknown`` where the document is none of a contact.
         """
-        try:
-            item = cls(record.name, **json.loads(record.data))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"it is no contact: {error}") from error
-        texts = (item.name, item.subscription, item.pending_in, *item.groups)
-        switches = (item.ask, item.approved, item.listed)
-        if not (all(type(each) is str for each in texts) and all(type(each) is bool for each in switches)):
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "it is no contact: a value has another type")
+        item = cls(record.name, **read_object(record.data, _FIELDS, "the contact"))
         if item.subscription not in SUBSCRIPTIONS:
             raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"'{item.subscription[:64]}' is no state of a subscription")
         parse_jid(item.jid)
+        if item.pending_in:
+            check_presence(item.pending_in)
         return item
+
+
+_FIELDS = {name: kind for name, kind in get_type_hints(RosterItem).items() if name != "jid"} | {"groups": list}
 
 
 class Account:

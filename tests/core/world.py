@@ -27,7 +27,7 @@ from broker.native.login import Connected, NativeLogin
 from broker.native.sessions import NativeSessions
 from broker.ports import IAuthorizer, IOutbound
 from broker.store.memory import MemoryStore
-from broker.xmpp.routing.content import STANZA_KEY, content_of
+from broker.xmpp.routing.content import serve as serve_raw_contents
 from broker.xmpp.session.sessions import StreamSessions
 from tests.core.requests import Requests
 
@@ -141,7 +141,7 @@ class World:
         self.login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.requests = Requests(self.broker)
         self.streams = StreamSessions(self.broker.registry)
-        self.node.raw_contents[STANZA_KEY.oid] = content_of
+        serve_raw_contents(self.node)
         self.run(self.broker.recovery.topics())
         self.run(self.broker.recovery.sessions())
         self.broker.start()

@@ -240,7 +240,7 @@ class TestPresence:
         again.store.commit()
         assert not [record for record in again.store.tables.documents.values() if record.kind == PRESENT]
 
-    @pytest.mark.parametrize("data", [b"{", b"[]", b'{"available":true}', b"\xff"])
+    @pytest.mark.parametrize("data", [b"{", b"[]", b"[" * 99_999, b'{"available":true}', b"\xff"])
     def test_record_that_cannot_be_read_keeps_no_client_from_being_told(self, quiet: World, data: bytes) -> None:
         joe, jack = quiet.bind(JOE), quiet.bind(JACK, sm=True)
         befriend(joe, jack)

@@ -190,6 +190,8 @@ GARBAGE: list[Any] = [
     b'{"a": 1}',
     b"[" * 99_999,
 ]
+GARBAGE += [b'{"name": "\\ud800"}', b'{"name": "\\u0000"}', b'{"pending_in": "<presence"}', b'{"groups": ["\\uffff"]}']
+GARBAGE += [b'{"when": 1, "presence": "<presence"}']
 GARBAGE += [b'{"when": "x", "presence": 7}', b'{"subscription": "odd"}', b'{"groups": 7}', "text", None, 7]
 
 
@@ -210,6 +212,7 @@ def test_a_spoilt_document_costs_itself_only(garbage: Any) -> None:
         assert key in documents
         documents[key] = documents[key]._replace(data=garbage)
     documents["@", PRESENT, "@@@"] = DocumentRecord("@", PRESENT, "@@@", b"")
+    documents["@", PRESENT, "jack@localhost/gone"] = DocumentRecord("@", PRESENT, "jack@localhost/gone", garbage)
     documents["joe", BLOCKED, "@@@"] = DocumentRecord("joe", BLOCKED, "@@@", b"")
     before = dict(documents)
 
@@ -237,7 +240,18 @@ def test_a_spoilt_document_costs_itself_only(garbage: Any) -> None:
     assert {each.kind for each in again.node.set_aside.records} == {"document"}
 
 
-@pytest.mark.parametrize("garbage", [*GARBAGE, b'{"resource": "x"}', b'{"resource": "x", "window": 1e400}'])
+STREAMS: list[Any] = [
+    b'{"resource": "x"}',
+    b'{"resource": "x", "window": 1e400}',
+    b'{"resource": "x", "resumable": true, "window": 9, "presence": "<presence"}',
+    b'{"resource": "x", "resumable": true, "window": 9, "presence": "<iq/>"}',
+    b'{"resource": "x", "resumable": true, "window": 9, "presence": "</stream:stream>"}',
+    b'{"resource": "x", "resumable": true, "window": 9, "directed": ["@@@"]}',
+    b'{"resource": "\\ud800", "resumable": true, "window": 9}',
+]
+
+
+@pytest.mark.parametrize("garbage", [*GARBAGE, *STREAMS])
 def test_a_spoilt_stream_costs_itself_only(garbage: Any) -> None:
     world = World(xmpp_settings(sm_ask=False, idle=-1))
     world.bind("joe@localhost/x", sm=True).cut()
@@ -254,3 +268,37 @@ def test_a_spoilt_stream_costs_itself_only(garbage: Any) -> None:
     joe = again.bind("joe@localhost/x")
     peer.send("<message to='joe@localhost' type='chat'><body>hi</body></message>")
     assert joe.bodies() == ["hi"]
+
+
+def test_a_spoilt_stanza_is_set_aside_and_the_others_arrive() -> None:
+    world = World(xmpp_settings(sm_ask=False, idle=-1))
+    mary = world.bind("mary@localhost/x")
+    for number in range(3):
+        mary.send(f"<message to='joe@localhost' type='chat'><body>{number}</body></message>")
+    world.store.commit()
+    messages = world.store.tables.messages
+    (which,) = [id for id, each in messages.items() if b"<body>1</body>" in each.content]
+    messages[which] = messages[which]._replace(content=messages[which].content[:-5])
+    again = world.crash()
+    joe = again.bind("joe@localhost/x", presence=None)
+    joe.send("<presence/>")
+    assert joe.bodies() == ["0", "2"]
+    assert not joe.closed
+    assert [(each.kind, each.key) for each in again.node.set_aside.records] == [("message", str(which))]
+    again.store.commit()
+    assert which in again.store.tables.messages
+
+
+def test_a_spoilt_item_is_set_aside_and_the_others_are_listed() -> None:
+    world, joe = prepared()
+    for number in range(3):
+        joe.send(pubsub(f"<publish node='news'><item id='{number}'><e xmlns='urn:e'>x</e></item></publish>"))
+    joe.take()
+    world.store.commit()
+    messages = world.store.tables.messages
+    (which,) = [id for id, each in messages.items() if each.oid == "news" and b">1<" in each.qos]
+    messages[which] = messages[which]._replace(content=b"</item></items>")
+    again = world.crash()
+    items = answers(again.bind("joe@localhost/x"))[5]
+    assert [number for number in range(3) if f"<item id='{number}'".encode() in items] == [0, 2]
+    assert [(each.kind, each.key) for each in again.node.set_aside.records] == [("message", str(which))]

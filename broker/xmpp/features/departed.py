@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from twisted.logger import Logger
 
 from broker.errors import BrokerError
 from broker.model.jid import JID, parse_jid
 from broker.model.records import DocumentRecord
+from broker.model.stored_json import read_object
 from broker.xmpp.routing.domain import Client, Domain
 
 PRESENT = "xmpp.present"
@@ -17,6 +20,13 @@ _NOBODY = "@"
 """Their owner: no account has such a name, so that all of them are found at once."""
 
 log = Logger()
+
+
+class _Shown(NamedTuple):
+    """Whose presence was shown: whether to all contacts, and to which other addresses."""
+
+    available: bool = True
+    directed: Sequence[str] = ()
 
 
 class DepartedResources:
@@ -72,14 +82,13 @@ class DepartedResources:
             jid = self._documents.readable(record, lambda found: parse_jid(found.name))
             if jid is None:
                 continue
+            shown = self._documents.readable(record, _read) or _Shown()  # its contacts are told in any case
             self._stored.add(record.name)
             if record.name not in self._clients:
-                jid = parse_jid(record.name)
                 self._gone.append(jid)
-                available, directed = _read(record)
-                if available:
+                if shown.available:
                     self.left.setdefault(jid.local, []).append(jid)
-                for to in directed:
+                for to in shown.directed:
                     self._directed.setdefault(to, []).append(jid)
 
     def contacts_informed(self) -> None:
@@ -104,13 +113,7 @@ class DepartedResources:
             self.resource_offline(client.full)
 
 
-def _read(record: DocumentRecord) -> tuple[bool, list[str]]:
-    """Whether a resource was available, and whom it had sent directed presence."""
+def _read(record: DocumentRecord) -> _Shown:
     if not record.data:
-        return True, []
-    try:
-        shown = json.loads(record.data)
-        return bool(shown["available"]), [str(to) for to in shown["directed"]]
-    except (ValueError, TypeError, KeyError) as error:
-        log.error("whom {jid} had sent presence cannot be read: {reason}", jid=record.name, reason=str(error))
-        return True, []
+        return _Shown()
+    return _Shown(**read_object(record.data, {"available": bool, "directed": list}, "whom it had sent presence"))

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from broker.errors import BrokerError, Code
 from broker.model.records import DocumentRecord
+from broker.model.stored_json import read_object
 from broker.xml.tree import parse_tree
 from broker.xmpp.accounts import Account
 from broker.xmpp.features.approvals import sees
+from broker.xmpp.routing.content import check_presence
 from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Domain, Iq
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
@@ -98,19 +100,19 @@ class LastActivity:
 
 _STILL_THERE = Seen(0)
 """What the document says of an account that is available."""
+_FIELDS = {"available": bool, "when": int, "presence": str}
 
 
 def _read(record: DocumentRecord) -> Seen:
-    try:
-        values = json.loads(record.data)
-        if values.get("available"):
-            return _STILL_THERE
-        when, presence = values["when"], values["presence"]
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
-        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"it does not tell when the account was seen: {error}") from error
-    if type(when) is not int or not 0 <= when <= MAX_TIME or type(presence) is not str:
+    found = read_object(record.data, _FIELDS, "when the account was seen")
+    if found.pop("available", False):
+        return _STILL_THERE
+    if not 0 <= found.get("when", -1) <= MAX_TIME:
         raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "it does not tell when the account was seen")
-    return Seen(when, presence)
+    seen = Seen(**found)
+    if seen.presence:
+        check_presence(seen.presence)
+    return seen
 
 
 def _answer(milliseconds: int, status: str = "") -> bytes:

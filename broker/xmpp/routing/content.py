@@ -8,18 +8,63 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import TYPE_CHECKING
 
 from broker.core.message import Message
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
+from broker.model.base64_text import bytes_or_none
+from broker.model.item import ITEM
 from broker.model.jid import JID
 from broker.model.key import Key
+from broker.model.property import find
 from broker.xml.tree import Tree, parse_tree
+from broker.xml.well_formed import is_element
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.stanza import element, message
+
+if TYPE_CHECKING:
+    from broker.core.node import Node
 
 STANZA_MIME = "application/xmpp+xml"
 STANZA_KEY = Key("__xmpp", mime=STANZA_MIME)
 """Key of messages of the core whose content is a stanza, raw; nobody can publish under it but this tongue."""
+PAYLOAD_MIME = "application/xml"
+"""Of items: their payload was read when it was published, and goes out as it is."""
+
+
+def serve(node: Node) -> None:
+    """Tell the core of contents that go into streams as they are; called once, before recovery."""
+    node.raw_contents[STANZA_KEY.oid] = content_of
+    node.content_checks.append(check_stored)
+
+
+def check_stored(stored: Message) -> None:
+    """Refuse a message from the store whose content would break the stream of whoever it is for.
+
+    Raises:
+        BrokerError: ``resource.db.unknown``.
+    """
+    content = stored.content
+    if not content:  # only its header was read, or it is an item without a payload
+        return
+    if stored.oid == STANZA_KEY.oid:
+        fits = is_element(content, "message", "presence", "iq")
+    elif stored.envelope.key.mime == PAYLOAD_MIME and find(stored.qos.properties, ITEM) is not None:
+        fits = is_element(content)
+    else:
+        return
+    if not fits:
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "its content is no element any more")
+
+
+def check_presence(written: str) -> None:
+    """Refuse presence from the store that would break the stream of whoever it is for.
+
+    Raises:
+        BrokerError: ``resource.db.unknown``.
+    """
+    if not is_element(written.encode(), "presence"):
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the presence that it holds is none")
 
 
 def is_text(mime: str) -> bool:
@@ -71,7 +116,7 @@ def content_of(stanza: bytes) -> tuple[bytes, str]:
 
 
 def _bits(data: Tree) -> tuple[bytes, str]:
-    try:
-        return base64.b64decode(data.text, validate=True), data.attributes.get("type", "application/octet-stream")
-    except ValueError:
+    content = bytes_or_none(data.text)
+    if content is None:
         return data.text.encode(), "text/plain"
+    return content, data.attributes.get("type", "application/octet-stream")

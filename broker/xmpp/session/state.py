@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from typing import get_type_hints
 
 from broker.errors import BrokerError, Code
+from broker.model.jid import parse_jid, prepare_resource
+from broker.model.stored_json import read_object
+from broker.xmpp.routing.content import check_presence
 from broker.xmpp.wire.stanza import MAX_TIME
 
 MAX_WINDOW = 2**31
@@ -61,31 +65,25 @@ class StreamState:
         Raises:
             BrokerError: ``resource.db.unknown`` where the record is not one of a stream.
         """
-        try:
-            state = cls(**json.loads(data))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the record of a stream cannot be read: {error}") from error
-        if not state.is_sound:
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a stream has a value that none can have")
+        found = read_object(data, _FIELDS, "the record of a stream")
+        if "resource" not in found:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a stream has no resource")
+        state = cls(**found)
+        if not (
+            0 <= state.window <= MAX_WINDOW
+            and -128 <= state.priority <= 127
+            and 0 <= state.presence_time <= MAX_TIME
+        ):
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a stream has a number that none can have")
+        if state.presence:
+            check_presence(state.presence)
+        prepare_resource(state.resource)
+        for jid in state.directed:
+            parse_jid(jid)
         return state
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether every field has a value of its type and range."""
-        texts = (self.resource, self.presence)
-        switches = (self.resumable, self.interested, self.carbons, self.watches_blocking)
-        return (
-            all(type(each) is str for each in texts)
-            and all(type(each) is bool for each in switches)
-            and type(self.window) is int
-            and 0 <= self.window <= MAX_WINDOW
-            and type(self.priority) is int
-            and -128 <= self.priority <= 127
-            and type(self.presence_time) is int
-            and 0 <= self.presence_time <= MAX_TIME
-            and type(self.directed) is list
-            and all(type(each) is str for each in self.directed)
-        )
+
+_FIELDS = get_type_hints(StreamState) | {"directed": list}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,9 @@ from broker.model.item import ITEM, PUBLISHER, PURGED, RETRACTED, text_of
 from broker.model.property import find
 from broker.model.qos import STATE_ERASED
 from broker.xml.tree import parse_tree
-from broker.xmpp.routing.content import payload_of
+from broker.xmpp.routing.content import PAYLOAD_MIME, payload_of
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.stanza import element, message
-
-PAYLOAD_MIME = "application/xml"
 
 
 def write_item(item: Message, *, payload: bool = True) -> bytes:

@@ -17,7 +17,7 @@ from broker.model.qos import PublishQos, QueryQos, QueueQos, TopicQos
 from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.features.pubsub.errors import refused
 from broker.xmpp.features.pubsub.forms import is_true
-from broker.xmpp.features.pubsub.items import PAYLOAD_MIME
+from broker.xmpp.routing.content import PAYLOAD_MIME
 from broker.xmpp.wire.errors import Condition
 from broker.xmpp.wire.stanza import element
 
