@@ -16,7 +16,7 @@ ARMED = bool(os.environ.get(VARIABLE))
 """Whether there is any place to be killed at."""
 
 _NAME, _, _COUNT = os.environ.get(VARIABLE, "").partition(":")
-_left = [int(_COUNT) if _COUNT.isdigit() else 1]
+_left = [int(_COUNT) if _COUNT.isascii() and _COUNT.isdigit() else 1]
 
 
 def reach(name: str) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from broker.errors import BrokerError, Code
 from broker.model.key import COMMAND_PREFIX
+from broker.model.number import whole
 
 MAX_CHARACTERS = 4096
 """Of a command without its node and its value."""
@@ -91,7 +92,7 @@ def _context(context: str, text: str) -> tuple[Kind, str, int]:
         return Kind.NODE, "", 0
     client = _CLIENT.fullmatch(context)
     if client is not None:
-        number = int(client["number"] or 0)
+        number = whole(client["number"] or "0", "the session's number")
         return (Kind.SESSION if number else Kind.CLIENT), client["name"], number
     start, _, name = context.partition("/")
     if start in (Kind.TOPIC, Kind.SUBSCRIPTION) and name:

@@ -6,6 +6,9 @@ import os
 import resource
 from pathlib import Path
 
+from broker.errors import BrokerError
+from broker.model.number import whole
+
 STATUS = Path("/proc/self/statm")
 MACHINE = Path("/proc/meminfo")
 
@@ -13,8 +16,8 @@ MACHINE = Path("/proc/meminfo")
 def resident() -> int:
     """Bytes of memory that the process holds now; at most so far, where the system does not tell."""
     try:
-        return int(STATUS.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+        return whole(STATUS.read_text().split()[1], "the pages of memory") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, LookupError, BrokerError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -23,7 +26,7 @@ def available() -> int:
     try:
         for line in MACHINE.read_text().splitlines():
             if line.startswith("MemAvailable"):
-                return int(line.split()[1]) * 1024
-    except OSError:
+                return whole(line.split()[1], "the memory of the machine") * 1024
+    except (OSError, LookupError, BrokerError):
         pass
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import secrets
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from scramp import ScramException, ScramMechanism  # type: ignore[import-untyped
 
 from broker.auth.names import check_account_name
 from broker.errors import BrokerError, Code
+from broker.model.base64_text import bytes_or_none
+from broker.model.number import whole_or_none
 from broker.model.records import AccountRecord
 
 DEFAULT_ITERATIONS = 10_000
@@ -21,6 +22,7 @@ DEFAULT_ITERATIONS = 10_000
 MINIMUM_ITERATIONS = 4096
 MAXIMUM_ITERATIONS = 10_000_000
 SALT_SIZE = 16
+_PARTS = 3  # salt and two keys
 MAXIMUM_PASSWORD_LENGTH = 1024
 """Characters; a bound on what a peer can make the broker prepare and hash."""
 
@@ -57,12 +59,12 @@ class Verifier:
         Raises:
             BrokerError: ``resource.db.unknown`` for a text that :meth:`serialize` cannot have written.
         """
-        try:
-            iterations, *parts = text.split("$")
-            salt, stored_key, server_key = (base64.b64decode(part, validate=True) for part in parts)
-            return cls(mechanism, int(iterations), salt, stored_key, server_key)
-        except (ValueError, binascii.Error):
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"A stored {mechanism} verifier cannot be read") from None
+        first, *rest = text.split("$")
+        iterations = whole_or_none(first, MINIMUM_ITERATIONS, MAXIMUM_ITERATIONS)
+        parts = [part for each in rest if (part := bytes_or_none(each))]
+        if iterations is None or len(rest) != _PARTS or len(parts) != _PARTS:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"A stored {mechanism} verifier cannot be read")
+        return cls(mechanism, iterations, *parts)
 
     def serialize(self) -> str:
         """The text that the store keeps. It is a secret: who has it can try passwords offline."""

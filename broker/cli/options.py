@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from broker.model.number import real_or_none, whole_or_none
 from broker.tap import DEFAULT_DATA
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def at_least(least: int) -> Callable[[str], int]:
     """The type of an option that is a number from ``least`` on."""
 
     def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        value = whole_or_none(text, least)
+        if value is None:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} on")
         return value
 
     return number
@@ -62,8 +63,8 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def seconds(text: str) -> float:
     """The type of an option that is a time."""
-    value = float(text)
-    if value < 0 or not math.isfinite(value):
+    value = real_or_none(text)
+    if value is None or value < 0 or not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
     return value
 

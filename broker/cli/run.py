@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from broker.cli import background
 from broker.cli.background import Background
 from broker.cli.options import add_store_options, assignments_of
+from broker.errors import BrokerError
+from broker.model.number import whole
 from broker.signals import spare
 
 if TYPE_CHECKING:
@@ -109,8 +111,9 @@ def remove_stale(pidfile: Path) -> None:
     if not pidfile.is_file() or not PROCESSES.is_dir():
         return
     try:
-        command = (PROCESSES / str(int(pidfile.read_text())) / "cmdline").read_bytes()
-    except (OSError, ValueError):
+        process = whole(pidfile.read_text(), "the process id", 1)
+        command = (PROCESSES / str(process) / "cmdline").read_bytes()
+    except (OSError, UnicodeDecodeError, BrokerError):
         command = b""
     if not {os.path.basename(each) for each in command.split(b"\0")} & {b"broker", b"twistd"}:
         pidfile.unlink()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from broker.model.number import whole_or_none
+
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
@@ -71,9 +73,10 @@ def _number(label: str, units: dict[str, int], minimum: int | None, maximum: int
     def parse(text: str) -> int:
         match = _SCALED.fullmatch(text.strip())
         unit = units.get(match[2].lower()) if match else None
-        if match is None or unit is None:
+        count = whole_or_none(match[1]) if match else None
+        if count is None or unit is None:
             raise ValueError(f"not a number ({label})")
-        value = int(match[1]) * unit
+        value = count * unit
         if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
             raise ValueError(f"out of range ({label})")
         return value

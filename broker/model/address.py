@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from broker.errors import BrokerError, Code
 from broker.model.cache import cached_if_short
+from broker.model.number import whole
 
 MINIMUM_SUBJECT_LENGTH = 2
 MAXIMUM_LENGTH = 1024
@@ -99,7 +100,7 @@ def parse_session_name(text: str, node: str) -> SessionName:
     number = parts[1] if len(parts) == 2 else ""
     if number and not _NUMBER.fullmatch(number):
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:256]}' has a session number that is no number")
-    return SessionName(node, parts[0], int(number or 0))
+    return SessionName(node, parts[0], whole(number or "0", "the session number"))
 
 
 def stripped_node_id(node: str) -> str:

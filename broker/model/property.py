@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from broker.errors import BrokerError, Code
+from broker.model.base64_text import bytes_or_none
 from broker.model.number import MAX_SHOWN, real_or_none, whole_or_none
 
 BASE64 = "base64"
@@ -36,10 +37,7 @@ class ClientProperty:
         """The value's bytes, with any base64 undone (a broken one counts as empty)."""
         if self.encoding != BASE64:
             return self.value.encode("utf-8", "replace")
-        try:
-            return base64.b64decode(self.value)
-        except ValueError:  # of a length that none has, or with other characters than those of ASCII
-            return b""
+        return bytes_or_none(self.value, wrapped=True) or b""
 
     @property
     def text(self) -> str:
@@ -85,13 +83,11 @@ def check_properties(properties: Iterable[ClientProperty]) -> None:
     for given in properties:
         if given.encoding != BASE64:
             continue
-        try:
-            base64.b64decode("".join(given.value.split()), validate=True)
-        except ValueError:
+        if bytes_or_none(given.value, wrapped=True) is None:
             raise BrokerError(
                 Code.USER_ILLEGAL_ARGUMENT,
                 f"the property '{given.name[:MAX_SHOWN]}' is not base64, though its encoding says so",
-            ) from None
+            )
 
 
 def property_of(name: str, value: str | bytes | bool | int | float, *, declare_type: bool = True) -> ClientProperty:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -11,6 +10,7 @@ from twisted.internet.error import CannotListenError
 
 from broker.config.kinds import Kind, duration, integer, size
 from broker.errors import BrokerError, Code
+from broker.model.host import is_loopback as host_is_loopback
 from broker.net.limits import Limits
 
 T = TypeVar("T")
@@ -30,12 +30,7 @@ LIMITS = (
 
 def is_loopback(host: str) -> bool:
     """Whether what listens on an address can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "localhost" or host_is_loopback(host)
 
 
 class Ports:

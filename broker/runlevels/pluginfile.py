@@ -15,9 +15,11 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from broker.errors import BrokerError, Code
+from broker.model.number import whole_or_none
 
 MAXIMUM_SIZE = 1 << 20
 MAXIMUM_DEPTH = 32
+MAX_NUMBER = 10**9 - 1
 
 _CHILDREN = {
     "": ("xmlBlaster",),
@@ -334,10 +336,10 @@ class _Reader:
         return value
 
     def _integer(self, name: str, text: str) -> int:
-        digits = text.strip()
-        if not (digits.removeprefix("-").isdecimal() and digits.isascii() and len(digits) <= 9):
+        number = whole_or_none(text, -MAX_NUMBER, MAX_NUMBER)
+        if number is None:
             raise self._error(f"{name} '{text}' is not a whole number")
-        return int(digits)
+        return number
 
     def _boolean(self, name: str, text: str) -> bool:
         value = _BOOLEANS.get(text.strip().lower())

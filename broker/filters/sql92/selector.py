@@ -17,6 +17,7 @@ from broker.filters.sql92 import expression
 from broker.filters.sql92.expression import Evaluate, Expression, Kind
 from broker.filters.sql92.like import like_expression
 from broker.filters.sql92.values import MAX_INTEGER, environment
+from broker.model.number import real_or_none, whole_or_none
 
 MAX_DEPTH = 64
 """Levels of nesting; well below what the interpreter's stack allows, wherever a message is matched."""
@@ -69,13 +70,16 @@ class _Builder(Transformer[Token, Expression]):
         return operand
 
     def integer(self, token: Token) -> Expression:
-        value = int(token.rstrip("lL"))
-        if value > MAX_INTEGER:
+        value = whole_or_none(token.rstrip("lL"), 0, MAX_INTEGER)
+        if value is None:
             raise _invalid("the integer has more than 64 bits", _start(token))
         return Expression(expression.literal(value), Kind.NUMBER, 1, _start(token))
 
     def float(self, token: Token) -> Expression:
-        return Expression(expression.literal(float(token.rstrip("fFdD"))), Kind.NUMBER, 1, _start(token))
+        value = real_or_none(token)
+        if value is None:
+            raise _invalid("the number is too long", _start(token))
+        return Expression(expression.literal(value), Kind.NUMBER, 1, _start(token))
 
     def string(self, token: Token) -> Expression:
         return Expression(expression.literal(_unquoted(token)), Kind.STRING, 1, _start(token))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from broker.errors import BrokerError, Code
+from broker.model.base64_text import bytes_or_none
 from broker.model.connect import Credentials
 from broker.xml.parse import Element, parse
 from broker.xml.scan import child, text
@@ -45,12 +45,15 @@ def _read_password(value: str) -> str:
     marked = value.strip()
     if not marked.startswith(BASE64_MARKER):
         return value
+    password = bytes_or_none(marked.removeprefix(BASE64_MARKER))
     try:
-        return base64.b64decode(marked.removeprefix(BASE64_MARKER), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise BrokerError(
-            Code.USER_AUTHENTICATION_ILLEGAL_ARGUMENT, "the password is marked as base64, but is not"
-        ) from None
+        if password is not None:
+            return password.decode()
+    except UnicodeDecodeError:
+        pass
+    raise BrokerError(
+        Code.USER_AUTHENTICATION_ILLEGAL_ARGUMENT, "the password is marked as base64, but is not"
+    ) from None
 
 
 def write_credentials(credentials: Credentials, *, redact: bool) -> str:

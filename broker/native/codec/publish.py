@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.model.number import whole_or_none
 from broker.model.qos import (
     FOREVER,
     MAXIMUM_PRIORITY,
@@ -154,10 +155,8 @@ def write_tail(given: PublishQos) -> str:
 
 def _read_priority(value: str) -> int:
     # Unreadable priorities count as NORM (spec xmlblaster §4.4).
-    value = value.upper()
-    if len(value) == 1 and "0" <= value <= str(MAXIMUM_PRIORITY):
-        return int(value)
-    return PRIORITY_NAMES.get(value, NORMAL_PRIORITY)
+    number = whole_or_none(value, 0, MAXIMUM_PRIORITY)
+    return PRIORITY_NAMES.get(value.upper(), NORMAL_PRIORITY) if number is None else number
 
 
 def _write_priority(priority: int) -> str:

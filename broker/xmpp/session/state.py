@@ -70,9 +70,7 @@ class StreamState:
             raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a stream has no resource")
         state = cls(**found)
         if not (
-            0 <= state.window <= MAX_WINDOW
-            and -128 <= state.priority <= 127
-            and 0 <= state.presence_time <= MAX_TIME
+            0 <= state.window <= MAX_WINDOW and -128 <= state.priority <= 127 and 0 <= state.presence_time <= MAX_TIME
         ):
             raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a stream has a number that none can have")
         if state.presence:

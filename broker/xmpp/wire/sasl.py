@@ -8,7 +8,6 @@ knows neither ``tls-exporter`` (RFC 9266) nor authorization identities.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -17,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from broker.errors import BrokerError
+from broker.model.base64_text import bytes_or_none
 from broker.model.jid import parse_jid
 
 MAX_MESSAGE = 10_240
@@ -329,10 +329,10 @@ def encode(data: bytes) -> bytes:
 
 
 def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise SaslFailure("incorrect-encoding", "it is not base64") from None
+    data = bytes_or_none(text)
+    if data is None:
+        raise SaslFailure("incorrect-encoding", "it is not base64")
+    return data
 
 
 def _text(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, Protocol, TypeVar
 
+from broker.model.number import whole_or_none
 from broker.xml.write import escape_attribute
 from broker.xmpp.wire import ns
 
@@ -14,6 +15,8 @@ MODULUS = 2**32
 """Counters wrap here (XEP-0198 §4)."""
 _HALF = MODULUS // 2
 
+MAX_WANTED = 2**31
+"""Seconds that a client may ask to be waited for; no more than anybody is."""
 MAX_ID = 4000
 """Longest id of a stream in bytes (XEP-0198 §3)."""
 
@@ -261,11 +264,7 @@ def handled_count_too_high(error: TooHigh) -> bytes:
 
 def counter_of(element: Element) -> int | None:
     """The ``h`` of an element; ``None`` where it is missing or no counter."""
-    text = element.attributes.get("h", "")
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MODULUS))):
-        return None
-    value = int(text)
-    return value if value < MODULUS else None
+    return whole_or_none(element.attributes.get("h", ""), 0, MODULUS - 1)
 
 
 def wants_resumption(element: Element) -> bool | None:
@@ -278,4 +277,4 @@ def wanted_window(element: Element) -> int | None:
     text = element.attributes.get("max")
     if text is None:
         return None
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return whole_or_none(text, 0, MAX_WANTED) or 0

@@ -1,0 +1,95 @@
+"""Texts and stored bytes become values in one place of each kind, which gives a value or the catalogue's error."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BROKER = Path(__file__).parents[2] / "broker"
+READERS = frozenset({"model/number.py", "model/base64_text.py", "model/stored_json.py"})
+"""The one reader of numbers, of base64 and of JSON."""
+PERMITTED = {
+    "config/syntax.py": ("int(match[1], 16)",),
+    "failpoints.py": ("int(_COUNT)", "_COUNT.isdigit"),
+    "filters/sql92/values.py": ("float(left)", "float(right)"),
+    "logs/file.py": ("int(number)", "number.isdecimal"),
+    "logs/flood.py": ("int(event['log_time'])",),
+    "model/host.py": ("int(address)",),
+    "native/wire/frames.py": ("digits.isdigit", "int(digits)", "field.isdigit", "int(field)"),
+    "store/sql/database.py": ("int(cursor.rowcount)",),
+    "store/sql/reader.py": ("int(size)",),
+}
+"""What is no text of others, or is cut to digits by a pattern, or by ``bytes.isdigit``, which knows ASCII only."""
+CONVERSIONS = frozenset({"int", "float", "complex", "Decimal", "Fraction", "b64decode", "a2b_base64", "literal_eval"})
+METHODS = frozenset(
+    {"isdigit", "isdecimal", "isnumeric", "b64decode", "a2b_base64", "fromisoformat", "strptime", "literal_eval"}
+)
+DOCUMENTS = frozenset({"loads", "load"})
+"""Of ``json`` and ``pickle``."""
+
+
+def is_arithmetic(argument: ast.expr) -> bool:
+    """Whether a number comes out of it, and not a text."""
+    return isinstance(argument, ast.BinOp | ast.Constant)
+
+
+def conversions(tree: ast.AST) -> Iterator[str]:
+    """Where something becomes a value that may be anything."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[argument, *_]) if name in CONVERSIONS:
+                if not is_arithmetic(argument):
+                    yield ast.unparse(node)
+            case ast.Call(func=ast.Name(id="map"), args=[ast.Name(id=name), *_]) if name in CONVERSIONS:
+                yield ast.unparse(node)
+            case ast.Attribute(value=ast.Name(id="json" | "pickle" | "marshal"), attr=attribute) if (
+                attribute in DOCUMENTS
+            ):
+                yield ast.unparse(node)
+            case ast.Attribute(attr=attribute) if attribute in METHODS:
+                yield ast.unparse(node)
+
+
+def found_in(path: Path) -> list[str]:
+    return list(conversions(ast.parse(path.read_text("utf-8"))))
+
+
+@pytest.mark.parametrize("path", sorted(BROKER.rglob("*.py")), ids=lambda path: str(path.relative_to(BROKER)))
+def test_nothing_but_its_reader_turns_a_text_into_a_value(path: Path) -> None:
+    name = str(path.relative_to(BROKER))
+    if name not in READERS:
+        assert sorted(set(found_in(path)) - set(PERMITTED.get(name, ()))) == []
+
+
+@pytest.mark.parametrize("name", sorted(PERMITTED))
+def test_what_is_permitted_is_needed(name: str) -> None:
+    assert sorted(set(PERMITTED[name]) - set(found_in(BROKER / name))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int(text)",
+        "int(given.text)",
+        "float(attributes['x'])",
+        "text.isdigit()",
+        "filter(str.isdecimal, texts)",
+        "json.loads(record.data)",
+        "pickle.load(file)",
+        "base64.b64decode(text)",
+        "datetime.fromisoformat(stamp)",
+        "int(text, 16)",
+        "map(base64.b64decode, texts)",
+        "map(int, texts)",
+    ],
+)
+def test_such_a_conversion_is_found(text: str) -> None:
+    assert len(list(conversions(ast.parse(text)))) == 1
+
+
+@pytest.mark.parametrize("text", ["int(seconds * 1000)", "float('inf')", "whole(text, 'the number')", "json.dumps(1)"])
+def test_arithmetic_and_readers_are_none(text: str) -> None:
+    assert list(conversions(ast.parse(text))) == []
