@@ -600,6 +600,8 @@ class Publisher:
         if waiting.are_due(session):
             raise Pending(lambda: waiting.moved(session))
         queue = session.queue
+        if queue.is_full and waiting.wait_for(session) and queue.limits.overflow is Overflow.DISCARD_OLDEST:
+            raise self._overflow_error(queue)  # room that it makes is for those that came before
         if not queue.is_full or not self._refuses(queue, len(message.content), publisher, session):
             return Copies(name, subject, [session], [])
         if not _discards(queue):

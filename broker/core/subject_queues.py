@@ -59,11 +59,15 @@ class SubjectQueues:
         nobody has. A session whose queue is full waits for nothing: what is for it alone is refused, too.
         """
         subject = session.subject
-        if not len(subject.queue) or not session.takes_subject_messages:
+        if not self.wait_for(session):
             return False
         if not any(other in self._moving for other in subject.sessions.values()):
             self.deliver(session)
         return session in self._moving and not session.queue.is_full
+
+    def wait_for(self, session: Session) -> bool:
+        """Whether there are messages to the subject that a session takes, now or when it has room."""
+        return len(session.subject.queue) > 0 and session.takes_subject_messages
 
     def moved(self, session: Session) -> Deferred[None]:
         """Fires when :meth:`are_due` may be asked again; fails where the messages to the subject cannot be read."""

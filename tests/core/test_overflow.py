@@ -315,6 +315,25 @@ class TestLoginName:
             assert joe.contents == kept
             joe.lose_connection()
 
+    def test_a_session_that_discards_its_oldest_gets_nothing_before_what_waits_for_the_subject(self) -> None:
+        world = World()
+        sender = world.client("pub")
+        early = [b"%d" % number for number in range(5)]
+        for content in early:
+            sender.send("joe", content, force=True)
+        queue = QueueQos("callback", max_entries=3, on_overflow=Overflow.DISCARD_OLDEST)
+        joe = world.client("joe/1", answers=False, queue=queue, retries=-1)
+
+        with pytest.raises(BrokerError) as raised:
+            sender.send("joe/1", b"refused")
+        assert raised.value.code == Code.RESOURCE_OVERFLOW_ENTRIES
+        joe.outbound.answers = True
+        joe.outbound.acknowledge()
+        world.turn(40)
+        sender.send("joe/1", b"late")
+
+        assert joe.contents == [*early, b"late"]
+
     def test_of_several_destinations_those_that_are_full_are_told(self) -> None:
         world, _ = self.world()
         other = world.client("kim/1")
