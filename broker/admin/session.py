@@ -81,7 +81,7 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
             "publicSessionId": lambda session: session.name.public_id,
             "qos": _qos,
             "uptime": lambda session: (node.now() - session.created) // 1000,
-            "loginDate": lambda session: date(session.created),
+            "loginDate": lambda session: date(session.logged_in),
             "sessionTimeout": lambda session: session.timeout,
             "sessionTimeoutExpireDate": lambda session: (
                 date(node.seen_at(session) + session.timeout) if session.timeout > 0 else None
@@ -103,7 +103,8 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
             "numUnSubscribe": lambda session: session.counters.unsubscribe,
             "numGet": lambda session: session.counters.get,
             "numErase": lambda session: session.counters.erase,
-            "numUpdate": lambda session: session.dispatch.updates,
+            "numUpdate": lambda session: session.counters.updates,
+            "numUpdateOneway": lambda session: session.counters.oneway_updates,
             "subscriptionList": lambda session: session.subscriptions,
             "subscriptions": lambda session: session.subscriptions,
             "subscribedTopics": lambda session: sorted(

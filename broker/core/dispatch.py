@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from broker.core.counters import Counters
 from broker.core.entries import Entry, Fanout
 from broker.core.message import Message
 from broker.core.queues import Queue
@@ -138,6 +139,7 @@ class Dispatch:
         on_dead_letters: told the entries that cannot be delivered, and why; they are settled already.
         on_state: told that the state or ``active`` changed.
         on_dead: told that the receiver is given up.
+        counters: of the session; counts what is delivered.
 
     Attributes:
         state: of the receiver.
@@ -145,7 +147,6 @@ class Dispatch:
         on_answer: called when the receiver has acknowledged an update; ``None`` where nobody wants to know.
         dial: makes an outbound connection to a callback server, where the client named one.
         stalled: a ping is overdue.
-        updates: messages that were sent since the session was made, those sent again among them.
     """
 
     __slots__ = (
@@ -154,6 +155,7 @@ class Dispatch:
         "_awaits_login",
         "_collect",
         "_collected",
+        "_counters",
         "_delivered",
         "_dialling",
         "_node",
@@ -174,7 +176,6 @@ class Dispatch:
         "queue",
         "stalled",
         "state",
-        "updates",
     )
 
     def __init__(
@@ -187,6 +188,7 @@ class Dispatch:
         on_dead_letters: Callable[[list[Entry], BrokerError], None],
         on_state: Callable[[], None],
         on_dead: Callable[[BrokerError], None],
+        counters: Counters,
     ) -> None:
         self.queue = queue
         self.name = name
@@ -196,7 +198,6 @@ class Dispatch:
         self.dial: Callable[[], Any] | None = None
         self.stalled = False
         self.awake = False
-        self.updates = 0
         self.last_error: BrokerError | None = None
         self.on_answer: Callable[[], None] | None = None
         self._node = node
@@ -204,6 +205,7 @@ class Dispatch:
         self._on_dead_letters = on_dead_letters
         self._on_state = on_state
         self._on_dead = on_dead
+        self._counters = counters
         self._taken: list[Entry] = []
         self._delivered: Callable[[], None] | None = None
         self._attempts = 0
@@ -333,6 +335,7 @@ class Dispatch:
         self._stop_waiting()
         if self.on_answer is not None:
             self.on_answer()
+        self._counters.updates += len(taken)
         self.queue.delivered(taken)
         self._tell_if_empty()
         self.pump()
@@ -438,7 +441,6 @@ class Dispatch:
             entries = self._without_stale(entries)
             if not entries:
                 continue
-            self.updates += len(entries)
             self._taken = entries
             if oneway:
                 if single:
@@ -448,6 +450,7 @@ class Dispatch:
                 if self._taken is not entries:  # the connection broke meanwhile, and they are queued again
                     break
                 self._taken = []
+                self._counters.oneway_updates += len(entries)
                 queue.delivered(entries)
                 continue
             if delivery.update_timeout:

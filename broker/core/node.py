@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted.logger import Logger
 
 from broker.core.codec import Codec, Encoded, Queries
+from broker.core.counters import Counters
 from broker.core.dispatch import Dispatch
 from broker.core.entries import CacheBudget, Entry, Fanout, QueueLimits
 from broker.core.history import History
@@ -67,6 +68,7 @@ class Node:
 
     Attributes:
         seconds: see ``wall``.
+        past: what sessions that have ended did.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
         erasures: how often messages were erased that may be queued.
@@ -117,6 +119,7 @@ class Node:
         self.erased: dict[str, int] = {}
         self.erasures = 0
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
+        self.past = Counters()
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
         self.content_checks: list[Callable[[Message], None]] = []
@@ -130,6 +133,11 @@ class Node:
         self._keep_call: IDelayedCall | None = None
         self._awake: list[Dispatch] = []
         self._envelopes: dict[tuple[str, bytes, bytes], Envelope] = {}
+
+    @property
+    def counters(self) -> Counters:
+        """What all sessions did since the broker started, also those that have ended."""
+        return self.past.plus(session.counters for session in self.sessions.values())
 
     def now(self) -> int:
         """Milliseconds since 1970."""

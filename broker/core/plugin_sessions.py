@@ -56,6 +56,7 @@ class PluginSessions(SessionKind):
             lambda entries, error: registry.letters.entries(entries, session.name.absolute, error),
             lambda: registry.state_changed(session),
             undeliverable,
+            session.counters,
         )
 
     def can_receive(self, session: Session) -> bool:

@@ -83,6 +83,8 @@ class SessionRegistry:
         cancel(session.timer)
         session.timer = None
         session.plans.clear()
+        for past in (subject.past, node.past):
+            past.add(session.counters)
         subject.ending.setdefault(session.name.public_id, [])
         emptied = False
         try:

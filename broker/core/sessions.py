@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from broker.core.counters import Counters
 from broker.core.dispatch import Dispatch
 from broker.core.queues import Queue
 from broker.model.address import SessionName
@@ -87,15 +88,6 @@ class Plan:
         self.route: Route | None = None
 
 
-class Counters:
-    """How often a session used what, for administration."""
-
-    __slots__ = ("erase", "get", "publish", "subscribe", "unsubscribe")
-
-    def __init__(self) -> None:
-        self.publish = self.subscribe = self.unsubscribe = self.get = self.erase = 0
-
-
 class Session:
     """A session of a subject.
 
@@ -119,6 +111,8 @@ class Session:
         stored_active: ``dispatcherActive`` as the record has it.
         was_alive: a client took deliveries since the broker started.
         placeholder: it was made for a message that was forced to it; nobody has logged in yet.
+        counters: of what it did.
+        logged_in: when its client last logged in, milliseconds since 1970.
         epoch: raised with every take-over (design D8).
         timeout: milliseconds without a request until it ends; ``<= 0`` never.
         seen: when the last request came, in seconds by a clock that nobody sets; after a restart, when that was.
@@ -136,6 +130,7 @@ class Session:
         "epoch",
         "id",
         "kind",
+        "logged_in",
         "name",
         "persistent",
         "placeholder",
@@ -175,7 +170,7 @@ class Session:
         self.secret_id = secret_id
         self.qos = qos
         self.queue = queue
-        self.created = created
+        self.created = self.logged_in = created
         self.kind = kind
         self.seen = seen
         self.timeout = 0
@@ -213,6 +208,17 @@ class Session:
         if len(self.plans) >= MAX_PLANS:
             self.plans.clear()
         self.plans[key] = plan
+
+    def taken_over(self, now: int, monotonic: float) -> None:
+        """Another login of its client owns it from now on: no connection does that owned it before (design D8).
+
+        Args:
+            now: milliseconds since 1970.
+            monotonic: now, by the clock of :attr:`seen`.
+        """
+        self.epoch += 1
+        self.logged_in = now
+        self.seen = monotonic
 
     def idle(self, monotonic: float) -> int:
         """Milliseconds since the last request.

@@ -38,6 +38,7 @@ class StandingDispatch(Dispatch):
             lambda entries, error: registry.letters.entries(entries, session.name.absolute, error),
             lambda: None,
             lambda error: None,
+            session.counters,
         )
         self._session = session
         self._registry = registry

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
+from broker.core.counters import Counters
 from broker.core.queues import Queue
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Subject:
         ending: fires when a session that is being ended is gone, by public id.
         stored: whether its record is in the store.
         blocked: an administrator refuses its logins.
+        past: what sessions that have ended did.
         guest: it has no account, so it may send and receive, and nothing is kept for it.
     """
 
@@ -38,10 +40,10 @@ class Subject:
         "id",
         "max_sessions",
         "name",
+        "past",
         "queue",
         "sessions",
         "stored",
-        "updates",
     )
 
     def __init__(self, id: int, name: str, queue: Queue, created: int, max_sessions: int) -> None:
@@ -55,7 +57,7 @@ class Subject:
         self.stored = False
         self.blocked = False
         self.guest = False
-        self.updates = 0
+        self.past = Counters()
 
     def count(self, *, placeholders: bool) -> int:
         """How many sessions of clients it has.
@@ -66,6 +68,11 @@ class Subject:
         return sum(
             session.kind.has_client and (placeholders or not session.placeholder) for session in self.sessions.values()
         )
+
+    @property
+    def counters(self) -> Counters:
+        """What all its sessions did, also those that have ended."""
+        return self.past.plus(session.counters for session in self.sessions.values())
 
     @property
     def clients(self) -> list[Session]:

@@ -183,6 +183,7 @@ class NativeSessions(SessionKind):
             lambda entries, error: registry.letters.entries(entries, session.name.absolute, error),
             lambda: registry.state_changed(session),
             lambda error: registry.end_later(session, error),
+            session.counters,
         )
         self._take_properties(session, session.qos)
         self._refresh_by_answers(session, dispatch)
@@ -231,9 +232,8 @@ class NativeSessions(SessionKind):
         self._refresh_by_answers(session, dispatch)
         reconnected = not session.placeholder
         session.placeholder = False
-        session.epoch += 1
+        session.taken_over(self._node.now(), self._node.monotonic())
         session.timeout = self._node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
-        session.seen = self._node.monotonic()
         if qos.persistent and not session.persistent:
             self._registry.make_persistent(session)
         self._take_properties(session, qos)

@@ -49,6 +49,20 @@ def test_what_is_there_is_counted_and_named() -> None:
     assert office.get(joe, "?numUpdate") == "1"
 
 
+def test_what_sessions_did_that_have_ended_stays_counted() -> None:
+    office = Office(BOSS)
+    boss = office.client("boss")
+    office.client("joe/2")
+    joe = office.client("joe/1")
+    joe.subscribe("a")
+    joe.publish("a", b"x")
+    joe.get("a")
+    joe.disconnect()
+    read = [office.get(boss, f"?{name}") for name in ("numPublish", "numGet", "numUpdate")]
+    assert read == ["1", "1", "1"]
+    assert office.get(boss, "client/joe/?numUpdate") == "1"
+
+
 def test_memory_is_told() -> None:
     office = Office()
     joe = office.client("joe")

@@ -10,7 +10,7 @@ from broker.core.dispatch import ConnectionState
 from broker.errors import BrokerError, Code
 from broker.model.property import property_of
 from tests.admin.office import BOSS, Office
-from tests.core.world import Client, connect_qos
+from tests.core.world import Client, FakeOutbound, connect_qos
 
 
 def office_with(name: str = "joe/1", **settings: Any) -> tuple[Office, Client, Client]:
@@ -40,6 +40,40 @@ def test_what_it_did_is_counted() -> None:
     assert read == {"numPublish": "1", "numGet": "1", "numErase": "1"}
     assert office.get(boss, "client/joe/1/?numSubscribe") == "1"
     assert office.get(boss, "client/joe/1/?numUnSubscribe") == "1"
+
+
+def test_messages_that_it_took_are_counted_once_each_however_often_they_were_sent() -> None:
+    office, boss, joe = office_with(answers=False, retries=-1)
+    joe.subscribe("a")
+    boss.publish("a", b"1")
+    outbound = joe.outbound
+    for _ in range(2):
+        office.world.connect("joe/1", retries=-1)
+        outbound = FakeOutbound(joe.session, answers=False)
+        office.world.broker.attach(joe.session, outbound, joe.session.epoch)
+        office.world.turn()
+        assert outbound.contents == [b"1"]
+        assert office.get(boss, "client/joe/1/?numUpdate") == "0"
+    outbound.acknowledge()
+    assert office.get(boss, "client/joe/1/?numUpdate") == "1"
+
+
+def test_messages_that_need_no_answer_are_counted_apart() -> None:
+    office, boss, joe = office_with()
+    joe.subscribe("a", "<qos><updateOneway/></qos>")
+    boss.publish("a", b"1")
+    read = [office.get(boss, f"client/joe/1/?{name}") for name in ("numUpdate", "numUpdateOneway")]
+    assert read == ["0", "1"]
+
+
+def test_date_of_its_login_is_that_of_the_last_one() -> None:
+    office, boss, joe = office_with(retries=-1)
+    first = office.get(boss, "client/joe/1/?loginDate")
+    office.world.advance(10)
+    assert office.get(boss, "client/joe/1/?loginDate") == first
+    joe.come_back()
+    assert office.get(boss, "client/joe/1/?loginDate") == "1970-01-12 13:46:50Z"
+    assert office.get(boss, "client/joe/1/?uptime") == "10"
 
 
 def test_what_waits_for_it_is_counted() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from broker.core.commit_gate import CommitGate
+from broker.core.counters import Counters
 from broker.core.dispatch import TAKEN_OVER, ConnectionState, Delivery, Dispatch
 from broker.core.entries import Entry, Fanout
 from broker.core.message import Message
@@ -71,6 +72,7 @@ class StreamDispatch(Dispatch):
         on_state: told that the state changed.
         on_dead: told that the client will not come back.
         save_session: has the session in the store, because something durable is to be in its queue.
+        counters: of the session; counts what is delivered.
 
     Attributes:
         handled: stanzas of the client that were handled, modulo 2^32.
@@ -115,8 +117,9 @@ class StreamDispatch(Dispatch):
         on_state: Callable[[], None],
         on_dead: Callable[[BrokerError], None],
         save_session: Callable[[], None],
+        counters: Counters,
     ) -> None:
-        super().__init__(node, queue, name, Delivery(), True, on_dead_letters, on_state, on_dead)
+        super().__init__(node, queue, name, Delivery(), True, on_dead_letters, on_state, on_dead, counters)
         self.stream = stream
         self.limits = limits
         self.outbound: StreamOutbound | None = None
@@ -233,7 +236,7 @@ class StreamDispatch(Dispatch):
             self._adopt(h)
         else:
             assert self.unacked is not None
-            self.queue.delivered(self.unacked.acknowledge(h, strict=True))
+            self._acknowledged(self.unacked.acknowledge(h, strict=True))
         old, self.outbound = self.outbound, None
         self._outbox.clear()
         self._stop_timers()
@@ -258,9 +261,13 @@ class StreamDispatch(Dispatch):
             broker.xmpp.wire.sm.TooHigh: more than were sent.
         """
         if self.unacked is not None:
-            self.queue.delivered(self.unacked.acknowledge(h))
+            self._acknowledged(self.unacked.acknowledge(h))
             if self.queue.entries:
                 self.wake()
+
+    def _acknowledged(self, entries: Sequence[Entry]) -> None:
+        self._counters.updates += len(entries)
+        self.queue.delivered(entries)
 
     def count_handled(self) -> None:
         """A stanza of the client was handled; everything durable that it caused has been appended."""
@@ -450,7 +457,7 @@ class StreamDispatch(Dispatch):
             self._outbox.write(b"".join(self._stanzas(entries)))
             self._taken = []
             self.queue.delivered(entries)
-            self.updates += len(entries)
+            self._counters.oneway_updates += len(entries)
 
     def _pump_numbered(self, outbound: StreamOutbound, unacked: Unacked[Entry]) -> None:
         """Give numbers, and send what the window is open for."""
@@ -470,7 +477,6 @@ class StreamDispatch(Dispatch):
             self._outbox.write(data, position)
         while len(numbered) < NUMBERED_AHEAD and self._number_more(unacked):
             pass
-        self.updates += count
         if count:
             self._ask(outbound, count, size, full=len(unacked) >= self.limits.window)
 
@@ -544,7 +550,7 @@ class StreamDispatch(Dispatch):
     def _write_direct(self) -> None:
         direct, self._direct, self._direct_size = self._direct, [], 0
         self._outbox.write(b"".join([message.content for message, _, _, _ in direct]))
-        self.updates += len(direct)
+        self._counters.oneway_updates += len(direct)
         for _, _, _, fanout in direct:
             if fanout is not None:
                 fanout.deliver(self._node.store, self.queue.id)

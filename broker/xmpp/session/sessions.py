@@ -151,7 +151,7 @@ class StreamSessions(SessionKind):
         await dispatch.reload()
         self.find(user, secret_id)  # it may have ended meanwhile
         dispatch.take_over(h)
-        session.epoch += 1
+        session.taken_over(self._node.now(), self._node.monotonic())
         dispatch.save_handled()
         self.save(session)
         return session
@@ -194,6 +194,7 @@ class StreamSessions(SessionKind):
             lambda: registry.state_changed(session),
             lambda error: registry.end_later(session, error),
             lambda: None if session.stored else registry.save(session),
+            session.counters,
         )
 
     def state(self, session: Session) -> bytes:
