@@ -396,7 +396,7 @@ def test_whatever_sessions_do_nothing_of_them_is_left(seed: int) -> None:
     world.advance(60)
     for session in list(world.node.sessions.values()):
         world.run(world.broker.registry.end(session, BrokerError(Code.USER_NOT_CONNECTED, "over")))
-    sweeper = world.client("sweeper")
+    sweeper = world.client("watcher")  # an administrator
     sweeper.erase(key="<key queryType='XPATH'>//key</key>")
     sweeper.erase("__sys__deadMessage")
     for subject in list(world.node.subjects.values()):

@@ -49,7 +49,7 @@ class TestQueries:
         world = World()
         joe = world.client("joe")
         joe.subscribe(key="<key queryType='XPATH'>//key</key>")
-        joe.publish("__sys__mine", b"1")
+        world.client("watcher").publish("__sys__mine", b"1")
         assert joe.contents == []
 
     @pytest.mark.parametrize(
