@@ -265,7 +265,7 @@ class Application(Service):
         await self.store.open()
 
     async def _make_broker(self) -> None:
-        self._security = make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
+        self._security = await make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
         settings = replace(settings_of(self.properties), administrators=administrators(self.properties))
         node = Node(
             self._node_id,

@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from broker.auth.denial import access_denied
+from broker.auth.names import is_account_name
 from broker.model.connect import Credentials
 from broker.model.host import is_loopback
 from broker.ports import IAuthenticator
@@ -22,6 +23,10 @@ class Anyone:
     def authenticate(self, credentials: Credentials, host: str) -> Deferred[None]:
         """See :class:`broker.ports.IAuthenticator`; only ``host`` matters."""
         return succeed(None) if is_loopback(host) else fail(access_denied())
+
+    def exists(self, name: str) -> Deferred[bool]:
+        """Whoever could log in has an account."""
+        return succeed(is_account_name(name))
 
 
 class Simple(Anyone):

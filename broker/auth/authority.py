@@ -104,11 +104,14 @@ class MethodRules:
         """Whether ``method`` may be called on ``target`` (:meth:`broker.ports.IAuthorizer.permits`).
 
         A list of what is forbidden must not be open to a detour: it forbids a method's oneway form with the method, and
-        a restricted method for queries that may select the topics without naming them.
+        a restricted method for queries that may select the topics without naming them. A list of what is allowed need
+        not name ``connect``: whoever may do something may log in for it.
         """
         if not self.methods:
             return True
         method = _METHODS.get(method.lower(), method)
+        if method == "connect" and not self.negated:
+            return True
         kind, text = _split_target(target)
         if self.negated:
             return not any(self._forbids(name, kind, text) for name in {method, _ANSWERED.get(method, method)})

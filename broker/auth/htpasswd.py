@@ -42,7 +42,8 @@ _NEVER = _Stamp(0, -1, 0)
 class HtpasswdFile:
     """An htpasswd file that is read again when a login finds that it has changed.
 
-    A file that cannot be read or understood any more is logged once; the users of the last good one go on.
+    A line that cannot be understood lets nobody in, and is logged. A file that cannot be read any more is logged once;
+    the users of the last good one go on.
 
     Args:
         path: of the file, which is read at once.
@@ -54,8 +55,7 @@ class HtpasswdFile:
         on_change: called when the file has been read again.
 
     Raises:
-        BrokerError: ``resource.fileIO`` or ``resource.configuration`` (with the line number) for a file that is not
-            good from the start.
+        BrokerError: ``resource.fileIO`` or ``resource.configuration`` for a file that cannot be read.
     """
 
     def __init__(
@@ -75,12 +75,22 @@ class HtpasswdFile:
         """See :class:`broker.ports.IAuthenticator`; ``host`` does not matter."""
         return Deferred.fromCoroutine(self._authenticate(credentials))
 
+    def exists(self, name: str) -> Deferred[bool]:
+        """See :class:`broker.ports.IAuthenticator`: whoever could log in with the right password."""
+        return Deferred.fromCoroutine(self._exists(name))
+
     def permits(self, subject: str, method: str, target: str) -> bool:
         """See :class:`broker.ports.IAuthorizer`; a subject that the file does not name may do nothing."""
         entry = self._users.find(subject, partial=self._partial)
         if entry is None:
             return self._users.unchecked
         return entry.rules.permits(method, target)
+
+    async def _exists(self, name: str) -> bool:
+        await self._refresh()
+        users = self._users
+        known = users.unchecked or users.find(name, partial=self._partial) is not None
+        return known and subject_of(name) == name
 
     async def _authenticate(self, credentials: Credentials) -> None:
         await self._refresh()
@@ -105,7 +115,7 @@ class HtpasswdFile:
         self._verified.add(user, known.text, password)
 
     async def reload(self) -> bool:
-        """Read the file again; returns whether it is good, else the log says why and the last good one stays."""
+        """Read the file again; returns whether it could be, else the log says why and the last good one stays."""
         self._stamp = _NEVER
         return await self._refresh()
 
@@ -153,7 +163,4 @@ def _read(path: Path) -> Htpasswd:
         raise BrokerError(Code.RESOURCE_FILE_IO, f"{path} cannot be read: {error.strerror}") from None
     if len(data) > MAXIMUM_FILE_SIZE:
         raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} has more than {MAXIMUM_FILE_SIZE} bytes")
-    try:
-        return parse_htpasswd(data)
-    except BrokerError as error:
-        raise BrokerError(error.code, f"{path}, {error.message}") from None
+    return parse_htpasswd(data)

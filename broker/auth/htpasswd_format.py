@@ -67,50 +67,56 @@ class Htpasswd:
 def parse_htpasswd(data: bytes) -> Htpasswd:
     """Read a file.
 
-    A hash that cannot be checked locks its user out, with a warning, so that one entry does not lock out all others.
-
-    Raises:
-        BrokerError: ``resource.configuration`` with the number of the line that cannot be understood.
+    A line that cannot be understood is left out, with a warning, so that one line does not lock out everybody. Where
+    its name can be read, that user is locked out: the fallback would give more than the line was to give.
     """
     entries: dict[str, Entry] = {}
-    fallback: Entry | None = None
     unchecked = False
     warnings: list[str] = []
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             line = raw.decode().strip()
-            if not line or line.startswith("#"):
-                continue
-            if line == _EVERYBODY:
-                unchecked = True
-                warnings.append(f"line {number}: passwords are not checked at all")
-                continue
-            name, entry, warning = _parse_entry(line)
         except UnicodeDecodeError:
-            raise _malformed(number, "is not UTF-8") from None
+            warnings.append(f"line {number}: is not UTF-8, it is left out")
+            continue
+        if not line or line.startswith("#"):
+            continue
+        if line == _EVERYBODY:
+            unchecked = True
+            warnings.append(f"line {number}: passwords are not checked at all")
+            continue
+        try:
+            name, entry, warning = _parse_entry(line)
         except BrokerError as error:
-            raise _malformed(number, error.message) from None
+            warnings.append(f"line {number}: {error.message}, it is left out")
+            continue
         if warning:
             warnings.append(f"line {number}: {warning}")
-        if name in entries or (name == _EVERYBODY and fallback is not None):
-            raise _malformed(number, f"{name!r} is there twice")
-        if name == _EVERYBODY:
-            fallback = entry
-        else:
-            entries[name] = entry
+        if name in entries:
+            warnings.append(f"line {number}: {name!r} is there twice, the first one counts")
+            continue
+        entries[name] = entry
+    fallback = entries.pop(_EVERYBODY, None)
     return Htpasswd(entries, fallback, unchecked, tuple(warnings))
 
 
 def _parse_entry(line: str) -> tuple[str, Entry, str]:
-    """Read ``name:hash`` or ``name:hash:methods``; returns also a warning or an empty text."""
+    """Read ``name:hash`` or ``name:hash:methods``; returns also a warning or an empty text.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where the line has no name that could be locked out.
+    """
     name, *rest = (part.strip() for part in line.split(":", 2))
     if not rest:
         # Not quoted: a line without a name may be a lone secret.
         raise BrokerError(Code.RESOURCE_CONFIGURATION, "is not of the form user:hash:methods")
     _check_name(name)
     methods = rest[1] if len(rest) > 1 else ""
-    # An empty fourth field is written by some tools (``all:hash::``).
-    rules = parse_method_rules(methods.rstrip(":"))
+    try:
+        # An empty fourth field is written by some tools (``all:hash::``).
+        rules = parse_method_rules(methods.rstrip(":"))
+    except BrokerError as error:
+        return name, Entry(False, None, MethodRules()), f"{name!r} cannot log in, {error.message}"
     if not rest[0]:
         return name, Entry(True, None, rules), f"{name!r} has no password, every password is accepted"
     try:
@@ -126,7 +132,3 @@ def _check_name(name: str) -> None:
         raise BrokerError(Code.RESOURCE_CONFIGURATION, "has a user name with '/'")
     if any(unicodedata.category(character) == "Cc" for character in name):
         raise BrokerError(Code.RESOURCE_CONFIGURATION, "has a user name with control characters")
-
-
-def _malformed(number: int, reason: str) -> BrokerError:
-    return BrokerError(Code.RESOURCE_CONFIGURATION, f"line {number}: {reason}")

@@ -140,8 +140,8 @@ def make_account(name: str, password: str, *, created: int, iterations: int = DE
 def make_decoy(mechanism: Mechanism, name: str, *, key: bytes, iterations: int = DEFAULT_ITERATIONS) -> Verifier:
     """Make a verifier that no password matches, for a user who does not exist.
 
-    The same name gets the same salt each time, as a real user would, so that an answer does not tell who exists
-    (RFC 5802 §9).
+    The same name gets the same salt each time, and another one for each mechanism, as a real user would, so that an
+    answer does not tell who exists (RFC 5802 §9).
 
     Args:
         mechanism: the hash.
@@ -151,7 +151,7 @@ def make_decoy(mechanism: Mechanism, name: str, *, key: bytes, iterations: int =
     """
 
     def draw(use: str) -> bytes:
-        return hmac.digest(key, f"{use}\0{name}".encode("utf-8", "surrogatepass"), "sha256")
+        return hmac.digest(key, f"{mechanism}\0{use}\0{name}".encode("utf-8", "surrogatepass"), "sha256")
 
     size = {Mechanism.SHA_1: 20, Mechanism.SHA_256: 32}[mechanism]
     return Verifier(mechanism, iterations, draw("salt")[:SALT_SIZE], draw("stored")[:size], draw("server")[:size])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NoReturn
 
-from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from broker.auth.accounts import StoredAccounts
-from broker.auth.scram import Mechanism, Verifier
-from broker.auth.throttle import LoginThrottle
+from broker.auth.names import subject_of
+from broker.auth.scram import Mechanism
+from broker.auth.throttle import Attempt, Bucket, LoginThrottle
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
-from broker.model.records import AccountRecord
 from broker.ports import IAuthenticator
 
 log = Logger()
@@ -24,19 +26,69 @@ HTPASSWD = "htpasswd"
 SIMPLE = "simple"
 VERSION = "1.0"
 
+MAX_WAIT = 30.0
+"""Seconds that a login waits for others of its account or address to have their outcome."""
 _LOGGED_LENGTH = 64
+
+
+class LoginAttempt:
+    """A login that was let through; whoever checks it says how it went.
+
+    Args:
+        user: name that the client gave.
+        host: address of the peer.
+        attempt: what it has taken of the throttle.
+        clock: of the throttle.
+    """
+
+    __slots__ = ("_attempt", "_clock", "_host", "_user")
+
+    def __init__(self, user: str, host: str, attempt: Attempt, clock: IReactorTime) -> None:
+        self._user = user
+        self._host = host
+        self._attempt = attempt
+        self._clock = clock
+
+    def succeeded(self) -> None:
+        """User and password were right."""
+        self._attempt.succeeded(self._clock.seconds())
+
+    def failed(self) -> None:
+        """They were wrong."""
+        self._fail("refused")
+
+    def given_up(self) -> None:
+        """The client did not wait for the outcome, which counts as much: it has learned something by then."""
+        self._fail("given up")
+
+    def dismiss(self) -> None:
+        """It could not be checked."""
+        self._attempt.dismiss(self._clock.seconds())
+
+    def _fail(self, outcome: str) -> None:
+        if self._attempt.over:
+            return
+        # In quotes, escaped and cut: the name is whatever the peer has sent.
+        log.warn(
+            "Login of {user!r} from {host} {outcome}",
+            user=self._user[:_LOGGED_LENGTH],
+            host=self._host,
+            outcome=outcome,
+        )
+        self._attempt.failed(self._clock.seconds())
 
 
 class SecurityServices:
     """Sends each login to the security service that it names, and slows down those who guess.
 
-    Stock clients always name ``htpasswd``; where no file is configured, the stored accounts answer to that name.
+    There is one source of accounts, whatever its kind. Stock clients always name ``htpasswd``, so it answers to that
+    name, too.
 
     Args:
-        accounts: the service ``accounts``; XMPP logs in against it too.
+        source: of accounts.
         throttle: counts failed logins.
         clock: for the throttle and for delayed answers.
-        htpasswd: the service ``htpasswd`` where it is configured.
+        verifiers: where the accounts have verifiers, so that SCRAM can be offered.
         simple: the service ``simple`` where it is configured.
         parallel: logins that are checked at the same time.
         waiting: logins that may wait for their turn.
@@ -44,70 +96,96 @@ class SecurityServices:
 
     def __init__(
         self,
-        accounts: StoredAccounts,
+        source: IAuthenticator,
         throttle: LoginThrottle,
         clock: IReactorTime,
         *,
-        htpasswd: IAuthenticator | None = None,
+        verifiers: StoredAccounts | None = None,
         simple: IAuthenticator | None = None,
         parallel: int = 64,
         waiting: int = 20_000,
     ) -> None:
-        self._accounts = accounts
+        self._source = source
         self._throttle = throttle
         self._clock = clock
-        self._services: dict[str, IAuthenticator] = {
-            ACCOUNTS: accounts,
-            HTPASSWD: accounts if htpasswd is None else htpasswd,
-        }
+        self._verifiers = verifiers
+        self._services: dict[str, IAuthenticator] = {ACCOUNTS: source, HTPASSWD: source}
         if simple is not None:
             self._services[SIMPLE] = simple
         self._turns = DeferredSemaphore(parallel)
-        self._waiting = waiting
+        self._max_waiting = waiting
+        self._waiting = 0
+
+    @property
+    def offers_scram(self) -> bool:
+        """Whether accounts have verifiers for :meth:`scram`."""
+        return self._verifiers is not None
 
     async def authenticate(self, credentials: Credentials | None, host: str) -> None:
         """Check the credentials of a connect that came from the peer address ``host``.
 
         Raises:
             BrokerError: ``user.security.authentication.illegalArgument`` where no, an incomplete or an unknown
-                ``<securityService>`` was given; ``…accessDenied`` where user or password are wrong, or, after a delay,
-                where the address has failed too often; ``resource.temporary.unavailable`` where too many wait.
+                ``<securityService>`` was given; ``…accessDenied`` where user or password are wrong;
+                ``resource.temporary.unavailable`` as :meth:`begin`.
         """
         credentials, service = self._select(credentials)
-        if len(self._turns.waiting) >= self._waiting:
-            raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Too many clients log in at the same time")
-        async with self._turns:
-            # Asked only when its turn has come: of ten thousand guesses sent at once, most see the first ones fail.
-            delay = self._throttle.delay(host, self._clock.seconds())
-            if not delay:
-                await self._check(service, credentials, host)
-                return
-        # Its turn is over, so that those who must wait do not keep others from being checked.
-        await self._refuse(delay)
+        attempt = await self.begin(credentials.user, host)
+        try:
+            self._waiting += 1
+            try:
+                await self._turns.acquire()
+            finally:
+                self._waiting -= 1
+            try:
+                await service.authenticate(credentials, host)
+            finally:
+                self._turns.release()
+        except BrokerError as error:
+            if error.code == Code.USER_ACCESS_DENIED:
+                attempt.failed()
+            raise
+        else:
+            attempt.succeeded()
+        finally:
+            attempt.dismiss()
 
-    async def admit(self, host: str) -> None:
-        """Let a login pass that another protocol checks itself, as SCRAM does, unless ``host`` has failed too often.
+    async def begin(self, user: str, host: str) -> LoginAttempt:
+        """Let a login begin, unless its account or its address has failed too often.
+
+        Args:
+            user: name that the client gave.
+            host: peer address.
+
+        Returns:
+            What must be told the outcome.
 
         Raises:
-            BrokerError: ``user.security.authentication.accessDenied``, after a delay.
+            BrokerError: ``resource.temporary.unavailable``: after a delay where there were too many failures, or where
+                too many logins wait.
         """
-        delay = self._throttle.delay(host, self._clock.seconds())
-        if delay:
-            await self._refuse(delay)
-
-    def failed(self, user: str, host: str) -> None:
-        """Note a login with wrong user or password."""
-        # In quotes, escaped and cut: the name is whatever the peer has sent.
-        log.warn("Login of {user!r} from {host} refused", user=user[:_LOGGED_LENGTH], host=host)
-        self._throttle.failed(host, self._clock.seconds())
-
-    async def verifier(self, name: str) -> AccountRecord | None:
-        """Look up the SCRAM verifiers of an account; ``None`` where there is none."""
-        return await self._accounts.verifier(name)
+        if self._waiting >= self._max_waiting:
+            raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Too many clients log in at the same time")
+        account = subject_of(user) or user[:_LOGGED_LENGTH]
+        self._waiting += 1
+        try:
+            outcome = self._throttle.begin(account, host, self._clock.seconds())
+            while not isinstance(outcome, Attempt) and not outcome.delay:
+                bucket = outcome.bucket
+                await self._room(bucket)
+                outcome = self._throttle.begin(account, host, self._clock.seconds())
+                if not (isinstance(outcome, Attempt) and outcome.uses(bucket)):  # its room is for the next one
+                    self._clock.callLater(0, bucket.wake)
+        finally:
+            self._waiting -= 1
+        if isinstance(outcome, Attempt):
+            return LoginAttempt(user, host, outcome, self._clock)
+        # It waits no more, so that those who are refused keep nobody from waiting.
+        await self._refuse(outcome.delay)
 
     async def exists(self, name: str) -> bool:
         """Whether there is an account of that name."""
-        return await self._accounts.verifier(name) is not None
+        return await self._source.exists(name)
 
     async def scram(self, mechanism: str, name: str) -> tuple[bytes, bytes, bytes, int]:
         """What a SCRAM exchange goes on with: the account's verifier, or for an unknown name one that nothing matches.
@@ -119,12 +197,8 @@ class SecurityServices:
         Returns:
             Salt, stored key, server key and iterations.
         """
-        kind = Mechanism(mechanism)
-        record = await self._accounts.verifier(name)
-        if record is None:
-            return self._accounts.decoy(kind, name).auth_information
-        stored = record.scram_sha_1 if kind is Mechanism.SHA_1 else record.scram_sha_256
-        return Verifier.parse(kind, stored).auth_information
+        assert self._verifiers is not None
+        return (await self._verifiers.verifier(Mechanism(mechanism), name)).auth_information
 
     def _select(self, credentials: Credentials | None) -> tuple[Credentials, IAuthenticator]:
         if credentials is None or not credentials.type or not credentials.user:
@@ -140,14 +214,29 @@ class SecurityServices:
             )
         return credentials, service
 
+    async def _room(self, bucket: Bucket) -> None:
+        """Wait until an attempt that a bucket holds has its outcome.
+
+        Raises:
+            BrokerError: ``resource.temporary.unavailable`` where that takes too long.
+        """
+        waiter: Deferred[None] = Deferred()
+
+        def wake() -> None:
+            waiter.callback(None)
+
+        bucket.waiting.append(wake)
+        waiter.addTimeout(MAX_WAIT, self._clock)
+        try:
+            await waiter
+        except DeferredTimeoutError:
+            raise BrokerError(
+                Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Others log in at the same time, try again later"
+            ) from None
+        finally:
+            with suppress(ValueError):
+                bucket.waiting.remove(wake)
+
     async def _refuse(self, delay: float) -> NoReturn:
         await deferLater(self._clock, delay)
-        raise BrokerError(Code.USER_ACCESS_DENIED, "Too many failed logins from this address, try again later")
-
-    async def _check(self, service: IAuthenticator, credentials: Credentials, host: str) -> None:
-        try:
-            await service.authenticate(credentials, host)
-        except BrokerError as error:
-            if error.code == Code.USER_ACCESS_DENIED:
-                self.failed(credentials.user, host)
-            raise
+        raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Too many failed logins, try again later")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from broker.auth.accounts import StoredAccounts
+from broker.auth.accounts import StoredAccounts, decoy_key
 from broker.auth.anyone import Anyone, Simple
 from broker.auth.authority import PermitAll
 from broker.auth.executor import PoolExecutor
@@ -26,8 +26,9 @@ SECRET_FILE = declare(
     "Security.Server.Plugin.htpasswd.secretfile",
     TEXT,
     "",
-    "htpasswd file for the security service 'htpasswd'; empty: the accounts of 'broker user'; NONE: anyone may log in, "
-    "but from this machine only.",
+    "htpasswd file that takes the place of the accounts of 'broker user', over all protocols; XMPP clients then log in "
+    "by PLAIN, as such a file has no verifiers for SCRAM. Empty: the accounts. NONE: anyone may log in, but from this "
+    "machine only.",
 )
 PARTIAL_USERS = declare(
     "Security.Server.Plugin.htpasswd.allowPartialUsername",
@@ -42,7 +43,12 @@ ALLOW_SIMPLE = declare(
     "Serve the security service 'simple', which lets anyone in, but from this machine only.",
 )
 LOGIN_FAILURES = declare(
-    "login.maxFailures", integer(1), 10, "Failed logins of one address in a minute; further ones wait and fail."
+    "login.maxFailures",
+    integer(1),
+    10,
+    "Failed logins of one account, and of one address, in a minute; further ones wait and are refused for a while. An "
+    "account that has logged in from an address before counts by itself there; and an address may fail ten times as "
+    "often over accounts that have no failures.",
 )
 THROTTLE_LOOPBACK = declare("login.throttleLoopback", BOOLEAN, True, "Count failed logins from this machine, too.")
 
@@ -67,7 +73,7 @@ class Security(NamedTuple):
         return self.htpasswd is None or await self.htpasswd.reload()
 
 
-def make_security(properties: Properties, store: IStore, reactor: Any, threads: ThreadPool) -> Security:
+async def make_security(properties: Properties, store: IStore, reactor: Any, threads: ThreadPool) -> Security:
     """Make the security services.
 
     Args:
@@ -77,10 +83,9 @@ def make_security(properties: Properties, store: IStore, reactor: Any, threads: 
         threads: that compute password hashes.
 
     Raises:
-        BrokerError: ``resource.*`` where the htpasswd file cannot be used.
+        BrokerError: ``resource.*`` where the htpasswd file or the store cannot be used.
     """
     run = PoolExecutor(reactor, threads)
-    accounts = StoredAccounts(store, run)
     throttle = LoginThrottle(failures=LOGIN_FAILURES.get(properties), loopback=THROTTLE_LOOPBACK.get(properties))
     simple = None
     if ALLOW_SIMPLE.get(properties):
@@ -88,11 +93,11 @@ def make_security(properties: Properties, store: IStore, reactor: Any, threads: 
         log.warn("Anyone on this machine may log in with the security service 'simple'")
     secret_file = SECRET_FILE.get(properties).strip()
     if not secret_file:
-        return Security(SecurityServices(accounts, throttle, reactor, simple=simple), PermitAll())
+        accounts = StoredAccounts(store, run, await decoy_key(store))
+        return Security(SecurityServices(accounts, throttle, reactor, verifiers=accounts, simple=simple), PermitAll())
     if secret_file == NO_FILE:
         log.warn("{option}=NONE: anyone on this machine may log in under any name", option=SECRET_FILE.name)
-        services = SecurityServices(accounts, throttle, reactor, htpasswd=Anyone(), simple=simple)
-        return Security(services, PermitAll())
+        return Security(SecurityServices(Anyone(), throttle, reactor, simple=simple), PermitAll())
     htpasswd = HtpasswdFile(Path(secret_file), run, allow_partial_usernames=PARTIAL_USERS.get(properties))
-    services = SecurityServices(accounts, throttle, reactor, htpasswd=htpasswd, simple=simple)
+    services = SecurityServices(htpasswd, throttle, reactor, simple=simple)
     return Security(services, htpasswd, htpasswd)

@@ -20,3 +20,6 @@ class IAuthenticator(Interface):
         Fires with ``None``; fails with ``user.security.authentication.accessDenied``. Takes the same time for an
         unknown user as for a wrong password.
         """
+
+    def exists(name: str) -> Deferred[bool]:
+        """Whether there is an account of exactly this name."""

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from broker.auth.accounts import StoredAccounts
-from broker.auth.scram import MINIMUM_ITERATIONS, Mechanism, Verifier
+from broker.auth.accounts import KEY_SIZE, StoredAccounts, decoy_key
+from broker.auth.scram import MINIMUM_ITERATIONS, SALT_SIZE, Mechanism, Verifier
 from broker.errors import BrokerError, Code
 from broker.model.records import AccountRecord
 from broker.ports import IAuthenticator
+from broker.store.memory import MemoryStore
 from tests.auth.support import AccountShelf, HeldExecutor, InlineExecutor, Logged, account, error_of, login, result_of
 
 HOST = "192.0.2.1"
+KEY = b"of the broker"
 
 
 class Setting:
@@ -20,7 +23,7 @@ class Setting:
     def __init__(self) -> None:
         self.shelf = AccountShelf(account("joe", "secret"))
         self.run = InlineExecutor()
-        self.accounts = StoredAccounts(self.shelf.store, self.run, iterations=MINIMUM_ITERATIONS)
+        self.accounts = StoredAccounts(self.shelf.store, self.run, KEY, iterations=MINIMUM_ITERATIONS)
 
     def attempt(self, user: str, password: str) -> Exception | None:
         try:
@@ -120,7 +123,7 @@ def test_a_removed_account_counts_from_the_next_login_on(setting: Setting) -> No
 
 def test_the_derivation_is_not_done_by_the_caller() -> None:
     run = HeldExecutor()
-    accounts = StoredAccounts(AccountShelf(account("joe", "secret")).store, run)
+    accounts = StoredAccounts(AccountShelf(account("joe", "secret")).store, run, KEY)
 
     deferred = accounts.authenticate(login("joe", "secret"), HOST)
     assert not deferred.called
@@ -133,7 +136,7 @@ def test_a_store_that_fails_is_not_a_wrong_password() -> None:
         def get_account(self, name: str) -> Deferred[AccountRecord | None]:
             return fail(BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no database"))
 
-    accounts = StoredAccounts(Broken().store, InlineExecutor())
+    accounts = StoredAccounts(Broken().store, InlineExecutor(), KEY)
     error = error_of(accounts.authenticate(login("joe", "secret"), HOST))
 
     assert isinstance(error, BrokerError)
@@ -149,10 +152,52 @@ def test_a_damaged_verifier_is_an_error_of_the_store_that_does_not_quote_it(sett
     assert "damaged" not in str(error)
 
 
-def test_verifiers_are_looked_up_by_exact_name(setting: Setting) -> None:
-    assert result_of(setting.accounts.verifier("joe")) == setting.shelf.records["joe"]
-    assert result_of(setting.accounts.verifier("jim")) is None
-    assert result_of(setting.accounts.verifier("joe/1")) is None
+@pytest.mark.parametrize("mechanism", list(Mechanism))
+def test_verifiers_are_looked_up_by_exact_name(setting: Setting, mechanism: Mechanism) -> None:
+    def salt(name: str) -> bytes:
+        return result_of(setting.accounts.verifier(mechanism, name)).salt
+
+    record = setting.shelf.records["joe"]
+    stored = record.scram_sha_1 if mechanism is Mechanism.SHA_1 else record.scram_sha_256
+    assert salt("joe") == Verifier.parse(mechanism, stored).salt
+    assert salt("joe/1") != salt("joe")
+
+
+@pytest.mark.parametrize("name", ["joe", "jim"])
+def test_a_verifier_does_not_tell_whether_there_is_an_account(setting: Setting, name: str) -> None:
+    """Salts differ between mechanisms, stay the same over restarts, and all have as many iterations."""
+    again = StoredAccounts(setting.shelf.store, setting.run, KEY, iterations=MINIMUM_ITERATIONS)
+    seen = {mechanism: result_of(setting.accounts.verifier(mechanism, name)) for mechanism in Mechanism}
+
+    assert len({each.salt for each in seen.values()}) == len(Mechanism)
+    assert {len(each.salt) for each in seen.values()} == {SALT_SIZE}
+    assert {each.iterations for each in seen.values()} == {MINIMUM_ITERATIONS}
+    for mechanism, verifier in seen.items():
+        assert result_of(again.verifier(mechanism, name)) == verifier
+
+
+def test_the_key_of_decoys_is_made_once_and_stays_in_the_store() -> None:
+    clock = Clock()
+
+    def key_in(store: MemoryStore) -> bytes:
+        found = Deferred.fromCoroutine(decoy_key(store))
+        clock.pump([0.1] * 5)
+        return result_of(found)
+
+    store = MemoryStore(clock)
+    key = key_in(store)
+    assert len(key) == KEY_SIZE
+    store.crash()
+    again = MemoryStore(clock)
+    again.tables = store.tables
+    assert key_in(again) == key
+    assert key_in(MemoryStore(clock)) != key
+
+
+def test_accounts_exist_by_exact_name(setting: Setting) -> None:
+    assert [result_of(setting.accounts.exists(name)) for name in ("joe", "Joe", "joe/1", "jim", "")] == [
+        True, False, False, False, False,
+    ]  # fmt: skip
 
 
 def test_no_secret_is_logged_or_raised(setting: Setting, logged: Logged) -> None:

@@ -21,3 +21,7 @@ def test_nobody_from_elsewhere_is_accepted(host: str) -> None:
 
     assert isinstance(error, BrokerError)
     assert error.code == Code.USER_ACCESS_DENIED
+
+
+def test_whoever_could_log_in_has_an_account() -> None:
+    assert [result_of(Anyone().exists(name)) for name in ("joe", "", "joe/1")] == [True, False, False]

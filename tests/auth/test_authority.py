@@ -53,16 +53,16 @@ def test_negation_is_of_the_whole_list() -> None:
 
 
 def test_methods_are_recognised_whatever_their_case() -> None:
-    assert permitted("UNSUBSCRIBE") == {"unSubscribe"}
+    assert permitted("UNSUBSCRIBE") == {"connect", "unSubscribe"}
 
 
 def test_publish_arr_is_a_publish() -> None:
-    assert permitted("publishArr") == {"publish"}
+    assert permitted("publishArr") == {"connect", "publish"}
     assert parse_method_rules("publish").permits("publishArr", "exact:Hello")
 
 
 def test_an_allowed_method_does_not_bring_its_oneway_form_but_a_forbidden_one_takes_it_along() -> None:
-    assert permitted("publish,update") == {"publish", "update"}
+    assert permitted("publish,update") == {"connect", "publish", "update"}
     assert permitted("!publish,update") == set(METHODS) - {"publish", "publishOneway", "update", "updateOneway"}
     assert permitted("!publishOneway") == set(METHODS) - {"publishOneway"}
 
@@ -128,9 +128,9 @@ def test_what_is_forbidden_for_some_topics_is_not_open_to_queries_that_may_selec
 
 
 def test_of_two_mentions_of_a_method_the_wider_one_counts() -> None:
-    assert permitted("publish(a),publish(b)", "exact:b") == {"publish"}
-    assert permitted("publish(a),publish", "exact:b") == {"publish"}
-    assert permitted("publish,publishArr(a)", "exact:b") == {"publish"}
+    assert permitted("publish(a),publish(b)", "exact:b") == {"connect", "publish"}
+    assert permitted("publish(a),publish", "exact:b") == {"connect", "publish"}
+    assert permitted("publish,publishArr(a)", "exact:b") == {"connect", "publish"}
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,14 @@ def test_any_text_is_rules_or_an_error_and_rules_decide_any_target(text: str, me
 
 
 @given(st.sets(st.sampled_from(METHODS), min_size=1))
-def test_a_list_permits_exactly_what_it_names(names: set[str]) -> None:
-    assert permitted(",".join(names)) == names
+def test_a_list_permits_exactly_what_it_names_and_to_log_in(names: set[str]) -> None:
+    assert permitted(",".join(names)) == names | {"connect"}
 
 
 def test_rules_without_methods_permit_everything() -> None:
     assert MethodRules().permits("connect", "")
+
+
+def test_whoever_may_do_something_may_log_in_for_it_unless_that_is_forbidden() -> None:
+    assert parse_method_rules("subscribe(tennis)").permits("connect", "")
+    assert not parse_method_rules("! connect").permits("connect", "")

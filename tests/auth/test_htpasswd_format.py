@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.auth.htpasswd_format import Htpasswd, parse_htpasswd
-from broker.errors import BrokerError, Code
 
 HASH = "yZ24stvIel1j6"
 
@@ -30,11 +29,8 @@ def parse(text: str) -> Htpasswd:
     return parse_htpasswd(text.encode())
 
 
-def error_message(text: str) -> str:
-    with pytest.raises(BrokerError) as refused:
-        parse(text)
-    assert refused.value.code == Code.RESOURCE_CONFIGURATION
-    return refused.value.message
+def warnings(text: str) -> list[str]:
+    return list(parse(text).warnings)
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
@@ -120,29 +116,42 @@ def test_parts_of_names_do_not_count_unless_they_are_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "reason"),
+    ("line", "warning"),
     [
-        ("joe", "line 2: is not of the form user:hash:methods"),
-        (f":{HASH}", "line 2: has no user name"),
-        (f"joe/1:{HASH}", "line 2: has a user name with '/'"),
-        (f"j\0e:{HASH}", "line 2: has a user name with control characters"),
-        (f"joe:{HASH}:fly", "line 2: 'fly' is not a method"),
-        (f"jim:{HASH}", "line 2: 'jim' is there twice"),
-        (f"*:{HASH}\n*:{HASH}", "line 3: '*' is there twice"),
+        ("joe", "line 2: is not of the form user:hash:methods, it is left out"),
+        (f":{HASH}", "line 2: has no user name, it is left out"),
+        (f"joe/1:{HASH}", "line 2: has a user name with '/', it is left out"),
+        (f"j\0e:{HASH}", "line 2: has a user name with control characters, it is left out"),
+        (f"jim:{HASH}:get", "line 2: 'jim' is there twice, the first one counts"),
+        (f"*:{HASH}\n*:{HASH}", "line 3: '*' is there twice, the first one counts"),
     ],
 )
-def test_a_line_that_cannot_be_understood_is_an_error_with_its_number(line: str, reason: str) -> None:
-    assert error_message(f"jim:{HASH}\n{line}\n") == reason
+def test_a_line_that_cannot_be_understood_is_left_out_with_a_warning(line: str, warning: str) -> None:
+    text = f"jim:{HASH}\n{line}\nlast:{HASH}\n"
+    assert warnings(text) == [warning]
+    users = parse(text)
+    assert set(users.entries) == {"jim", "last"}
+    assert users.entries["jim"].rules.permits("publish", "")
 
 
-def test_a_line_that_is_not_utf_8_is_an_error_with_its_number() -> None:
-    with pytest.raises(BrokerError, match="line 2: is not UTF-8"):
-        parse_htpasswd(b"# comment\nj\xfcrgen:yZ24stvIel1j6\n")
+def test_rules_that_cannot_be_understood_lock_their_user_out_though_there_is_a_fallback() -> None:
+    text = f"joe:{HASH}:fly\n*:{HASH}"
+    assert warnings(text) == ["line 1: 'joe' cannot log in, 'fly' is not a method"]
+    entry = parse(text).find("joe")
+    assert entry is not None
+    assert (entry.hash, entry.any_password) == (None, False)
+
+
+def test_a_line_that_is_not_utf_8_is_left_out_with_a_warning() -> None:
+    users = parse_htpasswd(b"# comment\nj\xfcrgen:yZ24stvIel1j6\njoe:yZ24stvIel1j6\n")
+    assert users.warnings == ("line 2: is not UTF-8, it is left out",)
+    assert set(users.entries) == {"joe"}
 
 
 @pytest.mark.parametrize("text", ["hunter2", "joe:hunter2:fly", "joe:hunter2\njoe:hunter2"])
-def test_no_secret_is_in_an_error_a_warning_or_a_representation(text: str) -> None:
-    assert "hunter2" not in error_message(text)
+def test_no_secret_is_in_a_warning_or_a_representation(text: str) -> None:
+    assert warnings(text)
+    assert not [each for each in warnings(text) if "hunter2" in each]
     assert HASH not in repr(parse(SAMPLE))
     assert "sd7aksf1f" not in repr(parse(SAMPLE))
 
@@ -165,11 +174,5 @@ LINES = st.lists(
 
 
 @given(st.one_of(st.binary(), LINES.map(str.encode)))
-def test_any_bytes_are_users_or_an_error_with_a_line_number(data: bytes) -> None:
-    try:
-        users = parse_htpasswd(data)
-    except BrokerError as error:
-        assert error.code == Code.RESOURCE_CONFIGURATION
-        assert re.match(r"line \d+: ", error.message)
-        return
-    assert all(re.match(r"line \d+: ", warning) for warning in users.warnings)
+def test_any_bytes_are_users_and_warnings_with_a_line_number(data: bytes) -> None:
+    assert all(re.match(r"line \d+: ", warning) for warning in parse_htpasswd(data).warnings)

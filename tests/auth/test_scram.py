@@ -154,6 +154,7 @@ def test_a_decoy_looks_like_a_verifier_that_stays_the_same_and_matches_nothing()
     assert decoy == make_decoy(Mechanism.SHA_1, "nobody", key=b"k")
     assert decoy.salt != make_decoy(Mechanism.SHA_1, "somebody", key=b"k").salt
     assert decoy.salt != make_decoy(Mechanism.SHA_1, "nobody", key=b"other").salt
+    assert decoy.salt != make_decoy(Mechanism.SHA_256, "nobody", key=b"k").salt
     assert not decoy.check("secret")
 
 

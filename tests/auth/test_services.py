@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -8,8 +10,8 @@ from zope.interface import implementer
 from broker.auth.accounts import StoredAccounts
 from broker.auth.anyone import Simple
 from broker.auth.denial import access_denied
-from broker.auth.scram import MINIMUM_ITERATIONS
-from broker.auth.services import SecurityServices
+from broker.auth.scram import MINIMUM_ITERATIONS, Mechanism
+from broker.auth.services import MAX_WAIT, SecurityServices
 from broker.auth.throttle import LoginThrottle
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
@@ -17,7 +19,7 @@ from broker.ports import IAuthenticator
 from tests.auth.support import AccountShelf, InlineExecutor, Logged, account, error_of, login, result_of
 
 HOST = "192.0.2.1"
-THROTTLED = "Too many failed logins from this address, try again later"
+THROTTLED = "Too many failed logins, try again later"
 
 
 @implementer(IAuthenticator)
@@ -36,20 +38,18 @@ class Scripted:
             return self.held[-1]
         return succeed(None) if credentials.password == "right" else fail(self.error)
 
+    def exists(self, name: str) -> Deferred[bool]:
+        return succeed(name == "joe")
+
 
 class Setting:
-    """The services of a broker with the account ``joe`` (``secret``), and a scripted htpasswd service."""
+    """The services of a broker with a scripted source of accounts."""
 
     def __init__(self, *, throttle: LoginThrottle | None = None, parallel: int = 64, waiting: int = 100) -> None:
         self.clock = Clock()
-        self.htpasswd = Scripted()
-        self.accounts = StoredAccounts(
-            AccountShelf(account("joe", "secret")).store, InlineExecutor(), iterations=MINIMUM_ITERATIONS
-        )
+        self.source = Scripted()
         self.throttle = LoginThrottle() if throttle is None else throttle
-        self.services = SecurityServices(
-            self.accounts, self.throttle, self.clock, htpasswd=self.htpasswd, parallel=parallel, waiting=waiting
-        )
+        self.services = SecurityServices(self.source, self.throttle, self.clock, parallel=parallel, waiting=waiting)
 
     def start(self, credentials: Credentials | None, host: str = HOST) -> Deferred[None]:
         return Deferred.fromCoroutine(self.services.authenticate(credentials, host))
@@ -66,25 +66,38 @@ def denied(work: Deferred[None]) -> str:
     return error.message
 
 
+def throttled(work: Deferred[Any]) -> str:
+    error = error_of(work)
+    assert isinstance(error, BrokerError)
+    assert error.code == Code.RESOURCE_TEMPORARY_UNAVAILABLE
+    return error.message
+
+
 @pytest.fixture
 def setting() -> Setting:
     return Setting()
 
 
-def test_a_login_goes_to_the_service_that_it_names(setting: Setting) -> None:
-    assert result_of(setting.start(login("jim", "right", "htpasswd"))) is None
-    assert setting.htpasswd.asked == ["jim"]
+@pytest.mark.parametrize("type", ["htpasswd", "accounts"])
+def test_one_source_of_accounts_answers_to_every_name(setting: Setting, type: str) -> None:
+    assert result_of(setting.start(login("jim", "right", type))) is None
+    assert denied(setting.start(login("jim", "wrong", type))) == access_denied().message
+    assert setting.source.asked == ["jim", "jim"]
+    assert result_of(setting.services.exists("joe"))
+    assert not result_of(setting.services.exists("jim"))
 
-    assert result_of(setting.start(login("joe", "secret", "accounts"))) is None
-    assert setting.htpasswd.asked == ["jim"]
 
-
-def test_without_a_file_the_stored_accounts_answer_to_htpasswd() -> None:
+def test_scram_is_offered_where_accounts_have_verifiers() -> None:
     setting = Setting()
-    services = SecurityServices(setting.accounts, setting.throttle, setting.clock)
+    assert not setting.services.offers_scram
 
-    assert result_of(services.authenticate(login("joe", "secret"), HOST)) is None
-    assert isinstance(error_of(services.authenticate(login("joe", "wrong"), HOST)), BrokerError)
+    accounts = StoredAccounts(
+        AccountShelf(account("joe", "secret")).store, InlineExecutor(), b"key", iterations=MINIMUM_ITERATIONS
+    )
+    services = SecurityServices(accounts, setting.throttle, setting.clock, verifiers=accounts)
+    assert services.offers_scram
+    salt, *_ = result_of(services.scram("SCRAM-SHA-1", "joe"))
+    assert salt == result_of(accounts.verifier(Mechanism.SHA_1, "joe")).salt
 
 
 def test_simple_is_served_only_where_it_is_configured(setting: Setting) -> None:
@@ -93,7 +106,7 @@ def test_simple_is_served_only_where_it_is_configured(setting: Setting) -> None:
     assert isinstance(error, BrokerError)
     assert error.code == Code.USER_AUTHENTICATION_ILLEGAL_ARGUMENT
 
-    services = SecurityServices(setting.accounts, setting.throttle, setting.clock, simple=Simple())
+    services = SecurityServices(setting.source, setting.throttle, setting.clock, simple=Simple())
     assert result_of(services.authenticate(credentials, "127.0.0.1")) is None
 
 
@@ -114,10 +127,10 @@ def test_a_missing_incomplete_or_unknown_service_is_an_illegal_argument(
 
     assert isinstance(error, BrokerError)
     assert error.code == Code.USER_AUTHENTICATION_ILLEGAL_ARGUMENT
-    assert setting.htpasswd.asked == []
+    assert setting.source.asked == []
 
 
-def test_after_ten_failures_the_address_is_refused_late_and_without_a_check(setting: Setting) -> None:
+def test_after_ten_failures_an_account_is_refused_late_without_a_check_and_for_a_while(setting: Setting) -> None:
     setting.fail_times(10)
 
     refused = setting.start(login("joe", "right"))
@@ -125,31 +138,21 @@ def test_after_ten_failures_the_address_is_refused_late_and_without_a_check(sett
     setting.clock.advance(4.9)
     assert not refused.called
     setting.clock.advance(0.1)
-    assert denied(refused) == THROTTLED
-    assert len(setting.htpasswd.asked) == 10
+    assert throttled(refused) == THROTTLED
+    assert len(setting.source.asked) == 10
 
 
-def test_a_login_that_was_not_checked_is_refused_although_the_address_is_free_a_moment_later() -> None:
-    class Lenient(LoginThrottle):
-        """Forgives between the first and the second time that it is asked."""
-
-        asked = 0
-
-        def delay(self, host: str, now: float) -> float:
-            self.asked += 1
-            return 0.5 if self.asked == 1 else 0.0
-
-    setting = Setting(throttle=Lenient())
-    refused = setting.start(login("joe", "wrong"))
-    setting.clock.advance(0.5)
-
-    assert denied(refused) == THROTTLED
-    assert setting.htpasswd.asked == []
+@pytest.mark.parametrize("user", ["joe/1", "client/joe/2", "joe"])
+def test_every_spelling_of_a_name_is_one_account(setting: Setting, user: str) -> None:
+    setting.fail_times(10)
+    assert not setting.start(login(user, "right")).called
 
 
-def test_other_addresses_log_in_meanwhile(setting: Setting) -> None:
+def test_others_log_in_meanwhile_from_the_same_address_and_the_account_from_where_it_has_been(setting: Setting) -> None:
+    assert result_of(setting.start(login("joe", "right"), "192.0.2.2")) is None
     setting.fail_times(10)
 
+    assert result_of(setting.start(login("jim", "right"))) is None
     assert result_of(setting.start(login("joe", "right"), "192.0.2.2")) is None
 
 
@@ -163,31 +166,54 @@ def test_the_address_may_try_again_after_some_time(setting: Setting) -> None:
 def test_success_does_not_pay_for_failures(setting: Setting) -> None:
     setting.fail_times(9)
     result_of(setting.start(login("joe", "right")))
-    setting.fail_times(1)
+    denied(setting.start(login("joe", "wrong"), "192.0.2.2"))
 
-    assert not setting.start(login("joe", "right")).called
+    assert not setting.start(login("joe", "right"), "192.0.2.2").called
 
 
 def test_only_a_wrong_user_or_password_counts_as_a_failure(setting: Setting) -> None:
-    setting.htpasswd.error = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no database")
+    setting.source.error = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no database")
     for _ in range(20):
         error_of(setting.start(login("joe", "wrong")))
 
     assert result_of(setting.start(login("joe", "right"))) is None
 
 
-def test_guesses_that_are_sent_all_at_once_see_the_first_ones_fail() -> None:
-    setting = Setting(parallel=2)
-    setting.htpasswd.held = []
+def test_of_guesses_that_are_sent_all_at_once_ten_are_checked() -> None:
+    setting = Setting()
+    setting.source.held = []
     guesses = [setting.start(login("joe", "wrong")) for _ in range(50)]
 
-    while setting.htpasswd.held:
-        setting.htpasswd.held.pop(0).errback(access_denied())
-    assert len(setting.htpasswd.asked) <= 10 + 2
+    assert len(setting.source.asked) == 10
+    while setting.source.held:
+        setting.source.held.pop(0).errback(access_denied())
+    for _ in range(50):
+        setting.clock.advance(0.1)
     setting.clock.advance(5)
+    assert len(setting.source.asked) <= 11, "one is free again after six seconds"
     assert all(guess.called for guess in guesses)
-    for guess in guesses:
-        denied(guess)
+    assert [type(error_of(guess)) for guess in guesses] == [BrokerError] * 50
+
+
+def test_right_logins_that_come_all_at_once_all_succeed() -> None:
+    setting = Setting()
+    setting.source.held = []
+    logins = [setting.start(login("joe", "right")) for _ in range(50)]
+
+    while setting.source.held:
+        setting.source.held.pop(0).callback(None)
+        setting.clock.advance(0)
+    assert [result_of(each) for each in logins] == [None] * 50
+
+
+def test_a_login_does_not_wait_for_others_without_end() -> None:
+    setting = Setting(throttle=LoginThrottle(failures=1))
+    setting.source.held = []
+    first, second = (setting.start(login("joe", "right")) for _ in range(2))
+    setting.clock.advance(MAX_WAIT)
+    throttled(second)
+    setting.source.held.pop(0).callback(None)
+    assert result_of(first) is None
 
 
 def test_those_who_wait_for_a_refusal_take_nobodys_turn() -> None:
@@ -201,47 +227,45 @@ def test_those_who_wait_for_a_refusal_take_nobodys_turn() -> None:
 
 def test_no_more_than_a_limit_wait_for_their_turn() -> None:
     setting = Setting(parallel=1, waiting=2)
-    setting.htpasswd.held = []
+    setting.source.held = []
     logins = [setting.start(login("joe", "right")) for _ in range(4)]
 
     error = error_of(logins[3])
     assert isinstance(error, BrokerError)
     assert error.code == Code.RESOURCE_TEMPORARY_UNAVAILABLE
-    while setting.htpasswd.held:
-        setting.htpasswd.held.pop(0).callback(None)
+    while setting.source.held:
+        setting.source.held.pop(0).callback(None)
     assert [result_of(each) for each in logins[:3]] == [None] * 3
 
 
 def test_a_login_that_is_given_up_while_it_waits_gives_back_its_turn() -> None:
     setting = Setting(parallel=1)
-    setting.htpasswd.held = []
+    setting.source.held = []
     first, given_up, last = (setting.start(login(user, "right")) for user in ("first", "given up", "last"))
     given_up.addErrback(lambda failure: None)
     given_up.cancel()
 
-    setting.htpasswd.held.pop(0).callback(None)
-    setting.htpasswd.held.pop(0).callback(None)
+    setting.source.held.pop(0).callback(None)
+    setting.source.held.pop(0).callback(None)
     assert [result_of(each) for each in (first, last)] == [None, None]
-    assert setting.htpasswd.asked == ["first", "last"]
+    assert setting.source.asked == ["first", "last"]
 
 
-def test_a_protocol_that_checks_logins_itself_asks_and_tells(setting: Setting) -> None:
+@pytest.mark.parametrize("outcome", ["failed", "given_up"])
+def test_a_protocol_that_checks_logins_itself_begins_them_and_tells_the_outcome(
+    setting: Setting, logged: Logged, outcome: str
+) -> None:
     for _ in range(10):
-        result_of(setting.services.admit(HOST))
-        setting.services.failed("joe", HOST)
+        getattr(result_of(setting.services.begin("joe", HOST)), outcome)()
 
-    refused = Deferred.fromCoroutine(setting.services.admit(HOST))
+    refused = Deferred.fromCoroutine(setting.services.begin("joe", HOST))
     assert not refused.called
     setting.clock.advance(5)
-    assert denied(refused) == THROTTLED
-
-
-def test_verifiers_of_stored_accounts_are_looked_up(setting: Setting) -> None:
-    record = result_of(setting.services.verifier("joe"))
-
-    assert record is not None
-    assert record.name == "joe"
-    assert result_of(setting.services.verifier("jim")) is None
+    assert throttled(refused) == THROTTLED
+    assert (
+        logged.of_level("warn")
+        == [f"Login of 'joe' from {HOST} {'refused' if outcome == 'failed' else 'given up'}"] * 10
+    )
 
 
 def test_a_failed_login_is_logged_with_its_address_and_without_its_password(setting: Setting, logged: Logged) -> None:

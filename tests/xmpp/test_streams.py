@@ -9,14 +9,17 @@ import pytest
 from cryptography import x509
 from twisted.logger import capturedLogs, formatEvent
 
+from broker.auth.scram import Mechanism
 from broker.errors import BrokerError, Code
 from broker.xml.parse import MAX_NAME
 from broker.xmpp.wire import ns
+from tests.campaign.scram_client import ScramClient
 from tests.net.handshakes import client_certificate
 from tests.xmpp.test_routing import condition
-from tests.xmpp.world import HEADER, World, settings
+from tests.xmpp.world import HEADER, PASSWORD, World, settings
 
 STREAM_ERRORS = ns.STREAM_ERRORS
+FIRST = base64.b64encode(b"n,,n=joe,r=nonce").decode()
 
 
 @pytest.fixture
@@ -199,6 +202,25 @@ class TestTls:
         peer.send(f"<auth xmlns='{ns.SASL}' mechanism='EXTERNAL'>=</auth>")
         assert peer.one().name == "success"
 
+    def test_a_certificate_of_somebody_without_an_account_logs_nobody_in(self, world: World, tmp_path: Path) -> None:
+        pem = client_certificate(tmp_path / "client.pem", [x509.RFC822Name("nobody@localhost")])
+        peer = world.peer()
+        peer.transport.secure = True
+        peer.transport.certificate = x509.load_pem_x509_certificate(pem.read_bytes())
+        peer.open()
+        peer.send(f"<auth xmlns='{ns.SASL}' mechanism='EXTERNAL'>=</auth>")
+        assert peer.one().find(ns.SASL, "not-authorized") is not None
+
+    def test_scram_is_not_offered_where_accounts_have_no_verifiers(self, world: World) -> None:
+        world.security.offers_scram = False
+        peer = world.peer()
+        (features,) = peer.open()
+        mechanisms = features.find(ns.SASL, "mechanisms")
+        assert mechanisms is not None
+        assert [each.text for each in mechanisms.children] == ["PLAIN"]
+        peer.send(f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-1'/>")
+        assert peer.one().find(ns.SASL, "invalid-mechanism") is not None
+
 
 class TestLogin:
     @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-1"])
@@ -220,6 +242,48 @@ class TestLogin:
         peer.send(auth("joe", "wrong"))
         assert peer.one().find(ns.SASL, "not-authorized") is not None
         assert world.security.failures == [("joe", "127.0.0.1")]
+
+    def test_too_many_failures_are_a_temporary_error(self, world: World) -> None:
+        world.security.throttled = True
+        peer = world.peer()
+        peer.open()
+        peer.send(f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-1'>{FIRST}</auth>")
+        assert peer.one().find(ns.SASL, "temporary-auth-failure") is not None
+
+    @pytest.mark.parametrize(
+        ("action", "outcome"),
+        [
+            (f"<abort xmlns='{ns.SASL}'/>", "given up"),
+            (f"<response xmlns='{ns.SASL}'>{base64.b64encode(b'c=biws,r=nonce,p=AAAA').decode()}</response>", "failed"),
+            (f"<response xmlns='{ns.SASL}'>nothing</response>", "given up"),
+            (f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-1'/>", "given up"),
+            ("</stream:stream>", "given up"),
+            ("", "given up"),
+        ],
+        ids=["abort", "wrong", "malformed", "begun again", "ended", "cut"],
+    )
+    def test_whoever_has_seen_a_challenge_has_had_an_attempt(self, world: World, action: str, outcome: str) -> None:
+        peer = world.peer()
+        peer.open()
+        peer.send(f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-1'>{FIRST}</auth>")
+        assert peer.one().name == "challenge"
+        assert [each.outcome for each in world.security.attempts] == ["open"]
+        if action:
+            peer.send(action)
+        else:
+            peer.cut()
+        assert world.security.attempts[0].outcome == outcome
+
+    def test_a_right_answer_gives_the_attempt_back(self, world: World) -> None:
+        client = ScramClient(Mechanism.SHA_256, "joe", PASSWORD)
+        peer = world.peer()
+        peer.open()
+        first = base64.b64encode(client.first()).decode()
+        peer.send(f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>")
+        final = client.final(base64.b64decode(peer.one().text))
+        peer.send(f"<response xmlns='{ns.SASL}'>{base64.b64encode(final).decode()}</response>")
+        assert peer.one().name == "success"
+        assert [(each.user, each.outcome) for each in world.security.attempts] == [("joe", "succeeded")]
 
     def test_an_unknown_user_is_told_the_same(self, world: World) -> None:
         peer = world.peer()

@@ -37,30 +37,58 @@ def settings(**changes: Any) -> XmppSettings:
     return replace(settings_of(Properties()), **{"plain_without_tls": True, **changes})
 
 
+class FakeAttempt:
+    """A login that notes its first outcome."""
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.outcome = "open"
+
+    def _end(self, outcome: str) -> None:
+        if self.outcome == "open":
+            self.outcome = outcome
+
+    def succeeded(self) -> None:
+        """Note it."""
+        self._end("succeeded")
+
+    def failed(self) -> None:
+        """Note it."""
+        self._end("failed")
+
+    def given_up(self) -> None:
+        """Note it."""
+        self._end("given up")
+
+    def dismiss(self) -> None:
+        """Note it."""
+        self._end("dismissed")
+
+
 class FakeSecurity:
     """Accounts with the password ``secret``."""
 
     def __init__(self, users: Sequence[str]) -> None:
         self.users = set(users)
         self.failures: list[tuple[str, str]] = []
+        self.attempts: list[FakeAttempt] = []
         self.broken: BrokerError | None = None
-        self.blocked: set[str] = set()
+        self.throttled = False
+        self.offers_scram = True
 
-    async def admit(self, host: str) -> None:
-        """Refuse hosts that are blocked."""
-        if host in self.blocked:
-            raise BrokerError(Code.USER_ACCESS_DENIED, "too many failed logins")
-
-    def failed(self, user: str, host: str) -> None:
-        """Note a failure."""
-        self.failures.append((user, host))
+    async def begin(self, user: str, host: str) -> FakeAttempt:
+        """Refuse everybody while it is throttled."""
+        if self.throttled:
+            raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "too many failed logins")
+        self.attempts.append(FakeAttempt(user))
+        return self.attempts[-1]
 
     async def authenticate(self, credentials: Credentials, host: str) -> None:
         """Check a password."""
         if self.broken is not None:
             raise self.broken
         if credentials.user not in self.users or credentials.password != PASSWORD:
-            self.failed(credentials.user, host)
+            self.failures.append((credentials.user, host))
             raise BrokerError(Code.USER_ACCESS_DENIED, "wrong")
 
     async def exists(self, name: str) -> bool:

@@ -70,6 +70,7 @@ class Authentication:
             settings.domain,
             bindings=transport.channel_bindings() if secure else {},
             plain=secure or (self._loopback and settings.plain_without_tls),
+            scram=self._service.security.offers_scram,
             certificate=identities(transport.client_certificate()) if secure else (),
             anonymous=settings.anonymous,
         )
@@ -115,6 +116,7 @@ class Authentication:
             self._refuse_login(failure)
             return
         if stream.ending.is_closed:
+            self._login.abort()
             return
         if isinstance(outcome, sasl.Challenge):
             progress.advance(Step.CHALLENGED)
@@ -134,7 +136,7 @@ class Authentication:
             return
         text = element("text", attributes={"xml:lang": "en"}, content=failure.text) if failure.text else b""
         stream.write(element("failure", ns.SASL, content=element(failure.condition) + text))
-        if failure.condition != "aborted":  # as often as it likes, so the log has nothing of it
+        if failure.condition != "aborted":  # the log has it where it matters
             stream.note(f"login refused: {failure}")
             self._login.attempts += 1
         if self._login.attempts >= MAX_LOGINS:

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING
 from broker.errors import BrokerError
 from broker.model.connect import Credentials
 from broker.model.jid import prepare_local
-from broker.xmpp.wire.sasl import Challenge, Exchange, NeedPassword, NeedVerifier, SaslFailure, Scram, Step, Success
+from broker.xmpp.wire.sasl import (
+    Challenge,
+    Exchange,
+    NeedAccount,
+    NeedPassword,
+    NeedVerifier,
+    SaslFailure,
+    Scram,
+    Step,
+    Success,
+)
 
 if TYPE_CHECKING:
-    from broker.auth.services import SecurityServices
+    from broker.auth.services import LoginAttempt, SecurityServices
 
 SERVICE = "htpasswd"
 """The security service that checks passwords: the one that native clients name."""
@@ -33,7 +43,7 @@ class Login:
         self._permits = permits
         self._host = host
         self._exchange: Exchange | None = None
-        self._user = ""
+        self._attempt: LoginAttempt | None = None
         self.attempts = 0
 
     @property
@@ -50,11 +60,7 @@ class Login:
         Raises:
             SaslFailure: it is over.
         """
-        self._user = ""
-        try:
-            await self._security.admit(self._host)
-        except BrokerError as error:
-            raise SaslFailure("temporary-auth-failure", error.message) from error
+        self.abort()  # of the exchange before, if that is not over
         return await self._go_on(exchange, exchange.begin(initial))
 
     async def respond(self, data: bytes) -> Challenge | Success:
@@ -64,36 +70,56 @@ class Login:
             raise SaslFailure("malformed-request", "nothing was asked")
         try:
             step = exchange.respond(data)
-        except SaslFailure as failure:
-            if failure.condition == "not-authorized":
-                self._security.failed(self._user, self._host)
+        except SaslFailure:
+            if self._attempt is not None:  # however it failed, a guess was made or could have been
+                self._attempt.failed()
             raise
         return await self._go_on(exchange, step)
 
     def abort(self) -> None:
-        """The client gives up (RFC 6120 §6.4.4)."""
+        """The client gives up (RFC 6120 §6.4.4), or is gone."""
         self._exchange = None
+        if self._attempt is not None:
+            self._attempt.given_up()
 
     async def _go_on(self, exchange: Exchange, step: Step) -> Challenge | Success:
         while True:
             match step:
                 case NeedVerifier(mechanism, user):
-                    self._user = user
                     assert isinstance(exchange, Scram)
                     step = exchange.found(*await self._verifier(mechanism, user))
                 case NeedPassword(user, password):
                     step = await self._check(user, password)
+                case NeedAccount(user):
+                    step = await self._find(user)
                 case Success(user, data):
+                    if self._attempt is not None:
+                        self._attempt.succeeded()
                     return Success(self._admitted(user), data, anonymous=not user)
                 case Challenge():
                     self._exchange = exchange
                     return step
 
     async def _verifier(self, mechanism: str, user: str) -> tuple[bytes, bytes, bytes, int]:
+        name = _prepared(user) or user
         try:
-            return await self._security.scram(mechanism, _prepared(user) or user)
+            self._attempt = attempt = await self._security.begin(name, self._host)
+            try:
+                return await self._security.scram(mechanism, name)
+            except BaseException:
+                attempt.dismiss()
+                raise
         except BrokerError as error:
             raise _failure(error) from error
+
+    async def _find(self, user: str) -> Success:
+        local = _prepared(user)
+        try:
+            if not local or not await self._security.exists(local):
+                raise SaslFailure("not-authorized")
+        except BrokerError as error:
+            raise _failure(error) from error
+        return Success(local)
 
     async def _check(self, user: str, password: str) -> Success:
         local = _prepared(user)

@@ -97,6 +97,7 @@ class Negotiation:
     def stop(self) -> None:
         """See :class:`broker.xmpp.stream.phase.Phase`."""
         self._deadlines.stop()
+        self._authentication.abort()
 
     def opened(self, start: StreamStart) -> None:
         """See :class:`broker.xmpp.stream.phase.Phase`."""
@@ -172,7 +173,6 @@ class Negotiation:
             return
         self._progress.advance(Step.START_TLS)
         stream.write(element("proceed", ns.TLS))
-        self._authentication.abort()
         self.stop()
         stream.start_tls()
 

@@ -117,6 +117,13 @@ class NeedPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedAccount:
+    """Look whether the user, who is proven, has an account, and go on with :class:`Success` or a failure."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class Success:
     """The client is who it says.
 
@@ -131,7 +138,7 @@ class Success:
     anonymous: bool = False
 
 
-Step = Challenge | NeedVerifier | NeedPassword | Success
+Step = Challenge | NeedVerifier | NeedPassword | NeedAccount | Success
 
 
 class Exchange:
@@ -188,7 +195,7 @@ class External(Exchange):
             wanted = proven[0]
         if wanted not in proven:
             raise SaslFailure("not-authorized", "the certificate does not prove this identity")
-        return Success(wanted.partition("@")[0])
+        return NeedAccount(wanted.partition("@")[0])
 
 
 class Anonymous(Exchange):

@@ -6,6 +6,7 @@ from broker.auth.scram import Mechanism, make_verifier
 from broker.xmpp.wire.sasl import (
     PLUS,
     Challenge,
+    NeedAccount,
     NeedPassword,
     NeedVerifier,
     Offer,
@@ -81,6 +82,9 @@ def answered(exchange: object, step: Step, choices: Choices, name: str) -> Step:
             require(user and password, "an empty name or password")
             if password != "secret":
                 raise SaslFailure("not-authorized")
+            return Success(user)
+        case NeedAccount(user):
+            require(bool(user), "an empty name")
             return Success(user)
         case Challenge():
             if not choices:

@@ -18,6 +18,7 @@ from broker.xmpp.wire.sasl import (
     SHA_1,
     SHA_256,
     Challenge,
+    NeedAccount,
     NeedPassword,
     NeedVerifier,
     Offer,
@@ -170,7 +171,7 @@ class TestOtherMechanisms:
         first = f"n,a={identity},n=Joe,r=abc".encode()
         assert isinstance(Scram(SHA_256, OFFER).begin(first), NeedVerifier)
         offer = Offer("example.org", certificate=["joe@example.org"])
-        assert begin(EXTERNAL, offer).begin(identity.encode()) == Success("joe")
+        assert begin(EXTERNAL, offer).begin(identity.encode()) == NeedAccount("joe")
 
     @pytest.mark.parametrize("identity", ["joe", "joe@example.org/x", "joe@example.net", "@", "joe@@example.org"])
     def test_what_is_not_ones_own_bare_address_is_refused(self, identity: str) -> None:
@@ -178,8 +179,8 @@ class TestOtherMechanisms:
 
     def test_a_certificate_proves_one_identity(self) -> None:
         offer = Offer("example.org", certificate=["joe@example.org", "joe@example.net"])
-        assert begin(EXTERNAL, offer).begin(b"") == Success("joe")
-        assert begin(EXTERNAL, offer).begin(b"joe@example.org") == Success("joe")
+        assert begin(EXTERNAL, offer).begin(b"") == NeedAccount("joe")
+        assert begin(EXTERNAL, offer).begin(b"joe@example.org") == NeedAccount("joe")
         assert failure(begin(EXTERNAL, offer).begin, b"jack@example.org") == "not-authorized"
 
     def test_a_certificate_of_several_identities_needs_a_choice(self) -> None:
