@@ -74,6 +74,9 @@ class StreamReader:
         max_depth: most elements nested in each other, the stream itself included.
         max_attributes: most attributes of an element.
         stepwise: whether to stop behind each stanza; may be changed at any time, to the same effect.
+
+    Attributes:
+        unread: what came behind the last event and waits for the next :meth:`feed` (only while :attr:`stepwise`).
     """
 
     __slots__ = (
@@ -94,7 +97,6 @@ class StreamReader:
         "_names",
         "_prefixes",
         "_quote",
-        "_rest",
         "_root",
         "_scope",
         "_start",
@@ -104,6 +106,7 @@ class StreamReader:
         "error",
         "max_stanza",
         "stepwise",
+        "unread",
     )
 
     def __init__(
@@ -119,10 +122,9 @@ class StreamReader:
         self.error: StreamError | None = None
         self._max_depth = max_depth
         self._max_attributes = max_attributes
-        self._rest = b""  # unread, behind the stanza where reading stopped
+        self.unread = b""
         self._events: list[Event] = []
         self.restart()
-        self._rest = b""
 
     def restart(self, *, discard: bool = False) -> None:
         """Expect a new stream behind the last event (RFC 6120 §5.4.3.3, §6.4.6). Only while :attr:`stepwise`.
@@ -132,7 +134,7 @@ class StreamReader:
                 anybody, and must not be taken for what came through TLS.
         """
         if discard:
-            self._rest = b""
+            self.unread = b""
         self._ended = False
         self._depth = 0  # of open elements; 1 between stanzas
         self._root = ""
@@ -140,11 +142,6 @@ class StreamReader:
         self._default = ""
         self._prefixes: dict[str, str] = {}
         self._forget()
-
-    @property
-    def unread(self) -> int:
-        """Bytes that came behind the last event and wait for the next :meth:`feed` (only while :attr:`stepwise`)."""
-        return len(self._rest)
 
     def feed(self, data: bytes = b"") -> list[Event]:
         """Take the next bytes of the stream and return the events that they complete, in order.
@@ -156,15 +153,15 @@ class StreamReader:
             raise self.error
         events: list[Event] = []
         self._events = events
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
+        if self.unread:
+            data = self.unread + data
+            self.unread = b""
         self._stop = self.stepwise
         try:
             while data and not self._ended:
                 data = self._read(data)
                 if self.stepwise and data:
-                    self._rest = data
+                    self.unread = data
                     break
         except StreamError as error:
             self.error = error.with_traceback(None)

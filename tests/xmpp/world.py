@@ -119,6 +119,7 @@ class FakeTransport:
         self.certificate: x509.Certificate | None = None
         self.turn_is_over = False
         self.turns: Callable[[], object] = lambda: None
+        self.written: Callable[[bytes], object] = lambda data: None
 
     def ask_for_turn(self) -> None:
         """Give it one."""
@@ -128,6 +129,7 @@ class FakeTransport:
         """Keep it."""
         if not self.closed:
             self.data += data
+            self.written(data)
 
     def start_tls(self) -> None:
         """The test does the handshake."""

@@ -37,19 +37,19 @@ class BoundStream:
     Attributes:
         client: as above.
         writable: ``False`` while the connection's buffer is full, or it is gone.
+        write: sends stanzas.
     """
 
     __slots__ = (
         "_acknowledgements",
-        "_framing",
         "_management",
         "_router",
         "_service",
         "_silence",
         "_stream",
-        "_transport",
         "client",
         "writable",
+        "write",
     )
 
     finishes = True
@@ -59,10 +59,9 @@ class BoundStream:
         self._service = service
         self._router = service.router
         self._stream = stream
-        self._transport = stream.transport
-        self._framing = stream.framing
         self.client = client
         self.writable = stream.writable
+        self.write = stream.write
         policy = sm.AckPolicy(ask=settings.sm_ask, every=settings.sm_ack_every)
         self._acknowledgements = Acknowledgements(clock, settings.sm_ack_timeout, policy, self._unanswered)
         self._silence = Silence(clock, settings.idle, lambda: stream.heard, self._probe, self._silent)
@@ -124,10 +123,6 @@ class BoundStream:
     def drain(self) -> Deferred[None]:
         """See :meth:`StreamConnection.drain`."""
         return self._stream.drain()
-
-    def write(self, data: bytes) -> None:
-        """Send stanzas."""
-        self._transport.write(self._framing.elements(data))
 
     def after_sending(self, stanzas: int, size: int, *, full: bool) -> bytes:
         """See :meth:`Acknowledgements.after_sending`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
-from broker.failpoints import reach
+from broker.failpoints import ARMED, reach
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xml.stream import StreamError
 from broker.xmpp.routing.domain import Client
@@ -47,6 +47,7 @@ class StreamConnection:
         inbox: what is not handled yet.
         ending: its end.
         phase: the present one.
+        write: sends elements, one or several.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class StreamConnection:
         "phase",
         "transport",
         "writable",
+        "write",
     )
 
     def __init__(
@@ -75,6 +77,7 @@ class StreamConnection:
         self.transport = transport
         self.framing = framing
         self.host = host
+        self.write = framing.sender(transport.write)
         self.writable = True
         self.heard = 0.0
         self.inbox = Inbox(framing)
@@ -103,7 +106,8 @@ class StreamConnection:
         """Bytes have come."""
         if not self.ending.is_open:
             return
-        reach("bytes received")
+        if ARMED:
+            reach("bytes received")
         self.heard = self._clock.seconds()
         inbox = self.inbox
         if self._busy or inbox.events or inbox.later:
@@ -147,10 +151,6 @@ class StreamConnection:
         self.phase = phase
         self.heard = self._clock.seconds()
         phase.start()
-
-    def write(self, data: bytes) -> None:
-        """Send elements, one or several."""
-        self.transport.write(self.framing.elements(data))
 
     def start_tls(self) -> None:
         """Have the TLS handshake begin, and handle nothing until it is over (RFC 6120 §5.4.3).
@@ -227,15 +227,15 @@ class StreamConnection:
                 return
             if ending.is_closed:
                 break
+            if not (inbox.events or inbox.later or framing.has_more):
+                break
             if ending.is_open and self.phase.is_behind:
                 if self.writable:  # its answers are written at the end of this turn; then it is seen whether it reads
-                    self.go_on()
+                    transport.ask_for_turn()
                 return
             if inbox.events or (handled and inbox.later and transport.turn_is_over):
                 transport.ask_for_turn()
                 return
-            if not inbox.later and not framing.has_more:
-                break
             if framing.error is not None:
                 self._broken(framing.error)
             else:
@@ -262,7 +262,7 @@ class StreamConnection:
                     phase.opened(event)
                 else:
                     self.end()
-                if transport.turn_is_over:
+                if events and transport.turn_is_over:
                     break
         except Exception:  # noqa: BLE001 - it is logged, and costs this client alone its stream
             log.failure("{host}: a stanza could not be handled", host=self.host)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from broker.xml.stream import Event, StreamError
@@ -66,11 +66,11 @@ class Framing(Protocol):
             content: the features, as elements.
         """
 
-    def elements(self, data: bytes) -> bytes:
-        """Elements as the transport carries them.
+    def sender(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """What sends elements: one or several complete ones, in a stream whose default namespace is ``jabber:client``.
 
         Args:
-            data: one or several complete elements, in a stream whose default namespace is ``jabber:client``.
+            write: of the transport.
         """
 
     def fail(self, condition: str, text: str, extra: bytes = b"") -> bytes:

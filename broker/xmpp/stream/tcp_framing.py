@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from broker.xml.stream import StreamError, StreamReader
 from broker.xml.write import escape_attribute
@@ -40,12 +41,12 @@ class TcpFraming:
     @property
     def has_more(self) -> bool:
         """See :class:`Framing`."""
-        return self._reader.unread > 0 or self._reader.error is not None
+        return bool(self._reader.unread) or self._reader.error is not None
 
     @property
     def unread(self) -> int:
         """See :class:`Framing`."""
-        return self._reader.unread
+        return len(self._reader.unread)
 
     @property
     def is_open(self) -> bool:
@@ -75,9 +76,9 @@ class TcpFraming:
         """See :class:`Framing`."""
         return b"<stream:features>%b</stream:features>" % content
 
-    def elements(self, data: bytes) -> bytes:
-        """See :class:`Framing`."""
-        return data
+    def sender(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """See :class:`Framing`; elements are written as they are."""
+        return write
 
     def fail(self, condition: str, text: str, extra: bytes = b"") -> bytes:
         """See :class:`Framing`."""

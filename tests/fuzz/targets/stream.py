@@ -67,7 +67,7 @@ def read(pieces: list[bytes], limit: int, *, stepwise: bool) -> tuple[list[objec
             if not events or reader.error is not None:
                 break
             events = reader.feed()
-        require(len(reader._window) + reader.unread <= limit + len(piece), "it keeps more than a stanza")
+        require(len(reader._window) + len(reader.unread) <= limit + len(piece), "it keeps more than a stanza")
         if said and said[-1] == "end":  # what comes behind it is not for anybody
             return said, False
         if reader.error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 
@@ -34,11 +35,11 @@ class OpenCloseFraming:
 
     @property
     def has_more(self) -> bool:
-        return self._reader.unread > 0 or self._reader.error is not None
+        return bool(self._reader.unread) or self._reader.error is not None
 
     @property
     def unread(self) -> int:
-        return self._reader.unread
+        return len(self._reader.unread)
 
     @property
     def is_open(self) -> bool:
@@ -71,9 +72,12 @@ class OpenCloseFraming:
     def features(self, content: bytes) -> bytes:
         return b"<stream:features xmlns:stream='%b'>%b</stream:features>" % (ns.STREAM.encode(), content)
 
-    def elements(self, data: bytes) -> bytes:
-        reader = StreamReader(1 << 20, stepwise=False)
-        return b"".join(standalone(each.raw) for each in reader.feed(HEADER + data) if isinstance(each, Stanza))
+    def sender(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def send(data: bytes) -> None:
+            reader = StreamReader(1 << 20, stepwise=False)
+            write(b"".join(standalone(each.raw) for each in reader.feed(HEADER + data) if isinstance(each, Stanza)))
+
+        return send
 
     def fail(self, condition: str, text: str, extra: bytes = b"") -> bytes:
         return (b"" if self._opened else self.open()) + stream_error(condition, text, extra)
