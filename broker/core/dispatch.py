@@ -241,11 +241,6 @@ class Dispatch:
         """Entries that come back to the queue if they are not acknowledged."""
         return self._taken
 
-    @property
-    def takes_messages(self) -> bool:
-        """Whether messages to the subject may be delivered to this receiver."""
-        return True
-
     passes_queue = False
     """Whether :meth:`put` may send a message at once, so that it sees itself to what the queue needs."""
 
@@ -510,13 +505,13 @@ class Dispatch:
 
     def _without_stale(self, entries: list[Entry]) -> list[Entry]:
         node = self._node
-        if not node.erased and not any(entry.message.expires or entry.flags & NEWEST_ONLY for entry in entries):
-            return entries
         fresh: list[Entry] = []
         stale: list[Entry] = []
         for entry in entries:
-            (stale if node.is_stale(entry) else fresh).append(entry)
-        self.queue.settle(stale)
+            may_be_stale = entry.message.expires or entry.flags & NEWEST_ONLY or node.erased
+            (stale if may_be_stale and node.is_stale(entry) else fresh).append(entry)
+        if stale:
+            self.queue.settle(stale)
         return fresh
 
     def _tell_if_empty(self) -> None:

@@ -67,7 +67,7 @@ class SessionKind(ABC):
 
     def takes_subject_messages(self, session: Session) -> bool:
         """Whether messages to the subject are delivered to this session."""
-        return session.dispatch.takes_messages
+        return True
 
     def ending(self, session: Session) -> None:  # noqa: B027 - most kinds have nothing to do then
         """A session begins to end; nothing of it is let go of yet."""

@@ -43,11 +43,6 @@ class StandingDispatch(Dispatch):
         self._session = session
         self._registry = registry
 
-    @property
-    def takes_messages(self) -> bool:
-        """What it gets it would only forward."""
-        return False
-
     def start_polling(self) -> None:
         """It needs no client."""
         self.state = ConnectionState.ALIVE
@@ -106,6 +101,10 @@ class StandingSessions(SessionKind):
     name = "nodes"
     has_client = False
     told_of_items = True
+
+    def takes_subject_messages(self, session: Session) -> bool:
+        """What it gets it would only forward."""
+        return False
 
     def of(self, local: str) -> Session:
         """The session of a subject; made where there is none yet.

@@ -150,11 +150,6 @@ class StreamDispatch(Dispatch):
         return len(self.unacked) if self.unacked is not None else 0
 
     @property
-    def takes_messages(self) -> bool:
-        """Whether messages to the subject are delivered to this resource (RFC 6121 §8.5.2)."""
-        return self.stream.takes_messages
-
-    @property
     def is_durable(self) -> bool:
         """Whether the stream survives a crash."""
         return self.stream.resumable and self.limits.durable

@@ -75,6 +75,10 @@ class StreamSessions(SessionKind):
         if self._service.queue_limits is not None:
             session.queue.limits = self._service.queue_limits
 
+    def takes_subject_messages(self, session: Session) -> bool:
+        """Whether messages to the bare JID are delivered to this resource (RFC 6121 §8.5.2)."""
+        return self.of(session).stream.takes_messages
+
     def ending(self, session: Session) -> None:
         """See :class:`broker.core.kinds.SessionKind`."""
         self._service.ending(session)
