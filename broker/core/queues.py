@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from broker.core.entries import (
-    ENTRY_OVERHEAD,
-    NO_LIMIT,
-    CacheBudget,
-    Entry,
-    Fanout,
-    Judge,
-    QueueLimits,
-    write,
-)
+from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, Judge, QueueLimits, write
 from broker.core.levels import Level
 from broker.core.message import Message
 from broker.core.waiters import Waiters
@@ -115,7 +106,7 @@ class Queue:
         self._order: list[Level] = []
         self._cached = 0
         self._cached_bytes = 0
-        self._rooms = Waiters()
+        self._rooms: Waiters | None = None
         self._arrivals: Waiters | None = None
         self._judge = judge
         self._erasures = 0 if judge is None else judge.erasures
@@ -163,13 +154,16 @@ class Queue:
 
     def room(self) -> Deferred[None]:
         """Fires when the queue is not full any more; may be cancelled."""
+        if self._rooms is None:
+            self._rooms = Waiters()
         return self._rooms.next()
 
     def abandon(self) -> None:
         """The queue is gone: whoever waits for room need not wait any longer."""
         self._budget.used -= self._cached_bytes
         self._cached_bytes = 0
-        self._rooms.tell()
+        if self._rooms:
+            self._rooms.tell()
 
     def arrival(self) -> Deferred[None]:
         """Fires when an entry is put, or put back, within that call; may be cancelled."""
