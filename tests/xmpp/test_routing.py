@@ -125,7 +125,7 @@ class TestMessagesBehindThoseThatWaitForTheAccount:
         delivery = world.service.domain.delivery
         envelope = delivery.envelope(world.node.subjects["joe"].receivers[0], "jack", keep=True)
         waiting = Message(world.node.ids.next(), envelope, early.encode())
-        assert delivery.put_offline(waiting, "jack")
+        assert world.broker.direct.put_waiting(waiting, "jack")
         again = world.crash()
         joe = again.bind("joe@localhost/x")
         joe.send(message("jack@localhost/y", body="late"))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from broker.core.message import Message
 from broker.core.sessions import Session
-from broker.core.subjects import Subject
 from broker.model.jid import JID
 from broker.xml.stanza import Stanza
 from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, stream_of
@@ -57,8 +54,7 @@ class Carbons:
             to: the receiver.
             receivers: sessions that get the messages themselves.
         """
-        mine, theirs = self._wanting_each(client, to, receivers)
-        return bool(mine or theirs)
+        return bool(self._wanting(client, to, receivers))
 
     def send(
         self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session], *, waits: bool = False
@@ -73,37 +69,30 @@ class Carbons:
             receivers: sessions that got it.
             waits: none of them is there to get it, so it waits for one; any of them might get it once more.
         """
-        mine, theirs = self._wanting_each(client, to, receivers)
-        if waits:
-            theirs = ()
-        if (not mine and not theirs) or not is_copied(stanza):
+        wanting = self._wanting(client, to, receivers, waits=waits)
+        if not wanting or not is_copied(stanza):
             return
-        for direction, sessions in (("sent", mine), ("received", theirs)):
-            for session in sessions:
-                other = self._domain.client_of(session)
-                if other is not None:
-                    other.send(_copy(direction, other, sent.content), durable=sent.envelope.persistent)
+        for direction, session in wanting:
+            other = self._domain.client_of(session)
+            if other is not None:
+                other.send(_copy(direction, other, sent.content), durable=sent.envelope.persistent)
 
-    def _wanting_each(
-        self, client: Client, to: JID, receivers: list[Session]
-    ) -> tuple[Sequence[Session], Sequence[Session]]:
-        mine = self._wanting(client.session.subject, receivers, client.session)
-        subject = self._domain.node.subjects.get(to.local)
-        theirs = self._wanting(subject, receivers, client.session) if subject is not client.session.subject else ()
-        return mine, theirs
-
-    def _wanting(self, subject: Subject | None, receivers: list[Session], sender: Session) -> Sequence[Session]:
-        """The sessions of a subject that want copies and have not got the message."""
-        if subject is None:
-            return ()
-        return [
-            session
-            for session in subject.sessions.values()
-            if session is not sender
-            and session not in receivers
-            and session.kind is self._domain.streams
-            and stream_of(session).carbons
-        ]
+    def _wanting(
+        self, client: Client, to: JID, receivers: list[Session], *, waits: bool = False
+    ) -> list[tuple[str, Session]]:
+        """The sessions of both parties that want copies and have not got the message, each with its direction."""
+        domain, sender = self._domain, client.session
+        mine, theirs = sender.subject, domain.node.subjects.get(to.local)
+        wanting: list[tuple[str, Session]] = []
+        for direction, subject in (("sent", mine), ("received", None if waits or theirs is mine else theirs)):
+            if subject is None:
+                continue
+            for session in subject.sessions.values():
+                if session is sender or session in receivers or session.kind is not domain.streams:
+                    continue
+                if stream_of(session).carbons:
+                    wanting.append((direction, session))
+        return wanting
 
 
 def is_copied(stanza: Stanza) -> bool:

@@ -91,7 +91,7 @@ class Presence:
             self._present.resource_online(client)
             self._initialise(client)
         if stream.takes_messages and not took:
-            self._domain.delivery.deliver_waiting(client.session)
+            self._domain.broker.direct.deliver_waiting(client.session)
 
     def _initialise(self, client: Client) -> None:
         """What a resource gets once, when it becomes available (RFC 6121 §4.2.2, §4.3.2)."""

@@ -92,14 +92,6 @@ class Delivery:
             self._release_before(session)
         return self._direct.put_one(message, session, keep=keep)
 
-    def put_offline(self, message: Message, name: str) -> bool:
-        """Let a message wait for an account; ``False`` where too many wait already."""
-        return self._direct.put_waiting(message, name)
-
-    def deliver_waiting(self, session: Session) -> None:
-        """Hand what waits for the account to a session that takes it."""
-        self._direct.deliver_waiting(session)
-
     def encoder(self, convert: Callable[[Entry], bytes]) -> Callable[[Entry], bytes]:
         """What writes entries to a stream.
 

@@ -23,7 +23,7 @@ class Copies(Protocol):
         """Whether anybody gets copies of messages between two parties."""
 
     def send(
-        self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session], *, waits: bool
+        self, client: Client, stanza: Stanza, sent: Message, to: JID, receivers: list[Session], *, waits: bool = False
     ) -> None:
         """Send copies of a message that was delivered, or that waits for the receiver."""
 

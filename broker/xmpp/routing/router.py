@@ -44,6 +44,7 @@ class Router:
     def __init__(self, domain: Domain, delivery: Delivery) -> None:
         self._domain = domain
         self._delivery = delivery
+        self._direct = domain.broker.direct
         self._node = domain.node
         self._local = domain.settings.domain
         self._stanza_ids = domain.settings.stanza_ids
@@ -162,7 +163,7 @@ class Router:
         if not self._delivery.put_one(message, route.session, keep=keep):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
         if route.copied:
-            self._copy(client, stanza, message, route.to, [route.session])
+            self._domain.hooks.copies.send(client, stanza, message, route.to, [route.session])
         return None
 
     def _to_account(self, client: Client, stanza: Stanza, type: str, to: JID, *, no_account: bool) -> Pending | None:
@@ -190,13 +191,13 @@ class Router:
         if receivers and not (keep and subject is not None and len(subject.queue)):
             if not self._delivery.put(message, receivers, keep=keep):
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
-            self._copy(client, stanza, message, to, receivers)
+            self._domain.hooks.copies.send(client, stanza, message, to, receivers)
             return None
-        if not self._delivery.put_offline(message, to.local):
+        if not self._direct.put_waiting(message, to.local):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver is away, and too many messages wait already")
-        self._copy(client, stanza, message, to, receivers[:1], waits=not receivers)
+        self._domain.hooks.copies.send(client, stanza, message, to, receivers[:1], waits=not receivers)
         for receiver in receivers[:1]:
-            self._delivery.deliver_waiting(receiver)
+            self._direct.deliver_waiting(receiver)
         return None
 
     def _before(self, session: Session) -> Pending | None:
@@ -236,18 +237,6 @@ class Router:
         if id:
             tree.nodes.append(Tree(ns.STABLE_ID, "stanza-id", {"by": to.bare, "id": str(id)}))
         return tree.to_bytes(ns.CLIENT)
-
-    def _copy(
-        self,
-        client: Client,
-        stanza: Stanza,
-        message: Message,
-        to: JID,
-        receivers: list[Session],
-        *,
-        waits: bool = False,
-    ) -> None:
-        self._domain.hooks.copies.send(client, stanza, message, to, receivers, waits=waits)
 
     def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         if asks and to.local != client.jid.local:
