@@ -47,7 +47,7 @@ class Scope:
             prefixes: namespaces by prefix.
             language: a language tag (RFC 5646); what cannot be one counts as none, as it is added to every stanza.
         """
-        markers = tuple(f"{prefix}:".encode() for prefix in prefixes)
+        markers = tuple([f"{prefix}:".encode() for prefix in prefixes])
         tag = f" xml:lang='{language}'".encode() if _LANGUAGE.match(language) else b""
         return cls(default, prefixes, markers, tag)
 

@@ -86,11 +86,14 @@ class Tree:
     @property
     def text(self) -> str:
         """Its own character data, without that of its children."""
-        return "".join(node for node in self.nodes if isinstance(node, str))
+        return "".join([node for node in self.nodes if isinstance(node, str)])
 
     def find(self, namespace: str, name: str) -> Tree | None:
         """The first child element of that name, or ``None``."""
-        return next(self.find_all(namespace, name), None)
+        for node in self.nodes:
+            if not isinstance(node, str) and node.name == name and node.namespace == namespace:
+                return node
+        return None
 
     def find_all(self, namespace: str, name: str) -> Iterator[Tree]:
         """All child elements of that name."""
@@ -177,5 +180,5 @@ def parse_tree(
 
 def open_tag(name: str, default_namespace: str, prefixes: Mapping[str, str]) -> bytes:
     """A start tag that declares namespaces."""
-    declarations = "".join(f" xmlns:{prefix}='{escape_attribute(uri)}'" for prefix, uri in prefixes.items())
+    declarations = "".join([f" xmlns:{prefix}='{escape_attribute(uri)}'" for prefix, uri in prefixes.items()])
     return f"<{name} xmlns='{escape_attribute(default_namespace)}'{declarations}>".encode()

@@ -44,8 +44,7 @@ class Deadlines:
         self.await_opening()
 
     def await_opening(self) -> None:
-        """A stream must be opened anew; the time to bind goes on."""
-        self.stop()
+        """A stream must be opened, on a new connection or anew, when nothing else is waited for."""
         self._timer = self._clock.callLater(HEADER_TIMEOUT, self._opening_overdue)
 
     def stop(self) -> None:
