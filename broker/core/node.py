@@ -357,8 +357,7 @@ class Node:
             life_time = self.settings.life_time
         if most >= 0 and (life_time < 0 or life_time > most):
             life_time = most
-        destinations = tuple(self._normalised(each) for each in qos.destinations)
-        return replace(qos, sender=sender, topic=None, life_time=life_time, destinations=destinations, routes=())
+        return qos.received(sender, life_time, tuple([self._normalised(each) for each in qos.destinations]))
 
     def _normalised(self, destination: Destination) -> Destination:
         name = self.session_name(destination.name)

@@ -129,6 +129,29 @@ class PublishQos:
     sender: str = ""
     routes: tuple[RouteNode, ...] = ()
 
+    def received(self, sender: str, life_time: int, destinations: tuple[Destination, ...]) -> PublishQos:
+        """As receivers read it: without the topic's configuration and the nodes passed.
+
+        Args:
+            sender: absolute session name of the publisher.
+            life_time: milliseconds until it expires, as the broker grants them.
+            destinations: as this node names them.
+        """
+        return PublishQos(  # replace() would take twice the time, and properties may differ with each message
+            priority=self.priority,
+            subscribable=self.subscribable,
+            destinations=destinations,
+            life_time=life_time,
+            force_destroy=self.force_destroy,
+            persistent=self.persistent,
+            force_update=self.force_update,
+            administrative=self.administrative,
+            properties=self.properties,
+            state=self.state,
+            info=self.info,
+            sender=sender,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateQos:

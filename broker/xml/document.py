@@ -77,7 +77,7 @@ class _DocumentReader(ExpatReader):
 
     def new_name(self, name: str) -> None:
         namespace, separator, local = name.rpartition(_SEPARATOR)
-        self.check_name(local)
+        super().new_name(local)
         local = self._budget.known_as(local)
         self._lxml_names[name] = f"{{{namespace}}}{local}" if separator else local
 
@@ -87,7 +87,7 @@ class _DocumentReader(ExpatReader):
         if len(namespace) > MAX_NAMESPACE:
             raise refusal(f"{self.what} has a namespace of {len(namespace)} characters; {MAX_NAMESPACE} are allowed")
         if prefix is not None:
-            self.check_name(prefix)
+            super().new_name(prefix)
         self._budget.admit_namespace(namespace)
         if prefix is None:
             self._bindings[None] = namespace

@@ -88,11 +88,7 @@ class ExpatReader:
         raise NotImplementedError
 
     def new_name(self, name: str) -> None:
-        """An element or attribute has a name that was not seen before in this document."""
-        self.check_name(name)
-
-    def check_name(self, name: str) -> None:
-        """Refuse an overlong name."""
+        """An element or attribute has a name that was not seen before in this document; an overlong one is refused."""
         if len(name) > MAX_NAME:
             raise refusal(f"{self.what} has a name of {len(name)} characters, '{name[:32]}…'; {MAX_NAME} are allowed")
 
@@ -133,6 +129,10 @@ class Element:
         source: the document.
         start: offset of its start tag in the source.
         end: offset of its end tag in the source, for an empty element that of what follows.
+
+    Attributes:
+        children: in document order.
+        last: the last child of each name, in lower case: later settings override earlier ones.
     """
 
     name: str
@@ -142,6 +142,7 @@ class Element:
     end: int = 0
     text: str = ""
     children: list[Element] = field(default_factory=list)
+    last: dict[str, Element] = field(default_factory=dict)
 
     @property
     def markup(self) -> bytes:
@@ -162,7 +163,9 @@ class _TreeReader(ExpatReader):
         folded = {key.lower(): value for key, value in attributes.items()}
         element = Element(name.lower(), folded, self._source, self._expat.CurrentByteIndex)
         if self._open:
-            self._open[-1].children.append(element)
+            parent = self._open[-1]
+            parent.children.append(element)
+            parent.last[element.name] = element
         else:
             self.root = element
         self._open.append(element)

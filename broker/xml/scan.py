@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeVar
 
 from broker.model.number import whole
@@ -25,22 +24,16 @@ def read_root(data: bytes, name: str) -> Element:
     return parse(data, name)
 
 
-def child(parent: Element, name: str) -> Element | None:
-    """The last child of that name (lower case), as later settings override earlier ones."""
-    for candidate in reversed(parent.children):
-        if candidate.name == name:
-            return candidate
-    return None
-
-
-def children(parent: Element, name: str) -> Iterator[Element]:
+def children(parent: Element, name: str) -> list[Element]:
     """All children of that name (lower case)."""
-    return (candidate for candidate in parent.children if candidate.name == name)
+    if name not in parent.last:
+        return []
+    return [candidate for candidate in parent.children if candidate.name == name]
 
 
 def text(parent: Element, name: str) -> str:
     """The trimmed text of a child, empty where there is none."""
-    found = child(parent, name)
+    found = parent.last.get(name)
     return found.text.strip() if found is not None else ""
 
 
@@ -50,7 +43,7 @@ def switch(parent: Element, name: str, default: D) -> bool | D:
     Raises:
         BrokerError: ``user.illegalArgument`` where its text is neither ``true`` nor ``false``.
     """
-    found = child(parent, name)
+    found = parent.last.get(name)
     if found is None:
         return default
     return _boolean(found.text, f"<{name}>", True)

@@ -5,7 +5,6 @@ import pytest
 from broker.errors import BrokerError, Code
 from broker.xml.parse import parse
 from broker.xml.scan import (
-    child,
     children,
     number,
     number_attribute,
@@ -83,7 +82,7 @@ def test_a_required_attribute_must_not_be_empty() -> None:
 
 def test_the_last_of_several_children_counts() -> None:
     root = parse(b"<q><x>1</x><y/><x> 2 </x></q>", "q")
-    found = child(root, "x")
+    found = root.last.get("x")
     assert found is not None
     assert (found.text, text(root, "x"), text(root, "z")) == (" 2 ", "2", "")
     assert [element.text for element in children(root, "x")] == ["1", " 2 "]

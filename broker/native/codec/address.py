@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.model.connect import AddressQos
 from broker.native.codec.property import ADDRESS_ATTRIBUTE, read_properties, write_properties
 from broker.xml.parse import Element
-from broker.xml.scan import child, number_attribute, switch, switch_attribute
+from broker.xml.scan import number_attribute, switch, switch_attribute
 from broker.xml.write import attribute, element, escape
 
 DEFAULT_TYPE = "SOCKET"
@@ -18,8 +18,8 @@ def read_address(found: Element) -> AddressQos:
         BrokerError: ``user.illegalArgument`` for a value that cannot be read.
     """
     attributes = found.attributes
-    burst = child(found, "burstmode")
-    compress = child(found, "compress")
+    burst = found.last.get("burstmode")
+    compress = found.last.get("compress")
     host = attributes.get("bootstraphostname", attributes.get("hostname"))
     return AddressQos(
         type=attributes.get("type") or DEFAULT_TYPE,

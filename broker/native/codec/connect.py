@@ -11,7 +11,7 @@ from broker.native.codec.credentials import read_credentials, write_credentials
 from broker.native.codec.property import read_properties, write_properties
 from broker.native.codec.queue import queue_attributes, read_queue
 from broker.xml.parse import Element
-from broker.xml.scan import child, children, number_attribute, read_root, switch, switch_attribute, text
+from broker.xml.scan import children, number_attribute, read_root, switch, switch_attribute, text
 from broker.xml.write import attribute, element, escape, qos, switch_element
 
 CALLBACK = "callback"
@@ -31,8 +31,8 @@ def read_connect_qos(data: bytes) -> ConnectQos:
             ``user.security.authentication.illegalArgument`` for a broken ``<securityService>``.
     """
     root = read_root(data, "qos")
-    security = child(root, "securityservice")
-    session = child(root, "session")
+    security = root.last.get("securityservice")
+    session = root.last.get("session")
     return ConnectQos(
         credentials=read_credentials(security) if security is not None else None,
         session=_read_session(session) if session is not None else SessionQos(),

@@ -8,7 +8,7 @@ from broker.errors import BrokerError, Code
 from broker.model.base64_text import bytes_or_none
 from broker.model.connect import Credentials
 from broker.xml.parse import Element, parse
-from broker.xml.scan import child, text
+from broker.xml.scan import text
 from broker.xml.write import element, escape, escape_attribute
 
 BASE64_MARKER = "__base64:"
@@ -25,7 +25,7 @@ def read_credentials(found: Element) -> Credentials:
             repeat what was given.
     """
     fields = found if found.children else _read_fields(found.text)
-    password = child(fields, "passwd")
+    password = fields.last.get("passwd")
     return Credentials(
         type=found.attributes.get("type", ""),
         version=found.attributes.get("version") or DEFAULT_VERSION,

@@ -19,7 +19,6 @@ from broker.native.codec.property import read_properties, write_properties
 from broker.native.codec.topic import read_topic, write_topic
 from broker.xml.parse import Element
 from broker.xml.scan import (
-    child,
     children,
     number_attribute,
     read_root,
@@ -54,7 +53,7 @@ def read_publish_qos(data: bytes) -> PublishQos:
 def read_message(root: Element) -> PublishQos:
     """What a publish and an update have in common, from the ``<qos>`` element."""
     state = read_state(root)
-    expiration = child(root, "expiration")
+    expiration = root.last.get("expiration")
     life_time = number_attribute(expiration, "lifeTime", FOREVER) if expiration is not None else FOREVER
     if switch(root, "isvolatile", False):
         life_time = 0
@@ -83,7 +82,7 @@ def write_publish_qos(given: PublishQos) -> bytes:
 
 def read_state(root: Element) -> tuple[str, str]:
     """State and info of any QoS; ``OK`` where it does not say."""
-    found = child(root, "state")
+    found = root.last.get("state")
     if found is None:
         return STATE_OK, ""
     return found.attributes.get("id") or STATE_OK, found.attributes.get("info", "")
@@ -186,7 +185,7 @@ def _write_destination(destination: Destination) -> str:
 
 def _read_topic(root: Element) -> TopicQos | None:
     readonly = switch(root, "readonly", False)
-    found = child(root, "topic")
+    found = root.last.get("topic")
     if found is not None:
         return read_topic(found, readonly)
     return TopicQos(readonly=True) if readonly else None

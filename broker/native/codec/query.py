@@ -8,7 +8,7 @@ from broker.native.codec.filter import read_filters, write_filters
 from broker.native.codec.property import read_properties, write_properties
 from broker.native.codec.status import marker
 from broker.xml.parse import Element
-from broker.xml.scan import child, number_attribute, read_root, required_attribute, switch, switch_attribute
+from broker.xml.scan import number_attribute, read_root, required_attribute, switch, switch_attribute
 from broker.xml.write import attribute, escape, qos, switch_element
 
 DEFAULT_HISTORY_ENTRIES = 1
@@ -25,8 +25,8 @@ def read_query_qos(data: bytes) -> QueryQos:
         BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that cannot be read.
     """
     root = read_root(data, "qos")
-    erase = child(root, "erase")
-    history = child(root, "history")
+    erase = root.last.get("erase")
+    history = root.last.get("history")
     return QueryQos(
         subscription_id=_read_subscription_id(root),
         force_destroy=switch_attribute(erase, "forceDestroy", False) if erase is not None else False,
@@ -49,15 +49,15 @@ def read_query_qos(data: bytes) -> QueryQos:
 
 
 def _read_subscription_id(root: Element) -> str:
-    subscribe = child(root, "subscribe")
+    subscribe = root.last.get("subscribe")
     if subscribe is not None and subscribe.attributes.get("id"):
         return subscribe.attributes["id"]
-    alias = child(root, "id")
+    alias = root.last.get("id")
     return alias.text.strip() if alias is not None else ""
 
 
 def _read_query_spec(root: Element) -> tuple[str, str] | None:
-    found = child(root, "queryspec")
+    found = root.last.get("queryspec")
     return (required_attribute(found, "type"), found.text.strip()) if found is not None else None
 
 

@@ -6,7 +6,7 @@ from broker.model.qos import STATE_OK, Method, StatusQos
 from broker.native.codec.property import read_properties, write_properties
 from broker.native.codec.publish import read_state, write_state
 from broker.xml.parse import Element
-from broker.xml.scan import child, number_attribute, read_root
+from broker.xml.scan import number_attribute, read_root
 from broker.xml.write import attribute, qos
 
 
@@ -33,7 +33,7 @@ def read_status_qos(data: bytes) -> StatusQos:
     """
     root = read_root(data, "qos")
     state, info = read_state(root)
-    timestamp = child(root, "rcvtimestamp")
+    timestamp = root.last.get("rcvtimestamp")
     return StatusQos(
         state=state,
         info=info,
@@ -62,5 +62,5 @@ def write_status_qos(given: StatusQos) -> bytes:
 
 
 def _attribute_of(root: Element, tag: str, name: str) -> str:
-    found = child(root, tag)
+    found = root.last.get(tag)
     return found.attributes.get(name, "") if found is not None else ""

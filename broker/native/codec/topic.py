@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.model.qos import QueueQos, TopicQos
 from broker.native.codec.queue import queue_attributes, read_queue
 from broker.xml.parse import Element
-from broker.xml.scan import child, number_attribute, switch, switch_attribute
+from broker.xml.scan import number_attribute, switch, switch_attribute
 from broker.xml.write import attribute
 
 HISTORY = "history"
@@ -22,7 +22,7 @@ def read_topic(found: Element, readonly: bool) -> TopicQos:
     Raises:
         BrokerError: ``user.illegalArgument`` for a value that cannot be read.
     """
-    distributor = child(found, "msgdistributor")
+    distributor = found.last.get("msgdistributor")
     return TopicQos(
         readonly=readonly or switch_attribute(found, "readonly", switch(found, "readonly", False)),
         destroy_delay=number_attribute(found, "destroyDelay", None),
@@ -34,7 +34,7 @@ def read_topic(found: Element, readonly: bool) -> TopicQos:
 
 
 def _read_queue(parent: Element, tag: str, relating: str) -> QueueQos | None:
-    found = child(parent, tag)
+    found = parent.last.get(tag)
     return read_queue(found, relating) if found is not None else None
 
 

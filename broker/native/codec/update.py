@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from broker.model.qos import FOREVER, PublishQos, UpdateQos
 from broker.native.codec.publish import read_message, write_expiration, write_head, write_middle, write_tail
-from broker.xml.scan import child, number, number_attribute, read_root
+from broker.xml.scan import number, number_attribute, read_root
 from broker.xml.write import attribute
 
 
@@ -17,10 +17,10 @@ def read_update_qos(data: bytes) -> UpdateQos:
         BrokerError: ``user.illegalArgument`` for malformed or hostile XML and for values that cannot be read.
     """
     root = read_root(data, "qos")
-    subscribe = child(root, "subscribe")
-    expiration = child(root, "expiration")
-    timestamp = child(root, "rcvtimestamp")
-    queue = child(root, "queue")
+    subscribe = root.last.get("subscribe")
+    expiration = root.last.get("expiration")
+    timestamp = root.last.get("rcvtimestamp")
+    queue = root.last.get("queue")
     return UpdateQos(
         publish=read_message(root),
         subscription_id=subscribe.attributes.get("id", "") if subscribe is not None else "",
@@ -53,7 +53,7 @@ class UpdateTemplate:
     __slots__ = ("_head", "_middle", "_publish", "_tail", "common")
 
     def __init__(self, publish: PublishQos, *, for_get: bool = False) -> None:
-        if not for_get:
+        if not for_get and (publish.topic is not None or len(publish.routes) == 1):
             publish = replace(publish, topic=None, routes=publish.routes if len(publish.routes) > 1 else ())
         self._publish = publish
         self._head = b"<qos>" + write_head(publish).encode()
