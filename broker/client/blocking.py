@@ -158,11 +158,14 @@ class BlockingClient:
         """Publish a message without waiting, so that many can be in flight.
 
         Returns:
-            The outcome once the broker has answered, as of :meth:`publish` with ``wait``; or its exception.
+            The outcome once the broker has answered, as of :meth:`publish` with ``wait``; or its exception. It can be
+            cancelled until the message is handed to the client, which is at once unless the reactor is busy.
         """
         outcome: Future[Published] = Future()
 
         def start() -> None:
+            if not outcome.set_running_or_notify_cancel():
+                return
             publishing = Deferred.fromCoroutine(self._client.publish(oid, content, options, wait=True))
             publishing.addCallbacks(outcome.set_result, lambda failure: outcome.set_exception(failure.value))
 
