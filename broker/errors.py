@@ -73,6 +73,7 @@ class Code(StrEnum):
 
 
 XMPP_CONDITIONS: dict[Code, tuple[str, str]] = {
+    Code.RESOURCE_EXHAUST: ("wait", "resource-constraint"),
     Code.RESOURCE_OVERFLOW_BYTES: ("wait", "resource-constraint"),
     Code.RESOURCE_OVERFLOW_ENTRIES: ("wait", "resource-constraint"),
     Code.RESOURCE_DB_UNAVAILABLE: ("wait", "internal-server-error"),

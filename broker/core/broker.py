@@ -170,21 +170,35 @@ class Broker:
         """Unsubscribe (spec §2.5); returns the ids of the subscriptions that ended."""
         return self.querying.unsubscribe(session, key)
 
-    async def subscribe_account(self, session: Session, key: QueryKey, qos: QueryQos) -> Subscription:
-        """Subscribe the login name of a session, whichever of its sessions is there; as :meth:`subscribe`."""
+    async def subscribe_account(self, session: Session, key: QueryKey, qos: QueryQos, label: str = "") -> Subscription:
+        """Subscribe the login name of a session; as :meth:`subscribe`.
+
+        Args:
+            session: who subscribes.
+            key: the query.
+            qos: the options.
+            label: of the one session of the login name that is to be told, while it is there; empty for whichever is,
+                and where none is, the next one.
+        """
         self.check_accepting()
         self.rights.check(session, "subscribe", key.url)
-        standing = self.standing.of(session.name.subject)
+        standing = self.standing.of(session.name.subject, label)
         try:
             subscribed = await self.querying.subscribe(standing, key, qos)
             return standing.subscriptions[subscribed.id]
         finally:
             await self.standing.release(standing)
 
-    async def unsubscribe_account(self, session: Session, key: QueryKey) -> list[str]:
-        """End subscriptions of a session's login name; as :meth:`unsubscribe`."""
+    async def unsubscribe_account(self, session: Session, key: QueryKey, label: str = "") -> list[str]:
+        """End subscriptions of a session's login name; as :meth:`unsubscribe`.
+
+        Args:
+            session: who ends them.
+            key: that they were made with.
+            label: that they were made with.
+        """
         self.rights.check(session, "unSubscribe", key.url)
-        standing = self.standing.find(session.name.subject)
+        standing = self.standing.find(session.name.subject, label)
         if standing is None:
             return []
         ended = self.querying.unsubscribe(standing, key)

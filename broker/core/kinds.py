@@ -69,6 +69,13 @@ class SessionKind(ABC):
         """Whether messages to the subject are delivered to this session."""
         return True
 
+    def label(self, session: Session) -> str:
+        """What tells a session from the others of its login name, where its kind has a name for it; else empty.
+
+        Subscriptions of the login name may be for the session with this label alone (:mod:`broker.core.standing`).
+        """
+        return ""
+
     def ending(self, session: Session) -> None:  # noqa: B027 - most kinds have nothing to do then
         """A session begins to end; nothing of it is let go of yet."""
 

@@ -1,7 +1,8 @@
 """Subscriptions of a subject, whichever of its sessions is there: the subscribers of pub/sub nodes (XEP-0060).
 
 They belong to a session of their own that has no client. What is queued for it goes on to the sessions of the subject
-in the same transaction, or waits in the subject's queue.
+in the same transaction, or waits in the subject's queue. Subscriptions that are for one session of the subject alone
+belong to another such session, which hands on to that one only; while that one is not there nobody is told.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from broker.model.address import SessionName
 from broker.model.connect import ConnectQos, SessionQos
 from broker.model.records import FOR_SUBJECT, SessionRecord
 
+MAX_LABELS = 100
+"""Sessions of one subject that may have subscriptions of their own, whether they are there or not."""
+
 
 class StandingDispatch(Dispatch):
     """Hands what its session's subscriptions select to the other sessions of the subject.
@@ -24,9 +28,13 @@ class StandingDispatch(Dispatch):
     Args:
         session: that the subscriptions belong to.
         registry: of all sessions.
+
+    Attributes:
+        label: of the one session that gets what is selected, see :meth:`broker.core.kinds.SessionKind.label`; empty
+            where each of them may.
     """
 
-    __slots__ = ("_registry", "_session")
+    __slots__ = ("_registry", "_session", "label")
 
     def __init__(self, session: Session, registry: SessionRegistry) -> None:
         super().__init__(
@@ -42,6 +50,7 @@ class StandingDispatch(Dispatch):
         )
         self._session = session
         self._registry = registry
+        self.label = ""
 
     def start_polling(self) -> None:
         """It needs no client."""
@@ -57,10 +66,29 @@ class StandingDispatch(Dispatch):
             if not entries:
                 return
             self._taken = entries = self._without_stale(entries)
+            forward = self._forward_to_one if self.label else self._forward
             for entry in entries:
-                self._forward(entry)
+                forward(entry)
             self._taken = []
             queue.settle(entries)
+
+    def _forward_to_one(self, entry: Entry) -> None:
+        for session in self._session.subject.sessions.values():
+            if session.kind.label(session) != self.label or session.ended:
+                continue
+            if session.queue.is_full:
+                error = BrokerError(Code.RESOURCE_OVERFLOW_ENTRIES, f"the queue of {session.name.relative} is full")
+                self._registry.letters.message(entry.message, session.name.absolute, error)
+            else:
+                self._hand_over(entry, session, entry.flags, None)
+            return
+
+    def _hand_over(self, entry: Entry, session: Session, flags: int, fanout: Fanout | None) -> None:
+        durable = entry.message.envelope.persistent
+        if durable and not session.stored:
+            self._registry.save(session)
+        session.queue.put(entry.message, entry.subscription_id, flags, durable, fanout)
+        session.dispatch.wake()
 
     def _forward(self, entry: Entry) -> None:
         subject = self._session.subject
@@ -79,10 +107,7 @@ class StandingDispatch(Dispatch):
             return
         fanout = Fanout(len(taking)) if len(taking) > 1 else None
         for session in taking:
-            if durable and not session.stored:
-                self._registry.save(session)
-            session.queue.put(message, entry.subscription_id, entry.flags | FOR_SUBJECT, durable, fanout)
-            session.dispatch.wake()
+            self._hand_over(entry, session, entry.flags | FOR_SUBJECT, fanout)
 
 
 def _receivers(subject: Subject) -> list[Session]:
@@ -106,33 +131,46 @@ class StandingSessions(SessionKind):
         """What it gets it would only forward."""
         return False
 
-    def of(self, local: str) -> Session:
+    def of(self, local: str, label: str = "") -> Session:
         """The session of a subject; made where there is none yet.
 
         Args:
             local: the subject's name.
+            label: of the one session that its subscriptions are for; empty where they are for any.
 
         Raises:
-            BrokerError: ``resource.overflow.queue.entries`` where there are too many persistent sessions.
+            BrokerError: ``resource.overflow.queue.entries`` where there are too many persistent sessions,
+                ``resource.exhaust`` where the subject has too many labels.
         """
-        found = self.find(local)
+        found = self.find(local, label)
         if found is not None:
             return found
+        if label and sum(bool(self.dispatch_of(each).label) for each in self.all_of(local)) >= MAX_LABELS:
+            raise BrokerError(Code.RESOURCE_EXHAUST, f"{local} has subscriptions for {MAX_LABELS} sessions already")
         node = self._registry.node
         name = SessionName(node.id, local, node.next_public_id())
         session = self._registry.make(name, _QOS, self)
+        self.dispatch_of(session).label = label
         session.persistent = True
         node.stored_sessions += 1
         self._registry.save(session)
         session.dispatch.start_polling()
         return session
 
-    def find(self, local: str) -> Session | None:
-        """The session of a subject, if it has one."""
+    def find(self, local: str, label: str = "") -> Session | None:
+        """The session of a subject for a label, if it has one."""
+        return next((each for each in self.all_of(local) if self.dispatch_of(each).label == label), None)
+
+    def all_of(self, local: str) -> list[Session]:
+        """The sessions of a subject that have subscriptions of it."""
         subject = self._registry.node.subjects.get(local)
-        if subject is None:
-            return None
-        return next((session for session in subject.sessions.values() if session.kind is self), None)
+        return [] if subject is None else [each for each in subject.sessions.values() if each.kind is self]
+
+    def dispatch_of(self, session: Session) -> StandingDispatch:
+        """What hands on what a session's subscriptions select."""
+        dispatch = session.dispatch
+        assert isinstance(dispatch, StandingDispatch)
+        return dispatch
 
     async def release(self, session: Session) -> None:
         """End it if nothing is subscribed any more."""
@@ -145,12 +183,18 @@ class StandingSessions(SessionKind):
         return StandingDispatch(session, self._registry)
 
     def state(self, session: Session) -> bytes:
-        """Nothing but its subscriptions is to be kept."""
-        return b""
+        """The label."""
+        return self.dispatch_of(session).label.encode()
 
     def recover(self, record: SessionRecord, handled: int) -> Session | None:
         """Stand it up again."""
-        return self._registry.restore(record, _QOS)
+        try:
+            label = record.state.decode()
+        except UnicodeDecodeError as error:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "the record of a session has no label that is text") from error
+        session = self._registry.restore(record, _QOS)
+        self.dispatch_of(session).label = label
+        return session
 
 
 _QOS = ConnectQos(session=SessionQos(timeout=0))

@@ -15,6 +15,7 @@ from broker.model.jid import JID, parse_jid
 from broker.xml.stanza import Stanza
 from broker.xml.tree import Tree, join_name, parse_tree
 from broker.xml.write import escape_attribute
+from broker.xmpp.routing.content import STANZA_KEY
 from broker.xmpp.routing.delivery import Delivery
 from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Client, Domain, Iq, IqService
 from broker.xmpp.routing.route_cache import Route
@@ -140,7 +141,7 @@ class Router:
         """A session has ended with stanzas that nobody else can use: who waits for an answer is told."""
         for entry in entries:
             data = entry.message.content
-            if data.startswith((b"<iq", b"<message")):
+            if entry.message.envelope.oid == STANZA_KEY.oid and data.startswith((b"<iq", b"<message")):
                 self._bounce(data)
 
     def _to_one(self, client: Client, stanza: Stanza, type: str, to: JID, found: Client) -> Pending | None:

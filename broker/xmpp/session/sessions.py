@@ -79,6 +79,10 @@ class StreamSessions(SessionKind):
         """Whether messages to the bare JID are delivered to this resource (RFC 6121 §8.5.2)."""
         return self.of(session).stream.takes_messages
 
+    def label(self, session: Session) -> str:
+        """The resource of its full JID."""
+        return self.of(session).stream.resource
+
     def ending(self, session: Session) -> None:
         """See :class:`broker.core.kinds.SessionKind`."""
         self._service.ending(session)

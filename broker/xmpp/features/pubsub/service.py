@@ -13,18 +13,20 @@ from broker.core.message import Message
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.errors import BrokerError
+from broker.model.item import text_of
 from broker.model.jid import JID, parse_jid
 from broker.model.key import QueryKey, QueryKind
 from broker.model.number import whole_or_none
-from broker.model.property import find, property_of
+from broker.model.property import property_of
 from broker.model.qos import QueryQos
+from broker.model.records import FOR_SUBJECT
 from broker.xml.tree import Tree
 from broker.xmpp.features.disco import Disco, Identity
 from broker.xmpp.features.pubsub.errors import refused, unsupported
 from broker.xmpp.features.pubsub.forms import read_form, write_form
 from broker.xmpp.features.pubsub.items import event, write_item
 from broker.xmpp.features.pubsub.nodes import NodeConfig, Nodes, changed
-from broker.xmpp.routing.domain import Domain, Iq
+from broker.xmpp.routing.domain import Client, Domain, Iq
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
 from broker.xmpp.wire.stanza import element
@@ -106,8 +108,8 @@ class PubSub:
         domain.serve("get set", ns.PUBSUB_OWNER, "pubsub", self._asked, self.host)
 
     def event(self, entry: Entry, to: JID) -> bytes:
-        """What a subscriber is told of a message on a topic."""
-        return event(entry, self.host, to.bare)
+        """What a subscriber is told of a message on a topic: the account, or one of its resources."""
+        return event(entry, self.host, to.bare if entry.flags & FOR_SUBJECT else to.full)
 
     async def _asked(self, request: Iq) -> bytes | None:
         payload = request.payload
@@ -124,7 +126,9 @@ class PubSub:
 
     async def _subscribe(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §6.1."""
-        jid = _own_jid(request, action)
+        jid = _jid(action)
+        if jid.bare != request.client.bare:
+            raise refused(Condition.BAD_REQUEST, "invalid-jid")
         topic = self.nodes.get(_node(action))
         key = QueryKey(QueryKind.EXACT, topic.oid)
         qos = QueryQos(
@@ -132,24 +136,26 @@ class PubSub:
             multi_subscribe=False,
             initial_update=True,
             history_entries=1,
-            properties=(property_of(SUBSCRIBER, jid),),
+            properties=(property_of(SUBSCRIBER, jid.full),),
         )
-        subscription = await self._broker.subscribe_account(request.client.session, key, qos)
+        subscription = await self._broker.subscribe_account(request.client.session, key, qos, jid.resource)
         return element("pubsub", ns.PUBSUB, content=_subscription(subscription))
 
     async def _unsubscribe(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §6.2."""
-        _own_jid(request, action)
+        jid, client = _jid(action), request.client
         name, wanted = _node(action), action.attributes.get("subid", "")
-        session = self._broker.standing.find(request.client.jid.local)
-        subscriptions = list(session.subscriptions.values()) if session is not None else []
-        found = [each for each in subscriptions if each.key.oid == name]
+        if jid.bare != client.bare:
+            raise refused(Condition.FORBIDDEN, text="that is the subscription of somebody else")
+        subscriptions = self._subscriptions_of(client)
+        found = [each for each in subscriptions if each.key.oid == name and _subscriber(each) == jid.full]
         if not found:
             self.nodes.get(name)
             raise refused(Condition.UNEXPECTED_REQUEST, "not-subscribed")
         if wanted and all(each.id != wanted for each in found):
             raise refused(Condition.NOT_ACCEPTABLE, "invalid-subid")
-        await self._broker.unsubscribe_account(request.client.session, QueryKey(QueryKind.EXACT, name))
+        label = self._broker.standing.dispatch_of(found[0].session).label
+        await self._broker.unsubscribe_account(client.session, QueryKey(QueryKind.EXACT, name), label)
         return None
 
     async def _publish(self, request: Iq, action: Tree) -> bytes | None:
@@ -213,9 +219,8 @@ class PubSub:
 
     async def _subscriptions(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §5.6."""
-        session = self._broker.standing.find(request.client.jid.local)
         name = action.attributes.get("node")
-        found = [] if session is None else list(session.subscriptions.values())
+        found = self._subscriptions_of(request.client)
         content = b"".join(_subscription(each) for each in found if name in (None, each.key.oid))
         inner = element("subscriptions", attributes={"node": name}, content=content)
         return element("pubsub", ns.PUBSUB, content=inner)
@@ -311,6 +316,11 @@ class PubSub:
         items = [item_id(each) for each in reversed(await topic.history.latest(-1)) if is_item(each)]
         return b"".join(element("item", attributes={"jid": self.host, "name": id}) for id in items)
 
+    def _subscriptions_of(self, client: Client) -> list[Subscription]:
+        """Those of a client's account, and of each of its resources."""
+        sessions = self._broker.standing.all_of(client.jid.local)
+        return [each for session in sessions for each in session.subscriptions.values()]
+
     @property
     def _defaults(self) -> NodeConfig:
         return NodeConfig(max_items=self._broker.node.settings.history.entries)
@@ -334,21 +344,23 @@ def _node(action: Tree) -> str:
     return name
 
 
-def _own_jid(request: Iq, action: Tree) -> str:
+def _jid(action: Tree) -> JID:
+    text = action.attributes.get("jid", "")
     try:
-        jid = parse_jid(action.attributes.get("jid", ""))
+        return parse_jid(text)
     except BrokerError as error:
-        raise refused(Condition.BAD_REQUEST, "jid-required", error.message) from error
-    if jid.bare != request.client.bare:
-        raise refused(Condition.BAD_REQUEST, "invalid-jid")
-    return jid.full
+        raise refused(Condition.BAD_REQUEST, "invalid-jid" if text else "jid-required", error.message) from error
+
+
+def _subscriber(subscription: Subscription) -> str:
+    """The JID that a subscription was made for."""
+    return text_of(subscription.qos.properties, SUBSCRIBER)
 
 
 def _subscription(subscription: Subscription) -> bytes:
-    jid = find(subscription.qos.properties, SUBSCRIBER)
     attributes = {
         "node": subscription.key.oid,
-        "jid": jid.text if jid is not None else None,
+        "jid": _subscriber(subscription) or None,
         "subscription": "subscribed",
         "subid": subscription.id,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from broker.core.standing import MAX_LABELS
 from broker.xml.tree import Tree
 from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, settings
@@ -324,6 +325,139 @@ class TestSubscribing:
         refused(joe, "set", "<subscribe node='news' jid='jack@localhost'/>", "bad-request", "invalid-jid")
         refused(joe, "set", "<subscribe node='nothing' jid='joe@localhost'/>", "item-not-found")
         assert len(world.node.sessions) == 1
+
+
+def subscribe_resource(peer: Peer, node: str = "news") -> None:
+    assert ok(peer, "set", f"<subscribe node='{node}' jid='{peer.jid}'/>") is not None
+
+
+class TestSubscribingOneResource:
+    """A subscription of a full JID is told at that JID, and nowhere else (XEP-0060 §6.1.6, §7.1.2)."""
+
+    def test_it_is_told_at_once_with_its_own_address_and_others_are_not(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        jack, other = world.bind("jack@localhost/a", presence=None), world.bind("jack@localhost/b")
+        publish(joe, "1")
+        subscribe_resource(jack)
+        told = jack.others + jack.take()  # type: ignore[attr-defined]
+        assert entries(told) == ["1"]
+        publish(joe, "2")
+        told += jack.take()
+        assert entries(told) == ["1", "2"]
+        assert {tree.attributes["to"] for tree in told} == {"jack@localhost/a"}
+        assert other.take() == []
+
+    def test_while_it_is_not_there_nobody_is_told(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        ok(joe, "set", "<create node='news'/>")
+        jack = world.bind("jack@localhost/a")
+        subscribe_resource(jack)
+        jack.send("</stream:stream>")
+        publish(joe, "1")
+        other = world.bind("jack@localhost/b")
+        again = world.bind("jack@localhost/a")
+        assert entries(other.take()) == entries(again.take()) == []
+        publish(joe, "2")
+        assert entries(again.take()) == ["2"]
+        assert other.take() == []
+
+    def test_while_it_may_resume_its_stream_it_is_there_also_over_a_crash(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        ok(joe, "set", "<create node='news'/>")
+        jack = world.bind("jack@localhost/a", sm=True)
+        subscribe_resource(jack)
+        jack.cut()
+        publish(joe, "1")
+        again = world.crash()
+        publish(again.bind("joe@localhost/x"), "2")
+        other = again.bind("jack@localhost/b")
+        resumed = again.peer()
+        resumed.login("jack")
+        assert entries(resumed.resume(jack.id, jack.h)) == ["1", "2"]
+        assert other.take() == []
+
+    def test_what_it_did_not_get_goes_to_no_other(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        ok(joe, "set", "<create node='news'/>")
+        jack = world.bind("jack@localhost/a", sm=True)
+        subscribe_resource(jack)
+        jack.cut()
+        publish(joe, "1")
+        other = world.bind("jack@localhost/b")
+        world.advance(601)
+        assert entries(other.take()) == []
+
+    def test_it_and_its_account_are_subscribed_and_unsubscribed_each_by_itself(self, world: World) -> None:
+        # XEP-0060 §6.1.6: different JIDs
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/a")
+        ok(joe, "set", "<create node='news'/>")
+        subscribe(jack)
+        subscribe_resource(jack)
+        pubsub = ok(jack, "get", "<subscriptions/>")
+        assert pubsub is not None
+        assert {each.attributes["jid"] for each in pubsub.children[0].children} == {"jack@localhost", jack.jid}
+        publish(joe, "1")
+        assert sorted(tree.attributes["to"] for tree in jack.take()) == ["jack@localhost", jack.jid]
+        ok(jack, "set", "<unsubscribe node='news' jid='jack@localhost'/>")
+        publish(joe, "2")
+        assert [tree.attributes["to"] for tree in jack.take()] == [jack.jid]
+        refused(jack, "set", "<unsubscribe node='news' jid='jack@localhost'/>", "unexpected-request", "not-subscribed")
+        ok(jack, "set", f"<unsubscribe node='news' jid='{jack.jid}'/>")
+        publish(joe, "3")
+        assert jack.take() == []
+        assert len(world.node.sessions) == 2
+
+    def test_it_alone_is_told_that_the_node_is_gone(self, world: World) -> None:
+        joe = world.bind("joe@localhost/x")
+        jack, other = world.bind("jack@localhost/a"), world.bind("jack@localhost/b")
+        ok(joe, "set", "<create node='news'/>")
+        subscribe_resource(jack)
+        other.take()
+        ok(joe, "set", "<delete node='news'/>", ns.PUBSUB_OWNER)
+        assert [news.name for news in events(jack.take())] == ["delete"]
+        assert other.take() == []
+
+    def test_there_are_only_so_many_of_one_account(self, world: World) -> None:
+        jack = world.bind("jack@localhost/a")
+        ok(jack, "set", "<create node='news'/>")
+        for i in range(MAX_LABELS):
+            ok(jack, "set", f"<subscribe node='news' jid='jack@localhost/{i}'/>")
+        refused(jack, "set", "<subscribe node='news' jid='jack@localhost/more'/>", "resource-constraint")
+
+
+class TestUnsubscribing:
+    """XEP-0060 §6.2.3."""
+
+    @pytest.mark.parametrize(
+        ("unsubscribe", "condition", "specific"),
+        [
+            ("jid='mary@localhost' node='news'", "unexpected-request", "not-subscribed"),  # §6.2.3.2
+            ("jid='mary@localhost/other' node='news'", "unexpected-request", "not-subscribed"),
+            ("jid='jack@localhost' node='news'", "forbidden", ""),  # §6.2.3.3
+            ("jid='jack@localhost/x' node='news'", "forbidden", ""),
+            ("jid='joe@localhost' node='news'", "forbidden", ""),
+            ("jid='nobody@localhost' node='news'", "forbidden", ""),
+            ("jid='mary@localhost' node='nothing'", "item-not-found", ""),  # §6.2.3.4
+            ("node='news'", "bad-request", "jid-required"),
+            ("jid='@@' node='news'", "bad-request", "invalid-jid"),
+            ("jid='mary@localhost'", "bad-request", "nodeid-required"),
+        ],
+    )
+    def test_each_error_has_its_condition(self, world: World, unsubscribe: str, condition: str, specific: str) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/x")
+        ok(joe, "set", "<create node='news'/>")
+        subscribe(jack)
+        mary = world.bind("mary@localhost/x")
+        refused(mary, "set", f"<unsubscribe {unsubscribe}/>", condition, specific)
+
+    def test_another_subscription_id_is_refused(self, world: World) -> None:
+        # §6.2.3.5
+        jack = world.bind("jack@localhost/x")
+        ok(jack, "set", "<create node='news'/>")
+        id = subscribe(jack).attributes["subid"]
+        unsubscribe = "<unsubscribe node='news' jid='jack@localhost' subid='{}'/>"
+        refused(jack, "set", unsubscribe.format("other"), "not-acceptable", "invalid-subid")
+        ok(jack, "set", unsubscribe.format(id))
 
 
 class TestOneCore:
