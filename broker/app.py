@@ -276,6 +276,7 @@ class Application(Service):
             XPathQueries(),
             monotonic=time.monotonic,
             wall=time.time,
+            turns=self.turns,
         )
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
         if self._security.htpasswd is not None:

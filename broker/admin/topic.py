@@ -27,11 +27,11 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
 
     async def clear(topic: Topic, argument: str) -> int:
         count = len(topic.history)
-        broker.erase(administrator, QueryKey(QueryKind.EXACT, topic.oid), QueryQos(history_entries=-1))
+        await broker.erase(administrator, QueryKey(QueryKind.EXACT, topic.oid), QueryQos(history_entries=-1))
         return count
 
     async def erase(topic: Topic, argument: str) -> None:
-        broker.erase(administrator, QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
+        await broker.erase(administrator, QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
 
     def drop(subscriptions: Iterable[Subscription]) -> int:
         return broker.end_subscriptions(administrator, [each for each in subscriptions if not each.is_rule])

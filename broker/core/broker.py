@@ -247,9 +247,9 @@ class Broker:
         """Read messages (spec §2.6); see :meth:`broker.core.querying.Querying.get`."""
         return await self.querying.get(session, key, qos)
 
-    def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
-        """Erase topics (spec §2.7); returns their oids."""
-        return self.querying.erase(session, key, qos, encoded)
+    async def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
+        """Erase topics (spec §2.7), returns their oids; see :meth:`broker.core.querying.Querying.erase`."""
+        return await self.querying.erase(session, key, qos, encoded)
 
     async def read_command(self, session: Session, oid: str, qos: QueryQos) -> Answer:
         """Serve a request to read an administrative message (spec §16.2).

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from broker.core.subscriptions import Subscription
     from broker.core.topics import Topic
 
-RULE_SECONDS = 0.1
+RULE_SECONDS = 0.03
 """Time of the processor that all XPath subscriptions of one login name may use on one new topic; those that are left do
 not get the topic, and its first message is a dead message for their sessions."""
-MAX_RULE_STEPS = 50_000_000
+MAX_RULE_STEPS = 15_000_000
 """Elementary steps that all of them may take on an ordinary topic, half of that time; more are refused."""
 STEPS_EACH = 2500
 """What a query costs on any topic, however small: 2.5 µs."""

@@ -17,6 +17,7 @@ from broker.core.history import History
 from broker.core.ids import Ids
 from broker.core.interest import Interest
 from broker.core.message import Envelope, Message, NeutralReader
+from broker.core.pace import NoTurns, Pace, Turns
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.set_aside import SetAside
@@ -65,6 +66,7 @@ class Node:
         host: address of the broker, informative in secret session ids.
         monotonic: seconds by a clock that nobody sets; that of ``clock`` where it is not given.
         wall: seconds since 1970, by the wall clock; that of ``clock`` where it is not given.
+        turns: of accounts whose requests take long; each is done in one go where they are not given.
 
     Attributes:
         seconds: see ``wall``.
@@ -93,6 +95,7 @@ class Node:
         host: str = "127.0.0.1",
         monotonic: Callable[[], float] | None = None,
         wall: Callable[[], float] | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.id = id
         self.stripped_id = stripped_node_id(id)
@@ -127,6 +130,7 @@ class Node:
         self.set_aside = SetAside()
         store.before_commit = self._before_commit
         store.on_unreadable = self.set_aside.add
+        self._turns: Turns = turns or NoTurns()
         self._sequence = count(self.ids.next())
         self._public_id = 0
         self._new_topics: list[Topic] = []
@@ -151,6 +155,10 @@ class Node:
         """Call back after a while."""
         delayed: IDelayedCall = self.clock.callLater(milliseconds / 1000, call)
         return delayed
+
+    def pace(self, session: Session) -> Pace:
+        """Of a request of a session that may take long."""
+        return Pace(self._turns, session.subject.name)
 
     def next_entry(self) -> int:
         """The number of the next queue entry."""

@@ -19,6 +19,7 @@ from broker.core.queues import Queue
 from broker.core.sessions import Plan, Route, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState, check_configuration
+from broker.core.verdicts import Verdicts
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-FILTER_SECONDS = 0.1
-"""Time of the processor that all filters of one login name may use on one message; then it is a dead message for those
-that are left, so that filters of one client hold up nobody for long."""
 ADMINISTRATIVE_INFO = "Administrative configuration request handled"
 _new = tuple.__new__
 
@@ -192,17 +190,20 @@ class Publisher:
         owner = session.name.subject if owned else ""
         return Plan(envelope, qos, on_topic=on_topic, reusable=not made_up, raw=raw, owner=owner)
 
-    def publish(self, session: Session, plan: Plan, content: bytes) -> Published | Pending:
+    def publish(
+        self, session: Session, plan: Plan, content: bytes, verdicts: Verdicts | None = None
+    ) -> Published | Pending:
         """Publish one message of a session.
 
         Args:
             session: the publisher.
             plan: of this session, by :meth:`prepare`.
             content: opaque bytes.
+            verdicts: of filters that were asked when it had to wait before.
 
         Returns:
             The outcome, or what the message has to wait for, which :meth:`publish_when_possible` does: room in a queue
-            whose overflow is ``block``, or history that must be read first. Nothing changed then.
+            whose overflow is ``block``, history that must be read first, or others' turns. Nothing changed then.
 
         Raises:
             BrokerError: see spec §2.3. Nothing was published then.
@@ -230,7 +231,7 @@ class Publisher:
         # Everything that may refuse the message comes before everything that has an effect.
         try:
             copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
-            receivers, aside = self._receivers(topic, message, session) if topic is not None else ([], None)
+            receivers, aside = self._receivers(topic, message, session, verdicts) if topic is not None else ([], None)
         except (BrokerError, Pending) as obstacle:
             self._forget_forced(qos.destinations)
             if is_new and topic is not None:
@@ -264,12 +265,14 @@ class Publisher:
         Raises:
             BrokerError: see spec §2.3; ``user.notConnected`` where the session ends before.
         """
+        verdicts: Verdicts | None = None
         while True:
             if pending is not None:
                 await pending.wait()
+                verdicts = pending.verdicts
             if session.ended:
                 raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its message waited")
-            outcome = self.publish(session, plan, content)
+            outcome = self.publish(session, plan, content, verdicts)
             if not isinstance(outcome, Pending):
                 return outcome
             pending = outcome
@@ -283,7 +286,7 @@ class Publisher:
         topic = self._node.topic(message.oid)
         if topic.key is None:
             self._configure(topic, message.envelope, None, first=True)
-        receivers, aside = self._receivers(topic, message, None)
+        receivers, aside = self._receivers(topic, message, None, None)
         self._publish_on(topic, message, receivers, aside)
 
     def _prepare_topic(self, topic: Topic, plan: Plan) -> None:
@@ -308,7 +311,13 @@ class Publisher:
     ) -> None:
         config = given.topic if given is not None else None
         default = self._node.default_history(topic.oid)
-        topic.configure(envelope.key, envelope.encoded, config, default, described=described)
+        try:
+            document = topic.document_of(envelope.key, config) if first or described else None
+        except BrokerError:
+            if first:
+                self._unconfigure(topic)
+            raise
+        topic.configure(envelope.key, envelope.encoded, config, default, described=described, document=document)
         if config is not None:
             self._node.save_topic(topic, changed=True)
         if first:
@@ -328,15 +337,14 @@ class Publisher:
         topic.unasked = matched.unasked
 
     def _receivers(
-        self, topic: Topic, message: Message, publisher: Session | None
+        self, topic: Topic, message: Message, publisher: Session | None, verdicts: Verdicts | None
     ) -> tuple[list[Subscription], Aside | None]:
-        """Who gets the message, and what else it does. Nothing is changed, for it may be refused yet."""
+        """Who gets the message, and what else it does. Nothing is changed: it may yet be refused, or have to wait."""
         if not message.envelope.qos.force_update and self._is_unchanged(topic, message):
             return [], None
         receivers: list[Subscription] = []
         aside: Aside | None = None
-        once: set[Session] | None = None  # most topics need neither of these
-        spent: dict[Subject, float] | None = None
+        once: set[Session] | None = None  # most topics do not need it
         if topic.unasked:
             aside = Aside()
             aside.unasked = True
@@ -345,10 +353,20 @@ class Publisher:
             if session is publisher and not subscription.local:
                 continue
             if subscription.accepts is not None:
-                aside = aside or Aside()
-                if spent is None:
-                    spent = {}
-                if not self._accepts(subscription, message, spent, aside):
+                if verdicts is None:
+                    verdicts = Verdicts(
+                        self.processor_time, self._node.pace(publisher) if publisher is not None else None
+                    )
+                try:
+                    verdict = verdicts.of(subscription, message)
+                except Pending as pending:
+                    pending.verdicts = verdicts
+                    raise
+                if isinstance(verdict, BrokerError):
+                    aside = aside or Aside()
+                    aside.letters.append((session.name, verdict))
+                    continue
+                if not verdict:
                     continue
             if not session.qos.duplicate_updates:
                 if once is None:
@@ -425,30 +443,6 @@ class Publisher:
             self._letters.message(message, name.absolute, error)
         for subscription in aside.overflowing:
             self._overflow(subscription.session.queue, message, subscription.session.name)
-
-    def _accepts(self, subscription: Subscription, message: Message, spent: dict[Subject, float], aside: Aside) -> bool:
-        """Whether the filters of a subscription let a message pass; where they cannot tell, it is a dead message.
-
-        Args:
-            subscription: with filters.
-            message: that may pass.
-            spent: seconds of the processor that filters of each login name have used on this message; is added to.
-            aside: is told for whom it is a dead message.
-        """
-        accepts = subscription.accepts
-        session = subscription.session
-        subject = session.subject
-        used = spent.get(subject, 0.0)
-        before = self.processor_time()
-        try:
-            if used > FILTER_SECONDS:
-                raise BrokerError(Code.RESOURCE_EXHAUST, f"the filters of {subject.name} take too long on this message")
-            return accepts is None or accepts(message)
-        except BrokerError as error:
-            aside.letters.append((session.name, error))
-            return False
-        finally:
-            spent[subject] = used + self.processor_time() - before
 
     def _refuses(self, queue: Queue, size: int, publisher: Session | None, owner: Session | None) -> bool:
         """Decide on a queue that seems to be full, without discarding anything yet.

@@ -14,6 +14,7 @@ from broker.core.history import EVERYTHING
 from broker.core.message import Message
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
+from broker.core.topic_search import TopicSearch
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
     from broker.core.expiry import Expiry
     from broker.core.items import Items
     from broker.core.node import Node
+    from broker.core.pace import Pace
     from broker.core.registry import SessionRegistry
     from broker.core.rights import Rights
 
 log = Logger()
 
-MAX_STEPS = 1_000_000_000
-"""Elementary steps that a query may take on all topics together, about a second at worst."""
 BOUNCE_PREFIX = "_bounce:"
 ERASED_VERSION = "1.0"
 """``contentMimeExtended`` of an ERASED event where the topic has none (§24 fact 10)."""
@@ -64,6 +64,7 @@ class Querying:
         self, node: Node, sessions: SessionRegistry, expiry: Expiry, erasure: Erasure, items: Items, rights: Rights
     ) -> None:
         self._node = node
+        self._search = TopicSearch(node)
         self._expiry = expiry
         self._erasure = erasure
         self._sessions = sessions
@@ -105,9 +106,8 @@ class Querying:
                 await self._renew(duplicate, key, qos, encoded, accepts)
                 session.counters.subscribe += 1
                 return Subscribed(duplicate.id, STATE_OK if qos.multi_subscribe else STATE_WARNING, bounced)
-        query = self._query_of(key)
+        query = self._search.query_of(key)
         if query is not None:
-            self._check_cost(query)
             self._node.interest.check(session.subject, key.text, query)
         id = self._subscription_id(session, key, qos)
         if qos.persistent:
@@ -115,9 +115,12 @@ class Querying:
         subscription = self._make(session, id, key, qos, accepts, query)
         # From here on it selects what is published; that is held until the initial update is queued.
         subscription.held = []
-        self._register(subscription)
+        topic = None if subscription.is_rule else self._node.topic(key.oid)
+        self._enter(subscription)
         try:
-            initial = await self._initial(subscription, accepts, qos) if qos.initial_update else []
+            pace = self._node.pace(session)
+            self._join(subscription, [topic] if topic else await self._search.matching(key, query, pace))
+            initial = await self._initial(subscription, accepts, qos, pace) if qos.initial_update else []
             if self._is_registered(subscription):
                 if qos.persistent:
                     self._check_keep(session, id)
@@ -147,9 +150,9 @@ class Querying:
             return
         qos = self._node.codec.read_query_qos(record.qos)
         accepts = self._node.queries.filters(key.filters + qos.filters)
-        subscription = Subscription(record.id, session, key, qos, accepts, record.created, self._query_of(key))
+        subscription = Subscription(record.id, session, key, qos, accepts, record.created, self._search.query_of(key))
         try:
-            self._register(subscription)
+            self._stand_up(subscription)
         except Exception:
             self.drop(subscription)  # nothing of it is left; its record, which is none of this object, stays
             raise
@@ -210,16 +213,19 @@ class Querying:
         accepts = self._node.queries.filters(key.filters + qos.filters)
         count = self._node.settings.history_entries if qos.history_entries is None else qos.history_entries
         found: list[tuple[Message, bool]] = []
-        for topic in self._selected(key):
-            messages = await self._latest(topic, count)
-            if accepts is not None:
-                messages = [message for message in messages if accepts(message)]
+        pace = self._node.pace(session)
+        for topic in await self._search.selected(key, pace):
+            first = len(found)
+            for message in await self._latest(topic, count):
+                if accepts is None or accepts(message):
+                    found.append((message, qos.content))
+                if pace.is_over:
+                    await pace.next_turn()
             if not qos.newest_first:
-                messages.reverse()
-            found += [(message, qos.content) for message in messages]
+                found[first:] = reversed(found[first:])
         return found
 
-    def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
+    async def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
         """Erase the topics that a query selects, or only their histories (spec §2.7).
 
         Args:
@@ -242,20 +248,24 @@ class Querying:
             raise BrokerError(
                 Code.INTERNAL_NOT_IMPLEMENTED, "erase takes <history numEntries='-1'/> only: the whole history"
             )
-        topics = self._selected(key)
+        pace = self._node.pace(session)
+        topics = await self._search.selected(key, pace)
         for topic in topics:
             self._rights.check_owner(session, topic)
         session.counters.erase += 1
         request = encoded or self._encoded(key, qos)
+        erased: list[str] = []
         for topic in topics:
+            if self._node.topics.get(topic.oid) is not topic:
+                continue  # it has gone while others had their turns
             if qos.history_entries == -1:
                 self._items.clear(session, topic)
             else:
                 self._erase(topic, session, request, force=qos.force_destroy)
-        return [topic.oid for topic in topics]
-
-    def _query_of(self, key: QueryKey) -> TopicQuery | None:
-        return self._node.queries.compile(key.text) if key.kind is QueryKind.XPATH else None
+            erased.append(topic.oid)
+            if pace.is_over:
+                await pace.next_turn()
+        return erased
 
     def _encoded(self, key: QueryKey, qos: QueryQos) -> Encoded:
         codec = self._node.codec
@@ -263,28 +273,6 @@ class Querying:
 
     def _permit(self, session: Session, method: str, key: QueryKey) -> None:
         self._rights.check(session, method, key.url)
-
-    def _selected(self, key: QueryKey) -> list[Topic]:
-        topics = self._node.topics
-        if key.kind is QueryKind.EXACT:
-            topic = topics.get(key.oid)
-            found = [topic] if topic is not None else []
-        elif key.kind is QueryKind.DOMAIN:
-            found = [each for each in topics.values() if each.domain == key.domain]
-        else:
-            query = self._node.queries.compile(key.text)
-            self._check_cost(query)
-            found = [each for each in topics.values() if each.document is not None and query.matches(each.document)]
-        return found
-
-    def _check_cost(self, query: TopicQuery) -> None:
-        """Refuse a query that would keep everybody waiting because there are so many topics."""
-        documents = (topic.document for topic in self._node.topics.values())
-        steps = sum(query.steps(document) for document in documents if document is not None)
-        if steps > MAX_STEPS:
-            raise BrokerError(
-                Code.RESOURCE_EXHAUST, f"the XPath query could take too long on {len(self._node.topics)} topics"
-            )
 
     def _duplicate(self, session: Session, key: QueryKey, qos: QueryQos) -> Subscription | None:
         """The subscription that a session has already and that stands for one more.
@@ -335,7 +323,8 @@ class Querying:
         for topic in topics:
             topic.unsubscribe(subscription)
         subscription.id = id
-        self._enter(subscription, topics)
+        self._enter(subscription)
+        self._join(subscription, topics)
 
     async def _renew(
         self,
@@ -356,7 +345,7 @@ class Querying:
             self._check_keep(session, "")
         initial: list[Message] = []
         if key.kind is QueryKind.EXACT and qos.initial_update and subscription.held is None:
-            initial = await self._initial(subscription, accepts, qos)
+            initial = await self._initial(subscription, accepts, qos, self._node.pace(session))
         if not self._is_registered(subscription):
             return
         filters = key.filters, qos.filters
@@ -420,23 +409,29 @@ class Querying:
         record = SubscriptionRecord(subscription.id, subscription.session.id, *encoded, subscription.created)
         self._node.store.put_subscription(record)
 
-    def _register(self, subscription: Subscription) -> None:
+    def _stand_up(self, subscription: Subscription) -> None:
+        """Register a subscription, at once."""
         node = self._node
         if subscription.is_rule:
             topics = [each for each in node.topics.values() if subscription.selects(each)]
         else:
             topics = [node.topic(subscription.key.oid)]
-        self._enter(subscription, topics)
+        self._enter(subscription)
+        self._join(subscription, topics)
 
-    def _enter(self, subscription: Subscription, topics: list[Topic]) -> None:
-        node = self._node
+    def _enter(self, subscription: Subscription) -> None:
+        """It is there; one with a query selects topics that are made from now on."""
         if subscription.is_rule:
-            node.interest.add(subscription)
-        node.subscriptions[subscription.id] = subscription
+            self._node.interest.add(subscription)
+        self._node.subscriptions[subscription.id] = subscription
         subscription.session.subscriptions[subscription.id] = subscription
-        for topic in topics:
-            topic.subscribe(subscription)
-            node.check_topic(topic)
+
+    def _join(self, subscription: Subscription, topics: list[Topic]) -> None:
+        """It gets what is published on these topics; unless it has ended meanwhile."""
+        if self._is_registered(subscription):
+            for topic in topics:
+                topic.subscribe(subscription)
+                self._node.check_topic(topic)
 
     def _unregister(self, subscription: Subscription) -> None:
         node = self._node
@@ -446,7 +441,7 @@ class Querying:
             node.interest.remove(subscription)
 
     async def _initial(
-        self, subscription: Subscription, accepts: Callable[[Message], bool] | None, qos: QueryQos
+        self, subscription: Subscription, accepts: Callable[[Message], bool] | None, qos: QueryQos, pace: Pace
     ) -> list[Message]:
         """What a new subscription gets of its topics' past: the newest messages that its queue has room for.
 
@@ -470,6 +465,8 @@ class Querying:
                 continue
             first = len(found)
             for message in await self._latest(topic, count, start):
+                if pace.is_over:
+                    await pace.next_turn()
                 if accepts is not None and not accepts(message):
                     continue
                 if entries <= 0 or size <= 0:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from twisted.logger import Logger
+
 from broker.core.codec import Encoded, Queries
 from broker.core.entries import QueueLimits
 from broker.core.history import History
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from broker.core.sessions import Session
     from broker.core.subscriptions import Subscription
 
+
+log = Logger()
 
 NOTHING = Encoded(b"", b"")
 
@@ -77,6 +81,7 @@ class Topic:
     __slots__ = (
         "_document",
         "_queries",
+        "_unsearchable",
         "config",
         "destroy_timer",
         "encoded",
@@ -109,6 +114,7 @@ class Topic:
         self.unasked: dict[Session, int] = {}
         self.destroy_timer: IDelayedCall | None = None
         self._document: Any = None
+        self._unsearchable = False
         self._queries = queries
 
     @property
@@ -124,12 +130,36 @@ class Topic:
     @property
     def document(self) -> Any:
         """What XPath queries see of it; ``None`` where it is not to be found by them."""
-        if self._document is None and self.key is not None and self.config.create_dom_entry and not self.is_internal:
-            self._document = self._queries.document(self.key)
+        if self._document is None and self.key is not None and not self._unsearchable:
+            try:
+                self._document = self.document_of(self.key, None)
+            except BrokerError as error:  # it was accepted when more was allowed; others' queries go on without it
+                log.warn("topic {oid} is not found by XPath queries: {error}", oid=self.oid, error=error)
+            self._unsearchable = self._document is None
         return self._document
 
+    def document_of(self, key: Key, config: TopicQos | None) -> Any:
+        """What XPath queries would see of it, if it had another key and configuration.
+
+        Args:
+            key: the key.
+            config: its configuration; ``None`` for what it has.
+
+        Raises:
+            BrokerError: the key cannot be searched.
+        """
+        is_searchable = (config or self.config).create_dom_entry and not self.is_internal
+        return self._queries.document(key) if is_searchable else None
+
     def configure(
-        self, key: Key, encoded: Encoded, config: TopicQos | None, default: QueueLimits, *, described: bool = False
+        self,
+        key: Key,
+        encoded: Encoded,
+        config: TopicQos | None,
+        default: QueueLimits,
+        *,
+        described: bool = False,
+        document: Any = None,
     ) -> None:
         """Take the configuration of the first (or an administrative) publish (spec §8.2).
 
@@ -139,6 +169,7 @@ class Topic:
             config: the ``<topic>`` section, if any.
             default: limits of the history where the section gives none.
             described: take its key in place of the one before.
+            document: what XPath queries see of it from now on, where that is known already.
         """
         if self.key is None or described:
             self.key = key
@@ -148,7 +179,8 @@ class Topic:
             self.config = config or TopicQos()
             self.history.limits = limits_of(self.config.history, default)
             self.history.trim()
-        self._document = None
+        self._document = document
+        self._unsearchable = False
 
     def unconfigure(self, default: QueueLimits) -> None:
         """Take the configuration of the first publish back.

@@ -358,7 +358,7 @@ class NativeServer(NativeConnection):
     async def _erase(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._store.position
-        self._answer(frame, status_units(self._service.erase(session, units[0].key, units[0].qos)), before)
+        self._answer(frame, status_units(await self._service.erase(session, units[0].key, units[0].qos)), before)
 
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)

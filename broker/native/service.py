@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from broker.core.administration import Found, Told
 from broker.core.broker import Broker
 from broker.core.codec import Encoded
+from broker.core.message import Message
 from broker.core.publishing import Published
 from broker.core.sessions import Plan, Session
 from broker.core.waiting import Pending
@@ -193,9 +194,9 @@ class NativeService:
         ended = self.broker.unsubscribe(session, read_query_key(key))
         return [StatusQos(subscription_id=id, method=Method.UNSUBSCRIBE) for id in ended]
 
-    def erase(self, session: Session, key: bytes, qos: bytes) -> list[StatusQos]:
+    async def erase(self, session: Session, key: bytes, qos: bytes) -> list[StatusQos]:
         """Erase topics (spec §2.7)."""
-        erased = self.broker.erase(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
+        erased = await self.broker.erase(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
         return [StatusQos(oid=oid, method=Method.ERASE) for oid in erased]
 
     async def get(self, session: Session, key: bytes, qos: bytes) -> list[Unit] | Deferred[list[Unit]]:
@@ -208,7 +209,8 @@ class NativeService:
         if query.oid == REFRESH_OID:  # it was asked only to keep the session from timing out
             return []
         if not is_administrative(query.oid):
-            return self._units(await self.broker.get(session, query, options))
+            found = await self.broker.get(session, query, options)
+            return await self.broker.node.pace(session).map(self._unit, found)
         told = await self.broker.read_command(session, query.oid, options)
         if isinstance(told, Told):
             return [
@@ -219,6 +221,9 @@ class NativeService:
         return self._units(told)
 
     def _units(self, found: Found) -> list[Unit]:
+        return [self._unit(each) for each in found]
+
+    def _unit(self, found: tuple[Message, bool]) -> Unit:
+        message, content = found
         node = self.broker.node
-        now = node.now()
-        return [message_unit(message, content=content, node=node.id, now=now) for message, content in found]
+        return message_unit(message, content=content, node=node.id, now=node.now())

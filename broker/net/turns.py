@@ -120,6 +120,19 @@ class Turns:
             self._schedule()
         share.waiting[work] = None
 
+    def after_others(self, account: str, work: Callable[[], None]) -> None:
+        """Have something called in a turn of an account, which need have no connection; see :meth:`add`."""
+        share = self.share_of(account)
+
+        def turn() -> None:
+            self.begin(share)
+            try:
+                work()
+            finally:
+                self.end(share)
+
+        self.add(share, turn)
+
     def __len__(self) -> int:
         return sum(len(share.waiting) for share in self._waiting)
 

@@ -13,8 +13,8 @@ from broker.xml.names import NAMES, NameBudget
 from broker.xml.parse import ExpatReader, refusal
 from broker.xml.write import attribute
 
-MAX_TOPIC_COST = 1_000_000
-MAX_TOPIC_ELEMENTS = 2_000
+MAX_TOPIC_COST = 100_000
+MAX_TOPIC_ELEMENTS = 500
 """Limits of a topic's document, by which the cost of a query is known when it is compiled."""
 
 MAX_NAMESPACE = 1024

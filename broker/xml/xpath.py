@@ -12,8 +12,10 @@ from broker.xml.names import NAMES, NameBudget
 
 log = Logger()
 
-MAX_STEPS = 200_000_000
-"""Elementary steps that one evaluation may take, some tenths of a second."""
+MAX_STEPS = 50_000_000
+"""Elementary steps that one evaluation may take, some hundredths of a second: it is not interrupted."""
+MAX_TOPIC_STEPS = 12_000_000
+"""Elementary steps that a query may take on one topic."""
 
 _MAX_BINDINGS = 16
 
@@ -118,7 +120,7 @@ def compile_query(text: str, budget: NameBudget = NAMES) -> TopicQuery:
             where the budget is used up.
     """
     expression = check_expression(text, budget)
-    if expression.cost.on(MAX_TOPIC_COST, MAX_TOPIC_ELEMENTS) > MAX_STEPS:
+    if expression.cost.on(MAX_TOPIC_COST, MAX_TOPIC_ELEMENTS) > MAX_TOPIC_STEPS:
         raise invalid("the XPath expression is too complex")
     return TopicQuery(expression, expression.text)
 

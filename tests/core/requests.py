@@ -68,9 +68,9 @@ class Requests:
             return await self._broker.read_command(session, query.oid, options)
         return await self._broker.get(session, query, options)
 
-    def erase(self, session: Session, key: bytes, qos: bytes) -> list[str]:
+    async def erase(self, session: Session, key: bytes, qos: bytes) -> list[str]:
         """Erase topics (spec xmlblaster §2.7); returns their oids."""
-        return self._broker.erase(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
+        return await self._broker.erase(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
 
     def _plan(self, session: Session, key: bytes, qos: bytes) -> Plan | None:
         """The plan of these bytes, kept for the next message; ``None`` for an administrative command."""

@@ -169,7 +169,7 @@ class Model(RuleBasedStateMachine):
         expected = [oid] if oid in self._topics() else []
         qos = f"<qos><erase forceDestroy='{str(force).lower()}'/></qos>"
         key = f"<key oid='{oid}'/>".encode()
-        assert self.world.requests.erase(self.publisher.session, key, qos.encode()) == expected
+        assert self.world.run(self.world.requests.erase(self.publisher.session, key, qos.encode())) == expected
         self.histories.pop(oid, None)
         for member in self.members.values():
             member.subscriptions = [each for each in member.subscriptions if each[0] != oid]

@@ -282,7 +282,7 @@ class Requests:
         self.world.run(self.world.requests.get(self.client.session, key.encode(), qos.encode()))
 
     def _erase(self, key: str, qos: str) -> None:
-        self.world.requests.erase(self.client.session, key.encode(), qos.encode())
+        self.world.run(self.world.requests.erase(self.client.session, key.encode(), qos.encode()))
 
     def _disconnect(self, _: str, qos: str) -> None:
         given = read_disconnect_qos(qos.encode())

@@ -17,7 +17,7 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials, SessionQos
 from broker.model.property import ClientProperty
 from broker.model.qos import DisconnectQos
-from tests.core.world import World, connect_qos
+from tests.core.world import DEFAULTS, World, connect_qos
 
 
 def code_of(raised: pytest.ExceptionInfo[BrokerError]) -> str:
@@ -366,7 +366,7 @@ def test_client_properties_become_remote_properties_where_asked() -> None:
 def test_whatever_sessions_do_nothing_of_them_is_left(seed: int) -> None:
     """Given many sessions that end in every way, nothing stays: no session, queue, topic, timer, row."""
     chance = random.Random(seed)
-    world = World(Settings(max_sessions=1000, destroy_delay=0))
+    world = World(replace(DEFAULTS, max_sessions=1000, destroy_delay=0))
     clients = []
     for number in range(200):
         persistent = chance.random() < 0.3

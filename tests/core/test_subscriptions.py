@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from broker.core.publishing import FILTER_SECONDS
+from broker.core.verdicts import FILTER_SECONDS
 from broker.errors import BrokerError, Code
 from broker.model.qos import STATE_WARNING
 from broker.model.records import NO_CONTENT, NO_META

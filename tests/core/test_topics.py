@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from broker.core.settings import Settings
 from broker.core.topics import TopicState
 from broker.errors import BrokerError, Code
 from broker.model.qos import STATE_ERASED
+from broker.xml.document import MAX_TOPIC_ELEMENTS
 from tests.core.world import World
 
 ALL = "<qos><history numEntries='-1'/></qos>"
 PERSISTENT = "<qos><persistent/></qos>"
+TOO_MUCH = "<a/>" * MAX_TOPIC_ELEMENTS
 
 
 class TestLife:
@@ -190,13 +193,44 @@ class TestConfiguration:
         assert joe.get(key="<key queryType='XPATH'>//key[colour='red']</key>") == [b"2"]
         assert joe.get(key="<key queryType='XPATH'>//key[colour='blue']</key>") == []
 
+    @pytest.mark.parametrize("subscribed", [False, True])
+    @pytest.mark.parametrize("kind", ["", "<administrative/>"])
+    def test_a_key_that_cannot_be_searched_is_refused_and_configures_nothing(self, kind: str, subscribed: bool) -> None:
+        world = World()
+        joe = world.client("joe")
+        if subscribed:
+            joe.subscribe("a")
+        with pytest.raises(BrokerError, match="too much to be searched"):
+            joe.publish("a", b"1", f"<qos>{kind}<topic/></qos>", key=f"<key oid='a'>{TOO_MUCH}</key>")
+        assert list(world.node.topics) == (["a"] if subscribed else [])
+        assert not world.crash().node.topics.get("a")
+        joe.publish("a", b"2", key="<key oid='a'><blue/></key>")
+        assert joe.get(key="<key queryType='XPATH'>//blue</key>") == [b"2"]
+
+    def test_a_stored_topic_whose_key_cannot_be_searched_is_left_out_of_queries(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """More was allowed when it was stored."""
+        world = World()
+        joe = world.client("joe")
+        with monkeypatch.context() as before:
+            before.setattr("broker.xml.document.MAX_TOPIC_ELEMENTS", 10_000)
+            joe.publish("a", b"1", "<qos><persistent/></qos>", key=f"<key oid='a'>{TOO_MUCH}</key>")
+            joe.publish("b", b"2", "<qos><persistent/></qos>", key="<key oid='b'><a/></key>")
+        joe = world.crash().client("joe")
+        with capturedLogs() as events:
+            for _ in range(2):
+                assert joe.get(key="<key queryType='XPATH'>//a</key>") == [b"2"]
+        assert joe.get("a") == [b"1"]
+        assert len([event for event in events if "is not found by XPath" in formatEvent(event)]) == 1
+
     def test_xpath_that_would_take_too_long_on_all_topics_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # each topic for itself is no obstacle, but their number is
         joe = World().client("joe/1")
         for number in range(3):
             joe.publish("", key=f"<key oid='{number}'><colour>red</colour></key>")
         assert len(joe.get(key="<key queryType='XPATH'>//colour</key>")) == 3
-        monkeypatch.setattr("broker.core.querying.MAX_STEPS", 20)
+        monkeypatch.setattr("broker.core.topic_search.MAX_STEPS", 20)
         for ask in (joe.get, joe.erase, joe.subscribe):
             with pytest.raises(BrokerError) as caught:
                 ask(key="<key queryType='XPATH'>//colour</key>")

@@ -14,6 +14,7 @@ from broker.auth.authority import MethodRules
 from broker.core.broker import Broker
 from broker.core.entries import Entry
 from broker.core.node import Node
+from broker.core.pace import Turns
 from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.settings import Settings
@@ -124,10 +125,15 @@ class World:
         settings: of the core.
         clock: to go on with after a crash.
         store: to go on with after a crash.
+        turns: of long work.
     """
 
     def __init__(
-        self, settings: Settings = DEFAULTS, clock: Clock | None = None, store: MemoryStore | None = None
+        self,
+        settings: Settings = DEFAULTS,
+        clock: Clock | None = None,
+        store: MemoryStore | None = None,
+        turns: Turns | None = None,
     ) -> None:
         if clock is None:
             clock = Clock()
@@ -136,7 +142,7 @@ class World:
         self.settings = settings
         self.permissions = Permissions()
         self.store = MemoryStore(clock) if store is None else store
-        self.node = Node("heron", clock, self.store, settings, RecordCodec(), XPathQueries())
+        self.node = Node("heron", clock, self.store, settings, RecordCodec(), XPathQueries(), turns=turns)
         self.broker = Broker(self.node, lambda credentials, host: succeed(None), self.permissions)
         self.login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.requests = Requests(self.broker)
@@ -275,7 +281,8 @@ class Client:
 
     def erase(self, oid: str = "", qos: str = "<qos/>", key: str = "") -> list[str]:
         """Erase topics."""
-        erased = self.world.requests.erase(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
+        erasing = self.world.requests.erase(self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode())
+        erased = self.world.run(erasing)
         self.world.turn()
         return erased
 

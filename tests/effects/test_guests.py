@@ -129,7 +129,7 @@ def test_the_core_refuses_a_guest_whatever_asks(world: World) -> None:
     with pytest.raises(BrokerError, match="may not publish"):
         broker.prepare(session, Key("news"), PublishQos())
     with pytest.raises(BrokerError, match="may not erase"):
-        broker.erase(session, QueryKey(QueryKind.EXACT, "news"), QueryQos())
+        world.run(broker.erase(session, QueryKey(QueryKind.EXACT, "news"), QueryQos()))
     with pytest.raises(BrokerError, match="may not subscribe"):
         world.run(broker.subscribe(session, QueryKey(QueryKind.EXACT, "news"), QueryQos()))
 

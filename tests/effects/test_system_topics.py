@@ -80,7 +80,7 @@ def test_a_plugin_reaches_them_as_an_administrator_only(world: World) -> None:
         lambda: plugin.run(world.broker.subscribe(plugin.session, EXACT, QOS)),
         lambda: plugin.run(world.broker.subscribe_account(plugin.session, EXACT, QOS)),
         lambda: plugin.run(world.broker.retract(plugin.session, OID, ["1"])),
-        lambda: world.broker.erase(plugin.session, EXACT, QOS),
+        lambda: plugin.run(world.broker.erase(plugin.session, EXACT, QOS)),
     ):
         assert not permitted(ask)
 

@@ -82,11 +82,11 @@ class Plugin:
 
     def erase(self) -> None:
         """The topic."""
-        assert self.broker.erase(self.session, EXACT, QueryQos()) == [OID]
+        assert self.run(self.broker.erase(self.session, EXACT, QueryQos())) == [OID]
 
     def empty(self) -> None:
         """The topic."""
-        assert self.broker.erase(self.session, EXACT, QueryQos(history_entries=-1)) == [OID]
+        assert self.run(self.broker.erase(self.session, EXACT, QueryQos(history_entries=-1))) == [OID]
 
 
 class Native:

@@ -138,13 +138,13 @@ class Nodes:
         if not await self._broker.retract(session, topic.oid, (id,)):
             raise refused(Condition.ITEM_NOT_FOUND, text="there is no such item")
 
-    def purge(self, session: Session, topic: Topic) -> None:
+    async def purge(self, session: Session, topic: Topic) -> None:
         """Remove all items; the subscribers are told (XEP-0060 §8.5)."""
-        self._broker.erase(session, QueryKey(QueryKind.EXACT, topic.oid), QueryQos(history_entries=-1))
+        await self._broker.erase(session, QueryKey(QueryKind.EXACT, topic.oid), QueryQos(history_entries=-1))
 
-    def delete(self, session: Session, topic: Topic) -> None:
+    async def delete(self, session: Session, topic: Topic) -> None:
         """Delete a node; its subscribers are told (XEP-0060 §8.4)."""
-        self._broker.erase(session, QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
+        await self._broker.erase(session, QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
 
     async def _configure(self, session: Session, key: Key, config: NodeConfig) -> None:
         limits = QueueQos("history", max_entries=min(config.max_items, self.max_items))

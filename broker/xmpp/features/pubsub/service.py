@@ -213,7 +213,7 @@ class PubSub:
             messages = messages[-most:] if most else []
         paging = request.payload.find(ns.RSM, "set")
         page, summary = _page(messages, paging) if paging is not None else (messages, b"")
-        content = b"".join(write_item(each) for each in page)
+        content = b"".join(await self._broker.node.pace(request.client.session).map(write_item, page))
         items = element("items", attributes={"node": topic.oid}, content=content)
         return element("pubsub", ns.PUBSUB, content=items + summary)
 
@@ -227,10 +227,15 @@ class PubSub:
 
     async def _affiliations(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §5.7."""
-        mine = [topic for topic in self.nodes.all() if self.nodes.owner(topic) == request.client.bare]
-        content = b"".join(
-            element("affiliation", attributes={"node": topic.oid, "affiliation": "owner"}) for topic in mine
-        )
+        me = request.client.bare
+
+        def affiliation(topic: Topic) -> bytes:
+            if self.nodes.owner(topic) != me:
+                return b""
+            return element("affiliation", attributes={"node": topic.oid, "affiliation": "owner"})
+
+        pace = self._broker.node.pace(request.client.session)
+        content = b"".join(await pace.map(affiliation, self.nodes.all()))
         return element("pubsub", ns.PUBSUB, content=element("affiliations", content=content))
 
     async def _configuration(self, request: Iq, action: Tree) -> bytes | None:
@@ -257,7 +262,7 @@ class PubSub:
         """XEP-0060 §8.4."""
         topic = self.nodes.get(_node(action))
         sessions = {each.session for each in topic.subscriptions.values()}
-        self.nodes.delete(request.client.session, topic)
+        await self.nodes.delete(request.client.session, topic)
         for session in sessions:
             releasing = ensureDeferred(self._broker.standing.release(session))
             releasing.addErrback(lambda failure: log.failure("a subscriber's session did not end well", failure))
@@ -265,7 +270,7 @@ class PubSub:
 
     async def _purge(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.5."""
-        self.nodes.purge(request.client.session, self.nodes.get(_node(action)))
+        await self.nodes.purge(request.client.session, self.nodes.get(_node(action)))
         return None
 
     async def _node_affiliations(self, request: Iq, action: Tree) -> bytes | None:
@@ -304,13 +309,7 @@ class PubSub:
         """XEP-0060 §5.2, §5.5."""
         if not node:
             nodes = sorted(self.nodes.all(), key=lambda topic: topic.oid)
-            return b"".join(
-                element(
-                    "item",
-                    attributes={"jid": self.host, "node": topic.oid, "name": self.nodes.config(topic).title or None},
-                )
-                for topic in nodes
-            )
+            return b"".join(await self._broker.node.pace(request.client.session).map(self._node_item, nodes))
         topic = self.nodes.get(node)
         self._permit(request, "get", topic)
         items = [item_id(each) for each in reversed(await topic.history.latest(-1)) if is_item(each)]
@@ -320,6 +319,10 @@ class PubSub:
         """Those of a client's account, and of each of its resources."""
         sessions = self._broker.standing.all_of(client.jid.local)
         return [each for session in sessions for each in session.subscriptions.values()]
+
+    def _node_item(self, topic: Topic) -> bytes:
+        attributes = {"jid": self.host, "node": topic.oid, "name": self.nodes.config(topic).title or None}
+        return element("item", attributes=attributes)
 
     @property
     def _defaults(self) -> NodeConfig:

@@ -1,0 +1,73 @@
+"""What the filters of subscriptions say of one message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from broker.core.waiting import Pending
+from broker.errors import BrokerError, Code
+
+if TYPE_CHECKING:
+    from broker.core.message import Message
+    from broker.core.pace import Pace
+    from broker.core.subjects import Subject
+    from broker.core.subscriptions import Subscription
+
+FILTER_SECONDS = 0.1
+"""Time of the processor that all filters of one login name may use on one message; then it is a dead message for those
+that are left, so that filters of one client cost nobody much."""
+
+
+class Verdicts:
+    """Asks filters, each once, and in several turns where all of them together take long.
+
+    Args:
+        processor_time: seconds that this thread has computed.
+        pace: of the publish; ``None`` for the broker itself, which asks all of them at once.
+    """
+
+    __slots__ = ("_is_over", "_known", "_pace", "_processor_time", "_spent")
+
+    def __init__(self, processor_time: Callable[[], float], pace: Pace | None) -> None:
+        self._processor_time = processor_time
+        self._pace = pace
+        self._is_over = False
+        self._known: dict[Subscription, bool | BrokerError] = {}
+        self._spent: dict[Subject, float] = {}
+
+    def of(self, subscription: Subscription, message: Message) -> bool | BrokerError:
+        """Whether a message passes, or why that cannot be told.
+
+        Args:
+            subscription: with filters.
+            message: the same one each time, though the object may be another.
+
+        Raises:
+            Pending: others have their turns first; those that were asked are not asked again then.
+        """
+        pace = self._pace
+        verdict = self._known.get(subscription)
+        if verdict is None:
+            if self._is_over and pace is not None:
+                self._is_over = False
+                raise Pending(pace.next_turn)
+            verdict = self._known[subscription] = self._ask(subscription, message)
+            self._is_over = pace is not None and pace.is_over  # seen here, so that each turn asks one at least
+        return verdict
+
+    def _ask(self, subscription: Subscription, message: Message) -> bool | BrokerError:
+        accepts = subscription.accepts
+        subject = subscription.session.subject
+        used = self._spent.get(subject, 0.0)
+        before = self._processor_time()
+        try:
+            if used > FILTER_SECONDS:
+                return BrokerError(
+                    Code.RESOURCE_EXHAUST, f"the filters of {subject.name} take too long on this message"
+                )
+            return accepts is None or accepts(message)
+        except BrokerError as error:
+            return error
+        finally:
+            self._spent[subject] = used + self._processor_time() - before
