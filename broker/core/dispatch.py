@@ -372,6 +372,7 @@ class Dispatch:
             self._attempts = 0
             if self.on_answer is not None:
                 self.on_answer()
+            self._counters.updates += len(delivered)
             self.queue.delivered(delivered)
             self._tell_if_empty()
         if why is None:
