@@ -6,9 +6,9 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from broker.admin import memory
+from broker.admin import dump, memory
 from broker.admin.attributes import Attributes
-from broker.admin.values import SEPARATOR, date, to_number
+from broker.admin.values import SEPARATOR, date, size, to_number
 from broker.config.properties import Properties
 from broker.core.broker import Broker
 from broker.core.node import Node
@@ -75,6 +75,8 @@ def node_attributes(
             "nodeId": lambda node: node.id,
             "instanceId": lambda _: broker.instance_id,
             "version": lambda _: version,
+            "revisionNumber": lambda _: version,
+            "dump": dump.of_node,
             "runlevel": lambda _: run_levels.level,
             "runlevelName": lambda _: run_levels.name,
             "uptime": lambda node: (node.now() - node.started) // 1000,
@@ -110,6 +112,12 @@ def node_attributes(
             "freeMem": lambda _: memory.available(),
             "totalMem": lambda _: memory.resident() + memory.available(),
             "maxMem": lambda _: memory.resident() + memory.available(),
+            "usedMemStr": lambda _: size(memory.resident()),
+            "freeMemStr": lambda _: size(memory.available()),
+            "totalMemStr": lambda _: size(memory.resident() + memory.available()),
+            "maxMemStr": lambda _: size(memory.resident() + memory.available()),
+            "maxFreeMem": lambda _: memory.available(),
+            "maxFreeMemStr": lambda _: size(memory.available()),
             "storeBacklog": lambda node: node.store.backlog,
             "numSetAside": lambda node: node.set_aside.count,
             "setAside": lambda node: "\n".join(map(str, node.set_aside.records)),

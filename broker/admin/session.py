@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from broker.admin import remote_properties
+from broker.admin import dump, remote_properties
 from broker.admin.attributes import Attributes
 from broker.admin.entries import take
 from broker.admin.subject import DISCONNECTED, ended_by_administrator
-from broker.admin.values import date, to_boolean, to_number
+from broker.admin.values import at_index, date, to_boolean, to_number
 from broker.core.broker import Broker
+from broker.core.dispatch import ConnectionState
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.property import ClientProperty, property_of
-from broker.native.codec import write_connect_qos
+from broker.native.codec import parse_query_url, read_query_qos, write_connect_qos
 
 OWN = frozenset({"dispatcherActive"})
 """What everybody may change of their own sessions."""
@@ -60,6 +61,24 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
         ended = [each for each in session.subscriptions.values() if argument in (each.id, each.key.url, each.key.oid)]
         return broker.end_subscriptions(administrator, ended)
 
+    async def unsubscribe_by_index(session: Session, argument: str) -> str:
+        ended = at_index(session.subscriptions.values(), argument)
+        broker.end_subscriptions(administrator, [ended])
+        return ended.id
+
+    async def subscribe(session: Session, argument: str) -> str:
+        url, _, qos = argument.partition("&")
+        return (await broker.subscribe(session, parse_query_url(url), read_query_qos(qos.encode()))).id
+
+    def block(session: Session, value: str) -> None:
+        session.blocked = to_boolean(value)
+
+    async def deliver(session: Session, argument: str) -> None:
+        session.dispatch.wake()
+
+    def since(session: Session, state: ConnectionState) -> str | None:
+        return date(session.dispatch.since) if session.dispatch.state is state else None
+
     async def add_property(session: Session, argument: str) -> None:
         name, separator, value = argument.partition("&")
         if not separator or not name:
@@ -87,12 +106,21 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
                 date(node.seen_at(session) + session.timeout) if session.timeout > 0 else None
             ),
             "connectionState": lambda session: session.dispatch.state.value,
+            "aliveSinceDate": lambda session: since(session, ConnectionState.ALIVE),
+            "pollingSinceDate": lambda session: since(session, ConnectionState.POLLING),
             "callbackConfigured": lambda session: session.can_receive,
             "dispatcherActive": lambda session: session.dispatch.active,
             "stalled": lambda session: session.dispatch.stalled,
             "persistent": lambda session: session.persistent,
             "acceptWrongSenderAddress": lambda session: session.accept_wrong_sender,
             "lastCallbackException": lambda session: str(session.dispatch.last_error or ""),
+            "numCallbackExceptions": lambda session: session.dispatch.errors,
+            "blockClientSessionLogin": lambda session: session.blocked,
+            "ptp": lambda session: session.qos.ptp,
+            "clusterNode": lambda session: session.qos.cluster_node,
+            "duplicateUpdates": lambda session: session.qos.duplicate_updates,
+            "instanceId": lambda session: session.qos.instance_id,
+            "maxSessions": lambda session: session.subject.max_sessions,
             "cbQueueNumMsgs": lambda session: len(session.queue),
             "cbQueueBytes": lambda session: session.queue.bytes,
             "cbQueueNumMsgsCache": lambda session: session.queue.in_memory,
@@ -107,6 +135,8 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
             "numUpdateOneway": lambda session: session.counters.oneway_updates,
             "subscriptionList": lambda session: session.subscriptions,
             "subscriptions": lambda session: session.subscriptions,
+            "rootSubscriptions": lambda session: session.subscriptions,
+            "subscriptionDump": dump.of_subscriptions,
             "subscribedTopics": lambda session: sorted(
                 {topic.oid for each in session.subscriptions.values() for topic in each.topics}
             ),
@@ -116,6 +146,7 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
             "dispatcherActive": activate,
             "sessionTimeout": limit_time,
             "acceptWrongSenderAddress": accept_wrong_sender,
+            "blockClientSessionLogin": block,
         },
         operations={
             "killSession": kill,
@@ -125,7 +156,10 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
             "clearCallbackQueue": clear_queue,
             "removeFromCallbackQueue": remove,
             "clearLastCallbackException": forget_error,
+            "subscribe": subscribe,
             "unSubscribe": unsubscribe,
+            "unSubscribeByIndex": unsubscribe_by_index,
+            "reactivateDispatcherThread": deliver,
             "addRemoteProperty": add_property,
             "clearRemoteProperties": clear_properties,
             "clearRemotePropertiesStartingWith": clear_some_properties,

@@ -33,6 +33,9 @@ def subscription_attributes(broker: Broker, administrator: Session) -> Attribute
             "accessFilters": lambda subscription: [
                 f"{each.type}:{each.query}" for each in (*subscription.key.filters, *subscription.qos.filters)
             ],
+            "parentSubscription": lambda _: None,  # one by a query delivers by itself, and has no others below it
+            "dependingSubscriptions": lambda _: None,
+            "persistenceId": lambda subscription: subscription.id if subscription.persistent else None,
             "persistent": lambda subscription: subscription.persistent,
         },
         operations={"unSubscribe": end},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from broker.admin import dump
 from broker.admin.attributes import Attributes
+from broker.admin.values import at_index
 from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
@@ -12,7 +14,7 @@ from broker.core.topics import Topic
 from broker.model.key import QueryKey, QueryKind
 from broker.model.qos import QueryQos
 
-PRIVATE = frozenset({"subscribers"})
+PRIVATE = frozenset({"subscribers", "toXml"})
 """What names other clients, so that the permission to read the topic does not suffice."""
 
 
@@ -39,6 +41,11 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
     async def unsubscribe_all(topic: Topic, argument: str) -> int:
         return drop(topic.subscriptions.values())
 
+    async def unsubscribe_by_index(topic: Topic, argument: str) -> str:
+        ended = at_index(topic.subscriptions.values(), argument)
+        broker.end_subscriptions(administrator, [ended])
+        return ended.id
+
     async def unsubscribe_session(topic: Topic, argument: str) -> int:
         name = node.session_name(argument)
         return drop(
@@ -50,6 +57,7 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
             "id": lambda topic: topic.oid,
             "uniqueKey": lambda topic: topic.oid,
             "topicXml": lambda topic: topic.encoded.key.decode("utf-8", "replace"),
+            "toXml": dump.of_topic,
             "domTreeExists": lambda topic: topic.document is not None,
             "contentMime": lambda topic: topic.key.mime if topic.key is not None else None,
             "contentMimeExtended": lambda topic: topic.key.mime_extended if topic.key is not None else None,
@@ -67,6 +75,7 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
             "clearHistoryQueue": clear,
             "eraseTopic": erase,
             "unSubscribeAll": unsubscribe_all,
+            "unSubscribeByIndex": unsubscribe_by_index,
             "unSubscribeBySessionName": unsubscribe_session,
         },
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from broker.errors import BrokerError, Code
 from broker.model.number import whole_or_none
 
+T = TypeVar("T")
+
 SEPARATOR = ","
+KILO = 1024
 LATEST = 253_402_300_799_999
 """The end of the year 9999, in milliseconds since 1970."""
 
@@ -46,6 +50,28 @@ def to_boolean(text: str) -> bool:
         case "false":
             return False
     raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{text[:64]}' is neither true nor false")
+
+
+def at_index(values: Iterable[T], text: str) -> T:
+    """One of several by its place, which counts from 0.
+
+    Raises:
+        BrokerError: ``user.illegalArgument`` where there is none at it.
+    """
+    found = list(values)
+    place = to_number(text, 0)
+    if place >= len(found):
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"there are {len(found)}, none at {place}")
+    return found[place]
+
+
+def size(octets: int) -> str:
+    """A number of bytes as people read it, such as ``359.9 MB``."""
+    value, unit = float(octets), "bytes"
+    for larger in ("KB", "MB", "GB"):
+        if value >= KILO:
+            value, unit = value / KILO, larger
+    return f"{octets} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
 
 
 def to_number(text: str, least: int) -> int:

@@ -144,6 +144,8 @@ class Dispatch:
     Attributes:
         state: of the receiver.
         outbound: the connection, an :class:`broker.ports.IOutbound`, or ``None``.
+        errors: how often deliveries failed or were refused.
+        since: when the state became what it is, milliseconds since 1970.
         on_answer: called when the receiver has acknowledged an update; ``None`` where nobody wants to know.
         dial: makes an outbound connection to a callback server, where the client named one.
         stalled: a ping is overdue.
@@ -169,11 +171,13 @@ class Dispatch:
         "awake",
         "delivery",
         "dial",
+        "errors",
         "last_error",
         "name",
         "on_answer",
         "outbound",
         "queue",
+        "since",
         "stalled",
         "state",
     )
@@ -199,6 +203,8 @@ class Dispatch:
         self.stalled = False
         self.awake = False
         self.last_error: BrokerError | None = None
+        self.errors = 0
+        self.since: int = node.now()
         self.on_answer: Callable[[], None] | None = None
         self._node = node
         self._active = active
@@ -376,11 +382,13 @@ class Dispatch:
             self.queue.delivered(delivered)
             self._tell_if_empty()
         if why is None:
+            self.errors += 1
             self.wake()
             return
         holdback = why.code in HOLDBACK
         self.queue.put_back(kept, failed=not holdback)
         if holdback:
+            self.errors += 1
             self.active = False
         else:
             self._wait_for_receiver(why)
@@ -534,10 +542,12 @@ class Dispatch:
     def _become(self, state: ConnectionState) -> None:
         if state is not self.state:
             self.state = state
+            self.since = self._node.now()
             self._on_state()
 
     def _wait_for_receiver(self, error: BrokerError) -> None:
         self.last_error = error
+        self.errors += 1
         delivery = self.delivery
         self._attempts += 1
         if delivery.retries == 0 or (0 < delivery.retries < self._attempts):

@@ -268,6 +268,18 @@ class SessionRegistry:
                 Code.COMMUNICATION_SERVER_DENY, f"logins of {subject.name} are blocked by an administrator"
             )
 
+    def check_session(self, session: Session) -> None:
+        """Refuse logins that take over a session where an administrator does not want them.
+
+        Raises:
+            BrokerError: ``communication.noConnection.serverDeny``.
+        """
+        self.check_blocked(session.subject)
+        if session.blocked:
+            raise BrokerError(
+                Code.COMMUNICATION_SERVER_DENY, f"logins to {session.name.relative} are blocked by an administrator"
+            )
+
     def make(self, name: SessionName, qos: ConnectQos, kind: SessionKind, *, placeholder: bool = False) -> Session:
         """Make a session.
 

@@ -110,6 +110,7 @@ class Session:
         stored: its record is in the store.
         stored_active: ``dispatcherActive`` as the record has it.
         was_alive: a client took deliveries since the broker started.
+        blocked: an administrator refuses logins that take it over.
         placeholder: it was made for a message that was forced to it; nobody has logged in yet.
         counters: of what it did.
         logged_in: when its client last logged in, milliseconds since 1970.
@@ -122,6 +123,7 @@ class Session:
     __slots__ = (
         "accept_wrong_sender",
         "attached",
+        "blocked",
         "can_return",
         "counters",
         "created",
@@ -181,6 +183,7 @@ class Session:
         self.stored_active = True
         self.attached = False
         self.was_alive = False
+        self.blocked = False
         self.placeholder = False
         self.ended = False
         self.epoch = 0

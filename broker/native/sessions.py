@@ -54,7 +54,7 @@ class NativeSessions(SessionKind):
         """
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
         if known is not None and known.kind is self and (not user or known.subject.name == user):
-            self._registry.check_blocked(known.subject)
+            self._registry.check_session(known)
             return known, self._take_over(known, qos)
         if not user:
             raise BrokerError(Code.USER_ACCESS_DENIED, "the secret session id is not known")
@@ -67,6 +67,7 @@ class NativeSessions(SessionKind):
         existing = subject.sessions.get(name.public_id) if subject is not None and name.public_id > 0 else None
         clear = settings.clear_sessions if qos.session.clear_sessions is None else qos.session.clear_sessions
         if existing is not None:
+            self._registry.check_session(existing)
             self._check_same_client(existing, qos)
         if qos.persistent and (existing is None or not existing.persistent):
             self._check_persistable(name, qos, subject if clear else None)

@@ -223,6 +223,77 @@ def test_last_error_is_told_and_forgotten() -> None:
     assert office.get(boss, "client/joe/1/?lastCallbackException") == ""
 
 
+def test_state_of_its_connection_is_told_with_its_date() -> None:
+    office, boss, joe = office_with(retries=-1)
+    dates = ("aliveSinceDate", "pollingSinceDate")
+    assert [office.get(boss, f"client/joe/1/?{name}") for name in dates] == ["1970-01-12 13:46:40Z", ""]
+    office.world.advance(60)
+    joe.lose_connection()
+    assert [office.get(boss, f"client/joe/1/?{name}") for name in dates] == ["", "1970-01-12 13:47:40Z"]
+
+
+def test_failures_of_its_deliveries_are_counted() -> None:
+    office, boss, joe = office_with(answers=False, retries=-1)
+    joe.subscribe("a")
+    boss.publish("a", b"1")
+    joe.session.dispatch.refused(BrokerError(Code.USER_UPDATE_ERROR, "no"))
+    joe.lose_connection()
+    assert office.get(boss, "client/joe/1/?numCallbackExceptions") == "2"
+
+
+def test_settings_of_its_login_are_told() -> None:
+    office, boss, _ = office_with(duplicate_updates=False, instance_id="mine")
+    expected = {
+        "ptp": "true",
+        "clusterNode": "false",
+        "duplicateUpdates": "false",
+        "instanceId": "mine",
+        "maxSessions": "10",
+    }
+    assert {name: office.get(boss, f"client/joe/1/?{name}") for name in expected} == expected
+
+
+class TestBlocked:
+    def test_login_does_not_take_it_over(self) -> None:
+        office, boss, joe = office_with(retries=-1)
+        office.set(boss, "client/joe/1/?blockClientSessionLogin=true")
+        for session in ({}, {"secret_id": joe.session.secret_id}):
+            with pytest.raises(BrokerError) as raised:
+                office.world.connect("joe/1", session=session)
+            assert raised.value.code == Code.COMMUNICATION_SERVER_DENY
+        assert not joe.outbound.closed
+
+    def test_other_sessions_of_the_login_name_are_not_concerned(self) -> None:
+        office, boss, _ = office_with()
+        office.set(boss, "client/joe/1/?blockClientSessionLogin=true")
+        assert office.world.connect("joe/2").session
+
+    def test_login_is_let_in_when_it_is_lifted(self) -> None:
+        office, boss, _ = office_with()
+        office.set(boss, "client/joe/1/?blockClientSessionLogin=true")
+        office.set(boss, "client/joe/1/?blockClientSessionLogin=false")
+        assert office.world.connect("joe/1").reconnected
+
+
+def test_administrator_subscribes_for_it() -> None:
+    office, boss, joe = office_with()
+    id = office.get(boss, "client/joe/1/?subscribe=exact:a&<qos><local>false</local></qos>")
+    assert list(joe.session.subscriptions) == [id]
+    boss.publish("a", b"x")
+    joe.publish("a", b"y")
+    assert joe.contents == [b"x"]
+
+
+def test_subscription_is_ended_by_its_place() -> None:
+    office, boss, joe = office_with()
+    ids = [joe.subscribe(oid).id for oid in ("a", "b")]
+    assert office.get(boss, "client/joe/1/?unSubscribeByIndex=1") == ids[1]
+    assert list(joe.session.subscriptions) == ids[:1]
+    with pytest.raises(BrokerError, match="there are 1, none at 1") as raised:
+        office.get(boss, "client/joe/1/?unSubscribeByIndex=1")
+    assert raised.value.code == Code.USER_ILLEGAL_ARGUMENT
+
+
 @pytest.mark.parametrize("argument", ["a", "exact:a"])
 def test_subscriptions_are_ended(argument: str) -> None:
     office, boss, joe = office_with()

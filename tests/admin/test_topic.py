@@ -122,3 +122,13 @@ class TestSubscription:
         id = joe.subscribe("a").id
         office.set(office.client("boss"), f"subscription/{id}/?unSubscribe")
         assert joe.session.subscriptions == {}
+
+
+def test_subscriber_is_ended_by_its_place() -> None:
+    office = Office(BOSS)
+    boss = office.client("boss")
+    clients = [office.client(name) for name in ("joe/1", "jack/1")]
+    ids = [client.subscribe("a").id for client in clients]
+    assert office.get(boss, "topic/a/?unSubscribeByIndex=0") == ids[0]
+    boss.publish("a", b"x")
+    assert [client.contents for client in clients] == [[], [b"x"]]

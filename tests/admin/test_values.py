@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.admin.values import date, to_boolean, to_number, to_text
+from broker.admin.values import date, size, to_boolean, to_number, to_text
 from broker.errors import BrokerError, Code
 
 
@@ -52,3 +52,11 @@ def test_what_is_no_number_or_too_small_is_refused(text: str) -> None:
         to_number(text, -1)
     assert raised.value.code == Code.USER_ILLEGAL_ARGUMENT
     assert len(raised.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KB"), (377_379_000, "359.9 MB"), (5 << 40, "5120.0 GB")],
+)
+def test_bytes_are_told_in_a_unit_that_people_read(octets: int, text: str) -> None:
+    assert size(octets) == text

@@ -399,6 +399,19 @@ class TestResumption:
         assert right.resume(jack.id, jack.h)[0].name == "resumed"
         assert behind.bind("other") == "jack@localhost/other"
 
+    @pytest.mark.parametrize("what", ["login name", "session"])
+    def test_a_stream_that_an_administrator_has_blocked_is_not_resumed(self, world: World, what: str) -> None:
+        jack = world.bind(JACK, sm=True)
+        jack.cut()
+        peer = logged_in(world)
+        session = world.node.sessions[jack.id]
+        blocked = session if what == "session" else session.subject
+        blocked.blocked = True
+        (failed,) = peer.resume(jack.id, jack.h)
+        assert failed.find(ns.STANZAS, "item-not-found") is not None
+        blocked.blocked = False
+        assert logged_in(world).resume(jack.id, jack.h)[0].name == "resumed"
+
     def test_24_26_b5_an_unknown_id_is_not_found_and_bind_goes_on(self, world: World) -> None:
         peer = logged_in(world)
         (failed,) = peer.resume("unknown", 0)

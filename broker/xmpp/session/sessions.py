@@ -150,7 +150,7 @@ class StreamSessions(SessionKind):
             appended, so what is sent now must wait for the commit (I5).
 
         Raises:
-            BrokerError: ``user.oid.unknown`` where there is no such session of this user.
+            BrokerError: ``user.oid.unknown`` where there is no such session of this user; as :meth:`find`.
             broker.xmpp.wire.sm.TooHigh: the client cannot have handled so many stanzas; nothing changed.
             broker.xmpp.wire.sm.TooLow: it had handled more before; nothing changed.
         """
@@ -168,7 +168,8 @@ class StreamSessions(SessionKind):
         """The session that a user may resume.
 
         Raises:
-            BrokerError: ``user.oid.unknown``.
+            BrokerError: ``user.oid.unknown``; ``communication.noConnection.serverDeny`` where an administrator refuses
+                logins to it.
         """
         session = self._node.sessions.get(secret_id)
         if (
@@ -178,6 +179,7 @@ class StreamSessions(SessionKind):
             or not self.of(session).stream.resumable
         ):
             raise BrokerError(Code.USER_OID_UNKNOWN, "there is no such stream to resume")
+        self._registry.check_session(session)
         return session
 
     def of(self, session: Session) -> StreamDispatch:
