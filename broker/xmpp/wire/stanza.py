@@ -41,6 +41,11 @@ def from_attribute(address: str) -> bytes:
     return _attribute(address, "from")
 
 
+def to_attribute(address: str) -> bytes:
+    """How a stanza says whom it is for."""
+    return _attribute(address, "to")
+
+
 def route(stanza: Stanza, from_: bytes, to: str | None = None, *, extra: bytes = b"") -> bytes:
     """A stanza of a client as it goes on to its receiver.
 
@@ -134,6 +139,12 @@ def iq_result(
 def message(from_: str, to: str, *, type: str = "", id: str = "", children: bytes = b"") -> bytes:
     """A ``<message/>``."""
     return _stanza("message", type, id or None, from_, to, children)
+
+
+def message_around_address(from_: str, type: str, id: str, children: bytes) -> tuple[bytes, bytes]:
+    """What stands before and behind the address (:func:`to_attribute`) in a ``<message/>`` for several receivers."""
+    head = b"<message%b id='%b'%b" % (_attribute(type, "type"), escape_attribute(id).encode(), from_attribute(from_))
+    return head, b">%b</message>" % children
 
 
 def presence(from_: str, to: str = "", *, type: str = "", children: bytes = b"") -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from broker.core.entries import Entry
 from broker.core.items import item_id
 from broker.core.message import Message
 from broker.errors import BrokerError
@@ -12,7 +11,10 @@ from broker.model.qos import STATE_ERASED
 from broker.xml.tree import parse_tree
 from broker.xmpp.routing.content import PAYLOAD_MIME, payload_of
 from broker.xmpp.wire import ns
-from broker.xmpp.wire.stanza import element, message
+from broker.xmpp.wire.stanza import element, message_around_address, to_attribute
+
+MAX_EVENTS = 1024 * 1024
+"""Bytes of the events that are remembered; a message mostly goes to all its subscribers within a turn or two."""
 
 
 def write_item(item: Message, *, payload: bool = True) -> bytes:
@@ -21,16 +23,42 @@ def write_item(item: Message, *, payload: bool = True) -> bytes:
     return element("item", attributes=attributes, content=_payload(item) if payload else b"")
 
 
-def event(entry: Entry, host: str, to: str) -> bytes:
-    """What a subscriber is told of a message on a topic (XEP-0060 §7.1.2, §7.2.2, §8.4.2, §8.5.2).
+class Events:
+    """Writes what subscribers are told of messages on topics (XEP-0060 §7.1.2, §7.2.2, §8.4.2, §8.5.2).
+
+    What they are told of one message differs by their addresses alone, so all else is written once.
 
     Args:
-        entry: of its queue.
         host: JID of the service.
-        to: JID of the subscriber.
     """
-    children = element("event", ns.PUBSUB_EVENT, content=_content(entry.message))
-    return message(host, to, type="headline", id=str(entry.message.id), children=children)
+
+    __slots__ = ("_host", "_size", "_written")
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._written: dict[int, tuple[bytes, bytes]] = {}
+        self._size = 0
+
+    def event(self, item: Message, to: str) -> bytes:
+        """What one subscriber is told.
+
+        Args:
+            item: the message.
+            to: JID of the subscriber.
+        """
+        head, end = self._written.get(item.id) or self._write(item)
+        return b"%b%b%b" % (head, to_attribute(to), end)
+
+    def _write(self, item: Message) -> tuple[bytes, bytes]:
+        children = element("event", ns.PUBSUB_EVENT, content=_content(item))
+        written = message_around_address(self._host, "headline", str(item.id), children)
+        self._size += len(written[1])
+        if self._size > MAX_EVENTS:
+            self._size = len(written[1])
+            self._written.clear()
+        if self._size <= MAX_EVENTS:
+            self._written[item.id] = written
+        return written
 
 
 def _content(item: Message) -> bytes:

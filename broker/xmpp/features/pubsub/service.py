@@ -24,7 +24,7 @@ from broker.xml.tree import Tree
 from broker.xmpp.features.disco import Disco, Identity
 from broker.xmpp.features.pubsub.errors import refused, unsupported
 from broker.xmpp.features.pubsub.forms import read_form, write_form
-from broker.xmpp.features.pubsub.items import event, write_item
+from broker.xmpp.features.pubsub.items import Events, write_item
 from broker.xmpp.features.pubsub.nodes import NodeConfig, Nodes, changed
 from broker.xmpp.routing.domain import Client, Domain, Iq
 from broker.xmpp.wire import ns
@@ -79,6 +79,7 @@ class PubSub:
         self._domain = domain
         self._broker = domain.broker
         self.host = f"pubsub.{domain.settings.domain}"
+        self._events = Events(self.host)
         self.nodes = Nodes(domain.broker, domain.settings.max_items, domain.settings.domain)
         for name in (ns.PUBSUB, ns.RSM, *(f"{ns.PUBSUB}#{feature}" for feature in FEATURES)):
             domain.add_feature(name, self.host)
@@ -109,7 +110,7 @@ class PubSub:
 
     def event(self, entry: Entry, to: JID) -> bytes:
         """What a subscriber is told of a message on a topic: the account, or one of its resources."""
-        return event(entry, self.host, to.bare if entry.flags & FOR_SUBJECT else to.full)
+        return self._events.event(entry.message, to.bare if entry.flags & FOR_SUBJECT else to.full)
 
     async def _asked(self, request: Iq) -> bytes | None:
         payload = request.payload
