@@ -53,6 +53,16 @@ ODD += [
     "<&'\">",
     "]]>",
     "__x",
+    "--",
+    "<![CDATA[x]]>",
+    "&amp;&#0;&nbsp;",
+    "\u2400",
+    "\u202e\u2067x",
+    "\u2028",
+    "\u200b",
+    "\u3000",
+    "𝟙𝟚",
+    "2026-02-30T25:61:61Z",
 ]
 VALUES = st.sampled_from(ODD) | st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), max_size=12
@@ -74,6 +84,11 @@ def pubsub(payload: str, namespace: str = ns.PUBSUB) -> str:
 
 def roster(attributes: str, content: str = "") -> str:
     return f"<iq type='set' id='q'><query xmlns='{ns.ROSTER}'><item {attributes}>{content}</item></query></iq>"
+
+
+def message(content: str, attributes: str = "") -> str:
+    """To an account whose client is away."""
+    return f"<message to='mary@localhost' type='chat' {attributes}>{content}</message>"
 
 
 FIELDS = ("title", "max_items", "persist_items", "access_model", "publish_model", "node_type", "no_such")
@@ -106,6 +121,17 @@ PLACES: list[Callable[[str], str]] = [
     lambda odd: f"<presence type='subscribe' to={quoteattr(odd)}/>",
     lambda odd: f"<presence><priority>{escape(odd)}</priority></presence>",
     lambda odd: f"<presence><status>{escape(odd)}</status></presence>",
+    lambda odd: f"<presence><show>{escape(odd)}</show></presence>",
+    lambda odd: f"<presence xml:lang={quoteattr(odd)} id={quoteattr(odd)}/>",
+    lambda odd: f"<presence to='jack@localhost/x'><status>{escape(odd)}</status></presence>",
+    lambda odd: f"<presence to={quoteattr(odd)}/>",
+    lambda odd: message(f"<body>{escape(odd)}</body>"),
+    lambda odd: message(f"<body xml:lang={quoteattr(odd)}>x</body>"),
+    lambda odd: message("<body>x</body>", f"id={quoteattr(odd)} xml:lang={quoteattr(odd)}"),
+    lambda odd: message(f"<subject>{escape(odd)}</subject><thread parent={quoteattr(odd)}>{escape(odd)}</thread>"),
+    lambda odd: message(f"<body>x</body><delay xmlns='urn:xmpp:delay' stamp={quoteattr(odd)} from={quoteattr(odd)}/>"),
+    lambda odd: message(f"<body>x</body><stanza-id xmlns='urn:xmpp:sid:0' id={quoteattr(odd)} by={quoteattr(odd)}/>"),
+    lambda odd: message(f"<body>x</body><data xmlns='urn:xmpp:bob' type={quoteattr(odd)}>{escape(odd)}</data>"),
 ]
 OWNER = "http://jabber.org/protocol/pubsub#owner"
 QUESTIONS = [
@@ -137,8 +163,8 @@ def _condition(answer: Tree) -> str:
     return "" if error is None else error.children[0].name
 
 
-def prepared() -> tuple[World, Peer]:
-    world = World(xmpp_settings(sm_ask=False, idle=-1))
+def prepared(world: World | None = None) -> tuple[World, Peer]:
+    world = world or World(xmpp_settings(sm_ask=False, idle=-1))
     joe = world.bind("joe@localhost/x")
     joe.send(pubsub("<create node='news'/>"))
     return world, joe
@@ -152,8 +178,20 @@ def test_what_is_accepted_is_there_after_a_restart(requests: list[tuple[Callable
     check(requests)
 
 
-def check(requests: list[tuple[Callable[[str], str], str]]) -> None:
-    world, joe = prepared()
+def waiting(world: World) -> int:
+    """Messages for the account whose client is away."""
+    subject = world.node.subjects.get("mary")
+    return 0 if subject is None else len(subject.queue)
+
+
+def check(requests: list[tuple[Callable[[str], str], str]], world: World | None = None) -> None:
+    """Send stanzas, start again, and compare.
+
+    Args:
+        requests: what makes each, and the value that it makes it of.
+        world: that they are sent to; one without a disk where it is not given.
+    """
+    world, joe = prepared(world)
     for place, odd in requests:
         before = answers(joe)
         joe.send(place(odd))
@@ -166,11 +204,15 @@ def check(requests: list[tuple[Callable[[str], str], str]]) -> None:
             assert _condition(answer) != "internal-server-error", answer.to_bytes()
             if answer.attributes["type"] == "error":
                 assert answers(joe) == before, "a refused request has changed something"
-    before = answers(joe)
+    before, letters = answers(joe), waiting(world)
     joe.cut()
     again = world.crash()
     assert not again.node.set_aside.records
     assert answers(again.bind("joe@localhost/x")) == before
+    assert waiting(again) == letters
+    mary = again.bind("mary@localhost/x", presence=None)
+    mary.send("<presence/>")
+    assert [tree.name for tree in mary.take() if tree.attributes.get("type") == "chat"] == ["message"] * letters
     assert not again.node.set_aside.records
 
 
