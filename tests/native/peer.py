@@ -74,6 +74,7 @@ class Listener:
         net: what clients may do to their sockets.
         compress: the listener speaks ``zlib:stream``.
         seconds: measures turns; by default none ever ends.
+        world: with the broker; a new one where it is not given.
     """
 
     def __init__(
@@ -84,8 +85,9 @@ class Listener:
         *,
         compress: bool = False,
         seconds: Callable[[], float] = float,
+        world: World | None = None,
     ) -> None:
-        self.world = World(settings)
+        self.world = world or World(settings)
         self.checking: list[Deferred[None]] | None = None
         self.broker = self.world.broker
         self.broker.authenticate = self._authenticate
@@ -206,14 +208,19 @@ class Peer:
         return self.answer(request_id)
 
     def answer(self, request_id: bytes) -> list[Unit]:
-        """The answer to a request; other frames stay to be looked at."""
+        """The units of the answer to a request, or the exception that it is; other frames stay to be looked at."""
+        frame = self.answer_frame(request_id)
+        if frame.kind is Kind.EXCEPTION:
+            raise decode_exception(frame)
+        return frame.units()
+
+    def answer_frame(self, request_id: bytes) -> Frame:
+        """The frame that answers a request; others stay to be looked at."""
         frames = self.frames()
         for frame in frames:
             if frame.kind is not Kind.INVOKE and frame.request_id == request_id:
                 self._frames = [each for each in frames if each is not frame]
-                if frame.kind is Kind.EXCEPTION:
-                    raise decode_exception(frame)
-                return frame.units()
+                return frame
         self._frames = frames
         raise AssertionError("there is no answer")
 
