@@ -27,30 +27,43 @@ CONVERSIONS = frozenset({"int", "float", "complex", "Decimal", "Fraction", "b64d
 METHODS = frozenset(
     {"isdigit", "isdecimal", "isnumeric", "b64decode", "a2b_base64", "fromisoformat", "strptime", "literal_eval"}
 )
+NUMBERS = frozenset({"int", "float"})
 DOCUMENTS = frozenset({"loads", "load"})
 """Of ``json`` and ``pickle``."""
 
 
-def is_arithmetic(argument: ast.expr) -> bool:
-    """Whether a number comes out of it, and not a text."""
-    return isinstance(argument, ast.BinOp | ast.Constant)
+def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
+    """Names of the parameters that are numbers."""
+    given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return frozenset(each.arg for each in given if each.annotation and ast.unparse(each.annotation) in NUMBERS)
 
 
-def conversions(tree: ast.AST) -> Iterator[str]:
-    """Where something becomes a value that may be anything."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Name(id=name), args=[argument, *_]) if name in CONVERSIONS:
-                if not is_arithmetic(argument):
-                    yield ast.unparse(node)
-            case ast.Call(func=ast.Name(id="map"), args=[ast.Name(id=name), *_]) if name in CONVERSIONS:
+def is_number(argument: ast.expr, numbers: frozenset[str]) -> bool:
+    """Whether it cannot be a text."""
+    return isinstance(argument, ast.BinOp | ast.Constant) or (isinstance(argument, ast.Name) and argument.id in numbers)
+
+
+def conversions(node: ast.AST, numbers: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Where something becomes a value that may be anything.
+
+    Args:
+        node: to look into.
+        numbers: names that are numbers here.
+    """
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            numbers = parameters_of(node)
+        case ast.Call(func=ast.Name(id=name), args=[argument, *_]) if name in CONVERSIONS:
+            if not is_number(argument, numbers):
                 yield ast.unparse(node)
-            case ast.Attribute(value=ast.Name(id="json" | "pickle" | "marshal"), attr=attribute) if (
-                attribute in DOCUMENTS
-            ):
-                yield ast.unparse(node)
-            case ast.Attribute(attr=attribute) if attribute in METHODS:
-                yield ast.unparse(node)
+        case ast.Call(func=ast.Name(id="map"), args=[ast.Name(id=name), *_]) if name in CONVERSIONS:
+            yield ast.unparse(node)
+        case ast.Attribute(value=ast.Name(id="json" | "pickle" | "marshal"), attr=attribute) if attribute in DOCUMENTS:
+            yield ast.unparse(node)
+        case ast.Attribute(attr=attribute) if attribute in METHODS:
+            yield ast.unparse(node)
+    for child in ast.iter_child_nodes(node):
+        yield from conversions(child, numbers)
 
 
 def found_in(path: Path) -> list[str]:
@@ -90,6 +103,15 @@ def test_such_a_conversion_is_found(text: str) -> None:
     assert len(list(conversions(ast.parse(text)))) == 1
 
 
-@pytest.mark.parametrize("text", ["int(seconds * 1000)", "float('inf')", "whole(text, 'the number')", "json.dumps(1)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int(seconds * 1000)",
+        "float('inf')",
+        "def size(octets: int): return float(octets)",
+        "whole(text, 'the number')",
+        "json.dumps(1)",
+    ],
+)
 def test_arithmetic_and_readers_are_none(text: str) -> None:
     assert list(conversions(ast.parse(text))) == []
