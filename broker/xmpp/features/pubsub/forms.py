@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from broker.xml.tree import Tree
 from broker.xmpp.wire import ns
@@ -10,16 +11,57 @@ from broker.xmpp.wire.errors import Condition, StanzaError
 from broker.xmpp.wire.stanza import element
 
 
-def write_form(kind: str, form_type: str, fields: Sequence[tuple[str, str, str]]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of the values that may be chosen.
+
+    Args:
+        value: of the field.
+        label: for people.
+    """
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a form (XEP-0004 §3.2).
+
+    Args:
+        var: its name.
+        type: e.g. ``text-single``.
+        value: that it has now.
+        label: for people; empty for none.
+        options: what may be chosen where it is a list.
+    """
+
+    var: str
+    type: str
+    value: str
+    label: str = ""
+    options: Sequence[Option] = ()
+
+    def to_bytes(self) -> bytes:
+        """The ``<field/>``."""
+        content = b"".join(
+            element("option", attributes={"label": option.label}, content=element("value", content=option.value))
+            for option in self.options
+        )
+        attributes = {"var": self.var, "type": self.type, "label": self.label or None}
+        return element("field", attributes=attributes, content=content + element("value", content=self.value))
+
+
+def write_form(kind: str, form_type: str, fields: Iterable[Field]) -> bytes:
     """A form.
 
     Args:
         kind: ``form`` or ``result``.
         form_type: what it is about.
-        fields: name, type and value of each.
+        fields: of it.
     """
-    parts = [_field("FORM_TYPE", "hidden", form_type)]
-    parts += [_field(name, type, value) for name, type, value in fields]
+    parts = [Field("FORM_TYPE", "hidden", form_type).to_bytes()]
+    parts += [field.to_bytes() for field in fields]
     return element("x", ns.DATA_FORMS, {"type": kind}, b"".join(parts))
 
 
@@ -41,12 +83,3 @@ def read_form(parent: Tree, form_type: str) -> Mapping[str, str] | None:
     if values.pop("FORM_TYPE", form_type) != form_type:
         raise StanzaError(Condition.BAD_REQUEST, f"the form is to be one of {form_type}")
     return values
-
-
-def is_true(value: str) -> bool:
-    """A boolean field (XEP-0004 §3.3)."""
-    return value in ("1", "true")
-
-
-def _field(name: str, type: str, value: str) -> bytes:
-    return element("field", attributes={"var": name, "type": type}, content=element("value", content=value))

@@ -9,6 +9,7 @@ from broker.model.item import ITEM, PUBLISHER, PURGED, RETRACTED, text_of
 from broker.model.property import find
 from broker.model.qos import STATE_ERASED
 from broker.xml.tree import parse_tree
+from broker.xmpp.features.pubsub.config import NodeConfig
 from broker.xmpp.routing.content import PAYLOAD_MIME, payload_of
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.stanza import element, message_around_address, to_attribute
@@ -36,41 +37,53 @@ class Events:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._written: dict[int, tuple[bytes, bytes]] = {}
+        self._written: dict[int, tuple[bytes, bytes, NodeConfig]] = {}
         self._size = 0
 
-    def event(self, item: Message, to: str) -> bytes:
+    def event(self, item: Message, to: str, config: NodeConfig) -> bytes:
         """What one subscriber is told.
 
         Args:
             item: the message.
             to: JID of the subscriber.
-        """
-        head, end = self._written.get(item.id) or self._write(item)
-        return b"%b%b%b" % (head, to_attribute(to), end)
+            config: of the node, the same object while it is the same.
 
-    def _write(self, item: Message) -> tuple[bytes, bytes]:
-        children = element("event", ns.PUBSUB_EVENT, content=_content(item))
-        written = message_around_address(self._host, "headline", str(item.id), children)
-        self._size += len(written[1])
+        Returns:
+            A stanza; nothing where subscribers are not told of this.
+        """
+        head, end, by = self._written.get(item.id) or self._write(item, config)
+        if by is not config:
+            head, end, _ = self._write(item, config)
+        return b"%b%b%b" % (head, to_attribute(to), end) if head else b""
+
+    def _write(self, item: Message, config: NodeConfig) -> tuple[bytes, bytes, NodeConfig]:
+        content = _content(item, config)
+        if not content:
+            return b"", b"", config
+        children = element("event", ns.PUBSUB_EVENT, content=content)
+        head, end = message_around_address(self._host, config.notification_type, str(item.id), children)
+        written = head, end, config
+        self._size += len(end)
         if self._size > MAX_EVENTS:
-            self._size = len(written[1])
+            self._size = len(end)
             self._written.clear()
         if self._size <= MAX_EVENTS:
             self._written[item.id] = written
         return written
 
 
-def _content(item: Message) -> bytes:
+def _content(item: Message, config: NodeConfig) -> bytes:
     qos, node = item.qos, item.oid
     if qos.state == STATE_ERASED:
         return element("delete", attributes={"node": node})
     if find(qos.properties, PURGED) is not None:
-        return element("purge", attributes={"node": node})
+        return element("purge", attributes={"node": node}) if config.notify_retract else b""
     retracted = text_of(qos.properties, RETRACTED)
     if retracted:
+        if not config.notify_retract:
+            return b""
         return element("items", attributes={"node": node}, content=element("retract", attributes={"id": retracted}))
-    return element("items", attributes={"node": node}, content=write_item(item))
+    return element("items", attributes={"node": node}, content=write_item(item, payload=config.deliver_payloads))
 
 
 def _payload(item: Message) -> bytes:

@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.core.sessions import Session
 from broker.core.topics import Topic, TopicState
-from broker.errors import BrokerError
 from broker.model.item import item_properties
 from broker.model.key import Key, QueryKey, QueryKind
-from broker.model.number import whole_or_none
 from broker.model.qos import PublishQos, QueryQos, QueueQos, TopicQos
-from broker.xml.tree import Tree, parse_tree
+from broker.xmpp.features.pubsub.config import NodeConfig, read_meta, write_meta
 from broker.xmpp.features.pubsub.errors import refused
-from broker.xmpp.features.pubsub.forms import is_true
 from broker.xmpp.routing.content import PAYLOAD_MIME
 from broker.xmpp.wire.errors import Condition
-from broker.xmpp.wire.stanza import element
 
 if TYPE_CHECKING:
     from broker.core.broker import Broker
 
-META = "node"
-"""Element of a topic's meta data that says what its node is called."""
 NEVER = -1
 MAX_NAME = 1023
-MAX_TITLE = 255
-
-
-@dataclass(frozen=True, slots=True)
-class NodeConfig:
-    """What the owner of a node may choose (XEP-0060 §16.4.4).
-
-    Args:
-        title: for people.
-        max_items: items that are kept; 0 for none.
-    """
-
-    title: str = ""
-    max_items: int = 10
 
 
 class Nodes:
@@ -85,7 +65,12 @@ class Nodes:
 
     def config(self, topic: Topic) -> NodeConfig:
         """How it is configured."""
-        return NodeConfig(_meta(topic).get("title", ""), topic.history.limits.entries)
+        return replace(self.told_how(topic), max_items=topic.history.limits.entries)
+
+    def told_how(self, topic: Topic | None) -> NodeConfig:
+        """What of its configuration matters for notifications; the default where it is gone."""
+        key = topic.key if topic is not None else None
+        return read_meta(key.meta if key is not None else b"")
 
     async def create(self, session: Session, name: str, config: NodeConfig) -> Topic:
         """Make a node (XEP-0060 §8.1).
@@ -104,12 +89,12 @@ class Nodes:
             raise refused(Condition.NOT_ACCEPTABLE, text="a node cannot have this name")
         if self.find(name) is not None:
             raise refused(Condition.CONFLICT, text="there is a node of that name already")
-        await self._configure(session, _key(name, config.title, None), config)
+        await self._configure(session, _key(name, config, None), config)
         return self.get(name)
 
     async def configure(self, session: Session, topic: Topic, config: NodeConfig) -> None:
         """Change a node (XEP-0060 §8.2)."""
-        await self._configure(session, _key(topic.oid, config.title, topic.key), config)
+        await self._configure(session, _key(topic.oid, config, topic.key), config)
 
     async def publish(self, session: Session, publisher: str, topic: Topic, id: str, payload: bytes) -> str:
         """Publish an item (XEP-0060 §7.1); one of the same id is replaced.
@@ -153,54 +138,9 @@ class Nodes:
         await self._broker.publish_when_possible(session, plan, b"")
 
 
-def changed(config: NodeConfig, form: Mapping[str, str]) -> NodeConfig:
-    """A configuration with the changes of a form.
-
-    Raises:
-        StanzaError: ``not-acceptable`` for a value that cannot be served.
-    """
-    title, items = config.title, config.max_items
-    for name, value in form.items():
-        match name:
-            case "pubsub#title":
-                title = value[:MAX_TITLE]
-            case "pubsub#max_items":
-                items = _count(value)
-            case "pubsub#persist_items":
-                items = 0 if not is_true(value) else items or NodeConfig().max_items
-            case "pubsub#access_model" if value != "open":
-                raise refused(Condition.NOT_ACCEPTABLE, "unsupported-access-model")
-            case "pubsub#publish_model" if value not in ("open", "publishers"):
-                raise refused(Condition.NOT_ACCEPTABLE, text="everybody may publish whom the broker permits to")
-            case "pubsub#node_type" if value != "leaf":
-                raise refused(Condition.NOT_ACCEPTABLE, text="there are no collections")
-    return NodeConfig(title, items)
-
-
-def _count(value: str) -> int:
-    if value == "max":
-        return 2**31 - 1
-    count = whole_or_none(value, 0)
-    if count is None:
-        raise refused(Condition.NOT_ACCEPTABLE, text="pubsub#max_items is a number, or max")
-    return count
-
-
 def _is_visible(topic: Topic) -> bool:
     return not topic.is_internal and topic.state in (TopicState.ALIVE, TopicState.UNREFERENCED)
 
 
-def _key(name: str, title: str, known: Key | None) -> Key:
-    meta = element(META, attributes={"title": title or None})
-    return Key(name, known.mime if known is not None else PAYLOAD_MIME, meta=meta)
-
-
-def _meta(topic: Topic) -> Mapping[str, str]:
-    key = topic.key
-    if key is None or not key.meta.startswith(f"<{META} ".encode()):
-        return {}
-    try:
-        tree: Tree = parse_tree(key.meta, "", what="meta data")
-    except BrokerError:  # a native client's own, such as one with prefixes: it is no node's
-        return {}
-    return tree.attributes
+def _key(name: str, config: NodeConfig, known: Key | None) -> Key:
+    return Key(name, known.mime if known is not None else PAYLOAD_MIME, meta=write_meta(config))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
@@ -22,10 +22,11 @@ from broker.model.qos import QueryQos
 from broker.model.records import FOR_SUBJECT
 from broker.xml.tree import Tree
 from broker.xmpp.features.disco import Disco, Identity
+from broker.xmpp.features.pubsub.config import ON_SUBSCRIBE, NodeConfig, changed, fields_of
 from broker.xmpp.features.pubsub.errors import refused, unsupported
-from broker.xmpp.features.pubsub.forms import read_form, write_form
+from broker.xmpp.features.pubsub.forms import Field, read_form, write_form
 from broker.xmpp.features.pubsub.items import Events, write_item
-from broker.xmpp.features.pubsub.nodes import NodeConfig, Nodes, changed
+from broker.xmpp.features.pubsub.nodes import Nodes
 from broker.xmpp.routing.domain import Client, Domain, Iq
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
@@ -110,7 +111,8 @@ class PubSub:
 
     def event(self, entry: Entry, to: JID) -> bytes:
         """What a subscriber is told of a message on a topic: the account, or one of its resources."""
-        return self._events.event(entry.message, to.bare if entry.flags & FOR_SUBJECT else to.full)
+        config = self.nodes.told_how(self._broker.node.topics.get(entry.message.oid))
+        return self._events.event(entry.message, to.bare if entry.flags & FOR_SUBJECT else to.full, config)
 
     async def _asked(self, request: Iq) -> bytes | None:
         payload = request.payload
@@ -135,7 +137,7 @@ class PubSub:
         qos = QueryQos(
             persistent=True,
             multi_subscribe=False,
-            initial_update=True,
+            initial_update=self.nodes.config(topic).send_last_published_item == ON_SUBSCRIBE,
             history_entries=1,
             properties=(property_of(SUBSCRIBER, jid.full),),
         )
@@ -242,7 +244,7 @@ class PubSub:
     async def _configuration(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.2.1."""
         topic = self._owned(request, action)
-        form = write_form("form", CONFIG, _config_fields(self.nodes.config(topic)))
+        form = write_form("form", CONFIG, fields_of(self.nodes.config(topic)))
         inner = element("configure", attributes={"node": topic.oid}, content=form)
         return element("pubsub", ns.PUBSUB_OWNER, content=inner)
 
@@ -256,7 +258,7 @@ class PubSub:
 
     async def _default(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.3."""
-        form = write_form("form", CONFIG, _config_fields(self._defaults))
+        form = write_form("form", CONFIG, fields_of(self._defaults))
         return element("pubsub", ns.PUBSUB_OWNER, content=element("default", content=form))
 
     async def _delete(self, request: Iq, action: Tree) -> bytes | None:
@@ -297,13 +299,15 @@ class PubSub:
         topic = self.nodes.get(node)
         config = self.nodes.config(topic)
         fields = [
-            ("pubsub#title", "text-single", config.title),
-            ("pubsub#owner", "jid-multi", self.nodes.owner(topic)),
-            ("pubsub#max_items", "text-single", str(config.max_items)),
+            Field("pubsub#title", "text-single", config.title, "The name of the node"),
+            Field("pubsub#description", "text-single", config.description, "A description of the node"),
+            Field("pubsub#type", "text-single", config.type, "Payload type"),
+            Field("pubsub#owner", "jid-multi", self.nodes.owner(topic), "The JIDs of its owners"),
+            Field("pubsub#max_items", "text-single", str(config.max_items), "The maximum number of items to persist"),
         ]
         identity = Identity("pubsub", "leaf", config.title).to_bytes()
         feature = element("feature", attributes={"var": ns.PUBSUB})
-        form = write_form("result", META_DATA, [field for field in fields if field[2]])
+        form = write_form("result", META_DATA, [field for field in fields if field.value])
         return identity + feature + form
 
     async def _contents(self, request: Iq, node: str) -> bytes:
@@ -369,17 +373,6 @@ def _subscription(subscription: Subscription) -> bytes:
         "subid": subscription.id,
     }
     return element("subscription", attributes=attributes)
-
-
-def _config_fields(config: NodeConfig) -> Sequence[tuple[str, str, str]]:
-    return (
-        ("pubsub#title", "text-single", config.title),
-        ("pubsub#max_items", "text-single", str(config.max_items)),
-        ("pubsub#persist_items", "boolean", "1" if config.max_items else "0"),
-        ("pubsub#access_model", "list-single", "open"),
-        ("pubsub#publish_model", "list-single", "open"),
-        ("pubsub#node_type", "list-single", "leaf"),
-    )
 
 
 def _page(messages: list[Message], paging: Tree) -> tuple[list[Message], bytes]:

@@ -9,11 +9,13 @@ from broker.model.key import Key
 from broker.model.qos import PublishQos
 from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.features.pubsub import items
+from broker.xmpp.features.pubsub.config import NodeConfig
 from broker.xmpp.features.pubsub.items import MAX_EVENTS, Events
 from broker.xmpp.wire import ns
 from tests.core.world import World
 
 HOST = "pubsub.localhost"
+CONFIG = NodeConfig()
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def read(stanza: bytes) -> Tree:
 
 
 def test_an_event_is_addressed_to_its_subscriber(events: Events) -> None:
-    tree = read(events.event(message(7), "o'neill@localhost"))
+    tree = read(events.event(message(7), "o'neill@localhost", CONFIG))
 
     assert (tree.name, tree.attributes) == (
         "message",
@@ -43,7 +45,9 @@ def test_an_event_is_addressed_to_its_subscriber(events: Events) -> None:
 def test_events_of_one_message_differ_by_their_addresses_alone(events: Events) -> None:
     item = message(7)
 
-    assert events.event(item, "jack@localhost").replace(b"jack", b"mary") == events.event(item, "mary@localhost")
+    assert events.event(item, "jack@localhost", CONFIG).replace(b"jack", b"mary") == events.event(
+        item, "mary@localhost", CONFIG
+    )
 
 
 def test_a_content_is_read_once_for_all_subscribers(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +60,7 @@ def test_a_content_is_read_once_for_all_subscribers(events: Events, monkeypatch:
     monkeypatch.setattr(items, "parse_tree", reading)
     item = message(7)
     for number in range(3):
-        events.event(item, f"user{number}@localhost")
+        events.event(item, f"user{number}@localhost", CONFIG)
 
     assert contents == [item.content]
 
@@ -67,4 +71,4 @@ def test_contents_of_any_size_go_to_all_subscribers(events: Events) -> None:
     written.append(message(4, b"<a xmlns='x'>%b</a>" % (b"4" * 2 * MAX_EVENTS)))
 
     for item in [*written, *reversed(written)]:
-        assert item.content in events.event(item, "jack@localhost")
+        assert item.content in events.event(item, "jack@localhost", CONFIG)
