@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
 from broker.admin import remote_properties
 from broker.admin.address import Command, Kind, parse
 from broker.admin.attributes import AnyAttributes
+from broker.admin.audit import ChangeAudit, named, shown
 from broker.admin.entries import HistorySource, QueueSource, Source, fetch
 from broker.admin.node import node_attributes
 from broker.admin.options import ADMIN_MESSAGES
@@ -36,8 +35,6 @@ from broker.model.qos import PublishQos, QueryQos
 if TYPE_CHECKING:
     from broker.runlevels.service import RunLevels
 
-log = Logger()
-
 ENTRIES = {
     Kind.CLIENT: ("subjectQueueEntries", "peekSubjectMessages"),
     Kind.SESSION: ("callbackQueueEntries", "peekCallbackMessages"),
@@ -46,9 +43,6 @@ ENTRIES = {
 """What is answered with the messages of a queue."""
 SESSION_PROPERTY = "__sessionName"
 PREFIX_PROPERTY = "__prefix"
-_SECRET = re.compile("(?<!ht)passw|passphrase|secret(?!file)|token|credential", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
-HIDDEN = "***"
 
 
 class AdministrativeCommands:
@@ -74,6 +68,7 @@ class AdministrativeCommands:
         self._node = broker.node
         self._properties = properties
         self._permissions = Permissions(broker)
+        self._audit = ChangeAudit(broker)
         self._enabled = ADMIN_MESSAGES.get(properties)
         self._of_node = node_attributes(broker, run_levels, request_run_levels, properties, version)
 
@@ -102,8 +97,10 @@ class AdministrativeCommands:
             return self._told(command, self._property(command.attribute), prefix="")
         attributes = self._attributes(command, session)
         if command.attribute in attributes.operations:
-            self._permissions.check_change(session, command)
-            return self._told(command, await self._call(command, attributes, command.value or "", session))
+            argument = command.value or ""
+            with self._audit.change(session, *named(command), parameters=shown(command.attribute, argument)):
+                self._permissions.check_change(session, command)
+                return self._told(command, await self._call(command, attributes, argument))
         self._permissions.check_read(session, command)
         reader = attributes.readers.get(command.attribute)
         if reader is None:
@@ -128,31 +125,38 @@ class AdministrativeCommands:
         """
         text = content.decode("utf-8", "replace")
         if oid == REMOTE_PROPERTIES_OID:
-            return self._change_remote_properties(session, text.strip(), qos)
+            with self._audit.change(session, "remoteProperties", parameters=text.strip()):
+                return self._change_remote_properties(session, text.strip(), qos)
         command = self._parse(oid)
-        self._permissions.check_change(session, command)
         value = text if command.value is None else command.value
-        if command.kind is Kind.PROPERTY:
-            self._assign(command.attribute, value, session)
-        else:
-            attributes = self._attributes(command, session)
-            writer = attributes.writers.get(command.attribute)
-            if writer is not None:
-                log.info("{session}: {command} is set", session=session.name.relative, command=command.oid)
-                writer(self._target(command), value)
-            elif command.attribute in attributes.operations:
-                await self._call(command, attributes, value, session)
-            else:
-                self._refuse_unknown(command, attributes.changeable)
+        with self._audit.change(session, *named(command), parameters=shown(command.attribute, value)):
+            self._permissions.check_change(session, command)
+            await self._change(session, command, value)
         return f"{command.address(self._node.id)}={value}"
 
-    async def _call(self, command: Command, attributes: AnyAttributes, argument: str, session: Session) -> object:
-        log.info("{session}: {command} is called", session=session.name.relative, command=command.oid)
+    async def _change(self, session: Session, command: Command, value: str) -> None:
+        if command.kind is Kind.PROPERTY:
+            self._properties.assign(command.attribute, value)
+            return
+        attributes = self._attributes(command, session)
+        writer = attributes.writers.get(command.attribute)
+        if writer is not None:
+            writer(self._target(command), value)
+        elif command.attribute in attributes.operations:
+            await self._call(command, attributes, value)
+        else:
+            self._refuse_unknown(command, attributes.changeable)
+
+    async def _call(self, command: Command, attributes: AnyAttributes, argument: str) -> object:
         return await attributes.operations[command.attribute](self._target(command), argument)
 
     async def _entries(self, session: Session, command: Command, qos: QueryQos) -> Found | Deferred[Found]:
         query = queue_query_of(command.value, qos)
-        self._permissions.check_entries(session, command, consumable=query.consumable)
+        if query.consumable:
+            with self._audit.change(session, *named(command), parameters=command.value or ""):
+                self._permissions.check_entries(session, command, consumable=True)
+        else:
+            self._permissions.check_entries(session, command, consumable=False)
         source = self._source(session, command, qos)
 
         async def found() -> Found:
@@ -239,15 +243,9 @@ class AdministrativeCommands:
         return Told(f"{prefix}{command.address(self._node.id)}", to_text(value).encode())
 
     def _property(self, name: str) -> str:
-        if _SECRET.search(name):
-            return HIDDEN
         if name == "user.home":
             return os.path.expanduser("~")
-        return _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", self._properties.text(name) or "")
-
-    def _assign(self, name: str, value: str, session: Session) -> None:
-        log.info("{session}: the property {name} is set", session=session.name.relative, name=name)
-        self._properties.assign(name, value)
+        return shown(name, self._properties.text(name) or "")
 
     def _refuse_unknown(self, command: Command, known: Sequence[str]) -> NoReturn:
         raise BrokerError(

@@ -9,17 +9,16 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
 from broker.auth.accounts import StoredAccounts
 from broker.auth.names import subject_of
 from broker.auth.scram import Mechanism
 from broker.auth.throttle import Attempt, Bucket, LoginThrottle
 from broker.errors import BrokerError, Code
+from broker.logs.audit import CountedAudit
 from broker.model.connect import Credentials
+from broker.model.host import network_of
 from broker.ports import IAuthenticator
-
-log = Logger()
 
 ACCOUNTS = "accounts"
 HTPASSWD = "htpasswd"
@@ -28,7 +27,8 @@ VERSION = "1.0"
 
 MAX_WAIT = 30.0
 """Seconds that a login waits for others of its account or address to have their outcome."""
-_LOGGED_LENGTH = 64
+MAX_COUNTED = 64
+"""Characters by which names that no account can have are counted."""
 
 
 class LoginAttempt:
@@ -39,15 +39,17 @@ class LoginAttempt:
         host: address of the peer.
         attempt: what it has taken of the throttle.
         clock: of the throttle.
+        audit: of logins that are given up; of all others those have the outcome who asked for it.
     """
 
-    __slots__ = ("_attempt", "_clock", "_host", "_user")
+    __slots__ = ("_attempt", "_audit", "_clock", "_host", "_user")
 
-    def __init__(self, user: str, host: str, attempt: Attempt, clock: IReactorTime) -> None:
+    def __init__(self, user: str, host: str, attempt: Attempt, clock: IReactorTime, audit: CountedAudit) -> None:
         self._user = user
         self._host = host
         self._attempt = attempt
         self._clock = clock
+        self._audit = audit
 
     def succeeded(self) -> None:
         """User and password were right."""
@@ -55,27 +57,19 @@ class LoginAttempt:
 
     def failed(self) -> None:
         """They were wrong."""
-        self._fail("refused")
+        if not self._attempt.over:
+            self._attempt.failed(self._clock.seconds())
 
     def given_up(self) -> None:
         """The client did not wait for the outcome, which counts as much: it has learned something by then."""
-        self._fail("given up")
+        if not self._attempt.over:
+            self._attempt.failed(self._clock.seconds())
+            fields = {"principal": self._user, "peer": self._host, "outcome": "given up"}
+            self._audit.note(network_of(self._host), "login", fields)
 
     def dismiss(self) -> None:
         """It could not be checked."""
         self._attempt.dismiss(self._clock.seconds())
-
-    def _fail(self, outcome: str) -> None:
-        if self._attempt.over:
-            return
-        # In quotes, escaped and cut: the name is whatever the peer has sent.
-        log.warn(
-            "Login of {user!r} from {host} {outcome}",
-            user=self._user[:_LOGGED_LENGTH],
-            host=self._host,
-            outcome=outcome,
-        )
-        self._attempt.failed(self._clock.seconds())
 
 
 class SecurityServices:
@@ -113,6 +107,7 @@ class SecurityServices:
         if simple is not None:
             self._services[SIMPLE] = simple
         self._turns = DeferredSemaphore(parallel)
+        self._given_up = CountedAudit(clock.seconds, "logins that were given up")
         self._max_waiting = waiting
         self._waiting = 0
 
@@ -166,7 +161,7 @@ class SecurityServices:
         """
         if self._waiting >= self._max_waiting:
             raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Too many clients log in at the same time")
-        account = subject_of(user) or user[:_LOGGED_LENGTH]
+        account = subject_of(user) or user[:MAX_COUNTED]
         self._waiting += 1
         try:
             outcome = self._throttle.begin(account, host, self._clock.seconds())
@@ -179,7 +174,7 @@ class SecurityServices:
         finally:
             self._waiting -= 1
         if isinstance(outcome, Attempt):
-            return LoginAttempt(user, host, outcome, self._clock)
+            return LoginAttempt(user, host, outcome, self._clock, self._given_up)
         # It waits no more, so that those who are refused keep nobody from waiting.
         await self._refuse(outcome.delay)
 

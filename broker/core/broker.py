@@ -30,6 +30,7 @@ from broker.core.standing import StandingSessions
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
+from broker.logs.audit import LoginAudit
 from broker.model.key import Key, QueryKey
 from broker.model.qos import STATE_OK, PublishQos, QueryQos
 from broker.ports import IAuthorizer
@@ -66,6 +67,7 @@ class Broker:
         documents: what tongues keep of accounts.
         rights: who may have which effect.
         commands: serves administrative messages; ``None`` where there is no administration.
+        logins: the audit of logins, for protocols to tell.
         on_rights_changed: called when accounts may do more or less than before; see :meth:`rights_changed`.
     """
 
@@ -94,6 +96,7 @@ class Broker:
         self.instance_id = instance_id or f"/xmlBlaster/node/{node.id}/instanceId/{node.started}"
         self.accepting = False
         self.commands: Commands | None = None
+        self.logins = LoginAudit(node.monotonic)
         self.on_rights_changed: list[Callable[[], None]] = []
         self.authenticate = authenticate
         self._beat: Any = None

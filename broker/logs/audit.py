@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from twisted.logger import Logger
+
+from broker.logs.limit import NamedLogLimits, lines
+from broker.model.host import network_of
 
 NAMESPACE = "broker.audit"
 """Of all lines of the audit, so that they can be found and sent elsewhere."""
 MAX_VALUE = 200
 """Characters of a value that peers have chosen."""
 
-_log = Logger(NAMESPACE)
+log = Logger(NAMESPACE)
 
 
 def audit(action: str, fields: Mapping[str, object]) -> None:
@@ -22,13 +25,71 @@ def audit(action: str, fields: Mapping[str, object]) -> None:
         fields: what else is to be known of it, in this order; nobody's password is among them. What is empty is left
             out.
     """
-    given = {name: str(value)[:MAX_VALUE] for name, value in fields.items() if value not in ("", None)}
-    _log.info("{audit}", audit=line(action, given), action=action, **given)
+    given = {name: value for name, value in fields.items() if value}
+    log.info("{audit}", audit=line(action, given), action=action, **given)
 
 
-def line(action: str, fields: Mapping[str, str]) -> str:
-    """The text of a line; values that are not one plain word are quoted."""
-    return " ".join([action, *(f"{name}={_quoted(value)}" for name, value in fields.items())])
+def line(action: str, fields: Mapping[str, object]) -> str:
+    """The text of a line; values that are not one plain word are quoted, and long ones cut."""
+    given = ((name, str(value)[:MAX_VALUE]) for name, value in fields.items() if value)
+    return " ".join([action, *(f"{name}={_quoted(value)}" for name, value in given)])
+
+
+class CountedAudit:
+    """Lines of the audit that anybody can cause: one a minute for whoever does, with the number of the others.
+
+    Args:
+        monotonic: seconds by a clock that nobody sets.
+        what: they are about, in the plural.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], what: str) -> None:
+        self._limits = NamedLogLimits(monotonic, lines(log.warn), what)
+
+    def note(self, asker: str, action: str, fields: Mapping[str, object]) -> None:
+        """Something was done or refused.
+
+        Args:
+            asker: an address or a login name, by which lines are counted.
+            action: that was asked for.
+            fields: see :func:`audit`.
+        """
+        self._limits.tell(asker, lambda: line(action, fields))
+
+
+class LoginAudit:
+    """The audit of logins, over whatever protocol.
+
+    Args:
+        monotonic: seconds by a clock that nobody sets.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._refusals = CountedAudit(monotonic, "refused logins")
+
+    def admitted(self, user: str, via: str, peer: str, **more: object) -> None:
+        """Somebody has logged in.
+
+        Args:
+            user: the login name.
+            via: the protocol.
+            peer: address that the client has.
+            more: what else is to be known of it.
+        """
+        audit("login", {"principal": user, "via": via, "peer": peer, **more})
+
+    def refused(self, user: str, via: str, peer: str, reason: str, **more: object) -> None:
+        """Somebody was not let in; told once a minute and address, or network of IPv6.
+
+        Args:
+            user: the login name as it was sent; empty where none was.
+            via: the protocol.
+            peer: address that the client has.
+            reason: why.
+            more: what else is to be known of it.
+        """
+        fields = {"principal": user, "via": via, "peer": peer, **more, "outcome": "refused", "reason": reason}
+        self._refusals.note(network_of(peer), "login", fields)
 
 
 def _quoted(value: str) -> str:

@@ -99,18 +99,19 @@ class NamedLogLimits:
     def __len__(self) -> int:
         return len(self._names)
 
-    def tell(self, name: str, text: Callable[[], str]) -> None:
+    def tell(self, name: str, text: Callable[[], str], log: Callable[[str], None] | None = None) -> None:
         """Tell of one more refusal, unless another of this name was told less than ``quiet`` seconds ago.
 
         Args:
             name: of the peer.
             text: makes the line; called only where there is to be one.
+            log: takes this line instead, for example with a traceback.
         """
         refusals = self._names.get(name)
         if refusals is None or not refusals.is_quiet:
             refusals = self._names.pop(name, None) or LogLimit(self._monotonic, self._quiet)
             self._names[name] = refusals
-        refusals.tell(self._log, text)
+        refusals.tell(log or self._log, text)
         while len(self._names) > self._most or not next(iter(self._names.values())).is_quiet:
             self.end(next(iter(self._names)))
 

@@ -140,7 +140,8 @@ class _Nobody:
         """It is gone; the session tells its dispatch."""
 
     def refused(self, connection: Connection, reason: str) -> None:
-        """It never is."""
+        """It was broken off by this side."""
+        log.info("{host}: {reason}", host=connection.host, reason=reason)
 
 
 def _stream_of(connection: Connection) -> Stream:

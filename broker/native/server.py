@@ -17,6 +17,7 @@ from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.logs.limit import LogLimit, lines
+from broker.model.host import network_of
 from broker.native.answers import OK, publish_unit, status_units
 from broker.native.connection import NativeConnection
 from broker.native.held_answers import HeldAnswers
@@ -271,7 +272,7 @@ class NativeServer(NativeConnection):
 
     def _tell(self, text: Callable[[], str]) -> None:
         """Say in the log what was refused, once a minute and client; of those that have not logged in, address."""
-        self._service.refusals.tell(self.host if self.session is None else self.peer, text)
+        self._service.refusals.tell(network_of(self.host) if self.session is None else self.peer, text)
 
     def _ping(self, frame: Frame) -> None:
         check_units(SERVER_METHODS[b"ping"], len(frame.units()))
@@ -282,7 +283,11 @@ class NativeServer(NativeConnection):
         if self.session is not None and not self.session.ended:
             raise BrokerError(Code.USER_CONNECT_MULTIPLE, "this connection has logged in already")
         before = self._store.position
-        login = await self._service.connect(units[0].qos, self.host)
+        try:
+            login = await self._service.connect(units[0].qos, self.host)
+        except BrokerError as error:
+            self._answer_error(frame, error)  # the audit of logins has it
+            return
         session = login.session
         if self._closed:
             # The client left while its credentials were checked.

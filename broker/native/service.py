@@ -37,6 +37,9 @@ from broker.native.wire.frames import Unit
 
 log = Logger()
 
+PROTOCOL = "native"
+"""How the audit calls the protocol."""
+
 COMMAND = Pending(lambda: succeed(None))
 """The message is an administrative command, which is not served at once."""
 
@@ -126,10 +129,17 @@ class NativeService:
         Raises:
             BrokerError: see :meth:`broker.native.login.NativeLogin.connect`; nothing has changed.
         """
-        request = read_connect_qos(qos)
-        dial = self._dialer.prepare(request, host)
-        connected = await self.login.connect(request, host)
+        logins, user = self.broker.logins, ""
+        try:
+            request = read_connect_qos(qos)
+            user = "" if request.credentials is None else request.credentials.user
+            dial = self._dialer.prepare(request, host)
+            connected = await self.login.connect(request, host)
+        except BrokerError as error:
+            logins.refused(user, PROTOCOL, host, error.message, code=error.code)
+            raise
         session = connected.session
+        logins.admitted(session.subject.name, PROTOCOL, host, session=session.name.relative)
         return Login(
             session,
             write_connect_qos(connected.qos, redact=True),

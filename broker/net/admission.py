@@ -12,7 +12,7 @@ from broker.net.rate import Rate
 
 log = Logger()
 
-QUIET = 1.0
+QUIET = 60.0
 """Seconds between two lines in the log about connections that were refused."""
 
 

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from broker.model.host import network_of
 from broker.net.admission import Admission
 from broker.net.rate import Rate
 from broker.net.shutdown import Shutdown
@@ -86,8 +87,8 @@ class Listener(Factory):
                 each.callback(None)
 
     def refused(self, connection: Connection, reason: str) -> None:
-        """A connection was broken off before anybody logged in."""
-        self._tell(connection.host, lambda: f"{connection.host}: {reason}")
+        """A connection was broken off by this side; the log says so once a minute and address, or network of IPv6."""
+        self._tell(network_of(connection.host), lambda: f"{connection.host}: {reason}")
 
     def close_all(self) -> Deferred[None]:
         """Let go of all connections (the listener closes); fires when they are gone.

@@ -12,7 +12,6 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -26,8 +25,6 @@ from broker.net.tls import ServerContext
 from broker.net.turns import Share, Turns
 from broker.net.write_buffer import WriteBuffer, untaken
 from broker.timers import cancel
-
-log = Logger()
 
 UNREAD_ANSWERS = "unread answers"
 OTHERS_FIRST = "others have their turns"
@@ -67,7 +64,7 @@ class Owner(Protocol):
         """It is gone."""
 
     def refused(self, connection: Connection, reason: str) -> None:
-        """It was broken off before anybody logged in; for the log."""
+        """It was broken off by this side; for the log."""
 
 
 @implementer(IPushProducer, IHandshakeListener)
@@ -351,7 +348,7 @@ class Connection(TwistedProtocol):
 
     def _stalled(self, reason: str) -> None:
         if not self._closed:
-            log.info("{host}: connection closed: {reason}", host=self.host, reason=reason)
+            self._owner.refused(self, f"connection closed: {reason}")
         self.abort()
 
     def _cancel_handshake(self) -> None:

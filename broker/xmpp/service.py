@@ -62,9 +62,11 @@ class XmppService:
     Attributes:
         activity: takes what clients say of their own activity.
         disco: tells what there is.
+        logins: the audit of logins.
         pubsub: serves nodes.
         presence: takes presence of clients.
         refusals: for the log, of addresses: connections that come to nothing cost them little.
+        failures: likewise, of the broker itself, each with its traceback.
         router: takes their messages and requests.
         stream_features: what stream features name beside what every stream has.
     """
@@ -81,9 +83,11 @@ class XmppService:
         self.settings = settings
         self.security = security
         self.permits: Callable[[str, str, str], bool] = broker.authorizer.permits
+        self.logins = broker.logins
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []
         self.refusals = NamedLogLimits(broker.node.monotonic, lines(log.info), "refusals")
+        self.failures = NamedLogLimits(broker.node.monotonic, lines(log.info), "failures")
         self.domain = domain = Domain(broker, streams, settings, security.exists)
         self.router = Router(domain, domain.delivery)
         roster = Roster(domain)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
-from broker.admin.commands import HIDDEN
+from broker.admin.audit import HIDDEN
 from broker.core.administration import Told
 from broker.errors import BrokerError, Code
 from tests.admin.office import BOSS, Office
-from tests.core.world import World
+from tests.core.world import Client, World
 
 
 def code_of(office: Office, command: str, *, change: bool = False) -> Code | str:
@@ -75,19 +77,63 @@ def test_log_levels_are_not_served() -> None:
     assert code_of(Office(BOSS), "logging/?org.xmlBlaster") == Code.INTERNAL_NOT_IMPLEMENTED
 
 
-def test_changes_are_logged_with_who_made_them_and_without_values() -> None:
+def audit(office: Office, client: Client, *commands: str) -> list[str]:
+    """What the audit has of changes, whether they succeed or not."""
+    with capturedLogs() as logged:
+        for command in commands:
+            with suppress(BrokerError):
+                office.set(client, command)
+    return [formatEvent(event) for event in logged if event["log_namespace"] == "broker.audit"]
+
+
+def test_changes_of_an_administrator_leave_a_line_each_with_value_and_outcome() -> None:
+    office = Office(BOSS)
+    by = "principal=boss via=__cmd session=client/boss/1"
+    assert audit(
+        office,
+        office.client("boss/1"),
+        "client/boss/1/?sessionTimeout=77",
+        "client/boss/1/?sessionTimeout=x",
+        "?gc",
+        "sysprop/?session.timeout=5s",
+    ) == [
+        f"session.sessionTimeout {by} target=client/boss/1 parameters=77 outcome=done",
+        f"session.sessionTimeout {by} target=client/boss/1 parameters=x outcome=failed code=user.illegalArgument "
+        "reason=\"'x' is not a number of at least -1\"",
+        f"node.gc {by} outcome=done",
+        f"sysprop.session.timeout {by} target=sysprop parameters=5s outcome=done",
+    ]
+
+
+def test_no_secret_is_in_the_audit() -> None:
+    office = Office(BOSS)
+    lines = audit(
+        office,
+        office.client("boss/1"),
+        "client/boss/1/?addRemoteProperty=pin&1234",
+        "sysprop/?db.password=1234",
+        "sysprop/?db.url=postgresql://joe:1234@host/db",
+    )
+    assert len(lines) == 3
+    assert "1234" not in "".join(lines)
+
+
+def test_changes_that_others_may_not_make_are_counted() -> None:
+    office = Office(BOSS)
+    joe = office.client("joe/1")
+    (line,) = audit(office, joe, *["client/boss/?killClient"] * 50)
+    assert line.startswith("client.killClient principal=joe via=__cmd session=client/joe/1 target=client/boss outcome=")
+    office.world.advance(61)
+    (line,) = audit(office, joe, "client/boss/?killClient")
+    assert line.endswith(" (and 49 more since the last line)")
+
+
+def test_reading_leaves_no_line() -> None:
     office = Office(BOSS)
     boss = office.client("boss/1")
     with capturedLogs() as logged:
-        office.set(boss, "client/boss/1/?sessionTimeout=77")
-        office.set(boss, "client/boss/1/?addRemoteProperty=pin&1234")
-        office.set(boss, "sysprop/?db.password=1234")
-    lines = [formatEvent(event) for event in logged if event["log_namespace"] == "broker.admin.commands"]
-    assert lines == [
-        "client/boss/1: __cmd:client/boss/1/?sessionTimeout is set",
-        "client/boss/1: __cmd:client/boss/1/?addRemoteProperty is called",
-        "client/boss/1: the property db.password is set",
-    ]
+        office.get(boss, "?numClients")
+    assert [event for event in logged if event["log_namespace"] == "broker.audit"] == []
 
 
 class TestProperties:

@@ -129,7 +129,7 @@ class TestFloods:
 
 def test_line_of_the_audit_quotes_what_is_no_plain_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     log = Log(tmp_path)
-    monkeypatch.setattr("broker.logs.audit._log", log.part(NAMESPACE))
+    monkeypatch.setattr("broker.logs.audit.log", log.part(NAMESPACE))
     audit("login", {"principal": "joe x", "via": "native", "peer": "", "session": "joe/1", "reason": "it's\n"})
     assert log.texts == [
         "[broker.audit#info] login principal='joe x' via=native session=joe/1 reason=\"it's\\n\"",

@@ -252,12 +252,9 @@ class TestLog:
     def test_has_one_line_of_an_address_that_comes_again_and_again(self) -> None:
         listener = Listener()
         with capturedLogs() as events:
-            for number in range(100):
+            for _ in range(100):
                 peer = listener.peer()
-                if number % 2:
-                    peer.request("connect", Unit(b"<qos/>"))
-                else:
-                    peer.protocol.dataReceived(b"no frame at all")
+                peer.protocol.dataReceived(b"no frame at all")
                 peer.hang_up()
             listener.world.advance(60)
             listener.client("joe").protocol.dataReceived(b"no frame at all")
@@ -266,6 +263,21 @@ class TestLog:
         assert first.endswith("connection closed")
         assert of_client.endswith("connection closed")
         assert last.endswith("(and 99 more since the last line)")
+
+    def test_has_a_line_in_the_audit_for_each_login_and_one_for_those_that_are_refused(self) -> None:
+        listener = Listener()
+        with capturedLogs() as events:
+            for _ in range(2):
+                listener.client("joe/1")
+            for _ in range(50):
+                peer = listener.peer()
+                peer.request("connect", Unit(b"<qos/>"))
+                peer.hang_up()
+        audit = [formatEvent(event) for event in events if event["log_namespace"] == "broker.audit"]
+        admitted = "login principal=joe via=native peer=127.0.0.1 session=client/joe/1"
+        assert audit[:2] == [admitted] * 2
+        (refused,) = audit[2:]
+        assert refused.startswith("login via=native peer=127.0.0.1 code=user.security.authentication.")
 
     def test_shows_a_part_of_what_the_peer_has_chosen(self) -> None:
         peer = Listener().client("joe")

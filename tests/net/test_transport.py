@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.logger import capturedLogs, formatEvent
 
 from broker.net.limits import Limits
 from broker.net.listener import Listener
@@ -261,15 +260,19 @@ class TestUnread:
         wire.make_room(2 * FULL)
         assert stream.told == ["connected", "full", "writable"]
 
-    def test_a_peer_that_is_let_go_of_is_in_the_log(self, port: Port) -> None:
-        wire, stream = port.connect(room=0)
-        stream.connection.write(b"x" * FULL)
+    def test_a_peer_that_is_let_go_of_is_in_the_log_by_its_address(self, port: Port) -> None:
+        for host in ("10.0.0.1", "2001:db8::1", "2001:db8::2"):
+            _, stream = port.connect(host, room=0)
+            stream.connection.write(b"x" * FULL)
         port.reactor.turn()
-        with capturedLogs() as events:
-            port.reactor.advance(31)
-            port.reactor.turn()
-        assert wire.socket.reset
-        assert [formatEvent(event) for event in events] == ["10.0.0.1: connection closed: it has read nothing for 30 s"]
+        port.reactor.advance(31)
+        port.reactor.turn()
+        why = "connection closed: it has read nothing for 30 s"
+        assert port.refusals == [
+            ("10.0.0.1", f"10.0.0.1: {why}"),
+            ("2001:db8::/64", f"2001:db8::1: {why}"),
+            ("2001:db8::/64", f"2001:db8::2: {why}"),
+        ]
 
 
 class TestClosingAll:

@@ -313,7 +313,15 @@ class TestLogin:
                 for _ in range(3):
                     peer.send(auth("joe", "wrong"))
         texts = [formatEvent(event) for event in events]
-        assert [text for text in texts if "login refused" in text] == texts[:1]
+        assert [text for text in texts if text.startswith("login ")] == texts[:1]
+
+    def test_a_login_leaves_a_line_in_the_audit(self, world: World) -> None:
+        with capturedLogs() as events:
+            peer = world.peer()
+            peer.open()
+            peer.send(auth("joe"))
+        audit = [formatEvent(event) for event in events if event["log_namespace"] == "broker.audit"]
+        assert audit == ["login principal=joe via=xmpp peer=127.0.0.1 mechanism=PLAIN"]
 
     def test_after_a_failure_the_right_password_still_logs_in(self, world: World) -> None:
         peer = world.peer()

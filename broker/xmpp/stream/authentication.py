@@ -17,6 +17,8 @@ from broker.xmpp.wire import ns, sasl
 from broker.xmpp.wire.stanza import element
 
 MAX_LOGINS = 3
+PROTOCOL = "xmpp"
+"""How the audit calls the protocol."""
 """Failed logins of one connection (spec xmpp §2.5 R3)."""
 
 
@@ -37,6 +39,7 @@ class Authentication:
     __slots__ = (
         "_login",
         "_loopback",
+        "_mechanism",
         "_offer",
         "_progress",
         "_service",
@@ -54,6 +57,7 @@ class Authentication:
         self._loopback = loopback
         self._login = Login(service.security, service.permits, stream.host)
         self._offer = sasl.Offer(service.settings.domain)
+        self._mechanism = ""
         self.user = ""
         self.is_anonymous = False
 
@@ -94,7 +98,8 @@ class Authentication:
         try:
             match step:
                 case Step.AUTHENTICATE:
-                    exchange = sasl.begin(stanza.attributes.get("mechanism", ""), self._offer)
+                    self._mechanism = stanza.attributes.get("mechanism", "")
+                    exchange = sasl.begin(self._mechanism, self._offer)
                     self._begin(step, self._log_in(login.begin(exchange, _content(stanza))))
                 case Step.RESPOND:
                     self._begin(step, self._log_in(login.respond(_content(stanza) or b"")))
@@ -124,6 +129,7 @@ class Authentication:
             return
         self.user = outcome.user
         self.is_anonymous = outcome.anonymous
+        self._service.logins.admitted(self.user, PROTOCOL, stream.host, mechanism=self._mechanism)
         stream.write(element("success", ns.SASL, content=sasl.encode(outcome.data) if outcome.data else b""))
         reach("login answered")
         progress.advance(Step.ADMITTED)
@@ -137,7 +143,9 @@ class Authentication:
         text = element("text", attributes={"xml:lang": "en"}, content=failure.text) if failure.text else b""
         stream.write(element("failure", ns.SASL, content=element(failure.condition) + text))
         if failure.condition != "aborted":  # the log has it where it matters
-            stream.note(f"login refused: {failure}")
+            self._service.logins.refused(
+                self._login.user, PROTOCOL, stream.host, str(failure), mechanism=self._mechanism, code=failure.condition
+            )
             self._login.attempts += 1
         if self._login.attempts >= MAX_LOGINS:
             stream.fail("policy-violation", "too many failed logins")

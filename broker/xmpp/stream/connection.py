@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from broker.failpoints import ARMED, reach
+from broker.model.host import network_of
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xml.stream import StreamError
 from broker.xmpp.routing.domain import Client
@@ -18,9 +20,6 @@ from broker.xmpp.stream.framing import Framing
 from broker.xmpp.stream.inbox import Inbox
 from broker.xmpp.stream.phase import Phase
 from broker.xmpp.stream.transport import StreamTransport
-
-if TYPE_CHECKING:
-    from twisted.python.failure import Failure
 
 log = Logger()
 
@@ -53,6 +52,7 @@ class StreamConnection:
     __slots__ = (
         "_busy",
         "_clock",
+        "_failures",
         "_refusals",
         "ending",
         "framing",
@@ -83,6 +83,7 @@ class StreamConnection:
         self.inbox = Inbox(framing)
         self._clock = broker.node.clock
         self._refusals = service.refusals
+        self._failures = service.failures
         self._busy = False
         self.ending = Ending(transport, framing, broker, self._clock)
         self.phase = first(self)
@@ -216,7 +217,7 @@ class StreamConnection:
 
     def note(self, reason: object) -> None:
         """Tell the log why the peer is refused, but not too often."""
-        self._refusals.tell(self.host, lambda: f"{self.host}: {reason}")
+        self._refusals.tell(network_of(self.host), lambda: f"{self.host}: {reason}")
 
     def _run(self) -> None:
         """Go on with what waits, until others should have their turn."""
@@ -265,8 +266,7 @@ class StreamConnection:
                 if events and transport.turn_is_over:
                     break
         except Exception:  # noqa: BLE001 - it is logged, and costs this client alone its stream
-            log.failure("{host}: a stanza could not be handled", host=self.host)
-            self.fail("internal-server-error", "the server failed to handle a stanza")
+            self._handling_failed(Failure())
         return handled
 
     def _broken(self, error: StreamError) -> None:
@@ -284,7 +284,14 @@ class StreamConnection:
         ending.drained()
 
     def _work_failed(self, failure: Failure) -> None:
-        log.failure("{host}: a stanza could not be handled", failure, host=self.host)
+        self._handling_failed(failure)
+
+    def _handling_failed(self, failure: Failure) -> None:
+        self._failures.tell(
+            network_of(self.host),
+            lambda: f"{self.host}: a stanza could not be handled",
+            lambda text: log.failure("{text}", failure, text=text),
+        )
         self.fail("internal-server-error", "the server failed to handle a stanza")
 
     def _work_done(self, _: object, done: Callable[[], None] | None) -> None:

@@ -44,7 +44,13 @@ class Login:
         self._host = host
         self._exchange: Exchange | None = None
         self._attempt: LoginAttempt | None = None
+        self._user = ""
         self.attempts = 0
+
+    @property
+    def user(self) -> str:
+        """Whom the client says that it is in this exchange; empty before it has said so."""
+        return self._user
 
     @property
     def pending(self) -> bool:
@@ -60,6 +66,7 @@ class Login:
         Raises:
             SaslFailure: it is over.
         """
+        self._user = ""
         self.abort()  # of the exchange before, if that is not over
         return await self._go_on(exchange, exchange.begin(initial))
 
@@ -86,11 +93,14 @@ class Login:
         while True:
             match step:
                 case NeedVerifier(mechanism, user):
+                    self._user = user
                     assert isinstance(exchange, Scram)
                     step = exchange.found(*await self._verifier(mechanism, user))
                 case NeedPassword(user, password):
+                    self._user = user
                     step = await self._check(user, password)
                 case NeedAccount(user):
+                    self._user = user
                     step = await self._find(user)
                 case Success(user, data):
                     if self._attempt is not None:
