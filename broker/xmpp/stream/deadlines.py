@@ -45,20 +45,23 @@ class Deadlines:
 
     def await_opening(self) -> None:
         """A stream must be opened, on a new connection or anew, when nothing else is waited for."""
-        self._timer = self._clock.callLater(HEADER_TIMEOUT, self._opening_overdue)
+        self._timer = self._clock.callLater(min(HEADER_TIMEOUT, self._rest()), self._opening_overdue)
 
     def stop(self) -> None:
         """There is nothing to wait for."""
         timer, self._timer = self._timer, None
         cancel(timer)
 
+    def _rest(self) -> float:
+        """Seconds that are left until a resource must be bound."""
+        return max(self._begun + self._bind_timeout - self._clock.seconds(), 0)
+
     def _opening_overdue(self) -> None:
         self._timer = None
         if not self._has_opened():
             self._overdue("no stream header in time")
         else:
-            rest = self._begun + self._bind_timeout - self._clock.seconds()
-            self._timer = self._clock.callLater(max(rest, 0), self._binding_overdue)
+            self._timer = self._clock.callLater(self._rest(), self._binding_overdue)
 
     def _binding_overdue(self) -> None:
         self._timer = None

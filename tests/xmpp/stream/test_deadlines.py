@@ -13,11 +13,11 @@ BIND_TIMEOUT = 60
 class Stranger:
     """One that has deadlines."""
 
-    def __init__(self) -> None:
+    def __init__(self, bind_timeout: int = BIND_TIMEOUT) -> None:
         self.clock = Clock()
         self.opened = False
         self.overdue: list[str] = []
-        self.deadlines = Deadlines(self.clock, BIND_TIMEOUT, lambda: self.opened, self.overdue.append)
+        self.deadlines = Deadlines(self.clock, bind_timeout, lambda: self.opened, self.overdue.append)
         self.deadlines.start()
 
 
@@ -51,6 +51,17 @@ def test_tls_gives_no_more_time_to_bind(stranger: Stranger) -> None:
     stranger.clock.advance(HEADER_TIMEOUT)
     stranger.clock.advance(0)
     assert stranger.overdue == ["no login in time"]
+
+
+@pytest.mark.parametrize(("opened", "reason"), [(False, "no stream header in time"), (True, "no login in time")])
+def test_a_time_to_bind_that_is_shorter_than_that_to_open_holds(opened: bool, reason: str) -> None:
+    stranger = Stranger(bind_timeout=3)
+    stranger.opened = opened
+    stranger.clock.advance(2)
+    assert stranger.overdue == []
+    stranger.clock.advance(1)
+    stranger.clock.advance(0)
+    assert stranger.overdue == [reason]
 
 
 def test_there_is_none_after_the_stop(stranger: Stranger) -> None:
