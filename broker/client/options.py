@@ -10,9 +10,12 @@ from broker.model.connect import AddressQos, ConnectQos, Credentials, SessionQos
 from broker.model.key import DEFAULT_MIME, Filter, Key, QueryKey, QueryKind
 from broker.model.property import property_of
 from broker.model.qos import FOREVER, NORMAL_PRIORITY, Destination, PublishQos, QueryQos, QueueQos
+from broker.model.text import is_xml_text
 from broker.native.codec import write_key, write_publish_qos
 from broker.native.wire.frames import encode_unit
 
+MAX_SHOWN = 64
+"""Characters of a text that an error shows."""
 PropertyValue = str | bytes | bool | int | float
 
 
@@ -51,7 +54,11 @@ class ConnectOptions:
         Args:
             secret_id: of the session to go on with.
             instance_id: identity of this client process.
+
+        Raises:
+            BrokerError: ``user.illegalArgument`` for a text that XML cannot express.
         """
+        _check(user=self.user, security=self.security)
         name = f"{self.user}/{self.session}" if self.session else self.user
         callback = AddressQos(
             raw="socket://client",
@@ -101,11 +108,20 @@ class PublishOptions:
     domain: str = ""
 
     def key(self, oid: str) -> Key:
-        """The key."""
+        """The key.
+
+        Raises:
+            BrokerError: ``user.illegalArgument`` for a text that XML cannot express; so for all methods here.
+        """
+        _check(oid=oid, mime=self.mime, domain=self.domain)
         return Key(oid, mime=self.mime, domain=self.domain)
 
     def qos(self) -> PublishQos:
         """The QoS."""
+        for name in self.to:
+            _check(receiver=name)
+        for name in self.properties:
+            _check(property=name)
         return PublishQos(
             priority=self.priority,
             subscribable=self.subscribable,
@@ -140,6 +156,8 @@ class SubscribeOptions:
 
     def qos(self, subscription_id: str = "") -> QueryQos:
         """The QoS."""
+        for kind, text in self.filters:
+            _check(filter=kind + text)
         return QueryQos(
             subscription_id=subscription_id,
             content=self.content,
@@ -167,8 +185,10 @@ def query_of(oid: str = "", xpath: str = "", domain: str = "", subscription_id: 
     """The key of a query; exactly one of the arguments says what it selects.
 
     Raises:
-        BrokerError: ``user.wrongApiUsage`` for none or more than one.
+        BrokerError: ``user.wrongApiUsage`` for none or more than one; ``user.illegalArgument`` for a text that XML
+            cannot express.
     """
+    _check(oid=oid, xpath=xpath, domain=domain, subscription_id=subscription_id)
     given = {
         QueryKind.EXACT: oid,
         QueryKind.XPATH: xpath,
@@ -179,3 +199,12 @@ def query_of(oid: str = "", xpath: str = "", domain: str = "", subscription_id: 
     if len(kinds) != 1:
         raise BrokerError(Code.USER_WRONG_API_USAGE, "give exactly one of oid, xpath, domain and subscription_id")
     return QueryKey(kinds[0], oid=oid or subscription_id, text=xpath, domain=domain)
+
+
+def _check(**texts: str) -> None:
+    """Refuse what would arrive as another text, or another topic."""
+    for name, text in texts.items():
+        if not is_xml_text(text):
+            raise BrokerError(
+                Code.USER_ILLEGAL_ARGUMENT, f"the {name} {text[:MAX_SHOWN]!a} has a character that XML does not have"
+            )

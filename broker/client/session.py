@@ -488,11 +488,11 @@ class Client:
         return self._reactor.callLater(timeout, connection.abort, error)
 
     async def _connect(self) -> ConnectQos:
+        body = encode_unit(write_connect_qos(self.options.qos(self._secret, self._instance), redact=False))
         connection = self._logging_in = await self._address.open(self._make_connection)
         overdue = self._abort_later(connection, self._response_timeout)
-        qos = self.options.qos(self._secret, self._instance)
         try:
-            units = await connection.call(b"connect", encode_unit(write_connect_qos(qos, redact=False)))
+            units = await connection.call(b"connect", body)
             answer = read_login(_first(units))
         except BrokerError as error:
             connection.abort(error)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from broker.errors import BrokerError, Code
 from broker.model.base64_text import bytes_or_none
 from broker.model.number import MAX_SHOWN, real_or_none, whole_or_none
+from broker.model.text import is_xml_text
 
 BASE64 = "base64"
 _BITS = {"byte": 8, "short": 16, "int": 32, "long": 64}
@@ -107,7 +108,7 @@ def property_of(name: str, value: str | bytes | bool | int | float, *, declare_t
         return ClientProperty(name, str(value), kind if declare_type else "")
     if isinstance(value, float):
         return ClientProperty(name, repr(value), "double" if declare_type else "")
-    if any(mark in value for mark in ("<", "&", "|", "]]>")):
+    if any(mark in value for mark in ("<", "&", "|", "]]>")) or not is_xml_text(value):
         return ClientProperty(name, base64.b64encode(value.encode()).decode(), "", "base64")
     return ClientProperty(name, value)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-_NOT_XML = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
-_SPECIAL_IN_TEXT = re.compile(f"[&<>'\"\r{_NOT_XML}]")
-_SPECIAL_IN_ATTRIBUTE = re.compile(f"[&<>'\"\t\n\r{_NOT_XML}]")
+from broker.model.text import NOT_XML
+
+_SPECIAL_IN_TEXT = re.compile(f"[&<>'\"\r{NOT_XML}]")
+_SPECIAL_IN_ATTRIBUTE = re.compile(f"[&<>'\"\t\n\r{NOT_XML}]")
 _REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;"} | {
     blank: f"&#{ord(blank)};" for blank in "\t\n\r"
 }

@@ -116,6 +116,34 @@ def test_subscription_ends_when_asked(face: Memory | Real) -> None:
     assert arrived == []
 
 
+def test_every_text_of_a_property_comes_back(face: Memory | Real) -> None:
+    joe = face.client(JOE)
+    texts = {"plain": "a", "marks": "<&|]]>", "controls": "\x01\r\n\x1b", "blank": " "}
+    face.run(joe.publish("a", "1", PublishOptions(properties=texts)))
+    (update,) = face.run(joe.get("a"))
+    assert {name: update.properties[name] for name in texts} == texts
+
+
+@pytest.mark.parametrize(
+    ("oid", "options"),
+    [
+        ("a\x01b", PublishOptions()),
+        ("a", PublishOptions(mime="text/\x02")),
+        ("a", PublishOptions(domain="\ufffe")),
+        ("a", PublishOptions(to=("jack\x00",))),
+        ("a", PublishOptions(properties={"n\x0b": "1"})),
+    ],
+)
+def test_names_that_would_arrive_as_others_are_refused(face: Memory | Real, oid: str, options: PublishOptions) -> None:
+    joe = face.client(JOE)
+    with pytest.raises(BrokerError) as raised:
+        face.run(joe.publish(oid, "1", options))
+    assert raised.value.code == Code.USER_ILLEGAL_ARGUMENT
+    with pytest.raises(BrokerError) as asked:
+        face.run(joe.get("a\x01b"))
+    assert asked.value.code == Code.USER_ILLEGAL_ARGUMENT
+
+
 def test_nothing_works_after_the_end(face: Memory | Real) -> None:
     joe = face.client(JOE)
     face.run(joe.disconnect())
