@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -150,14 +151,18 @@ def publish_lines(client: Publisher, options: argparse.Namespace, wanted: Publis
 
 
 def lines_of(options: argparse.Namespace) -> Iterator[bytes]:
-    """The lines of a command's content, each as soon as it is there."""
+    """The lines of a command's content, each as soon as it is there, without the line feed or CR LF at its end."""
     if options.file is not None:
         with options.file.open("rb") as file:
-            yield from (line.rstrip(b"\r\n") for line in file)
+            yield from map(_without_end, file)
     elif options.content in (None, "-"):
-        yield from (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
+        yield from map(_without_end, sys.stdin.buffer)
     else:
-        yield from os.fsencode(options.content).splitlines()
+        yield from map(_without_end, io.BytesIO(os.fsencode(options.content)))
+
+
+def _without_end(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from broker import __version__
 from broker.cli import client_commands, defaults, run, user
 from broker.cli.options import add_store_options
-from broker.cli.terminal import complain, give_up_output
+from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
 from broker.errors import BrokerError, Code
 from broker.escape import escaped
 
@@ -50,8 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status. Wrong usage and ``--help`` end by :class:`SystemExit`, as :mod:`argparse` does.
     """
+    has_output = open_standard_streams()
     options = parse(arguments)
     command: Run = options.run
+    if not has_output and command is not run.run:
+        complain("standard output is closed; where nobody wants it, send it to /dev/null")
+        return 1
     try:
         status = command(options)
         sys.stdout.flush()  # so that it fails here if at all
@@ -63,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error.message if wrong_usage else str(error))
         return 2 if wrong_usage else 1
     except OSError as error:
-        complain(str(error))
+        complain(reason_of(error))
         return 1
     except KeyboardInterrupt:
         return 130

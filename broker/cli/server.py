@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 import tomllib
@@ -12,15 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from broker.cli.standard_input import read_password
+from broker.cli.standard_input import ask_password, read_password
+from broker.cli.terminal import reason_of
 from broker.errors import BrokerError, Code
 from broker.model.number import whole_or_none
+from broker.model.text import is_xml_text
 
 DEFAULT_SERVER = "socket://127.0.0.1:7607"
 SCHEME = "socket://"
 FILE = Path("~/.config/broker/client.toml")
 """The user's own. A file of the current directory would be of whoever may write there."""
+VARIABLES = ("BROKER_SERVER", "BROKER_USER", "BROKER_PASSWORD")
+KEYS = {"server": str, "user": str, "password": str, "tls": bool, "ca": str}
+"""What the file may hold."""
 OTHERS_MAY_READ = 0o077
+OTHERS_MAY_WRITE = 0o022
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +87,34 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
 
     Raises:
         BrokerError: ``user.wrongApiUsage`` for an address that cannot be read, or a missing name or password;
-            ``resource.configuration`` for a file that others may read or that is not TOML.
+            ``resource.configuration`` for a file that others may write, or read where it has a password, or that says
+            something else.
     """
     known = _read_file()
-    url = options.server or environment.get("BROKER_SERVER") or str(known.get("server", DEFAULT_SERVER))
-    user = options.user or environment.get("BROKER_USER") or str(known.get("user", ""))
+    for name in VARIABLES:
+        if not is_xml_text(environment.get(name, "")):
+            raise BrokerError(
+                Code.USER_WRONG_API_USAGE, f"the variable {name} is not UTF-8, or has a control character"
+            )
+    url = options.server or environment.get("BROKER_SERVER") or known.get("server", DEFAULT_SERVER)
+    user = options.user or environment.get("BROKER_USER") or known.get("user", "")
     if not user:
         raise BrokerError(Code.USER_WRONG_API_USAGE, "who are you? Give --user NAME, or set BROKER_USER")
     if options.password_stdin:
         password = read_password()
     else:
-        password = environment.get("BROKER_PASSWORD") or str(known.get("password", ""))
+        password = environment.get("BROKER_PASSWORD") or known.get("password", "")
         if not password and sys.stdin.isatty():
-            password = getpass.getpass(f"Password of {user}: ")
+            password = ask_password(f"Password of {user}: ")
     if not password:
         raise BrokerError(
             Code.USER_WRONG_API_USAGE, f"there is no password for {user}: set BROKER_PASSWORD, or give --password-stdin"
         )
     host, port = _read_url(url)
-    tls = options.tls or bool(known.get("tls", False))
+    tls = options.tls or known.get("tls", False)
     if options.ca is not None and not tls:
         raise BrokerError(Code.USER_WRONG_API_USAGE, "--ca is of no use without --tls")
-    ca = options.ca or (Path(str(known["ca"])).expanduser() if "ca" in known else None)
+    ca = options.ca or (Path(known["ca"]).expanduser() if "ca" in known else None)
     return Server(host, port, user, password, tls=tls, ca=ca, compress=options.zlib)
 
 
@@ -117,17 +128,32 @@ def _read_url(url: str) -> tuple[str, int]:
 
 def _read_file() -> dict[str, Any]:
     path = FILE.expanduser()
-    if not path.is_file():
-        return {}
     try:
-        status = path.stat()
-        known = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} cannot be used: {error}") from error
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            text = file.read()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _unusable(path, reason_of(error)) from error
     if status.st_uid != os.geteuid():
-        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} cannot be used: it belongs to somebody else")
+        raise _unusable(path, "it belongs to somebody else")
+    if status.st_mode & OTHERS_MAY_WRITE:
+        raise _unusable(path, f"others may write it: chmod 600 {path}")
+    try:
+        known = tomllib.loads(text.decode())
+    except ValueError as error:
+        raise _unusable(path, str(error)) from error
+    for name, value in known.items():
+        kind = KEYS.get(name)
+        if kind is None:
+            raise _unusable(path, f"there is no {name!a}, but {', '.join(KEYS)}")
+        if not isinstance(value, kind):
+            raise _unusable(path, f"{name} must be a {'text' if kind is str else 'boolean'}")
     if "password" in known and status.st_mode & OTHERS_MAY_READ:
-        raise BrokerError(
-            Code.RESOURCE_CONFIGURATION, f"{path} holds a password and others may read it: chmod 600 {path}"
-        )
+        raise _unusable(path, f"it holds a password and others may read it: chmod 600 {path}")
     return known
+
+
+def _unusable(path: Path, why: str) -> BrokerError:
+    return BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} cannot be used: {why}")

@@ -1,9 +1,11 @@
-"""Standard input that a password and a content share."""
+"""Passwords, from a terminal or from standard input, which a content may share."""
 
 from __future__ import annotations
 
+import getpass
 import io
 import sys
+import warnings
 
 from broker.errors import BrokerError, Code
 
@@ -28,3 +30,20 @@ def read_password() -> str:
         return line.decode().rstrip("\r")
     except UnicodeDecodeError as error:
         raise BrokerError(Code.USER_WRONG_API_USAGE, "the password on standard input is not UTF-8") from error
+
+
+def ask_password(prompt: str) -> str:
+    """Ask for a password on the terminal, without echo.
+
+    Raises:
+        BrokerError: ``user.wrongApiUsage`` where there is no terminal that can be asked so, or the answer is not UTF-8.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would go on and echo
+        try:
+            return getpass.getpass(prompt)
+        except (getpass.GetPassWarning, EOFError) as error:
+            reason = "there is no terminal to ask for the password; use --password-stdin"
+            raise BrokerError(Code.USER_WRONG_API_USAGE, reason) from error
+        except UnicodeDecodeError as error:
+            raise BrokerError(Code.USER_WRONG_API_USAGE, "the password is not UTF-8") from error

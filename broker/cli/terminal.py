@@ -24,6 +24,31 @@ def complain(text: str) -> None:
     print(f"broker: {shown(text, sys.stderr, keep=chr(10))}", file=sys.stderr)
 
 
+def open_standard_streams() -> bool:
+    """Make all three standard streams usable, so that no command has to look.
+
+    What cannot be written in the encoding of a stream is written escaped. A stream that was closed is opened on
+    nothing, also so that no file or socket gets its number.
+
+    Returns:
+        Whether standard output was open.
+    """
+    written = sys.stdout is not None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their numbers
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    return written
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says, and of which file."""
+    text = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {text}" if isinstance(error.filename, str | bytes) else text
+
+
 def give_up_output() -> int:
     """Nobody reads standard output any more: let the interpreter end without complaint; returns the exit status."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

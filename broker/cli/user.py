@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.cli.options import add_store_options, assignments_of
-from broker.cli.standard_input import read_password
+from broker.cli.standard_input import ask_password, read_password
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
@@ -125,15 +123,8 @@ def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable
 def _read_password(options: argparse.Namespace) -> str:
     if options.password_stdin:
         return read_password()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", getpass.GetPassWarning)  # it would go on and echo
-        try:
-            password = getpass.getpass(f"Password of {options.name}: ")
-            again = getpass.getpass("The same again: ")
-        except (getpass.GetPassWarning, EOFError) as error:
-            raise BrokerError(
-                Code.USER_ILLEGAL_ARGUMENT, "There is no terminal to ask for the password; use --password-stdin"
-            ) from error
+    password = ask_password(f"Password of {options.name}: ")
+    again = ask_password("The same again: ")
     if password != again:
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "The two passwords differ")
     return password

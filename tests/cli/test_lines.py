@@ -124,6 +124,12 @@ def test_bytes_that_are_not_utf8_are_published_as_they_were_typed() -> None:
 
 def test_lines_of_standard_input_lose_their_ends_only(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(9)
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\r\n\n \xff b")))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\r\n\n \xff b\r\r\nc\rd\r")))
     publish_lines(client, command("-"), OPTIONS)
-    assert client.published == [b"a", b"", b" \xff b"]
+    assert client.published == [b"a", b"", b" \xff b\r", b"c\rd\r"]
+
+
+def test_lines_that_were_typed_are_those_of_standard_input() -> None:
+    client = Client(9)
+    publish_lines(client, command("a\rb\r\nc\n\nd"), OPTIONS)
+    assert client.published == [b"a\rb", b"c", b"", b"d"]

@@ -131,6 +131,16 @@ def test_a_reader_that_has_gone_ends_the_command_without_a_word(
     assert capsys.readouterr().err == ""
 
 
+def test_a_command_whose_output_is_closed_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(AssertionError())])
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["fail"]) == 1
+    sys.stdout.close()
+    assert "standard output is closed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

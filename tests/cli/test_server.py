@@ -52,6 +52,39 @@ def test_a_file_with_a_password_that_others_may_read_is_refused(home: Path) -> N
     assert "chmod 600" in raised.value.message
 
 
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_file_that_others_may_write_is_refused(mode: int, home: Path) -> None:
+    path = home / ".config/broker/client.toml"
+    path.write_text('server = "socket://evil:1"\n')
+    path.chmod(mode)
+    with pytest.raises(BrokerError) as raised:
+        server_of(parse(["ping"]), {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret"})
+    assert "others may write it" in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("usr = 'joe'", "there is no 'usr'"),
+        ("user = 3", "user must be a text"),
+        ("tls = 'no'", "tls must be a boolean"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(text: str, reason: str, home: Path) -> None:
+    (home / ".config/broker/client.toml").write_text(text)
+    with pytest.raises(BrokerError) as raised:
+        server_of(parse(["ping"]), {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret"})
+    assert reason in raised.value.message
+
+
+@pytest.mark.parametrize("name", ["BROKER_SERVER", "BROKER_USER", "BROKER_PASSWORD"])
+def test_a_variable_that_is_not_utf8_is_wrong_usage(name: str, home: Path) -> None:
+    environment = {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret", name: "\udcff"}
+    with pytest.raises(BrokerError) as raised:
+        server_of(parse(["ping"]), environment)
+    assert (raised.value.code, name in raised.value.message) == (Code.USER_WRONG_API_USAGE, True)
+
+
 def test_a_file_of_somebody_else_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(home / ".config/broker/client.toml")
     uid = os.geteuid()

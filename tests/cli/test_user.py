@@ -83,7 +83,7 @@ def test_password_is_never_read_with_echo(
         return "an echoed secret"
 
     monkeypatch.setattr(getpass, "getpass", without_terminal)
-    assert user(data_dir, "add", "joe") == 1
+    assert user(data_dir, "add", "joe") == 2
     assert "--password-stdin" in capsys.readouterr().err
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,3 +188,30 @@ def test_the_package_is_the_command() -> None:
         [environment_python(), "-m", "broker", "--version"], capture_output=True, text=True, timeout=60, check=True
     )
     assert shown.stdout.startswith("broker ")
+
+
+@pytest.mark.parametrize(
+    ("closed", "status", "said"),
+    [
+        ("<&-", 0, "OK"),
+        (">&-", 1, "broker: standard output is closed"),
+        ("2>&-", 0, "OK"),
+        ("<&- 2>&-", 0, "OK"),
+        (">/dev/full", 1, "broker: No space left on device"),
+    ],
+)
+def test_a_command_without_a_standard_stream_ends_with_a_word_and_not_a_traceback(
+    people: People, closed: str, status: int, said: str
+) -> None:
+    line = f"exec {shlex.join(people.arguments('ping'))} {closed}"
+    asked = subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"BROKER_PASSWORD": "secret"},
+    )
+    assert asked.returncode == status
+    assert (asked.stdout + asked.stderr).startswith(said)
+    assert len((asked.stdout + asked.stderr).splitlines()) == 1
