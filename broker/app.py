@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.logger import ILogObserver, Logger, LogLevel
+from twisted.logger import ILogObserver, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
 from broker import __version__
@@ -28,6 +28,7 @@ from broker.core.node import Node
 from broker.errors import BrokerError, Code
 from broker.filters.queries import XPathQueries
 from broker.logs.audit import audit
+from broker.logs.last import LastLines
 from broker.logs.output import LogOutput
 from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
@@ -108,6 +109,7 @@ class Application(Service):
         self.turns = Turns(reactor)
         self.store: Any = None
         self._log_output = log_output
+        self._last_lines = LastLines()
         self._on_started = on_started
         self._plugin_file = plugin_file
         self._security: Security | None = None
@@ -122,6 +124,7 @@ class Application(Service):
     def startService(self) -> None:
         """Go to the configured run level once the reactor runs."""
         super().startService()  # type: ignore[no-untyped-call]
+        globalLogPublisher.addObserver(self._last_lines)
         self.reactor.callWhenRunning(self._begin)
 
     def stopService(self) -> Deferred[None]:
@@ -130,6 +133,7 @@ class Application(Service):
         Fires when that is done.
         """
         super().stopService()  # type: ignore[no-untyped-call]
+        globalLogPublisher.removeObserver(self._last_lines)
         return ensureDeferred(self._end())
 
     @property
@@ -285,7 +289,7 @@ class Application(Service):
         self.streams = StreamSessions(self.broker.registry)
         serve_raw_contents(self.broker.node)
         self.broker.commands = AdministrativeCommands(
-            self.broker, self.run_levels, self.request_run_levels, self.properties, __version__
+            self.broker, self.run_levels, self.request_run_levels, self.properties, __version__, self._last_lines
         )
         await self.broker.recovery.topics()
 

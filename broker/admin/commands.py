@@ -28,6 +28,7 @@ from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
+from broker.logs.last import LastLines
 from broker.model.key import COMMAND_PREFIX, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, find
 from broker.model.qos import PublishQos, QueryQos
@@ -54,6 +55,7 @@ class AdministrativeCommands:
         request_run_levels: goes to run levels, one after the other, once the answer is sent.
         properties: the configuration.
         version: of the program.
+        last_lines: of its log.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class AdministrativeCommands:
         request_run_levels: Callable[[Sequence[int]], None],
         properties: Properties,
         version: str,
+        last_lines: LastLines,
     ) -> None:
         self._broker = broker
         self._node = broker.node
@@ -70,7 +73,7 @@ class AdministrativeCommands:
         self._permissions = Permissions(broker)
         self._audit = ChangeAudit(broker)
         self._enabled = ADMIN_MESSAGES.get(properties)
-        self._of_node = node_attributes(broker, run_levels, request_run_levels, properties, version)
+        self._of_node = node_attributes(broker, run_levels, request_run_levels, properties, version, last_lines)
 
     async def get(self, session: Session, oid: str, qos: QueryQos) -> Answer:
         """Read an attribute, the messages of a queue, or the remote properties of a session.

@@ -12,6 +12,7 @@ from broker.admin.values import SEPARATOR, date, size, to_number
 from broker.config.properties import Properties
 from broker.core.broker import Broker
 from broker.core.node import Node
+from broker.logs.last import LastLines
 
 if TYPE_CHECKING:
     from broker.runlevels.service import RunLevels
@@ -52,6 +53,7 @@ def node_attributes(
     request_run_levels: Callable[[Sequence[int]], None],
     properties: Properties,
     version: str,
+    last_lines: LastLines,
 ) -> Attributes[Node]:
     """The attributes of the node.
 
@@ -61,6 +63,7 @@ def node_attributes(
         request_run_levels: goes to run levels, one after the other, once the answer is sent.
         properties: the configuration.
         version: of the program.
+        last_lines: of its log.
     """
 
     def change_run_level(_: Node, value: str) -> None:
@@ -68,6 +71,12 @@ def node_attributes(
 
     async def collect_garbage(_: Node, argument: str) -> int:
         return gc.collect()
+
+    async def forget_error(_: Node, argument: str) -> None:
+        last_lines.error = ""
+
+    async def forget_warning(_: Node, argument: str) -> None:
+        last_lines.warning = ""
 
     sessions = broker.node.sessions
     return Attributes(
@@ -112,6 +121,8 @@ def node_attributes(
             "freeMem": lambda _: memory.available(),
             "totalMem": lambda _: memory.resident() + memory.available(),
             "maxMem": lambda _: memory.resident() + memory.available(),
+            "lastError": lambda _: last_lines.error,
+            "lastWarning": lambda _: last_lines.warning,
             "usedMemStr": lambda _: size(memory.resident()),
             "freeMemStr": lambda _: size(memory.available()),
             "totalMemStr": lambda _: size(memory.resident() + memory.available()),
@@ -124,7 +135,7 @@ def node_attributes(
             "storeFailure": lambda node: str(node.store.failure or ""),
         },
         writers={"runlevel": change_run_level},
-        operations={"gc": collect_garbage},
+        operations={"gc": collect_garbage, "clearLastError": forget_error, "clearLastWarning": forget_warning},
     )
 
 

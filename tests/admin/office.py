@@ -14,6 +14,7 @@ from broker.config.syntax import Setting
 from broker.core.administration import Answer, Found, Told
 from broker.core.publishing import Published
 from broker.core.waiting import Pending
+from broker.logs.last import LastLines
 from broker.runlevels.service import RunLevels
 from tests.core.world import Client, World
 
@@ -39,17 +40,24 @@ class Office:
         world: to administer; a new one where it is not given.
 
     Attributes:
+        last_lines: of its log.
         requested: run levels that were asked for.
     """
 
     def __init__(self, settings: dict[str, str] | None = None, world: World | None = None) -> None:
         self.world = world or World()
+        self.last_lines = LastLines()
         self.requested: list[list[int]] = []
         self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
         node = self.world.node
         node.settings = replace(node.settings, administrators=administrators(self.properties))
         self.commands = AdministrativeCommands(
-            self.world.broker, cast(RunLevels, FakeRunLevels()), self._request, self.properties, "1.2.3"
+            self.world.broker,
+            cast(RunLevels, FakeRunLevels()),
+            self._request,
+            self.properties,
+            "1.2.3",
+            self.last_lines,
         )
         self.world.broker.commands = self.commands
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 import pytest
+from twisted.logger import Logger
 
 from broker.admin import memory
 from broker.errors import BrokerError, Code
@@ -61,6 +62,19 @@ def test_what_sessions_did_that_have_ended_stays_counted() -> None:
     read = [office.get(boss, f"?{name}") for name in ("numPublish", "numGet", "numUpdate")]
     assert read == ["1", "1", "1"]
     assert office.get(boss, "client/joe/?numUpdate") == "1"
+
+
+def test_the_last_error_and_warning_are_told_and_forgotten() -> None:
+    office = Office(BOSS)
+    boss = office.client("boss")
+    log = Logger(observer=office.last_lines)
+    log.error("the disk is full")
+    log.warn("the disk is nearly full")
+    assert office.get(boss, "?lastError") == "the disk is full"
+    assert office.get(boss, "?lastWarning") == "the disk is nearly full"
+    office.get(boss, "?clearLastError")
+    office.set(boss, "?clearLastWarning")
+    assert [office.get(boss, f"?{name}") for name in ("lastError", "lastWarning")] == ["", ""]
 
 
 def test_memory_is_told() -> None:
