@@ -131,10 +131,17 @@ class History:
             write(self._store, self.id, HISTORY_RANK, entry)
         if 0 < message.expires < self._expires_at:
             self._expires_at = message.expires
-        self._hot.append(entry)
+        hot = self._hot
+        hot.append(entry)
         self._bytes += size
         self._hot_bytes += size
-        if len(self._hot) > limits.cache_entries or self._hot_bytes > limits.cache_bytes or self._overflows:
+        entries = len(hot)
+        if (
+            entries > limits.cache_entries
+            or self._hot_bytes > limits.cache_bytes
+            or entries + len(self._cold) > limits.entries
+            or self._bytes > limits.bytes
+        ):
             self.trim()
         if self._arrivals:
             self._arrivals.tell()
