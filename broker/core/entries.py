@@ -116,11 +116,11 @@ class Entry:
         size: bytes that it counts for.
         subscription_id: that caused it; ``__subId:PtP`` for point-to-point, empty in subject queues and histories.
         flags: of :mod:`broker.model.records`.
+        fanout: set where other sessions of the subject got copies.
+        redeliver: failed deliveries.
 
     Attributes:
-        redeliver: failed deliveries.
         stored: whether the store has it.
-        fanout: set where other sessions of the subject got copies.
         number: under which it is on its stream; 0 before that (:class:`broker.model.records.EntryRecord`).
     """
 
@@ -137,16 +137,25 @@ class Entry:
         "subscription_id",
     )
 
-    def __init__(self, message: Message, seq: int, size: int, subscription_id: str, flags: int) -> None:
+    def __init__(
+        self,
+        message: Message,
+        seq: int,
+        size: int,
+        subscription_id: str,
+        flags: int,
+        fanout: Fanout | None = None,
+        redeliver: int = 0,
+    ) -> None:
         self.message = message
         self.seq = seq
         self.rank = message.envelope.rank
         self.size = size
         self.subscription_id = subscription_id
         self.flags = flags
-        self.redeliver = 0
+        self.redeliver = redeliver
         self.stored = False
-        self.fanout: Fanout | None = None
+        self.fanout = fanout
         self.number = 0
 
 

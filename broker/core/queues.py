@@ -196,9 +196,7 @@ class Queue:
         size = len(message.content) + ENTRY_OVERHEAD
         if fanout is not None:
             flags |= fanout.flags
-        entry = Entry(message, self._sequence(), size, subscription_id, flags)
-        entry.fanout = fanout
-        entry.redeliver = redeliver
+        entry = Entry(message, self._sequence(), size, subscription_id, flags, fanout, redeliver)
         self.entries += 1
         self.bytes += size
         level = self._levels.get(entry.rank) or self._add_level(entry.rank)
@@ -249,8 +247,7 @@ class Queue:
             return None
         if fanout is not None:
             flags |= fanout.flags
-        entry = Entry(message, self._sequence(), size, subscription_id, flags)
-        entry.fanout = fanout
+        entry = Entry(message, self._sequence(), size, subscription_id, flags, fanout)
         entry.number = number
         self.entries += 1
         self.bytes += size
@@ -646,11 +643,9 @@ class Queue:
                 continue
             messages[record.id] = message
             message.stored += 1
-            entry = Entry(message, row.seq, row.size, row.subscription_id, row.flags)
+            entry = Entry(message, row.seq, row.size, row.subscription_id, row.flags, fanout, row.redeliver)
             entry.rank = row.rank
-            entry.redeliver = row.redeliver
             entry.number = row.number
-            entry.fanout = fanout
             entry.stored = True
             if level.doubtful:
                 level.doubtful -= 1
