@@ -25,9 +25,8 @@ def item_properties(id: str, publisher: str) -> tuple[ClientProperty, ...]:
 
 def without_reserved(properties: tuple[ClientProperty, ...]) -> tuple[ClientProperty, ...]:
     """The properties that a publisher may set; the same object where these are all."""
-    if not any(each.name.startswith(RESERVED) for each in properties):
-        return properties
-    return tuple(each for each in properties if not each.name.startswith(RESERVED))
+    allowed = [each for each in properties if not each.name.startswith(RESERVED)]
+    return properties if len(allowed) == len(properties) else tuple(allowed)
 
 
 def text_of(properties: Iterable[ClientProperty], name: str) -> str:

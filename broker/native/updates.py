@@ -35,6 +35,7 @@ def encode_units(entries: Sequence[Entry], queued: int, now: int, *, alone: bool
         alone: each of them has an update of its own.
     """
     units: list[bytes] = []
+    subscription, subscription_id = b"", ""  # mostly of one for all entries
     for place, entry in enumerate(entries):
         message = entry.message
         envelope = message.envelope
@@ -46,7 +47,9 @@ def encode_units(entries: Sequence[Entry], queued: int, now: int, *, alone: bool
             if unit is None:
                 unit = envelope.encodings[UNIT_FORMAT] = _unit_format(envelope)
             if unit:
-                subscription = _subscription_element(entry.subscription_id)
+                if entry.subscription_id != subscription_id:
+                    subscription_id = entry.subscription_id
+                    subscription = _subscription_element(subscription_id)
                 units.append(unit % (subscription, message.id, index, queued - place, size, content))
                 continue
         units.append(_encode_unit(entry, index, queued - place, now))

@@ -160,7 +160,7 @@ class _TreeReader(ExpatReader):
         self._texts: list[list[str]] = []
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
-        folded = {key.lower(): value for key, value in attributes.items()}
+        folded = {key.lower(): value for key, value in attributes.items()} if attributes else attributes
         element = Element(name.lower(), folded, self._source, self._expat.CurrentByteIndex)
         if self._open:
             parent = self._open[-1]

@@ -20,7 +20,7 @@ def read_properties(parent: Element, tag: str = CLIENT_PROPERTY) -> tuple[Client
         BrokerError: ``user.illegalArgument`` for a property without the attribute ``name``, which may be empty: the
             publisher of the C library's demos sends such a one with each message.
     """
-    return tuple(_read_property(found) for found in children(parent, tag.lower()))
+    return tuple([_read_property(found) for found in children(parent, tag.lower())])
 
 
 def _read_property(found: Element) -> ClientProperty:
@@ -42,7 +42,7 @@ def _read_property(found: Element) -> ClientProperty:
 
 def write_properties(properties: Iterable[ClientProperty], tag: str = CLIENT_PROPERTY) -> str:
     """The properties as elements; their values stay as they came."""
-    return "".join(_write_property(given, tag) for given in properties)
+    return "".join([_write_property(given, tag) for given in properties])
 
 
 def _write_property(given: ClientProperty, tag: str) -> str:

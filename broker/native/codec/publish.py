@@ -60,7 +60,7 @@ def read_message(root: Element) -> PublishQos:
     return PublishQos(
         priority=_read_priority(text(root, "priority")),
         subscribable=switch(root, "subscribable", True),
-        destinations=tuple(_read_destination(found) for found in children(root, "destination")),
+        destinations=tuple([_read_destination(found) for found in children(root, "destination")]),
         life_time=max(life_time, FOREVER),
         force_destroy=switch_attribute(expiration, "forceDestroy", False) if expiration is not None else False,
         persistent=switch(root, "persistent", False),
@@ -71,7 +71,7 @@ def read_message(root: Element) -> PublishQos:
         state=state[0],
         info=state[1],
         sender=text(root, "sender"),
-        routes=tuple(_read_node(found) for route in children(root, "route") for found in children(route, "node")),
+        routes=tuple([_read_node(found) for route in children(root, "route") for found in children(route, "node")]),
     )
 
 
@@ -99,7 +99,7 @@ def write_head(given: PublishQos) -> str:
         (
             write_state(given.state, given.info) if given.state != STATE_OK or given.info else "",
             switch_element("subscribable", given.subscribable, True),
-            "".join(_write_destination(destination) for destination in given.destinations),
+            "".join([_write_destination(destination) for destination in given.destinations]),
             element("sender", given.sender) if given.sender else "",
             _write_priority(given.priority),
         )
@@ -141,7 +141,7 @@ def write_middle(given: PublishQos) -> str:
 
 def write_tail(given: PublishQos) -> str:
     """Route, marker, topic and client properties."""
-    nodes = "".join(_write_node(node) for node in given.routes)
+    nodes = "".join([_write_node(node) for node in given.routes])
     return "".join(
         (
             f"<route>{nodes}</route>" if nodes else "",
@@ -154,6 +154,8 @@ def write_tail(given: PublishQos) -> str:
 
 def _read_priority(value: str) -> int:
     # Unreadable priorities count as NORM (spec xmlblaster §4.4).
+    if not value:
+        return NORMAL_PRIORITY
     number = whole_or_none(value, 0, MAXIMUM_PRIORITY)
     return PRIORITY_NAMES.get(value.upper(), NORMAL_PRIORITY) if number is None else number
 
