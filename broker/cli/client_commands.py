@@ -14,7 +14,7 @@ from broker.cli.formats import add_formats, write_outcome, write_update
 from broker.cli.lines import publish_lines
 from broker.cli.options import at_least, seconds
 from broker.cli.server import add_server_options, server_of
-from broker.cli.terminal import complain, shown
+from broker.cli.terminal import advise, complain, say
 from broker.errors import BrokerError, Code
 from broker.model.number import whole_or_none
 
@@ -57,6 +57,8 @@ SEND_EXAMPLES = """\
 examples:
   broker send --user joe jack "hello"           to whatever session of jack takes it
   broker send --user joe jack/1 --force "hello" to that session, which may not exist yet
+
+Nobody is told who has an account: with --force a message to a name that nobody has is queued like any other.
 """
 
 
@@ -148,7 +150,7 @@ def erase(options: argparse.Namespace) -> int:
             options.oid, xpath=options.xpath, domain=options.domain, force=options.force, wait=bool(options.oid)
         )
         for oid in erased:
-            print(shown(oid, sys.stdout))
+            say(oid)
         if not erased:
             complain(f"there is no topic {_asked(options)}; nothing was erased")
     return 0
@@ -159,7 +161,7 @@ def ping(options: argparse.Namespace) -> int:
     with _Session(options, callbacks=False) as client:
         begin = time.perf_counter()
         state = client.ping()
-        print(f"{state} {(time.perf_counter() - begin) * 1000:.1f} ms")
+        say(f"{state} {(time.perf_counter() - begin) * 1000:.1f} ms")
     return 0
 
 
@@ -223,7 +225,7 @@ def _explain(error: BrokerError) -> int:
     if error.is_communication:
         refused = any(mark in error.message for mark in CERTIFICATE_MARKS)
         reached = not error.message.startswith("no connection")
-        print(CERTIFICATE_HINT if refused else PORT_HINT if reached else ADDRESS_HINT, file=sys.stderr)
+        advise(CERTIFICATE_HINT if refused else PORT_HINT if reached else ADDRESS_HINT)
         return NOT_CONNECTED
     if str(error.code).startswith("user.security"):
         return REFUSED
@@ -266,7 +268,11 @@ def _register_send(subcommands: Subcommands) -> None:
     parser.add_argument("receiver", metavar="RECEIVER", help="login name, or session such as joe/1")
     parser.add_argument("--oid", metavar="OID", default="", help="topic that the message names")
     _add_content(parser)
-    parser.add_argument("--force", action="store_true", help="queue it for a receiver that is unknown or away")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="queue it for a receiver that is away; that there is one of this name is not looked at",
+    )
     parser.add_argument("--volatile", action="store_false", dest="persistent", help="it need not survive a crash")
     parser.set_defaults(lines=False, subscribable=False)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
+import math
 import sys
 from base64 import b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from broker.cli.terminal import shown
+from broker.cli.terminal import say, say_json, shown
 
 if TYPE_CHECKING:
     from broker.client import Published, Update
@@ -34,8 +34,10 @@ def write_update(update: Update, options: argparse.Namespace) -> None:
     if options.raw:
         sys.stdout.buffer.write(update.content)
         sys.stdout.buffer.flush()
+    elif options.json:
+        say_json(as_json(update))
     else:
-        print(as_json(update) if options.json else as_line(update), flush=True)
+        say(as_line(update), keep="\t\n")
 
 
 def as_line(update: Update) -> str:
@@ -46,36 +48,31 @@ def as_line(update: Update) -> str:
     return f"{moment(update.received)} {names}{mark}: {shown(update.text, sys.stdout, keep=chr(9) + chr(10))}"
 
 
-def as_json(update: Update) -> str:
+def as_json(update: Update) -> dict[str, object]:
     """A message for programs."""
     content, is_base64 = _text_of(update.content)
-    properties = {
-        name: {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value
-        for name, value in update.properties.items()
+    properties = {name: _plain(value) for name, value in update.properties.items()}
+    return {
+        "received": update.received,
+        "oid": update.oid,
+        "sender": update.sender,
+        "mime": update.key.mime,
+        "content": content,
+        "base64": is_base64,
+        "properties": properties,
+        "redelivered": update.redelivered,
+        "initial": update.initial,
+        "erased": update.erased,
     }
-    return json.dumps(
-        {
-            "received": update.received,
-            "oid": update.oid,
-            "sender": update.sender,
-            "mime": update.key.mime,
-            "content": content,
-            "base64": is_base64,
-            "properties": properties,
-            "redelivered": update.redelivered,
-            "initial": update.initial,
-            "erased": update.erased,
-        }
-    )
 
 
 def write_outcome(published: Published, options: argparse.Namespace) -> None:
     """Print the broker's answer to a publish."""
     if options.json:
-        print(json.dumps({"oid": published.oid, "received": published.received, "state": published.state}))
+        say_json({"oid": published.oid, "received": published.received, "state": published.state})
     else:
         state = "" if published.state == "OK" else f" {published.state}"
-        print(f"{shown(published.oid, sys.stdout)} {moment(published.received)}{state}")
+        say(f"{published.oid} {moment(published.received)}{state}")
 
 
 def moment(nanoseconds: int) -> str:
@@ -91,3 +88,12 @@ def _text_of(content: bytes) -> tuple[str, bool]:
         return content.decode(), False
     except UnicodeDecodeError:
         return b64encode(content).decode(), True
+
+
+def _plain(value: object) -> object:
+    """A property's value in JSON, which has neither bytes nor numbers that are infinite or none."""
+    if isinstance(value, bytes):
+        return {"base64": b64encode(value).decode()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

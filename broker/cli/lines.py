@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from concurrent.futures import Future
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from broker.cli.terminal import complain
+from broker.cli.terminal import complain, say, say_json, show_progress
 from broker.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -78,9 +77,9 @@ class LinePublisher:
                     self._take()
                 if self.first:
                     break
-                if sys.stderr.isatty() and time.monotonic() - shown > PROGRESS_EVERY:
+                if time.monotonic() - shown > PROGRESS_EVERY:
                     shown = time.monotonic()
-                    print(f"\r{self.acknowledged} published", end="", file=sys.stderr, flush=True)
+                    show_progress(f"{self.acknowledged} published")
             while self._in_flight:
                 self._take()
         except KeyboardInterrupt:
@@ -131,14 +130,13 @@ def publish_lines(client: Publisher, options: argparse.Namespace, wanted: Publis
         status = 128 + signal.SIGINT
     finally:
         signal.signal(signal.SIGTERM, before)
-    if sys.stderr.isatty():
-        print("\r", end="", file=sys.stderr)
+    show_progress("")
     missing = publisher.count - publisher.acknowledged
     if options.json:
         counts = {"published": publisher.acknowledged, "unacknowledged": missing, "first": publisher.first or None}
-        print(json.dumps(counts))
+        say_json(counts)
     else:
-        print(f"{publisher.acknowledged} published")
+        say(f"{publisher.acknowledged} published")
     if missing:
         why = "the command was ended" if publisher.reason is None else publisher.reason.message
         complain(

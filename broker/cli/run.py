@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from broker.cli import background
 from broker.cli.background import Background
 from broker.cli.options import add_store_options, assignments_of
+from broker.cli.terminal import complain
 from broker.errors import BrokerError
 from broker.model.number import whole
 from broker.signals import spare
@@ -73,13 +73,13 @@ def run(options: argparse.Namespace) -> int:
     try:
         server_options.parseOptions(twistd_arguments(options))
     except UsageError as error:
-        print(f"broker run: {error}", file=sys.stderr)
+        complain(str(error), "broker run")
         return 2
     try:
         # twistd opens its files in it before the broker does
         options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError:
-        print(f"broker run: {options.data} is no directory", file=sys.stderr)
+        complain(f"{options.data} is no directory", "broker run")
         return 1
     if server_options["pidfile"]:
         remove_stale(Path(server_options["pidfile"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 from typing import TextIO
@@ -19,9 +20,35 @@ def shown(text: str, stream: TextIO, keep: str = "") -> str:
     return escaped(text, keep) if stream.isatty() else text
 
 
-def complain(text: str) -> None:
+def say(text: str, keep: str = "") -> None:
+    """Print a line on standard output; it has left this process when this returns.
+
+    Args:
+        text: maybe of somebody else.
+        keep: control characters that stay on a terminal.
+    """
+    print(shown(text, sys.stdout, keep), flush=True)
+
+
+def say_json(value: object) -> None:
+    """Print a line for programs, which has no control character anywhere."""
+    say(json.dumps(value).replace("\x7f", "\\u007f"))
+
+
+def complain(text: str, who: str = "broker") -> None:
+    """Print a line for people on standard error, behind the name of the command."""
+    advise(f"{who}: {text}")
+
+
+def advise(text: str) -> None:
     """Print a line for people on standard error."""
-    print(f"broker: {shown(text, sys.stderr, keep=chr(10))}", file=sys.stderr)
+    print(shown(text, sys.stderr, keep="\n"), file=sys.stderr)
+
+
+def show_progress(text: str) -> None:
+    """Replace the last line of standard error, where that is a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r{text}", end="", file=sys.stderr, flush=True)
 
 
 def open_standard_streams() -> bool:

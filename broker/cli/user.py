@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.cli.options import add_store_options, assignments_of
 from broker.cli.standard_input import ask_password, read_password
+from broker.cli.terminal import advise, complain, say
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def add(options: argparse.Namespace) -> int:
             )
         accounts.put(make_account(name, _read_password(options), created=time.time_ns() // 1_000_000))
     if name != name.lower():
-        print(f"note: XMPP has no capitals in names, so {name} can log in with native clients only", file=sys.stderr)
+        advise(f"note: XMPP has no capitals in names, so {name} can log in with native clients only")
     return 0
 
 
@@ -100,9 +100,9 @@ def list_names(options: argparse.Namespace) -> int:
     with _accounts(options, make=False) as accounts:
         found, unreadable = accounts.list()
         for record in found:
-            print(record.name)
+            say(record.name)
         for row in unreadable:
-            print(f"broker user: the {row}", file=sys.stderr)
+            complain(f"the {row}", "broker user")
     return 1 if unreadable else 0
 
 

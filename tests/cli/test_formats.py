@@ -10,18 +10,21 @@ import sys
 
 import pytest
 
-from broker.cli.formats import as_json, as_line, write_update
+from broker.cli.formats import as_line, write_update
 from broker.client import Update
 from broker.escape import escaped
 from broker.model.key import Key
-from broker.model.property import property_of
+from broker.model.property import ClientProperty, property_of
 from broker.model.qos import PublishQos, UpdateQos
 
 HOSTILE = "a\x1b[2Jb\rc\x9bd\u202ee"
 
 
 def update(content: bytes, oid: str = "news") -> Update:
-    qos = PublishQos(sender="/node/n/client/jack/1", properties=(property_of("raw", b"\xff"),))
+    qos = PublishQos(
+        sender="/node/n/client/jack/1",
+        properties=(property_of("raw", b"\xff"), ClientProperty("degrees", "NaN", "double")),
+    )
     return Update(oid, content, Key(oid), UpdateQos(qos, received=1))
 
 
@@ -49,11 +52,12 @@ def test_text_of_all_languages_is_not_escaped() -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\0", b"text", "ü".encode(), b""])
-def test_json_brings_every_content_back(content: bytes) -> None:
-    printed = json.loads(as_json(update(content)))
+def test_json_brings_every_content_back(content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    write_update(update(content), argparse.Namespace(raw=False, json=True))
+    printed = json.loads(capsys.readouterr().out)
     text = printed["content"]
     assert (base64.b64decode(text) if printed["base64"] else text.encode()) == content
-    assert printed["properties"] == {"raw": {"base64": "/w=="}}
+    assert printed["properties"] == {"raw": {"base64": "/w=="}, "degrees": "nan"}
 
 
 def test_raw_content_is_written_byte_for_byte(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
