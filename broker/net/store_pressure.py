@@ -29,7 +29,7 @@ class Store(Protocol):
 
 
 class StorePressure:
-    """Keeps connections from being read from while the store is behind.
+    """Keeps connections from being read from while the store is behind, which each looks at when it has read.
 
     Args:
         store: that they write to.
@@ -38,16 +38,11 @@ class StorePressure:
     """
 
     def __init__(self, store: Store, high: int = HIGH_WATER, low: int = LOW_WATER) -> None:
-        self._store = store
-        self._high = high
+        self.store = store
+        self.high = high
         self._low = low
         self._held: dict[Held, None] = {}
         self._watching = False
-
-    @property
-    def is_high(self) -> bool:
-        """Whether the store is so far behind that nobody should add to it."""
-        return self._store.backlog > self._high
 
     def hold(self, connection: Held) -> None:
         """Read nothing from a connection until the store has caught up.
@@ -66,11 +61,11 @@ class StorePressure:
     def _watch(self) -> None:
         if not self._watching:
             self._watching = True
-            self._store.when_committed(self._store.position, self._committed)
+            self.store.when_committed(self.store.position, self._committed)
 
     def _committed(self) -> None:
         self._watching = False
-        if self._store.backlog <= self._low:
+        if self.store.backlog <= self._low:
             held, self._held = self._held, {}
             for connection in held:
                 connection.release(BEHIND)

@@ -139,8 +139,9 @@ class Connection(TwistedProtocol):
         self._turn_end = self._turns.begin(share)
         self.stream.received(data)
         self._turns.end(share)
-        if self._pressure is not None and self._pressure.is_high:
-            self._pressure.hold(self)
+        pressure = self._pressure
+        if pressure is not None and pressure.store.backlog > pressure.high:
+            pressure.hold(self)
 
     @property
     def turn_is_over(self) -> bool:
@@ -312,8 +313,9 @@ class Connection(TwistedProtocol):
                 self.release(OTHERS_FIRST)
                 self._show_unseen()
         self._turns.end(share)
-        if self._pressure is not None and self._pressure.is_high and not self._closed:
-            self._pressure.hold(self)
+        pressure = self._pressure
+        if pressure is not None and pressure.store.backlog > pressure.high and not self._closed:
+            pressure.hold(self)
 
     def _show_unseen(self) -> None:
         data, self._unseen = b"".join(self._unseen), []

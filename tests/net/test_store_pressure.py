@@ -53,13 +53,6 @@ def pressure(store: Store) -> StorePressure:
     return StorePressure(store, 100, 50)
 
 
-def test_it_is_high_above_the_high_water_mark(store: Store, pressure: StorePressure) -> None:
-    store.backlog = 100
-    assert not pressure.is_high
-    store.backlog = 101
-    assert pressure.is_high
-
-
 def test_all_wait_until_the_store_is_down_to_the_low_water_mark(store: Store, pressure: StorePressure) -> None:
     peers = [Peer(), Peer()]
     for peer in peers:

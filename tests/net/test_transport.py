@@ -215,6 +215,14 @@ class TestStoreThatIsBehind:
         port.reactor.turn()
         assert stream.data == b"ab"
 
+    def test_clients_are_read_from_up_to_the_high_water_mark(self, port: Port) -> None:
+        wire, stream = port.connect()
+        stream.connection.logged_in("joe")
+        port.store.backlog = 100
+        wire.send(b"a")
+        wire.send(b"b")
+        assert stream.data == b"ab"
+
     def test_also_those_that_have_added_to_it_in_a_later_turn(self, port: Port) -> None:
         wire, stream = port.connect()
         stream.connection.logged_in("joe")
