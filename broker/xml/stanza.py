@@ -143,6 +143,21 @@ class Stanza:
             return _declare_again(raw, end, self.namespace, self.scope)
         return raw[end : raw.rindex(b"<")]
 
+    @property
+    def text(self) -> str:
+        """Its own character data, without that of its children; only what has markup is parsed.
+
+        Raises:
+            BrokerError: as :meth:`tree` does.
+        """
+        raw = self.raw
+        tag = START_TAG.match(raw)
+        assert tag is not None  # expat has found one
+        content = raw[tag.end() : raw.rindex(b"<")]  # of "<name/>" nothing
+        if b"<" in content or b"&" in content or b"\r" in content:
+            return self.tree().text
+        return content.decode()
+
     def tree(self) -> Tree:
         """Parse it.
 

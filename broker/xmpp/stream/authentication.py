@@ -162,7 +162,7 @@ def _content(stanza: Stanza) -> bytes | None:
         broker.xmpp.wire.sasl.SaslFailure: it cannot be read.
     """
     try:
-        text = stanza.tree().text
+        text = stanza.text
     except BrokerError as error:
         raise sasl.SaslFailure("malformed-request", error.message) from error
     return sasl.decode(text.strip())
