@@ -645,7 +645,8 @@ class Dispatch:
 
     def _stop_timers(self) -> None:
         for call in (self._collect, self._ping, self._retry, self._timeout):
-            cancel(call)
+            if call is not None:
+                cancel(call)
         self._collect = self._ping = self._retry = self._timeout = None
         if self._dialling is not None:
             dialling, self._dialling = self._dialling, None
