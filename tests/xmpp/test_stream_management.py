@@ -11,6 +11,7 @@ from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
+from broker.model.records import SessionRecord
 from broker.xml.tree import Tree
 from broker.xmpp.settings import Durable, settings_of
 from broker.xmpp.wire import ns, sm
@@ -330,6 +331,15 @@ class TestResumption:
         assert trees[0].attributes == {"h": "0", "previd": jack.id}
         assert texts(trees) == ["2", "3", "4"]
         assert new.transport.is_logged_in
+
+    def test_the_record_of_the_session_is_written_once(self, quiet: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        jack = quiet.bind(JACK, sm=True)
+        jack.cut()
+        written: list[SessionRecord] = []
+        monkeypatch.setattr(quiet.store, "put_session", written.append)
+        assert logged_in(quiet).resume(jack.id, 0)[0].name == "resumed"
+        quiet.turn()
+        assert [record.attached for record in written] == [1]
 
     def test_resent_messages_tell_when_they_were_sent(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True, presence=None)

@@ -137,32 +137,29 @@ class StreamSessions(SessionKind):
         if session.persistent and not session.ended:
             self._registry.save(session)
 
-    async def resume(self, user: str, secret_id: str, h: int) -> Session:
-        """Find the session that a client wants to go on with, and take it over.
+    async def resume(self, session: Session, h: int) -> None:
+        """Take over a session that a client wants to go on with.
+
+        Nothing is sent until :meth:`StreamDispatch.continue_on` of its dispatch. Its record is appended, so what is
+        sent now must wait for the commit (I5).
 
         Args:
-            user: the authenticated login name.
-            secret_id: the id that the client was given.
-            h: stanzas that it has handled.
-
-        Returns:
-            The session; nothing is sent until :meth:`StreamDispatch.continue_on` of its dispatch. Its record is
-            appended, so what is sent now must wait for the commit (I5).
+            session: that was found (:meth:`find`).
+            h: stanzas that the client has handled.
 
         Raises:
-            BrokerError: ``user.oid.unknown`` where there is no such session of this user; as :meth:`find`.
+            BrokerError: as :meth:`find` does, where the session has ended meanwhile.
             broker.xmpp.wire.sm.TooHigh: the client cannot have handled so many stanzas; nothing changed.
             broker.xmpp.wire.sm.TooLow: it had handled more before; nothing changed.
         """
-        session = self.find(user, secret_id)
         dispatch = self.of(session)
         await dispatch.reload()
-        self.find(user, secret_id)  # it may have ended meanwhile
+        self.find(session.subject.name, session.secret_id)  # it may have ended meanwhile
         dispatch.take_over(h)
         session.taken_over(self._node.now(), self._node.monotonic())
+        session.attached = True  # as it will be: its record is written now, and not once more then
         dispatch.save_handled()
         self.save(session)
-        return session
 
     def find(self, user: str, secret_id: str) -> Session:
         """The session that a user may resume.

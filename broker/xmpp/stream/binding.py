@@ -67,13 +67,15 @@ class Binding:
             broker.xmpp.wire.sm.TooHigh: it cannot have handled so many; nothing changed.
             broker.xmpp.wire.sm.TooLow: it had handled more before; nothing changed.
         """
-        found = self._domain.client_of(self._streams.find(user, previous))
+        session = self._streams.find(user, previous)
+        found = self._domain.client_of(session)
         if found is not None:
             outbound = found.dispatch.outbound
             if outbound is not None and outbound.is_draining:
                 await outbound.drain()
             await found.until_handled()
-        return await self._streams.resume(user, previous, h)
+        await self._streams.resume(session, h)
+        return session
 
     async def confirm(self, session: Session) -> Client | None:
         """Wait until it is on disk that a session is resumed.
