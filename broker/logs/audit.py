@@ -31,8 +31,11 @@ def audit(action: str, fields: Mapping[str, object]) -> None:
 
 def line(action: str, fields: Mapping[str, object]) -> str:
     """The text of a line; values that are not one plain word are quoted, and long ones cut."""
-    given = ((name, str(value)[:MAX_VALUE]) for name, value in fields.items() if value)
-    return " ".join([action, *(f"{name}={_quoted(value)}" for name, value in given)])
+    parts = [action]
+    for name, value in fields.items():
+        if value:
+            parts.append(f"{name}={_quoted(str(value)[:MAX_VALUE])}")
+    return " ".join(parts)
 
 
 class CountedAudit:

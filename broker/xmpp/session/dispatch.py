@@ -245,7 +245,7 @@ class StreamDispatch(Dispatch):
         self.outbound = outbound
         position = self._node.store.position if self.is_durable else 0
         unacked.rewind()
-        self._numbered = deque((position, self._late_stanza(entry)) for entry in unacked.items())
+        self._numbered = deque([(position, self._late_stanza(entry)) for entry in unacked.items()])
         self._late = self._node.next_entry()
         self.attach(outbound)
 

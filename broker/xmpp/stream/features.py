@@ -33,10 +33,10 @@ def before_login(offer: Offer, *, tls: bool, tls_required: bool, max_stanza: int
     if tls:
         parts.append(f"<starttls xmlns='{ns.TLS}'>{'<required/>' if tls_required else ''}</starttls>")
     if not tls_required:
-        names = "".join(f"<mechanism>{each}</mechanism>" for each in offer.mechanisms())
+        names = "".join([f"<mechanism>{each}</mechanism>" for each in offer.mechanisms()])
         parts.append(f"<mechanisms xmlns='{ns.SASL}'>{names}</mechanisms>")
         if offer.bindings:  # XEP-0440
-            types = "".join(f"<channel-binding type='{each}'/>" for each in offer.bindings)
+            types = "".join([f"<channel-binding type='{each}'/>" for each in offer.bindings])
             parts.append(f"<sasl-channel-binding xmlns='{ns.SASL_CHANNEL_BINDING}'>{types}</sasl-channel-binding>")
     parts.append(limits(max_stanza, idle))
     return "".join(parts).encode()
