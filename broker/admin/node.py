@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 PUBLIC = frozenset(
     {
         "freeMem",
+        "freeMemStr",
         "instanceId",
+        "maxFreeMem",
+        "maxFreeMemStr",
         "maxMem",
+        "maxMemStr",
         "nodeId",
         "nodeList",
         "numClients",
@@ -33,14 +37,17 @@ PUBLIC = frozenset(
         "numSubscriptions",
         "numTopics",
         "numUpdate",
+        "revisionNumber",
         "runlevel",
         "runlevelName",
         "serverTimestamp",
         "serverTimestampMillis",
         "startupDate",
         "totalMem",
+        "totalMemStr",
         "uptime",
         "usedMem",
+        "usedMemStr",
         "version",
     }
 )

@@ -284,7 +284,7 @@ class NativeServer(NativeConnection):
             raise BrokerError(Code.USER_CONNECT_MULTIPLE, "this connection has logged in already")
         before = self._store.position
         try:
-            login = await self._service.connect(units[0].qos, self.host)
+            login = await self._service.connect(units[0].qos if units else b"", self.host)
         except BrokerError as error:
             self._answer_error(frame, error)  # the audit of logins has it
             return

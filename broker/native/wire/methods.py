@@ -39,7 +39,7 @@ _PING = Method(b"ping", 0, 1)
 SERVER_METHODS: dict[bytes, Method] = {
     method.name: method
     for method in (
-        Method(b"connect", 1, 1),
+        Method(b"connect", 0, 1),
         Method(b"disconnect", 0, 1),
         Method(b"publish", 1, None),
         Method(b"publishOneway", 1, None, answered=False),
