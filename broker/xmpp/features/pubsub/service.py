@@ -50,7 +50,6 @@ FEATURES = (
     "instant-nodes",
     "item-ids",
     "last-published",
-    "manage-subscriptions",
     "meta-data",
     "persistent-items",
     "publish",
@@ -64,6 +63,14 @@ FEATURES = (
     "rsm",
     "subscribe",
 )
+
+_UNSUPPORTED = {
+    (ns.PUBSUB, "options"): "subscription-options",
+    (ns.PUBSUB, "default"): "retrieve-default-sub",
+    (ns.PUBSUB_OWNER, "affiliations"): "modify-affiliations",
+    (ns.PUBSUB_OWNER, "subscriptions"): "manage-subscriptions",
+}
+"""Features that are not served, by the request that needs them, where that has another name (XEP-0060 §10)."""
 
 Action = Callable[[Iq, Tree], Awaitable[bytes | None]]
 
@@ -125,7 +132,8 @@ class PubSub:
                     raise StanzaError.of(error) from error
         if not payload.children:
             raise StanzaError(Condition.BAD_REQUEST)
-        raise unsupported(payload.children[0].name)
+        name = payload.children[0].name
+        raise unsupported(_UNSUPPORTED.get((payload.namespace, name), name))
 
     async def _subscribe(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §6.1."""

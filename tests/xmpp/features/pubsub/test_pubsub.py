@@ -282,6 +282,30 @@ class TestReading:
         refused(joe, "get", "<items node='__sys__deadMessage'/>", "item-not-found")
         refused(joe, "get", "<unknown/>", "feature-not-implemented", "unsupported")
 
+    @pytest.mark.parametrize(
+        ("type", "request_", "namespace", "feature"),
+        [
+            ("get", "<options node='news' jid='joe@localhost'/>", ns.PUBSUB, "subscription-options"),
+            ("get", "<default/>", ns.PUBSUB, "retrieve-default-sub"),
+            ("set", "<affiliations node='news'/>", ns.PUBSUB_OWNER, "modify-affiliations"),
+            ("set", "<subscriptions node='news'/>", ns.PUBSUB_OWNER, "manage-subscriptions"),
+        ],
+    )
+    def test_a_feature_that_is_not_served_is_named_and_not_advertised(
+        self, world: World, type: str, request_: str, namespace: str, feature: str
+    ) -> None:
+        # XEP-0060 §6.3.4.6, §8.8.2.2, §8.9.2.3, §10
+        joe = world.bind("joe@localhost/x")
+        error = ask(joe, type, request_, namespace).find(ns.CLIENT, "error")
+        assert error is not None
+        unsupported = error.find(ns.PUBSUB_ERRORS, "unsupported")
+        assert unsupported is not None
+        assert unsupported.attributes["feature"] == feature
+        joe.send(f"<iq type='get' id='d' to='{HOST}'><query xmlns='{ns.DISCO_INFO}'/></iq>")
+        query = joe.one().find(ns.DISCO_INFO, "query")
+        assert query is not None
+        assert f"{ns.PUBSUB}#{feature}" not in {each.attributes.get("var") for each in query.children}
+
 
 class TestSubscribing:
     def test_a_new_subscriber_gets_the_last_item(self, world: World) -> None:
