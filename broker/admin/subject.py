@@ -26,7 +26,7 @@ def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Sub
     """
 
     def limit_sessions(subject: Subject, value: str) -> None:
-        subject.max_sessions = to_number(value, 1)
+        subject.max_sessions = subject.session_limit = to_number(value, 1)
 
     def block(subject: Subject, value: str) -> None:
         subject.blocked = to_boolean(value)

@@ -29,7 +29,12 @@ KEEP_UNRESOLVED = declare(
 SESSION_TIMEOUT = declare(
     "session.timeout", duration(-1), 86_400_000, "Until a session without requests ends; 0 or -1: never."
 )
-MAX_SESSIONS = declare("session.maxSessions", integer(1), 10, "Sessions that one login name may have.")
+MAX_SESSIONS = declare(
+    "session.maxSessions",
+    integer(1),
+    10,
+    "Sessions that one login name may have; a client may ask for fewer, not for more.",
+)
 CLEAR_SESSIONS = declare(
     "session.clearSessions", BOOLEAN, False, "A connect ends the other sessions of its login name."
 )
@@ -119,6 +124,15 @@ BLOCK_TIMEOUT = declare(
     duration(1),
     30_000,
     "How long a publisher waits for room in a queue whose onOverflow is block; then it gets an error.",
+)
+MAX_ENTRIES = declare(
+    "queue.mostEntries",
+    integer(1),
+    100_000,
+    "The most that a client gets as maxEntries of a queue or history, whatever it asks for; its answer says so.",
+)
+MAX_BYTES = declare(
+    "queue.mostBytes", size(1), 104_857_600, "The most that a client gets as maxBytes of a queue or history."
 )
 MAX_CACHE_ENTRIES = declare(
     "queue.mostEntriesCache",

@@ -50,6 +50,8 @@ def _limits(queue: options.QueueOptions, properties: Properties) -> QueueLimits:
         bytes=queue.max_bytes.get(properties),
         cache_entries=queue.max_entries_cache.get(properties),
         cache_bytes=queue.max_bytes_cache.get(properties),
+        max_entries=options.MAX_ENTRIES.get(properties),
+        max_bytes=options.MAX_BYTES.get(properties),
         max_cache_entries=options.MAX_CACHE_ENTRIES.get(properties),
         max_cache_bytes=options.MAX_CACHE_BYTES.get(properties),
     )

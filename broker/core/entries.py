@@ -24,7 +24,9 @@ class QueueLimits:
         cache_entries: most entries in memory.
         cache_bytes: most bytes in memory.
         overflow: what happens to the entry that does not fit.
-        max_cache_entries: the most that a peer may ask for as ``cache_entries``.
+        max_entries: the most that a peer may ask for as ``entries``.
+        max_bytes: the same of ``bytes``.
+        max_cache_entries: the same of ``cache_entries``.
         max_cache_bytes: the same of ``cache_bytes``.
     """
 
@@ -33,6 +35,8 @@ class QueueLimits:
     cache_entries: int = 1000
     cache_bytes: int = 2_097_152
     overflow: Overflow = Overflow.DEAD_MESSAGE
+    max_entries: int = 100_000
+    max_bytes: int = 104_857_600
     max_cache_entries: int = 10_000
     max_cache_bytes: int = 16_777_216
 

@@ -295,12 +295,11 @@ class SessionRegistry:
         """
         node = self._node
         subject = node.subjects.get(name.subject)
-        default = node.settings.max_sessions if subject is None else subject.max_sessions
-        most = default if qos.session.max_sessions is None else qos.session.max_sessions
+        most = _max_sessions(node.settings.max_sessions, subject, qos.session.max_sessions)
         if subject is not None and kind.has_client and subject.count(placeholders=placeholder) >= most > 0:
             raise BrokerError(
                 Code.USER_CONFIGURATION_MAX_SESSION,
-                f"{name.subject} has {len(subject.sessions)} sessions, the most that are allowed",
+                f"{name.subject} has {subject.count(placeholders=placeholder)} sessions, the most that are allowed",
                 name.absolute,
             )
         if not name.public_id:
@@ -393,3 +392,10 @@ class SessionRegistry:
             session.attached = doubtful
         if changed and session.stored:
             self.save(session)
+
+
+def _max_sessions(default: int, subject: Subject | None, wanted: int | None) -> int:
+    """The sessions that a subject may have when it logs in: its client may ask for fewer than the broker allows."""
+    if subject is None:
+        return default if wanted is None else min(wanted, default)
+    return subject.max_sessions if wanted is None else min(wanted, subject.session_limit)

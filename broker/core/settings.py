@@ -65,7 +65,7 @@ class Settings:
 
 
 def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:
-    """The limits that a peer asked for, completed by the configured ones, and capped where memory is at stake.
+    """The limits that a peer asked for, completed by the configured ones, and lowered to the most that it may ask for.
 
     Args:
         qos: what the peer gave, or ``None``.
@@ -75,11 +75,27 @@ def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:
         return default
     return replace(
         default,
-        entries=default.entries if qos.max_entries is None else qos.max_entries,
-        bytes=default.bytes if qos.max_bytes is None else qos.max_bytes,
+        entries=_capped(qos.max_entries, default.entries, default.max_entries),
+        bytes=_capped(qos.max_bytes, default.bytes, default.max_bytes),
         cache_entries=_capped(qos.max_entries_cache, default.cache_entries, default.max_cache_entries),
         cache_bytes=_capped(qos.max_bytes_cache, default.cache_bytes, default.max_cache_bytes),
         overflow=qos.on_overflow or default.overflow,
+    )
+
+
+def told(qos: QueueQos, limits: QueueLimits) -> QueueQos:
+    """What a peer is answered about a queue: of the limits that it gave, those that hold.
+
+    Args:
+        qos: what the peer gave.
+        limits: of the queue.
+    """
+    return replace(
+        qos,
+        max_entries=None if qos.max_entries is None else limits.entries,
+        max_bytes=None if qos.max_bytes is None else limits.bytes,
+        max_entries_cache=None if qos.max_entries_cache is None else limits.cache_entries,
+        max_bytes_cache=None if qos.max_bytes_cache is None else limits.cache_bytes,
     )
 
 

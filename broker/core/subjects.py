@@ -21,9 +21,11 @@ class Subject:
         name: the login name.
         queue: messages to the subject that no session takes.
         created: milliseconds since 1970.
-        max_sessions: that it may have.
+        max_sessions: that it may have; the broker's own limit, until an administrator sets another.
 
     Attributes:
+        max_sessions: that its clients want it to have, never more than ``session_limit``.
+        session_limit: see above.
         sessions: by public id.
         ending: fires when a session that is being ended is gone, by public id.
         stored: whether its record is in the store.
@@ -42,6 +44,7 @@ class Subject:
         "name",
         "past",
         "queue",
+        "session_limit",
         "sessions",
         "stored",
     )
@@ -51,7 +54,7 @@ class Subject:
         self.name = name
         self.queue = queue
         self.created = created
-        self.max_sessions = max_sessions
+        self.max_sessions = self.session_limit = max_sessions
         self.sessions: dict[int, Session] = {}
         self.ending: dict[int, list[Deferred[None]]] = {}
         self.stored = False

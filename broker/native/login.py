@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from broker.core.broker import Broker
 from broker.core.dispatch import check_address, check_callback
 from broker.core.sessions import Session
+from broker.core.settings import told
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos, Credentials
 from broker.model.property import ClientProperty, check_properties, property_of
@@ -133,7 +134,7 @@ class NativeLogin:
             given,
             name=session.name.absolute,
             timeout=session.timeout,
-            max_sessions=session.subject.max_sessions if given.max_sessions is None else given.max_sessions,
+            max_sessions=session.subject.max_sessions,
             clear_sessions=settings.clear_sessions if given.clear_sessions is None else given.clear_sessions,
             reconnect_same_client_only=(
                 settings.reconnect_same_client_only
@@ -143,9 +144,10 @@ class NativeLogin:
             secret_id=session.secret_id,
         )
         context = ClientProperty(CONTEXT_ATTRIBUTE, f"/xmlBlaster/node/{node.id}/{session.name.marked}", "String")
+        limits = {"callback": session.queue.limits, "subject": session.subject.queue.limits}
         queues = tuple(
             (
-                queue,
+                told(queue, limits[queue.relating]) if queue.relating in limits else queue,
                 tuple(replace(each, attributes=(*each.attributes, context)) for each in addresses)
                 if queue.relating == "callback" and not reconnected
                 else addresses,

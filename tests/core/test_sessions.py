@@ -16,7 +16,7 @@ from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials, SessionQos
 from broker.model.property import ClientProperty
-from broker.model.qos import DisconnectQos
+from broker.model.qos import DisconnectQos, QueueQos
 from tests.core.world import DEFAULTS, World, connect_qos
 
 
@@ -167,6 +167,42 @@ class TestLimits:
             world.connect("joe", session={"max_sessions": 1})
         assert code_of(raised) == Code.USER_CONFIGURATION_MAX_SESSION
         assert len(world.node.sessions) == 1
+
+    def test_a_client_cannot_ask_for_more_sessions_than_the_broker_allows(self) -> None:
+        world = World(replace(DEFAULTS, max_sessions=2))
+        world.connect("joe", session={"max_sessions": 1_000_000})
+        answer = world.connect("joe", session={"max_sessions": 1_000_000})
+        assert answer.qos.session.max_sessions == 2
+        with pytest.raises(BrokerError) as raised:
+            world.connect("joe", session={"max_sessions": 1_000_000})
+        assert code_of(raised) == Code.USER_CONFIGURATION_MAX_SESSION
+
+    def test_a_client_that_asked_for_fewer_sessions_may_have_them_all_again(self) -> None:
+        world = World(replace(DEFAULTS, max_sessions=2))
+        world.connect("joe", session={"max_sessions": 1})
+        with pytest.raises(BrokerError):
+            world.connect("joe")
+        world.connect("joe", session={"max_sessions": 2})
+
+    def test_an_administrator_may_give_an_account_more_sessions_than_others_have(self) -> None:
+        world = World(replace(DEFAULTS, max_sessions=1))
+        subject = world.connect("joe").session.subject
+        subject.session_limit = subject.max_sessions = 3
+        world.connect("joe", session={"max_sessions": 2})
+        with pytest.raises(BrokerError):
+            world.connect("joe")
+
+    def test_an_answer_tells_the_limits_of_a_queue_that_hold(self) -> None:
+        world = World()
+        limits = world.settings.callback
+        asked = QueueQos("callback", max_entries=10**9, max_bytes=10**12, max_entries_cache=7)
+        connected = world.connect("joe/1", queue=asked)
+        told = connected.qos.queue("callback")
+        assert told is not None
+        assert (told.max_entries, told.max_bytes) == (limits.max_entries, limits.max_bytes)
+        assert (told.max_entries_cache, told.max_bytes_cache) == (7, None)
+        held = connected.session.queue.limits
+        assert (held.entries, held.bytes) == (limits.max_entries, limits.max_bytes)
 
     def test_reconnect_is_no_further_session(self) -> None:
         world = World()

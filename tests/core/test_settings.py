@@ -26,6 +26,12 @@ def test_no_peer_gets_more_memory_than_is_configured() -> None:
     assert (limits.cache_entries, limits.cache_bytes) == (50, 5000)
 
 
+def test_no_peer_gets_a_longer_queue_than_is_configured() -> None:
+    limits = limits_of(QueueQos("callback", max_entries=10**9, max_bytes=10**13), DEFAULT)
+
+    assert (limits.entries, limits.bytes) == (DEFAULT.max_entries, DEFAULT.max_bytes)
+
+
 def test_a_default_above_the_most_that_a_peer_gets_stays() -> None:
     default = QueueLimits(cache_entries=100, max_cache_entries=50)
 

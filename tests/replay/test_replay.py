@@ -22,6 +22,9 @@ REDACTED = re.compile(
 )
 """No answer repeats a password."""
 
+LOWERED = re.compile(r"\d+ connect: qos/queue\[@relating='callback'\]/@max\w+: '\d+' recorded, '\d+' ours")
+"""The answer tells the limits of a queue that hold, where the client asked for more."""
+
 DIFFERENCES: dict[str, list[str]] = {
     "java-badlogin": ["0 connect: b'resource.configuration' recorded, b'user.illegalArgument' ours"],
     "java-basic-zlib-stream": [
@@ -60,4 +63,6 @@ def test_recorded_client_gets_equivalent_answers(tmp_path: Path, name: str) -> N
         found = player.play(conversation, hang_up_late=name == "java-maxsessions")
     if name == "java-queries":
         found = [each for each in found if VARIABLE not in each]
-    assert [each for each in found if not REDACTED.fullmatch(each)] == DIFFERENCES.get(name, [])
+    assert [each for each in found if not (REDACTED.fullmatch(each) or LOWERED.fullmatch(each))] == DIFFERENCES.get(
+        name, []
+    )
