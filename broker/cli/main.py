@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from broker import __version__
-from broker.cli import client_commands, defaults, run, user
+from broker.cli import client_commands, compact, defaults, run, user
 from broker.cli.options import add_store_options
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
 from broker.errors import BrokerError, Code
@@ -35,6 +35,7 @@ examples:
 REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (
     run.register,
     user.register,
+    compact.register,
     defaults.register,
     client_commands.register,
 )

@@ -176,6 +176,20 @@ class Database:
         """
         return self._alone(statement, parameters, lambda cursor: list(cursor.fetchall()))
 
+    def compact(self) -> None:
+        """Write SQLite's file anew without the room of what was deleted.
+
+        Raises:
+            Exception: what the driver raises.
+        """
+        try:
+            driver: Any = self._connect().connection.driver_connection
+            driver.execute("PRAGMA temp_store = FILE")  # the copy would be in memory
+            driver.execute("VACUUM")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._drop()
+
     def close(self) -> None:
         """Let go of the connection and the lock."""
         self._drop()
