@@ -289,7 +289,13 @@ class Application(Service):
         self.streams = StreamSessions(self.broker.registry)
         serve_raw_contents(self.broker.node)
         self.broker.commands = AdministrativeCommands(
-            self.broker, self.run_levels, self.request_run_levels, self.properties, __version__, self._last_lines
+            self.broker,
+            self.run_levels,
+            self.request_run_levels,
+            self.properties,
+            __version__,
+            self._last_lines,
+            None if self._log_output is None else self._log_output.levels,
         )
         await self.broker.recovery.topics()
 

@@ -13,6 +13,7 @@ from broker.admin.address import Command, Kind, parse
 from broker.admin.attributes import AnyAttributes
 from broker.admin.audit import ChangeAudit, named, shown
 from broker.admin.entries import HistorySource, QueueSource, Source, fetch
+from broker.admin.log_levels import change_level, read_level
 from broker.admin.node import node_attributes
 from broker.admin.options import ADMIN_MESSAGES
 from broker.admin.permissions import Permissions
@@ -29,6 +30,7 @@ from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.logs.last import LastLines
+from broker.logs.levels import LogLevels
 from broker.model.key import COMMAND_PREFIX, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, find
 from broker.model.qos import PublishQos, QueryQos
@@ -56,6 +58,7 @@ class AdministrativeCommands:
         properties: the configuration.
         version: of the program.
         last_lines: of its log.
+        log_levels: of the log; ``None`` where it is not the broker's own.
     """
 
     def __init__(
@@ -66,7 +69,9 @@ class AdministrativeCommands:
         properties: Properties,
         version: str,
         last_lines: LastLines,
+        log_levels: LogLevels | None,
     ) -> None:
+        self._log_levels = log_levels
         self._broker = broker
         self._node = broker.node
         self._properties = properties
@@ -98,6 +103,9 @@ class AdministrativeCommands:
         if command.kind is Kind.PROPERTY:
             self._permissions.check_read(session, command)
             return self._told(command, self._property(command.attribute), prefix="")
+        if command.kind is Kind.LOGGING:
+            self._permissions.check_read(session, command)
+            return self._told(command, read_level(self._log_levels, command.attribute))
         attributes = self._attributes(command, session)
         if command.attribute in attributes.operations:
             argument = command.value or ""
@@ -140,6 +148,9 @@ class AdministrativeCommands:
     async def _change(self, session: Session, command: Command, value: str) -> None:
         if command.kind is Kind.PROPERTY:
             self._properties.assign(command.attribute, value)
+            return
+        if command.kind is Kind.LOGGING:
+            change_level(self._log_levels, command.attribute, value)
             return
         attributes = self._attributes(command, session)
         writer = attributes.writers.get(command.attribute)
@@ -221,7 +232,7 @@ class AdministrativeCommands:
                 return topic_attributes(self._broker, session)
             case Kind.SUBSCRIPTION:
                 return subscription_attributes(self._broker, session)
-        raise BrokerError(Code.INTERNAL_NOT_IMPLEMENTED, "log levels cannot be read or changed while the broker runs")
+        raise AssertionError(command.kind)  # the others have no attributes, and are served before
 
     def _target(self, command: Command) -> Any:
         node = self._node

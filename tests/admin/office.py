@@ -15,6 +15,7 @@ from broker.core.administration import Answer, Found, Told
 from broker.core.publishing import Published
 from broker.core.waiting import Pending
 from broker.logs.last import LastLines
+from broker.logs.levels import LogLevels
 from broker.runlevels.service import RunLevels
 from tests.core.world import Client, World
 
@@ -41,6 +42,7 @@ class Office:
 
     Attributes:
         last_lines: of its log.
+        log_levels: of its log.
         requested: run levels that were asked for.
     """
 
@@ -48,6 +50,7 @@ class Office:
         self.world = world or World()
         self.last_lines = LastLines()
         self.requested: list[list[int]] = []
+        self.log_levels = LogLevels()
         self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
         node = self.world.node
         node.settings = replace(node.settings, administrators=administrators(self.properties))
@@ -58,6 +61,7 @@ class Office:
             self.properties,
             "1.2.3",
             self.last_lines,
+            self.log_levels,
         )
         self.world.broker.commands = self.commands
 

@@ -10,6 +10,7 @@ from twisted.logger import capturedLogs, formatEvent
 from broker.admin.audit import HIDDEN
 from broker.core.administration import Told
 from broker.errors import BrokerError, Code
+from broker.logs.settings import Level
 from tests.admin.office import BOSS, Office
 from tests.core.world import Client, World
 
@@ -73,8 +74,35 @@ def test_commands_can_be_switched_off() -> None:
     assert code_of(office, "?runlevel=3", change=True) == Code.RESOURCE_ADMIN_UNAVAILABLE
 
 
-def test_log_levels_are_not_served() -> None:
-    assert code_of(Office(BOSS), "logging/?org.xmlBlaster") == Code.INTERNAL_NOT_IMPLEMENTED
+class TestLogLevels:
+    def test_are_read_and_changed(self) -> None:
+        office = Office(BOSS)
+        boss = office.client("boss")
+        assert office.get(boss, "logging/?broker.core") == "INFO"
+        office.set(boss, "logging/?broker.core=FINE")
+        assert office.get(boss, "logging/?broker.core") == "FINE"
+        assert office.log_levels.of("broker.core.queues") is Level.DEBUG
+
+    @pytest.mark.parametrize(
+        ("name", "level"), [("WARNING", Level.WARN), ("severe", Level.ERROR), ("debug", Level.DEBUG)]
+    )
+    def test_have_the_names_of_clients_and_of_the_property(self, name: str, level: Level) -> None:
+        office = Office(BOSS)
+        office.set(office.client("boss"), f"logging/?broker.core={name}")
+        assert office.log_levels.of("broker.core") is level
+
+    @pytest.mark.parametrize("command", ["logging/?broker.core=LOUD", "logging/?org.xmlBlaster=FINE"])
+    def test_that_would_have_no_effect_are_refused(self, command: str) -> None:
+        assert code_of(Office(BOSS), command, change=True) == Code.USER_ILLEGAL_ARGUMENT
+
+    def test_are_for_administrators(self) -> None:
+        office = Office(BOSS)
+        joe = office.client("joe")
+        with pytest.raises(BrokerError):
+            office.get(joe, "logging/?broker.core")
+        with pytest.raises(BrokerError):
+            office.set(joe, "logging/?broker.core=FINE")
+        assert office.log_levels.of("broker.core") is Level.INFO
 
 
 def audit(office: Office, client: Client, *commands: str) -> list[str]:
