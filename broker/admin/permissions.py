@@ -20,8 +20,8 @@ class Permissions:
     """Grants administrators everything, and others as little as stock clients need.
 
     Everybody may read what is their own, the public numbers of the node, and the numbers of topics that they may
-    ``get``; where no administrator is named, also the other attributes of the node. Everybody may stop and start the
-    delivery to their own sessions.
+    ``get``. What names other accounts or topics is for administrators, also where nobody is named as one. Everybody
+    may stop and start the delivery to their own sessions.
 
     Args:
         broker: the core, whose settings name the administrators.
@@ -86,14 +86,14 @@ class Permissions:
             )
 
     def _is_readable(self, session: Session, command: Command) -> bool:
-        is_open = not self._node.settings.administrators
         match command.kind:
             case Kind.NODE:
-                return is_open or command.attribute in PUBLIC
+                return command.attribute in PUBLIC
             case Kind.TOPIC:
-                return self._permits(session, "get", command.name) and (is_open or command.attribute not in PRIVATE)
+                return self._permits(session, "get", command.name) and command.attribute not in PRIVATE
             case Kind.PROPERTY:
-                return is_open and command.attribute in HARMLESS_PROPERTIES
+                nobody_is_administrator = not self._node.settings.administrators
+                return nobody_is_administrator and command.attribute in HARMLESS_PROPERTIES
         return False
 
     def _is_own(self, session: Session, command: Command) -> bool:

@@ -82,7 +82,7 @@ def test_what_is_not_there_is_empty_and_no_error(oid: bytes) -> None:
 
 
 def test_unknown_attribute_is_an_exception() -> None:
-    joe = listener_with().client("joe/1")
+    joe = listener_with({"admin.users": "joe"}).client("joe/1")
     with pytest.raises(BrokerError) as raised:
         joe.call("get", Unit(b"<qos/>", b"<key oid='__cmd:?unknownXY'/>"))
     assert raised.value.code == Code.USER_ILLEGAL_ARGUMENT

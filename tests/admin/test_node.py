@@ -13,7 +13,7 @@ from tests.admin.office import BOSS, Office
 
 
 def test_what_the_node_is() -> None:
-    office = Office()
+    office = Office({"admin.users": "joe"})
     joe = office.client("joe")
     assert office.get(joe, "?nodeId") == "heron"
     assert office.get(joe, "?version") == "1.2.3"
@@ -34,7 +34,7 @@ def test_times_go_on() -> None:
 
 def test_what_is_there_is_counted_and_named() -> None:
     # given two clients, one with a subscription, and a topic
-    office = Office()
+    office = Office({"admin.users": "joe"})
     joe = office.client("joe/1")
     jack = office.client("jack/1", callback=False)
     joe.subscribe("a")

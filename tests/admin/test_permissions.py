@@ -26,12 +26,26 @@ def change_refused(office: Office, client: Client, command: str) -> BrokerError:
 
 
 class TestWhereNobodyIsAdministrator:
-    @pytest.mark.parametrize("command", ["?clientList", "?topicList", "?numClients", "?freeMem", "sysprop/?user.home"])
-    def test_attributes_of_the_node_are_read_by_everybody(self, command: str) -> None:
+    @pytest.mark.parametrize("command", ["?numClients", "?freeMem", "?runlevel", "sysprop/?user.home"])
+    def test_public_numbers_are_read_by_everybody(self, command: str) -> None:
         office = Office()
         joe = office.client("joe")
         joe.publish("a")
         assert office.get(joe, command)
+
+    @pytest.mark.parametrize(
+        "command",
+        ["?clientList", "?clients", "?aliveCallbackClients", "?subscriptionList", "?topicList", "?ports", "?setAside"],
+    )
+    def test_names_of_others_are_told_to_nobody(self, command: str) -> None:
+        office = Office()
+        refused(office, office.client("joe"), command)
+
+    def test_subscribers_of_a_topic_are_told_to_nobody(self) -> None:
+        office = Office()
+        joe = office.client("joe/1")
+        joe.subscribe("a")
+        refused(office, joe, "topic/a/?subscribers")
 
     @pytest.mark.parametrize(
         "command",

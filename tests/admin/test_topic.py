@@ -9,7 +9,7 @@ from tests.admin.office import BOSS, Office
 
 
 def test_what_a_topic_is() -> None:
-    office = Office()
+    office = Office({"admin.users": "joe"})
     joe = office.client("joe/1")
     joe.publish("a", b"x", key="<key oid='a' contentMime='text/xml' contentMimeExtended='2.0'><b/></key>")
     joe.subscribe("a")

@@ -259,6 +259,34 @@ class TestInTheBackground:
         wait_until(lambda: log.exists() and "most recent call first" in log.read_text())
 
 
+def test_passwords_in_clear_from_other_machines_are_a_warning(tmp_path: Path) -> None:
+    settings = {"plugin/socket/hostname": "0.0.0.0"}
+    with BrokerProcess(tmp_path / "data", settings=settings) as broker:
+        assert "SOCKET: passwords cross the network unencrypted from other machines to 0.0.0.0" in broker.log()
+
+
+def test_passwords_that_stay_on_this_machine_are_none(broker: BrokerProcess) -> None:
+    assert "unencrypted" not in broker.log()
+
+
+def test_administrator_turns_debug_lines_on_and_off(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path / "data", settings={"admin.users": "adm"}) as broker:
+        broker.add_accounts("adm")
+        client = BlockingClient(*broker.address(), ConnectOptions("adm", "secret"), retries=0)
+
+        def closed(level: str) -> bool:
+            """Whether the log has a debug line about the end of a connection, at a level."""
+            client.connect()
+            client.publish(f"__cmd:logging/?broker.native={level}", "")
+            before = broker.log().count("[broker.native.connection#debug]")
+            client.disconnect()
+            broker.wait_for_log(f"parameters={level}")
+            time.sleep(0.2)
+            return broker.log().count("[broker.native.connection#debug]") > before
+
+        assert (closed("FINE"), closed("INFO")) == (True, False)
+
+
 def test_restored_database_is_closed_to_other_users(tmp_path: Path) -> None:
     broker = BrokerProcess(tmp_path / "data")
     broker.add_accounts("joe")
