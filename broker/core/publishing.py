@@ -358,7 +358,7 @@ class Publisher:
                         self.processor_time, self._node.pace(publisher) if publisher is not None else None
                     )
                 try:
-                    verdict = verdicts.of(subscription, message)
+                    verdict = verdicts.of(subscription, topic.candidate(message))
                 except Pending as pending:
                     pending.verdicts = verdicts
                     raise

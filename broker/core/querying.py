@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from broker.core.pace import Pace
     from broker.core.registry import SessionRegistry
     from broker.core.rights import Rights
+    from broker.filters.candidate import Predicate
 
 log = Logger()
 
@@ -217,7 +217,7 @@ class Querying:
         for topic in await self._search.selected(key, pace):
             first = len(found)
             for message in await self._latest(topic, count):
-                if accepts is None or accepts(message):
+                if accepts is None or accepts(topic.candidate(message)):
                     found.append((message, qos.content))
                 if pace.is_over:
                     await pace.next_turn()
@@ -295,7 +295,7 @@ class Querying:
         id: str,
         key: QueryKey,
         qos: QueryQos,
-        accepts: Callable[[Message], bool] | None,
+        accepts: Predicate | None,
         query: TopicQuery | None,
     ) -> Subscription:
         if len(session.subscriptions) >= self._node.settings.max_subscriptions:
@@ -332,7 +332,7 @@ class Querying:
         key: QueryKey,
         qos: QueryQos,
         encoded: Encoded,
-        accepts: Callable[[Message], bool] | None,
+        accepts: Predicate | None,
     ) -> None:
         """A session subscribes again to the same: other filters, and the initial update once more.
 
@@ -441,7 +441,7 @@ class Querying:
             node.interest.remove(subscription)
 
     async def _initial(
-        self, subscription: Subscription, accepts: Callable[[Message], bool] | None, qos: QueryQos, pace: Pace
+        self, subscription: Subscription, accepts: Predicate | None, qos: QueryQos, pace: Pace
     ) -> list[Message]:
         """What a new subscription gets of its topics' past: the newest messages that its queue has room for.
 
@@ -467,7 +467,7 @@ class Querying:
             for message in await self._latest(topic, count, start):
                 if pace.is_over:
                     await pace.next_turn()
-                if accepts is not None and not accepts(message):
+                if accepts is not None and not accepts(topic.candidate(message)):
                     continue
                 if entries <= 0 or size <= 0:
                     self._tell_cut(subscription)

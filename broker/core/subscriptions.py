@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from broker.core.codec import TopicQuery
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from broker.core.message import Message
     from broker.core.sessions import Session
     from broker.core.topics import Topic
+    from broker.filters.candidate import Predicate
 
 
 class Subscription:
@@ -62,7 +62,7 @@ class Subscription:
         session: Session,
         key: QueryKey,
         qos: QueryQos,
-        accepts: Callable[[Message], bool] | None,
+        accepts: Predicate | None,
         created: int,
         query: TopicQuery | None,
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.logger import Logger
 
@@ -15,14 +15,16 @@ from broker.core.settings import limits_of
 from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.model.plugin import is_chosen
-from broker.model.qos import TopicQos
+from broker.model.qos import PublishQos, TopicQos
 from broker.timers import cancel
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
+    from broker.core.message import Message
     from broker.core.sessions import Session
     from broker.core.subscriptions import Subscription
+    from broker.filters.candidate import Candidate
 
 
 log = Logger()
@@ -41,6 +43,20 @@ def check_configuration(config: TopicQos) -> None:
         raise BrokerError(
             Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"there is no message distributor '{distributor[:64]}'"
         )
+
+
+class OnTopic(NamedTuple):
+    """A message as the filters of a topic's subscribers see it (:class:`broker.filters.Candidate`).
+
+    Args:
+        key: of the topic.
+        qos: of the message.
+        content: of the message.
+    """
+
+    key: Key
+    qos: PublishQos
+    content: bytes
 
 
 class TopicState(Enum):
@@ -150,6 +166,16 @@ class Topic:
         """
         is_searchable = (config or self.config).create_dom_entry and not self.is_internal
         return self._queries.document(key) if is_searchable else None
+
+    def candidate(self, message: Message) -> Candidate:
+        """A message as filters are to see it: the topic's MIME type decides which of them apply (spec §12.1).
+
+        Publishers often name the type in their first message only.
+        """
+        key = self.key
+        if key is None or key.mime == message.envelope.key.mime:
+            return message
+        return OnTopic(key, message.envelope.qos, message.content)
 
     def configure(
         self,

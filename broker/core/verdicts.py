@@ -9,10 +9,10 @@ from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
-    from broker.core.message import Message
     from broker.core.pace import Pace
     from broker.core.subjects import Subject
     from broker.core.subscriptions import Subscription
+    from broker.filters.candidate import Candidate
 
 FILTER_SECONDS = 0.1
 """Time of the processor that all filters of one login name may use on one message; then it is a dead message for those
@@ -36,7 +36,7 @@ class Verdicts:
         self._known: dict[Subscription, bool | BrokerError] = {}
         self._spent: dict[Subject, float] = {}
 
-    def of(self, subscription: Subscription, message: Message) -> bool | BrokerError:
+    def of(self, subscription: Subscription, message: Candidate) -> bool | BrokerError:
         """Whether a message passes, or why that cannot be told.
 
         Args:
@@ -56,7 +56,7 @@ class Verdicts:
             self._is_over = pace is not None and pace.is_over  # seen here, so that each turn asks one at least
         return verdict
 
-    def _ask(self, subscription: Subscription, message: Message) -> bool | BrokerError:
+    def _ask(self, subscription: Subscription, message: Candidate) -> bool | BrokerError:
         accepts = subscription.accepts
         subject = subscription.session.subject
         used = self._spent.get(subject, 0.0)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.defer import Deferred
 
-from broker.core.message import Message
 from broker.core.pace import SLICE, NoTurns, Pace
 from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.errors import BrokerError
+from broker.filters.candidate import Candidate
 from broker.model.key import QueryKey, QueryKind
 from broker.model.qos import QueryQos
 from tests.core.world import Client, World
@@ -159,7 +159,7 @@ class TestFilters:
     def test_each_is_asked_once(self, world: World, published: Callable[[Client, bytes], Published]) -> None:
         asked: list[bytes] = []
 
-        def passes(message: Message) -> bool:
+        def passes(message: Candidate) -> bool:
             asked.append(message.content)
             return True
 

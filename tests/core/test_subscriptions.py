@@ -154,6 +154,23 @@ class TestOptions:
         assert watcher.contents == [b"no xml"]
         assert joe.contents == [b"<good/>"]
 
+    @pytest.mark.parametrize("late", [False, True], ids=["live", "initial update"])
+    def test_filters_go_by_the_type_of_the_topic_and_not_of_the_message(self, late: bool) -> None:
+        world = World()
+        joe, pub = world.client("joe"), world.client("pub")
+        qos = "<qos><filter type='XPathFilter'>/good</filter><history numEntries='-1' newestFirst='false'/></qos>"
+        if not late:
+            joe.subscribe("a", qos)
+        pub.publish("a", b"<bad/>", key="<key oid='a' contentMime='text/xml'/>")
+        for content in (b"<good/>", b"<bad/>"):
+            pub.publish("a", content)
+        if late:
+            joe.subscribe("a", qos)
+        assert joe.contents == [b"<good/>"]
+        assert joe.get("a", qos) == [b"<good/>"]
+        (update,) = joe.outbound.entries
+        assert update.message.key.mime == "text/plain"
+
     def test_filters_of_one_session_that_take_too_long_cost_nobody_else_a_message(self) -> None:
         """Given filters of which each takes most of a login name's time, the second is the last one to be asked."""
         world = World()
