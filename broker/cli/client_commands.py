@@ -84,7 +84,10 @@ def subscribe(options: argparse.Namespace) -> int:
     from broker.client import SubscribeOptions
 
     filters = tuple(_filter(text) for text in options.filter)
-    with _Session(options, session=_session_of(options), persistent=options.persistent, patience=None) as client:
+    session = _Session(
+        options, session=_session_of(options), persistent=options.persistent, patience=None, tells_state=True
+    )
+    with session as client:
         # A session that comes back has had its messages of the past.
         history = 0 if options.history is None and client.reconnected else options.history
         wanted = SubscribeOptions(filters, options.persistent, history, single=options.persistent)
@@ -176,8 +179,9 @@ class _Session:
         persistent: bool = False,
         callbacks: bool = True,
         patience: float | None = PATIENCE,
+        tells_state: bool = False,
     ) -> None:
-        from broker.client import BlockingClient, ConnectOptions
+        from broker.client import BlockingClient, ConnectOptions, State
 
         server = server_of(options)
         name, number = session
@@ -191,6 +195,15 @@ class _Session:
             callbacks=callbacks,
             burst=1 if number else BATCH,  # what a session that is left has not printed is delivered again
         )
+
+        def tell(state: State) -> None:  # in the reactor's thread
+            if state is State.POLLING:
+                complain("the connection is lost; waiting for the broker to come back")
+            elif state is State.ALIVE and self._entered:
+                missing = "" if self._client.reconnected else "; what was published meanwhile is missing here"
+                complain(f"the broker is back{missing}")
+
+        self._entered = False
         self._client = BlockingClient(
             server.host,
             server.port,
@@ -201,6 +214,7 @@ class _Session:
             patience=patience,
             connect_timeout=ANSWER_TIMEOUT,
             response_timeout=ANSWER_TIMEOUT,
+            on_state=tell if tells_state else None,
         )
 
     def __enter__(self) -> BlockingClient:
@@ -208,6 +222,7 @@ class _Session:
             self._client.connect()
         except BrokerError as error:
             raise SystemExit(_explain(error)) from error
+        self._entered = True
         return self._client
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:

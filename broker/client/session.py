@@ -25,13 +25,12 @@ from broker.client.options import (
 )
 from broker.client.pending import PendingRequests
 from broker.client.request_queue import PUBLISH, Request
-from broker.client.subscriptions import Subscription, SubscriptionTable, UpdateCallback
+from broker.client.subscriptions import Subscription, SubscriptionTable, UpdateCallback, wanted_id
 from broker.client.unacknowledged import Unacknowledged, UnacknowledgedError
 from broker.client.updates import UpdateTaker
 from broker.client.values import QUEUED, Published, State, Subscribed, Update, read_found, read_login
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
-from broker.model.key import SUBSCRIPTION_PREFIX
 from broker.model.qos import DisconnectQos, QueryQos
 from broker.native.codec import (
     write_connect_qos,
@@ -230,7 +229,7 @@ class Client:
             BrokerError: see :class:`Client`. A subscription that was there before stays as it was.
         """
         subscription = Subscription(query_of(oid, xpath, domain), options, callback)
-        wanted = self._wanted_id(subscription)
+        wanted = wanted_id(self.options, subscription)
 
         def settled(units: list[Unit] | None) -> None:
             if units is None:
@@ -311,7 +310,12 @@ class Client:
         *,
         wait: bool = False,
     ) -> list[Published]:
-        """Publish messages in one request; what comes behind one that is refused is not published."""
+        """Publish messages in one request.
+
+        Raises:
+            BrokerError: see :meth:`publish`. What comes before a message that the broker refuses is published, and what
+                comes behind it is not.
+        """
         listed = list(messages)
         body = b"".join(message_unit(oid, content, options) for oid, content in listed)
         if not listed:
@@ -525,7 +529,7 @@ class Client:
     def _subscribe_again(self, connection: ClientConnection) -> None:
         """The broker has forgotten the session: ask for its subscriptions again."""
         for subscription in self._subscriptions.forgotten():
-            self._subscriptions.ask(subscription, self._wanted_id(subscription))
+            self._subscriptions.ask(subscription, wanted_id(self.options, subscription))
             asked = connection.call(b"subscribe", self._subscribe_body(subscription))
             asked.addCallback(self._subscribed_again, subscription)
             asked.addErrback(self._not_subscribed_again, subscription)
@@ -648,8 +652,11 @@ class Client:
     def _become(self, state: State) -> None:
         if state is not self.state:
             self.state = state
-            if self._on_state is not None:
-                self._on_state(state)
+            try:
+                if self._on_state is not None:
+                    self._on_state(state)
+            except Exception:  # noqa: BLE001 - of the program; the client goes on coming back
+                log.failure("the program failed when it was told that the client is {state}", state=state.value)
 
     async def _sleep(self) -> None:
         self._attempts += 1
@@ -662,14 +669,8 @@ class Client:
             cancel(timer)
 
     def _subscribe_body(self, subscription: Subscription) -> bytes:
-        wanted = self._wanted_id(subscription)
+        wanted = wanted_id(self.options, subscription)
         return encode_unit(write_query_qos(subscription.options.qos(wanted)), write_query_key(subscription.key))
-
-    def _wanted_id(self, subscription: Subscription) -> str:
-        """The id that a subscription of a session with a number will have; others get theirs from the broker."""
-        if not self.options.session:
-            return ""
-        return f"{SUBSCRIPTION_PREFIX}client/{self.options.user}/session/{self.options.session}-{subscription.key.url}"
 
     def _generate_oid(self) -> str:
         self._generated += 1

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from broker.client.options import SubscribeOptions
+from broker.client.options import ConnectOptions, SubscribeOptions
 from broker.client.request_queue import Request
 from broker.client.values import Update
 from broker.errors import BrokerError, Code
-from broker.model.key import PTP_SUBSCRIPTION, QueryKey
+from broker.model.key import PTP_SUBSCRIPTION, SUBSCRIPTION_PREFIX, QueryKey
 
 log = Logger()
 
@@ -28,6 +28,13 @@ class Subscription:
         self.key = key
         self.options = options
         self.callback = callback
+
+
+def wanted_id(options: ConnectOptions, subscription: Subscription) -> str:
+    """The id that a subscription of a session with a number will have; others get theirs from the broker."""
+    if not options.session:
+        return ""
+    return f"{SUBSCRIPTION_PREFIX}client/{options.user}/session/{options.session}-{subscription.key.url}"
 
 
 class SubscriptionTable:

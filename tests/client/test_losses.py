@@ -297,6 +297,18 @@ class TestConnectAgain:
         broker.come_back()
         assert states == [State.ALIVE, State.DEAD, State.ALIVE, State.POLLING, State.ALIVE]
 
+    def test_a_program_that_fails_when_it_is_told_the_state_does_not_keep_the_client_away(self) -> None:
+        def fail(state: State) -> None:
+            raise ValueError(state)
+
+        broker = FakeBroker(on_state=fail)
+        assert broker.connect().value is not None
+        published = Outcome(broker.client.publish("a", b"1"))
+        broker.connection.end()
+        broker.come_back()
+        assert published.value.info == ""
+        assert broker.client.state is State.ALIVE
+
     def test_a_client_that_is_connected_need_not_connect(self) -> None:
         broker = FakeBroker()
         broker.connect()

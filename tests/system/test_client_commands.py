@@ -153,6 +153,23 @@ def test_what_was_printed_is_not_delivered_again(people: People) -> None:
     assert got == [["1", "2"], ["3", "4"], ["5"]]
 
 
+def test_a_subscriber_says_when_the_broker_goes_and_comes_back(broker: BrokerProcess, people: People) -> None:
+    words = people.arguments("subscribe", "--oid", "weather", "--count", "2", "--json")
+    people.run("publish", "--oid", "weather", "before")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, env=os.environ | {"BROKER_PASSWORD": "secret"}) as reading:
+        assert reading.stdout is not None
+        assert b'"before"' in reading.stdout.readline()
+        broker.restart()
+        assert reading.stderr is not None
+        assert reading.stderr.readline() == b"broker: the connection is lost; waiting for the broker to come back\n"
+        back = reading.stderr.readline()
+        people.run("publish", "--oid", "weather", "after")
+        assert b'"after"' in reading.stdout.readline()
+    assert back == b"broker: the broker is back; what was published meanwhile is missing here\n"
+    assert reading.returncode == 0
+
+
 def test_a_subscriber_whose_reader_has_gone_ends_without_a_word(people: People) -> None:
     people.run("publish", "--oid", "numbers", "--lines", "-", stdin="".join(f"{n}\n" for n in range(50)))
     words = people.arguments("get", "--oid", "numbers", "--history", "-1")
