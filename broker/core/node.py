@@ -130,7 +130,7 @@ class Node:
         self.set_aside = SetAside()
         store.before_commit = self._before_commit
         store.on_unreadable = self.set_aside.add
-        self._turns: Turns = turns or NoTurns()
+        self._turns: Turns = NoTurns() if turns is None else turns
         self._sequence = count(self.ids.next())
         self._public_id = 0
         self._new_topics: list[Topic] = []

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 
-SLICE = 0.005
-"""Seconds of work until others have their turns."""
+SLICE = 0.002
+"""Seconds of work until others have their turns; an answer to others takes several of them."""
 
 
 class Turns(Protocol):

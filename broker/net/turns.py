@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from broker.net.read_pauses import Held
@@ -23,6 +23,9 @@ SLICE = 0.005
 """Seconds of one turn. Work is not interrupted, so a turn is as long as its last piece of work makes it."""
 ALONE = 0.02
 """Seconds of a turn of one that had the last turn, too: then nobody waits, and what is done at once costs less."""
+LONG = 0.01
+"""Seconds of a turn that was much too long: its last piece of work could not be interrupted."""
+LONGEST_REST = 0.05
 
 
 class GivesWay(Held, Protocol):
@@ -41,15 +44,19 @@ class Share:
 
     Attributes:
         started: when its last turn began, as :attr:`Turns.seconds` measures.
+        alone: it had the turn before, too.
         spent: seconds of its turns since others had theirs.
         rests: it has spent enough, and others have not had theirs.
+        rested: when it has rested for as long as it kept others waiting.
         waiting: work of its connections, in the order in which they asked.
     """
 
-    __slots__ = ("__weakref__", "rests", "spent", "started", "waiting")
+    __slots__ = ("__weakref__", "alone", "rested", "rests", "spent", "started", "waiting")
 
     def __init__(self) -> None:
         self.started = 0.0
+        self.alone = False
+        self.rested = 0.0
         self.spent = 0.0
         self.rests = False
         self.waiting: OrderedDict[Callable[[], None], None] = OrderedDict()
@@ -88,7 +95,7 @@ class Turns:
         self._accounts: WeakValueDictionary[str, Share] = WeakValueDictionary()
         self._waiting: deque[Share] = deque()
         self._resting: list[Share] = []
-        self._scheduled = False
+        self._next: IDelayedCall | None = None
 
     def share_of(self, account: str) -> Share:
         """The share of an account; the same one as long as anybody has it."""
@@ -101,23 +108,32 @@ class Turns:
         """A turn begins; returns when it is over, by :attr:`seconds`."""
         now = share.started = self.seconds()
         if share is self._last:
+            share.alone = True
             return now + self._alone
+        share.alone = False
         self._last = share
         return now + self._length
 
     def end(self, share: Share) -> None:
-        """The turn has ended; where the share has spent enough, it rests until others have had their turns."""
-        share.spent += self.seconds() - share.started
+        """The turn has ended; where the share has spent enough, it rests until others have had their turns.
+
+        What others have to do takes them several turns with pauses in between, for their answers and for the disk. So
+        a share whose work cannot be interrupted soon enough rests for as long as it kept others waiting.
+        """
+        now = self.seconds()
+        took = now - share.started
+        share.spent += took
         if share.spent >= self._length and not share.rests:
             share.rests = True
+            share.rested = now + min(took - self._length, LONGEST_REST) if took > LONG and not share.alone else now
             self._resting.append(share)
-            self._schedule()
+            self._schedule(share.rested - now)
 
     def add(self, share: Share, work: Callable[[], None]) -> None:
         """Have something called in a turn of a share, behind what waits for one; once, however often it is added."""
         if not share.waiting:
             self._waiting.append(share)
-            self._schedule()
+            self._schedule(max(0.0, share.rested - self.seconds()) if share.rests else 0.0)
         share.waiting[work] = None
 
     def after_others(self, account: str, work: Callable[[], None]) -> None:
@@ -133,27 +149,55 @@ class Turns:
 
         self.add(share, turn)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """Pieces of work that wait for a turn."""
         return sum(len(share.waiting) for share in self._waiting)
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._clock.callLater(0, self._round)
+    def _schedule(self, delay: float) -> None:
+        if self._next is not None:
+            if self._next.getTime() <= self._clock.seconds() + delay:
+                return
+            self._next.cancel()
+        self._next = self._clock.callLater(delay, self._round)
 
     def _round(self) -> None:
-        self._scheduled = False
-        resting, self._resting = self._resting, []
-        for share in resting:
-            share.rests = False
-            share.spent = 0.0
+        self._next = None
+        self._wake()
         end = self.seconds() + self._length
-        for _ in range(len(self)):
-            self._go_on(self._waiting.popleft())
+        for _ in range(self.count):
+            share = self._ready()
+            if share is None:
+                break
+            self._go_on(share)
             if self.seconds() >= end:
                 break
-        if self._waiting:
-            self._schedule()
+        now = self.seconds()
+        delays = [max(0.0, share.rested - now) if share.rests else 0.0 for share in (*self._waiting, *self._resting)]
+        if delays:
+            self._schedule(min(delays))
+
+    def _wake(self) -> None:
+        """Others have had their turns; those that have rested long enough may go on."""
+        now = self.seconds()
+        resting, self._resting = self._resting, []
+        for share in resting:
+            if share.rested > now:
+                self._resting.append(share)
+            else:
+                share.rests = False
+                share.spent = 0.0
+
+    def _ready(self) -> Share | None:
+        """Whose turn it is; ``None`` where all that have work left rest."""
+        waiting = self._waiting
+        now = self.seconds()
+        for _ in range(len(waiting)):
+            share = waiting.popleft()
+            if not share.rests or share.rested <= now:
+                return share
+            waiting.append(share)
+        return None
 
     def _go_on(self, share: Share) -> None:
         """A share has a turn, with what waits longest in it."""

@@ -80,10 +80,10 @@ class TestPace:
     def test_work_that_takes_no_time_gives_no_way(self, world: World) -> None:
         assert not Pace(NoTurns(), "joe").is_over
 
-    def test_a_turn_is_over_after_5_ms(self) -> None:
+    def test_a_turn_is_over_after_2_ms(self) -> None:
         clock = ManualTurns()
         pace = Pace(clock, "joe")
-        clock.now = SLICE - 0.001
+        clock.now = SLICE / 2
         assert not pace.is_over
         clock.now = SLICE
         assert [pace.is_over, pace.next_turn().called, pace.is_over] == [True, True, False]

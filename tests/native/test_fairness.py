@@ -39,6 +39,7 @@ class Busy:
             self.served += 1
             return publish(*arguments)  # type: ignore[arg-type]
 
+        monkeypatch.setattr("broker.net.turns.LONGEST_REST", 0.0)  # time stands still while nobody works
         monkeypatch.setattr(broker, "get", get)
         monkeypatch.setattr(broker.publisher, "publish", slow_publish)
         monkeypatch.setattr(broker, "publish", slow_publish)

@@ -17,6 +17,6 @@ GENEROUS = 10_000.0
 
 def test_hostile_clients_are_refused_and_cost_nobody_anything(tmp_path: Path) -> None:
     attacks = [attack for attack in ATTACKS if not attack.slow]
-    rows = Campaign(tmp_path, SCALE, GENEROUS, print).run(attacks)
+    rows = Campaign(tmp_path, SCALE, print, GENEROUS).run(attacks)
     assert [f"{row.name}: {row.wrong}" for row in rows if row.wrong] == []
     assert len(rows) == 1 + len(attacks)
