@@ -85,7 +85,7 @@ class Client:
         self.routes = RouteCache()
         self.active = True
         self._at_work = 0
-        self._all_handled = Waiters()
+        self._all_handled: Waiters | None = None
 
     def begin_work(self) -> None:
         """A stanza of its client is being handled, and is not counted yet."""
@@ -94,7 +94,7 @@ class Client:
     def end_work(self) -> None:
         """That stanza is counted."""
         self._at_work -= 1
-        if not self._at_work:
+        if not self._at_work and self._all_handled is not None:
             self._all_handled.tell()
 
     async def until_handled(self) -> None:
@@ -104,6 +104,8 @@ class Client:
         lost: the client sends again what is not counted (XEP-0198 §5).
         """
         while self._at_work:
+            if self._all_handled is None:
+                self._all_handled = Waiters()
             await self._all_handled.next()
 
     @property
@@ -279,5 +281,8 @@ class Domain:
         subject = self.node.subjects.get(local)
         if subject is None:
             return []
-        clients = [self.client_of(session) for session in subject.sessions.values() if session.kind is self.streams]
-        return [client for client in clients if client is not None]
+        clients: list[Client] = []
+        for session in subject.sessions.values():
+            if session.kind is self.streams and (client := self.client_of(session)) is not None:
+                clients.append(client)
+        return clients
