@@ -609,7 +609,7 @@ class Publisher:
         overflowing: list[tuple[Queue, SessionName]] = []
         refusing: Queue | None = None
         lost = True
-        for session in [] if len(subject.queue) else subject.receivers:  # behind what waits for the subject already
+        for session in [] if subject.queue.entries else subject.receivers:  # behind what waits for the subject already
             queue = session.queue
             if not queue.is_full:
                 taking.append(session)

@@ -94,7 +94,7 @@ class StandingDispatch(Dispatch):
         subject = self._session.subject
         message = entry.message
         durable = message.envelope.persistent
-        receivers = [] if len(subject.queue) else _receivers(subject)
+        receivers = [] if subject.queue.entries else _receivers(subject)
         taking = [session for session in receivers if not session.queue.is_full]
         if not taking:
             if subject.queue.is_full:

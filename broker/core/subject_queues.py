@@ -47,7 +47,7 @@ class SubjectQueues:
 
     def deliver(self, session: Session) -> None:
         """Hand what waits for the subject to a session that takes it (spec §9)."""
-        if session.takes_subject_messages and len(session.subject.queue) and session not in self._moving:
+        if session.takes_subject_messages and session.subject.queue.entries and session not in self._moving:
             waiters = self._moving[session] = Waiters()
             work = ensureDeferred(self._move(session, waiters))
             work.addCallbacks(lambda _: self._moved(session), self._move_failed, errbackArgs=(session,))
@@ -67,7 +67,7 @@ class SubjectQueues:
 
     def wait_for(self, session: Session) -> bool:
         """Whether there are messages to the subject that a session takes, now or when it has room."""
-        return len(session.subject.queue) > 0 and session.takes_subject_messages
+        return session.subject.queue.entries > 0 and session.takes_subject_messages
 
     def moved(self, session: Session) -> Deferred[None]:
         """Fires when :meth:`are_due` may be asked again; fails where the messages to the subject cannot be read."""
@@ -129,7 +129,7 @@ class SubjectQueues:
         """Drop what waits for a subject; what is persistent was acknowledged as such and stays."""
         queue = subject.queue
         kept: list[Entry] = []
-        while queue.durable < len(queue):
+        while queue.durable < queue.entries:
             await queue.load()
             entries = queue.take(1, -1)
             if not entries:
@@ -150,7 +150,7 @@ class SubjectQueues:
 
     async def _move(self, session: Session, waiters: Waiters) -> None:
         queue = session.subject.queue
-        while len(queue) and session.takes_subject_messages:
+        while queue.entries and session.takes_subject_messages:
             if session.queue.is_full:
                 room = session.queue.room()
                 waiters.tell()
@@ -158,7 +158,7 @@ class SubjectQueues:
                 continue
             await queue.load()
             if not self._move_loaded(queue, session):
-                if len(queue) and not any(other in self._moving for other in self._others(session)):
+                if queue.entries and not any(other in self._moving for other in self._others(session)):
                     raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"entries of queue {queue.id} cannot be read")
                 return
 
@@ -170,10 +170,11 @@ class SubjectQueues:
         if session.queue.is_full or not session.takes_subject_messages:  # that may have changed during the load
             return True
         limits = session.queue.limits
-        room = min(limits.entries - len(session.queue), MAX_MOVED)
+        erased = self._node.erased
+        room = min(limits.entries - session.queue.entries, MAX_MOVED)
         entries = queue.take(room, limits.bytes - session.queue.bytes)
         for entry in entries:
-            if self._node.is_erased(entry.message):
+            if erased and self._node.is_erased(entry.message):
                 continue
             if entry.flags & (HAD | EPHEMERAL):  # of a session that could not be recovered
                 continue

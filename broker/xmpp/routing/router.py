@@ -176,7 +176,7 @@ class Router:
         subject = self._node.subjects.get(to.local)
         receivers = subject.receivers if subject is not None else []
         keep = type != "headline" and _is_worth_keeping(stanza)
-        if not keep and subject is not None and len(subject.queue):
+        if not keep and subject is not None and subject.queue.entries:
             for receiver in receivers:
                 if (pending := self._before(receiver)) is not None:
                     return pending
@@ -189,7 +189,7 @@ class Router:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         message = self._made(client, stanza, to, envelope, self._id_head(to) if keep else b"")
         # What waits for the subject goes first.
-        if receivers and not (keep and subject is not None and len(subject.queue)):
+        if receivers and not (keep and subject is not None and subject.queue.entries):
             if not self._delivery.put(message, receivers, keep=keep):
                 raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver's queue is full")
             self._domain.hooks.copies.send(client, stanza, message, to, receivers)
