@@ -514,13 +514,17 @@ class Dispatch:
 
     def _without_stale(self, entries: list[Entry]) -> list[Entry]:
         node = self._node
+        erased = node.erased
+        for entry in entries:
+            if entry.message.expires or entry.flags & NEWEST_ONLY or erased:
+                break
+        else:  # nearly always
+            return entries
         fresh: list[Entry] = []
         stale: list[Entry] = []
         for entry in entries:
-            may_be_stale = entry.message.expires or entry.flags & NEWEST_ONLY or node.erased
-            (stale if may_be_stale and node.is_stale(entry) else fresh).append(entry)
-        if stale:
-            self.queue.settle(stale)
+            (stale if node.is_stale(entry) else fresh).append(entry)
+        self.queue.settle(stale)
         return fresh
 
     def _tell_if_empty(self) -> None:
