@@ -219,8 +219,11 @@ class Queue:
                 write(self._store, self.id, entry.rank, entry)
             if message.expires or flags & NEWEST_ONLY:
                 self._expect_stale(entry)
-            self._hold(level, entry)
             level.entries.append(entry)
+            level.tail = entry.seq  # as _hold() does; there is a put for each receiver of each message
+            self._cached += 1
+            self._cached_bytes += size
+            self._budget.used += size
         if self._arrivals:
             self._arrivals.tell()
         return entry
