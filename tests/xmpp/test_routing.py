@@ -117,6 +117,15 @@ class TestMessagesBehindThoseThatWaitForTheAccount:
         world.turn(100)
         assert jack.bodies() == [*EARLY, "late"]
 
+    @pytest.mark.parametrize("type", ["get", "result"])
+    def test_a_request_or_an_answer_comes_behind_them(self, world: World, joe: Peer, type: str) -> None:
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.stream.received(b"<presence/>")
+        joe.stream.received(f"<iq type='{type}' id='1' to='jack@localhost/y'><q xmlns='urn:q'/></iq>".encode())
+        world.turn(100)
+        came = [tree for tree in jack.take() if tree.name != "presence"]
+        assert [tree.name for tree in came] == [*["message"] * len(EARLY), "iq"]
+
     def test_one_to_a_resource_that_was_recovered_comes_behind_them(self, world: World) -> None:
         world.bind("joe@localhost/x")
         jack = world.bind("jack@localhost/y", sm=True)

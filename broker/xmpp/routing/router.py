@@ -113,7 +113,7 @@ class Router:
                 raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
             return
         if to.resource and to.domain == self._local:
-            self._forward_iq(client, stanza, to, asks=asks)
+            await self._forward_iq(client, stanza, to, asks=asks)
             return
         if not asks:  # an answer to what nobody here has asked
             return
@@ -239,10 +239,16 @@ class Router:
             tree.nodes.append(Tree(ns.STABLE_ID, "stanza-id", {"by": to.bare, "id": str(id)}))
         return tree.to_bytes(ns.CLIENT)
 
-    def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
+    async def _forward_iq(self, client: Client, stanza: Stanza, to: JID, *, asks: bool) -> None:
         if asks and to.local != client.jid.local:
             self._delivery.envelope(client.session, to.local, keep=False)  # which checks that it may
         found = self._domain.clients.get(to.full)
+        while found is not None and len(found.session.subject.queue):
+            pending = self._before(found.session)  # messages of the same sender may be among what waits
+            if pending is None:
+                break
+            await pending.wait()
+            found = self._domain.clients.get(to.full)
         if found is not None and found.account.blocked and self._domain.blocks(found.account, client.jid):
             found = None
         if found is not None and self._delivery.send(found.session, route(stanza, client.from_), durable=True):
