@@ -53,7 +53,10 @@ def acknowledge(unacked: sm.Unacked[int], model: list[int], choices: Choices) ->
     try:
         done = unacked.acknowledge(h, strict=strict)
     except sm.TooHigh:
-        require(ahead > sent, "refused, though it was sent")
+        require(sent < ahead < sm.MODULUS // 2, "refused as too high, and is not")
+        return
+    except sm.TooLow:
+        require(strict and ahead >= sm.MODULUS // 2, "refused as a step back, and is none")
         return
     if ahead <= sent:
         require(done == model[:ahead], "others were acknowledged")
