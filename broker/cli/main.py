@@ -16,6 +16,7 @@ from broker.cli.options import add_store_options
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
 from broker.errors import BrokerError, Code
 from broker.escape import escaped
+from broker.model.text import is_xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,14 +85,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         getattr(options, "parser", parser).error(f"unrecognized arguments: {escaped(' '.join(rest))}")
     for name, value in vars(options).items():
         for text in value if isinstance(value, list) else [value]:
-            if name != "content" and isinstance(text, str) and not _is_text(text):
-                getattr(options, "parser", parser).error(f"argument of {name.replace('_', '-')} is not UTF-8: {text!a}")
+            if name != "content" and isinstance(text, str) and not is_xml_text(text):
+                # Bytes that are not UTF-8 have become half characters (PEP 383).
+                reason = f"an argument is not UTF-8, or has a control character: {text!a}"
+                getattr(options, "parser", parser).error(reason)
     return options
-
-
-def _is_text(argument: str) -> bool:
-    """Whether an argument came as UTF-8: bytes that are not become half characters (PEP 383)."""
-    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def make_parser() -> argparse.ArgumentParser:

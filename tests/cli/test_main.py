@@ -149,9 +149,13 @@ def test_a_command_whose_output_is_closed_does_nothing(
         ["publish", "--oid", "x", "--property", "a=\udcff", "content"],
         ["send", "\udcff", "content"],
         ["get", "--oid", "x", "\udcff", "\udcfe"],
+        ["get", "--oid", "a\x1bb"],
+        ["--set", "a=\udcff", "run"],
     ],
 )
-def test_arguments_that_are_not_utf8_are_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_arguments_that_cannot_be_sent_are_wrong_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
