@@ -256,6 +256,7 @@ class Application(Service):
             elif level == TOPICS_LEVEL:
                 await self._make_broker()
             elif level == ADMIT_LEVEL:
+                await self.broker.account_changes.apply()
                 self.broker.start()
         elif level == ADMIT_LEVEL - 1:
             self.broker.stop()

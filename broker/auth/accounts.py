@@ -13,11 +13,9 @@ from broker.auth.names import is_account_name, subject_of
 from broker.auth.scram import DEFAULT_ITERATIONS, MAXIMUM_PASSWORD_LENGTH, Mechanism, Verifier, make_decoy
 from broker.auth.verified import VerifiedCredentials
 from broker.model.connect import Credentials
-from broker.model.records import AccountRecord, DocumentRecord
+from broker.model.records import SECURITY_OWNER, AccountRecord, DocumentRecord
 from broker.ports import IAuthenticator, IStore
 
-SECURITY = "__security"
-"""Owner of the documents of the broker itself; no account has such a name."""
 DECOYS = "auth.decoys"
 """Kind of the document that has the key of :func:`decoy_key`."""
 KEY_SIZE = 32
@@ -28,11 +26,11 @@ async def decoy_key(store: IStore) -> bytes:
 
     With another one after each start, those whose salt changes would be those without an account.
     """
-    known = await store.read_documents(SECURITY, DECOYS)
+    known = await store.read_documents(SECURITY_OWNER, DECOYS)
     if known:
         return known[0].data
     key = secrets.token_bytes(KEY_SIZE)
-    store.put_document(DocumentRecord(SECURITY, DECOYS, "key", key, 0))
+    store.put_document(DocumentRecord(SECURITY_OWNER, DECOYS, "key", key, 0))
     committed: Deferred[None] = Deferred()
     store.when_committed(store.position, lambda: committed.callback(None))
     store.end_turn()

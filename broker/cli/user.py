@@ -24,7 +24,8 @@ examples:
   broker user remove joe
   broker user list
 
-Changes count from the next login on, also in a broker that runs; who is connected stays connected.
+Changes count at once, also in a broker that runs. A new password closes the connections of the account, whose clients
+must log in anew. What an account has (sessions, messages that wait, contacts, nodes) is deleted when it is removed.
 """
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from broker.core.account_changes import AccountChanges
 from broker.core.administration import Answer, Commands
 from broker.core.codec import Encoded
 from broker.core.dead_letters import DeadLetters
@@ -65,6 +66,7 @@ class Broker:
             :meth:`broker.core.publishing.Publisher.publish_when_possible`.
         direct: puts messages to sessions and subjects into their queues, which a tongue has routed itself.
         documents: what tongues keep of accounts.
+        account_changes: sees to accounts that are removed or get another password.
         rights: who may have which effect.
         commands: serves administrative messages; ``None`` where there is no administration.
         logins: the audit of logins, for protocols to tell.
@@ -90,6 +92,7 @@ class Broker:
         self.publish_when_possible = self.publisher.publish_when_possible
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)
+        self.account_changes = AccountChanges(node, self.registry, self.documents, self.querying)
         self.standing = StandingSessions(self.registry)
         self._plugins = PluginSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)
@@ -107,6 +110,7 @@ class Broker:
         self.registry.start_polling()
         self.expiry.start()
         self.erasure.start()
+        self.account_changes.start()
         self._heartbeat()
 
     def stop(self) -> None:
@@ -114,6 +118,7 @@ class Broker:
         self.accepting = False
         self.expiry.stop()
         self.erasure.stop()
+        self.account_changes.stop()
         self.node.save_new_topics()
         cancel(self._beat)
         self._beat = None
@@ -280,6 +285,19 @@ class Broker:
         if self.commands is None:
             raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "there is no administration here")
         return self.commands
+
+    async def admit(self, user: str) -> None:
+        """Let a client log in whose credentials were right; called before it gets or makes a session.
+
+        Args:
+            user: its login name.
+
+        Raises:
+            BrokerError: ``user.notAuthorized`` where the method rules of its account forbid it to connect.
+        """
+        await self.account_changes.apply()
+        if not self.authorizer.permits(user, "connect", ""):
+            raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{user} may not connect")
 
     def check_accepting(self) -> None:
         """Refuse requests while the broker is not ready.

@@ -39,6 +39,7 @@ PING_TIMEOUT = "pingResponseTimeout"
 UPDATE_TIMEOUT = "updateResponseTimeout"
 CALLBACK_TYPE = "SOCKET"
 """The protocol by which clients are called back (spec §4.1)."""
+PASSWORD_CHANGED = "the password of the account was changed"
 TAKEN_OVER = "another connection took over the session"
 HOLDBACK = (Code.COMMUNICATION_USER_HOLDBACK, Code.USER_UPDATE_HOLDBACK)
 """What a client says that wants to get nothing for now."""

@@ -66,6 +66,11 @@ class Documents:
         found: Deferred[list[DocumentRecord]] = self._node.store.read_documents(owner, kind)
         return found
 
+    async def remove_all(self, owner: str) -> None:
+        """Delete all documents of an owner, whatever their kind."""
+        for record in await self._node.store.read_documents(owner, ""):
+            self.delete(*record[:3])
+
     def readable(self, record: DocumentRecord, read: Callable[[DocumentRecord], T]) -> T | None:
         """What a document says; ``None`` where it cannot be read, which sets it aside.
 

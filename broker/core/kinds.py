@@ -27,12 +27,14 @@ class SessionKind(ABC):
             again. A kind whose deliveries are numbered knows what was delivered and needs no marks.
         told_of_items: whether its subscriptions are told when items of their topics are gone.
         clients_choose_number: whether a client may choose the public id of its session, and so find it again.
+        of_account: whether its sessions are those of the account of their login name, and end with it.
         knows_nodes: whether its clients can tell a notification of a pub/sub node from a message on a topic.
     """
 
     name: ClassVar[str]
     has_client: ClassVar[bool] = True
     marks_redelivery: ClassVar[bool] = False
+    of_account: ClassVar[bool] = True
     knows_nodes: ClassVar[bool] = False
     told_of_items: ClassVar[bool] = False
     clients_choose_number: ClassVar[bool] = False
@@ -75,6 +77,9 @@ class SessionKind(ABC):
         Subscriptions of the login name may be for the session with this label alone (:mod:`broker.core.standing`).
         """
         return ""
+
+    def password_changed(self, session: Session) -> None:  # noqa: B027 - most have no connection that was logged in
+        """The account of a session has another password: its client must log in anew."""
 
     def ending(self, session: Session) -> None:  # noqa: B027 - most kinds have nothing to do then
         """A session begins to end; nothing of it is let go of yet."""

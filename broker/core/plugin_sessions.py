@@ -22,6 +22,7 @@ class PluginSessions(SessionKind):
 
     name = "plugin"
     has_client = False
+    of_account = False
 
     def of(self, login: str) -> Session:
         """The session of a login name; made where there is none yet.

@@ -17,6 +17,7 @@ from broker.core.topic_search import TopicSearch
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
+from broker.model.address import SessionName
 from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.property import ClientProperty, check_properties, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
@@ -261,11 +262,17 @@ class Querying:
             if qos.history_entries == -1:
                 self._items.clear(session, topic)
             else:
-                self._erase(topic, session, request, force=qos.force_destroy)
+                self._erase(topic, session.name, request, force=qos.force_destroy)
             erased.append(topic.oid)
             if pace.is_over:
                 await pace.next_turn()
         return erased
+
+    def erase_owned(self, owner: str) -> None:
+        """Erase the topics of an owner who is no more."""
+        for topic in [each for each in self._node.topics.values() if each.owner == owner]:
+            request = self._encoded(QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
+            self._erase(topic, self._node.name, request, force=False)
 
     def _encoded(self, key: QueryKey, qos: QueryQos) -> Encoded:
         codec = self._node.codec
@@ -509,7 +516,7 @@ class Querying:
             self._node.check_topic(topic)
         return messages
 
-    def _erase(self, topic: Topic, session: Session, request: Encoded, *, force: bool) -> None:
+    def _erase(self, topic: Topic, eraser: SessionName, request: Encoded, *, force: bool) -> None:
         node = self._node
         receivers = [each for each in topic.subscriptions.values() if each.notify]
         if force:
@@ -520,16 +527,16 @@ class Querying:
             self.drop(subscription)  # invalid from now on; those with a query match again when the topic comes back
         node.remove_topic(topic)
         for subscription in receivers:
-            self._announce_erasure(topic, key, subscription, session, request)
+            self._announce_erasure(topic, key, subscription, eraser, request)
 
     def _announce_erasure(
-        self, topic: Topic, key: Key, subscription: Subscription, eraser: Session, request: Encoded
+        self, topic: Topic, key: Key, subscription: Subscription, eraser: SessionName, request: Encoded
     ) -> None:
         receiver = subscription.session
         qos = PublishQos(
             state=STATE_ERASED,
             life_time=0,
-            sender=eraser.name.absolute,
+            sender=eraser.absolute,
             destinations=(Destination(receiver.name.absolute),),
             properties=(
                 _as_base64("__eraseQos", request.qos),

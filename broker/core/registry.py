@@ -58,13 +58,14 @@ class SessionRegistry:
         """Know a kind of sessions; before recovery, as records name their kind."""
         self.kinds[kind.name] = kind
 
-    async def end(self, session: Session, error: BrokerError, *, by_client: bool = False) -> None:
+    async def end(self, session: Session, error: BrokerError, *, by_client: bool = False, forget: bool = False) -> None:
         """End a session for whatever reason; everything it holds is let go of, in any case.
 
         Args:
             session: the session; one that has ended already changes nothing, one that is being ended is waited for.
             error: the reason, for dead messages.
             by_client: drop what subscriptions queued instead of making dead messages of it.
+            forget: drop all that is queued, because whom it was for is no more.
         """
         subject = session.subject
         if session.ended:
@@ -98,7 +99,8 @@ class SessionRegistry:
                 if not entries and len(session.queue):
                     raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} cannot be read")
                 session.queue.settle(entries)
-                self.subject_queues.put_back(session, entries, error, by_client=by_client)
+                if not forget:
+                    self.subject_queues.put_back(session, entries, error, by_client=by_client)
             emptied = True
             reach("session emptied")
         finally:
@@ -114,6 +116,15 @@ class SessionRegistry:
                 waiter.callback(None)
             node.release_subject(subject)
         log.info("{name} ended: {reason}", name=session.name.relative, reason=error.message)
+
+    def renew_secret(self, session: Session) -> None:
+        """Give a session another secret id; who knows the one before speaks for it no more."""
+        sessions = self._node.sessions
+        del sessions[session.secret_id]
+        session.secret_id = secret_session_id(self._node.host)
+        sessions[session.secret_id] = session
+        if session.stored:
+            self.save(session)
 
     def note_request(self, session: Session) -> None:
         """A request arrived: the session's time starts anew."""

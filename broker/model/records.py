@@ -203,6 +203,24 @@ class AccountRecord(NamedTuple):
     created: int
 
 
+SECURITY_OWNER = "__security"
+"""Owner of documents that are the broker's own; no account has such a name."""
+
+
+class AccountChange(NamedTuple):
+    """An account was removed, or has another password.
+
+    Args:
+        id: of the change.
+        name: of the account.
+        removed: whether it is gone.
+    """
+
+    id: str
+    name: str
+    removed: bool
+
+
 class Unreadable(NamedTuple):
     """A row that is in the store and cannot be read; it stays there.
 

@@ -59,14 +59,15 @@ class NativeLogin:
         broker = self._broker
         broker.check_accepting()
         _check_connect(qos)
+        if qos.session.secret_id:  # which may be of an account that is no more
+            await broker.account_changes.apply()
         known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
         user = ""
         if known is None or known.kind is not self.sessions:
             await broker.authenticate(qos.credentials, host)
             assert qos.credentials is not None
             user = await self._acting_as(qos.credentials, qos.session.name, host)
-            if not broker.authorizer.permits(user, "connect", ""):
-                raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{user} may not connect")
+            await broker.admit(user)
         session, reconnected = await self.sessions.connect(user, replace(qos, credentials=None))
         return Connected(session, self._answer(session, qos, reconnected), reconnected)
 

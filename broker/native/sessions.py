@@ -7,7 +7,7 @@ from functools import partial
 
 from twisted.internet.defer import Deferred
 
-from broker.core.dispatch import Delivery, Dispatch
+from broker.core.dispatch import PASSWORD_CHANGED, Delivery, Dispatch
 from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import Session
@@ -125,6 +125,11 @@ class NativeSessions(SessionKind):
                 session.dispatch.abandoned(error)
         elif session.name.public_id < 0:
             self._registry.end_later(session, error)
+
+    def password_changed(self, session: Session) -> None:
+        """See :class:`broker.core.kinds.SessionKind`: the secret id was given for the password before."""
+        self._registry.renew_secret(session)
+        session.dispatch.detach(PASSWORD_CHANGED)
 
     def not_told(self, session: Session, *, reconnected: bool) -> None:
         """The client of a connect has left before it got the answer.

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 if TYPE_CHECKING:
-    from broker.model.records import AccountRecord
+    from broker.model.records import AccountChange, AccountRecord
 
 
 class IAccounts(Interface):
@@ -28,3 +28,9 @@ class IAccounts(Interface):
 
     def list_accounts() -> Deferred[list[AccountRecord]]:
         """All accounts by name; those that cannot be read are left out, and told to ``on_unreadable``."""
+
+    def read_account_changes() -> Deferred[list[AccountChange]]:
+        """What was changed of accounts that there were, by this or another process, the first change first."""
+
+    def forget_account_change(id: str) -> None:
+        """A change has had its effect; appended as the operations that it is the effect of."""

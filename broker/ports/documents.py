@@ -26,7 +26,9 @@ class IDocuments(Interface):
         """Delete."""
 
     def read_documents(owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
-        """Read documents by name; everything appended before is seen. An empty owner reads those of all owners.
+        """Read documents by name; everything appended before is seen.
+
+        An empty owner reads those of all owners, an empty kind those of all kinds; one of them is not empty.
 
         Rows that are no records are left out, and told to ``on_unreadable``.
         """

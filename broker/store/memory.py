@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from broker.errors import BrokerError
 from broker.model.records import (
     FIRST_EXPIRED,
+    SECURITY_OWNER,
+    AccountChange,
     AccountRecord,
     DocumentRecord,
     EntryRecord,
@@ -27,6 +30,7 @@ from broker.model.records import (
 )
 from broker.ports import IStore
 from broker.store import limits
+from broker.store.account_changes import KIND
 from broker.store.batch import size_of
 from broker.store.commits import CommitWaiters
 from broker.store.rows import account_of
@@ -250,6 +254,16 @@ class MemoryStore:
     def list_accounts(self) -> Deferred[list[AccountRecord]]:
         """All accounts by name."""
         return self._read(self.tables.list_accounts).addCallback(self._accounts)
+
+    def read_account_changes(self) -> Deferred[list[AccountChange]]:
+        """What was changed of accounts; waits for no commit."""
+        if self.failure is not None:
+            return fail(self.failure)
+        return deferLater(self._clock, 0, self.tables.read_account_changes)
+
+    def forget_account_change(self, id: str) -> None:
+        """A change has had its effect."""
+        self.delete_document(SECURITY_OWNER, KIND, id)
 
     def _account(self, read: tuple[list[AccountRecord], list[Unreadable]], name: str) -> AccountRecord | None:
         self._accounts(read)

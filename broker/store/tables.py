@@ -10,7 +10,9 @@ from broker.model.records import (
     COPIED,
     FIRST_EXPIRED,
     HAD,
+    SECURITY_OWNER,
     TRANSIENT,
+    AccountChange,
     AccountRecord,
     DocumentRecord,
     EntryRecord,
@@ -25,6 +27,7 @@ from broker.model.records import (
     TopicRecord,
     Unreadable,
 )
+from broker.store.account_changes import KIND, change_record, read_change
 from broker.store.rows import HandledRow, expired_row, pair, records
 
 
@@ -177,8 +180,8 @@ class Tables:
     def read_documents(
         self, owner: str, kind: str, tell: Callable[[Unreadable], object] = lambda unreadable: None
     ) -> list[DocumentRecord]:
-        """Documents of one kind, of one owner or of all."""
-        rows = [each for each in self.documents.values() if each[1] == kind and owner in ("", each[0])]
+        """Documents of one kind or of all, of one owner or of all."""
+        rows = [each for each in self.documents.values() if kind in ("", each[1]) and owner in ("", each[0])]
         return sorted(records(DocumentRecord, rows, tell))
 
     def read_entries(
@@ -263,11 +266,20 @@ class Tables:
 
     def put_account(self, record: AccountRecord) -> None:
         """Insert or replace."""
+        if record.name in self.accounts:
+            self.put_document(change_record(record.name, removed=False))
         self.accounts[record.name] = record
 
     def delete_account(self, name: str) -> bool:
         """Delete; tell whether there was one."""
-        return self.accounts.pop(name, None) is not None
+        found = self.accounts.pop(name, None) is not None
+        if found:
+            self.put_document(change_record(name, removed=True))
+        return found
+
+    def read_account_changes(self) -> list[AccountChange]:
+        """What was changed of accounts."""
+        return [read_change(each) for each in self.read_documents(SECURITY_OWNER, KIND)]
 
     def get_account(self, name: str) -> tuple[list[AccountRecord], list[Unreadable]]:
         """Read: as a list that is empty where there is none, and what is none."""

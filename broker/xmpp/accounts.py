@@ -189,6 +189,13 @@ class Accounts:
         """There is no such account any more: who had logged in without one is gone."""
         self._known.pop(local, None)
 
+    async def forget_removed(self, local: str) -> Account:
+        """An account was removed; returns it once more as it was, for those who had to do with it."""
+        account = Account(local, self._node.monotonic())
+        await self.reload(account)
+        self._known.pop(local, None)
+        return account
+
     def put_item(self, account: Account, item: RosterItem) -> None:
         """Add or change a contact, also in the store."""
         self._documents.put(account.local, ROSTER, item.jid, item.to_bytes())

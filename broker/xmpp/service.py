@@ -82,7 +82,7 @@ class XmppService:
     ) -> None:
         self.settings = settings
         self.security = security
-        self.permits: Callable[[str, str, str], bool] = broker.authorizer.permits
+        self.admit = broker.admit
         self.logins = broker.logins
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []
@@ -95,6 +95,7 @@ class XmppService:
         self._present = DepartedResources(domain)
         self.presence = Presence(domain, subscriptions, LastActivity(domain), self._present)
         self.activity = Activity(domain)
+        self._subscriptions = subscriptions
         self._wire(Blocking(domain), subscriptions, Carbons(domain))
         ServerInfo(domain)
         Storage(domain)
@@ -115,6 +116,7 @@ class XmppService:
             durable=settings.sm_durable is Durable.YES,
         )
         sessions = streams.connect(StreamService(limits, settings.queue, self._ending, self.router.undelivered))
+        self._broker.account_changes.on_removed.append(self._account_removed)
         attempt = self._broker.node.set_aside.attempt
         adopted = [attempt("session", each.name.relative, self._adopt, each) for each in sessions]
         recovering = ensureDeferred(self._recover([client for client in adopted if client is not None]))
@@ -124,6 +126,7 @@ class XmppService:
     def stop(self) -> None:
         """Let go of what :meth:`start` took."""
         self.domain.streams.disconnect()
+        self._broker.account_changes.on_removed.remove(self._account_removed)
         cancel(self._purge)
         self._purge = None
 
@@ -213,6 +216,11 @@ class XmppService:
         self.domain.unbound(client)
         if session.subject.guest:
             self.domain.accounts.forget(client.jid.local)
+
+    async def _account_removed(self, local: str) -> None:
+        accounts = self.domain.accounts
+        account = await accounts.forget_removed(local)
+        await self._subscriptions.account_removed(account)
 
     def _keep_handled(self, client: Client) -> None:
         """Remember what had arrived of a stream that was not resumed in time (I8)."""

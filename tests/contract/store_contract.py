@@ -734,6 +734,29 @@ class StoreContract:
 
         assert stage.run(stage.store.list_accounts()) == [changed]
 
+    def test_what_is_changed_of_accounts_is_told_until_it_is_forgotten(self, stage: Stage) -> None:
+        for name in ("joe", "amy"):
+            stage.run(stage.store.put_account(account(name)))
+        assert stage.run(stage.store.read_account_changes()) == []
+        stage.run(stage.store.put_account(account("amy")))
+        stage.run(stage.store.delete_account("joe"))
+        stage.run(stage.store.delete_account("joe"))
+        stage.restart()
+
+        changes = stage.run(stage.store.read_account_changes())
+        assert [each[1:] for each in changes] == [("amy", False), ("joe", True)]
+        stage.store.forget_account_change(changes[0].id)
+        stage.restart()
+        assert stage.run(stage.store.read_account_changes()) == changes[1:]
+
+    def test_an_empty_kind_reads_all_documents_of_an_owner(self, stage: Stage) -> None:
+        for kind in ("a", "b"):
+            stage.store.put_document(document("joe", "x", kind=kind))
+        stage.store.put_document(document("amy", "x", kind="a"))
+
+        found = stage.run(stage.store.read_documents("joe", ""))
+        assert found == [document("joe", "x", kind="a"), document("joe", "x", kind="b")]
+
     def test_accounts_answer_in_a_later_turn(self, stage: Stage) -> None:
         answer = stage.store.get_account("joe")
 

@@ -384,6 +384,7 @@ def test_answers_are_due_only_after_the_commit() -> None:
     world.store.held = True
     before = world.store.position
     joe = world.start(world.login.connect(connect_qos("joe/1", persistent=True), "127.0.0.1"))
+    world.turn()
     assert joe.called
     assert world.store.position > before
     told: list[str] = []

@@ -216,7 +216,8 @@ class World:
     @property
     def timers(self) -> int:
         """Delayed calls but for those that the broker itself always has."""
-        own = [self.broker._beat, self.broker.expiry._sweep_call, self.node._keep_call]
+        broker = self.broker
+        own = [broker._beat, broker.expiry._sweep_call, self.node._keep_call, broker.account_changes._look]
         return len([call for call in self.clock.getDelayedCalls() if call not in own])
 
 

@@ -13,7 +13,17 @@ from broker.core.queues import Queue
 from broker.ports import IStore
 
 BROKER = Path(__file__).parents[2] / "broker"
-READS = frozenset({"read_documents", "read_entries", "read_headers", "read_expired", "when_committed", "end_turn"})
+READS = frozenset(
+    {
+        "read_account_changes",
+        "read_documents",
+        "read_entries",
+        "read_headers",
+        "read_expired",
+        "when_committed",
+        "end_turn",
+    }
+)
 """Methods of the store that change nothing."""
 OUTSIDE = frozenset({"open", "close", "get_account", "list_accounts", "put_account", "delete_account"})
 """Those of whoever runs the store, and of accounts, which the security service owns."""

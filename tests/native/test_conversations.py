@@ -333,6 +333,7 @@ class TestLostConnection:
         client.write(self.invocations(client, "publish"))
         new = listener.peer()
         new.request("connect", connect_unit("pub", "pub/1"))
+        listener.world.turn()
         assert client.closed
         client.hang_up()
         self.go_on(listener)

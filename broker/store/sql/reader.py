@@ -75,6 +75,7 @@ _COPIES = (
 )
 _DOCUMENTS = select(*document.columns).where(document.c.kind == bindparam("kind"))
 _DOCUMENTS_OF_OWNER = _DOCUMENTS.where(document.c.owner == bindparam("owner"))
+_ALL_OF_OWNER = select(*document.columns).where(document.c.owner == bindparam("owner"))
 
 
 def _next_of_size() -> Select[Any]:
@@ -179,8 +180,8 @@ class Reader:
         return self._pairs(_HEADERS, {"queue_id": queue_id, "rank": rank, "after": after, "limit": limit})
 
     def documents(self, owner: str, kind: str) -> tuple[list[DocumentRecord], list[Unreadable]]:
-        """Documents of one kind, of one owner or (empty) of all, and the rows that are none."""
-        query = _DOCUMENTS_OF_OWNER if owner else _DOCUMENTS
+        """Documents of one kind of one owner, one of them empty for all, and the rows that are none."""
+        query = _DOCUMENTS if not owner else _DOCUMENTS_OF_OWNER if kind else _ALL_OF_OWNER
         rows = self._database.read_alone(query, {"kind": kind, "owner": owner})
         unreadable: list[Unreadable] = []
         return sorted(records(DocumentRecord, rows, unreadable.append)), unreadable

@@ -12,6 +12,8 @@ from zope.interface import implementer
 from broker.errors import BrokerError, Code
 from broker.model.records import (
     FIRST_EXPIRED,
+    SECURITY_OWNER,
+    AccountChange,
     AccountRecord,
     DocumentRecord,
     EntryRecord,
@@ -26,7 +28,7 @@ from broker.model.records import (
     Unreadable,
 )
 from broker.ports import IStore
-from broker.store import limits
+from broker.store import account_changes, limits
 from broker.store.batch import Batch
 from broker.store.rows import account_of
 from broker.store.sql import accounts
@@ -285,6 +287,14 @@ class SqlStore(CommitLoop):
     def list_accounts(self) -> Deferred[list[AccountRecord]]:
         """All accounts by name."""
         return self._ask_accounts(accounts.list_accounts).addCallback(self._readable)
+
+    def read_account_changes(self) -> Deferred[list[AccountChange]]:
+        """What was changed of accounts; may tell of a change again whose end is appended and not in its table yet."""
+        return self._ask_accounts(accounts.read_changes)
+
+    def forget_account_change(self, id: str) -> None:
+        """A change has had its effect."""
+        self.delete_document(SECURITY_OWNER, account_changes.KIND, id)
 
     def _ask_accounts(
         self, query: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs

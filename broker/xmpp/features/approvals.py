@@ -183,18 +183,26 @@ class Subscriptions:
         if other is not None:
             self._domain.hooks.show_to_contact(other, self._jid(account), True)
 
-    def contact_removed(self, client: Client, item: RosterItem) -> None:
+    def contact_removed(self, account: Account, item: RosterItem) -> None:
         """RFC 6121 §2.5.2: who removes a contact ends the subscriptions in both directions."""
         contact = parse_jid(item.jid)
         other = self._domain.accounts.get(contact.local) if self._domain.is_local(contact) else None
-        me = client.jid.to_bare()
+        me = self._jid(account)
         if sees(item):
-            self._domain.hooks.show_to_contact(client.account, contact, False)
+            self._domain.hooks.show_to_contact(account, contact, False)
         if other is not None:
             if is_seen(item) or item.ask:
                 self._inbound(other, me, "unsubscribe", presence(me.bare, contact.bare, type="unsubscribe"))
             if sees(item) or item.pending_in:
                 self._inbound(other, me, "unsubscribed", presence(me.bare, contact.bare, type="unsubscribed"))
+
+    async def account_removed(self, account: Account) -> None:
+        """An account is gone, and so are its subscriptions and requests on the side of its contacts."""
+        for item in list(account.roster.values()):
+            contact = parse_jid(item.jid)
+            if self._domain.is_local(contact) and contact.local:
+                await self._domain.accounts.load(contact.local)
+                self.contact_removed(account, item)
 
     def _jid(self, account: Account) -> JID:
         return JID(account.local, self._domain.settings.domain)

@@ -95,7 +95,7 @@ class Roster:
                 await self._domain.accounts.load_patiently(contact.local, lambda: not request.client.session.ended)
             if known is None or not listed:
                 raise StanzaError(Condition.ITEM_NOT_FOUND, "this contact is not in your roster")
-            self._domain.hooks.contact_removed(request.client, known)
+            self._domain.hooks.contact_removed(account, known)
             self._domain.accounts.remove_item(account, jid)
             self.push(account, element("item", attributes={"jid": jid, "subscription": REMOVE}))
             return None

@@ -39,8 +39,8 @@ class Hooks:
         copies: of messages; told by the router.
         show_to_contact: an account's presence must be shown to a JID, or no longer:
             ``show_to_contact(account, jid, available)``; told by subscriptions and block lists.
-        contact_removed: a contact is about to be removed from the roster of a client's account, and its subscriptions
-            with it; told by the roster.
+        contact_removed: a contact is about to be removed from the roster of an account, and its subscriptions with it;
+            told by the roster.
         recovered: a client's session came back from the store; nobody may be told anything (I7).
         resumed: a client goes on over a new connection.
         ended: a client's session ends; it is still among the domain's clients.
@@ -50,7 +50,7 @@ class Hooks:
     holds: Callable[[Client, bytes, str], bool]
     copies: Copies
     show_to_contact: Callable[[Account, JID, bool], None]
-    contact_removed: Callable[[Client, RosterItem], None]
+    contact_removed: Callable[[Account, RosterItem], None]
     recovered: Sequence[Callable[[Client], None]]
     resumed: Sequence[Callable[[Client], None]]
     ended: Sequence[Callable[[Client], None]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from twisted.logger import Logger
 
-from broker.core.dispatch import Dispatch
+from broker.core.dispatch import PASSWORD_CHANGED, Dispatch
 from broker.core.entries import Entry, QueueLimits
 from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
@@ -82,6 +82,10 @@ class StreamSessions(SessionKind):
     def label(self, session: Session) -> str:
         """The resource of its full JID."""
         return self.of(session).stream.resource
+
+    def password_changed(self, session: Session) -> None:
+        """See :class:`broker.core.kinds.SessionKind`: whoever resumes the stream has logged in before."""
+        session.dispatch.detach(PASSWORD_CHANGED)
 
     def ending(self, session: Session) -> None:
         """See :class:`broker.core.kinds.SessionKind`."""

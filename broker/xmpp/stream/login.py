@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from broker.errors import BrokerError
@@ -34,13 +34,13 @@ class Login:
 
     Args:
         security: checks credentials.
-        permits: ``permits(user, "connect", "")``.
+        admit: ``await admit(user)`` refuses a user who may not log in (:meth:`broker.core.broker.Broker.admit`).
         host: address of the client.
     """
 
-    def __init__(self, security: SecurityServices, permits: Callable[[str, str, str], bool], host: str) -> None:
+    def __init__(self, security: SecurityServices, admit: Callable[[str], Awaitable[None]], host: str) -> None:
         self._security = security
-        self._permits = permits
+        self._admit = admit
         self._host = host
         self._exchange: Exchange | None = None
         self._attempt: LoginAttempt | None = None
@@ -105,7 +105,7 @@ class Login:
                 case Success(user, data):
                     if self._attempt is not None:
                         self._attempt.succeeded()
-                    return Success(self._admitted(user), data, anonymous=not user)
+                    return Success(await self._admitted(user), data, anonymous=not user)
                 case Challenge():
                     self._exchange = exchange
                     return step
@@ -142,10 +142,16 @@ class Login:
             raise SaslFailure("not-authorized")
         return Success(local)
 
-    def _admitted(self, user: str) -> str:
+    async def _admitted(self, user: str) -> str:
         local = _prepared(user) if user else ANONYMOUS_PREFIX + secrets.token_hex(8)
-        if not local or not self._permits(local, "connect", ""):
+        if not local:
             raise SaslFailure("not-authorized")
+        try:
+            await self._admit(local)
+            if self._attempt is not None and not await self._security.exists(local):  # it was removed meanwhile
+                raise SaslFailure("not-authorized")
+        except BrokerError as error:
+            raise _failure(error) from error
         return local
 
 

@@ -1,0 +1,133 @@
+"""What is changed of accounts has its effect on what these have here: sessions, messages, documents, topics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import DeferredLock, ensureDeferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from broker.errors import BrokerError, Code
+from broker.timers import cancel
+
+if TYPE_CHECKING:
+    from broker.core.documents import Documents
+    from broker.core.node import Node
+    from broker.core.querying import Querying
+    from broker.core.registry import SessionRegistry
+    from broker.core.subjects import Subject
+
+log = Logger()
+
+LOOK_INTERVAL = 1000
+"""Milliseconds between two looks at what other programs have changed."""
+
+
+class AccountChanges:
+    """Looks for changes of accounts, which other programs make, and sees to them.
+
+    Nothing of an account that is removed is left for one that gets its name later. Whoever knew the password before it
+    was changed, or a secret id that was given for it, must know the new one.
+
+    Args:
+        node: shared state.
+        registry: of the sessions.
+        documents: of the accounts.
+        querying: erases topics.
+
+    Attributes:
+        on_removed: awaited with the name of each account that is removed, when its sessions have ended and its
+            documents are still there; each tongue adds what it has to do with those of others.
+    """
+
+    def __init__(self, node: Node, registry: SessionRegistry, documents: Documents, querying: Querying) -> None:
+        self._node = node
+        self._registry = registry
+        self._documents = documents
+        self._querying = querying
+        self.on_removed: list[Callable[[str], Awaitable[None]]] = []
+        self._lock = DeferredLock()
+        self._asked = 0
+        self._answered = 0
+        self._done: set[str] = set()
+        self._look: IDelayedCall | None = None
+
+    async def apply(self) -> None:
+        """See to all that was changed until now; while the store fails, to what is known of it by the next look."""
+        self._asked += 1
+        mine = self._asked
+        async with self._lock:
+            if self._answered >= mine:  # by a look that began when this one was asked for already
+                return
+            answered = self._asked
+            try:
+                changes = await self._node.store.read_account_changes()
+            except BrokerError as error:
+                if not error.is_resource:  # the store itself says that it fails
+                    raise
+                return
+            # Those whose end was appended may still be in their table.
+            self._done.intersection_update(each.id for each in changes)
+            for change in changes:
+                if change.id in self._done:
+                    continue
+                if change.removed:
+                    await self.remove(change.name)
+                else:
+                    self.renew(change.name)
+                self._done.add(change.id)
+                self._node.store.forget_account_change(change.id)
+            self._answered = answered
+
+    def start(self) -> None:
+        """Look again and again from now on."""
+        self._look = self._node.later(LOOK_INTERVAL, self._look_now)
+
+    def stop(self) -> None:
+        """Look no more."""
+        cancel(self._look)
+        self._look = None
+
+    def renew(self, name: str) -> None:
+        """An account has another password: its clients must log in anew."""
+        subject = self._node.subjects.get(name)
+        for session in list(subject.sessions.values()) if subject is not None else ():
+            session.kind.password_changed(session)
+        log.info("{name} has another password: its clients must log in anew", name=name)
+
+    async def remove(self, name: str) -> None:
+        """An account is gone: its sessions end, and nothing that is its own stays."""
+        error = BrokerError(Code.USER_NOT_CONNECTED, "the account was removed")
+        subject = self._node.subjects.get(name)
+        if subject is not None:
+            for session in list(subject.sessions.values()):
+                if session.kind.of_account:
+                    await self._registry.end(session, error, forget=True)
+            await self._empty(subject)
+        for listener in self.on_removed:
+            await listener(name)
+        await self._documents.remove_all(name)
+        self._querying.erase_owned(name)
+        log.info("{name} was removed, with all that was its own", name=name)
+
+    async def _empty(self, subject: Subject) -> None:
+        queue = subject.queue
+        while len(queue):
+            await queue.load()
+            entries = queue.take(-1, -1)
+            if not entries and len(queue):
+                raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {subject.name} cannot be read")
+            queue.settle(entries)
+        self._node.release_subject(subject)
+
+    def _look_now(self) -> None:
+        self._look = None
+        looking = ensureDeferred(self.apply())
+        looking.addErrback(lambda failure: log.failure("what was changed of accounts has no effect", failure))
+        looking.addBoth(lambda _: self._look_again())
+
+    def _look_again(self) -> None:
+        if self._look is None and self._registry.serving:
+            self.start()
