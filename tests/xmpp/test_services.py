@@ -456,6 +456,16 @@ class TestCarbons:
         jack.send("<presence><priority>1</priority></presence>")
         assert jack.bodies() == ["hi"]
 
+    def test_a_message_to_oneself_that_waits_is_not_copied(self, world: World) -> None:
+        low = "<presence><priority>-1</priority></presence>"
+        one, two = world.bind("joe@localhost/1", presence=low), world.bind("joe@localhost/2", presence=low)
+        self.enable(two)
+        two.take()
+        one.send("<message type='chat'><body>note</body></message>")
+        assert two.take() == []
+        two.send("<presence/>")
+        assert two.bodies() == ["note"]
+
     @pytest.mark.parametrize("id", [" xmlns=q", "' xmlns='urn:q"])
     def test_an_attribute_that_looks_like_a_declaration_changes_no_namespace(self, world: World, id: str) -> None:
         joe, jack2 = world.bind("joe@localhost/x"), world.bind("jack@localhost/y2")

@@ -84,6 +84,8 @@ class Carbons:
         domain, sender = self._domain, client.session
         mine, theirs = sender.subject, domain.node.subjects.get(to.local)
         wanting: list[tuple[str, Session]] = []
+        if waits and theirs is mine:
+            return wanting
         for direction, subject in (("sent", mine), ("received", None if waits or theirs is mine else theirs)):
             if subject is None:
                 continue

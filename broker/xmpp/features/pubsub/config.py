@@ -34,7 +34,7 @@ class NodeConfig:
         title: for people.
         max_items: items that are kept; 0 for none.
         description: for people.
-        type: of the payloads, usually their namespace.
+        type: namespace of the payloads that XMPP clients publish; empty for any.
         deliver_payloads: subscribers are sent the payload of an item, not only its id.
         notify_retract: subscribers are told when items are gone.
         notification_type: of the messages to subscribers: :data:`HEADLINE` or :data:`NORMAL`.
@@ -75,7 +75,7 @@ def fields_of(config: NodeConfig) -> Sequence[Field]:
     return (
         _text("title", "A friendly name for the node", config.title),
         _text("description", "A description of the node", config.description),
-        _text("type", "The type of node data, usually the namespace of the payload", config.type),
+        _text("type", "The namespace of the payloads", config.type),
         _text("max_items", "The maximum number of items to persist", str(config.max_items)),
         _switch("persist_items", "Whether to persist items to storage", config.max_items > 0),
         _switch("deliver_payloads", "Whether to deliver payloads with event notifications", config.deliver_payloads),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
@@ -183,8 +183,11 @@ class PubSub:
         topic = self.nodes.find(name)
         if topic is None:
             topic = await self.nodes.create(client.session, name, changed(self._defaults, form or {}))
-        elif form and changed(self.nodes.config(topic), form) != self.nodes.config(topic):
+        elif form and not _meets(self.nodes.config(topic), form):
             raise refused(Condition.CONFLICT, "precondition-not-met")
+        type = self.nodes.config(topic).type
+        if type and payloads[0].namespace != type:
+            raise refused(Condition.BAD_REQUEST, "invalid-payload", f"the payloads of this node are of '{type}'")
         payload = payloads[0].to_bytes("")
         id = items[0].attributes.get("id", "")
         made = await self.nodes.publish(client.session, client.bare, topic, id, payload)
@@ -381,6 +384,14 @@ def _subscription(subscription: Subscription) -> bytes:
         "subid": subscription.id,
     }
     return element("subscription", attributes=attributes)
+
+
+def _meets(config: NodeConfig, options: Mapping[str, str]) -> bool:
+    """Whether a node is as publish-options demand (XEP-0060 §7.1.5)."""
+    try:
+        return changed(config, options) == config
+    except StanzaError:  # no node can be so
+        return False
 
 
 def _page(messages: list[Message], paging: Tree) -> tuple[list[Message], bytes]:

@@ -152,6 +152,41 @@ class TestEffects:
         publish(joe, "1")
         assert jack.one().attributes["type"] == chosen
 
+    def test_payloads_are_of_the_type_that_is_chosen(self, world: World, joe: Peer) -> None:
+        # XEP-0060 §7.1.3.5
+        configure(joe, type="urn:e")
+        publish(joe, "1", "i1")
+        other = "<publish node='news'><item><entry xmlns='urn:other'/></item></publish>"
+        refused(joe, "set", other, "bad-request", "invalid-payload")
+        configure(joe, type="")
+        ok(joe, "set", other)
+
+    @pytest.mark.parametrize(
+        ("options", "met"),
+        [
+            ({"access_model": "open"}, True),
+            ({"max_items": "3", "title": "t"}, True),
+            ({"subscribe": "1", "unknown": "x"}, True),
+            ({"max_items": "4"}, False),
+            ({"access_model": "whitelist"}, False),
+            ({"deliver_payloads": "maybe"}, False),
+            ({"presence_based_delivery": "1"}, False),
+        ],
+    )
+    def test_who_publishes_may_demand_a_configuration(
+        self, world: World, joe: Peer, options: dict[str, str], met: bool
+    ) -> None:
+        # XEP-0060 §7.1.5
+        configure(joe, max_items="3", title="t")
+        form = submit(**options).removeprefix("<configure node='news'>").removesuffix("</configure>")
+        item = "<publish node='news'><item id='1'><e xmlns='u'/></item></publish>"
+        request = f"{item}<publish-options>{form}</publish-options>"
+        if met:
+            ok(joe, "set", request)
+        else:
+            refused(joe, "set", request, "conflict", "precondition-not-met")
+        assert items(joe) == (["1"] if met else [])
+
     def test_what_is_told_changes_with_the_configuration(self, world: World, joe: Peer) -> None:
         jack = world.bind("jack@localhost/y")
         publish(joe, "text", "i1")
