@@ -28,7 +28,7 @@ from broker.xmpp.features.private_storage import Storage
 from broker.xmpp.features.pubsub.service import PubSub
 from broker.xmpp.features.roster import Roster
 from broker.xmpp.features.server_info import ServerInfo
-from broker.xmpp.routing.content import stanza_of
+from broker.xmpp.routing.content import STANZA_KEY, stanza_of
 from broker.xmpp.routing.domain import AT_DOMAIN, Client, Domain
 from broker.xmpp.routing.hooks import Hooks
 from broker.xmpp.routing.router import Router
@@ -141,7 +141,7 @@ class XmppService:
 
     def prepare(self, client: Client) -> None:
         """Let the core write to a client."""
-        client.dispatch.write_with(self.domain.delivery.encoder(self._converter(client)), self._delay)
+        client.dispatch.write_with(self._encoder(client), self._delay)
 
     def _wire(self, blocking: Blocking, subscriptions: Subscriptions, carbons: Carbons) -> None:
         """Who takes the calls between the parts; what the core tells is wired by :meth:`start`."""
@@ -173,15 +173,18 @@ class XmppService:
                 return whole_or_none(record.data.decode("ascii", "replace"), 0, sm.MODULUS - 1)
         return None
 
-    def _converter(self, client: Client) -> Callable[[Entry], bytes]:
-        domain, pubsub, to = self.settings.domain, self.pubsub, client.jid
+    def _encoder(self, client: Client) -> Callable[[Entry], bytes]:
+        """What writes entries to a client's stream: stanzas as they are, and messages of others as stanzas."""
+        domain, pubsub, to, stanzas = self.settings.domain, self.pubsub, client.jid, STANZA_KEY.oid
 
-        def convert(entry: Entry) -> bytes:
+        def encode(entry: Entry) -> bytes:
             message = entry.message
+            if message.envelope.oid == stanzas:
+                return message.content
             addressed = message.is_ptp and message.qos.state == STATE_OK  # the news of an erasure is for subscribers
             return stanza_of(message, domain, to) if addressed else pubsub.event(entry, to)
 
-        return convert
+        return encode
 
     def _adopt(self, session: Session) -> Client:
         self.domain.streams.limit(session)

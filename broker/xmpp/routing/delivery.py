@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from broker.core.entries import Entry
 from broker.core.message import Envelope, Message
 from broker.core.sessions import Plan, Session
 from broker.errors import BrokerError
@@ -91,19 +90,6 @@ class Delivery:
         if self.held:
             self._release_before(session)
         return self._direct.put_one(message, session, keep=keep)
-
-    def encoder(self, convert: Callable[[Entry], bytes]) -> Callable[[Entry], bytes]:
-        """What writes entries to a stream.
-
-        Args:
-            convert: makes a stanza of what is none.
-        """
-
-        def encode(entry: Entry) -> bytes:
-            message = entry.message
-            return message.content if message.envelope.oid == STANZA_KEY.oid else convert(entry)
-
-        return encode
 
     def _release_before(self, session: Session) -> None:
         """Stanzas of one sender stay in their order (RFC 6120 §10.1)."""
