@@ -50,7 +50,7 @@ class SubjectQueues:
         if session.takes_subject_messages and session.subject.queue.entries and session not in self._moving:
             waiters = self._moving[session] = Waiters()
             work = ensureDeferred(self._move(session, waiters))
-            work.addCallbacks(lambda _: self._moved(session), self._move_failed, errbackArgs=(session,))
+            work.addCallbacks(self._moved, self._move_failed, callbackArgs=(session,), errbackArgs=(session,))
 
     def are_due(self, session: Session) -> bool:
         """Whether messages to the subject are on their way to a session: what is for it alone goes behind them.
@@ -141,7 +141,7 @@ class SubjectQueues:
             self._letters.entries(entries, SessionName(self._node.id, subject.name).absolute, error)
         queue.put_back(kept, failed=False)
 
-    def _moved(self, session: Session) -> None:
+    def _moved(self, _: None, session: Session) -> None:
         self._moving.pop(session).tell()
 
     def _move_failed(self, failure: Failure, session: Session) -> None:

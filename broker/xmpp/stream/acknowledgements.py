@@ -7,7 +7,6 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from broker.core.broker import Broker
 from broker.failpoints import reach
 from broker.ports import IStore
 from broker.timers import cancel
@@ -90,8 +89,8 @@ def acknowledge(dispatch: StreamDispatch, store: IStore, write: Callable[[bytes]
     store.when_committed(store.position, tell)
 
 
-def committed(broker: Broker) -> Deferred[None]:
+def committed(store: IStore) -> Deferred[None]:
     """Fires when everything that was done so far is on disk."""
     waiting: Deferred[None] = Deferred()
-    broker.when_committed(lambda: waiting.callback(None))
+    store.when_committed(store.position, lambda: waiting.callback(None))
     return waiting

@@ -85,7 +85,7 @@ class Binding:
         """
         epoch = session.epoch
         reach("resume taken over")
-        await committed(self._broker)
+        await committed(self._domain.node.store)
         reach("resume committed")
         return None if session.ended or session.epoch != epoch else self._domain.client_of(session)
 

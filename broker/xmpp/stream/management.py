@@ -91,7 +91,7 @@ class StreamManagement:
         dispatch.pause()
         resumable = self._domain.streams.enable(client.session, resumable=resumable, window=window)
         if resumable:
-            await committed(self._domain.broker)
+            await committed(self._domain.node.store)
         id = client.session.secret_id if resumable else ""
         if not self._stream.ending.is_closed:
             dispatch.write(sm.enabled(id, window, self._domain.settings.sm_location if resumable else ""))
