@@ -1,4 +1,4 @@
-"""What the process does on signals that the reactor does not see to; SIGTERM and SIGINT it does."""
+"""What the process does on signals, beside the end that the reactor sees to on SIGTERM and SIGINT."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from twisted.logger import Logger
+
+log = Logger()
+
 STANDARD_ERROR = 2
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def spare() -> None:
@@ -24,7 +29,7 @@ def serve(reactor: Any, *, reload: Callable[[], None], rotate_log: Callable[[], 
     """Serve signals from now on.
 
     SIGQUIT writes to standard error what every thread is doing, also where one of them never comes back to Python,
-    and the process goes on.
+    and the process goes on. SIGTERM and SIGINT end it once: to ask again while it ends changes nothing.
 
     Args:
         reactor: runs what is called; nothing runs before it does.
@@ -38,3 +43,28 @@ def serve(reactor: Any, *, reload: Callable[[], None], rotate_log: Callable[[], 
     signal.signal(signal.SIGHUP, call(reload))
     signal.signal(signal.SIGUSR1, call(rotate_log))
     faulthandler.register(signal.SIGQUIT, file=STANDARD_ERROR, all_threads=True, chain=False)
+    reactor.callWhenRunning(_end_once, reactor)
+
+
+def _end_once(reactor: Any) -> None:
+    """Ask the reactor to end once only, whoever does: it takes a second time for a mistake of the program."""
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(log.info, "{name}: the broker ends already", name=signal.Signals(number).name)
+
+    def ends() -> None:
+        for each in ENDING:
+            signal.signal(each, tell)
+
+    def first(handler: Callable[[int, FrameType | None], object]) -> Callable[[int, FrameType | None], None]:
+        def handle(number: int, frame: FrameType | None) -> None:
+            ends()
+            handler(number, frame)
+
+        return handle
+
+    for each in ENDING:
+        handler = signal.getsignal(each)
+        if callable(handler):
+            signal.signal(each, first(handler))
+    reactor.addSystemEventTrigger("before", "shutdown", ends)

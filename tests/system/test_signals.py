@@ -68,6 +68,17 @@ def test_broker_that_waits_for_its_database_ends_at_once_and_without_a_traceback
     broker.close()
 
 
+def test_signals_that_ask_again_for_the_end_change_nothing(broker: BrokerProcess) -> None:
+    with socket.create_connection(broker.address(), timeout=10):  # it is waited for until it has closed
+        send(broker, signal.SIGTERM)
+        broker.wait_for_log("Received SIGTERM")
+        send(broker, signal.SIGINT)
+        broker.wait_for_log("SIGINT: the broker ends already")
+    wait_until(lambda: not broker.running)
+    assert "Traceback" not in broker.log()
+    assert "run level 0" in broker.log().rpartition("ready:")[2]
+
+
 def test_log_file_is_rotated_and_opened_anew(tmp_path: Path) -> None:
     log, old, moved = (tmp_path / name for name in ("b.log", "b.log.1", "moved.log"))
     with BrokerProcess(tmp_path / "data", arguments=["--logfile", str(log)]) as broker:
