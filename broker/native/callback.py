@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from broker.core.broker import Broker
@@ -17,6 +18,7 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import AddressQos, ConnectQos
 from broker.model.number import whole_or_none
 from broker.model.property import find
+from broker.native.callback_hosts import CallbackHosts, DialPace
 from broker.native.connection import NativeConnection
 from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Frame, Kind, encode_frame
@@ -59,7 +61,7 @@ class CallbackDialer:
         broker: the core.
         limits: of what servers answer.
         settings: of the connections.
-        hosts: that may be dialled beside the client's own address; ``*`` any.
+        hosts: that may be dialled.
     """
 
     def __init__(
@@ -68,13 +70,14 @@ class CallbackDialer:
         broker: Broker,
         limits: NativeLimits,
         settings: TransportSettings,
-        hosts: Collection[str] = (),
+        hosts: CallbackHosts,
     ) -> None:
         self._reactor = reactor
         self._broker = broker
         self._limits = limits
         self._settings = settings
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
+        self._pace = DialPace()
 
     def prepare(self, qos: ConnectQos, peer: str) -> Callable[[Session], Deferred[Any]] | None:
         """How to reach the callback server that a connect names.
@@ -94,26 +97,30 @@ class CallbackDialer:
         if callback is None or not _names_server(callback):
             return None
         host, port = _read_address(callback)
-        if host != peer and host not in self._hosts and "*" not in self._hosts:
-            raise BrokerError(
-                Code.RESOURCE_CONFIGURATION_ADDRESS,
-                f"the callback server '{host}' is neither at the client's own address nor among the callbackHosts",
-            )
+        self._hosts.check(host, port, peer)
         return lambda session: self._dial(session, host, port)
 
     def adopt(self, sessions: Iterable[Session]) -> None:
-        """Reach sessions from the store at the servers that their clients named, which were checked then."""
+        """Reach sessions from the store at the servers that their clients named, where that is still permitted."""
         for session in sessions:
             callback = session.qos.callback
             if callback is not None and _names_server(callback):
                 try:
                     host, port = _read_address(callback)
+                    self._hosts.check(host, port, "")
                 except BrokerError as error:  # the session waits for its client to come back by itself
                     log.error("{name} is not called back: {reason}", name=session.name.relative, reason=str(error))
                     continue
                 session.dispatch.dial = partial(self._dial, session, host, port)
 
     def _dial(self, session: Session, host: str, port: int) -> Deferred[Any]:
+        delay = self._pace.delay(session.subject.name, session.id, self._broker.node.monotonic())
+        if delay <= 0:
+            return self._connect(session, host, port)
+        waiting: Deferred[Any] = deferLater(self._reactor, delay)
+        return waiting.addCallback(lambda _: self._connect(session, host, port))
+
+    def _connect(self, session: Session, host: str, port: int) -> Deferred[Any]:
         def make_stream(transport: Connection, host: str) -> CallbackConnection:
             connection = CallbackConnection(self._broker, transport, self._limits)
             connection.bind(session)

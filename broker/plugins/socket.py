@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from broker.config.kinds import BOOLEAN, TEXT, duration, integer, size
 from broker.native.callback import CallbackDialer
+from broker.native.callback_hosts import CallbackHosts
 from broker.native.limits import NativeLimits
 from broker.native.server import NativeServer
 from broker.native.service import NativeService
@@ -45,7 +46,9 @@ class SocketPlugin:
     - ``idleTimeout`` (0): of a connection that sends nothing at all; 0 never.
     - ``maxPendingRequests`` (1000): requests of one connection that may wait before it is not read from.
     - the limits of all listeners, see :func:`broker.plugins.ports.limits_of`.
-    - ``callbackHosts``: comma list of hosts beside the client's own that callback servers may be on; ``*`` any.
+    - ``callbackHosts`` (none): comma list of hosts, or ``host:port``, whose callback servers the broker dials;
+      ``client`` is the address that a client has connected from, ``*`` any that is given by its number. Loopback
+      addresses must be named, and ports of the broker itself with their host.
 
     Args:
         context: the application.
@@ -104,7 +107,8 @@ class SocketPlugin:
         broker = context.broker
         # An answer may be long, so none is made while the buffer is full.
         outgoing = TransportSettings(context.reactor, context.turns, replace(limits_of(self._attributes), room=0))
-        dialer = CallbackDialer(context.reactor, broker, limits, outgoing, hosts)
+        callback_hosts = CallbackHosts(hosts, lambda: [port for _, _, port in context.run_levels.ports()])
+        dialer = CallbackDialer(context.reactor, broker, limits, outgoing, callback_hosts)
         dialer.adopt(broker.node.sessions.values())
         service = NativeService(broker, context.native_login, dialer, run_level=lambda: str(context.run_levels.name))
 

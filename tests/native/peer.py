@@ -16,6 +16,7 @@ from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
 from broker.native.callback import CallbackDialer
+from broker.native.callback_hosts import CallbackHosts
 from broker.native.codec import read_connect_qos
 from broker.native.limits import NativeLimits
 from broker.native.server import NativeServer
@@ -95,7 +96,9 @@ class Listener:
         self.compress = compress
         clock: Any = self.world.clock
         terms = TransportSettings(clock, Turns(clock, seconds), net, StorePressure(self.world.store))
-        self.service = NativeService(self.broker, self.world.login, CallbackDialer(None, self.broker, limits, terms))
+        self.service = NativeService(
+            self.broker, self.world.login, CallbackDialer(None, self.broker, limits, terms, CallbackHosts(()))
+        )
         self.factory = PortListener(self._make_stream, terms, self.service.refusals.tell)
 
     def _make_stream(self, connection: Connection, host: str) -> NativeServer:

@@ -8,11 +8,13 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.native.callback import CallbackDialer
+from broker.native.callback_hosts import CallbackHosts
 from broker.native.codec import read_connect_qos
 from broker.native.limits import NativeLimits
 
 NOTHING: Any = None
-ANYWHERE = CallbackDialer(NOTHING, NOTHING, NativeLimits(), NOTHING, ["*"])
+NAMED = CallbackHosts(["example.com", "127.0.0.1", "::1", "bücher.example"])
+ANYWHERE = CallbackDialer(NOTHING, NOTHING, NativeLimits(), NOTHING, NAMED)
 
 
 def prepared(address: str) -> object:

@@ -62,7 +62,9 @@ class Site:
         plugins = directory / "plugins.xml"
         plugins.write_text(PLUGINS.format(certificate=certificate, client_ca=client_ca))
         self.broker = BrokerProcess(
-            directory / "data", settings={"plugin/socket/port": "0"}, arguments=["--plugins", str(plugins)]
+            directory / "data",
+            settings={"plugin/socket/port": "0", "plugin/socket/callbackHosts": "127.0.0.1"},
+            arguments=["--plugins", str(plugins)],
         )
 
     def tls(self, *, trusts: bool = True):  # type: ignore[no-untyped-def]
@@ -277,7 +279,7 @@ class TestCallbackServers:
         assert server.wait_for(1)
 
     @pytest.mark.parametrize("address", [("127.0.0.2", 80), ("example.org", 80)])
-    def test_broker_dials_nobody_but_the_client_itself(self, site: Site, address: tuple[str, int]) -> None:
+    def test_broker_dials_nobody_who_is_not_named(self, site: Site, address: tuple[str, int]) -> None:
         answer = Native(site.broker).connect("joe/1", callback(address[1], address[0]))
         assert answer.kind is Kind.EXCEPTION
         assert answer.units()[0].qos == b"resource.configuration.address"

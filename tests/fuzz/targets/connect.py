@@ -8,13 +8,14 @@ from typing import Any
 from broker.model.address import parse_session_name
 from broker.model.connect import ConnectQos
 from broker.native.callback import CallbackDialer, _read_address
+from broker.native.callback_hosts import CallbackHosts
 from broker.native.codec import read_connect_qos, write_connect_qos
 from broker.native.limits import NativeLimits
 from broker.store.limits import MAX_INTEGER
 from tests.fuzz.support import require, tried
 
 NOTHING: Any = None
-DIALER = CallbackDialer(NOTHING, NOTHING, NativeLimits(), NOTHING, ["*"])
+DIALER = CallbackDialer(NOTHING, NOTHING, NativeLimits(), NOTHING, CallbackHosts(["*", "a"]))
 TOKENS = (
     b"<qos>",
     b"</qos>",
