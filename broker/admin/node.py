@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from broker.admin import dump, memory
 from broker.admin.attributes import Attributes
+from broker.admin.subject import quotas_of
 from broker.admin.values import SEPARATOR, date, size, to_number
 from broker.config.properties import Properties
 from broker.core.broker import Broker
@@ -136,6 +137,9 @@ def node_attributes(
             "maxMemStr": lambda _: size(memory.resident() + memory.available()),
             "maxFreeMem": lambda _: memory.available(),
             "maxFreeMemStr": lambda _: size(memory.available()),
+            "quotas": lambda node: "\n".join(
+                f"{usage.account}: {' '.join(quotas_of(usage))}" for usage in node.quotas.all()
+            ),
             "storeBacklog": lambda node: node.store.backlog,
             "numSetAside": lambda node: node.set_aside.count,
             "setAside": lambda node: "\n".join(map(str, node.set_aside.records)),

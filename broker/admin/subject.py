@@ -5,6 +5,7 @@ from __future__ import annotations
 from broker.admin.attributes import Attributes
 from broker.admin.values import date, to_boolean, to_number
 from broker.core.broker import Broker
+from broker.core.quotas import UNLIMITED, Usage
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
@@ -15,6 +16,11 @@ DISCONNECTED = "an administrator disconnected the client"
 def ended_by_administrator() -> BrokerError:
     """Why a session ends that an administrator ends."""
     return BrokerError(Code.USER_NOT_CONNECTED, "an administrator ended the session")
+
+
+def quotas_of(usage: Usage) -> list[str]:
+    """What an account uses of what it may, as ``topics=3/10000``."""
+    return [f"{name}={used}/{'unlimited' if most == UNLIMITED else most}" for name, used, most in usage.rows]
 
 
 def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Subject]:
@@ -59,6 +65,10 @@ def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Sub
             "subjectQueueBytes": lambda subject: subject.queue.bytes,
             "subjectQueueMaxMsgs": lambda subject: subject.queue.limits.entries,
             "blockClientLogin": lambda subject: subject.blocked,
+            "quotas": lambda subject: [
+                f"sessions={subject.count(placeholders=True)}/{subject.session_limit}",
+                *quotas_of(subject.usage),
+            ],
         },
         writers={"maxSessions": limit_sessions, "blockClientLogin": block},
         operations={

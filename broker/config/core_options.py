@@ -151,7 +151,35 @@ CACHE_BYTES = declare(
     " disk only.",
 )
 MAX_TOPICS = declare("topic.maxEntries", integer(1), 1_000_000, "Topics that may exist.")
-MAX_SUBSCRIPTIONS = declare("session.maxSubscriptions", integer(1), 100_000, "Subscriptions that one session may have.")
+MAX_SUBSCRIPTIONS = declare("session.maxSubscriptions", integer(1), 10_000, "Subscriptions that one session may have.")
+ALL_SUBSCRIPTIONS = declare("subscription.maxEntries", integer(1), 1_000_000, "Subscriptions that may exist.")
+ANSWER_BYTES = declare(
+    "get.maxBytes", size(1), 67_108_864, "Bytes of all contents that one get is answered with; more are refused."
+)
+ACCOUNT_FORCED = declare(
+    "account.maxForced",
+    integer(0),
+    1000,
+    "Sessions and login names that messages of one login name may make by forceQueuing; they count until somebody logs"
+    " in to them.",
+)
+ACCOUNT_SUBSCRIPTIONS = declare(
+    "account.maxSubscriptions", integer(0), 50_000, "Subscriptions of all sessions of one login name together."
+)
+ACCOUNT_TOPICS = declare("account.maxTopics", integer(0), 10_000, "Topics and nodes that one login name may make.")
+ACCOUNT_QUEUE_BYTES = declare(
+    "account.maxQueueBytes",
+    size(0),
+    1 << 30,
+    "What may wait in all queues of one login name together, those that its messages made by forceQueuing among them;"
+    " then they are full.",
+)
+ACCOUNT_HISTORY_BYTES = declare(
+    "account.maxHistoryBytes",
+    size(0),
+    1 << 30,
+    "What the histories of all topics that one login name made may hold together.",
+)
 CALLBACK_QUEUE = _declare_queue("callback", 1000, "a session")
 CALLBACK_OVERFLOW = _declare_overflow("callback")
 SUBJECT_QUEUE = _declare_queue("subject", 1000, "a login name")

@@ -255,6 +255,10 @@ class Broker:
         """Read messages (spec §2.6); see :meth:`broker.core.querying.Querying.get`."""
         return await self.querying.get(session, key, qos)
 
+    def check_answer(self, size: int) -> None:
+        """Refuse too large an answer, for tongues that read histories themselves; see :class:`Querying`."""
+        self.querying.check_answer(size)
+
     async def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
         """Erase topics (spec §2.7), returns their oids; see :meth:`broker.core.querying.Querying.erase`."""
         return await self.querying.erase(session, key, qos, encoded)

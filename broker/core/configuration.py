@@ -7,6 +7,7 @@ from dataclasses import replace
 from broker.config import core_options as options
 from broker.config.properties import Properties
 from broker.core.entries import QueueLimits
+from broker.core.quotas import QuotaLimits
 from broker.core.settings import Settings
 
 
@@ -41,6 +42,15 @@ def settings_of(properties: Properties) -> Settings:
         block_timeout=options.BLOCK_TIMEOUT.get(properties),
         max_topics=options.MAX_TOPICS.get(properties),
         max_subscriptions=options.MAX_SUBSCRIPTIONS.get(properties),
+        all_subscriptions=options.ALL_SUBSCRIPTIONS.get(properties),
+        max_answer_bytes=options.ANSWER_BYTES.get(properties),
+        quotas=QuotaLimits(
+            forced=options.ACCOUNT_FORCED.get(properties),
+            subscriptions=options.ACCOUNT_SUBSCRIPTIONS.get(properties),
+            topics=options.ACCOUNT_TOPICS.get(properties),
+            queue_bytes=options.ACCOUNT_QUEUE_BYTES.get(properties),
+            history_bytes=options.ACCOUNT_HISTORY_BYTES.get(properties),
+        ),
     )
 
 

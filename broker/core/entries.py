@@ -179,6 +179,16 @@ class Judge(Protocol):
         """Whether an entry is not to be delivered any more."""
 
 
+def loaded(row: EntryRecord, message: Message, fanout: Fanout | None = None) -> Entry:
+    """The entry of a row of the store, with its message."""
+    message.stored += 1
+    entry = Entry(message, row.seq, row.size, row.subscription_id, row.flags, fanout, row.redeliver)
+    entry.rank = row.rank
+    entry.number = row.number
+    entry.stored = True
+    return entry
+
+
 def write(store: IStore, queue_id: int, rank: int, entry: Entry, *, held: bool = True) -> None:
     """Have an entry in the store, with its message unless an entry in memory vouches that the message is there.
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, write
+from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, loaded, write
 from broker.core.message import Message
+from broker.core.quotas import Usage
 from broker.core.waiters import Waiters
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 from broker.ports import IStore
@@ -43,6 +44,9 @@ class History:
         sequence: gives the next entry number.
         revive: makes a message from its record; ``None`` for one that cannot be read, which stays on disk.
         now: tells the milliseconds since 1970.
+
+    Attributes:
+        usage: of the account that its topic counts for.
     """
 
     __slots__ = (
@@ -61,6 +65,7 @@ class History:
         "id",
         "limits",
         "unread",
+        "usage",
     )
 
     def __init__(
@@ -75,6 +80,7 @@ class History:
         self.id = id
         self.limits = limits
         self.unread = 0
+        self.usage = Usage()
         self._store = store
         self._sequence = sequence
         self._revive = revive
@@ -133,7 +139,9 @@ class History:
             self._expires_at = message.expires
         hot = self._hot
         hot.append(entry)
+        usage = self.usage
         self._bytes += size
+        usage.history_bytes += size
         self._hot_bytes += size
         entries = len(hot)
         if (
@@ -141,10 +149,17 @@ class History:
             or self._hot_bytes > limits.cache_bytes
             or entries + len(self._cold) > limits.entries
             or self._bytes > limits.bytes
+            or usage.history_bytes > usage.max_history_bytes
         ):
             self.trim()
         if self._arrivals:
             self._arrivals.tell()
+
+    def charge(self, usage: Usage) -> None:
+        """Count for another account from now on."""
+        self.usage.history_bytes -= self._bytes
+        usage.history_bytes += self._bytes
+        self.usage = usage
 
     def arrival(self) -> Deferred[None]:
         """Fires when a message is put, within that call; may be cancelled."""
@@ -254,6 +269,7 @@ class History:
                     self._expires_at = min(self._expires_at, record.expires)
                 revived.append(entry)
                 self._bytes += row.size
+                self.usage.history_bytes += row.size
                 self._hot_bytes += row.size
         self._hot.extendleft(reversed(revived))
         self.trim()
@@ -307,6 +323,7 @@ class History:
                 entry.message.stored -= 1
         self._hot.clear()
         self._cold.clear()
+        self.usage.history_bytes -= self._bytes
         self.unread = self._bytes = self._hot_bytes = 0
         self._expires_at = NEVER
 
@@ -316,7 +333,9 @@ class History:
         known = len(self._hot) + len(self._cold)
         if known > limits.entries:
             return known > 0  # a limit below 0 is as 0: there is no history, and nothing of it to drop
-        return self._bytes > limits.bytes and len(self._hot) > 1
+        usage = self.usage
+        is_over = self._bytes > limits.bytes or usage.history_bytes > usage.max_history_bytes
+        return is_over and len(self._hot) > 1
 
     def _drop_oldest(self) -> None:
         if self._cold:
@@ -328,6 +347,7 @@ class History:
 
     def _forget(self, entry: Entry) -> None:
         self._bytes -= entry.size
+        self.usage.history_bytes -= entry.size
         if entry.stored:
             entry.stored = False
             entry.message.stored -= 1
@@ -335,13 +355,9 @@ class History:
 
     def _settle_cold(self, cold: Cold) -> None:
         self._bytes -= cold.size
+        self.usage.history_bytes -= cold.size
         self._store.settle(self.id, HISTORY_RANK, cold.seq, cold.message_id)
 
     def _entry(self, row: EntryRecord, record: MessageRecord) -> Entry | None:
         message = self._revive(record)
-        if message is None:
-            return None
-        message.stored += 1
-        entry = Entry(message, row.seq, row.size, "", row.flags)
-        entry.stored = True
-        return entry
+        return None if message is None else loaded(row, message)

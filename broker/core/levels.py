@@ -54,6 +54,15 @@ class Level:
         self.doubtful = min(doubtful, entries)
         self.restored_to = last
 
+    def leave_disk(self, size: int) -> None:
+        """Account for an entry that is not on disk only any more.
+
+        Args:
+            size: what it counts for, in bytes.
+        """
+        self.swapped -= 1
+        self.swapped_bytes -= size
+
     def take_matching(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
         """Take all entries in memory for which ``unwanted`` is true."""
         if not any(unwanted(entry) for entry in self.entries):

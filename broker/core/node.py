@@ -19,6 +19,7 @@ from broker.core.interest import Interest
 from broker.core.message import Envelope, Message, NeutralReader
 from broker.core.pace import NoTurns, Pace, Turns
 from broker.core.queues import Queue
+from broker.core.quotas import Quotas, Usage
 from broker.core.sessions import Session
 from broker.core.set_aside import SetAside
 from broker.core.settings import Settings
@@ -73,6 +74,7 @@ class Node:
         past: what sessions that have ended did.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
+        quotas: what each account uses of what it may.
         erasures: how often messages were erased that may be queued.
         fanouts: what entries that are on disk only have in common with those of other sessions, by their ``seq``.
         raw_contents: oids of messages whose content is raw bytes of one tongue, which alone may publish them, each with
@@ -116,6 +118,7 @@ class Node:
         self.interest = Interest(queries)
         self.queues: dict[int, Queue | History] = {}
         self.cache_budget = CacheBudget(settings.cache_bytes)
+        self.quotas = Quotas(settings.quotas, settings.administrators)
         self.fanouts: dict[int, Fanout] = {}
         self.stored_sessions = 0
         self.stored_subscriptions = 0
@@ -204,10 +207,10 @@ class Node:
         for stream in counted:
             stream.save_handled()
 
-    def queue(self, id: int, limits: QueueLimits) -> Queue:
-        """Make the queue of a session or subject."""
+    def queue(self, id: int, limits: QueueLimits, usage: Usage) -> Queue:
+        """Make the queue of a session or subject, which counts for an account."""
         queue = self.queues[id] = Queue(
-            id, limits, self.store, self.next_entry, self.revive, self.cache_budget, self.fanouts, self
+            id, limits, self.store, self.next_entry, self.revive, self.cache_budget, self.fanouts, self, usage
         )
         return queue
 
@@ -221,7 +224,8 @@ class Node:
         if subject is None:
             id = self.ids.next()
             most = self.settings.max_sessions if max_sessions is None else max_sessions
-            subject = Subject(id, name, self.queue(id, self.settings.subject), self.now(), most)
+            usage = self.quotas.of(name)
+            subject = Subject(id, name, self.queue(id, self.settings.subject, usage), self.now(), most, usage)
             self.subjects[name] = subject
         return subject
 
@@ -237,6 +241,7 @@ class Node:
             return
         self.subjects.pop(subject.name, None)
         self.queues.pop(subject.id, None)
+        subject.forced.end()
         if subject.stored:
             subject.stored = False
             self.store.delete_subject(subject.id)
@@ -300,6 +305,7 @@ class Node:
     def remove_topic(self, topic: Topic) -> None:
         """Forget a topic for good."""
         topic.die()
+        topic.release()
         topic.history.clear()
         for subscription in list(topic.subscriptions.values()):
             topic.unsubscribe(subscription)

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from broker.core.codec import Encoded
 from broker.core.entries import Fanout
 from broker.core.message import Envelope, Message
+from broker.core.overflow import discards, make_room, overflow_error
 from broker.core.queues import Queue
 from broker.core.sessions import Plan, Route, Session
 from broker.core.subjects import Subject
@@ -216,7 +217,7 @@ class Publisher:
                 topic = plan.topic = self._node.topic(envelope.oid)
             is_new = topic.key is None
             if is_new or topic.state is not TopicState.ALIVE or topic.config.readonly:
-                self._prepare_topic(topic, plan)
+                self._prepare_topic(topic, plan, session)
         elif plan.route is not None:
             receiver = plan.route.session
             if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full and not plan.route.is_behind:
@@ -289,18 +290,28 @@ class Publisher:
         receivers, aside = self._receivers(topic, message, None, None)
         self._publish_on(topic, message, receivers, aside)
 
-    def _prepare_topic(self, topic: Topic, plan: Plan) -> None:
+    def _prepare_topic(self, topic: Topic, plan: Plan, session: Session) -> None:
         envelope = plan.envelope
         if topic.config.readonly and topic.key is not None and not envelope.qos.administrative and topic.used:
             raise BrokerError(Code.USER_PUBLISH_READONLY, f"topic '{topic.oid}' is readonly", f"/topic/{topic.oid}")
         if topic.key is None:
-            topic.owner = plan.owner
+            self._claim(topic, plan, session)
             self._configure(topic, envelope, plan.given, first=True)
+
+    def _claim(self, topic: Topic, plan: Plan, session: Session) -> None:
+        """A session makes a topic, which counts for its account."""
+        try:
+            session.subject.usage.check_topics()
+        except BrokerError:
+            self._node.check_topic(topic)
+            raise
+        topic.owner = plan.owner
+        topic.charge(session.subject.usage)
 
     def _administer(self, session: Session, topic: Topic, plan: Plan) -> Published:
         first = topic.key is None
         if first:
-            topic.owner = plan.owner
+            self._claim(topic, plan, session)
         self._rights.check_owner(session, topic)
         self._configure(topic, plan.envelope, plan.given, first=first, described=plan.raw)
         self._node.check_topic(topic)
@@ -340,7 +351,11 @@ class Publisher:
         self, topic: Topic, message: Message, publisher: Session | None, verdicts: Verdicts | None
     ) -> tuple[list[Subscription], Aside | None]:
         """Who gets the message, and what else it does. Nothing is changed: it may yet be refused, or have to wait."""
-        if not message.envelope.qos.force_update and self._is_unchanged(topic, message):
+        history, qos = topic.history, message.envelope.qos
+        usage = history.usage
+        if usage.history_bytes >= usage.max_history_bytes and qos.life_time != 0 and history.limits.entries > 0:
+            usage.check_history(history.bytes)
+        if not qos.force_update and self._is_unchanged(topic, message):
             return [], None
         receivers: list[Subscription] = []
         aside: Aside | None = None
@@ -375,8 +390,12 @@ class Publisher:
                     continue
                 once.add(session)
             queue = session.queue
-            limits = queue.limits
-            if queue.entries >= limits.entries or queue.bytes >= limits.bytes:
+            limits, usage = queue.limits, queue.usage
+            if (
+                queue.entries >= limits.entries
+                or queue.bytes >= limits.bytes
+                or usage.queue_bytes >= usage.max_queue_bytes
+            ):
                 aside = aside or Aside()
                 if self._refuses(queue, len(message.content), publisher, session):
                     aside.overflowing.append(subscription)
@@ -417,7 +436,7 @@ class Publisher:
                 self._expiry.add(message)
         if aside is not None:
             for queue in aside.crowded:
-                _make_room(queue, message)
+                make_room(queue, message)
         for subscription in receivers:
             if subscription.held is not None:  # its initial update goes first
                 subscription.held.append(message)
@@ -466,7 +485,7 @@ class Publisher:
         match queue.limits.overflow:
             case Overflow.EXCEPTION:
                 if publisher is not None:
-                    raise self._overflow_error(queue)
+                    raise overflow_error(queue)
                 return True
             case Overflow.BLOCK:
                 if publisher is not None and publisher is not owner:
@@ -491,21 +510,11 @@ class Publisher:
         return True
 
     def _overflow(self, queue: Queue, message: Message, owner: SessionName) -> None:
-        error = self._overflow_error(queue)
-        if _discards(queue):
+        error = overflow_error(queue)
+        if discards(queue):
             self._refusals.tell(owner.absolute, lambda: f"{owner.relative}: {message.oid} discarded: {error.message}")
         else:
             self._letters.message(message, owner.absolute, error)
-
-    def _overflow_error(self, queue: Queue) -> BrokerError:
-        if queue.entries >= queue.limits.entries:
-            return BrokerError(
-                Code.RESOURCE_OVERFLOW_ENTRIES,
-                f"the queue holds {queue.entries} of at most {queue.limits.entries} entries",
-            )
-        return BrokerError(
-            Code.RESOURCE_OVERFLOW_BYTES, f"the queue holds {queue.bytes} of at most {queue.limits.bytes} bytes"
-        )
 
     def _room(self, queue: Queue) -> Deferred[None]:
         room = queue.room()
@@ -514,7 +523,7 @@ class Publisher:
         def ended(result: object) -> object:
             cancel(timer)
             if isinstance(result, Failure):
-                raise self._overflow_error(queue)
+                raise overflow_error(queue)
             return result
 
         room.addBoth(ended)
@@ -578,14 +587,14 @@ class Publisher:
         if subject is None:
             if not forced:
                 raise self._unknown(name, message)
-            subject = self._placeholders.subject(name)
+            subject = self._placeholders.subject(name, publisher.subject.usage)
         if not name.is_session:
             return self._copies_for_subject(name, subject, message, publisher)
         session = subject.sessions.get(name.public_id)
         if session is None:
             if not forced:
                 raise self._unknown(name, message)
-            session = self._placeholders.session(name)
+            session = self._placeholders.session(name, publisher.subject.usage)
         if not session.qos.ptp:
             raise BrokerError(
                 Code.USER_PTP_DENIED, f"{name.relative} accepts no point-to-point messages", name.absolute
@@ -595,11 +604,11 @@ class Publisher:
             raise Pending(lambda: waiting.moved(session))
         queue = session.queue
         if queue.is_full and waiting.wait_for(session) and queue.limits.overflow is Overflow.DISCARD_OLDEST:
-            raise self._overflow_error(queue)  # room that it makes is for those that came before
+            raise overflow_error(queue)  # room that it makes is for those that came before
         if not queue.is_full or not self._refuses(queue, len(message.content), publisher, session):
             return Copies(name, subject, [session], [])
-        if not _discards(queue):
-            raise self._overflow_error(queue)
+        if not discards(queue):
+            raise overflow_error(queue)
         return Copies(name, subject, [], [(queue, session.name)])
 
     def _copies_for_subject(self, name: SessionName, subject: Subject, message: Message, publisher: Session) -> Copies:
@@ -624,7 +633,7 @@ class Publisher:
                 continue
             overflowing.append((queue, session.name))
         if taking and refusing is not None:
-            raise self._overflow_error(refusing)
+            raise overflow_error(refusing)
         if taking or (overflowing and lost):
             return Copies(name, subject, taking, overflowing)
         if subject.guest:  # who never comes back
@@ -632,8 +641,8 @@ class Publisher:
         queue = subject.queue
         if not queue.is_full or not self._refuses(queue, size, publisher, None):
             return Copies(name, subject, [], [])
-        if not _discards(queue):
-            raise self._overflow_error(queue)
+        if not discards(queue):
+            raise overflow_error(queue)
         return Copies(name, subject, [], [(queue, name)])
 
     def _unknown(self, name: SessionName, message: Message) -> BrokerError:
@@ -653,7 +662,7 @@ class Publisher:
             if not copies.overflowing:
                 if durable:
                     self._node.save_subject(subject)
-                _make_room(subject.queue, message)
+                make_room(subject.queue, message)
                 subject.queue.put(message, "", DELAYED, durable)
                 for session in subject.receivers:
                     self._sessions.subject_queues.deliver(session)
@@ -661,7 +670,7 @@ class Publisher:
         flags = 0 if copies.name.is_session else FOR_SUBJECT
         fanout = Fanout(len(copies.sessions)) if not copies.name.is_session and len(copies.sessions) > 1 else None
         for session in copies.sessions:
-            _make_room(session.queue, message)
+            make_room(session.queue, message)
             self._put_to(session, message, flags, fanout)
 
     def _put_to(self, session: Session, message: Message, flags: int = 0, fanout: Fanout | None = None) -> None:
@@ -679,13 +688,3 @@ def _believed(qos: PublishQos) -> PublishQos:
     if properties is qos.properties and not erased:
         return qos
     return replace(qos, properties=properties, state=STATE_OK if erased else qos.state)
-
-
-def _discards(queue: Queue) -> bool:
-    """Whether a message that does not fit is to go without a word."""
-    return queue.limits.overflow in (Overflow.DISCARD, Overflow.DISCARD_OLDEST)
-
-
-def _make_room(queue: Queue, message: Message) -> None:
-    if queue.limits.overflow is Overflow.DISCARD_OLDEST:
-        queue.discard_oldest(len(message.content))

@@ -215,16 +215,37 @@ class Querying:
         count = self._node.settings.history_entries if qos.history_entries is None else qos.history_entries
         found: list[tuple[Message, bool]] = []
         pace = self._node.pace(session)
+        size = 0
         for topic in await self._search.selected(key, pace):
             first = len(found)
             for message in await self._latest(topic, count):
                 if accepts is None or accepts(topic.candidate(message)):
+                    if qos.content:
+                        size += len(message.content)
+                        self.check_answer(size)
                     found.append((message, qos.content))
                 if pace.is_over:
                     await pace.next_turn()
             if not qos.newest_first:
                 found[first:] = reversed(found[first:])
         return found
+
+    def check_answer(self, size: int) -> None:
+        """Refuse to answer with more than one request may be answered with.
+
+        Args:
+            size: bytes of the contents so far.
+
+        Raises:
+            BrokerError: ``resource.exhaust``.
+        """
+        most = self._node.settings.max_answer_bytes
+        if size > most:
+            raise BrokerError(
+                Code.RESOURCE_EXHAUST,
+                f"the contents are more than {most} bytes together: ask for fewer topics, for fewer messages at a "
+                "time, or for messages without their contents",
+            )
 
     async def erase(self, session: Session, key: QueryKey, qos: QueryQos, encoded: Encoded | None = None) -> list[str]:
         """Erase the topics that a query selects, or only their histories (spec §2.7).
@@ -309,6 +330,9 @@ class Querying:
             raise BrokerError(
                 Code.RESOURCE_EXHAUST, f"{session.name.relative} has {len(session.subscriptions)} subscriptions already"
             )
+        session.subject.usage.check_subscriptions()
+        if len(self._node.subscriptions) >= self._node.settings.all_subscriptions:
+            raise BrokerError(Code.RESOURCE_EXHAUST, f"there are {len(self._node.subscriptions)} subscriptions already")
         if id in session.subscriptions:
             id = f"{id} {self._node.ids.next()}"  # until nothing can refuse it: the one before stays that long
         elif id in self._node.subscriptions:
@@ -431,6 +455,7 @@ class Querying:
         if subscription.is_rule:
             self._node.interest.add(subscription)
         self._node.subscriptions[subscription.id] = subscription
+        subscription.session.subject.usage.subscriptions += 1
         subscription.session.subscriptions[subscription.id] = subscription
 
     def _join(self, subscription: Subscription, topics: list[Topic]) -> None:
@@ -443,7 +468,8 @@ class Querying:
     def _unregister(self, subscription: Subscription) -> None:
         node = self._node
         subscription.session.subscriptions.pop(subscription.id, None)
-        node.subscriptions.pop(subscription.id, None)
+        if node.subscriptions.pop(subscription.id, None) is not None:
+            subscription.session.subject.usage.subscriptions -= 1
         if subscription.is_rule:
             node.interest.remove(subscription)
 

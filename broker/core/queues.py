@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, Judge, QueueLimits, write
+from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, Judge, QueueLimits, loaded, write
 from broker.core.levels import Level
 from broker.core.message import Message
+from broker.core.quotas import Usage
 from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
@@ -48,6 +50,7 @@ class Queue:
         budget: of all queues together; none where it is not given.
         fanouts: of the entries of all queues that are on disk only, by their ``seq``; taken from it with the entry.
         judge: tells what is not to be delivered any more, and so does not count when the queue is full.
+        usage: of the account that the queue counts for; none where it is not given.
 
     Attributes:
         entries: how many entries are queued, with those taken.
@@ -78,6 +81,7 @@ class Queue:
         "id",
         "limits",
         "on_ready",
+        "usage",
     )
 
     def __init__(
@@ -90,12 +94,14 @@ class Queue:
         budget: CacheBudget | None = None,
         fanouts: dict[int, Fanout] | None = None,
         judge: Judge | None = None,
+        usage: Usage | None = None,
     ) -> None:
         self.id = id
         self.limits = limits
         self.entries = 0
         self.durable = 0
         self.bytes = 0
+        self.usage = usage or Usage()
         self.on_ready: Callable[[], None] | None = None
         self._budget = budget or CacheBudget(NO_LIMIT)
         self._fanouts = {} if fanouts is None else fanouts
@@ -122,10 +128,16 @@ class Queue:
 
         What would not be delivered any more does not count: it is dropped first.
         """
-        limits = self.limits
-        if self.entries < limits.entries and self.bytes < limits.bytes:
+        limits, usage = self.limits, self.usage
+        if self.entries < limits.entries and self.bytes < limits.bytes and usage.queue_bytes < usage.max_queue_bytes:
             return False
-        return not self.drop_stale() or self.entries >= limits.entries or self.bytes >= limits.bytes
+        return not self.drop_stale() or self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        limits, usage = self.limits, self.usage
+        has_room = self.entries < limits.entries and self.bytes < limits.bytes
+        return not has_room or usage.queue_bytes >= usage.max_queue_bytes
 
     @property
     def may_hold_stale(self) -> bool:
@@ -154,21 +166,26 @@ class Queue:
 
     def room(self) -> Deferred[None]:
         """Fires when the queue is not full any more; may be cancelled."""
-        if self._rooms is None:
-            self._rooms = Waiters()
+        self._rooms = self._rooms or Waiters()
         return self._rooms.next()
 
     def abandon(self) -> None:
         """The queue is gone: whoever waits for room need not wait any longer."""
         self._budget.used -= self._cached_bytes
         self._cached_bytes = 0
+        self.charge(Usage())
         if self._rooms:
             self._rooms.tell()
 
+    def charge(self, usage: Usage) -> None:
+        """Count for another account from now on."""
+        self.usage.queue_bytes -= self.bytes
+        usage.queue_bytes += self.bytes
+        self.usage = usage
+
     def arrival(self) -> Deferred[None]:
         """Fires when an entry is put, or put back, within that call; may be cancelled."""
-        if self._arrivals is None:
-            self._arrivals = Waiters()
+        self._arrivals = self._arrivals or Waiters()
         return self._arrivals.next()
 
     def put(
@@ -199,6 +216,7 @@ class Queue:
         entry = Entry(message, self._sequence(), size, subscription_id, flags, fanout, redeliver)
         self.entries += 1
         self.bytes += size
+        self.usage.queue_bytes += size
         level = self._levels.get(entry.rank) or self._add_level(entry.rank)
         if durable:
             self.durable += 1
@@ -254,6 +272,7 @@ class Queue:
         entry.number = number
         self.entries += 1
         self.bytes += size
+        self.usage.queue_bytes += size
         self._hold(self._levels.get(entry.rank) or self._add_level(entry.rank), entry)
         if durable:
             self.durable += 1
@@ -317,6 +336,7 @@ class Queue:
                 settle(id, entry.rank, entry.seq, message.id)
         self.entries -= count
         self.bytes -= size
+        self.usage.queue_bytes -= size
         self.durable -= durable
         self._cached -= count
         self._cached_bytes -= size
@@ -403,8 +423,9 @@ class Queue:
         return len(stale)
 
     def _surplus(self, size: int) -> tuple[int, int]:
-        limits = self.limits
-        return self.entries + 1 - limits.entries, self.bytes + size + ENTRY_OVERHEAD - limits.bytes
+        limits, usage = self.limits, self.usage
+        over = max(self.bytes - limits.bytes, usage.queue_bytes - usage.max_queue_bytes)
+        return self.entries + 1 - limits.entries, over + size + ENTRY_OVERHEAD
 
     def _discard(self, entries: int, octets: int) -> None:
         discarded: list[Entry] = []
@@ -503,13 +524,7 @@ class Queue:
 
     def peek(self, count: int) -> list[Entry]:
         """The next entries in memory in order of delivery, without taking them."""
-        found: list[Entry] = []
-        for level in self._order:
-            for entry in level.entries:
-                if len(found) == count:
-                    return found
-                found.append(entry)
-        return found
+        return list(islice(chain.from_iterable(level.entries for level in self._order), count))
 
     def restore(self, rank: int, entries: int, size: int, doubtful: int = 0) -> None:
         """Account for durable entries that recovery found on disk.
@@ -526,6 +541,7 @@ class Queue:
         self.entries += entries
         self.durable += entries
         self.bytes += size
+        self.usage.queue_bytes += size
         self._stale_on_disk_at = AT_ONCE  # as far as anybody knows
 
     def settle_swapped(self, row: EntryRecord) -> None:
@@ -538,14 +554,10 @@ class Queue:
         # While entries are being read this one may be among them; it is met again when it is delivered.
         if level is None or not level.swapped or level.loading is not None or row.seq <= level.tail:
             return
-        level.swapped -= 1
-        level.swapped_bytes -= row.size
+        level.leave_disk(row.size)
         if level.doubtful and row.seq < level.restored_to:  # else one that came after the crash would be in doubt
             level.doubtful -= 1
-        self.entries -= 1
-        self.bytes -= row.size
-        if not row.flags & TRANSIENT:
-            self.durable -= 1
+        self._forget(1, row.size, 0 if row.flags & TRANSIENT else 1)
         self._fanouts.pop(row.seq, None)
         self._store.settle(self.id, row.rank, row.seq, row.message_id)
         if self._rooms and not self.is_full:
@@ -637,19 +649,14 @@ class Queue:
         messages: dict[int, Message] = {}
         for row, record in rows:
             level.tail = row.seq
-            level.swapped -= 1
-            level.swapped_bytes -= row.size
+            level.leave_disk(row.size)
             fanout = self._fanouts.pop(row.seq, None) if row.flags & COPIED else None
             message = messages.get(record.id) or self._revive(record)
             if message is None:
                 self._forget(1, row.size, 0 if row.flags & TRANSIENT else 1)
                 continue
             messages[record.id] = message
-            message.stored += 1
-            entry = Entry(message, row.seq, row.size, row.subscription_id, row.flags, fanout, row.redeliver)
-            entry.rank = row.rank
-            entry.number = row.number
-            entry.stored = True
+            entry = loaded(row, message, fanout)
             if level.doubtful:
                 level.doubtful -= 1
                 if not entry.redeliver:  # to be known after the next stop, too, whatever comes before
@@ -679,6 +686,7 @@ class Queue:
     def _forget(self, entries: int, size: int, durable: int) -> None:
         self.entries -= entries
         self.bytes -= size
+        self.usage.queue_bytes -= size
         self.durable -= durable
 
     def _load_failed(self, failure: Failure, level: Level) -> None:

@@ -112,6 +112,7 @@ class SessionRegistry:
             session.stored = False
             node.queues.pop(session.id, None)
             session.queue.abandon()
+            session.forced.end()
             for waiter in subject.ending.pop(session.name.public_id, []):
                 waiter.callback(None)
             node.release_subject(subject)
@@ -327,6 +328,8 @@ class SessionRegistry:
             self.unmake(session)
             raise
         session.subject.max_sessions = most
+        if not placeholder:
+            session.subject.taken_over()
         if qos.queue("subject") is not None:
             session.subject.queue.limits = limits_of(qos.queue("subject"), node.settings.subject)
         self.watch(session)
@@ -337,7 +340,7 @@ class SessionRegistry:
     ) -> Session:
         node = self._node
         subject = node.subject(name.subject)
-        queue = node.queue(id, limits_of(qos.queue("callback"), node.settings.callback))
+        queue = node.queue(id, limits_of(qos.queue("callback"), node.settings.callback), subject.usage)
         session = Session(id, name, subject, secret_id, qos, queue, node.now(), kind, node.monotonic())
         session.dispatch = kind.make_dispatch(session, active)
         session.timeout = node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
@@ -360,6 +363,7 @@ class SessionRegistry:
         session.timer = None
         node.sessions.pop(session.secret_id, None)
         session.subject.sessions.pop(session.name.public_id, None)
+        session.forced.end()
         node.queues.pop(session.id, None)
         if session.stored:
             session.stored = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from broker.core.counters import Counters
 from broker.core.dispatch import Dispatch
 from broker.core.queues import Queue
+from broker.core.quotas import Forced
 from broker.model.address import SessionName
 from broker.model.connect import ConnectQos
 from broker.model.property import ClientProperty
@@ -111,6 +112,7 @@ class Session:
         stored_active: ``dispatcherActive`` as the record has it.
         was_alive: a client took deliveries since the broker started.
         blocked: an administrator refuses logins that take it over.
+        forced: whose message made it, while nobody has logged in.
         placeholder: it was made for a message that was forced to it; nobody has logged in yet.
         counters: of what it did.
         logged_in: when its client last logged in, milliseconds since 1970.
@@ -130,6 +132,7 @@ class Session:
         "dispatch",
         "ended",
         "epoch",
+        "forced",
         "id",
         "kind",
         "logged_in",
@@ -185,6 +188,7 @@ class Session:
         self.was_alive = False
         self.blocked = False
         self.placeholder = False
+        self.forced = Forced()
         self.ended = False
         self.epoch = 0
         self.why_transient = ""
@@ -220,6 +224,9 @@ class Session:
             monotonic: now, by the clock of :attr:`seen`.
         """
         self.epoch += 1
+        self.forced.end()
+        self.queue.charge(self.subject.usage)
+        self.subject.taken_over()
         self.logged_in = now
         self.seen = monotonic
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from broker.core.entries import QueueLimits
+from broker.core.quotas import QuotaLimits
 from broker.model.connect import AddressQos, ConnectQos
 from broker.model.qos import QueueQos
 
@@ -37,6 +38,9 @@ class Settings:
         block_timeout: longest wait of a publisher for room in a queue whose overflow is ``block``.
         max_topics: most topics.
         max_subscriptions: most subscriptions of one session.
+        all_subscriptions: most subscriptions of all sessions together.
+        max_answer_bytes: most bytes of contents that one ``get`` is answered with.
+        quotas: of each account.
         administrators: login names that own everything.
     """
 
@@ -60,7 +64,10 @@ class Settings:
     pending_sleep: int = 1000
     block_timeout: int = 30_000
     max_topics: int = 1_000_000
-    max_subscriptions: int = 100_000
+    max_subscriptions: int = 10_000
+    all_subscriptions: int = 1_000_000
+    max_answer_bytes: int = 67_108_864
+    quotas: QuotaLimits = QuotaLimits()
     administrators: frozenset[str] = frozenset()
 
 

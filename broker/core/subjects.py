@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from broker.core.counters import Counters
 from broker.core.queues import Queue
+from broker.core.quotas import Forced, Usage
 
 if TYPE_CHECKING:
     from broker.core.sessions import Session
@@ -22,10 +23,12 @@ class Subject:
         queue: messages to the subject that no session takes.
         created: milliseconds since 1970.
         max_sessions: that it may have; the broker's own limit, until an administrator sets another.
+        usage: of its account.
 
     Attributes:
         max_sessions: that its clients want it to have, never more than ``session_limit``.
         session_limit: see above.
+        forced: whose message made it, while nobody has logged in.
         sessions: by public id.
         ending: fires when a session that is being ended is gone, by public id.
         stored: whether its record is in the store.
@@ -38,6 +41,7 @@ class Subject:
         "blocked",
         "created",
         "ending",
+        "forced",
         "guest",
         "id",
         "max_sessions",
@@ -47,12 +51,15 @@ class Subject:
         "session_limit",
         "sessions",
         "stored",
+        "usage",
     )
 
-    def __init__(self, id: int, name: str, queue: Queue, created: int, max_sessions: int) -> None:
+    def __init__(self, id: int, name: str, queue: Queue, created: int, max_sessions: int, usage: Usage) -> None:
         self.id = id
         self.name = name
         self.queue = queue
+        self.usage = usage
+        self.forced = Forced()
         self.created = created
         self.max_sessions = self.session_limit = max_sessions
         self.sessions: dict[int, Session] = {}
@@ -86,3 +93,8 @@ class Subject:
     def receivers(self) -> list[Session]:
         """The sessions that messages to the subject are delivered to."""
         return [session for session in self.sessions.values() if session.takes_subject_messages]
+
+    def taken_over(self) -> None:
+        """A client logs in: what a message made of it before counts for its own account from now on."""
+        self.forced.end()
+        self.queue.charge(self.usage)

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from broker.core.codec import Encoded, Queries
 from broker.core.entries import QueueLimits
 from broker.core.history import History
+from broker.core.quotas import Usage
 from broker.core.settings import limits_of
 from broker.errors import BrokerError, Code
 from broker.model.key import Key
@@ -86,6 +87,7 @@ class Topic:
         encoded: its key, and the publish QoS that configured it, for the store.
         config: its ``<topic>`` section.
         owner: login name of whom it belongs to, as the core has set it; empty for a topic that is everybody's.
+        creator: usage of the account that it counts for; ``None`` where it counts for nobody.
         subscriptions: who receives, by subscription id.
         exact: how many of them name this topic by its oid.
         stored: whether its record is in the store.
@@ -99,6 +101,7 @@ class Topic:
         "_queries",
         "_unsearchable",
         "config",
+        "creator",
         "destroy_timer",
         "encoded",
         "exact",
@@ -122,6 +125,7 @@ class Topic:
         self.encoded = NOTHING
         self.config = TopicQos()
         self.owner = ""
+        self.creator: Usage | None = None
         self.state = TopicState.UNCONFIGURED
         self.subscriptions: dict[str, Subscription] = {}
         self.exact = 0
@@ -208,6 +212,19 @@ class Topic:
         self._document = document
         self._unsearchable = False
 
+    def charge(self, usage: Usage) -> None:
+        """Count for an account from now on."""
+        self.creator = usage
+        usage.topics += 1
+        self.history.charge(usage)
+
+    def release(self) -> None:
+        """Count for nobody any more."""
+        creator, self.creator = self.creator, None
+        if creator is not None:
+            creator.topics -= 1
+            self.history.charge(Usage())
+
     def unconfigure(self, default: QueueLimits) -> None:
         """Take the configuration of the first publish back.
 
@@ -221,6 +238,7 @@ class Topic:
         self.encoded = NOTHING
         self.config = TopicQos()
         self.owner = ""
+        self.release()
         self.history.limits = default
         self.state = TopicState.UNCONFIGURED
         self._document = None

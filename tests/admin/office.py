@@ -13,6 +13,7 @@ from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.core.administration import Answer, Found, Told
 from broker.core.publishing import Published
+from broker.core.quotas import Quotas
 from broker.core.waiting import Pending
 from broker.logs.last import LastLines
 from broker.logs.levels import LogLevels
@@ -54,6 +55,7 @@ class Office:
         self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
         node = self.world.node
         node.settings = replace(node.settings, administrators=administrators(self.properties))
+        node.quotas = Quotas(node.settings.quotas, node.settings.administrators)
         self.commands = AdministrativeCommands(
             self.world.broker,
             cast(RunLevels, FakeRunLevels()),

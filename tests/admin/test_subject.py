@@ -32,6 +32,46 @@ def test_messages_that_wait_for_it_are_counted() -> None:
     assert office.get(boss, "client/jack/?subjectQueueNumMsgs") == "1"
 
 
+def test_an_account_sees_what_it_uses_of_what_it_may() -> None:
+    office = Office(BOSS)
+    joe = office.client("joe/1")
+    joe.subscribe("a")
+    joe.publish("a", b"1")
+    joe.send("nobody", b"hello", force=True)
+    quotas = office.get(joe, "client/joe/?quotas")
+    limits = office.world.settings.quotas
+    assert quotas.split(",") == [
+        "sessions=1/10",
+        f"forced=1/{limits.forced}",
+        f"subscriptions=1/{limits.subscriptions}",
+        f"topics=1/{limits.topics}",
+        f"queue_bytes=205/{limits.queue_bytes}",
+        f"history_bytes=201/{limits.history_bytes}",
+    ]
+
+
+def test_an_administrator_sees_what_every_account_uses_also_of_those_that_are_away() -> None:
+    office = Office(BOSS)
+    joe = office.client("joe/1")
+    joe.publish("a", b"1")
+    joe.disconnect()
+    boss = office.client("boss")
+    boss.publish("b", b"1")
+    rows = dict(line.split(": ") for line in office.get(boss, "?quotas").splitlines())
+    assert "topics=1/10000" in rows["joe"]
+    assert "topics=1/unlimited" in rows["boss"]
+
+
+def test_nobody_else_sees_what_accounts_use() -> None:
+    office = Office(BOSS)
+    office.client("joe/1")
+    mary = office.client("mary/1")
+    for oid in ("?quotas", "client/joe/?quotas"):
+        with pytest.raises(BrokerError) as raised:
+            office.get(mary, oid)
+        assert raised.value.code == Code.USER_NOT_AUTHORIZED
+
+
 def test_sessions_are_limited() -> None:
     # given
     office = Office(BOSS)

@@ -21,6 +21,12 @@ KEPT = QueueQos("history", max_entries=3)
 EMPTY = "<qos><history numEntries='-1'/></qos>"
 EXACT = QueryKey(QueryKind.EXACT, OID)
 HISTORY = QueueLimits().entries
+CODES = {
+    "forbidden": Code.USER_NOT_AUTHORIZED,
+    "resource-constraint": Code.RESOURCE_EXHAUST,
+    "service-unavailable": Code.RESOURCE_OVERFLOW_BYTES,  # of a message that finds no room (XEP-0160 §3)
+}
+"""What the condition of a refusal stands for."""
 
 
 class Plugin:
@@ -153,8 +159,10 @@ class Xmpp:
         for answer in self.peer.take():
             error = answer.find(ns.CLIENT, "error")
             if error is not None:
-                assert error.find(ns.STANZAS, "forbidden") is not None, answer.to_bytes()
-                raise BrokerError(Code.USER_NOT_AUTHORIZED, "forbidden")
+                for condition, code in CODES.items():
+                    if error.find(ns.STANZAS, condition) is not None:
+                        raise BrokerError(code, condition)
+                raise AssertionError(answer.to_bytes())
 
     def publish(self) -> None:
         """A message on the topic."""

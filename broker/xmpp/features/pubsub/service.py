@@ -227,6 +227,7 @@ class PubSub:
             messages = messages[-most:] if most else []
         paging = request.payload.find(ns.RSM, "set")
         page, summary = _page(messages, paging) if paging is not None else (messages, b"")
+        self._broker.check_answer(sum(len(each.content) for each in page))
         content = b"".join(await self._broker.node.pace(request.client.session).map(write_item, page))
         items = element("items", attributes={"node": topic.oid}, content=content)
         return element("pubsub", ns.PUBSUB, content=items + summary)
