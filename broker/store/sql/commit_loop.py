@@ -63,7 +63,7 @@ class CommitLoop:
 
     In the turn after somebody asks to be told of its commit the batch goes to the worker; while it is written the next
     one gathers, so that the busier the broker is, the more goes into one transaction. What nobody waits for, such as
-    entries that are settled, goes with it, or after :data:`LAZY`. A query closes the batch before it, and sees
+    entries that are settled, goes with it, or within :data:`LAZY`. A query closes the batch before it, and sees
     exactly what was appended before it.
 
     What cannot be committed is kept and tried again until the database works: meanwhile :attr:`failure` is set and
