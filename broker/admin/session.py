@@ -7,7 +7,7 @@ from dataclasses import replace
 from broker.admin import dump, remote_properties
 from broker.admin.attributes import Attributes
 from broker.admin.entries import take
-from broker.admin.subject import DISCONNECTED, ended_by_administrator
+from broker.admin.subject import ended_by_administrator
 from broker.admin.values import at_index, date, to_boolean, to_number
 from broker.core.broker import Broker
 from broker.core.dispatch import ConnectionState
@@ -27,23 +27,22 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
         broker: the core.
         administrator: who asks.
     """
-    node = broker.node
+    node, control = broker.node, broker.control
 
     def activate(session: Session, value: str) -> None:
-        session.dispatch.active = to_boolean(value)
+        control.set_active(administrator, session, to_boolean(value))
 
     def limit_time(session: Session, value: str) -> None:
-        broker.registry.set_timeout(session, to_number(value, -1))
+        control.set_timeout(administrator, session, to_number(value, -1))
 
     def accept_wrong_sender(session: Session, value: str) -> None:
-        session.accept_wrong_sender = to_boolean(value)
-        session.plans.clear()  # they hold the sender
+        control.set_accepts_wrong_sender(administrator, session, to_boolean(value))
 
     async def kill(session: Session, argument: str) -> None:
         await broker.end_session(administrator, session, ended_by_administrator())
 
     async def disconnect(session: Session, argument: str) -> None:
-        session.dispatch.detach(DISCONNECTED)
+        control.disconnect(administrator, session)
 
     async def refresh(session: Session, argument: str) -> None:
         broker.registry.note_request(session)
@@ -71,7 +70,7 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
         return (await broker.subscribe(session, parse_query_url(url), read_query_qos(qos.encode()))).id
 
     def block(session: Session, value: str) -> None:
-        session.blocked = to_boolean(value)
+        control.block_session(administrator, session, to_boolean(value))
 
     async def deliver(session: Session, argument: str) -> None:
         session.dispatch.wake()

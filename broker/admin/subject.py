@@ -10,8 +10,6 @@ from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 
-DISCONNECTED = "an administrator disconnected the client"
-
 
 def ended_by_administrator() -> BrokerError:
     """Why a session ends that an administrator ends."""
@@ -30,19 +28,19 @@ def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Sub
         broker: the core.
         administrator: who asks.
     """
+    control = broker.control
 
     def limit_sessions(subject: Subject, value: str) -> None:
-        subject.max_sessions = subject.session_limit = to_number(value, 1)
+        control.limit_sessions(administrator, subject, to_number(value, 1))
 
     def block(subject: Subject, value: str) -> None:
-        subject.blocked = to_boolean(value)
-        broker.node.release_subject(subject)
+        control.block(administrator, subject, to_boolean(value))
 
     async def block_and_disconnect(subject: Subject, argument: str) -> str:
-        subject.blocked = True
+        control.block(administrator, subject, True)
         sessions: list[Session] = list(subject.sessions.values())
         for session in sessions:
-            session.dispatch.detach(DISCONNECTED)
+            control.disconnect(administrator, session)
         return f"{len(sessions)} sessions"
 
     async def kill(subject: Subject, argument: str) -> str:

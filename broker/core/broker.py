@@ -26,6 +26,7 @@ from broker.core.querying import Querying, Subscribed
 from broker.core.recovery import Recovery
 from broker.core.registry import SessionRegistry
 from broker.core.rights import Rights
+from broker.core.session_control import SessionControl
 from broker.core.sessions import Session
 from broker.core.standing import StandingSessions
 from broker.core.subscriptions import Subscription
@@ -66,6 +67,7 @@ class Broker:
             :meth:`broker.core.publishing.Publisher.publish_when_possible`.
         direct: puts messages to sessions and subjects into their queues, which a tongue has routed itself.
         documents: what tongues keep of accounts.
+        control: changes sessions and login names while they are there.
         account_changes: sees to accounts that are removed or get another password.
         rights: who may have which effect.
         commands: serves administrative messages; ``None`` where there is no administration.
@@ -93,6 +95,7 @@ class Broker:
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)
         self.account_changes = AccountChanges(node, self.registry, self.documents, self.querying)
+        self.control = SessionControl(self.registry, self.rights)
         self.standing = StandingSessions(self.registry)
         self._plugins = PluginSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)

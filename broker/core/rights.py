@@ -68,19 +68,25 @@ class Rights:
         if not self.permits(session, method, target):
             raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not {method} '{target}'", target)
 
-    def check_publish(self, session: Session, oid: str, *, on_topic: bool) -> None:
-        """Refuse to publish; a client without an account may send to others, and not on topics.
+    def may_publish(self, session: Session, oid: str, *, on_topic: bool) -> bool:
+        """Whether a session may publish; a client without an account may send to others, and not on topics.
 
         Args:
             session: who asks.
             oid: of the message, be it published on a topic or sent from point to point.
             on_topic: whether it is published on the topic.
+        """
+        if (session.subject.guest and on_topic) or not self.reaches(session, oid):
+            return False
+        return bool(self._authorizer.permits(session.name.subject, "publish", f"{_EXACT}{oid}"))
+
+    def check_publish(self, session: Session, oid: str, *, on_topic: bool) -> None:
+        """Refuse to publish where :meth:`may_publish` says so; arguments as there.
 
         Raises:
             BrokerError: ``user.notAuthorized``.
         """
-        refused = (session.subject.guest and on_topic) or not self.reaches(session, oid)
-        if refused or not self._authorizer.permits(session.name.subject, "publish", f"{_EXACT}{oid}"):
+        if not self.may_publish(session, oid, on_topic=on_topic):
             raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{oid}'", oid)
 
     def owns(self, session: Session, topic: Topic) -> bool:

@@ -46,6 +46,12 @@ INTERNAL = frozenset({"querying", "publisher", "items", "placeholders", "letters
 """Parts of the core behind :class:`broker.core.broker.Broker`."""
 
 
+VALUES = frozenset({"session", "subject", "dispatch", "topic", "queue", "history"})
+"""Names of objects of the core."""
+OF_CLIENTS = ("session.remote_properties", "dispatch.last_error")
+"""What clients say of themselves, and the memory of an error: nothing depends on them."""
+
+
 def modules(*rooms: str) -> list[Path]:
     return sorted(path for room in rooms for path in (BROKER / room).rglob("*.py"))
 
@@ -79,6 +85,32 @@ def test_nothing_has_an_effect_behind_the_core(path: Path) -> None:
     if str(path.relative_to(BROKER)) in DISPATCHES | ADMINISTRATION:
         return
     assert list(detours(ast.parse(path.read_text("utf-8")))) == []
+
+
+def assignments(tree: ast.AST) -> Iterator[str]:
+    """Values of the core that are set behind its back."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=targets):
+                found = targets
+            case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+                found = [target]
+            case _:
+                continue
+        for each in found:
+            if isinstance(each, ast.Attribute) and name_of(each.value) in VALUES:
+                yield f"line {node.lineno}: {name_of(each.value)}.{each.attr}"
+
+
+@pytest.mark.parametrize("path", modules("admin", "plugins"), ids=lambda path: path.relative_to(BROKER))
+def test_administration_sets_nothing_behind_the_core(path: Path) -> None:
+    found = [each for each in assignments(ast.parse(path.read_text("utf-8"))) if not each.endswith(OF_CLIENTS)]
+    assert found == []
+
+
+@pytest.mark.parametrize("text", ["session.dispatch.active = True", "subject.blocked = a = 1", "topic.owner += 'x'"])
+def test_such_an_assignment_is_found(text: str) -> None:
+    assert len(list(assignments(ast.parse(text)))) == 1
 
 
 @pytest.mark.parametrize("allowed", sorted(DISPATCHES | ADMINISTRATION))

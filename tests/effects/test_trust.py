@@ -8,6 +8,7 @@ from broker.core.topics import TopicState
 from broker.errors import BrokerError, Code
 from broker.model.item import ITEM, PUBLISHER, PURGED, RETRACTED
 from broker.xml.tree import Tree
+from broker.xmpp.accounts import ROSTER
 from broker.xmpp.wire import ns
 from tests.xmpp.features.pubsub.test_pubsub import ask, events, items, ok, publish, refused, subscribe
 from tests.xmpp.world import World, befriend, settings
@@ -196,3 +197,27 @@ class TestStanzas:
         joe.take()
         joe.send(f"<iq type='result' id='3' to='{jack.jid}'/>")
         assert jack.one().attributes["type"] == "result"
+
+    @pytest.mark.parametrize("type", ["", "unavailable", "subscribe", "subscribed", "unsubscribe", "probe"])
+    def test_who_may_not_publish_sends_no_presence_to_others(self, world: World, type: str) -> None:
+        joe, jack = world.bind("joe@localhost/x"), world.bind("jack@localhost/x")
+        world.permissions.forbidden.add(("joe", "publish", "exact:__xmpp"))
+        attribute = f" type='{type}'" if type else ""
+        joe.send(f"<presence{attribute} id='1' to='jack@localhost'/>")
+        error = joe.one().find(ns.CLIENT, "error")
+        assert error is not None
+        assert error.find(ns.STANZAS, "forbidden") is not None
+        assert jack.take() == []
+        assert not [each for each in world.store.tables.documents.values() if each.kind == ROSTER]
+
+    def test_who_may_not_publish_is_present_to_its_own_resources_alone(self, world: World) -> None:
+        joe, own, jack = (world.bind(jid) for jid in ("joe@localhost/x", "joe@localhost/y", "jack@localhost/x"))
+        befriend(joe, jack)
+        for peer in (own, joe):
+            peer.take()
+        world.permissions.forbidden.add(("joe", "publish", "exact:__xmpp"))
+        joe.send("<presence><show>away</show></presence>")
+        assert own.one().attributes["from"] == joe.jid
+        assert jack.take() == []
+        jack.send("<message to='joe@localhost' type='chat'><body>hello</body></message>")
+        assert own.bodies() == ["hello"]

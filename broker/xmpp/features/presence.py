@@ -69,6 +69,8 @@ class Presence:
             return
         if client.account.blocked and self._domain.blocks(client.account, to) and type != "unavailable":
             raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
+        if to.to_bare().bare != client.bare and not self._domain.delivery.may_send(client.session):
+            raise StanzaError(Condition.FORBIDDEN, "you may not send anything to others")
         if type in TYPES:
             await self._subscriptions.received(client, stanza, to)
         elif type == "probe":
@@ -217,8 +219,9 @@ class Presence:
 
         What is broadcast is addressed to accounts, and that stays so on its way to their resources (§8.5.2).
         """
-        for contact in self._contacts(client.account, sees):
-            self._tell_jid(client, contact, written)
+        if self._domain.delivery.may_send(client.session):
+            for contact in self._contacts(client.account, sees):
+                self._tell_jid(client, contact, written)
         told = _Told(client.jid, _addressed(written, client.full, client.bare))
         for other in self._domain.clients_of(client.account.local):
             if (other is not client or itself is client) and other.stream.available:

@@ -58,6 +58,10 @@ class Delivery:
             sender.remember(known, plan)
         return plan.envelope
 
+    def may_send(self, sender: Session) -> bool:
+        """Whether a client may send anything to others than its own resources."""
+        return self._broker.rights.may_publish(sender, STANZA_KEY.oid, on_topic=False)
+
     def send(self, session: Session, data: bytes, replaces: str = "", *, durable: bool = False) -> bool:
         """Queue a stanza that is of no use to anybody else.
 
