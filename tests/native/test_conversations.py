@@ -396,7 +396,7 @@ class TestMethods:
         assert raised.value.code == Code.INTERNAL_NOT_IMPLEMENTED
         assert peer.call("ping", Unit(b"<qos/>"))
 
-    @pytest.mark.parametrize(("method", "count"), [("subscribe", 0), ("subscribe", 2), ("get", 2), ("connect", 0)])
+    @pytest.mark.parametrize(("method", "count"), [("subscribe", 0), ("subscribe", 2), ("get", 2), ("connect", 2)])
     def test_wrong_number_of_units_is_an_error(self, method: str, count: int) -> None:
         with pytest.raises(BrokerError) as raised:
             Listener().client("joe").call(method, *[QUERY] * count)
