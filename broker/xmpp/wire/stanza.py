@@ -57,7 +57,8 @@ def route(stanza: Stanza, from_: bytes, to: str | None = None, *, extra: bytes =
     """
     raw = stanza.raw
     own = stanza.attributes
-    if language := stanza.language:  # RFC 6120 §8.1.5
+    language = stanza.scope.language
+    if language and "xml:lang" not in own:  # RFC 6120 §8.1.5
         from_ += language
     if "from" not in own and (to is None or to == own.get("to")) and not stanza.uses_header:
         head = 1 + len(stanza.name)
