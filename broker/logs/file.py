@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 
+from broker.model.number import whole_or_none
 from broker.private_files import PRIVATE, keep_private
 
 STANDARD_ERROR = 2
@@ -114,6 +115,7 @@ class LogFile:
 
     def _old(self) -> Iterator[tuple[int, Path]]:
         for path in self.path.parent.iterdir():
-            name, _, number = path.name.rpartition(".")
-            if name == self.path.name and number.isascii() and number.isdecimal() and path.is_file():
-                yield int(number), path
+            name, _, suffix = path.name.rpartition(".")
+            number = whole_or_none(suffix, 0) if name == self.path.name else None
+            if number is not None and path == self._named(number) and path.is_file():
+                yield number, path
