@@ -286,6 +286,7 @@ class Application(Service):
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
         if self._security.htpasswd is not None:
             self._security.htpasswd.on_change = self.broker.rights_changed
+            self.broker.account_changes.looks.append(self._security.htpasswd.refresh)
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
         serve_raw_contents(self.broker.node)

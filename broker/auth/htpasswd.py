@@ -52,7 +52,8 @@ class HtpasswdFile:
         verified: users whose last right password is remembered.
 
     Attributes:
-        on_change: called when the file has been read again.
+        on_change: called when the file has been read again, with what tells whether a login name has another password
+            than before, or none any more.
 
     Raises:
         BrokerError: ``resource.fileIO`` or ``resource.configuration`` for a file that cannot be read.
@@ -68,7 +69,7 @@ class HtpasswdFile:
         self._reading = DeferredLock()
         self._stamp = _stamp(path)
         self._users = _read(path)
-        self.on_change: Callable[[], None] = lambda: None
+        self.on_change: Callable[[Callable[[str], bool]], object] = lambda is_altered: None
         self._warn()
 
     def authenticate(self, credentials: Credentials, host: str) -> Deferred[None]:
@@ -87,13 +88,13 @@ class HtpasswdFile:
         return entry.rules.permits(method, target)
 
     async def _exists(self, name: str) -> bool:
-        await self._refresh()
+        await self.refresh()
         users = self._users
         known = users.unchecked or users.find(name, partial=self._partial) is not None
         return known and subject_of(name) == name
 
     async def _authenticate(self, credentials: Credentials) -> None:
-        await self._refresh()
+        await self.refresh()
         users = self._users
         if users.unchecked:
             return
@@ -117,9 +118,9 @@ class HtpasswdFile:
     async def reload(self) -> bool:
         """Read the file again; returns whether it could be, else the log says why and the last good one stays."""
         self._stamp = _NEVER
-        return await self._refresh()
+        return await self.refresh()
 
-    async def _refresh(self) -> bool:
+    async def refresh(self) -> bool:
         """Read the file again if it has changed; returns whether it could be read."""
         if _stamp(self._path) == self._stamp:
             return True
@@ -129,7 +130,7 @@ class HtpasswdFile:
             if stamp == self._stamp:
                 return True
             try:
-                self._users = await self._run(_read, self._path)
+                users = await self._run(_read, self._path)
             except BrokerError as error:
                 log.error("{error}; its last good version stays in force", error=error.message)
                 return False
@@ -137,8 +138,9 @@ class HtpasswdFile:
                 # Not before, or a login that comes while the file is read would be checked against the old users.
                 self._stamp = stamp
             log.info("{path} was read again", path=str(self._path))
+            before, self._users = self._users, users
             self._warn()
-            self.on_change()
+            self.on_change(lambda user: users.alters(before, user, partial=self._partial))
             return True
 
     def _warn(self) -> None:

@@ -58,6 +58,21 @@ class Htpasswd:
                 return self.entries[max(parts, key=lambda name: (len(name), name))]
         return self.fallback
 
+    def alters(self, before: Htpasswd, user: str, *, partial: bool = False) -> bool:
+        """Whether a user who could log in by another version of the file has another password here, or none.
+
+        Args:
+            before: the other version.
+            user: login name.
+            partial: as in :meth:`find`.
+        """
+        if self.unchecked:
+            return False
+        known, now = before.find(user, partial=partial), self.find(user, partial=partial)
+        if now is None or known is None:
+            return now is None and (known is not None or before.unchecked)
+        return (known.any_password, known.hash) != (now.any_password, now.hash)
+
     @property
     def decoy(self) -> PasswordHash | None:
         """A hash of the kind that the file uses, to do the same work for users who do not exist."""

@@ -25,7 +25,7 @@ HTPASSWD = "htpasswd"
 SIMPLE = "simple"
 VERSION = "1.0"
 
-MAX_WAIT = 30.0
+MAX_WAIT = 10.0
 """Seconds that a login waits for others of its account or address to have their outcome."""
 MAX_COUNTED = 64
 """Characters by which names that no account can have are counted."""

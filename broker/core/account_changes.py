@@ -38,6 +38,7 @@ class AccountChanges:
         querying: erases topics.
 
     Attributes:
+        looks: awaited before each look; what else may have changed is looked for there (:meth:`renew_where`).
         on_removed: awaited with the name of each account that is removed, when its sessions have ended and its
             documents are still there; each tongue adds what it has to do with those of others.
     """
@@ -47,6 +48,7 @@ class AccountChanges:
         self._registry = registry
         self._documents = documents
         self._querying = querying
+        self.looks: list[Callable[[], Awaitable[object]]] = []
         self.on_removed: list[Callable[[str], Awaitable[None]]] = []
         self._lock = DeferredLock()
         self._asked = 0
@@ -62,6 +64,8 @@ class AccountChanges:
             if self._answered >= mine:  # by a look that began when this one was asked for already
                 return
             answered = self._asked
+            for look in self.looks:
+                await look()
             try:
                 changes = await self._node.store.read_account_changes()
             except BrokerError as error:
@@ -96,6 +100,15 @@ class AccountChanges:
         for session in list(subject.sessions.values()) if subject is not None else ():
             session.kind.password_changed(session)
         log.info("{name} has another password: its clients must log in anew", name=name)
+
+    def renew_where(self, is_altered: Callable[[str], bool]) -> None:
+        """Some accounts have another password, or none any more, and none of them is to be forgotten for it.
+
+        Args:
+            is_altered: tells whether a login name is one of these.
+        """
+        for name in [each for each in self._node.subjects if is_altered(each)]:
+            self.renew(name)
 
     async def remove(self, name: str) -> None:
         """An account is gone: its sessions end, and nothing that is its own stays."""

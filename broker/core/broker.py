@@ -127,8 +127,13 @@ class Broker:
         self._beat = None
         self.registry.stop()
 
-    def rights_changed(self) -> None:
-        """The authorizer decides otherwise than before: what was prepared by its old answers no longer holds."""
+    def rights_changed(self, is_altered: Callable[[str], bool] = lambda user: False) -> None:
+        """The authorizer decides otherwise than before: what was prepared by its old answers no longer holds.
+
+        Args:
+            is_altered: tells whether a login name has another password than before, or none any more.
+        """
+        self.account_changes.renew_where(is_altered)
         for session in self.node.sessions.values():
             session.plans.clear()
         for listener in self.on_rights_changed:

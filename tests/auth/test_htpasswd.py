@@ -180,7 +180,7 @@ def test_an_unchanged_file_is_not_read_again(setting: Setting) -> None:
 def test_a_reload_reads_a_file_that_looks_unchanged(setting: Setting) -> None:
     setting.open("joe::get,erase")
     told: list[str] = []
-    setting.file.on_change = lambda: told.append("changed")
+    setting.file.on_change = lambda is_altered: told.append("changed")
     stamp = setting.path.stat()
     setting.path.write_text("joe::ping,ping")
     os.utime(setting.path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
@@ -220,6 +220,17 @@ def test_whoever_could_log_in_has_an_account(setting: Setting) -> None:
 
     setting.write(f"jim:{SECRET}\n*:{SECRET}")
     assert [result_of(setting.file.exists(name)) for name in ("jim", "whoever", "x/y")] == [True, True, False]
+
+
+def test_a_changed_file_tells_who_must_log_in_anew(setting: Setting) -> None:
+    names = ("joe", "jim", "amy", "new", "other")
+    setting.open(f"joe:{SECRET}\njim:{SECRET}\namy:{SECRET}")
+    altered: list[str] = []
+    setting.file.on_change = lambda is_altered: altered.extend(filter(is_altered, names))
+    setting.write(f"joe:{PASSWORD}\namy:{SECRET}:get\nnew:{SECRET}")
+
+    assert result_of(Deferred.fromCoroutine(setting.file.refresh()))
+    assert altered == ["joe", "jim"]
 
 
 def test_a_lost_file_keeps_the_last_good_users_and_is_logged_once(setting: Setting, logged: Logged) -> None:

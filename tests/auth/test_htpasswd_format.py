@@ -156,6 +156,25 @@ def test_no_secret_is_in_a_warning_or_a_representation(text: str) -> None:
     assert "sd7aksf1f" not in repr(parse(SAMPLE))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "altered"),
+    [
+        (f"joe:{HASH}", f"joe:{HASH}", False),
+        (f"joe:{HASH}", f"joe:{HASH}:get", False),
+        (f"joe:{HASH}", "joe::", True),
+        (f"joe:{HASH}", "", True),
+        (f"joe:{HASH}", f"*:{HASH}", False),
+        ("", f"joe:{HASH}", False),
+        ("", "", False),
+        ("*", "", True),
+        ("*", f"joe:{HASH}", False),
+        (f"joe:{HASH}", "*", False),
+    ],
+)
+def test_a_user_is_altered_by_another_password_or_none(before: str, after: str, altered: bool) -> None:
+    assert parse(after).alters(parse(before), "joe") is altered
+
+
 def test_the_decoy_is_a_hash_of_the_file() -> None:
     users = parse(f"anon::\njoe:{HASH}")
 

@@ -211,6 +211,18 @@ class TestSecrets:
         assert secret not in again.node.sessions
         assert len(again.client("joe/1", retries=-1, persistent=True).session.subscriptions) == 1
 
+    def test_an_htpasswd_file_that_has_changed_does_the_same(self, world: World) -> None:
+        joe, mary = world.client("joe/1", retries=-1), world.client("mary/1", retries=-1)
+
+        async def look() -> None:
+            world.broker.rights_changed(lambda name: name == "joe")
+
+        world.broker.account_changes.looks.append(look)
+        secret = joe.session.secret_id
+        settle(world)
+        assert (bool(joe.outbound.closed), bool(mary.outbound.closed)) == (True, False)
+        assert secret not in world.node.sessions
+
     def test_a_new_account_changes_nothing(self, world: World) -> None:
         client = world.client("new/1")
         world.run(_waited(world.store.put_account(record("new"))))
