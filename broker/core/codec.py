@@ -67,22 +67,34 @@ class TopicQuery(Protocol):
 class Queries(Protocol):
     """Compiles queries over topics, and filters over messages."""
 
-    def compile(self, text: str) -> TopicQuery:
+    def compile(self, text: str, account: str = "") -> TopicQuery:
         """Compile a query over topics.
+
+        Args:
+            text: of the query.
+            account: login name that what is kept of it counts for; empty for the broker itself.
 
         Raises:
             BrokerError: ``user.query.invalid``, ``resource.exhaust``.
         """
 
-    def document(self, key: Key) -> Any:
+    def document(self, key: Key, account: str = "") -> Any:
         """What queries see of a topic.
+
+        Args:
+            key: of the topic.
+            account: as of :meth:`compile`.
 
         Raises:
             BrokerError: ``user.illegalArgument``, ``resource.exhaust``.
         """
 
-    def filters(self, filters: Sequence[Filter]) -> Predicate | None:
+    def filters(self, filters: Sequence[Filter], account: str = "") -> Predicate | None:
         """Compile the filters of a subscription or request; ``None`` where there are none.
+
+        Args:
+            filters: of the subscription.
+            account: as of :meth:`compile`.
 
         Raises:
             BrokerError: ``resource.configuration.pluginFailed``, ``user.query.invalid``.

@@ -54,11 +54,11 @@ class Pace:
         account: whom the work is done for.
     """
 
-    __slots__ = ("_account", "_end", "_seconds", "_turns")
+    __slots__ = ("_end", "_seconds", "_turns", "account")
 
     def __init__(self, turns: Turns, account: str) -> None:
         self._turns = turns
-        self._account = account
+        self.account = account
         self._seconds = turns.seconds
         self._end = self._seconds() + SLICE
 
@@ -75,7 +75,7 @@ class Pace:
             self._end = self._seconds() + SLICE
             come.callback(None)
 
-        self._turns.after_others(self._account, go_on)
+        self._turns.after_others(self.account, go_on)
         return come
 
     async def map(self, function: Callable[[Value], Result], values: Iterable[Value]) -> list[Result]:

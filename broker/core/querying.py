@@ -99,7 +99,7 @@ class Querying:
                 session.name.absolute,
             )
         bounced = tuple(each for each in qos.properties if each.name.startswith(BOUNCE_PREFIX))
-        accepts = self._node.queries.filters(key.filters + qos.filters)
+        accepts = self._node.queries.filters(key.filters + qos.filters, session.subject.name)
         encoded = encoded or self._encoded(key, qos)
         if not (qos.multi_subscribe and session.qos.duplicate_updates):
             duplicate = self._duplicate(session, key, qos)
@@ -107,7 +107,7 @@ class Querying:
                 await self._renew(duplicate, key, qos, encoded, accepts)
                 session.counters.subscribe += 1
                 return Subscribed(duplicate.id, STATE_OK if qos.multi_subscribe else STATE_WARNING, bounced)
-        query = self._search.query_of(key)
+        query = self._search.query_of(key, session.subject.name)
         if query is not None:
             self._node.interest.check(session.subject, key.text, query)
         id = self._subscription_id(session, key, qos)
@@ -150,8 +150,10 @@ class Querying:
             log.warn("{name} may not subscribe to {oid} any more", name=session.name.relative, oid=key.oid)
             return
         qos = self._node.codec.read_query_qos(record.qos)
-        accepts = self._node.queries.filters(key.filters + qos.filters)
-        subscription = Subscription(record.id, session, key, qos, accepts, record.created, self._search.query_of(key))
+        accepts = self._node.queries.filters(key.filters + qos.filters, session.subject.name)
+        subscription = Subscription(
+            record.id, session, key, qos, accepts, record.created, self._search.query_of(key, session.subject.name)
+        )
         try:
             self._stand_up(subscription)
         except Exception:
@@ -211,7 +213,7 @@ class Querying:
             raise BrokerError(Code.USER_OID_UNKNOWN, "get needs an oid or a query")
         self._permit(session, "get", key)
         session.counters.get += 1
-        accepts = self._node.queries.filters(key.filters + qos.filters)
+        accepts = self._node.queries.filters(key.filters + qos.filters, session.subject.name)
         count = self._node.settings.history_entries if qos.history_entries is None else qos.history_entries
         found: list[tuple[Message, bool]] = []
         pace = self._node.pace(session)

@@ -27,13 +27,17 @@ class TopicSearch:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def query_of(self, key: QueryKey) -> TopicQuery | None:
+    def query_of(self, key: QueryKey, account: str) -> TopicQuery | None:
         """The query of a key, compiled; ``None`` for one without an expression.
+
+        Args:
+            key: of the query.
+            account: login name that asks.
 
         Raises:
             BrokerError: see :meth:`broker.core.codec.Queries.compile`.
         """
-        return self._node.queries.compile(key.text) if key.kind is QueryKind.XPATH else None
+        return self._node.queries.compile(key.text, account) if key.kind is QueryKind.XPATH else None
 
     async def selected(self, key: QueryKey, pace: Pace) -> list[Topic]:
         """The topics that a query selects, and that are still there.
@@ -49,7 +53,7 @@ class TopicSearch:
         if key.kind is QueryKind.EXACT:
             topic = topics.get(key.oid)
             return [topic] if topic is not None else []
-        return await self.matching(key, self.query_of(key), pace)
+        return await self.matching(key, self.query_of(key, pace.account), pace)
 
     async def matching(self, key: QueryKey, query: TopicQuery | None, pace: Pace) -> list[Topic]:
         """The topics that a domain or an expression selects; as :meth:`selected`.

@@ -169,7 +169,8 @@ class Topic:
             BrokerError: the key cannot be searched.
         """
         is_searchable = (config or self.config).create_dom_entry and not self.is_internal
-        return self._queries.document(key) if is_searchable else None
+        account = self.creator.account if self.creator is not None else ""
+        return self._queries.document(key, account) if is_searchable else None
 
     def candidate(self, message: Message) -> Candidate:
         """A message as filters are to see it: the topic's MIME type decides which of them apply (spec §12.1).

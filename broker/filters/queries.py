@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from broker.filters.candidate import Predicate
 from broker.filters.registry import compile_filters
 from broker.model.key import Filter, Key
-from broker.xml import TopicDocument, TopicQuery, compile_query, topic_document
+from broker.xml import NAMES, TopicDocument, TopicQuery, compile_query, topic_document
 
 
 class XPathQueries:
     """The core's :class:`broker.core.codec.Queries`."""
 
-    def compile(self, text: str) -> TopicQuery:
-        """See :func:`broker.xml.xpath.compile_query`."""
-        return compile_query(text)
+    def compile(self, text: str, account: str = "") -> TopicQuery:
+        """See :func:`broker.xml.xpath.compile_query`; the account pays for names that are new."""
+        with NAMES.paid_by(account):
+            return compile_query(text)
 
-    def document(self, key: Key) -> TopicDocument:
-        """See :func:`broker.xml.document.topic_document`."""
-        return topic_document(key)
+    def document(self, key: Key, account: str = "") -> TopicDocument:
+        """See :func:`broker.xml.document.topic_document`; the account pays for names that are new."""
+        with NAMES.paid_by(account):
+            return topic_document(key)
 
-    def filters(self, filters: Sequence[Filter]) -> Predicate | None:
-        """See :func:`broker.filters.registry.compile_filters`."""
-        return compile_filters(filters)
+    def filters(self, filters: Sequence[Filter], account: str = "") -> Predicate | None:
+        """See :func:`broker.filters.registry.compile_filters`; the account pays for names that are new."""
+        with NAMES.paid_by(account):
+            return compile_filters(filters)

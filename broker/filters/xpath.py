@@ -5,7 +5,8 @@ from __future__ import annotations
 from broker.errors import BrokerError, Code
 from broker.filters.candidate import Candidate, Predicate
 from broker.filters.latest import Latest
-from broker.xml import Document, compile_predicate, parse_content
+from broker.model.address import parse_session_name
+from broker.xml import NAMES, Document, compile_predicate, parse_content
 
 XML_TYPES = frozenset({"text/xml", "application/xml"})
 XML_SUFFIX = "+xml"
@@ -26,7 +27,7 @@ def compile_xpath(text: str) -> Predicate:
     def passes(candidate: Candidate) -> bool:
         if not is_xml(candidate.key.mime):
             return True
-        document = _document(candidate.content)
+        document = _document(candidate.content, candidate.qos.sender)
         if isinstance(document, BrokerError):
             # Raised anew each time: an exception collects the traceback of everybody who raises it.
             raise BrokerError(document.code, document.message)
@@ -41,10 +42,16 @@ def is_xml(mime: str) -> bool:
     return kind in XML_TYPES or kind.endswith(XML_SUFFIX)
 
 
-def _parse(content: bytes) -> Document | BrokerError:
-    """The parsed content, or why it cannot be parsed: neither is worked out again for the next subscriber."""
+def _parse(content: bytes, sender: str) -> Document | BrokerError:
+    """The parsed content, or why it cannot be parsed: neither is worked out again for the next subscriber.
+
+    Args:
+        content: of the message.
+        sender: session name of its publisher, who pays for names that are new.
+    """
     try:
-        return parse_content(content)
+        with NAMES.paid_by(parse_session_name(sender, "").subject if sender else ""):
+            return parse_content(content)
     except BrokerError as error:
         code = Code.USER_CONFIGURATION if error.code == Code.USER_ILLEGAL_ARGUMENT else error.code
         return BrokerError(code, f"The XPath filter cannot read the content: {error.message}")

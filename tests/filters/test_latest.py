@@ -24,7 +24,7 @@ def test_the_function_runs_once_for_the_same_object() -> None:
 
 
 def test_the_function_runs_again_for_another_object() -> None:
-    latest: Latest[list[int], int] = Latest(len)
+    latest: Latest[list[int], [], int] = Latest(len)
 
     assert [latest([]), latest([1]), latest([])] == [0, 1, 0]
 

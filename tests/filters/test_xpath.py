@@ -61,9 +61,9 @@ class Parses:
     def __init__(self) -> None:
         self.number = 0
 
-    def __call__(self, content: bytes) -> Document | BrokerError:
+    def __call__(self, content: bytes, sender: str) -> Document | BrokerError:
         self.number += 1
-        return xpath._parse(content)
+        return xpath._parse(content, sender)
 
 
 @pytest.fixture

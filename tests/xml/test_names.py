@@ -32,3 +32,29 @@ def test_namespaces_are_counted_by_themselves() -> None:
     with pytest.raises(BrokerError):
         budget.admit_namespace("c")
     budget.admit("c")
+
+
+def test_an_account_brings_a_share_of_the_names_only() -> None:
+    budget = NameBudget(20, shares=10)
+    with budget.paid_by("joe"):
+        budget.admit("a")
+        budget.admit("b")
+        with pytest.raises(BrokerError) as caught:
+            budget.admit("c")
+        assert budget.known_as("c") == UNKNOWN
+        budget.admit("a")
+    assert caught.value.code is Code.RESOURCE_EXHAUST
+    with budget.paid_by("mary"):
+        budget.admit("c")
+    budget.admit("d")
+
+
+def test_an_account_brings_a_share_of_the_namespaces_only() -> None:
+    budget = NameBudget(80, shares=20)
+    with budget.paid_by("joe"):
+        budget.admit_namespace("a")
+        with pytest.raises(BrokerError):
+            budget.admit_namespace("b")
+        budget.admit("b")  # names are counted by themselves
+    with budget.paid_by("mary"):
+        budget.admit_namespace("b")
