@@ -23,7 +23,7 @@ from broker.client.options import (
     message_unit,
     query_of,
 )
-from broker.client.pending import PendingRequests
+from broker.client.pending import LOST, PendingRequests
 from broker.client.request_queue import PUBLISH, Request
 from broker.client.subscriptions import Subscription, SubscriptionTable, UpdateCallback, wanted_id
 from broker.client.unacknowledged import Unacknowledged, UnacknowledgedError
@@ -513,7 +513,8 @@ class Client:
             self._reactor, connection, self._pending, self._ping_interval, self._response_timeout
         )
         if not answer.reconnected:
-            self._subscribe_again(connection)
+            self._subscriptions.forgotten()
+        self._subscribe_again(connection)
         self._become(State.ALIVE)
         if connection is self._connection:  # the program may have left when it was told
             self._pending.connected(connection)
@@ -527,8 +528,8 @@ class Client:
         return made
 
     def _subscribe_again(self, connection: ClientConnection) -> None:
-        """The broker has forgotten the session: ask for its subscriptions again."""
-        for subscription in self._subscriptions.forgotten():
+        """Ask for what the broker has forgotten; the connection on which that was asked may have been lost, too."""
+        for subscription in self._subscriptions.missing:
             self._subscriptions.ask(subscription, wanted_id(self.options, subscription))
             asked = connection.call(b"subscribe", self._subscribe_body(subscription))
             asked.addCallback(self._subscribed_again, subscription)
@@ -539,7 +540,11 @@ class Client:
 
     def _not_subscribed_again(self, failure: Failure, subscription: Subscription) -> None:
         self._subscriptions.refuse(subscription)
-        log.warn("the subscription to {what} is lost: {why}", what=subscription.key.url, why=failure.value)
+        error = failure.value
+        if isinstance(error, BrokerError) and error.code in LOST:
+            return
+        self._subscriptions.give_up(subscription)
+        log.warn("the subscription to {what} is lost: {why}", what=subscription.key.url, why=error)
 
     async def _request(self, request: Request, *, may_wait: bool = True, wait: bool = False) -> list[Unit] | None:
         """Send a request and wait for its answer; ``None`` where it waits for a connection."""

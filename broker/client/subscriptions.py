@@ -45,6 +45,7 @@ class SubscriptionTable:
         self._asked: dict[Subscription, str] = {}
         self._ending: dict[str, Request] = {}
         self._ended: dict[str, None] = {}
+        self._missing: dict[Subscription, None] = {}
         self._waiting: list[Deferred[None]] = []
 
     def ask(self, subscription: Subscription, wanted: str) -> None:
@@ -82,16 +83,26 @@ class SubscriptionTable:
         self._ending.pop(id, None)
         self._changed()
 
-    def forgotten(self) -> list[Subscription]:
-        """The broker has forgotten the session: hand out what is to be asked for again, and forget the ids."""
+    def forgotten(self) -> None:
+        """The broker has forgotten the session: all subscriptions must be asked for again."""
         for id, request in self._ending.items():  # there is nothing to end any more
             request.abandon()
             self._remove(id)
         self._ending.clear()
-        return list(self._confirmed.values())
+        self._missing = dict.fromkeys(self._confirmed.values())
+
+    @property
+    def missing(self) -> list[Subscription]:
+        """What the broker has forgotten and was not asked for again with an answer, over however many connections."""
+        return list(self._missing)
+
+    def give_up(self, subscription: Subscription) -> None:
+        """The broker has refused a subscription that was asked for again."""
+        self._missing.pop(subscription, None)
 
     def replace(self, subscription: Subscription, id: str) -> None:
         """A subscription that was asked for again has been made, maybe under another id."""
+        self._missing.pop(subscription, None)
         known = [each for each, value in self._confirmed.items() if value is subscription]
         for each in known:
             if each != id:
@@ -103,9 +114,12 @@ class SubscriptionTable:
         """The session is over."""
         self._confirmed.clear()
         self._ending.clear()
+        self._missing.clear()
 
     def _remove(self, id: str) -> None:
-        if self._confirmed.pop(id, None) is not None:
+        subscription = self._confirmed.pop(id, None)
+        if subscription is not None:
+            self._missing.pop(subscription, None)
             self._ended[id] = None
             if len(self._ended) > MAX_ENDED:
                 del self._ended[next(iter(self._ended))]

@@ -156,6 +156,28 @@ class TestAway:
         broker.connection.update("news", b"again", NEWS)
         assert arrived == ["again"]
 
+    def test_a_subscription_is_asked_for_until_there_is_an_answer(self, broker: FakeBroker) -> None:
+        arrived = subscribed(broker)
+        # given a broker that has forgotten the session, and goes before it has answered
+        broker.connection.end()
+        broker.reconnected = False
+        broker.serve = None
+        broker.come_back()
+        broker.connection.end()
+        # when it comes back with the session that the client has made there
+        broker.reconnected = True
+        broker.serve = accept
+        broker.requests.clear()
+        broker.come_back()
+        # then the subscription is not missing in it
+        assert [frame.method for frame in broker.requests] == [b"subscribe"]
+        broker.connection.update("news", b"again", NEWS)
+        assert arrived == ["again"]
+        # and it is not asked for once more
+        broker.connection.end()
+        broker.come_back()
+        assert len(broker.requests) == 1
+
     def test_a_subscription_that_was_to_end_is_not_made_again(self, broker: FakeBroker) -> None:
         subscribed(broker)
         broker.connection.end()
