@@ -15,7 +15,7 @@ from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.xml.write import attribute
 
-MAX_SHOWN = 1000
+MAX_SHOWN = 250
 """Things of one kind that a dump shows: whoever asks keeps all others waiting meanwhile."""
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def of_node(node: Node) -> str:
 def of_subject(subject: Subject) -> str:
     """A login name, what waits for it, and its sessions."""
     head = attribute("id", subject.name) + attribute("maxSessions", subject.max_sessions)
-    sessions = "".join(map(of_session, subject.sessions.values()))
+    sessions = _some(subject.sessions.values(), of_session, "session")
     return f"\n <client{head}{_queue(subject.queue, 'subjectQueue')}>{sessions}\n </client>"
 
 
