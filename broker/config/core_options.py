@@ -180,6 +180,13 @@ ACCOUNT_HISTORY_BYTES = declare(
     1 << 30,
     "What the histories of all topics that one login name made may hold together.",
 )
+ACCOUNT_UNFINISHED_BYTES = declare(
+    "account.maxUnfinishedBytes",
+    size(0),
+    1 << 28,
+    "What all native connections of one login name together may have sent of requests whose end has not come; a"
+    " connection that brings more is closed.",
+)
 CALLBACK_QUEUE = _declare_queue("callback", 1000, "a session")
 CALLBACK_OVERFLOW = _declare_overflow("callback")
 SUBJECT_QUEUE = _declare_queue("subject", 1000, "a login name")

@@ -50,6 +50,7 @@ def settings_of(properties: Properties) -> Settings:
             topics=options.ACCOUNT_TOPICS.get(properties),
             queue_bytes=options.ACCOUNT_QUEUE_BYTES.get(properties),
             history_bytes=options.ACCOUNT_HISTORY_BYTES.get(properties),
+            unfinished_bytes=options.ACCOUNT_UNFINISHED_BYTES.get(properties),
         ),
     )
 

@@ -25,6 +25,7 @@ class QuotaLimits:
         topics: that it has made, or that belong to it.
         queue_bytes: that wait in all its queues together, and in those that its messages made by ``forceQueuing``.
         history_bytes: in the histories of its topics together.
+        unfinished_bytes: of requests whose end has not come yet, on all its connections together.
     """
 
     forced: int = 1000
@@ -32,6 +33,7 @@ class QuotaLimits:
     topics: int = 10_000
     queue_bytes: int = 1 << 30
     history_bytes: int = 1 << 30
+    unfinished_bytes: int = 1 << 28
 
 
 NO_LIMITS = QuotaLimits(*[UNLIMITED for _ in fields(QuotaLimits)])
@@ -61,6 +63,7 @@ class Usage:
         "queue_bytes",
         "subscriptions",
         "topics",
+        "unfinished_bytes",
     )
 
     def __init__(self, account: str = "", limits: QuotaLimits = NO_LIMITS) -> None:
@@ -73,6 +76,7 @@ class Usage:
         self.topics = 0
         self.queue_bytes = 0
         self.history_bytes = 0
+        self.unfinished_bytes = 0
 
     def check_forced(self) -> None:
         """Refuse to make one more session or login name for a message; raises as :meth:`check_topics`."""
@@ -104,6 +108,19 @@ class Usage:
                 Code.RESOURCE_OVERFLOW_BYTES,
                 f"the histories of the topics of {self.account} hold {self.history_bytes} of at most "
                 f"{self.max_history_bytes} bytes",
+            )
+
+    def check_unfinished(self) -> None:
+        """Refuse what has come of requests whose end has not come.
+
+        Raises:
+            BrokerError: ``resource.exhaust`` where it is more than the account may leave unfinished.
+        """
+        if self.unfinished_bytes > self.limits.unfinished_bytes:
+            raise BrokerError(
+                Code.RESOURCE_EXHAUST,
+                f"the connections of {self.account} have sent {self.unfinished_bytes} bytes of requests without their "
+                f"end; {self.limits.unfinished_bytes} are allowed",
             )
 
     @property

@@ -9,6 +9,7 @@ from zope.interface import implementer
 
 from broker.core.broker import Broker
 from broker.core.entries import Entry
+from broker.core.quotas import Usage
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
@@ -77,6 +78,8 @@ class NativeConnection:
         self._read_at = 0.0  # when something came last, in seconds by that clock
         self._reads = True  # what comes is looked at
         self._ids = RequestIds()
+        self._usage = Usage()
+        self._unfinished = 0  # bytes of a request, that count for the account
         self._requests: Requests[bytes] = Requests(MAX_OWN_REQUESTS)
         self._callback_session = UNKNOWN_CALLBACK_SESSION.encode()
         self._closed = False
@@ -113,6 +116,8 @@ class NativeConnection:
             self.taken()
         if error is not None:
             self._break(error)
+        elif reader.unfinished != self._unfinished:
+            self._count_unfinished(reader.unfinished)
 
     def _take_compressed(self, data: bytes) -> None:
         """Take frames a few megabytes at once, however well they are compressed."""
@@ -127,8 +132,21 @@ class NativeConnection:
             else:
                 self._take(inflated)
 
+    def _count_unfinished(self, size: int) -> None:
+        """Bytes of a request whose end has not come wait in memory: all connections of an account share how many."""
+        usage = self._usage
+        usage.unfinished_bytes += size - self._unfinished
+        self._unfinished = size
+        try:
+            usage.check_unfinished()
+        except BrokerError as error:
+            if size:  # else this connection has none of them
+                self._break(FrameError(error.message, self._reader.consumed))
+
     def _break(self, error: FrameError) -> None:
         self._reads = False
+        self._reader.discard()
+        self._count_unfinished(0)
         self.broke(error)
 
     def turn(self) -> None:
@@ -172,6 +190,7 @@ class NativeConnection:
     def bind(self, session: Session) -> None:
         """From now on this connection speaks for a session; its deliveries may come here."""
         self.session = session
+        self._usage = session.subject.usage
         self._epoch = session.epoch
         self._ids.name = session.name.relative
         self._reader.max_frame = self._limits.max_frame
@@ -254,6 +273,8 @@ class NativeConnection:
         self._closed = True
         self.writable = False
         self._requests.clear()
+        self._reader.discard()
+        self._count_unfinished(0)
         self._inflate = self._deflate = None  # megabytes, which the collector of cycles would find late
         session, self.session = self.session, None
         if session is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-from broker.native.wire.frames import Frame
+from broker.native.wire.frames import Frame, FrameReader
 from broker.net.turns import GivesWay
 
 WAITING = "requests are waiting"
@@ -20,6 +20,8 @@ class RequestQueue:
         connection: that they come over; nothing is read from it while too many wait.
         begin: begins with a request; returns what fires when the next one may begin, or ``None`` where it may at once.
         most: requests that may wait; those that have come with the last of them may be more.
+        reader: that cuts the requests.
+        most_bytes: that may come while requests wait.
 
     Attributes:
         add: takes a request that has come; :meth:`run` is to be called behind all that came with it.
@@ -32,8 +34,11 @@ class RequestQueue:
         "_begin",
         "_busy",
         "_connection",
+        "_empty_at",
         "_held",
         "_most",
+        "_most_bytes",
+        "_reader",
         "_running",
         "_waiting",
         "add",
@@ -41,12 +46,22 @@ class RequestQueue:
         "on_idle",
     )
 
-    def __init__(self, connection: GivesWay, begin: Callable[[Frame], Deferred[None] | None], most: int) -> None:
+    def __init__(
+        self,
+        connection: GivesWay,
+        begin: Callable[[Frame], Deferred[None] | None],
+        most: int,
+        reader: FrameReader,
+        most_bytes: int,
+    ) -> None:
         self.blocked = False
         self.on_idle: Callable[[], None] | None = None
         self._connection = connection
         self._begin = begin
         self._most = most
+        self._reader = reader
+        self._most_bytes = most_bytes
+        self._empty_at = 0  # bytes of the stream that had come when nothing waited
         self._waiting: deque[Frame] = deque()
         self.add: Callable[[Frame], None] = self._waiting.append
         self._busy = False
@@ -79,7 +94,10 @@ class RequestQueue:
                         break
             finally:
                 self._running = False
-        if len(waiting) >= self._most:
+        came = self._reader.consumed
+        if not waiting:
+            self._empty_at = came
+        if len(waiting) >= self._most or came - self._empty_at > self._most_bytes:
             self._held = True
             connection.hold(WAITING)
         elif self._held and len(waiting) <= self._most // 2:

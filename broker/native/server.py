@@ -71,7 +71,7 @@ class NativeServer(NativeConnection):
         super().__init__(broker, transport, limits, compress=compress)
         self.host = host
         self._service = service
-        self._request_queue = RequestQueue(transport, self._begin, limits.max_pending)
+        self._request_queue = RequestQueue(transport, self._begin, limits.max_pending, self._reader, limits.max_frame)
         self.invoked = self._request_queue.add
         self.taken = self._request_queue.run
         self._store = broker.node.store

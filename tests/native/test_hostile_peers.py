@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 
 from broker.core.queues import Queue
+from broker.core.quotas import QuotaLimits
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.native.limits import NativeLimits
@@ -18,6 +20,7 @@ from broker.native.wire.frames import Kind, Unit, encode_frame, encode_units
 from broker.net.limits import Limits
 from broker.net.store_pressure import HIGH_WATER
 from broker.net.transport import Connection
+from tests.core.world import DEFAULTS
 from tests.native.peer import Listener, Peer, Transport
 from tests.native.test_conversations import KEY, MESSAGE, QUERY, connect_unit, subscriber
 
@@ -370,3 +373,51 @@ class TestVanishing:
         pub.hang_up()
         listener.world.advance(61)  # the topic of dead messages goes, too
         assert listener.is_clean
+
+
+class TestUnfinishedRequests:
+    """Requests whose end does not come wait in memory, so all connections of an account share how much that may be."""
+
+    REQUEST = encode_frame(Kind.INVOKE, b"1", b"publish", b"", b"x" * 1000)
+
+    @pytest.fixture
+    def listener(self) -> Listener:
+        return Listener(settings=replace(DEFAULTS, quotas=QuotaLimits(unfinished_bytes=1500)))
+
+    def test_a_connection_with_which_they_are_too_much_is_closed(self, listener: Listener) -> None:
+        one, other = listener.client("joe/1"), listener.client("joe/2")
+        one.write(self.REQUEST[:900])
+        assert not one.closed
+        with capturedLogs() as logs:
+            other.write(self.REQUEST[:900])
+        assert other.closed
+        assert not one.closed
+        assert any("requests without their end" in (formatEvent(event) or "") for event in logs)
+
+    def test_another_account_has_its_own_quota(self, listener: Listener) -> None:
+        joe, mary = listener.client("joe/1"), listener.client("mary/1")
+        joe.write(self.REQUEST[:900])
+        mary.write(self.REQUEST[:900])
+        assert not mary.closed
+
+    def test_what_ends_counts_no_more(self, listener: Listener) -> None:
+        joe = listener.client("joe/1")
+        usage = listener.world.node.quotas.of("joe")
+        for _ in range(3):
+            joe.write(self.REQUEST[:900])
+            assert usage.unfinished_bytes == 900
+            joe.write(self.REQUEST[900:])
+            assert usage.unfinished_bytes == 0
+        assert not joe.closed
+
+    def test_what_a_lost_connection_brought_counts_no_more(self, listener: Listener) -> None:
+        joe = listener.client("joe/1")
+        joe.write(self.REQUEST[:900])
+        joe.hang_up()
+        assert listener.world.node.quotas.of("joe").unfinished_bytes == 0
+
+    def test_a_closed_connection_counts_no_more(self, listener: Listener) -> None:
+        joe = listener.client("joe/1")
+        joe.write(encode_frame(Kind.INVOKE, b"1", b"publish", b"", b"x" * 3000)[:2000])
+        assert joe.closed
+        assert listener.world.node.quotas.of("joe").unfinished_bytes == 0

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from broker.native.requests import WAITING, RequestQueue
-from broker.native.wire.frames import Frame, Kind
+from broker.native.wire.frames import Frame, FrameReader, Kind, encode_frame
 
 
 def request(name: str) -> Frame:
@@ -37,11 +37,12 @@ class Connection:
 class Server:
     """Serves requests: at once, or when the test says so."""
 
-    def __init__(self, most: int = 4) -> None:
+    def __init__(self, most: int = 4, most_bytes: int = 1000) -> None:
         self.connection = Connection()
         self.served: list[str] = []
         self.slow: dict[str, Deferred[None]] = {}
-        self.queue = RequestQueue(self.connection, self.begin, most)
+        self.reader = FrameReader(1 << 20)
+        self.queue = RequestQueue(self.connection, self.begin, most, self.reader, most_bytes)
 
     def begin(self, frame: Frame) -> Deferred[None] | None:
         """Begin with a request."""
@@ -53,6 +54,12 @@ class Server:
         """Requests come in one read."""
         for name in names:
             self.queue.add(request(name))
+        self.queue.run()
+
+    def come_as_bytes(self, name: str, size: int) -> None:
+        """A request of that size comes."""
+        for frame in self.reader.feed(encode_frame(Kind.INVOKE, name.encode(), b"get", b"", b"x" * size)):
+            self.queue.add(frame)
         self.queue.run()
 
 
@@ -146,3 +153,24 @@ def test_who_has_given_way_is_not_served_because_more_comes(server: Server) -> N
     assert server.served == ["a"]
     server.queue.turn()
     assert server.served == ["a", "b"]
+
+
+def test_nothing_is_read_while_large_requests_wait() -> None:
+    server = Server(most_bytes=1000)
+    slow = server.slow["a"] = Deferred()
+    server.come_as_bytes("a", 900)
+    server.come_as_bytes("b", 900)
+    assert not server.connection.holds
+    server.come_as_bytes("c", 900)
+    assert server.connection.holds == {WAITING}
+    slow.callback(None)
+    server.queue.turn()
+    assert server.served == ["a", "b", "c"]
+    assert not server.connection.holds
+
+
+def test_large_requests_that_are_served_at_once_pause_nothing() -> None:
+    server = Server(most_bytes=1000)
+    for name in "abcdef":
+        server.come_as_bytes(name, 900)
+        assert not server.connection.holds

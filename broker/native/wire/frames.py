@@ -155,16 +155,28 @@ class FrameReader:
         max_frame: greatest length of a frame in bytes. A longer one is an error as soon as its length field is
             complete, before anything of it is kept. May be changed at any time (a peer deserves more after its login);
             the new value counts from the next length field on.
+
+    Attributes:
+        consumed: bytes of the stream that are cut into frames.
     """
 
-    __slots__ = ("_buffer", "_consumed", "_expected", "error", "max_frame")
+    __slots__ = ("_buffer", "_expected", "consumed", "error", "max_frame")
 
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
         self.error: FrameError | None = None
         self._buffer = bytearray()  # the incomplete frame; a bytearray grows without copying everything each time
         self._expected = 0  # length of the frame in the buffer; 0 as long as its length field is incomplete
-        self._consumed = 0  # bytes of the stream before the buffer, or before the chunk where the buffer is empty
+        self.consumed = 0  # before the buffer, or before the chunk where the buffer is empty
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a frame whose end has not come."""
+        return len(self._buffer)
+
+    def discard(self) -> None:
+        """Let go of a frame whose end has not come; the reader is of no more use."""
+        self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes of the stream and return the frames that they complete, in order.
@@ -200,7 +212,7 @@ class FrameReader:
             if len(buffer) < LENGTH_SIZE:
                 return -1
             try:
-                self._expected = self._frame_length(bytes(buffer).strip(), self._consumed)
+                self._expected = self._frame_length(bytes(buffer).strip(), self.consumed)
             except FrameTooLong as error:
                 error.header = _header(bytes(buffer) + data[taken : taken + MAX_HEADER], 0)
                 raise
@@ -215,7 +227,7 @@ class FrameReader:
         """Append the frames of ``data`` from ``position`` on, where a frame begins, and buffer what is left."""
         size = len(data)
         last = size - LENGTH_SIZE  # where a length field may begin
-        base = self._consumed - position
+        base = self.consumed - position
         max_frame = self.max_frame
         # The hot loop of the native protocol: inlined, and without Frame.__new__, which costs twice the time.
         while position <= last:
@@ -245,7 +257,7 @@ class FrameReader:
                 raise _broken_header(data, position, base) from None
             frames.append(_new(Frame, (kind, request_id, method, session, body)))
             position = end
-        self._consumed = base + position
+        self.consumed = base + position
         self._buffer += data[position:]
 
     def _frame_length(self, field: bytes, offset: int) -> int:
