@@ -30,6 +30,8 @@ R = TypeVar("R")
 
 HIGHEST_ID = 2**62
 """Ids are nanoseconds since 1970: one above this is of the year 2116, and those after it would have no room."""
+MAX_ENTRY_BYTES = 2**40
+"""Size of an entry in its queue: more than any content has."""
 MAX_REDELIVERED = 2**31 - 2
 """Of failed deliveries, so that there is room for one more."""
 _MOST_SHOWN = 128
@@ -98,9 +100,14 @@ def records(make: type[R], rows: Iterable[Sequence[Any]], tell: Callable[[Unread
         try:
             record = checked(make, row)
         except (BrokerError, ValueError) as error:
-            tell(Unreadable(kind, "/".join(map(_shown, row[:keys])), _reason(error)))
+            tell(Unreadable(kind, key_of(row[:keys]), _reason(error)))
         else:
             yield record
+
+
+def key_of(values: Iterable[object]) -> str:
+    """How a row is named for people, by the values of its key."""
+    return "/".join(map(_shown, values))
 
 
 def account_of(name: str, found: Sequence[AccountRecord], unreadable: Sequence[Unreadable]) -> AccountRecord | None:
@@ -140,7 +147,8 @@ def pair(entry: Sequence[Any], message: Sequence[Any]) -> tuple[EntryRecord, Mes
         if not (type(queue_id) is type(rank) is type(seq) is int):
             return None
         # What its queue counts by, as far as it can be told.
-        flags, size, number = (each if type(each) is int else 0 for each in (flags, size, number))
+        flags, number = (each if type(each) is int else 0 for each in (flags, number))
+        size = size if type(size) is int and 0 <= size <= MAX_ENTRY_BYTES else 0
         id = message_id if type(message_id) is int else 0
         place = EntryRecord(queue_id, rank, seq, id, "", flags, 0, size, number)
         reason = f"in queue {queue_id}, rank {rank}, seq {seq}: {_reason(error)}"
@@ -179,6 +187,8 @@ def _check_entry(record: EntryRecord, message: MessageRecord | None) -> None:
     limits.check_entry(record, message)
     if not 0 <= record.redeliver <= MAX_REDELIVERED:
         raise ValueError("its number of deliveries is out of range")
+    if not 0 <= record.size <= MAX_ENTRY_BYTES:
+        raise ValueError("its size is out of range")
 
 
 def _check_types(make: type, row: Sequence[Any]) -> None:

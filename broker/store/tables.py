@@ -28,11 +28,11 @@ from broker.model.records import (
     Unreadable,
 )
 from broker.store.account_changes import KIND, change_record, read_change
-from broker.store.rows import HandledRow, expired_row, pair, records
+from broker.store.rows import MAX_ENTRY_BYTES, HandledRow, expired_row, pair, records
 
 
 def _size(entry: EntryRecord) -> int:
-    return entry.size if type(entry.size) is int else 0
+    return entry.size if type(entry.size) is int and 0 <= entry.size <= MAX_ENTRY_BYTES else 0
 
 
 class _Rank:

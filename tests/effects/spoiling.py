@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.core.settings import Settings
+from broker.xmpp.settings import XmppSettings
 from broker.xmpp.wire import ns
 from tests.contract.records import account
 from tests.contract.stages import SqliteStage, SqlStage
@@ -27,18 +28,20 @@ class StoredWorld(World):
 
     Args:
         stage: with its store.
+        xmpp: settings of the service.
+        core: settings of the core.
     """
 
-    def __init__(self, stage: SqlStage) -> None:
+    def __init__(self, stage: SqlStage, xmpp: XmppSettings = XMPP, core: Settings = CORE) -> None:
         stage.clock.rightNow = max(stage.clock.rightNow, START)
-        super().__init__(XMPP, core=CORE, clock=stage.clock, store=stage.store)  # type: ignore[arg-type]
+        super().__init__(xmpp, core=core, clock=stage.clock, store=stage.store)  # type: ignore[arg-type]
         self.stage = stage
 
     def crash(self, *, committed: bool = True) -> World:
         """A new broker on what the database has."""
         assert committed
         stop(self.stage, self)
-        return start(self.stage)
+        return start(self.stage, self.xmpp, self.settings)
 
 
 def iq(payload: str, to: str = "") -> str:
@@ -102,11 +105,11 @@ def stop(stage: SqlStage, world: World) -> None:
     stage.run(stage.store.close())
 
 
-def start(stage: SqlStage) -> World:
+def start(stage: SqlStage, xmpp: XmppSettings = XMPP, core: Settings = CORE) -> World:
     """A new broker on the same disk."""
     stage.store = stage.make()
     stage.run(stage.store.open())
-    return StoredWorld(stage)
+    return StoredWorld(stage, xmpp, core)
 
 
 def resumed(world: World, name: str, stream: tuple[str, int]) -> tuple[Peer, list[str]]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from math import isfinite
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     Connection,
     Executable,
-    Float,
     LargeBinary,
     Select,
     Table,
     and_,
     bindparam,
-    cast,
+    case,
     delete,
     func,
     literal,
@@ -26,7 +24,6 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from twisted.logger import Logger
 
 from broker.failpoints import reach
 from broker.model.records import (
@@ -47,12 +44,10 @@ from broker.model.records import (
     TopicRecord,
     Unreadable,
 )
-from broker.store.rows import HandledRow, expired_row, pair, records
+from broker.store.rows import MAX_ENTRY_BYTES, HandledRow, expired_row, key_of, pair, records
 from broker.store.sql.database import Database
 from broker.store.sql.schema import account, document, entry, handled, message, session, subject, subscription, topic
 from broker.store.sql.writer import HEARTBEAT, LAST_ID, read_last_id, read_numbers
-
-log = Logger()
 
 _ENTRY_WIDTH = len(EntryRecord._fields)
 _WITH_MESSAGE = select(*entry.columns, *message.columns).join_from(entry, message, entry.c.message_id == message.c.id)
@@ -128,6 +123,11 @@ def _expired_of_size() -> Select[Any]:
 _EXPIRED = _expired_of_size()
 
 
+_STORED_AS: dict[type, str] = {int: "integer", str: "text", bytes: "blob"}
+MAX_MISFITS = 1000
+"""Rows of one table that are named at a start."""
+
+
 class Reader:
     """What the broker asks of its database, but for single accounts."""
 
@@ -143,16 +143,19 @@ class Reader:
         found = list(unreadable)
         tell = found.append
         with self._database.transaction() as connection:
-            _clean(connection, keep_lost=bool(found))
+            _clean(connection, tell, keep_lost=bool(found))
             reach("recovery cleaned")
         with self._database.transaction(write=False) as connection:
             numbers = read_numbers(connection, tell)
-            # As floating point numbers: odd ones could have a sum that SQLite refuses to compute.
-            depth = func.count().label("entries"), func.sum(cast(entry.c.size, Float))
+            # Odd ones could have a sum that SQLite refuses to compute.
+            size = case((entry.c.size.between(0, MAX_ENTRY_BYTES), entry.c.size), else_=0)
+            depth = func.count().label("entries"), func.sum(size)
             key = entry.c.queue_id, entry.c.rank
             depths = _rows(connection, select(*key, *depth).group_by(*key).order_by(*key))
             # Accounts are read at each login; here they are only looked through, so that an administrator is told.
             deque(records(AccountRecord, _all(connection, account), tell), maxlen=0)
+            for table in (document, entry):
+                _tell_misfits(connection, table, tell)
             return Recovered(
                 subjects=list(records(SubjectRecord, _all(connection, subject), tell)),
                 sessions=list(records(SessionRecord, _all(connection, session), tell)),
@@ -224,23 +227,39 @@ def _rows(connection: Connection, query: Executable) -> list[Sequence[Any]]:
         return list(cursor.fetchall())
 
 
+def _tell_misfits(connection: Connection, table: Table, tell: Callable[[Unreadable], object]) -> None:
+    """Tell of rows with values that are none of their columns, in tables that are not read at the start.
+
+    What is not found by its key would never be read. Only SQLite keeps such values.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    wrong = or_(*(func.typeof(each) != _STORED_AS[each.type.python_type] for each in table.columns))
+    for row in _rows(connection, select(*table.primary_key.columns).where(wrong).limit(MAX_MISFITS)):
+        tell(Unreadable(table.name, key_of(row), "a value is none of its column"))
+
+
 def _depths(rows: list[Sequence[Any]], tell: Callable[[Unreadable], object]) -> Iterator[QueueDepth]:
     for queue_id, rank, count, size in rows:
         if type(queue_id) is type(rank) is int:
-            # A size that no entry has may make the sum infinite.
-            yield QueueDepth(queue_id, rank, count, int(size) if isfinite(size) else 0)
+            yield QueueDepth(queue_id, rank, count, int(size))
         else:
             tell(Unreadable("queue", f"{queue_id!r}/{rank!r}", f"{count} entries have no place in a queue"))
 
 
-def _clean(connection: Connection, *, keep_lost: bool) -> None:
+def _clean(connection: Connection, tell: Callable[[Unreadable], object], *, keep_lost: bool) -> None:
+    """Drop what does not outlive a crash: entries that were only swapped out, and messages without an entry.
+
+    Entries whose messages are not there are told of, and stay; so do all messages then: one of them may be theirs.
+    """
     transient = entry.c.flags.bitwise_and(TRANSIENT) != 0
     connection.execute(delete(entry).where(transient))
-    referred = select(literal(1)).where(entry.c.message_id == message.c.id).exists()
-    connection.execute(delete(message).where(~referred))
     if keep_lost:
         return
     present = select(literal(1)).where(message.c.id == entry.c.message_id).exists()
-    lost = connection.execute(delete(entry).where(~present)).rowcount
-    if lost:
-        log.error("Dropped {lost} queue entries whose messages are not in the database", lost=lost)
+    lost = _rows(connection, select(*entry.primary_key.columns).where(~present).limit(MAX_MISFITS))
+    for row in lost:
+        tell(Unreadable(entry.name, key_of(row), "its message is not in the database"))
+    if not lost:
+        referred = select(literal(1)).where(entry.c.message_id == message.c.id).exists()
+        connection.execute(delete(message).where(~referred))

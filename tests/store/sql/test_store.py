@@ -444,12 +444,19 @@ def test_the_same_row_put_again_replaces_the_old_one(stage: SqlStage) -> None:
     ]
 
 
-def test_entries_that_lost_their_message_are_dropped_at_recovery(stage: SqlStage, logged_errors: list[str]) -> None:
+def test_entries_that_lost_their_message_are_told_and_kept(stage: SqlStage) -> None:
     stage.store.put_entry(entry(7, 1, 1))
+    stage.store.put_entry(entry(7, 2, 2), message(2))
     stage.commit()
 
-    assert stage.run(stage.store.recover()).depths == []
-    assert logged_errors == ["Dropped {lost} queue entries whose messages are not in the database"]
+    for _ in range(2):
+        recovered = stage.run(stage.store.recover())
+        assert [str(each) for each in recovered.unreadable] == [
+            f"entry 7/4/{EPOCH + 1}: its message is not in the database"
+        ]
+        assert recovered.depths[0].entries == 2
+    assert stage.run(stage.store.read_entries(7, 4, -1, 10)) == [(entry(7, 2, 2), message(2))]
+    assert stage.rows_on_disk() == (1, 2)
 
 
 def test_expired_messages_are_found_by_their_index(sqlite_stage: SqliteStage) -> None:

@@ -1,0 +1,148 @@
+"""Any column of any row may hold anything: the broker starts, the row is kept and named, all else is as before."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.store.sql.schema import metadata
+from tests.admin.office import BOSS, Office
+from tests.contract.stages import SqliteStage, SqlStage
+from tests.effects.spoiling import PERSISTENT, asked, copy, edit, fill, permit_nothing_in_columns, resumed, start, stop
+from tests.xmpp.world import World
+
+Streams = dict[str, tuple[str, int]]
+QUEUES_OF_JOE = "(SELECT id FROM session WHERE subject = 'joe')"
+ROWS = {
+    "a subject": ("subject", "name = 'joe_away'"),
+    "a native session": ("session", "subject = 'joe' AND kind = 'native'"),
+    "a stream": ("session", "subject = 'mary'"),
+    "a subscription": ("subscription", f"session_id IN {QUEUES_OF_JOE}"),
+    "a topic": ("topic", "oid = 'a'"),
+    "a node": ("topic", "oid = 'news'"),
+    "a message": ("message", "oid = 'a'"),
+    "a stanza": ("message", "oid = '__xmpp' AND instr(content, 'to mary') > 0"),
+    "an item": ("message", "oid = 'news'"),
+    "an entry of a session": ("entry", f"queue_id IN {QUEUES_OF_JOE}"),
+    "an entry of a stream": ("entry", "queue_id IN (SELECT id FROM session WHERE subject = 'mary')"),
+    "an entry of a history": ("entry", "queue_id IN (SELECT id FROM topic WHERE oid = 'a')"),
+    "a counter": ("handled", "session_id IN (SELECT id FROM session WHERE subject = 'mary')"),
+    "an account": ("account", "name = 'joe'"),
+    **{
+        f"a document of {kind}": ("document", f"owner = 'mary' AND kind = 'xmpp.{kind}'")
+        for kind in ("roster", "private", "vcard", "blocked", "last")
+    },
+    "a number": ("meta", "name = 'last_id'"),
+    "the heartbeat": ("meta", "name = 'heartbeat'"),
+    "the number of the commit": ("meta", "name = 'commit_number'"),
+}
+CASES = [(row, column.name) for row, (table, _) in ROWS.items() for column in metadata.tables[table].columns]
+TYPICAL: list[Any] = ["garbage", b"<qos><", 2**63 - 1]
+ODD: list[Any] = [None, b"\xff\xfe\x00<qos", 2.5, "9e999", "²", "", b"", "</stream:stream>", b'{"a', 0, -1, -(2**63)]
+ODD += [b"[" * 99_999, '{"a": ', 2**31]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Streams]:
+    stage = SqliteStage(tmp_path_factory.mktemp("filled"))
+    streams = fill(stage)
+    permit_nothing_in_columns(stage)
+    return stage.path, streams
+
+
+@pytest.fixture
+def stage(tmp_path: Path, filled: tuple[Path, Streams]) -> Iterator[SqliteStage]:
+    stage = SqliteStage(tmp_path)
+    stage.run(stage.store.close())
+    copy(filled[0], stage.path)
+    yield stage
+    stage.close()
+
+
+def others_are_as_before(world: World, streams: Streams) -> None:
+    """What was not spoilt is there, and the broker serves."""
+    assert world.client("ann/1", persistent=True).contents == [b"to ann"]
+    assert world.client("new").get("b") == [b"to ann"]
+    assert world.client("ann_away").contents == [b"for ann"]
+    jack, bodies = resumed(world, "jack", streams["jack"])
+    assert bodies == ["to jack"]
+    answers = asked(jack, "other")
+    assert b"jack.friend@localhost" in answers["roster"]
+    assert b"mary@localhost" in answers["roster"]
+    assert b"spam@jack.example" in answers["blocked"]
+    for kind in ("private", "card", "items"):
+        assert b"jack" in answers[kind]
+    jack.send("<message to='mary@localhost' type='chat'><body>new</body></message>")
+    assert not jack.closed
+
+
+def victims_are_served(world: World, streams: Streams) -> None:
+    """Whose row it was can log in, read what is left, and go on."""
+    joe = world.client("joe/1", persistent=True)
+    joe.subscribe("c", PERSISTENT)
+    world.client("pub").publish("c", b"new", PERSISTENT)
+    assert joe.contents[-1:] == [b"new"] or not joe.session.dispatch.active  # as it says in the row
+    world.client("joe_away")
+    world.client("new").get("a", "<qos><history numEntries='-1'/></qos>")
+    mary, bodies = resumed(world, "mary", streams["mary"])
+    assert bodies.count("new") == 1
+    asked(mary, "news")
+    assert not mary.closed
+
+
+def serves(stage: SqlStage, streams: Streams) -> World:
+    world = start(stage)
+    others_are_as_before(world, streams)
+    victims_are_served(world, streams)
+    return world
+
+
+def is_wrong(table: str, column: str, value: Any) -> bool:
+    """Whether a column can hold no such value at all."""
+    return not isinstance(value, metadata.tables[table].columns[column].type.python_type)
+
+
+def check(row: str, column: str, values: list[Any], stage: SqliteStage, filled: tuple[Path, Streams]) -> None:
+    path, streams = filled
+    table, where = ROWS[row]
+    for value in values:
+        copy(path, stage.path)
+        try:
+            changed = edit(stage, f"UPDATE {table} SET {column} = ? WHERE {where} RETURNING {column}", value)
+        except sqlite3.IntegrityError:  # a key of this kind, or one that is there already
+            continue
+        (spoilt,) = changed[0]
+        world = serves(stage, streams)
+        found = world.node.set_aside.records
+        told = Office(BOSS, world)
+        assert told.get(told.client("boss"), "?setAside") == "\n".join(map(str, found))
+        if is_wrong(table, column, spoilt) and row != "the number of the commit":  # which is written anew at once
+            assert found, f"{spoilt!r} is in the store and nobody is told"
+        stop(stage, world)
+        if table != "meta" and any(each.kind == table for each in found):
+            assert edit(stage, f"SELECT 1 FROM {table} WHERE {column} IS ?", spoilt), "it is not kept"
+        again = start(stage)  # on what the first start has made of it
+        assert again.client("new").get("b") == [b"to ann"]
+        stop(stage, again)
+    stage.store = stage.make()
+    stage.run(stage.store.open())
+
+
+@pytest.mark.parametrize(("row", "column"), CASES)
+def test_a_spoilt_row_costs_itself_at_most(
+    row: str, column: str, stage: SqliteStage, filled: tuple[Path, Streams]
+) -> None:
+    numeric = metadata.tables[ROWS[row][0]].columns[column].type.python_type is int
+    check(row, column, ["garbage" if numeric else b"<qos><"], stage, filled)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("row", "column"), CASES)
+def test_every_odd_value_costs_its_row_at_most(
+    row: str, column: str, stage: SqliteStage, filled: tuple[Path, Streams]
+) -> None:
+    check(row, column, TYPICAL + ODD, stage, filled)
