@@ -15,7 +15,6 @@ PERMITTED = {
     "config/syntax.py": ("int(match[1], 16)",),
     "failpoints.py": ("int(_COUNT)", "_COUNT.isdigit"),
     "filters/sql92/values.py": ("float(left)", "float(right)"),
-    "logs/file.py": ("int(number)", "number.isdecimal"),
     "logs/flood.py": ("int(event['log_time'])",),
     "model/host.py": ("int(address)",),
     "native/wire/frames.py": ("digits.isdigit", "int(digits)", "field.isdigit", "int(field)"),
