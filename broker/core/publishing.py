@@ -584,9 +584,9 @@ class Publisher:
             raise BrokerError(Code.RESOURCE_CLUSTER_NOT_AVAILABLE, f"node '{name.node}' is not known", name.absolute)
         forced = destination.force_queuing
         subject = self._node.subjects.get(name.subject)
+        if (subject is None and not forced) or not self._rights.is_welcome(publisher, name.subject):
+            raise self._unknown(name, message)
         if subject is None:
-            if not forced:
-                raise self._unknown(name, message)
             subject = self._placeholders.subject(name, publisher.subject.usage)
         if not name.is_session:
             return self._copies_for_subject(name, subject, message, publisher)

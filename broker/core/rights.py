@@ -8,6 +8,7 @@ from broker.errors import BrokerError, Code
 from broker.model.key import is_system_topic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from broker.core.message import Message
@@ -28,11 +29,16 @@ class Rights:
     Args:
         node: shared state.
         authorizer: an :class:`broker.ports.IAuthorizer`.
+
+    Attributes:
+        blocks: ``blocks(receiver, sender)`` tells whether a login name wants no messages of another. What tongue keeps
+            such lists sets it, and calls :meth:`broker.core.broker.Broker.rights_changed` when they change.
     """
 
     def __init__(self, node: Node, authorizer: Any) -> None:
         self._node = node
         self._authorizer = authorizer
+        self.blocks: Callable[[str, str], bool] = lambda receiver, sender: False
 
     def is_administrator(self, session: Session) -> bool:
         """Whether a session belongs to an administrator."""
@@ -88,6 +94,10 @@ class Rights:
         """
         if not self.may_publish(session, oid, on_topic=on_topic):
             raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{session.name.subject} may not publish on '{oid}'", oid)
+
+    def is_welcome(self, sender: Session, receiver: str) -> bool:
+        """Whether a login name takes messages from a sender; blocked senders learn as little as of nobody."""
+        return not self.blocks(receiver, sender.name.subject)
 
     def owns(self, session: Session, topic: Topic) -> bool:
         """Whether a session may do what is for the owner of a topic: a topic without an owner is everybody's."""

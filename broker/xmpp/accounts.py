@@ -118,6 +118,8 @@ class Accounts:
     def __init__(
         self, broker: Broker, account_exists: Callable[[str], Awaitable[bool]], on_blocked: Callable[[], None]
     ) -> None:
+        self._rights_changed = broker.rights_changed
+        self._blocking: dict[str, set[str]] = {}
         self._node = broker.node
         self._documents = broker.documents
         self._account_exists = account_exists
@@ -152,6 +154,20 @@ class Accounts:
         known = self._keep(account)
         known.read = self._node.monotonic()
         return known
+
+    async def recover(self) -> None:
+        """Know who blocks whom, also of accounts that are not in memory."""
+        for record in await self._documents.read("", BLOCKED):
+            self._blocking.setdefault(record.owner, set()).add(record.name)
+
+    def blocked_by(self, local: str) -> Account | None:
+        """An account with what it blocks and nothing else; ``None`` where it blocks nobody."""
+        blocked = self._blocking.get(local)
+        if not blocked:
+            return None
+        account = Account(local, 0.0)
+        account.blocked = blocked
+        return account
 
     async def load_patiently(self, local: str, is_wanted: Callable[[], bool]) -> Account | None:
         """As :meth:`load`, but as soon as the store can tell: until then what needs the account is not counted.
@@ -194,6 +210,7 @@ class Accounts:
         account = Account(local, self._node.monotonic())
         await self.reload(account)
         self._known.pop(local, None)
+        self._blocking.pop(local, None)
         return account
 
     def put_item(self, account: Account, item: RosterItem) -> None:
@@ -210,12 +227,17 @@ class Accounts:
         """Block a JID, also in the store."""
         self._documents.put(account.local, BLOCKED, jid, b"")
         account.blocked.add(jid)
-        self._on_blocked()
+        self._blocking.setdefault(account.local, set()).add(jid)
+        self._rights_changed()
 
     def unblock(self, account: Account, jid: str) -> None:
         """Unblock a JID, also in the store."""
         account.blocked.discard(jid)
-        self._on_blocked()
+        blocked = self._blocking.get(account.local, set())
+        blocked.discard(jid)
+        if not blocked:
+            self._blocking.pop(account.local, None)
+        self._rights_changed()
         self._documents.delete(account.local, BLOCKED, jid)
 
     def _keep(self, account: Account) -> Account:

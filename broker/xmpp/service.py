@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from broker.core.entries import Entry
 from broker.core.sessions import Session
 from broker.logs.limit import NamedLogLimits, lines
+from broker.model.jid import JID
 from broker.model.number import whole_or_none
 from broker.model.qos import STATE_OK
 from broker.timers import cancel
@@ -117,6 +118,7 @@ class XmppService:
         )
         sessions = streams.connect(StreamService(limits, settings.queue, self._ending, self.router.undelivered))
         self._broker.account_changes.on_removed.append(self._account_removed)
+        self._broker.rights.blocks = self._blocks
         attempt = self._broker.node.set_aside.attempt
         adopted = [attempt("session", each.name.relative, self._adopt, each) for each in sessions]
         recovering = ensureDeferred(self._recover([client for client in adopted if client is not None]))
@@ -192,6 +194,7 @@ class XmppService:
         return self.domain.bound(session, self.domain.accounts.unlisted(local))
 
     async def _recover(self, clients: list[Client]) -> None:
+        await self.domain.accounts.recover()
         await self._present.recover()
         loading = []
         for client in clients:
@@ -219,6 +222,11 @@ class XmppService:
         self.domain.unbound(client)
         if session.subject.guest:
             self.domain.accounts.forget(client.jid.local)
+
+    def _blocks(self, receiver: str, sender: str) -> bool:
+        """Whether an account blocks another one, whatever protocol that sends by (XEP-0191)."""
+        account = self.domain.accounts.blocked_by(receiver)
+        return account is not None and self.domain.blocks(account, JID(sender, self.settings.domain))
 
     async def _account_removed(self, local: str) -> None:
         accounts = self.domain.accounts

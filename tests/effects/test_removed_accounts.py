@@ -78,7 +78,7 @@ class Belongings:
         joe.cut()
         self.native.lose_connection()
         jack.send("<message to='joe@localhost' type='chat'><body>for the old joe</body></message>")
-        world.client("mary/1").send("joe/1", b"for the old session")
+        world.client("ann/1").send("joe/1", b"for the old session")
         world.client("mary/2").publish("a", b"1", PERSISTENT)
         jack.take()
 
