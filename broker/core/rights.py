@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.errors import BrokerError, Code
+from broker.logs.audit import audit
 from broker.model.key import is_system_topic
 
 if TYPE_CHECKING:
@@ -99,20 +100,30 @@ class Rights:
         """Whether a login name takes messages from a sender; blocked senders learn as little as of nobody."""
         return not self.blocks(receiver, sender.name.subject)
 
-    def owns(self, session: Session, topic: Topic) -> bool:
-        """Whether a session may do what is for the owner of a topic: a topic without an owner is everybody's."""
-        return topic.owner in ("", session.name.subject) or self.is_administrator(session)
-
     def check_owner(self, session: Session, topic: Topic) -> None:
         """Refuse to configure, empty or erase a topic that belongs to somebody else.
+
+        An administrator may, and leaves a line in the audit.
 
         Raises:
             BrokerError: ``user.notAuthorized``.
         """
-        if not self.owns(session, topic):
+        if topic.owner in ("", session.name.subject):
+            return
+        if not self.is_administrator(session):
             raise BrokerError(
                 Code.USER_NOT_AUTHORIZED, f"topic '{topic.oid}' belongs to somebody else", f"/topic/{topic.oid}"
             )
+        audit(
+            "topic.administer",
+            {
+                "principal": session.name.subject,
+                "via": session.kind.name,
+                "session": session.name.relative,
+                "target": f"topic/{topic.oid}",
+                "owner": topic.owner,
+            },
+        )
 
     def check_item(self, session: Session, topic: Topic, item: Message) -> None:
         """Refuse to replace or retract an item of somebody else, but for the owner of its topic.
