@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from broker.model.host import is_loopback
 from broker.net.admission import Admission
@@ -85,6 +86,18 @@ class TestAdmission:
         assert not admission.admits("127.0.0.1")
         admission.logged_in("first")
         assert admission.admits("127.0.0.1")
+
+    def test_refused_connections_have_one_line_a_minute_with_their_number(self, clock: Clock) -> None:
+        admission = Admission(clock, 1, 1)
+        admission.opened("first", "10.0.0.1")
+        with capturedLogs() as events:
+            for _ in range(120):
+                assert not admission.admits("10.0.0.2")
+                clock.advance(1)
+        assert [formatEvent(event) for event in events] == [
+            "1 connections refused, the last of 10.0.0.2: there are too many connections",
+            "60 connections refused, the last of 10.0.0.2: there are too many connections",
+        ]
 
     def test_strangers_of_one_ipv6_network_count_together(self, clock: Clock) -> None:
         admission = Admission(clock, 10, 2)

@@ -480,6 +480,18 @@ class TestBoundStream:
         assert joe.one().find(STREAM_ERRORS, "internal-server-error") is not None
         assert not jack.closed
 
+    def test_one_traceback_a_minute_is_logged_of_an_address_that_brings_about_failures(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(world.service.router, "message", broken)
+        with capturedLogs() as events:
+            for _ in range(10):
+                world.bind("joe@localhost/x").send("<message to='jack@localhost'/>")
+        assert len([event for event in events if "log_failure" in event]) == 1
+
 
 class TestSilence:
     def test_a_silent_client_is_asked_at_half_the_time(self, world: World) -> None:
