@@ -67,7 +67,7 @@ class QueueSource:
 
     async def take(self, count: int) -> list[Message]:
         """Take the next messages; nobody else gets them, whether or not the answer arrives."""
-        entries = await take(self._node, self._queue, count)
+        entries = await take(self._node, self._queue, count, self._node.settings.max_answer_bytes)
         self._taken()
         return [entry.message for entry in entries]
 
@@ -101,6 +101,7 @@ class HistorySource:
         messages = await self._topic.history.latest(count if self._newest_first else -1)
         if not self._newest_first:
             messages = messages[::-1][:count]
+        self._broker.check_answer(sum(len(message.content) for message in messages))
         return messages
 
     async def take(self, count: int) -> list[Message]:
@@ -108,24 +109,30 @@ class HistorySource:
         return self._broker.take(self._session, self._topic, await self.peek(count))
 
 
-async def take(node: Node, queue: Queue, count: int) -> list[Entry]:
+async def take(node: Node, queue: Queue, count: int, max_bytes: int | None = None) -> list[Entry]:
     """Take entries out of a queue that are not being delivered, and be done with them.
 
     Args:
         node: that the queue belongs to.
         queue: the queue.
         count: at most so many.
+        max_bytes: no more where these have so many bytes, as entries count for them; ``None`` for no such limit.
 
     Returns:
         The entries, without those that nobody may get any more.
     """
     taken: list[Entry] = []
+    size = 0
     while len(taken) < count:
         await queue.load()
-        entries = queue.take(count - len(taken), -1)
+        following = queue.peek(1)
+        if max_bytes is not None and taken and following and size + following[0].size > max_bytes:
+            break
+        entries = queue.take(count - len(taken), -1 if max_bytes is None else max_bytes - size)
         if not entries:
             break
         queue.delivered(entries)
+        size += sum(entry.size for entry in entries)
         taken += [entry for entry in entries if not node.is_stale(entry)]
     return taken
 

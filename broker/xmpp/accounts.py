@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -61,6 +61,11 @@ class RosterItem:
     pending_in: str = ""
     listed: bool = True
 
+    @property
+    def size(self) -> int:
+        """Bytes of what its user gave it."""
+        return size_of(self.name, self.groups)
+
     def to_bytes(self) -> bytes:
         """For the store."""
         values = {name: getattr(self, name) for name in self.__slots__ if name != "jid"}
@@ -85,6 +90,11 @@ class RosterItem:
 _FIELDS = {name: kind for name, kind in get_type_hints(RosterItem).items() if name != "jid"} | {"groups": list}
 
 
+def size_of(name: str, groups: Iterable[str]) -> int:
+    """Bytes of a name and groups that a user gives a contact."""
+    return len(name.encode()) + sum(len(group.encode()) for group in groups)
+
+
 class Account:
     """An account as it is in memory.
 
@@ -94,15 +104,17 @@ class Account:
 
     Attributes:
         roster: by bare JID.
+        roster_bytes: of the names and groups of its contacts.
         blocked: JIDs (XEP-0191).
     """
 
-    __slots__ = ("blocked", "local", "read", "roster")
+    __slots__ = ("blocked", "local", "read", "roster", "roster_bytes")
 
     def __init__(self, local: str, read: float) -> None:
         self.local = local
         self.read = read
         self.roster: dict[str, RosterItem] = {}
+        self.roster_bytes = 0
         self.blocked: set[str] = set()
 
 
@@ -192,8 +204,8 @@ class Accounts:
         documents = self._documents
         for record in await documents.read(account.local, ROSTER):
             item = documents.readable(record, RosterItem.from_record)
-            if item is not None:
-                account.roster.setdefault(record.name, item)
+            if item is not None and account.roster.setdefault(record.name, item) is item:
+                account.roster_bytes += item.size
         account.blocked |= {record.name for record in await documents.read(account.local, BLOCKED)}
         self._on_blocked()
 
@@ -220,7 +232,9 @@ class Accounts:
 
     def remove_item(self, account: Account, jid: str) -> None:
         """Remove a contact, also from the store."""
-        if account.roster.pop(jid, None) is not None:
+        item = account.roster.pop(jid, None)
+        if item is not None:
+            account.roster_bytes -= item.size
             self._documents.delete(account.local, ROSTER, jid)
 
     def block(self, account: Account, jid: str) -> None:

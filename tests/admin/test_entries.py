@@ -95,6 +95,21 @@ class TestTaking:
         joe.publish("a", b"urgent", "<qos><priority>9</priority></qos>")
         assert office.entries(joe, CALLBACK, "maxEntries=9&consumable=true") == [b"urgent", b"normal"]
 
+    def test_takes_no_more_than_an_answer_may_have(self) -> None:
+        office = Office(world=World(Settings(max_answer_bytes=500)))
+        joe = suspended(office, b"1", b"2", b"3")
+        assert office.entries(joe, CALLBACK, "maxEntries=3&consumable=true") == [b"1", b"2"]
+        assert office.entries(joe, CALLBACK, "maxEntries=3&consumable=true") == [b"3"]
+
+    def test_too_much_of_a_history_is_refused_and_stays(self) -> None:
+        office = Office(world=World(Settings(max_answer_bytes=2)))
+        joe = suspended(office, b"1", b"2", b"3")
+        for options in ("maxEntries=3", "maxEntries=3&consumable=true"):
+            with pytest.raises(BrokerError) as raised:
+                office.entries(joe, HISTORY, options)
+            assert raised.value.code == Code.RESOURCE_EXHAUST
+        assert office.entries(joe, HISTORY, "maxEntries=2&consumable=true") == [b"3", b"2"]
+
     def test_of_nothing_takes_nothing(self) -> None:
         office = Office()
         joe = suspended(office, b"1")

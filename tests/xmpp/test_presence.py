@@ -108,6 +108,37 @@ class TestRoster:
         assert set_item(joe, "<item jid='a@localhost'/>").attributes["type"] == "result"
         assert condition(set_item(joe, "<item jid='b@localhost'/>")) == "resource-constraint"
 
+    def test_names_and_groups_have_a_limit_together(self) -> None:
+        world = World(settings(max_roster_bytes=20))
+        joe = world.bind("joe@localhost/x")
+        long = "<item jid='a@localhost' name='123456789012345'/>"
+        assert set_item(joe, long).attributes["type"] == "result"
+        assert condition(set_item(joe, "<item jid='b@localhost'><group>1234567</group></item>")) == (
+            "resource-constraint"
+        )
+        assert set_item(joe, "<item jid='b@localhost'><group>1234</group></item>").attributes["type"] == "result"
+        assert condition(set_item(joe, "<item jid='b@localhost' name='12'/>".replace("12", "123456"))) == (
+            "resource-constraint"
+        )
+
+    def test_a_contact_that_is_removed_leaves_room_in_the_roster(self) -> None:
+        world = World(settings(max_roster_bytes=20))
+        joe = world.bind("joe@localhost/x")
+        for _ in range(3):
+            set_item(joe, "<item jid='a@localhost' name='123456789012345'/>")
+            assert set_item(joe, "<item jid='a@localhost' subscription='remove'/>").attributes["type"] == "result"
+        assert set_item(joe, "<item jid='b@localhost' name='123456789012345'/>").attributes["type"] == "result"
+
+    def test_a_roster_over_its_limit_is_kept_and_may_shrink(self) -> None:
+        world = World(settings())
+        joe = world.bind("joe@localhost/x")
+        set_item(joe, "<item jid='a@localhost' name='123456789012345'/>")
+        world.store.commit()
+        again = World(settings(max_roster_bytes=5), store=world.crashed(), clock=world.clock)
+        joe = again.bind("joe@localhost/x")
+        assert condition(set_item(joe, "<item jid='b@localhost' name='1'/>")) == "resource-constraint"
+        assert set_item(joe, "<item jid='a@localhost' name='1234567'/>").attributes["type"] == "result"
+
     def test_one_that_has_not_changed_is_not_sent_again(self, world: World) -> None:
         # RFC 6121 §2.6
         joe = world.bind("joe@localhost/x")

@@ -7,7 +7,7 @@ import hashlib
 from broker.errors import BrokerError
 from broker.model.jid import parse_jid
 from broker.xml.tree import Tree
-from broker.xmpp.accounts import Account, RosterItem
+from broker.xmpp.accounts import Account, RosterItem, size_of
 from broker.xmpp.routing.domain import AT_ACCOUNT, Domain, Iq
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import Condition, StanzaError
@@ -102,6 +102,12 @@ class Roster:
         if not listed and len(account.roster) >= self._domain.settings.max_contacts:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "your roster is full")
         name, groups = _name(given.attributes.get("name", "")), _groups(given)  # what may refuse comes first
+        size = account.roster_bytes + size_of(name, groups) - (0 if known is None else known.size)
+        if size > max(self._domain.settings.max_roster_bytes, account.roster_bytes):  # one that is full may shrink
+            raise StanzaError(
+                Condition.RESOURCE_CONSTRAINT, "the names and groups in your roster are too long together"
+            )
+        account.roster_bytes = size
         item = known or RosterItem(jid)
         item.name = name
         item.groups = groups
