@@ -24,10 +24,17 @@ _PROPERTIES = {
     "xmpp-tls": "plugin/xmpp/directTlsPort",
 }
 _ANY_PORTS = dict.fromkeys(_PROPERTIES.values(), "0")
+_ROOM: Settings = {
+    "session.maxSessions": "100000",
+    "queue.mostEntries": "100000000",
+    "queue.mostBytes": "400G",
+    "account.maxQueueBytes": "400G",
+}
+"""All clients of a case have one account, and what waits for them is what a case measures."""
 
 
 class BrokerSystem:
-    """The broker on SQLite, configured as it is by default but for ports and what a case sets.
+    """The broker on SQLite, configured as by default but for ports, what one account may use, and what a case sets.
 
     Args:
         accounts: names and passwords.
@@ -65,7 +72,7 @@ class BrokerSystem:
 
     def _start(self, data: Path, settings: Settings, patience: float = 60.0) -> Running:
         assignments: list[str] = []
-        for key, value in {**_ANY_PORTS, **settings}.items():
+        for key, value in {**_ANY_PORTS, **_ROOM, **settings}.items():
             assignments += ["--set", f"{key}={value}"]
         process = Process(
             [_command(), "run", "--data", str(data), *assignments], data.parent / "broker.log", data.parent
