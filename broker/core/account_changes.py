@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from broker.core.querying import Querying
     from broker.core.registry import SessionRegistry
     from broker.core.subjects import Subject
+    from broker.model.records import AccountChange
 
 log = Logger()
 
@@ -54,6 +55,7 @@ class AccountChanges:
         self._asked = 0
         self._answered = 0
         self._done: set[str] = set()
+        self._failed: set[str] = set()
         self._look: IDelayedCall | None = None
 
     async def apply(self) -> None:
@@ -77,13 +79,31 @@ class AccountChanges:
             for change in changes:
                 if change.id in self._done:
                     continue
-                if change.removed:
-                    await self.remove(change.name)
-                else:
-                    self.renew(change.name)
+                try:
+                    await self._see_to(change)
+                except Exception:  # noqa: BLE001 - it is logged, and keeps nobody else from logging in
+                    log.failure("what was changed of {name} has no effect yet", name=change.name)
+                    self._failed.add(change.name)
+                    continue
+                self._failed.discard(change.name)
                 self._done.add(change.id)
                 self._node.store.forget_account_change(change.id)
             self._answered = answered
+
+    def check(self, name: str) -> None:
+        """Refuse a login name whose change could not be seen to: it would get what is left of another account.
+
+        Raises:
+            BrokerError: ``resource.temporary.unavailable``.
+        """
+        if name in self._failed:
+            raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "the account is being removed, try again later")
+
+    async def _see_to(self, change: AccountChange) -> None:
+        if change.removed:
+            await self.remove(change.name)
+        else:
+            self.renew(change.name)
 
     def start(self) -> None:
         """Look again and again from now on."""

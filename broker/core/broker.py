@@ -305,9 +305,11 @@ class Broker:
             user: its login name.
 
         Raises:
-            BrokerError: ``user.notAuthorized`` where the method rules of its account forbid it to connect.
+            BrokerError: ``user.notAuthorized`` where the method rules of its account forbid it to connect;
+                ``resource.temporary.unavailable`` where not all is gone yet of an account of this name.
         """
         await self.account_changes.apply()
+        self.account_changes.check(user)
         if not self.authorizer.permits(user, "connect", ""):
             raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{user} may not connect")
 

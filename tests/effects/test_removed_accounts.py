@@ -182,6 +182,24 @@ def test_a_change_has_its_effect_once(world: World) -> None:
     assert not fresh.session.ended
 
 
+def test_a_removal_that_fails_keeps_nobody_else_out_and_is_tried_again(world: World) -> None:
+    failing = True
+
+    async def remove_more(name: str) -> None:
+        if failing:
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "it cannot be read")
+
+    world.broker.account_changes.on_removed.append(remove_more)
+    remove(world, "joe")
+    settle(world)
+    world.client("mary/1")
+    with pytest.raises(BrokerError) as caught:
+        world.client("joe/1")
+    assert caught.value.code == Code.RESOURCE_TEMPORARY_UNAVAILABLE
+    failing = False
+    world.client("joe/1")
+
+
 class TestSecrets:
     def test_the_secret_id_of_a_removed_account_is_worth_nothing(self, world: World) -> None:
         client = world.client("joe/1", retries=-1, persistent=True)
