@@ -279,7 +279,8 @@ class Node:
         """
         if changed or not topic.stored:
             topic.stored = True
-            self.store.put_topic(TopicRecord(topic.id, topic.oid, *topic.encoded, topic.owner))
+            creator = "" if topic.creator is None else topic.creator.account
+            self.store.put_topic(TopicRecord(topic.id, topic.oid, *topic.encoded, topic.owner, creator))
 
     def save_topic_soon(self, topic: Topic) -> None:
         """Have a topic in the store in a while, though none of its messages is: nobody waits for the disk for it."""

@@ -171,8 +171,8 @@ class Recovery:
         topic = node.make_topic(record.id, record.oid)
         topic.stored = True
         topic.owner = record.owner
-        if record.owner:
-            topic.charge(node.quotas.of(record.owner))
+        if record.creator:
+            topic.charge(node.quotas.of(record.creator))
         if key is not None:
             limits: QueueLimits = node.default_history(record.oid)
             topic.configure(key, Encoded(record.key, record.qos), config, limits)

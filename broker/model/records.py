@@ -92,6 +92,7 @@ class TopicRecord(NamedTuple):
         key: the key XML of the first publish.
         qos: the publish QoS XML that configured it.
         owner: login name of whom it belongs to; empty for nobody.
+        creator: login name that it counts for; empty for nobody.
     """
 
     id: int
@@ -99,6 +100,7 @@ class TopicRecord(NamedTuple):
     key: bytes
     qos: bytes
     owner: str = ""
+    creator: str = ""
 
 
 class MessageRecord(NamedTuple):

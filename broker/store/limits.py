@@ -86,6 +86,7 @@ def check_topic(record: TopicRecord) -> None:
     """Raise ``user.illegalArgument`` where a topic cannot be stored."""
     check_text(record.oid, "the topic's oid")
     check_text(record.owner, "the topic's owner")
+    check_text(record.creator, "the topic's creator")
 
 
 def check_document(record: DocumentRecord) -> None:

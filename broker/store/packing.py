@@ -21,11 +21,13 @@ from broker.store.batch import Batch, ClearQueue, MoveQueue, Step
 from broker.store.limits import MAX_INTEGER
 from broker.store.rows import HIGHEST_ID, checked
 
-VERSION = 3
+VERSION = 4
 """Of the format; a record that gets another field needs another one, and a way to read the old."""
 
 _WITHOUT_OWNERS = 2
 """The version whose topics had their owner, if any, in the meta data of the key."""
+_WITHOUT_CREATORS = 3
+"""The version whose topics counted for their owner, if for anybody."""
 _OWNER = re.compile(rb"<key\b[^>]*><node owner=['\"]([^'\"@]+)@")
 
 _CLEAR, _MOVE = 1, 2
@@ -67,7 +69,7 @@ def unpack(data: bytes) -> Batch:
 
 
 def _unpacked(fields: Any) -> Batch:
-    if not isinstance(fields, tuple) or not fields or fields[0] not in (VERSION, _WITHOUT_OWNERS):
+    if not isinstance(fields, tuple) or not fields or fields[0] not in (VERSION, _WITHOUT_CREATORS, _WITHOUT_OWNERS):
         raise ValueError("it was written by another version of this program")
     (version, last_id, heartbeat, steps, ended, subjects, sessions, subscriptions, topics, handled, purge, *rest) = (
         fields
@@ -100,6 +102,8 @@ def _unpacked(fields: Any) -> Batch:
         batch.delete_subscription(id) if record is None else batch.put_subscription(record)
     if version == _WITHOUT_OWNERS:
         topics = [(id, None if row is None else (*row, _owner_of(row[2]))) for id, row in topics]
+    if version != VERSION:
+        topics = [(id, None if row is None else (*row, row[-1])) for id, row in topics]
     batch.topics.update(_records(TopicRecord, topics))
     for session_id, count in handled:
         batch.put_handled(*_numbers((session_id, count), 2))

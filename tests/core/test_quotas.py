@@ -116,14 +116,9 @@ class TestTopics:
         assert refused(lambda: joe.publish("a", b"1", "<qos><destination>nobody</destination></qos>"))
         assert used(world, "topics") == 0
 
-    def test_nodes_of_an_account_that_recovery_finds_over_the_quota_stay(self) -> None:
+    def test_topics_that_recovery_finds_over_the_quota_stay_and_count_for_who_made_them(self) -> None:
         world = world_of()
-        world.node.topic("a").owner = "joe"
-        joe = world.client("joe")
-        joe.publish("a", b"1", KEPT)
-        topic = world.node.topics["a"]
-        topic.owner = "joe"
-        world.node.save_topic(topic, changed=True)
+        world.client("joe").publish("a", b"1", KEPT)
         world.settings = replace(world.settings, quotas=QuotaLimits(topics=0))
         again = world.crash()
         joe = again.client("joe")

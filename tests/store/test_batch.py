@@ -250,3 +250,15 @@ def test_a_batch_from_before_topics_had_owners_is_read_with_those_that_their_key
     found = unpack(msgpack.packb(fields)).topics
 
     assert {id: record and record.owner for id, record in found.items()} == {1: "joe", 2: "", 3: None}
+    assert {id: record and record.creator for id, record in found.items()} == {1: "joe", 2: "", 3: None}
+
+
+def test_a_batch_from_before_topics_had_creators_is_read_with_their_owners() -> None:
+    batch = Batch()
+    batch.put_topic(TopicRecord(1, "news", b"<key/>", b"", "joe", "mary"))
+    batch.delete_topic(2)
+    fields = list(msgpack.unpackb(pack(batch), use_list=False))
+    fields[0] = 3
+    fields[8] = [(id, None if row is None else row[:5]) for id, row in fields[8]]
+
+    assert unpack(msgpack.packb(fields)).topics == {1: TopicRecord(1, "news", b"<key/>", b"", "joe", "joe"), 2: None}

@@ -79,6 +79,7 @@ topic = Table(
     Column("key", LargeBinary, nullable=False),
     Column("qos", LargeBinary, nullable=False),
     Column("owner", Text, nullable=False),
+    Column("creator", Text, nullable=False),
 )
 
 message = Table(

@@ -127,7 +127,23 @@ def test_topics_keep_the_owners_that_their_keys_named(empty_url: str) -> None:
     with engine.connect() as connection:
         rows = connection.execute(schema.topic.select().order_by(schema.topic.c.id)).all()
     assert [records.TopicRecord._make(row) for row in rows] == [
-        records.TopicRecord(1, "news", NODE, b"<qos/>", "joe"),
+        records.TopicRecord(1, "news", NODE, b"<qos/>", "joe", "joe"),
         records.TopicRecord(2, "plain", NATIVE, b"<qos/>", ""),
         records.TopicRecord(3, "unconfigured", b"", b"<qos/>", ""),
     ]
+
+
+def test_topics_count_for_their_owners_where_nobody_else_is_known(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    _at(engine, "0002")
+    with engine.begin() as connection:
+        for id, oid, owner in [(1, "news", "joe"), (2, "plain", "")]:
+            row = {"id": id, "oid": oid, "key": b"<key/>", "qos": b"<qos/>", "owner": owner}
+            statement = "INSERT INTO topic (id, oid, key, qos, owner) VALUES (:id, :oid, :key, :qos, :owner)"
+            connection.execute(text(statement), row)
+
+    upgrade(engine)
+
+    with engine.connect() as connection:
+        rows = connection.execute(schema.topic.select().order_by(schema.topic.c.id)).all()
+    assert [(row.oid, row.owner, row.creator) for row in rows] == [("news", "joe", "joe"), ("plain", "", "")]
