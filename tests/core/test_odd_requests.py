@@ -329,7 +329,7 @@ def standing(world: World) -> dict[str, object]:
             each.name.relative: (
                 *(write_connect_qos(each.qos, redact=True), each.epoch, each.secret_id, each.timeout),
                 *(each.queue.limits, len(each.queue), each.dispatch.delivery, each.dispatch.active),
-                sorted(each.subscriptions),
+                sorted(id for id, subscription in each.subscriptions.items() if subscription.persistent),
             )
             for each in node.sessions.values()
             if each.persistent
