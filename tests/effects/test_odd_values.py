@@ -67,19 +67,13 @@ def test_stanzas_survive_in_postgresql(requests: list[Stanza]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [sqlite, postgres])
 @pytest.mark.parametrize("method", ["connect", "publish", "subscribe", "get", "erase", "disconnect"])
-def test_every_place_of_a_native_request_takes_every_odd_text(
-    make: Callable[[ExitStack], SqlStage], method: str
-) -> None:
+def test_every_place_of_a_native_request_takes_every_odd_text(method: str) -> None:
     for place in [each for each in native.PLACES if each[0].split()[0] == method]:
-        on(make, lambda world, place=place: native.check([(place, value) for value in native.TEXTS], world))  # type: ignore[misc]
+        on(sqlite, lambda world, place=place: native.check([(place, value) for value in native.TEXTS], world))  # type: ignore[misc]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [sqlite, postgres])
 @pytest.mark.parametrize("place", xmpp.PLACES, ids=range(len(xmpp.PLACES)))
-def test_every_place_of_a_stanza_takes_every_odd_value(
-    make: Callable[[ExitStack], SqlStage], place: Callable[[str], str]
-) -> None:
-    on(make, lambda world: xmpp.check([(place, odd) for odd in xmpp.ODD], world))
+def test_every_place_of_a_stanza_takes_every_odd_value(place: Callable[[str], str]) -> None:
+    on(sqlite, lambda world: xmpp.check([(place, odd) for odd in xmpp.ODD], world))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from broker.store.sql.schema import metadata
 from tests.admin.office import BOSS, Office
@@ -43,7 +46,10 @@ ROWS = {
 CASES = [(row, column.name) for row, (table, _) in ROWS.items() for column in metadata.tables[table].columns]
 TYPICAL: list[Any] = ["garbage", b"<qos><", 2**63 - 1]
 ODD: list[Any] = [None, b"\xff\xfe\x00<qos", 2.5, "9e999", "²", "", b"", "</stream:stream>", b'{"a', 0, -1, -(2**63)]
-ODD += [b"[" * 99_999, '{"a": ', 2**31]
+LARGEST = 2**31
+"""A size that an entry may have, and with which its queue is full."""
+ODD += [b"[" * 99_999, '{"a": ', LARGEST]
+EXAMPLES = int(os.environ.get("BROKER_TEST_RUNS", "6"))
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +147,12 @@ def test_a_spoilt_row_costs_itself_at_most(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("row", "column"), CASES)
-def test_every_odd_value_costs_its_row_at_most(
-    row: str, column: str, stage: SqliteStage, filled: tuple[Path, Streams]
+@pytest.mark.parametrize("row", ROWS)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_odd_value_costs_its_row_at_most(
+    row: str, stage: SqliteStage, filled: tuple[Path, Streams], data: st.DataObject
 ) -> None:
-    check(row, column, TYPICAL + ODD, stage, filled)
+    column = data.draw(st.sampled_from([name for each, name in CASES if each == row]))
+    value = data.draw(st.sampled_from([each for each in TYPICAL + ODD if (column, each) != ("size", LARGEST)]))
+    check(row, column, [value], stage, filled)

@@ -24,10 +24,11 @@ class Client:
         self.unacked: deque[str] = deque()
         self.acked = 0
         self.last_h = 0
-        self.h = 0
         self.got: list[str] = []
-        self.peer: Peer | None = world.bind(f"{user}@localhost/x", sm=True)
-        self.id = self.peer.id
+        peer = world.bind(f"{user}@localhost/x", sm=True)
+        self.peer: Peer | None = peer
+        self.id = peer.id
+        self.h = peer.h  # its own presence has come
         self.unacked.append("<presence/>")
 
     def send(self, stanza: str) -> None:

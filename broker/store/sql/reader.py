@@ -57,6 +57,7 @@ _LATER = (
     entry.c.seq > bindparam("after"),
 )
 _NEXT = _WITH_MESSAGE.where(*_LATER).order_by(entry.c.seq).limit(bindparam("limit"))
+MAX_FLAGS = 2**31 - 1
 _NO_CONTENT = literal(b"", LargeBinary).label("content")
 _HEADERS = (
     select(*entry.columns, *(_NO_CONTENT if each is message.c.content else each for each in message.columns))
@@ -253,7 +254,8 @@ def _clean(connection: Connection, tell: Callable[[Unreadable], object], *, keep
     Entries whose messages are not there are told of, and stay; so do all messages then: one of them may be theirs.
     """
     transient = entry.c.flags.bitwise_and(TRANSIENT) != 0
-    connection.execute(delete(entry).where(transient))
+    flags = entry.c.flags.between(0, MAX_FLAGS)  # SQLite finds every bit in a number that is none, such as infinity
+    connection.execute(delete(entry).where(transient, flags))
     if keep_lost:
         return
     present = select(literal(1)).where(message.c.id == entry.c.message_id).exists()
