@@ -6,6 +6,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
 from broker.errors import Code
@@ -27,6 +28,8 @@ from tests.campaign.attack import (
 from tests.campaign.talkers import Ended, Line, NativeTalker, Silent
 
 MEGABYTE = 1 << 20
+TOGETHER = 40
+"""Connections that an attack has at once."""
 ILLEGAL = Code.USER_ILLEGAL_ARGUMENT
 LAUGHS = b"".join(b"<!ENTITY l%d '%s'>" % (n, b"&l%d;" % (n - 1) * 10 if n else b"lol") for n in range(10))
 DOCUMENTS = {
@@ -67,11 +70,14 @@ def documents(stage: Stage) -> str:
 
 
 def broken_frames(stage: Stage) -> str:
-    """Every broken frame on a connection of its own."""
-    for _ in range(stage.count(50)):
-        for frame in BAD_FRAMES.values():
-            with stage.native() as talker:
+    """Every broken frame on a connection of its own, many of them at once: a refused login is closed after a while."""
+    frames = list(BAD_FRAMES.values()) * stage.count(50)
+    for start in range(0, len(frames), TOGETHER):
+        with ExitStack() as stack:
+            talkers = [(stack.enter_context(stage.native()), frame) for frame in frames[start : start + TOGETHER]]
+            for talker, frame in talkers:
                 talker.write(frame)
+            for talker, frame in talkers:
                 words = closed(talker)
                 if words and b"\0E\0" not in words:
                     raise NotRefused(f"{frame[:60]!r} is answered: {words[:200]!r}")
