@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.core.codec import TopicQuery
+from broker.core.topic_search import selects
 from broker.model.key import QueryKey, QueryKind
 from broker.model.property import is_set
 from broker.model.qos import QueryQos
@@ -130,13 +131,5 @@ class Subscription:
         self.newest.pop(oid, None)
 
     def selects(self, topic: Topic) -> bool:
-        """Whether the query matches a topic. A topic without a key yet matches by oid only."""
-        match self.key.kind:
-            case QueryKind.EXACT:
-                return topic.oid == self.key.oid
-            case QueryKind.DOMAIN:
-                return topic.domain == self.key.domain
-            case QueryKind.XPATH:
-                document = topic.document
-                return document is not None and self.query is not None and self.query.matches(document)
-        return False
+        """Whether the query of a rule matches a topic; see :func:`broker.core.topic_search.selects`."""
+        return selects(self.key, self.query, topic)

@@ -17,6 +17,20 @@ MAX_STEPS = 1_000_000_000
 """Elementary steps that a query may take on all topics together, about a second at worst."""
 
 
+def selects(key: QueryKey, query: TopicQuery | None, topic: Topic) -> bool:
+    """Whether a domain or an expression selects a topic.
+
+    Args:
+        key: the domain, where there is no query.
+        query: the expression of the key, compiled.
+        topic: that is looked at.
+    """
+    if query is None:
+        return topic.domain == key.domain
+    document = topic.document
+    return document is not None and query.matches(document)
+
+
 class TopicSearch:
     """Finds topics.
 
@@ -67,18 +81,13 @@ class TopicSearch:
         found: list[Topic] = []
         steps = 0
         for topic in list(topics.values()):
-            if query is None:
-                selects = topic.domain == key.domain
-            elif topic.document is None:
-                selects = False
-            else:
+            if query is not None and topic.document is not None:
                 steps += query.steps(topic.document)
                 if steps > MAX_STEPS:
                     raise BrokerError(
                         Code.RESOURCE_EXHAUST, f"the XPath query could take too long on {len(topics)} topics"
                     )
-                selects = query.matches(topic.document)
-            if selects:
+            if selects(key, query, topic):
                 found.append(topic)
             if pace.is_over:
                 await pace.next_turn()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from broker.errors import BrokerError, Code
 from broker.model.number import LEAST, MOST
-
-# Halves of surrogate pairs, which no encoding has, and what no XML document can contain (XML 1.0 §2.2).
-_NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from broker.model.text import is_xml_text
 
 
 def read_object(data: bytes, fields: Mapping[str, type], what: str) -> dict[str, Any]:
@@ -47,7 +44,7 @@ def _fits(value: object, wanted: type) -> bool:
     if isinstance(value, list):
         return all(type(each) is str and _fits(each, str) for each in value)
     if isinstance(value, str):
-        return _NO_TEXT.search(value) is None
+        return is_xml_text(value)
     return not isinstance(value, int) or LEAST <= value <= MOST
 
 

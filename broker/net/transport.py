@@ -131,7 +131,7 @@ class Connection(TwistedProtocol):
         if self._closed:
             return
         share = self._share
-        if self._unseen or share.rests or share.waiting:
+        if self._unseen or share.must_wait:
             self._unseen.append(data)
             self.hold(OTHERS_FIRST)
             self._turns.add(share, self._turn)

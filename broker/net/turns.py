@@ -47,7 +47,7 @@ class Share:
         alone: it had the turn before, too.
         spent: seconds of its turns since others had theirs.
         rests: it has spent enough, and others have not had theirs.
-        rested: when it has rested for as long as it kept others waiting.
+        rested: when it has rested for as long as it kept others waiting; past for one that does not rest.
         waiting: work of its connections, in the order in which they asked.
     """
 
@@ -127,13 +127,13 @@ class Turns:
             share.rests = True
             share.rested = now + min(took - self._length, LONGEST_REST) if took > LONG and not share.alone else now
             self._resting.append(share)
-            self._schedule(share.rested - now)
+            self._schedule(share.rested)
 
     def add(self, share: Share, work: Callable[[], None]) -> None:
         """Have something called in a turn of a share, behind what waits for one; once, however often it is added."""
         if not share.waiting:
             self._waiting.append(share)
-            self._schedule(max(0.0, share.rested - self.seconds()) if share.rests else 0.0)
+            self._schedule(share.rested)
         share.waiting[work] = None
 
     def after_others(self, account: str, work: Callable[[], None]) -> None:
@@ -154,7 +154,9 @@ class Turns:
         """Pieces of work that wait for a turn."""
         return sum(len(share.waiting) for share in self._waiting)
 
-    def _schedule(self, delay: float) -> None:
+    def _schedule(self, due: float) -> None:
+        """Have a round at a time by :attr:`seconds`, or before; at once where it is past."""
+        delay = max(0.0, due - self.seconds())
         if self._next is not None:
             if self._next.getTime() <= self._clock.seconds() + delay:
                 return
@@ -172,10 +174,9 @@ class Turns:
             self._go_on(share)
             if self.seconds() >= end:
                 break
-        now = self.seconds()
-        delays = [max(0.0, share.rested - now) if share.rests else 0.0 for share in (*self._waiting, *self._resting)]
-        if delays:
-            self._schedule(min(delays))
+        left = (*self._waiting, *self._resting)
+        if left:
+            self._schedule(min(share.rested for share in left))
 
     def _wake(self) -> None:
         """Others have had their turns; those that have rested long enough may go on."""
@@ -194,7 +195,7 @@ class Turns:
         now = self.seconds()
         for _ in range(len(waiting)):
             share = waiting.popleft()
-            if not share.rests or share.rested <= now:
+            if share.rested <= now:
                 return share
             waiting.append(share)
         return None
