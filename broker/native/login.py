@@ -86,7 +86,7 @@ class NativeLogin:
         Raises:
             BrokerError: ``user.security.authentication.accessDenied``; ``user.illegalArgument`` for no session name.
         """
-        user = credentials.user.split("/", 1)[0].strip()
+        user = self._node.session_name(credentials.user).subject  # as it was read by those who checked the password
         wanted = self._node.session_name(session_name).subject if session_name else user
         if wanted != user:
             try:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
+from broker.auth.names import subject_of
 from broker.core.dispatch import ConnectionState
 from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
-from broker.model.connect import Credentials, SessionQos
+from broker.model.connect import ConnectQos, Credentials, SessionQos
 from broker.model.property import ClientProperty
 from broker.model.qos import DisconnectQos, QueueQos
 from tests.core.world import DEFAULTS, World, connect_qos
@@ -86,6 +87,24 @@ class TestSessionOfAnotherLoginName:
         with pytest.raises(BrokerError) as raised:
             self.connect("his", {"eve": "hers", "joe": "his"})
         assert code_of(raised) == Code.USER_ACCESS_DENIED
+
+
+@pytest.mark.parametrize(
+    "user", ["joe", " joe ", "joe/1", "joe /1", "client/joe", "client/joe/1", "/node/other/client/joe/session/1"]
+)
+def test_who_gets_the_session_is_who_was_checked(user: str) -> None:
+    world = World()
+    world.connect("", ConnectQos(credentials=Credentials("htpasswd", user, "secret")))
+    (session,) = world.node.sessions.values()
+    assert session.subject.name == subject_of(user)
+
+
+def test_a_user_that_is_no_name_has_no_session() -> None:
+    world = World()
+    with pytest.raises(BrokerError) as raised:
+        world.connect("", ConnectQos(credentials=Credentials("htpasswd", "joe/1/2/3", "secret")))
+    assert code_of(raised) == Code.USER_ILLEGAL_ARGUMENT
+    assert not world.node.sessions
 
 
 def test_login_name_of_one_character_is_refused() -> None:
