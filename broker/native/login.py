@@ -59,9 +59,11 @@ class NativeLogin:
         broker = self._broker
         broker.check_accepting()
         _check_connect(qos)
-        if qos.session.secret_id:  # which may be of an account that is no more
+        sessions, secret_id = self._node.sessions, qos.session.secret_id
+        known = sessions.get(secret_id) if secret_id else None
+        if known is not None:  # its account may be no more, or have another password
             await broker.account_changes.apply()
-        known = self._node.sessions.get(qos.session.secret_id) if qos.session.secret_id else None
+            known = sessions.get(secret_id)
         user = ""
         if known is None or known.kind is not self.sessions:
             await broker.authenticate(qos.credentials, host)
