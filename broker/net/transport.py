@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,6 +26,8 @@ from broker.net.tls import ServerContext
 from broker.net.turns import Share, Turns
 from broker.net.write_buffer import WriteBuffer, untaken
 from broker.timers import cancel
+
+log = Logger()
 
 UNREAD_ANSWERS = "unread answers"
 OTHERS_FIRST = "others have their turns"
@@ -279,8 +282,12 @@ class Connection(TwistedProtocol):
         if self._handshake is not None:
             self.abort()
         else:
-            self._show_unseen()
-            self.stream.shut_down()
+            try:
+                self._show_unseen()
+                self.stream.shut_down()
+            except Exception:  # noqa: BLE001 - it is logged, and keeps no other connection from being shut down
+                log.failure("{host}: a stream could not be shut down", host=self.host)
+                self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything, whatever fails."""
@@ -292,8 +299,10 @@ class Connection(TwistedProtocol):
         if self._pressure is not None:
             self._pressure.forget(self)
         try:
-            self._show_unseen()
-            self.stream.lost(f"the connection was lost: {reason.getErrorMessage()}")
+            try:
+                self._show_unseen()
+            finally:
+                self.stream.lost(f"the connection was lost: {reason.getErrorMessage()}")
         finally:
             self._owner.closed(self)
         super().connectionLost(reason)
@@ -303,16 +312,21 @@ class Connection(TwistedProtocol):
     def _turn(self) -> None:
         share = self._share
         self._turn_end = self._turns.begin(share)
-        if self._asked:
-            self._asked = False
-            self.stream.turn()
-        if self._unseen:
-            if self._asked or self.turn_is_over:
-                self._turns.add(share, self._turn)
-            else:
-                self.release(OTHERS_FIRST)
-                self._show_unseen()
-        self._turns.end(share)
+        try:
+            if self._asked:
+                self._asked = False
+                self.stream.turn()
+            if self._unseen:
+                if self._asked or self.turn_is_over:
+                    self._turns.add(share, self._turn)
+                else:
+                    self.release(OTHERS_FIRST)
+                    self._show_unseen()
+        except Exception:
+            self.abort()  # as Twisted does where bytes cannot be received
+            raise
+        finally:
+            self._turns.end(share)
         pressure = self._pressure
         if pressure is not None and pressure.store.backlog > pressure.high and not self._closed:
             pressure.hold(self)

@@ -78,6 +78,7 @@ class Turns:
 
     Attributes:
         seconds: as above.
+        count: pieces of work that wait for a turn.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Turns:
     ) -> None:
         self._clock = clock
         self.seconds = seconds
+        self.count = 0
         self._length = length
         self._alone = alone
         self._last: Share | None = None
@@ -134,7 +136,9 @@ class Turns:
         if not share.waiting:
             self._waiting.append(share)
             self._schedule(share.rested)
-        share.waiting[work] = None
+        if work not in share.waiting:
+            share.waiting[work] = None
+            self.count += 1
 
     def after_others(self, account: str, work: Callable[[], None]) -> None:
         """Have something called in a turn of an account, which need have no connection; see :meth:`add`."""
@@ -149,11 +153,6 @@ class Turns:
 
         self.add(share, turn)
 
-    @property
-    def count(self) -> int:
-        """Pieces of work that wait for a turn."""
-        return sum(len(share.waiting) for share in self._waiting)
-
     def _schedule(self, due: float) -> None:
         """Have a round at a time by :attr:`seconds`, or before; at once where it is past."""
         delay = max(0.0, due - self.seconds())
@@ -167,6 +166,7 @@ class Turns:
         self._next = None
         self._wake()
         end = self.seconds() + self._length
+        share: Share | None = None
         for _ in range(self.count):
             share = self._ready()
             if share is None:
@@ -174,9 +174,10 @@ class Turns:
             self._go_on(share)
             if self.seconds() >= end:
                 break
-        left = (*self._waiting, *self._resting)
-        if left:
-            self._schedule(min(share.rested for share in left))
+        if self._waiting and share is not None:
+            self._schedule(0.0)
+        elif self._waiting or self._resting:
+            self._schedule(min(each.rested for each in (*self._waiting, *self._resting)))
 
     def _wake(self) -> None:
         """Others have had their turns; those that have rested long enough may go on."""
@@ -203,6 +204,7 @@ class Turns:
     def _go_on(self, share: Share) -> None:
         """A share has a turn, with what waits longest in it."""
         work, _ = share.waiting.popitem(last=False)
+        self.count -= 1
         if share.waiting:
             self._waiting.append(share)
         try:

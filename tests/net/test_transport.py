@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
 from broker.net.limits import Limits
 from broker.net.listener import Listener
@@ -193,6 +194,41 @@ class TestAccountThatHasWorkedLong:
         stream.connection.start_tls()
         port.reactor.turn()
         assert stream.data == b""
+
+    @pytest.mark.parametrize("way", ["received", "turn"])
+    def test_a_stream_that_fails_in_its_turn_loses_its_connection_as_at_any_time(
+        self, port: Port, others: tuple[Wire, Words], way: str
+    ) -> None:
+        wire, stream = others
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        setattr(stream, way, fail)
+        if way == "turn":
+            stream.connection.ask_for_turn()
+        stream.connection.dataReceived(b"a")
+        with capturedLogs() as events:
+            port.reactor.turn()
+        assert wire.socket.reset
+        assert stream.told[-1] == "lost"
+        assert len([event for event in events if "log_failure" in event]) == 1
+
+    def test_a_stream_that_fails_keeps_no_other_from_being_shut_down(
+        self, port: Port, others: tuple[Wire, Words]
+    ) -> None:
+        _, failing = others
+        _, other = port.connect()
+        failing.connection.dataReceived(b"a")
+
+        def fail(data: bytes) -> None:
+            raise RuntimeError("a bug")
+
+        failing.received = fail  # type: ignore[method-assign]
+        with capturedLogs():
+            port.listener.close_all()
+        port.reactor.turn()
+        assert other.connection.left() == 0
 
     def test_a_stream_that_has_work_left_goes_on_with_it_first(self, port: Port) -> None:
         _, stream = port.connect()
