@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
 
-from broker.config.kinds import Kind, duration, integer, size
+from broker.config.kinds import TEXT, Kind, duration, integer, size
 from broker.errors import BrokerError, Code
 from broker.model.host import is_loopback as host_is_loopback
 from broker.net.limits import Limits
@@ -115,6 +115,11 @@ class Attributes:
             return kind.parse(text)
         except ValueError as error:
             raise self.error(f"{name}='{text}': {error}") from error
+
+    @property
+    def host(self) -> str:
+        """The address that a listener is to be bound to."""
+        return self.get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
 
     def error(self, reason: str) -> BrokerError:
         """What is wrong with the attributes."""

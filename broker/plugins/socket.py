@@ -116,11 +116,11 @@ class SocketPlugin:
             return NativeServer(service, connection, host, limits, compress=compress)
 
         tls = self._tls = self._server_context() if self._get("SSL", BOOLEAN, False) else None
-        if tls is None and not is_loopback(self._host):
+        if tls is None and not is_loopback(self._attributes.host):
             log.warn(
                 "{plugin}: passwords cross the network unencrypted from other machines to {host}; set SSL=true",
                 plugin=self._id,
-                host=self._host,
+                host=self._attributes.host,
             )
         incoming = replace(outgoing, pressure=StorePressure(broker.node.store), tls=tls, direct_tls=tls is not None)
         self._listener = Listener(make_stream, incoming, service.refusals.tell)
@@ -135,7 +135,7 @@ class SocketPlugin:
         assert listener is not None
         backlog = self._get("backlog", integer(1), 50)
         port = self._get("port", integer(0, 65535), 7607)
-        await self._ports.listen(self._id, self._host, port, backlog, listener.factory)
+        await self._ports.listen(self._id, self._attributes.host, port, backlog, listener.factory)
 
     async def unlisten(self) -> None:
         """Close the port and all its connections; what has come over them is served and answered."""
@@ -160,10 +160,6 @@ class SocketPlugin:
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening port."""
         return self._ports.addresses()
-
-    @property
-    def _host(self) -> str:
-        return self._get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
 
     def _server_context(self) -> ServerContext:
         certificate = self._get("certificate", TEXT, "")

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from broker.config.kinds import TEXT, integer
+from broker.config.kinds import integer
 from broker.net.certificate import self_signed
 from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
@@ -78,7 +78,7 @@ class XmppPlugin:
         settings = settings_of(context.properties)
         limits = limits_of(self._attributes)
         self._get("backlog", integer(1), 200)
-        loopback = is_loopback(self._host)
+        loopback = is_loopback(self._attributes.host)
         tls_on = settings.tls is not TlsPolicy.OFF
         authorities = CLIENT_CA.get(context.properties)
         contexts = self._tls_contexts(settings.domain, authorities, loopback=loopback) if tls_on else None
@@ -111,7 +111,7 @@ class XmppPlugin:
         """
         backlog = self._get("backlog", integer(1), 200)
         for name, number, listener in self._listeners:
-            await self._ports.listen(name, self._host, number, backlog, listener.factory)
+            await self._ports.listen(name, self._attributes.host, number, backlog, listener.factory)
 
     async def unlisten(self) -> None:
         """Close the ports and all their connections; clients get what is on its way to them."""
@@ -131,9 +131,8 @@ class XmppPlugin:
         Raises:
             BrokerError: ``resource.configuration.sslSocket`` where it cannot be used; the old one stays in use.
         """
-        properties = self._context.properties
-        if self._tls and not CERTIFICATE.get(properties):
-            self_signed(self._context.data, settings_of(properties).domain, time.time())
+        if self._tls:
+            self._certificate(settings_of(self._context.properties).domain)
         for each in self._tls:
             each.reload(time.time())
 
@@ -141,22 +140,20 @@ class XmppPlugin:
         """The listening ports."""
         return self._ports.addresses()
 
-    @property
-    def _host(self) -> str:
-        return self._get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
+    def _certificate(self, domain: str) -> Path:
+        """The one that clients are shown; where none is given, one that is made, and made anew in time."""
+        given = CERTIFICATE.get(self._context.properties)
+        return Path(given) if given else self_signed(self._context.data, domain, time.time())
 
     def _tls_contexts(self, domain: str, authorities: str, *, loopback: bool) -> tuple[ServerContext, ServerContext]:
         """Contexts for STARTTLS and for direct TLS."""
         properties = self._context.properties
+        certificate = self._certificate(domain)
         given = CERTIFICATE.get(properties)
-        if given:
-            certificate = Path(given)
-        else:
-            certificate = self_signed(self._context.data, domain, time.time())
-            if not loopback:
-                log.warn("XMPP clients from elsewhere get a self-signed certificate; set xmpp.certificate")
-            else:
-                log.info("XMPP uses the self-signed certificate {path}", path=certificate)
+        if not given and not loopback:
+            log.warn("XMPP clients from elsewhere get a self-signed certificate; set xmpp.certificate")
+        elif not given:
+            log.info("XMPP uses the self-signed certificate {path}", path=certificate)
         key = PRIVATE_KEY.get(properties)
         private_key = Path(key) if given and key else None
         client_ca = Path(authorities) if authorities else None
