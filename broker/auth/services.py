@@ -57,8 +57,7 @@ class LoginAttempt:
 
     def failed(self) -> None:
         """They were wrong."""
-        if not self._attempt.over:
-            self._attempt.failed(self._clock.seconds())
+        self._attempt.failed(self._clock.seconds())
 
     def given_up(self) -> None:
         """The client did not wait for the outcome, which counts as much: it has learned something by then."""

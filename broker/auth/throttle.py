@@ -79,9 +79,6 @@ class _Buckets:
     def __len__(self) -> int:
         return len(self._table)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._table
-
     def find(self, key: object) -> Bucket:
         """The bucket of a name; a new one is not remembered yet."""
         return self._table.get(key) or Bucket(self._size, self._window)

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from broker.cli.terminal import complain
+from broker.cli.terminal import complain, to_nowhere
 from broker.logs.file import LogFile
 
 READY = b"+"
@@ -32,9 +32,9 @@ class Background:
             log_file: takes what would have been written there as an error.
         """
         sys.stdout.flush()
-        _to_nowhere(1)
+        to_nowhere(1)
         if log_file is None:
-            _to_nowhere(2)
+            to_nowhere(2)
         else:
             log_file.take_standard_error()
         with contextlib.suppress(BrokenPipeError):  # it did not wait so long
@@ -62,7 +62,7 @@ def start(run: Callable[[Background], int]) -> int:
         return _await_start(reading, child)
     os.close(reading)
     os.setsid()
-    _to_nowhere(0)
+    to_nowhere(0)
     return run(Background(writing))
 
 
@@ -79,9 +79,3 @@ def _await_start(reading: int, child: int) -> int:
     if status < 0:
         complain(f"the broker was ended by {signal.Signals(-status).name} before it was ready")
     return status if status > 0 else 1
-
-
-def _to_nowhere(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)

@@ -11,8 +11,7 @@ from broker.cli import background
 from broker.cli.background import Background
 from broker.cli.options import add_store_options, assignments_of
 from broker.cli.terminal import complain
-from broker.errors import BrokerError
-from broker.model.number import whole
+from broker.model.number import whole_or_none
 from broker.signals import spare
 
 if TYPE_CHECKING:
@@ -111,9 +110,9 @@ def remove_stale(pidfile: Path) -> None:
     if not pidfile.is_file() or not PROCESSES.is_dir():
         return
     try:
-        process = whole(pidfile.read_text(), "the process id", 1)
-        command = (PROCESSES / str(process) / "cmdline").read_bytes()
-    except (OSError, UnicodeDecodeError, BrokerError):
+        process = whole_or_none(pidfile.read_text(), 1)
+        command = b"" if process is None else (PROCESSES / str(process) / "cmdline").read_bytes()
+    except (OSError, UnicodeDecodeError):
         command = b""
     if not {os.path.basename(each) for each in command.split(b"\0")} & {b"broker", b"twistd"}:
         pidfile.unlink()

@@ -78,8 +78,13 @@ def reason_of(error: OSError) -> str:
 
 def give_up_output() -> int:
     """Nobody reads standard output any more: let the interpreter end without complaint; returns the exit status."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     with contextlib.suppress(io.UnsupportedOperation):  # where it is no file of the system's
-        os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+        to_nowhere(sys.stdout.fileno())
     return PIPE_CLOSED
+
+
+def to_nowhere(descriptor: int) -> None:
+    """Let a file descriptor lead nowhere from now on."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 def is_loopback(host: str) -> bool:
     """Whether a peer address is of this machine; not a name, and not an empty one."""
-    address = _parse(host)
+    address = address_of(host)
     return address is not None and address.is_loopback
 
 
@@ -16,13 +16,14 @@ def network_of(host: str) -> str:
 
     One machine commonly owns a whole /64, and so could be as many peers as it liked.
     """
-    address = _parse(host)
+    address = address_of(host)
     if isinstance(address, IPv6Address) and not address.is_loopback:
         return str(IPv6Network((int(address), 64), strict=False))
     return host if address is None else str(address)
 
 
-def _parse(host: str) -> IPv4Address | IPv6Address | None:
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is, an IPv4-mapped one as what it stands for; ``None`` for a name."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from ipaddress import ip_address
 
 from broker.errors import BrokerError, Code
+from broker.model.host import address_of
 
 CLIENT = "client"
 """Name of the address that a client has connected from."""
@@ -87,10 +87,7 @@ class DialPace:
 
 def _is_elsewhere(host: str) -> bool:
     """Whether a host is an address, by its number, of another machine; a name may become any address later."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    return not (address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local)
+    address = address_of(host)
+    return address is not None and not (
+        address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
+    )
