@@ -58,7 +58,7 @@ def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Sub
             "maxSessions": lambda subject: subject.max_sessions,
             "sessionList": lambda subject: subject.sessions,
             "sessions": lambda subject: subject.sessions,
-            "numUpdate": lambda subject: subject.counters.updates + subject.counters.oneway_updates,
+            "numUpdate": lambda subject: subject.total("updates", "oneway_updates"),
             "subjectQueueNumMsgs": lambda subject: len(subject.queue),
             "subjectQueueBytes": lambda subject: subject.queue.bytes,
             "subjectQueueMaxMsgs": lambda subject: subject.queue.limits.entries,

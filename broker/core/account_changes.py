@@ -142,7 +142,7 @@ class AccountChanges:
         for listener in self.on_removed:
             await listener(name)
         await self._documents.remove_all(name)
-        self._querying.erase_owned(name)
+        await self._querying.erase_owned(name)
         log.info("{name} was removed, with all that was its own", name=name)
 
     async def _empty(self, subject: Subject) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class Counters:
@@ -24,9 +24,6 @@ class Counters:
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
-    def plus(self, others: Iterable[Counters]) -> Counters:
-        """The sums of these and others."""
-        sums = Counters()
-        for each in (self, *others):
-            sums.add(each)
-        return sums
+    def total(self, others: Iterable[Counters], names: Sequence[str]) -> int:
+        """The sum of some of these numbers, with those of others."""
+        return sum(getattr(each, name) for each in (self, *others) for name in names)

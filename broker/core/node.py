@@ -141,10 +141,13 @@ class Node:
         self._awake: list[Dispatch] = []
         self._envelopes: dict[tuple[str, bytes, bytes], Envelope] = {}
 
-    @property
-    def counters(self) -> Counters:
-        """What all sessions did since the broker started, also those that have ended."""
-        return self.past.plus(session.counters for session in self.sessions.values())
+    def total(self, *names: str) -> int:
+        """What all sessions did since the broker started, also those that have ended.
+
+        Args:
+            names: of what is counted (:class:`broker.core.counters.Counters`); it is summed.
+        """
+        return self.past.total((session.counters for session in self.sessions.values()), names)
 
     def now(self) -> int:
         """Milliseconds since 1970."""
@@ -161,7 +164,11 @@ class Node:
 
     def pace(self, session: Session) -> Pace:
         """Of a request of a session that may take long."""
-        return Pace(self._turns, session.subject.name)
+        return self.pace_of(session.subject.name)
+
+    def pace_of(self, account: str) -> Pace:
+        """Of work that is done for an account and may take long."""
+        return Pace(self._turns, account)
 
     def next_entry(self) -> int:
         """The number of the next queue entry."""

@@ -60,6 +60,11 @@ class Pace:
         self._turns = turns
         self.account = account
         self._seconds = turns.seconds
+        self._end = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """What was done until now does not count: a slice begins."""
         self._end = self._seconds() + SLICE
 
     @property
@@ -72,7 +77,7 @@ class Pace:
         come: Deferred[None] = Deferred()
 
         def go_on() -> None:
-            self._end = self._seconds() + SLICE
+            self.begin()
             come.callback(None)
 
         self._turns.after_others(self.account, go_on)

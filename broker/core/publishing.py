@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from broker.core.registry import SessionRegistry
     from broker.core.rights import Rights
     from broker.core.subscriptions import Subscription
+    from broker.filters.candidate import Candidate
 
 log = Logger()
 
@@ -270,7 +271,7 @@ class Publisher:
         while True:
             if pending is not None:
                 await pending.wait()
-                verdicts = pending.verdicts
+                verdicts = pending.verdicts or verdicts
             if session.ended:
                 raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its message waited")
             outcome = self.publish(session, plan, content, verdicts)
@@ -359,7 +360,8 @@ class Publisher:
             return [], None
         receivers: list[Subscription] = []
         aside: Aside | None = None
-        once: set[Session] | None = None  # most topics do not need it
+        once: set[Session] | None = None  # most topics need neither of these
+        candidate: Candidate | None = None
         if topic.unasked:
             aside = Aside()
             aside.unasked = True
@@ -372,8 +374,10 @@ class Publisher:
                     verdicts = Verdicts(
                         self.processor_time, self._node.pace(publisher) if publisher is not None else None
                     )
+                if candidate is None:
+                    candidate = topic.candidate(message)
                 try:
-                    verdict = verdicts.of(subscription, topic.candidate(message))
+                    verdict = verdicts.of(subscription, candidate)
                 except Pending as pending:
                     pending.verdicts = verdicts
                     raise

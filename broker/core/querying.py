@@ -291,11 +291,15 @@ class Querying:
                 await pace.next_turn()
         return erased
 
-    def erase_owned(self, owner: str) -> None:
+    async def erase_owned(self, owner: str) -> None:
         """Erase the topics of an owner who is no more."""
+        pace = self._node.pace_of(owner)
         for topic in [each for each in self._node.topics.values() if each.owner == owner]:
-            request = self._encoded(QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
-            self._erase(topic, self._node.name, request, force=False)
+            if self._node.topics.get(topic.oid) is topic:
+                request = self._encoded(QueryKey(QueryKind.EXACT, topic.oid), QueryQos())
+                self._erase(topic, self._node.name, request, force=False)
+            if pace.is_over:
+                await pace.next_turn()
 
     def _encoded(self, key: QueryKey, qos: QueryQos) -> Encoded:
         codec = self._node.codec
@@ -494,7 +498,7 @@ class Querying:
         queue.drop_stale()  # what would not be delivered any more takes no room
         if queue.may_hold_stale and (looked := self._expiry.look()) is not None:
             await looked
-        entries, size = queue.limits.entries - queue.entries, queue.limits.bytes - queue.bytes
+        entries, size = queue.space
         for topic in list(subscription.topics):
             if not len(topic.history):
                 continue

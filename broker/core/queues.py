@@ -131,13 +131,13 @@ class Queue:
         limits, usage = self.limits, self.usage
         if self.entries < limits.entries and self.bytes < limits.bytes and usage.queue_bytes < usage.max_queue_bytes:
             return False
-        return not self.drop_stale() or self._is_over
+        return not self.drop_stale() or min(self.space) <= 0
 
     @property
-    def _is_over(self) -> bool:
+    def space(self) -> tuple[int, int]:
+        """Entries and bytes that fit in by its own limits and what its account may hold; negative beyond them."""
         limits, usage = self.limits, self.usage
-        has_room = self.entries < limits.entries and self.bytes < limits.bytes
-        return not has_room or usage.queue_bytes >= usage.max_queue_bytes
+        return limits.entries - self.entries, min(limits.bytes - self.bytes, usage.max_queue_bytes - usage.queue_bytes)
 
     @property
     def may_hold_stale(self) -> bool:
@@ -423,9 +423,8 @@ class Queue:
         return len(stale)
 
     def _surplus(self, size: int) -> tuple[int, int]:
-        limits, usage = self.limits, self.usage
-        over = max(self.bytes - limits.bytes, usage.queue_bytes - usage.max_queue_bytes)
-        return self.entries + 1 - limits.entries, over + size + ENTRY_OVERHEAD
+        entries, octets = self.space
+        return 1 - entries, size + ENTRY_OVERHEAD - octets
 
     def _discard(self, entries: int, octets: int) -> None:
         discarded: list[Entry] = []
@@ -452,8 +451,8 @@ class Queue:
             reading.addErrback(lambda failure: log.failure("queue {id}: room cannot be made", failure, id=self.id))
 
     def _trim(self) -> None:
-        limits = self.limits
-        self._discard(self.entries - limits.entries, self.bytes - limits.bytes)
+        entries, octets = self.space
+        self._discard(-entries, -octets)
 
     def _read_more(self, level: Level) -> Deferred[None]:
         before = level.tail

@@ -10,6 +10,7 @@ from __future__ import annotations
 from broker.core.dispatch import ConnectionState, Delivery, Dispatch
 from broker.core.entries import Entry, Fanout
 from broker.core.kinds import SessionKind
+from broker.core.overflow import overflow_error
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
@@ -77,8 +78,7 @@ class StandingDispatch(Dispatch):
             if session.kind.label(session) != self.label or session.ended:
                 continue
             if session.queue.is_full:
-                error = BrokerError(Code.RESOURCE_OVERFLOW_ENTRIES, f"the queue of {session.name.relative} is full")
-                self._registry.letters.message(entry.message, session.name.absolute, error)
+                self._registry.letters.message(entry.message, session.name.absolute, overflow_error(session.queue))
             else:
                 self._hand_over(entry, session, entry.flags, None)
             return
@@ -98,8 +98,7 @@ class StandingDispatch(Dispatch):
         taking = [session for session in receivers if not session.queue.is_full]
         if not taking:
             if subject.queue.is_full:
-                error = BrokerError(Code.RESOURCE_OVERFLOW_ENTRIES, f"the queue of {subject.name} is full")
-                self._registry.letters.message(message, self._session.name.absolute, error)
+                self._registry.letters.message(message, self._session.name.absolute, overflow_error(subject.queue))
                 return
             self._registry.subject_queues.put(subject, entry, durable)
             for session in _receivers(subject)[:1]:

@@ -79,10 +79,9 @@ class Subject:
             session.kind.has_client and (placeholders or not session.placeholder) for session in self.sessions.values()
         )
 
-    @property
-    def counters(self) -> Counters:
-        """What all its sessions did, also those that have ended."""
-        return self.past.plus(session.counters for session in self.sessions.values())
+    def total(self, *names: str) -> int:
+        """What all its sessions did, also those that have ended; see :meth:`broker.core.node.Node.total`."""
+        return self.past.total((session.counters for session in self.sessions.values()), names)
 
     @property
     def clients(self) -> list[Session]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from broker.core.pace import Pace
     from broker.core.subjects import Subject
     from broker.core.subscriptions import Subscription
-    from broker.filters.candidate import Candidate
+    from broker.filters.candidate import Candidate, Predicate
 
 FILTER_SECONDS = 0.1
 """Time of the processor that all filters of one login name may use on one message; then it is a dead message for those
@@ -27,13 +27,14 @@ class Verdicts:
         pace: of the publish; ``None`` for the broker itself, which asks all of them at once.
     """
 
-    __slots__ = ("_is_over", "_known", "_pace", "_processor_time", "_spent")
+    __slots__ = ("_is_over", "_known", "_pace", "_processor_time", "_resumed", "_spent")
 
     def __init__(self, processor_time: Callable[[], float], pace: Pace | None) -> None:
         self._processor_time = processor_time
         self._pace = pace
         self._is_over = False
-        self._known: dict[Subscription, bool | BrokerError] = {}
+        self._resumed = False
+        self._known: dict[tuple[Subscription, Predicate | None], bool | BrokerError] = {}
         self._spent: dict[Subject, float] = {}
 
     def of(self, subscription: Subscription, message: Candidate) -> bool | BrokerError:
@@ -47,12 +48,17 @@ class Verdicts:
             Pending: others have their turns first; those that were asked are not asked again then.
         """
         pace = self._pace
-        verdict = self._known.get(subscription)
+        asked = subscription, subscription.accepts  # which may be others when it is asked the next time
+        verdict = self._known.get(asked)
         if verdict is None:
-            if self._is_over and pace is not None:
-                self._is_over = False
-                raise Pending(pace.next_turn)
-            verdict = self._known[subscription] = self._ask(subscription, message)
+            if pace is not None:
+                if self._is_over:
+                    self._is_over, self._resumed = False, True
+                    raise Pending(pace.next_turn)
+                if self._resumed:  # to come to the first that was not asked may have taken more than a slice
+                    self._resumed = False
+                    pace.begin()
+            verdict = self._known[asked] = self._ask(subscription, message)
             self._is_over = pace is not None and pace.is_over  # seen here, so that each turn asks one at least
         return verdict
 

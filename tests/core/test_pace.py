@@ -10,10 +10,12 @@ from twisted.internet.defer import Deferred
 from broker.core.pace import SLICE, NoTurns, Pace
 from broker.core.publishing import Published
 from broker.core.sessions import Session
+from broker.core.verdicts import Verdicts
+from broker.core.waiting import Pending
 from broker.errors import BrokerError
 from broker.filters.candidate import Candidate
-from broker.model.key import QueryKey, QueryKind
-from broker.model.qos import QueryQos
+from broker.model.key import Key, QueryKey, QueryKind
+from broker.model.qos import PublishQos, QueryQos
 from tests.core.world import Client, World
 
 ALL = "<key queryType='XPATH'>//colour</key>"
@@ -98,6 +100,15 @@ class TestQueries:
         turns.meanwhile = lambda: joe.world.node.remove_topic(joe.world.node.topics["t0"])
         assert sorted(joe.get(key=ALL)) == [b"%d" % number for number in range(1, 10)]
 
+    def test_the_topics_of_an_account_that_is_no_more_are_erased_in_turns(
+        self, joe: Client, turns: EachStepIsATurn
+    ) -> None:
+        for topic in joe.world.node.topics.values():
+            topic.owner = "joe"
+        joe.world.run(joe.world.broker.querying.erase_owned("joe"))
+        assert not [oid for oid in joe.world.node.topics if oid.startswith("t")]
+        assert turns.accounts == ["joe"] * 10
+
     def test_an_erase_leaves_out_what_is_erased_meanwhile(self, joe: Client, turns: EachStepIsATurn) -> None:
         erased: list[str] = []
         turns.meanwhile = lambda: erased.extend(joe.world.run(joe.world.broker.erase(*exact(joe, "t5"))))
@@ -170,6 +181,24 @@ class TestFilters:
             subscription.accepts = passes
         published(world.client("publisher"), b"1")
         assert asked == [b"1"] * 5
+
+    def test_a_slice_begins_with_the_first_that_was_not_asked(self, world: World) -> None:
+        """Given many that were asked, the way to that one may take longer than a slice, in each turn again."""
+        clock = ManualTurns()
+        verdicts = Verdicts(lambda: 0.0, Pace(clock, "publisher"))
+        subscriptions = []
+        for number in range(4):
+            client = world.client(f"receiver{number}")
+            client.subscribe("a", LENGTH)
+            subscriptions += client.session.subscriptions.values()
+        message = world.node.message(world.node.envelope(Key("a"), PublishQos()), b"1")
+        clock.now = SLICE
+        assert verdicts.of(subscriptions[0], message)
+        with pytest.raises(Pending) as pending:
+            verdicts.of(subscriptions[1], message)
+        pending.value.wait()
+        clock.now += SLICE
+        assert [verdicts.of(each, message) for each in subscriptions] == [True] * 4
 
     def test_one_who_subscribes_meanwhile_gets_the_message(
         self, world: World, turns: EachStepIsATurn, published: Callable[[Client, bytes], Published]

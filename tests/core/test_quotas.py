@@ -200,6 +200,15 @@ class TestQueues:
             mary.publish("a", b"%02d" % number)
         assert used(world, "queue_bytes") <= 700 + 202
 
+    def test_an_initial_update_stays_within_the_quota(self) -> None:
+        world = world_of(queue_bytes=402)
+        pub = world.client("pub")
+        for number in range(10):
+            pub.publish("a", b"%d" % number)
+        joe = world.client("joe", address={"dispatcher_active": False})
+        joe.subscribe("a", "<qos><initialUpdate>true</initialUpdate><history numEntries='-1'/></qos>")
+        assert len(joe.session.queue) == 2
+
     def test_what_recovery_finds_over_the_quota_is_delivered(self) -> None:
         world = world_of()
         world.connect("joe/1", persistent=True)
