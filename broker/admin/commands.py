@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.internet.defer import Deferred
@@ -166,11 +167,9 @@ class AdministrativeCommands:
 
     async def _entries(self, session: Session, command: Command, qos: QueryQos) -> Found | Deferred[Found]:
         query = queue_query_of(command.value, qos)
-        if query.consumable:
-            with self._audit.change(session, *named(command), parameters=command.value or ""):
-                self._permissions.check_entries(session, command, consumable=True)
-        else:
-            self._permissions.check_entries(session, command, consumable=False)
+        told = self._audit.change(session, *named(command), parameters=command.value or "")
+        with told if query.consumable else nullcontext():
+            self._permissions.check_entries(session, command, consumable=query.consumable)
         source = self._source(session, command, qos)
 
         async def found() -> Found:

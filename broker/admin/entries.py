@@ -132,8 +132,9 @@ async def take(node: Node, queue: Queue, count: int, max_bytes: int | None = Non
         if not entries:
             break
         queue.delivered(entries)
-        size += sum(entry.size for entry in entries)
-        taken += [entry for entry in entries if not node.is_stale(entry)]
+        fresh = [entry for entry in entries if not node.is_stale(entry)]
+        size += sum(entry.size for entry in fresh)
+        taken += fresh
     return taken
 
 

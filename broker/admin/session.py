@@ -8,7 +8,8 @@ from broker.admin import dump, remote_properties
 from broker.admin.attributes import Attributes
 from broker.admin.entries import take
 from broker.admin.subject import ended_by_administrator
-from broker.admin.values import at_index, date, to_boolean, to_number
+from broker.admin.subscription import end_at
+from broker.admin.values import date, to_boolean, to_number
 from broker.core.broker import Broker
 from broker.core.dispatch import ConnectionState
 from broker.core.sessions import Session
@@ -61,9 +62,7 @@ def session_attributes(broker: Broker, administrator: Session) -> Attributes[Ses
         return broker.end_subscriptions(administrator, ended)
 
     async def unsubscribe_by_index(session: Session, argument: str) -> str:
-        ended = at_index(session.subscriptions.values(), argument)
-        broker.end_subscriptions(administrator, [ended])
-        return ended.id
+        return end_at(broker, administrator, session.subscriptions.values(), argument)
 
     async def subscribe(session: Session, argument: str) -> str:
         url, _, qos = argument.partition("&")

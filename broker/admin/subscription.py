@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from broker.admin.attributes import Attributes
-from broker.admin.values import date
+from broker.admin.values import at_index, date
 from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
 from broker.native.codec import write_query_key, write_query_qos
+
+
+def end_at(broker: Broker, administrator: Session, subscriptions: Iterable[Subscription], text: str) -> str:
+    """End one of several subscriptions by its place, which counts from 0; returns its id.
+
+    Raises:
+        BrokerError: see :func:`broker.admin.values.at_index`, :meth:`broker.core.broker.Broker.end_subscriptions`.
+    """
+    ended = at_index(subscriptions, text)
+    broker.end_subscriptions(administrator, [ended])
+    return ended.id
 
 
 def subscription_attributes(broker: Broker, administrator: Session) -> Attributes[Subscription]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from broker.admin import dump
 from broker.admin.attributes import Attributes
-from broker.admin.values import at_index
+from broker.admin.subscription import end_at
 from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
@@ -42,9 +42,7 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
         return drop(topic.subscriptions.values())
 
     async def unsubscribe_by_index(topic: Topic, argument: str) -> str:
-        ended = at_index(topic.subscriptions.values(), argument)
-        broker.end_subscriptions(administrator, [ended])
-        return ended.id
+        return end_at(broker, administrator, topic.subscriptions.values(), argument)
 
     async def unsubscribe_session(topic: Topic, argument: str) -> int:
         name = node.session_name(argument)

@@ -101,6 +101,15 @@ class TestTaking:
         assert office.entries(joe, CALLBACK, "maxEntries=3&consumable=true") == [b"1", b"2"]
         assert office.entries(joe, CALLBACK, "maxEntries=3&consumable=true") == [b"3"]
 
+    def test_what_nobody_may_get_any_more_takes_no_room_in_an_answer(self) -> None:
+        office = Office(world=World(Settings(max_answer_bytes=500)))
+        joe = suspended(office)
+        joe.publish("a", b"x" * 1000, "<qos><expiration lifeTime='1000' forceDestroy='true'/></qos>")
+        for content in (b"1", b"2", b"3"):
+            joe.publish("a", content)
+        office.world.clock.rightNow += 2
+        assert office.entries(joe, CALLBACK, "maxEntries=4&consumable=true") == [b"1", b"2"]
+
     def test_too_much_of_a_history_is_refused_and_stays(self) -> None:
         office = Office(world=World(Settings(max_answer_bytes=2)))
         joe = suspended(office, b"1", b"2", b"3")

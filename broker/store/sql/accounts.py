@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from sqlalchemy import Select, bindparam, delete, select
 
-from broker.model.records import SECURITY_OWNER, AccountChange, AccountRecord, DocumentRecord, Unreadable
-from broker.store.account_changes import KIND, change_record, read_change
+from broker.model.records import AccountRecord, Unreadable
+from broker.store.account_changes import change_record
 from broker.store.limits import check_account
 from broker.store.rows import account_of, records
 from broker.store.sql.database import Database
@@ -20,7 +20,6 @@ from broker.store.sql.writer import upsert
 
 _ALL = select(*account.columns)
 _BY_NAME = _ALL.where(account.c.name == bindparam("name"))
-_CHANGES = select(*document.columns).where(document.c.owner == bindparam("owner"), document.c.kind == bindparam("kind"))
 
 
 def put_account(database: Database, record: AccountRecord) -> None:
@@ -39,12 +38,6 @@ def delete_account(database: Database, name: str) -> bool:
         if found:
             upsert(connection, document, [change_record(name, removed=True)])
         return found
-
-
-def read_changes(database: Database) -> list[AccountChange]:
-    """What was changed of accounts and not seen to, as far as the journal is folded."""
-    rows = database.read_alone(_CHANGES, {"owner": SECURITY_OWNER, "kind": KIND})
-    return [read_change(each) for each in sorted(records(DocumentRecord, rows, lambda unreadable: None))]
 
 
 def get_account(database: Database, name: str) -> tuple[list[AccountRecord], list[Unreadable]]:

@@ -290,7 +290,12 @@ class SqlStore(CommitLoop):
 
     def read_account_changes(self) -> Deferred[list[AccountChange]]:
         """What was changed of accounts; may tell of a change again whose end is appended and not in its table yet."""
-        return self._ask_accounts(accounts.read_changes)
+        read = self.ask(
+            lambda: self._reader.documents(SECURITY_OWNER, account_changes.KIND),
+            patient=False,
+            concerns=lambda batch: False,
+        )
+        return read.addCallback(self._readable).addCallback(lambda found: list(map(account_changes.read_change, found)))
 
     def forget_account_change(self, id: str) -> None:
         """A change has had its effect."""
