@@ -237,22 +237,28 @@ class Accounts:
             account.roster_bytes -= item.size
             self._documents.delete(account.local, ROSTER, jid)
 
-    def block(self, account: Account, jid: str) -> None:
-        """Block a JID, also in the store."""
-        self._documents.put(account.local, BLOCKED, jid, b"")
-        account.blocked.add(jid)
-        self._blocking.setdefault(account.local, set()).add(jid)
-        self._rights_changed()
+    def block(self, account: Account, jids: Iterable[str]) -> None:
+        """Block JIDs, also in the store."""
+        try:
+            for jid in jids:
+                self._documents.put(account.local, BLOCKED, jid, b"")
+                account.blocked.add(jid)
+                self._blocking.setdefault(account.local, set()).add(jid)
+        finally:
+            self._rights_changed()
 
-    def unblock(self, account: Account, jid: str) -> None:
-        """Unblock a JID, also in the store."""
-        account.blocked.discard(jid)
+    def unblock(self, account: Account, jids: Iterable[str]) -> None:
+        """Unblock JIDs, also in the store; refusals are never remembered, so what was prepared still holds."""
         blocked = self._blocking.get(account.local, set())
-        blocked.discard(jid)
-        if not blocked:
-            self._blocking.pop(account.local, None)
-        self._rights_changed()
-        self._documents.delete(account.local, BLOCKED, jid)
+        try:
+            for jid in jids:
+                account.blocked.discard(jid)
+                blocked.discard(jid)
+                self._documents.delete(account.local, BLOCKED, jid)
+        finally:
+            if not blocked:
+                self._blocking.pop(account.local, None)
+            self._on_blocked()
 
     def _keep(self, account: Account) -> Account:
         known: Any = self._known.setdefault(account.local, account)  # another may have read it meanwhile

@@ -22,8 +22,8 @@ def world() -> World:
     return World()
 
 
-def block(peer: Peer, action: str = "block") -> None:
-    peer.send(f"<iq type='set' id='b'><{action} xmlns='{ns.BLOCKING}'>{MARY}</{action}></iq>")
+def block(peer: Peer, action: str = "block", items: str = MARY) -> None:
+    peer.send(f"<iq type='set' id='b'><{action} xmlns='{ns.BLOCKING}'>{items}</{action}></iq>")
     peer.take()
 
 
@@ -71,6 +71,38 @@ def test_a_plan_that_was_made_before_holds_no_longer(world: World) -> None:
     block(jack)
     assert refused(lambda: mary.send("jack/1", b"3"))
     assert native.contents == [b"1", b"2"]
+
+
+def test_nor_where_another_address_of_the_same_request_cannot_be_kept(world: World) -> None:
+    jack, mary = world.bind("jack@localhost/x"), world.client("mary/1")
+    native = world.client("jack/1")
+    mary.send("jack/1", b"1")
+    mary.send("jack/1", b"2")
+    block(jack, items=f"{MARY}<item jid='zoe@localhost/{'x' * 1023}'/>")
+    assert refused(lambda: mary.send("jack/1", b"3"))
+    assert native.contents == [b"1", b"2"]
+
+
+def test_plans_are_given_up_once_for_many_addresses_and_never_for_the_same_again(world: World) -> None:
+    jack = world.bind("jack@localhost/x")
+    told: list[None] = []
+    world.broker.on_rights_changed.append(lambda: told.append(None))
+    many = "".join(f"<item jid='u{number}@localhost'/>" for number in range(100))
+    block(jack, items=many)
+    assert len(told) == 1
+    block(jack, items=many)
+    block(jack, "unblock", many)
+    assert len(told) == 1
+
+
+def test_routes_are_looked_for_once_more_when_many_addresses_are_unblocked(world: World) -> None:
+    jack = world.bind("jack@localhost/x")
+    many = "".join(f"<item jid='u{number}@localhost'/>" for number in range(100))
+    block(jack, items=many)
+    before = world.service.domain.changes
+    block(jack, "unblock", many)
+    block(jack, "unblock", many)
+    assert world.service.domain.changes == before + 1
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -62,8 +62,8 @@ class Blocking:
         if len(account.blocked) + len(added) > self._domain.settings.max_blocked:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "your block list is full")
         before = self._observers(account, jids)
-        for jid in sorted(added):
-            self._domain.accounts.block(account, jid)
+        if added:
+            self._domain.accounts.block(account, sorted(added))
         for full in sorted(before - self._observers(account, jids)):
             self._domain.hooks.show_to_contact(account, parse_jid(full), False)
         self._withdraw(account)
@@ -76,8 +76,9 @@ class Blocking:
         named = _jids(request.payload)
         jids = named or [parse_jid(jid) for jid in account.blocked]
         before = self._observers(account, jids)
-        for jid in sorted({jid.full for jid in jids} & account.blocked):
-            self._domain.accounts.unblock(account, jid)
+        removed = {jid.full for jid in jids} & account.blocked
+        if removed:
+            self._domain.accounts.unblock(account, sorted(removed))
         for full in sorted(self._observers(account, jids) - before):
             self._domain.hooks.show_to_contact(account, parse_jid(full), True)
         self._push(account, "unblock", named)
