@@ -46,13 +46,13 @@ class Events:
         Args:
             item: the message.
             to: JID of the subscriber.
-            config: of the node, the same object while it is the same.
+            config: of the node.
 
         Returns:
             A stanza; nothing where subscribers are not told of this.
         """
         head, end, by = self._written.get(item.id) or self._write(item, config)
-        if by is not config:
+        if by is not config and by != config:  # mostly it is the same object
             head, end, _ = self._write(item, config)
         return b"%b%b%b" % (head, to_attribute(to), end) if head else b""
 

@@ -9,7 +9,7 @@ from broker.model.key import Key
 from broker.model.qos import PublishQos
 from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.features.pubsub import items
-from broker.xmpp.features.pubsub.config import NodeConfig
+from broker.xmpp.features.pubsub.config import MAX_TEXT, NodeConfig, read_meta, write_meta
 from broker.xmpp.features.pubsub.items import MAX_EVENTS, Events
 from broker.xmpp.wire import ns
 from tests.core.world import World
@@ -50,7 +50,13 @@ def test_events_of_one_message_differ_by_their_addresses_alone(events: Events) -
     )
 
 
-def test_a_content_is_read_once_for_all_subscribers(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+LONG = write_meta(NodeConfig(title="ä" * MAX_TEXT, description="ä" * MAX_TEXT, type="x" * MAX_TEXT))
+
+
+@pytest.mark.parametrize("meta", [b"", LONG])
+def test_a_content_is_read_once_for_all_subscribers(
+    events: Events, monkeypatch: pytest.MonkeyPatch, meta: bytes
+) -> None:
     contents: list[bytes] = []
 
     def reading(data: bytes, *args: object, **options: object) -> Tree:
@@ -60,9 +66,17 @@ def test_a_content_is_read_once_for_all_subscribers(events: Events, monkeypatch:
     monkeypatch.setattr(items, "parse_tree", reading)
     item = message(7)
     for number in range(3):
-        events.event(item, f"user{number}@localhost", CONFIG)
+        events.event(item, f"user{number}@localhost", read_meta(meta))
 
     assert contents == [item.content]
+
+
+def test_a_node_that_is_configured_anew_is_told_of_in_its_new_way(events: Events) -> None:
+    item = message(7)
+
+    for config in (CONFIG, NodeConfig(deliver_payloads=False), CONFIG):
+        told = events.event(item, "jack@localhost", config)
+        assert (item.content in told) is config.deliver_payloads
 
 
 def test_contents_of_any_size_go_to_all_subscribers(events: Events) -> None:
