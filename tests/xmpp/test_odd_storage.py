@@ -331,7 +331,8 @@ def test_a_spoilt_stanza_is_set_aside_and_the_others_arrive() -> None:
     assert which in again.store.tables.messages
 
 
-def test_a_spoilt_item_is_set_aside_and_the_others_are_listed() -> None:
+def with_items() -> tuple[World, int]:
+    """Three items of a node on disk; returns which message the second one is."""
     world, joe = prepared()
     for number in range(3):
         joe.send(pubsub(f"<publish node='news'><item id='{number}'><e xmlns='urn:e'>x</e></item></publish>"))
@@ -339,8 +340,26 @@ def test_a_spoilt_item_is_set_aside_and_the_others_are_listed() -> None:
     world.store.commit()
     messages = world.store.tables.messages
     (which,) = [id for id, each in messages.items() if each.oid == "news" and b">1<" in each.qos]
+    return world, which
+
+
+def test_a_spoilt_item_is_set_aside_and_the_others_are_listed() -> None:
+    world, which = with_items()
+    messages = world.store.tables.messages
     messages[which] = messages[which]._replace(content=b"</item></items>")
     again = world.crash()
     items = answers(again.bind("joe@localhost/x"))[5]
     assert [number for number in range(3) if f"<item id='{number}'".encode() in items] == [0, 2]
     assert [(each.kind, each.key) for each in again.node.set_aside.records] == [("message", str(which))]
+
+
+@pytest.mark.parametrize("mime", [b"APPLICATION/XML", b"application/xml;x"])
+def test_a_spoilt_item_with_another_mime_type_breaks_no_stream(mime: bytes) -> None:
+    world, which = with_items()
+    messages = world.store.tables.messages
+    key = messages[which].key.replace(b"application/xml", mime)
+    messages[which] = messages[which]._replace(key=key, content=b"</item></items>")
+    again = world.crash()
+    items = answers(again.bind("joe@localhost/x"))[5]
+    assert all(f"<item id='{number}'".encode() in items for number in range(3))
+    assert b"urn:xmpp:bob" in items

@@ -49,12 +49,17 @@ def check_stored(stored: Message) -> None:
         return
     if stored.oid == STANZA_KEY.oid:
         fits = is_element(content, "message", "presence", "iq")
-    elif stored.envelope.key.mime == PAYLOAD_MIME and find(stored.qos.properties, ITEM) is not None:
+    elif is_raw_item(stored):
         fits = is_element(content)
     else:
         return
     if not fits:
         raise BrokerError(Code.RESOURCE_DB_UNKNOWN, "its content is no element any more")
+
+
+def is_raw_item(item: Message) -> bool:
+    """Whether the content of a message on a topic goes out as it is: the payload that an XMPP client published."""
+    return item.envelope.key.mime == PAYLOAD_MIME and find(item.qos.properties, ITEM) is not None
 
 
 def check_presence(written: str) -> None:

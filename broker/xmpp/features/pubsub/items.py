@@ -5,12 +5,12 @@ from __future__ import annotations
 from broker.core.items import item_id
 from broker.core.message import Message
 from broker.errors import BrokerError
-from broker.model.item import ITEM, PUBLISHER, PURGED, RETRACTED, text_of
+from broker.model.item import PUBLISHER, PURGED, RETRACTED, text_of
 from broker.model.property import find
 from broker.model.qos import STATE_ERASED
 from broker.xml.tree import parse_tree
 from broker.xmpp.features.pubsub.config import NodeConfig
-from broker.xmpp.routing.content import PAYLOAD_MIME, payload_of
+from broker.xmpp.routing.content import is_raw_item, payload_of
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.stanza import element, message_around_address, to_attribute
 
@@ -87,9 +87,9 @@ def _content(item: Message, config: NodeConfig) -> bytes:
 
 
 def _payload(item: Message) -> bytes:
+    if is_raw_item(item):
+        return item.content  # it was read when it was published, or checked when it came from the store
     mime = item.envelope.key.mime.partition(";")[0].strip().lower()
-    if mime == PAYLOAD_MIME and text_of(item.qos.properties, ITEM):
-        return item.content  # it was read when it was published
     if mime.endswith(("/xml", "+xml")):
         try:
             return parse_tree(item.content, "", what="payload", limit=max(len(item.content), 1)).to_bytes("")
