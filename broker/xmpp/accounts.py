@@ -169,7 +169,12 @@ class Accounts:
 
     async def recover(self) -> None:
         """Know who blocks whom, also of accounts that are not in memory."""
-        for record in await self._documents.read("", BLOCKED):
+        try:
+            records = await self._documents.read("", BLOCKED)
+        except BrokerError as error:
+            log.error("who blocks whom cannot be read: {reason}", reason=str(error))
+            return
+        for record in records:
             self._blocking.setdefault(record.owner, set()).add(record.name)
 
     def blocked_by(self, local: str) -> Account | None:

@@ -10,9 +10,12 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, fail
 
 from broker.core.set_aside import KEPT
+from broker.errors import BrokerError, Code
 from broker.model.records import DocumentRecord
+from broker.store.memory import MemoryStore
 from broker.xml.tree import Tree
 from broker.xmpp.accounts import BLOCKED, ROSTER
 from broker.xmpp.features.departed import PRESENT
@@ -280,6 +283,33 @@ def test_a_spoilt_document_costs_itself_only(garbage: Any) -> None:
     for key in spoilt[1:3]:
         assert after[key] == before[key]
     assert {each.kind for each in again.node.set_aside.records} == {"document"}
+
+
+@pytest.mark.parametrize("kind", [BLOCKED, PRESENT])
+def test_streams_come_back_also_where_what_is_of_all_of_them_cannot_be_read(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(xmpp_settings(sm_ask=False, idle=-1))
+    joe, mary = world.bind("joe@localhost/x", sm=True), world.bind("mary@localhost/x")
+    befriend(joe, mary)
+    joe.send(f"<iq type='set' id='q'><block xmlns='{ns.BLOCKING}'><item jid='spam@localhost'/></block></iq>")
+    joe.take()
+    joe.cut()
+    read = MemoryStore.read_documents
+
+    def failing(store: MemoryStore, owner: str, asked: str) -> Deferred[list[DocumentRecord]]:
+        if asked == kind and owner not in ("joe", "mary"):
+            return fail(BrokerError(Code.RESOURCE_DB_UNKNOWN, "the table is spoilt"))
+        return read(store, owner, asked)
+
+    monkeypatch.setattr(MemoryStore, "read_documents", failing)
+    again = world.crash()
+    peer = again.peer()
+    peer.login("joe")
+    assert peer.resume(joe.id, joe.h)[0].name == "resumed"
+    found = answers(peer)
+    assert b"mary@localhost" in found[0]
+    assert b"spam@localhost" in found[2]
 
 
 STREAMS: list[Any] = [
