@@ -206,12 +206,8 @@ class Accounts:
 
     async def reload(self, account: Account) -> None:
         """Read the account's contacts and what it blocks."""
-        documents = self._documents
-        for record in await documents.read(account.local, ROSTER):
-            item = documents.readable(record, RosterItem.from_record)
-            if item is not None and account.roster.setdefault(record.name, item) is item:
-                account.roster_bytes += item.size
-        account.blocked |= {record.name for record in await documents.read(account.local, BLOCKED)}
+        await self._read_contacts(account)
+        account.blocked |= {record.name for record in await self._documents.read(account.local, BLOCKED)}
         self._on_blocked()
 
     def unlisted(self, local: str) -> Account:
@@ -223,11 +219,12 @@ class Accounts:
         self._known.pop(local, None)
 
     async def forget_removed(self, local: str) -> Account:
-        """An account was removed; returns it once more as it was, for those who had to do with it."""
+        """An account was removed; returns it once more with its contacts, for those who had to do with it."""
         account = Account(local, self._node.monotonic())
-        await self.reload(account)
-        self._known.pop(local, None)
+        await self._read_contacts(account)
+        self.forget(local)
         self._blocking.pop(local, None)
+        self._on_blocked()
         return account
 
     def put_item(self, account: Account, item: RosterItem) -> None:
@@ -264,6 +261,13 @@ class Accounts:
             if not blocked:
                 self._blocking.pop(account.local, None)
             self._on_blocked()
+
+    async def _read_contacts(self, account: Account) -> None:
+        documents = self._documents
+        for record in await documents.read(account.local, ROSTER):
+            item = documents.readable(record, RosterItem.from_record)
+            if item is not None and account.roster.setdefault(record.name, item) is item:
+                account.roster_bytes += item.size
 
     def _keep(self, account: Account) -> Account:
         known: Any = self._known.setdefault(account.local, account)  # another may have read it meanwhile
