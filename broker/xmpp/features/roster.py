@@ -51,11 +51,12 @@ class Roster:
             account: whose roster has changed.
             item: the ``<item/>``.
         """
-        attributes = {"ver": _version(account)}
-        query = element("query", ns.ROSTER, attributes, item)
-        for client in self._domain.clients_of(account.local):
-            if client.stream.interested:
-                client.push(query)
+        interested = [client for client in self._domain.clients_of(account.local) if client.stream.interested]
+        if not interested:  # the version is worked out of the whole roster
+            return
+        query = element("query", ns.ROSTER, {"ver": _version(account)}, item)
+        for client in interested:
+            client.push(query)
 
     def changed(self, account: Account, item: RosterItem) -> None:
         """A contact has another state: store it, and tell."""
