@@ -100,6 +100,14 @@ def parse_jid(text: str) -> JID:
     return JID(prepare_local(local) if local else "", prepare_domain(domain), prepare_resource(resource))
 
 
+def prepared_or_empty(text: str) -> str:
+    """An address in the form that addresses are compared in, the :attr:`JID.full` of it; empty for none."""
+    try:
+        return parse_jid(text).full
+    except BrokerError:
+        return ""
+
+
 @cached_if_short(4096)
 def prepare_local(text: str) -> str:
     """Prepare a localpart (RFC 7622 §3.3).

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import BrokerError
-from broker.model.jid import JID, parse_jid
+from broker.model.jid import JID, parse_jid, prepared_or_empty
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ def test_addresses_are_read_and_prepared(text: str, local: str, domain: str, res
     jid = parse_jid(text)
     assert (jid.local, jid.domain, jid.resource) == (local, domain, resource)
     assert parse_jid(jid.full) == jid
+    assert prepared_or_empty(text) == jid.full
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,7 @@ def test_what_is_none_is_refused(text: str) -> None:
     # RFC 7622 §3.5, table 2
     with pytest.raises(BrokerError):
         parse_jid(text)
+    assert prepared_or_empty(text) == ""
 
 
 def test_bare_and_full_forms() -> None:

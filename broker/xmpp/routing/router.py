@@ -11,7 +11,7 @@ from broker.core.message import Envelope, Message
 from broker.core.sessions import Session
 from broker.core.waiting import Pending
 from broker.errors import BrokerError
-from broker.model.jid import JID, parse_jid
+from broker.model.jid import JID, parse_jid, prepared_or_empty
 from broker.xml.stanza import Stanza
 from broker.xml.tree import Tree, join_name, parse_tree
 from broker.xml.write import escape_attribute
@@ -232,7 +232,7 @@ class Router:
             if not (
                 isinstance(node, Tree)
                 and (node.namespace, node.name) == (ns.STABLE_ID, "stanza-id")
-                and _prepared(node.attributes.get("by", "")) in ours
+                and prepared_or_empty(node.attributes.get("by", "")) in ours
             )
         ]
         if id:
@@ -320,14 +320,6 @@ def address(text: str) -> JID:
         return parse_jid(text)
     except BrokerError as error:
         raise StanzaError(Condition.JID_MALFORMED, error.message) from error
-
-
-def _prepared(text: str) -> str:
-    """An address in the form that addresses are compared in; empty for none."""
-    try:
-        return parse_jid(text).full
-    except BrokerError:
-        return ""
 
 
 def _is_worth_keeping(stanza: Stanza) -> bool:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from broker.core.dispatch import TAKEN_OVER
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
-from broker.model.jid import parse_jid
+from broker.model.jid import prepared_or_empty
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.service import XmppService
@@ -153,7 +153,7 @@ class BoundStream:
         name, client = stanza.name, self.client
         if stanza.namespace == ns.CLIENT and name in STANZAS:
             from_ = stanza.attributes.get("from")
-            if from_ is not None and from_ not in (client.full, client.bare) and not _is_of(from_, client):
+            if from_ is not None and not _is_of(from_, client):
                 self._stream.fail("invalid-from", "that is not your address")
             elif name == "message":
                 self._message(client, stanza)
@@ -253,8 +253,6 @@ class BoundStream:
 
 
 def _is_of(address: str, client: Client) -> bool:
-    """Whether an address that is not written as ours is is the client's all the same (RFC 6120 §8.1.2.1)."""
-    try:
-        return parse_jid(address).full in (client.full, client.bare)
-    except BrokerError:
-        return False
+    """Whether an address is the client's, however it is written (RFC 6120 §8.1.2.1)."""
+    own = (client.full, client.bare)
+    return address in own or prepared_or_empty(address) in own

@@ -15,9 +15,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from broker.errors import BrokerError
 from broker.model.base64_text import bytes_or_none
-from broker.model.jid import parse_jid
+from broker.model.jid import prepared_or_empty
 
 MAX_MESSAGE = 10_240
 """Longest message of a client in bytes."""
@@ -189,7 +188,7 @@ class External(Exchange):
     def respond(self, data: bytes) -> Step:
         """See :meth:`Exchange.respond`."""
         given = _text(data)
-        wanted = _prepared(given) or given
+        wanted = prepared_or_empty(given) or given
         proven = [jid for jid in self._offer.certificate if jid.partition("@")[2] == self._offer.domain]
         if not wanted and len(proven) == 1:
             wanted = proven[0]
@@ -368,16 +367,8 @@ def _decoded(name: str) -> str:
 
 def _check_identity(authzid: str, user: str, domain: str) -> None:
     """Only one's own bare JID is accepted as the identity to act as (RFC 6120 §6.3.8)."""
-    if authzid and (not (own := _prepared(f"{user}@{domain}")) or _prepared(authzid) != own):
+    if authzid and (not (own := prepared_or_empty(f"{user}@{domain}")) or prepared_or_empty(authzid) != own):
         raise SaslFailure("invalid-authzid", "you may log in as yourself only")
-
-
-def _prepared(address: str) -> str:
-    """An address in the form that addresses are compared in (RFC 7622); empty for none."""
-    try:
-        return parse_jid(address).full
-    except BrokerError:
-        return ""
 
 
 def _malformed() -> SaslFailure:
