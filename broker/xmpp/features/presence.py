@@ -69,7 +69,7 @@ class Presence:
             return
         if client.account.blocked and self._domain.blocks(client.account, to) and type != "unavailable":
             raise StanzaError(Condition.NOT_ACCEPTABLE, "you block this address", extra=BLOCKED)
-        if to.to_bare().bare != client.bare and not self._domain.delivery.may_send(client.session):
+        if to.bare != client.bare and not self._domain.delivery.may_send(client.session):
             raise StanzaError(Condition.FORBIDDEN, "you may not send anything to others")
         if type in TYPES:
             await self._subscriptions.received(client, stanza, to)
@@ -137,7 +137,7 @@ class Presence:
 
     def _last_presence(self, of: Client, to: str) -> _Told:
         """The presence of an available client for somebody who was not there to be told (RFC 6121 §4.3.2)."""
-        return self._late(_Told(of.jid, _addressed(of.stream.presence, of.full, to)), of.stream.presence_time)
+        return self._late(_Told.of(of.jid, of.stream.presence, to), of.stream.presence_time)
 
     def _late(self, told: _Told, when: int) -> _Told:
         """The same with the time when it was said, where that is known (XEP-0203)."""
@@ -155,8 +155,7 @@ class Presence:
         seen = await self._last.of(account)
         if seen is not None and seen.presence and not self._is_available(account.local):
             jid = JID(account.local, self._domain.settings.domain)
-            told = _Told(jid, _addressed(seen.presence, jid.full, client.full))
-            self._tell(client, self._late(told, seen.when))
+            self._tell(client, self._late(_Told.of(jid, seen.presence, client.full), seen.when))
 
     def _unavailable(self, client: Client, written: str, itself: Client | None = None) -> None:
         """RFC 6121 §4.5: broadcast, then state, then last activity (seed 002).
@@ -222,7 +221,7 @@ class Presence:
         if self._domain.delivery.may_send(client.session):
             for contact in self._contacts(client.account, sees):
                 self._tell_jid(client, contact, written)
-        told = _Told(client.jid, _addressed(written, client.full, client.bare))
+        told = _Told.of(client.jid, written, client.bare)
         for other in self._domain.clients_of(client.account.local):
             if (other is not client or itself is client) and other.stream.available:
                 self._tell(other, told)
@@ -236,7 +235,7 @@ class Presence:
         else:
             others = []
         if others:
-            told = self._late(_Told(client.jid, _addressed(written, client.full, jid.full)), when)
+            told = self._late(_Told.of(client.jid, written, jid.full), when)
             for other in others:
                 if other is not client:
                     self._tell(other, told, durable=durable)
@@ -321,14 +320,15 @@ class _Told:
     from_: JID
     data: bytes
 
-
-def _addressed(written: str, from_: str, to: str) -> bytes:
-    head = f"{_HEAD} from='{escape_attribute(from_)}' to='{escape_attribute(to)}'"
-    return (head + written[len(_HEAD) :]).encode()
+    @classmethod
+    def of(cls, from_: JID, written: str, to: str) -> _Told:
+        """Make one of presence without addresses."""
+        head = f"{_HEAD} from='{escape_attribute(from_.full)}' to='{escape_attribute(to)}'"
+        return cls(from_, (head + written[len(_HEAD) :]).encode())
 
 
 def _gone(jid: JID, client: Client) -> _Told:
-    return _Told(jid, _addressed(_GONE, jid.full, client.full))
+    return _Told.of(jid, _GONE, client.full)
 
 
 def _written(stanza: Stanza) -> str:
