@@ -23,9 +23,9 @@ PERMITTED = {
 }
 """What is no text of others, or is cut to digits by a pattern, or by ``bytes.isdigit``, which knows ASCII only."""
 CONVERSIONS = frozenset({"int", "float", "complex", "Decimal", "Fraction", "b64decode", "a2b_base64", "literal_eval"})
-METHODS = frozenset(
-    {"isdigit", "isdecimal", "isnumeric", "b64decode", "a2b_base64", "fromisoformat", "strptime", "literal_eval"}
-)
+DIGITS = frozenset({"isdigit", "isdecimal", "isnumeric"})
+"""They hold for texts that ``int`` does not read."""
+METHODS = DIGITS | {"b64decode", "a2b_base64", "fromisoformat", "strptime", "literal_eval"}
 NUMBERS = frozenset({"int", "float"})
 DOCUMENTS = frozenset({"loads", "load"})
 """Of ``json`` and ``pickle``."""
@@ -74,6 +74,11 @@ def test_nothing_but_its_reader_turns_a_text_into_a_value(path: Path) -> None:
     name = str(path.relative_to(BROKER))
     if name not in READERS:
         assert sorted(set(found_in(path)) - set(PERMITTED.get(name, ()))) == []
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_no_reader_looks_whether_a_text_is_digits(name: str) -> None:
+    assert [each for each in found_in(BROKER / name) if each.rpartition(".")[2] in DIGITS] == []
 
 
 @pytest.mark.parametrize("name", sorted(PERMITTED))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -73,15 +71,3 @@ def test_any_text_is_a_number_or_none(text: str) -> None:
     found = whole_or_none(text)
     assert found is None or LEAST <= found <= MOST
     assert real_or_none(text) is None or isinstance(real_or_none(text), float)
-
-
-def test_nobody_else_looks_whether_a_text_is_digits() -> None:
-    """``isdigit`` holds for texts that ``int`` does not read; of bytes it holds for ASCII only."""
-    source = Path(__file__).parents[2] / "broker"
-    found = {
-        str(path.relative_to(source))
-        for path in source.rglob("*.py")
-        if re.search(r"\.is(digit|decimal|numeric)\(", path.read_text("utf-8"))
-    }
-    # Frames are bytes; the others ask for ASCII and few digits beside it.
-    assert found <= {"native/wire/frames.py", "xmpp/wire/sm.py", "runlevels/pluginfile.py", "failpoints.py"}
