@@ -67,9 +67,7 @@ class Stage:
     def native_client(self, session: str = f"{ATTACKER}/1", name: str = "SOCKET") -> NativeTalker:
         """A native client that has logged in."""
         talker = self.native(name)
-        answer = talker.log_in(session)
-        if answer.kind is not Kind.RESPONSE:
-            raise NotRefused(f"the attacker cannot log in: {decode_exception(answer)}")
+        expect_response(talker.log_in(session), "the attacker cannot log in")
         return talker
 
     def xmpp(self) -> XmppTalker:
@@ -96,6 +94,25 @@ class Attack:
     name: str
     run: Callable[[Stage], str]
     slow: bool = False
+
+
+def outcome(answer: Frame, accepted: str = "answered") -> str:
+    """How something is answered, in a word: the code of an exception, or another word."""
+    return str(decode_exception(answer).code) if answer.kind is Kind.EXCEPTION else accepted
+
+
+def expect_response(answer: Frame, failure: str) -> None:
+    """Something must work.
+
+    Args:
+        answer: to the request.
+        failure: what is wrong where it is refused, for people.
+
+    Raises:
+        NotRefused: it is refused.
+    """
+    if answer.kind is not Kind.RESPONSE:
+        raise NotRefused(f"{failure}: {decode_exception(answer)}")
 
 
 def refused(answer: Frame, *codes: str) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from broker.errors import Code
-from broker.native.wire.frames import Frame, Kind, Unit, encode_frame, encode_units
-from broker.native.wire.methods import decode_exception
+from broker.native.wire.frames import Kind, Unit, encode_frame, encode_units
 from broker.xmpp.wire import ns
-from tests.campaign.attack import Attack, NotRefused, Stage
+from tests.campaign.attack import Attack, Stage, expect_response, outcome
 from tests.campaign.talkers import NativeTalker
 
 PATIENCE = 300.0
@@ -22,6 +21,7 @@ TOPICS = 24
 FILTERED = b"<r>" + (b"<a>" * 50 + b"</a>" * 50) * 3 + b"</r>"
 FILTERS = 400
 SESSIONS = 5
+UNPREPARED = "the attacker cannot prepare"
 
 
 def pipeline(talker: NativeTalker, method: bytes, units: list[Unit]) -> bytes:
@@ -36,27 +36,20 @@ def pipeline(talker: NativeTalker, method: bytes, units: list[Unit]) -> bytes:
 
 def last(talker: NativeTalker, id: bytes) -> str:
     """How the last request of a pipeline is answered, in a word."""
-    answer = talker.answer(id, PATIENCE)
-    return str(decode_exception(answer).code) if answer.kind is Kind.EXCEPTION else "answered"
-
-
-def expect_answer(answer: Frame) -> None:
-    """What an attack prepares must work."""
-    if answer.kind is not Kind.RESPONSE:
-        raise NotRefused(f"the attacker cannot prepare: {decode_exception(answer)}")
+    return outcome(talker.answer(id, PATIENCE))
 
 
 def make_topics(talker: NativeTalker, keys: Iterator[bytes]) -> None:
     """Make topics that stay, some hundred with each request."""
     units = [Unit(b"<qos><topic destroyDelay='-1'/></qos>", key, b"x") for key in keys]
     for start in range(0, len(units), 500):
-        expect_answer(talker.call(b"publish", *units[start : start + 500]))
+        expect_response(talker.call(b"publish", *units[start : start + 500]), UNPREPARED)
 
 
 def erase_all(talker: NativeTalker) -> str:
     """Erase every topic that has a key of an attack."""
-    answer = talker.answer(talker.request(b"erase", Unit(b"<qos/>", b"<key queryType='XPATH'>//a</key>")), PATIENCE)
-    return str(decode_exception(answer).code) if answer.kind is Kind.EXCEPTION else "answered"
+    id = talker.request(b"erase", Unit(b"<qos/>", b"<key queryType='XPATH'>//a</key>"))
+    return outcome(talker.answer(id, PATIENCE))
 
 
 def queries(connections: int) -> Callable[[Stage], str]:
@@ -100,14 +93,14 @@ def filters(stage: Stage) -> str:
         for number in range(stage.count(FILTERS)):
             qos = f"<qos><filter type='XPathFilter'>//a//a[.='{number}']</filter></qos>".encode()
             answer = talker.call(b"subscribe", Unit(qos, b"<key oid='filtered'/>"))
-            if answer.kind is Kind.EXCEPTION and decode_exception(answer).code is Code.RESOURCE_EXHAUST:
+            if outcome(answer) == Code.RESOURCE_EXHAUST:
                 break
-            expect_answer(answer)
+            expect_response(answer, UNPREPARED)
         key = b"<key oid='filtered' contentMime='text/xml'/>"
         units = [Unit(b"<qos/>", key, FILTERED + b" " * number) for number in range(stage.count(100))]
-        outcome = last(talker, pipeline(talker, b"publish", units))
+        answered = last(talker, pipeline(talker, b"publish", units))
         talker.call(b"erase", Unit(b"<qos><erase forceDestroy='true'/></qos>", b"<key oid='filtered'/>"))
-    return outcome
+    return answered
 
 
 ATTACKS = (

@@ -11,7 +11,6 @@ from functools import partial
 
 from broker.errors import Code
 from broker.native.wire.frames import Kind, Unit, encode_frame, encode_units
-from broker.native.wire.methods import decode_exception
 from tests.campaign.attack import (
     COMPRESSED,
     LOGIN_SECONDS,
@@ -19,7 +18,9 @@ from tests.campaign.attack import (
     NotRefused,
     Stage,
     closed,
+    expect_response,
     open_after,
+    outcome,
     pour,
     refused,
     shut,
@@ -148,8 +149,7 @@ def new_names(stage: Stage) -> str:
             talker.call(b"publish", Unit(b"<qos/>", b"<key oid='names%d'>%b</key>" % (number, meta), b"x"))
             talker.call(b"erase", Unit(b"<qos/>", b"<key oid='names%d'/>" % number))
         answer = talker.call(b"publish", Unit(b"<qos/>", b"<key oid='more'><fresh/></key>", b"x"))
-        if answer.kind is Kind.EXCEPTION:
-            raise NotRefused(f"nobody can use a new name: {decode_exception(answer)}")
+        expect_response(answer, "nobody can use a new name")
         talker.call(b"erase", Unit(b"<qos/>", b"<key oid='more'/>"))
     return "forgotten"
 
@@ -283,7 +283,7 @@ def costly(kind: str, expressions: tuple[str, ...], content: bytes) -> Callable[
             for _ in range(stage.count(5)):
                 key = b"<key oid='costly' contentMime='text/xml'/>"
                 answer = talker.answer(talker.request(b"publish", Unit(b"<qos/>", key, content)), 120.0)
-                outcomes.add(_outcome((answer.kind is Kind.EXCEPTION and decode_exception(answer).code) or "published"))
+                outcomes.add(outcome(answer, "published"))
             talker.call(b"erase", Unit(b"<qos><erase forceDestroy='true'/></qos>", b"<key oid='costly'/>"))
         return ", ".join(sorted(outcomes))
 
@@ -293,12 +293,7 @@ def costly(kind: str, expressions: tuple[str, ...], content: bytes) -> Callable[
 def _subscribed(talker: NativeTalker, kind: str, expression: str) -> str:
     escaped = expression.replace("&", "&amp;").replace("<", "&lt;")
     qos = f"<qos><filter type='{kind}'>{escaped}</filter></qos>".encode()
-    answer = talker.call(b"subscribe", Unit(qos, b"<key oid='costly'/>"))
-    return _outcome((answer.kind is Kind.EXCEPTION and decode_exception(answer).code) or "accepted")
-
-
-def _outcome(text: object) -> str:
-    return str(text)
+    return outcome(talker.call(b"subscribe", Unit(qos, b"<key oid='costly'/>")), "accepted")
 
 
 def costly_queries(stage: Stage) -> str:
@@ -312,7 +307,7 @@ def costly_queries(stage: Stage) -> str:
         for expression in QUERIES:
             key = f"<key queryType='XPATH'>{expression.replace('<', '&lt;')}</key>".encode()
             answer = talker.answer(talker.request(b"get", Unit(b"<qos/>", key)), 120.0)
-            outcomes.add(_outcome((answer.kind is Kind.EXCEPTION and decode_exception(answer).code) or "answered"))
+            outcomes.add(outcome(answer))
         for number in range(count):
             talker.call(b"erase", Unit(b"<qos/>", b"<key oid='q%d'/>" % number))
     return ", ".join(sorted(outcomes))
