@@ -16,8 +16,8 @@ from broker.native.wire.frames import Frame, FrameReader, Kind, encode_frame
 from broker.native.wire.methods import decode_exception
 from tests.admin.office import Office
 from tests.core.world import DEFAULTS
+from tests.data import CAPTURES
 from tests.native.peer import Listener
-from tests.native.wire.captures import frames
 
 
 class Recorded:
@@ -30,8 +30,7 @@ class Recorded:
 
     def __init__(self, listener: Listener, name: str) -> None:
         self.peer = listener.peer()
-        reader = FrameReader(1 << 20)
-        self._frames = [frame for data in frames(name) for frame in reader.feed(data)]
+        self._frames = FrameReader(1 << 20).feed((CAPTURES / name / "c2s.bin").read_bytes())
 
     def send(self, number: int, old: bytes = b"", new: bytes = b"", *, method: bytes = b"") -> Frame:
         """Send a request again; returns the frame that answers it.

@@ -27,19 +27,3 @@ def stream_id(path: Path) -> str:
 
 def _name(connection: Path) -> str:
     return "/".join(connection.parts[-2:])
-
-
-def frames(connection: str, direction: str = "c2s") -> list[bytes]:
-    """The frames of one recorded connection, byte for byte.
-
-    Args:
-        connection: such as ``java-basic/conn0``.
-        direction: ``c2s`` from the client, ``s2c`` from the server.
-    """
-    data = (CAPTURES / connection / f"{direction}.bin").read_bytes()
-    found: list[bytes] = []
-    while data:
-        length = int(data[:10])
-        found.append(data[:length])
-        data = data[length:]
-    return found
