@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from broker.auth.scram import Mechanism
 from broker.errors import BrokerError, Code
 from broker.model.connect import SessionQos
 from broker.model.records import AccountRecord
 from broker.xmpp.wire import ns
-from tests.campaign.scram_client import ScramClient
 from tests.core.world import connect_qos
 from tests.effects.tongues import Plugin
 from tests.xmpp.features.pubsub.test_pubsub import ok
-from tests.xmpp.world import PASSWORD, Peer, World, befriend, settings
+from tests.xmpp.world import Peer, World, befriend, settings
 
 PERSISTENT = "<qos><persistent/></qos>"
 NOTES = "<query xmlns='jabber:iq:private'><notes xmlns='urn:n'>secret</notes></query>"
@@ -263,12 +260,8 @@ class TestSecrets:
 
 
 def test_an_account_that_is_removed_amid_a_login_is_not_let_in(world: World) -> None:
-    client = ScramClient(Mechanism.SHA_256, "joe", PASSWORD)
     peer = world.peer()
-    peer.open()
-    first = base64.b64encode(client.first()).decode()
-    peer.send(f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>")
-    final = client.final(base64.b64decode(peer.one().text))
+    response = peer.begin_scram("joe")
     world.security.users.discard("joe")
-    peer.send(f"<response xmlns='{ns.SASL}'>{base64.b64encode(final).decode()}</response>")
+    peer.send(response)
     assert peer.one().find(ns.SASL, "not-authorized") is not None

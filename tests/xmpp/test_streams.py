@@ -9,14 +9,12 @@ import pytest
 from cryptography import x509
 from twisted.logger import capturedLogs, formatEvent
 
-from broker.auth.scram import Mechanism
 from broker.errors import BrokerError, Code
 from broker.xml.parse import MAX_NAME
 from broker.xmpp.wire import ns
-from tests.campaign.scram_client import ScramClient
 from tests.net.handshakes import client_certificate
 from tests.xmpp.test_routing import condition
-from tests.xmpp.world import HEADER, PASSWORD, World, settings
+from tests.xmpp.world import HEADER, World, settings
 
 STREAM_ERRORS = ns.STREAM_ERRORS
 FIRST = base64.b64encode(b"n,,n=joe,r=nonce").decode()
@@ -275,13 +273,8 @@ class TestLogin:
         assert world.security.attempts[0].outcome == outcome
 
     def test_a_right_answer_gives_the_attempt_back(self, world: World) -> None:
-        client = ScramClient(Mechanism.SHA_256, "joe", PASSWORD)
         peer = world.peer()
-        peer.open()
-        first = base64.b64encode(client.first()).decode()
-        peer.send(f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>")
-        final = client.final(base64.b64decode(peer.one().text))
-        peer.send(f"<response xmlns='{ns.SASL}'>{base64.b64encode(final).decode()}</response>")
+        peer.send(peer.begin_scram("joe"))
         assert peer.one().name == "success"
         assert [(each.user, each.outcome) for each in world.security.attempts] == [("joe", "succeeded")]
 

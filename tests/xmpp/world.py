@@ -22,6 +22,7 @@ from broker.xmpp.service import XmppService
 from broker.xmpp.settings import XmppSettings, settings_of
 from broker.xmpp.stream.over_tcp import client_over_tcp
 from broker.xmpp.wire import ns
+from tests.campaign.scram_client import ScramClient
 from tests.core.world import DEFAULTS
 from tests.core.world import World as CoreWorld
 
@@ -235,6 +236,15 @@ class Peer:
         self.send(f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{token}</auth>")
         assert self.names() == ["success"]
         self.open()
+
+    def begin_scram(self, user: str) -> str:
+        """Begin a login with SCRAM; returns the element that answers the server's challenge, to be sent."""
+        client = ScramClient(Mechanism.SHA_256, user, PASSWORD)
+        self.open()
+        first = base64.b64encode(client.first()).decode()
+        self.send(f"<auth xmlns='{ns.SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>")
+        final = client.final(base64.b64decode(self.one().text))
+        return f"<response xmlns='{ns.SASL}'>{base64.b64encode(final).decode()}</response>"
 
     def bind(self, resource: str = "") -> str:
         """Bind a resource; returns the full JID."""
