@@ -11,7 +11,7 @@ from collections import deque
 from broker.xml.stanza import Stanza
 from broker.xml.stream import StreamReader
 from broker.xmpp.wire import ns
-from tests.system.launcher import BrokerProcess, LaunchError
+from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 
 HEADER = f"<stream:stream to='localhost' version='1.0' xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}'>"
 PATIENCE = 20.0
@@ -84,6 +84,15 @@ class StreamClient:
         """Take what has come, or comes in time."""
         with contextlib.suppress(Gone):
             self._receive(patience)
+
+    def wait_for_message(self) -> None:
+        """Read until a message has come; the connection must not be lost meanwhile."""
+
+        def has_come() -> bool:
+            self.read(0.05)
+            return bool(self.got)
+
+        wait_until(has_come)
 
     def cut(self) -> None:
         """Lose the connection."""

@@ -16,7 +16,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from broker.client import BlockingClient, ConnectOptions
 from broker.errors import BrokerError
 from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit, encode_units
-from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.launcher import BrokerProcess
 from tests.system.stream_client import StreamClient
 
 pytestmark = pytest.mark.system
@@ -316,10 +316,5 @@ def test_clients_of_two_xmpp_listeners_reach_each_others_resources(tmp_path: Pat
             assert client.go_on()
 
         joe.send_stanza(f"<message to='jack@localhost/x' type='{type}'><body>across</body></message>")
-
-        def has_come() -> bool:  # behind its own presence
-            jack.read(0.05)
-            return bool(jack.got)
-
-        wait_until(has_come)
+        jack.wait_for_message()  # behind its own presence
         assert jack.got == ["across"]

@@ -139,12 +139,7 @@ def test_nothing_is_lost_where_the_broker_is_killed_while_a_session_ends(
     for number in range(20):
         play.say(joe, jack, str(number), bare=True)
     joe.ask()
-
-    def first_has_come() -> bool:
-        jack.read(0.5)
-        return bool(jack.got)
-
-    wait_until(first_has_come)
+    jack.wait_for_message()
     jack.end()
     wait_until(lambda: not broker.running)
     monkeypatch.delenv(VARIABLE)
