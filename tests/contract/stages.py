@@ -271,6 +271,15 @@ class SqliteStage(SqlStage):
     def url(self) -> str:
         return f"sqlite:///{self.path}"
 
+    def edit(self, statement: str, *values: Any) -> list[Any]:
+        """Edit the file behind the store's back; returns rows."""
+        connection = sqlite3.connect(self.path)
+        try:
+            with connection:
+                return connection.execute(statement, values).fetchall()
+        finally:
+            connection.close()
+
     def lost(self) -> Exception:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR

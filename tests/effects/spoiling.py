@@ -6,7 +6,6 @@ import re
 import shutil
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from broker.core.settings import Settings
 from broker.xmpp.settings import XmppSettings
@@ -143,16 +142,6 @@ def asked(peer: Peer, node: str) -> dict[str, bytes]:
         assert b"internal-server-error" not in answer
         found[name] = b"".join(sorted(re.findall(rb"<[^>]*>|[^<]+", answer)))
     return found
-
-
-def edit(stage: SqliteStage, statement: str, *values: Any) -> list[Any]:
-    """Edit the database while no broker runs; returns rows."""
-    connection = sqlite3.connect(stage.path)
-    try:
-        with connection:
-            return connection.execute(statement, values).fetchall()
-    finally:
-        connection.close()
 
 
 def permit_nothing_in_columns(stage: SqliteStage) -> None:

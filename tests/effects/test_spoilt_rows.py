@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from broker.store.sql.schema import metadata
 from tests.admin.office import BOSS, Office
 from tests.contract.stages import SqliteStage, SqlStage
-from tests.effects.spoiling import PERSISTENT, asked, copy, edit, fill, permit_nothing_in_columns, resumed, start, stop
+from tests.effects.spoiling import PERSISTENT, asked, copy, fill, permit_nothing_in_columns, resumed, start, stop
 from tests.xmpp.world import World
 
 Streams = dict[str, tuple[str, int]]
@@ -118,7 +118,7 @@ def check(row: str, column: str, values: list[Any], stage: SqliteStage, filled: 
     for value in values:
         copy(path, stage.path)
         try:
-            changed = edit(stage, f"UPDATE {table} SET {column} = ? WHERE {where} RETURNING {column}", value)
+            changed = stage.edit(f"UPDATE {table} SET {column} = ? WHERE {where} RETURNING {column}", value)
         except sqlite3.IntegrityError:  # a key of this kind, or one that is there already
             continue
         (spoilt,) = changed[0]
@@ -130,7 +130,7 @@ def check(row: str, column: str, values: list[Any], stage: SqliteStage, filled: 
             assert found, f"{spoilt!r} is in the store and nobody is told"
         stop(stage, world)
         if table != "meta" and any(each.kind == table for each in found):
-            assert edit(stage, f"SELECT 1 FROM {table} WHERE {column} IS ?", spoilt), "it is not kept"
+            assert stage.edit(f"SELECT 1 FROM {table} WHERE {column} IS ?", spoilt), "it is not kept"
         again = start(stage)  # on what the first start has made of it
         assert again.client("new").get("b") == [b"to ann"]
         stop(stage, again)

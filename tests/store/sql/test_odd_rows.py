@@ -34,13 +34,6 @@ def fill(stage: SqliteStage) -> None:
     stage.run(stage.store.close())
 
 
-def change(stage: SqliteStage, statement: str, *values: Any) -> int:
-    with sqlite3.connect(stage.path) as connection:
-        changed = connection.execute(statement, values).rowcount
-    connection.close()
-    return changed
-
-
 def start(stage: SqliteStage) -> Recovered:
     stage.store = stage.make()
     stage.run(stage.store.open())
@@ -66,7 +59,7 @@ def test_a_row_with_an_odd_value_costs_itself_at_most(sqlite_stage: SqliteStage,
     key = next(each.name for each in metadata.tables[table].columns if each.name != column or table == "document")
     for odd in ODD:
         try:
-            change(stage, f"UPDATE {table} SET {column} = ? WHERE {key} = (SELECT min({key}) FROM {table})", odd)
+            stage.edit(f"UPDATE {table} SET {column} = ? WHERE {key} = (SELECT min({key}) FROM {table})", odd)
         except sqlite3.IntegrityError:  # that column keeps none of this kind
             continue
         recovered = start(stage)
@@ -84,16 +77,14 @@ def test_a_row_with_an_odd_value_costs_itself_at_most(sqlite_stage: SqliteStage,
         stage.store.settle(QUEUE, 4, EPOCH + 99, EPOCH + 99)
         stage.run(stage.store.close())
         if kept:
-            with sqlite3.connect(stage.path) as connection:
-                assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (2,)
-            connection.close()
+            assert stage.edit(f"SELECT count(*) FROM {table}") == [(2,)]
     start(stage)
 
 
 def test_entries_that_cannot_be_read_keep_their_place_and_hold_up_none(sqlite_stage: SqliteStage) -> None:
     stage = sqlite_stage
     fill(stage)
-    change(stage, "UPDATE entry SET flags = 'odd' WHERE seq = ?", EPOCH + 31)
+    stage.edit("UPDATE entry SET flags = 'odd' WHERE seq = ?", EPOCH + 31)
     assert start(stage).depths[0].entries == 2
     first, second = stage.run(stage.store.read_entries(QUEUE, 4, -1, 100))
     assert first[0].seq == EPOCH + 31
@@ -106,21 +97,21 @@ def test_entries_that_cannot_be_read_keep_their_place_and_hold_up_none(sqlite_st
 def test_an_odd_highest_id_is_worked_out_anew(sqlite_stage: SqliteStage, value: Any) -> None:
     stage = sqlite_stage
     fill(stage)
-    change(stage, "UPDATE meta SET value = ? WHERE name = 'last_id'", value)
+    stage.edit("UPDATE meta SET value = ? WHERE name = 'last_id'", value)
     assert start(stage).last_id == EPOCH + 32
 
 
 def test_sizes_whose_sum_is_out_of_range_are_no_failure(sqlite_stage: SqliteStage) -> None:
     stage = sqlite_stage
     fill(stage)
-    change(stage, "UPDATE entry SET size = ?", 2**63 - 1)
+    stage.edit("UPDATE entry SET size = ?", 2**63 - 1)
     assert start(stage).depths[0].entries == 2
 
 
 def test_a_size_that_is_infinite_is_no_failure(sqlite_stage: SqliteStage) -> None:
     stage = sqlite_stage
     fill(stage)
-    change(stage, "UPDATE entry SET size = '9e999'")
+    stage.edit("UPDATE entry SET size = '9e999'")
     assert start(stage).depths[0].entries == 2
 
 
@@ -139,7 +130,7 @@ def test_an_odd_account_hides_no_other_and_is_named(sqlite_stage: SqliteStage, c
     stage = sqlite_stage
     for name in ("joe", "jack"):
         stage.run(stage.store.put_account(account(name)))
-    change(stage, f"UPDATE account SET {column} = ? WHERE name = 'joe'", value)
+    stage.edit(f"UPDATE account SET {column} = ? WHERE name = 'joe'", value)
     told: list[tuple[str, str]] = []
     stage.store.on_unreadable = lambda row: told.append((row.kind, row.key))
     assert [each.name for each in stage.run(stage.store.list_accounts())] == ["jack"]
@@ -155,8 +146,8 @@ def test_an_odd_account_hides_no_other_and_is_named(sqlite_stage: SqliteStage, c
 def test_a_text_that_is_no_utf_8_is_told(sqlite_stage: SqliteStage) -> None:
     stage = sqlite_stage
     fill(stage)
-    change(stage, "UPDATE topic SET oid = CAST(X'FF41' AS TEXT) WHERE id = ?", EPOCH + 21)
-    change(stage, "UPDATE document SET name = CAST(X'FF41' AS TEXT) WHERE name = 'name1'")
+    stage.edit("UPDATE topic SET oid = CAST(X'FF41' AS TEXT) WHERE id = ?", EPOCH + 21)
+    stage.edit("UPDATE document SET name = CAST(X'FF41' AS TEXT) WHERE name = 'name1'")
     told: list[str] = []
     recovered = start(stage)
     stage.store.on_unreadable = lambda row: told.append(row.kind)
