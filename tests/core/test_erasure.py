@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from twisted.internet.defer import ensureDeferred
 
 from broker.core.entries import QueueLimits
 from broker.core.settings import Settings
@@ -46,7 +45,7 @@ def test_erased_messages_are_not_delivered_after_a_crash(settings: Settings, sec
     publish(pub, "a", b"4")
     # when the power goes right behind the answer, or later
     if seconds is None:
-        ensureDeferred(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
+        world.start(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
     else:
         pub.erase("a", FORCE)
         world.advance(seconds)
@@ -60,7 +59,7 @@ def test_erased_messages_are_not_delivered_after_two_crashes() -> None:
     away(world, "a")
     pub = world.client("pub")
     publish(pub, "a", b"1", b"2", b"3")
-    ensureDeferred(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
+    world.start(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
     world = world.crash().crash()
     assert world.client("ann/1", persistent=True).contents == []
 
@@ -149,7 +148,7 @@ def test_number_of_an_erasure_is_not_given_to_a_message_though_the_clock_was_set
     ann.subscribe(key="<key queryType='XPATH'>//key</key>", qos=QUIETLY)
     pub = world.client("pub")
     publish(pub, "a", b"old")
-    ensureDeferred(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
+    world.start(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
     world.store.commit()
     world.clock.rightNow -= 3600
     world = world.crash(committed=False)
@@ -162,7 +161,7 @@ def test_stopped_broker_goes_on_with_the_erasure_when_it_starts_again() -> None:
     away(world, "a")
     pub = world.client("pub")
     publish(pub, "a", b"1", b"2", b"3")
-    ensureDeferred(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
+    world.start(world.requests.erase(pub.session, b"<key oid='a'/>", FORCE.encode()))
     world.broker.stop()
     world.turn()
     world.broker.start()

@@ -263,8 +263,7 @@ class Requests:
     def _publish(self, key: str, qos: str) -> None:
         persistent = "" if "<persistent>" in qos else "<persistent/>"
         qos = "<qos><persistent/></qos>" if qos == "<qos/>" else qos.replace("</qos>", f"{persistent}</qos>")
-        request = self.client.session, key.encode(), qos.encode(), b"<x/>"
-        publishing = self.world.start(self.world.requests.publish_when_possible(*request))
+        publishing = self.client.publish_later("", b"<x/>", qos, key)
         outcome: list[object] = []
         publishing.addBoth(outcome.append)
         self.world.turn()

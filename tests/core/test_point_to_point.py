@@ -317,8 +317,8 @@ def test_message_to_a_session_comes_behind_those_that_wait_for_its_subject(again
     session = world.connect("joe/1").session
     outbound = FakeOutbound(session)
     world.broker.attach(session, outbound, session.epoch)
-    key, qos = b"<key oid='ptp'/>", b"<qos><destination forceQueuing='true'>joe/1</destination><persistent/></qos>"
-    sending = world.start(world.requests.publish_when_possible(pub.session, key, qos, b"late"))
+    qos = "<qos><destination forceQueuing='true'>joe/1</destination><persistent/></qos>"
+    sending = pub.publish_later("ptp", b"late", qos)
     world.turn(100)
     assert sending.called
     assert outbound.contents == [*([b"first"] if again else []), *early, b"late"]

@@ -152,9 +152,9 @@ class World:
         self.run(self.broker.recovery.sessions())
         self.broker.start()
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Deferred[T] | Coroutine[Any, Any, T]) -> T:
         """Run to the end, turning the reactor as often as it takes."""
-        done = Deferred.fromCoroutine(coroutine)
+        done = work if isinstance(work, Deferred) else self.start(work)
         results: list[Any] = []
         done.addBoth(results.append)
         for _ in range(10_000):
@@ -249,10 +249,10 @@ class Client:
         self.world.turn()
         return published
 
-    def publish_later(self, oid: str, content: bytes) -> Deferred[Published]:
+    def publish_later(self, oid: str, content: bytes, qos: str = "<qos/>", key: str = "") -> Deferred[Published]:
         """Publish what may have to wait."""
-        key = f"<key oid='{oid}'/>".encode()
-        return self.world.start(self.world.requests.publish_when_possible(self.session, key, b"<qos/>", content))
+        request = self.session, (key or f"<key oid='{oid}'/>").encode(), qos.encode(), content
+        return self.world.start(self.world.requests.publish_when_possible(*request))
 
     def send(self, to: str, content: bytes, qos: str = "", *, force: bool = False, persistent: bool = True) -> Any:
         """Publish from point to point."""

@@ -231,11 +231,7 @@ class Crowd(RuleBasedStateMachine):
         if history:
             mark = "<persistent/>" if persistent else ""
             qos = f"<qos>{mark}<forceUpdate>false</forceUpdate></qos>"
-            self.world.run(
-                self.world.requests.publish_when_possible(
-                    self.publisher.session, b"<key oid='a'/>", qos.encode(), history[-1].content
-                )
-            )
+            self.world.run(self.publisher.publish_later("a", history[-1].content, qos))
             replaced = Note(history[-1].content, "a", persistent)
             self.histories["a"].append(replaced)
 
@@ -341,8 +337,7 @@ class Crowd(RuleBasedStateMachine):
         life = ""
         if note.until:
             life = f"<expiration lifeTime='{LIFE * 1000}' forceDestroy='{str(note.forced).lower()}'/>"
-        request = f"<key oid='{note.oid}'/>".encode(), f"<qos>{mark}{life}</qos>".encode(), note.content
-        self.world.run(self.world.requests.publish_when_possible(self.publisher.session, *request))
+        self.world.run(self.publisher.publish_later(note.oid, note.content, f"<qos>{mark}{life}</qos>"))
         self.world.turn()
 
     def _read(self) -> None:

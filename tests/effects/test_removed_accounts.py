@@ -29,24 +29,19 @@ def record(name: str, verifier: str = "1") -> AccountRecord:
 def world() -> World:
     world = World(settings(sm_ask=False, idle=-1))
     for name in ("joe", "jack", "mary"):
-        world.run(_waited(world.store.put_account(record(name))))
+        world.run(world.store.put_account(record(name)))
     return world
-
-
-async def _waited(deferred: Any) -> Any:
-    return await deferred
 
 
 def remove(world: World, name: str) -> None:
     """Remove an account, and make it again, as another program does."""
-    world.run(_waited(world.store.delete_account(name)))
-    world.run(_waited(world.store.put_account(record(name, "2"))))
+    world.run(world.store.delete_account(name))
+    world.run(world.store.put_account(record(name, "2")))
 
 
 def settle(world: World) -> None:
     """Let the broker look."""
     world.advance(1.1)
-    world.turn()
     world.store.commit()
 
 
@@ -107,7 +102,7 @@ def test_nothing_is_left_in_the_store(world: World, when: str) -> None:
         world.run(world.broker.account_changes.apply())
     settle(world)
     assert left_of(world, "joe") == []
-    assert world.run(_waited(world.store.read_account_changes())) == []
+    assert world.run(world.store.read_account_changes()) == []
 
 
 def test_who_gets_the_name_begins_with_nothing(world: World) -> None:
@@ -213,7 +208,7 @@ class TestSecrets:
         client.subscribe("a", PERSISTENT)
         peer = world.bind("joe@localhost/x", sm=True)
         secret = client.session.secret_id
-        world.run(_waited(world.store.put_account(record("joe", "2"))))
+        world.run(world.store.put_account(record("joe", "2")))
         settle(world)
 
         assert client.outbound.closed
@@ -240,7 +235,7 @@ class TestSecrets:
 
     def test_a_new_account_changes_nothing(self, world: World) -> None:
         client = world.client("new/1")
-        world.run(_waited(world.store.put_account(record("new"))))
+        world.run(world.store.put_account(record("new")))
         settle(world)
         assert not client.outbound.closed
 
