@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import capturedLogs
 
 from broker.admin.audit import HIDDEN
 from broker.core.administration import Told
@@ -13,6 +13,7 @@ from broker.errors import BrokerError, Code
 from broker.logs.settings import Level
 from tests.admin.office import BOSS, Office
 from tests.core.world import Client, World
+from tests.logs.audit_lines import audit_lines
 
 
 def code_of(office: Office, command: str, *, change: bool = False) -> Code | str:
@@ -111,7 +112,7 @@ def audit(office: Office, client: Client, *commands: str) -> list[str]:
         for command in commands:
             with suppress(BrokerError):
                 office.set(client, command)
-    return [formatEvent(event) for event in logged if event["log_namespace"] == "broker.audit"]
+    return audit_lines(logged)
 
 
 def test_changes_of_an_administrator_leave_a_line_each_with_value_and_outcome() -> None:
@@ -161,7 +162,7 @@ def test_reading_leaves_no_line() -> None:
     boss = office.client("boss/1")
     with capturedLogs() as logged:
         office.get(boss, "?numClients")
-    assert [event for event in logged if event["log_namespace"] == "broker.audit"] == []
+    assert audit_lines(logged) == []
 
 
 class TestProperties:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import capturedLogs
 
 from tests.effects.test_rights import OWNED, Scene
 from tests.effects.tongues import TONGUES
+from tests.logs.audit_lines import audit_lines
 
 
 def audit_of(scene: Scene, effect: str) -> list[str]:
     """The audit's lines about topics while something is asked for."""
     with capturedLogs() as events:
         scene.ask(effect)
-    lines = [formatEvent(event) for event in events if event["log_namespace"] == "broker.audit"]
-    return [line for line in lines if line.startswith("topic.administer ")]
+    return [line for line in audit_lines(events) if line.startswith("topic.administer ")]
 
 
 @pytest.mark.parametrize("make", TONGUES)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, capturedLogs, formatEvent
+from twisted.logger import capturedLogs
 
-from broker.logs.audit import MAX_VALUE, NAMESPACE, LoginAudit
+from broker.logs.audit import MAX_VALUE, LoginAudit
+from tests.logs.audit_lines import audit_lines
 
 
 class Audit:
@@ -23,17 +22,14 @@ class Audit:
         with capturedLogs() as events:
             for peer in peers:
                 self._logins.refused(user, "native", peer, "wrong", code="denied")
-        return self._lines(events)
+        return audit_lines(events)
 
     def admit(self, *peers: str) -> list[str]:
         """Lines about logins that are let in."""
         with capturedLogs() as events:
             for peer in peers:
                 self._logins.admitted("joe", "native", peer, session="client/joe/1")
-        return self._lines(events)
-
-    def _lines(self, events: Sequence[LogEvent]) -> list[str]:
-        return [formatEvent(event) for event in events if event["log_namespace"] == NAMESPACE]
+        return audit_lines(events)
 
 
 @pytest.fixture

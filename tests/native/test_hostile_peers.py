@@ -21,6 +21,7 @@ from broker.net.limits import Limits
 from broker.net.store_pressure import HIGH_WATER
 from broker.net.transport import Connection
 from tests.core.world import DEFAULTS
+from tests.logs.audit_lines import audit_lines
 from tests.native.peer import Listener, Peer, Transport
 from tests.native.test_conversations import KEY, MESSAGE, QUERY, connect_unit, subscriber
 
@@ -276,7 +277,7 @@ class TestLog:
                 peer = listener.peer()
                 peer.request("connect", Unit(b"<qos/>"))
                 peer.hang_up()
-        audit = [formatEvent(event) for event in events if event["log_namespace"] == "broker.audit"]
+        audit = audit_lines(events)
         admitted = "login principal=joe via=native peer=127.0.0.1 session=client/joe/1"
         assert audit[:2] == [admitted] * 2
         (refused,) = audit[2:]

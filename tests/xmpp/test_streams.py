@@ -12,6 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 from broker.errors import BrokerError, Code
 from broker.xml.parse import MAX_NAME
 from broker.xmpp.wire import ns
+from tests.logs.audit_lines import audit_lines
 from tests.net.handshakes import client_certificate
 from tests.xmpp.test_routing import condition
 from tests.xmpp.world import HEADER, World, settings
@@ -313,8 +314,7 @@ class TestLogin:
             peer = world.peer()
             peer.open()
             peer.send(auth("joe"))
-        audit = [formatEvent(event) for event in events if event["log_namespace"] == "broker.audit"]
-        assert audit == ["login principal=joe via=xmpp peer=127.0.0.1 mechanism=PLAIN"]
+        assert audit_lines(events) == ["login principal=joe via=xmpp peer=127.0.0.1 mechanism=PLAIN"]
 
     def test_after_a_failure_the_right_password_still_logs_in(self, world: World) -> None:
         peer = world.peer()
