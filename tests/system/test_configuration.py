@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,7 +145,8 @@ def test_the_environment_reaches_an_attribute_that_the_plugin_file_does_not_have
 
 def test_the_example_with_every_property_set_starts_as_without_it(tmp_path: Path) -> None:
     properties = tmp_path / "broker.properties"
-    example = BrokerProcess(tmp_path / "data").run_command("defaults", "properties").stdout
+    with contextlib.closing(BrokerProcess(tmp_path / "data")) as broker:
+        example = broker.run_command("defaults", "properties").stdout
     properties.write_text(re.sub(r"^#(?! )(?=.*=)", "", example, flags=re.MULTILINE))
     assert properties.read_text().count("\nxmpp.") > 10
     given = BrokerProcess(tmp_path / "data", arguments=["--config", str(properties)])

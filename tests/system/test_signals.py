@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -46,26 +47,24 @@ def test_signal_does_not_end_a_broker_in_the_foreground(broker: BrokerProcess, n
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
 def test_signal_does_not_end_a_broker_that_is_starting(tmp_path: Path, number: signal.Signals) -> None:
-    broker = BrokerProcess(tmp_path / "data")
-    broker.spawn()
-    broker.wait_for_log("starting up")
-    send(broker, number)
-    broker.wait_ready()
-    broker.close()
+    with contextlib.closing(BrokerProcess(tmp_path / "data")) as broker:
+        broker.spawn()
+        broker.wait_for_log("starting up")
+        send(broker, number)
+        broker.wait_ready()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_broker_that_waits_for_its_database_ends_at_once_and_without_a_traceback(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    broker = BrokerProcess(tmp_path / "data", settings={"db.url": NOWHERE})
-    broker.spawn()
-    broker.wait_for_log("run level 0")
-    send(broker, number)
-    wait_until(lambda: not broker.running, 20)
-    assert "Traceback" not in broker.log()
-    assert "cannot start" not in broker.log()
-    broker.close()
+    with contextlib.closing(BrokerProcess(tmp_path / "data", settings={"db.url": NOWHERE})) as broker:
+        broker.spawn()
+        broker.wait_for_log("run level 0")
+        send(broker, number)
+        wait_until(lambda: not broker.running, 20)
+        assert "Traceback" not in broker.log()
+        assert "cannot start" not in broker.log()
 
 
 def test_signals_that_ask_again_for_the_end_change_nothing(broker: BrokerProcess) -> None:
@@ -196,7 +195,19 @@ class TestInTheBackground:
 
     def start(self, data: Path, *settings: str) -> subprocess.CompletedProcess[str]:
         ports = [text for name, port in ANY_PORTS.items() for text in ("--set", f"{name}={port}")]
-        return BrokerProcess(data).run_command("run", "--daemon", *ports, *settings)
+        with contextlib.closing(BrokerProcess(data)) as broker:
+            return broker.run_command("run", "--daemon", *ports, *settings)
+
+    def begin(self, data: Path) -> tuple[subprocess.Popen[str], int]:
+        """A start that waits for its database: the command, and the process id of the broker."""
+        process = subprocess.Popen(
+            [command("broker"), "run", "--daemon", "--data", str(data), "--set", f"db.url={NOWHERE}"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        pidfile = data / "broker.pid"
+        wait_until(lambda: pidfile.exists() and pidfile.read_text() != "")
+        return process, int(pidfile.read_text())
 
     def test_command_returns_when_the_broker_is_ready(self, data: Path) -> None:
         started = self.start(data)
@@ -225,28 +236,15 @@ class TestInTheBackground:
         assert "running" in second.stderr
 
     def test_command_fails_when_the_broker_is_killed_before_it_is_ready(self, data: Path) -> None:
-        process = subprocess.Popen(
-            [command("broker"), "run", "--daemon", "--data", str(data), "--set", f"db.url={NOWHERE}"],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        pidfile = data / "broker.pid"
-        wait_until(lambda: pidfile.exists() and pidfile.read_text() != "")
-        os.kill(int(pidfile.read_text()), signal.SIGKILL)
+        process, pid = self.begin(data)
+        os.kill(pid, signal.SIGKILL)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 1
         assert "ended by SIGKILL before it was ready" in said
-        pidfile.unlink()
+        (data / "broker.pid").unlink()
 
     def test_interrupted_command_ends_the_start(self, data: Path) -> None:
-        process = subprocess.Popen(
-            [command("broker"), "run", "--daemon", "--data", str(data), "--set", f"db.url={NOWHERE}"],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        pidfile = data / "broker.pid"
-        wait_until(lambda: pidfile.exists() and pidfile.read_text() != "")
-        pid = int(pidfile.read_text())
+        process, pid = self.begin(data)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert (process.returncode, said) == (130, "")
