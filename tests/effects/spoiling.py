@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from broker.core.settings import Settings
 from broker.xmpp.settings import XmppSettings
 from broker.xmpp.wire import ns
+from tests.contract.databases import postgresql
 from tests.contract.records import account
-from tests.contract.stages import SqliteStage, SqlStage
+from tests.contract.stages import PostgresqlStage, SqliteStage, SqlStage
 from tests.core.world import START
 from tests.xmpp.world import Peer, World, befriend
 from tests.xmpp.world import settings as xmpp_settings
@@ -20,6 +24,20 @@ PERSISTENT = "<qos><persistent/></qos>"
 HOST = "pubsub.localhost"
 XMPP = xmpp_settings(sm_ask=False, idle=-1)
 CORE = Settings()
+
+
+@contextmanager
+def fresh_sqlite() -> Iterator[SqliteStage]:
+    """A store on a file of its own."""
+    with TemporaryDirectory() as directory, closing(SqliteStage(Path(directory))) as stage:
+        yield stage
+
+
+@contextmanager
+def fresh_postgresql() -> Iterator[PostgresqlStage]:
+    """A store on a database of its own."""
+    with postgresql() as url, closing(PostgresqlStage(url)) as stage:
+        yield stage
 
 
 class StoredWorld(World):

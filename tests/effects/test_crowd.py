@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,10 +17,8 @@ from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.qos import Overflow, QueueQos
 from broker.xmpp.wire import ns
-from tests.contract.databases import postgresql
-from tests.contract.stages import PostgresqlStage, SqliteStage
 from tests.core.world import Client
-from tests.effects.spoiling import StoredWorld
+from tests.effects.spoiling import StoredWorld, fresh_postgresql, fresh_sqlite
 from tests.xmpp.world import Peer, World
 from tests.xmpp.world import settings as xmpp_settings
 
@@ -360,9 +356,7 @@ class CrowdInSqlite(Crowd):
 
     def make(self) -> World:
         """A broker."""
-        stage = SqliteStage(Path(self.cleanup.enter_context(TemporaryDirectory())))
-        self.cleanup.callback(stage.close)
-        return StoredWorld(stage, XMPP, CORE)
+        return StoredWorld(self.cleanup.enter_context(fresh_sqlite()), XMPP, CORE)
 
 
 class CrowdInPostgresql(Crowd):
@@ -370,9 +364,7 @@ class CrowdInPostgresql(Crowd):
 
     def make(self) -> World:
         """A broker."""
-        stage = PostgresqlStage(self.cleanup.enter_context(postgresql()))
-        self.cleanup.callback(stage.close)
-        return StoredWorld(stage, XMPP, CORE)
+        return StoredWorld(self.cleanup.enter_context(fresh_postgresql()), XMPP, CORE)
 
 
 def often(count: int) -> settings:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import AbstractContextManager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.databases import postgresql
-from tests.contract.stages import PostgresqlStage, SqliteStage, SqlStage
+from tests.contract.stages import SqlStage
 from tests.core import test_odd_requests as native
-from tests.effects.spoiling import StoredWorld
+from tests.effects.spoiling import StoredWorld, fresh_postgresql, fresh_sqlite
 from tests.xmpp import test_odd_storage as xmpp
 
 Native = tuple[tuple[str, str], str]
@@ -26,54 +23,44 @@ often = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCh
 seldom = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def sqlite(cleanup: ExitStack) -> SqlStage:
-    return SqliteStage(Path(cleanup.enter_context(TemporaryDirectory())))
-
-
-def postgres(cleanup: ExitStack) -> SqlStage:
-    return PostgresqlStage(cleanup.enter_context(postgresql()))
-
-
-def on(make: Callable[[ExitStack], SqlStage], check: Callable[[StoredWorld], None]) -> None:
+def on(make: Callable[[], AbstractContextManager[SqlStage]], check: Callable[[StoredWorld], None]) -> None:
     """Check on a database of its own."""
-    with ExitStack() as cleanup:
-        stage = make(cleanup)
-        cleanup.callback(stage.close)
+    with make() as stage:
         check(StoredWorld(stage))
 
 
 @often
 @given(natives)
 def test_native_requests_survive_in_sqlite(requests: list[Native]) -> None:
-    on(sqlite, lambda world: native.check(requests, world))
+    on(fresh_sqlite, lambda world: native.check(requests, world))
 
 
 @often
 @given(stanzas)
 def test_stanzas_survive_in_sqlite(requests: list[Stanza]) -> None:
-    on(sqlite, lambda world: xmpp.check(requests, world))
+    on(fresh_sqlite, lambda world: xmpp.check(requests, world))
 
 
 @seldom
 @given(natives)
 def test_native_requests_survive_in_postgresql(requests: list[Native]) -> None:
-    on(postgres, lambda world: native.check(requests, world))
+    on(fresh_postgresql, lambda world: native.check(requests, world))
 
 
 @seldom
 @given(stanzas)
 def test_stanzas_survive_in_postgresql(requests: list[Stanza]) -> None:
-    on(postgres, lambda world: xmpp.check(requests, world))
+    on(fresh_postgresql, lambda world: xmpp.check(requests, world))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["connect", "publish", "subscribe", "get", "erase", "disconnect"])
 def test_every_place_of_a_native_request_takes_every_odd_text(method: str) -> None:
     for place in [each for each in native.PLACES if each[0].split()[0] == method]:
-        on(sqlite, lambda world, place=place: native.check([(place, value) for value in native.TEXTS], world))  # type: ignore[misc]
+        on(fresh_sqlite, lambda world, place=place: native.check([(place, value) for value in native.TEXTS], world))  # type: ignore[misc]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", xmpp.PLACES, ids=range(len(xmpp.PLACES)))
 def test_every_place_of_a_stanza_takes_every_odd_value(place: Callable[[str], str]) -> None:
-    on(sqlite, lambda world: xmpp.check([(place, odd) for odd in xmpp.ODD], world))
+    on(fresh_sqlite, lambda world: xmpp.check([(place, odd) for odd in xmpp.ODD], world))
