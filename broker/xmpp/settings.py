@@ -12,6 +12,7 @@ from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
 from broker.model.jid import parse_jid
 from broker.model.qos import Overflow
+from broker.xmpp.wire.sm import MAX_WINDOW
 
 
 class Durable(StrEnum):
@@ -116,7 +117,10 @@ SM_BUFFER_MAX = declare(
 SM_ACK = declare(f"{_PREFIX}.ack", BOOLEAN, True, "Ask clients for acknowledgements.")
 SM_ACK_FREQ = declare(f"{_PREFIX}.ack_freq", integer(1), 1, "Ask after so many stanzas, when a burst has been sent.")
 SM_RESUME_TIMEOUT = declare(
-    f"{_PREFIX}.resume_timeout", integer(1), 600, "Seconds that a session may be resumed after its connection is lost."
+    f"{_PREFIX}.resume_timeout",
+    integer(1, MAX_WINDOW),
+    600,
+    "Seconds that a session may be resumed after its connection is lost.",
 )
 SM_STALE_H = declare(
     f"{_PREFIX}.stale_h.enabled", BOOLEAN, False, "Tell clients whose session has expired what had arrived of them."
@@ -135,7 +139,7 @@ SM_BACKEND = declare(
 )
 SM_RESUME = declare("sm.resume", BOOLEAN, True, "Let clients resume sessions.")
 SM_MAX_RESUME_TIMEOUT = declare(
-    "sm.max_resume_timeout", integer(1), 86_400, "Longest time in seconds that a client may ask for."
+    "sm.max_resume_timeout", integer(1, MAX_WINDOW), 86_400, "Longest time in seconds that a client may ask for."
 )
 SM_ACK_TIMEOUT = declare("sm.ack_timeout", integer(1), 60, "Seconds to wait for an acknowledgement that was asked for.")
 SM_VOLATILE_MAX = declare(

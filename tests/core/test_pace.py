@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from broker.core.pace import SLICE, NoTurns, Pace
 from broker.core.publishing import Published
 from broker.core.sessions import Session
+from broker.core.subscriptions import Subscription
 from broker.core.verdicts import Verdicts
 from broker.core.waiting import Pending
 from broker.errors import BrokerError
@@ -186,7 +187,7 @@ class TestFilters:
         """Given many that were asked, the way to that one may take longer than a slice, in each turn again."""
         clock = ManualTurns()
         verdicts = Verdicts(lambda: 0.0, Pace(clock, "publisher"))
-        subscriptions = []
+        subscriptions: list[Subscription] = []
         for number in range(4):
             client = world.client(f"receiver{number}")
             client.subscribe("a", LENGTH)

@@ -10,10 +10,8 @@ from broker.errors import BrokerError, Code
 from broker.model.jid import parse_jid, prepare_resource
 from broker.model.stored_json import read_object
 from broker.xmpp.routing.content import check_presence
+from broker.xmpp.wire.sm import MAX_WINDOW
 from broker.xmpp.wire.stanza import MAX_TIME
-
-MAX_WINDOW = 2**31
-"""Seconds; no client is waited for any longer."""
 
 
 @dataclass(slots=True)

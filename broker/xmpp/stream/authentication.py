@@ -17,9 +17,9 @@ from broker.xmpp.wire import ns, sasl
 from broker.xmpp.wire.stanza import element
 
 MAX_LOGINS = 3
+"""Failed logins of one connection (spec xmpp §2.5 R3)."""
 PROTOCOL = "xmpp"
 """How the audit calls the protocol."""
-"""Failed logins of one connection (spec xmpp §2.5 R3)."""
 
 
 class Authentication:

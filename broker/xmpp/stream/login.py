@@ -52,11 +52,6 @@ class Login:
         """Whom the client says that it is in this exchange; empty before it has said so."""
         return self._user
 
-    @property
-    def pending(self) -> bool:
-        """Whether a challenge waits for its response."""
-        return self._exchange is not None
-
     async def begin(self, exchange: Exchange, initial: bytes | None) -> Challenge | Success:
         """Begin an exchange.
 

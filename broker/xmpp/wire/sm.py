@@ -15,7 +15,7 @@ MODULUS = 2**32
 """Counters wrap here (XEP-0198 §4)."""
 _HALF = MODULUS // 2
 
-MAX_WANTED = 2**31
+MAX_WINDOW = 2**31
 """Seconds that a client may ask to be waited for; no more than anybody is."""
 MAX_ID = 4000
 """Longest id of a stream in bytes (XEP-0198 §3)."""
@@ -277,4 +277,4 @@ def wanted_window(element: Element) -> int | None:
     text = element.attributes.get("max")
     if text is None:
         return None
-    return whole_or_none(text, 0, MAX_WANTED) or 0
+    return whole_or_none(text, 0, MAX_WINDOW) or 0
