@@ -18,19 +18,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from broker.net.channel_binding import channel_bindings
+from broker.net.input_turns import InputTurns
 from broker.net.limits import Limits
 from broker.net.read_pauses import ReadPauses
 from broker.net.store_pressure import StorePressure
 from broker.net.stream import Stream
 from broker.net.tls import ServerContext
-from broker.net.turns import Share, Turns
+from broker.net.turns import Turns
 from broker.net.write_buffer import WriteBuffer, untaken
 from broker.timers import cancel
 
 log = Logger()
 
 UNREAD_ANSWERS = "unread answers"
-OTHERS_FIRST = "others have their turns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,10 @@ class Connection(TwistedProtocol):
         self._settings = settings
         self._owner = owner
         self._pauses = ReadPauses()
-        self._pressure: StorePressure | None = None  # of a client that has logged in
         self._closed = False
         self._lost = False
         self._handshake: IDelayedCall | None = None
-        self._turns = settings.turns
         self._now = settings.turns.seconds
-        self._share = Share()
-        self._turn_end = 0.0
-        self._asked = False  # the stream has, for a turn
-        self._unseen: list[bytes] = []  # what has come, and the stream sees in the next turn
         limits = settings.limits
         self._buffer = WriteBuffer(
             settings.clock,
@@ -113,6 +107,7 @@ class Connection(TwistedProtocol):
             on_stalled=self._stalled,
         )
         self.stream: Stream = make_stream(self, host)
+        self._input = InputTurns(settings.turns, self, self.stream)
 
     def connectionMade(self) -> None:
         """The connection is there; with direct TLS the handshake comes first."""
@@ -131,30 +126,17 @@ class Connection(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come. The stream sees them when it is the account's turn, which mostly is now."""
-        if self._closed:
-            return
-        share = self._share
-        if self._unseen or share.must_wait:
-            self._unseen.append(data)
-            self.hold(OTHERS_FIRST)
-            self._turns.add(share, self._turn)
-            return
-        self._turn_end = self._turns.begin(share)
-        self.stream.received(data)
-        self._turns.end(share)
-        pressure = self._pressure
-        if pressure is not None and pressure.store.backlog > pressure.high:
-            pressure.hold(self)
+        if not self._closed:
+            self._input.received(data)
 
     @property
     def turn_is_over(self) -> bool:
         """Whether the stream has worked for so long that others should have their turn."""
-        return self._now() >= self._turn_end
+        return self._now() >= self._input.end
 
     def ask_for_turn(self) -> None:
         """The stream has work left: see to it that its ``turn()`` is called when others have had theirs."""
-        self._asked = True
-        self._turns.add(self._share, self._turn)
+        self._input.ask()
 
     def handshakeCompleted(self) -> None:
         """TLS is on."""
@@ -181,8 +163,7 @@ class Connection(TwistedProtocol):
 
         What the stream has not seen yet came in clear, and it never sees it.
         """
-        self._unseen.clear()
-        self.release(OTHERS_FIRST)
+        self._input.drop()
         transport: Any = self.transport
         self._await_handshake()
         self._buffer.end()
@@ -200,7 +181,7 @@ class Connection(TwistedProtocol):
         if self._closed or transport is None:
             return
         self._closed = True
-        self._unseen.clear()
+        self._input.drop()
         if self._lost:
             return
         self._buffer.watch(transport, self._settings.limits.close_timeout)
@@ -214,7 +195,7 @@ class Connection(TwistedProtocol):
     def abort(self) -> None:
         """Close now; what is not written yet is lost."""
         self._closed = True
-        self._unseen.clear()
+        self._input.drop()
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()
@@ -249,8 +230,7 @@ class Connection(TwistedProtocol):
         Args:
             account: with whose other connections it takes turns.
         """
-        self._share = self._turns.share_of(account)
-        self._pressure = self._settings.pressure
+        self._input.logged_in(account, self._settings.pressure)
         self._owner.logged_in(self)
 
     def channel_bindings(self) -> Mapping[str, bytes]:
@@ -283,7 +263,7 @@ class Connection(TwistedProtocol):
             self.abort()
         else:
             try:
-                self._show_unseen()
+                self._input.flush()
                 self.stream.shut_down()
             except Exception:  # noqa: BLE001 - it is logged, and keeps no other connection from being shut down
                 log.failure("{host}: a stream could not be shut down", host=self.host)
@@ -296,11 +276,10 @@ class Connection(TwistedProtocol):
             self._owner.refused(self, f"the TLS handshake failed: {_reasons(reason.value)}")
         self._cancel_handshake()
         self._buffer.stop()
-        if self._pressure is not None:
-            self._pressure.forget(self)
+        self._input.lost()
         try:
             try:
-                self._show_unseen()
+                self._input.flush()
             finally:
                 self.stream.lost(f"the connection was lost: {reason.getErrorMessage()}")
         finally:
@@ -308,33 +287,6 @@ class Connection(TwistedProtocol):
         super().connectionLost(reason)
         # It has what the peer did not take, and this object may be part of a cycle that is collected much later.
         self.transport = None
-
-    def _turn(self) -> None:
-        share = self._share
-        self._turn_end = self._turns.begin(share)
-        try:
-            if self._asked:
-                self._asked = False
-                self.stream.turn()
-            if self._unseen:
-                if self._asked or self.turn_is_over:
-                    self._turns.add(share, self._turn)
-                else:
-                    self.release(OTHERS_FIRST)
-                    self._show_unseen()
-        except Exception:
-            self.abort()  # as Twisted does where bytes cannot be received
-            raise
-        finally:
-            self._turns.end(share)
-        pressure = self._pressure
-        if pressure is not None and pressure.store.backlog > pressure.high and not self._closed:
-            pressure.hold(self)
-
-    def _show_unseen(self) -> None:
-        data, self._unseen = b"".join(self._unseen), []
-        if data:
-            self.stream.received(data)
 
     def _tls_connection(self) -> SSL.Connection | None:
         transport: Any = self.transport
