@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from twisted.logger import LogEvent, formatEvent, formatEventAsClassicLogText
+from twisted.logger import LogEvent, formatEvent, formatEventAsClassicLogText, formatTime
 
 from broker.escape import escaped
 
@@ -18,8 +19,18 @@ LEGACY = frozenset({"format", "isError", "message", "printed", "system", "text",
 
 def as_text(event: LogEvent) -> str | None:
     """A line for people; what peers can put into it does nothing to a terminal, and begins no line of its own."""
-    line = formatEventAsClassicLogText(event)
+    line = formatEventAsClassicLogText(event, _to_the_second)
     return None if line is None else escaped(line, keep="\n\t")
+
+
+def _to_the_second(when: float | None) -> str:
+    return _written(int(when)) if when is not None else formatTime(when)
+
+
+@lru_cache(1)
+def _written(second: int) -> str:
+    """Many lines are of one second, and a time takes longer to write than the rest of its line."""
+    return formatTime(second)
 
 
 def as_json(event: LogEvent) -> str | None:
