@@ -79,6 +79,10 @@ class InputTurns:
         self._share = self._turns.share_of(account)
         self._pressure = pressure
 
+    def carry(self) -> None:
+        """What comes from now on is of others, who have turns of their own."""
+        self._share = Share(carries=True)
+
     def drop(self) -> None:
         """The stream never sees what it has not seen."""
         self._unseen.clear()

@@ -233,6 +233,11 @@ class Connection(TwistedProtocol):
         self._input.logged_in(account, self._settings.pressure)
         self._owner.logged_in(self)
 
+    def carries_streams(self) -> None:
+        """The peer counts no more as one of strangers: it brings the streams of others, who have turns of their own."""
+        self._input.carry()
+        self._owner.logged_in(self)
+
     def channel_bindings(self) -> Mapping[str, bytes]:
         """Channel binding data by type; empty without TLS (RFC 5929, RFC 9266)."""
         connection = self._tls_connection()

@@ -42,7 +42,12 @@ class GivesWay(Held, Protocol):
 class Share:
     """What the connections of one account have of the processor together.
 
+    Args:
+        carries: it is no account's: what works in its turns are accounts that have turns of their own in them, so it
+            never rests.
+
     Attributes:
+        carries: as above.
         started: when its last turn began, as :attr:`Turns.seconds` measures.
         alone: it had the turn before, too.
         spent: seconds of its turns since others had theirs.
@@ -51,9 +56,10 @@ class Share:
         waiting: work of its connections, in the order in which they asked.
     """
 
-    __slots__ = ("__weakref__", "alone", "rested", "rests", "spent", "started", "waiting")
+    __slots__ = ("__weakref__", "alone", "carries", "rested", "rests", "spent", "started", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, *, carries: bool = False) -> None:
+        self.carries = carries
         self.started = 0.0
         self.alone = False
         self.rested = 0.0
@@ -113,7 +119,8 @@ class Turns:
             share.alone = True
             return now + self._alone
         share.alone = False
-        self._last = share
+        if not share.carries:
+            self._last = share
         return now + self._length
 
     def end(self, share: Share) -> None:
@@ -125,7 +132,7 @@ class Turns:
         now = self.seconds()
         took = now - share.started
         share.spent += took
-        if share.spent >= self._length and not share.rests:
+        if share.spent >= self._length and not share.rests and not share.carries:
             share.rests = True
             share.rested = now + min(took - self._length, LONGEST_REST) if took > LONG and not share.alone else now
             self._resting.append(share)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 BROKER = Path(__file__).parents[2] / "broker"
-READERS = frozenset({"model/number.py", "model/base64_text.py", "model/stored_json.py"})
-"""The one reader of numbers, of base64 and of JSON."""
+READERS = frozenset({"model/number.py", "model/base64_text.py", "model/json_object.py", "model/stored_json.py"})
+"""The one reader of numbers, of base64, and of JSON of peers and of the store."""
 PERMITTED = {
     "config/syntax.py": ("int(match[1], 16)",),
     "failpoints.py": ("int(_COUNT)", "_COUNT.isdigit"),

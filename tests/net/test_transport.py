@@ -239,6 +239,21 @@ class TestAccountThatHasWorkedLong:
         assert (stream.data, stream.turns) == (b"morea", 1)
 
 
+class TestConnectionThatCarriesTheStreamsOfOthers:
+    def test_it_does_not_rest_when_these_have_worked_for_long(self, port: Port) -> None:
+        _, stream = port.connect()
+        stream.connection.carries_streams()
+        stream.work = lambda: port.spend(0.02)
+        stream.connection.dataReceived(b"a")
+        stream.connection.dataReceived(b"b")
+        assert stream.data == b"ab"
+
+    def test_its_peer_is_no_stranger(self, port: Port) -> None:
+        _, stream = port.connect()
+        stream.connection.carries_streams()
+        assert port.listener.admission.strangers == 0
+
+
 class TestStoreThatIsBehind:
     def test_clients_are_not_read_from_until_it_has_caught_up(self, port: Port) -> None:
         wire, stream = port.connect()

@@ -234,3 +234,15 @@ def test_nobody_is_left_in_the_clock_when_all_is_done(machine: Machine, turns: T
     rounds(machine, turns)
     machine.advance(0)
     assert machine.getDelayedCalls() == []
+
+
+def test_an_account_that_works_in_the_turns_of_its_carrier_is_alone_when_no_other_works(machine: Machine) -> None:
+    turns = Turns(machine, machine.measured, 5.0, 20.0)
+    carrier, share = Share(carries=True), Share()
+    lengths = []
+    for _ in range(2):
+        turns.begin(carrier)
+        lengths.append(turns.begin(share) - machine.now)
+        turns.end(share)
+        turns.end(carrier)
+    assert lengths == [5.0, 20.0]
