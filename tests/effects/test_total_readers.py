@@ -16,6 +16,7 @@ PERMITTED = {
     "failpoints.py": ("int(_COUNT)", "_COUNT.isdigit"),
     "filters/sql92/values.py": ("float(left)", "float(right)"),
     "logs/flood.py": ("int(event['log_time'])",),
+    "logs/lines.py": ("int(when)",),
     "model/host.py": ("int(address)",),
     "native/wire/frames.py": ("digits.isdigit", "int(digits)", "field.isdigit", "int(field)"),
     "store/sql/database.py": ("int(cursor.rowcount)",),
