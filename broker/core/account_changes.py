@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ log = Logger()
 
 LOOK_INTERVAL = 1000
 """Milliseconds between two looks at what other programs have changed."""
+MAX_NOTED = 10_000
+"""Names whose last change is remembered for logins that have begun before it."""
 
 
 class AccountChanges:
@@ -56,6 +59,8 @@ class AccountChanges:
         self._answered = 0
         self._done: set[str] = set()
         self._failed: set[str] = set()
+        self._seen = 0
+        self._last: OrderedDict[str, int] = OrderedDict()  # by name: the number of its last change
         self._look: IDelayedCall | None = None
 
     async def apply(self) -> None:
@@ -90,6 +95,15 @@ class AccountChanges:
                 self._node.store.forget_account_change(change.id)
             self._answered = answered
 
+    @property
+    def seen(self) -> int:
+        """How many changes had their effect."""
+        return self._seen
+
+    def changed(self, name: str, since: int) -> bool:
+        """Whether an account has changed since :attr:`seen` was this."""
+        return self._last.get(name, 0) > since
+
     def check(self, name: str) -> None:
         """Refuse a login name whose change could not be seen to: it would get what is left of another account.
 
@@ -116,6 +130,7 @@ class AccountChanges:
 
     def renew(self, name: str) -> None:
         """An account has another password: its clients must log in anew."""
+        self._note(name)
         subject = self._node.subjects.get(name)
         for session in list(subject.sessions.values()) if subject is not None else ():
             session.kind.password_changed(session)
@@ -132,6 +147,7 @@ class AccountChanges:
 
     async def remove(self, name: str) -> None:
         """An account is gone: its sessions end, and nothing that is its own stays."""
+        self._note(name)
         error = BrokerError(Code.USER_NOT_CONNECTED, "the account was removed")
         subject = self._node.subjects.get(name)
         if subject is not None:
@@ -144,6 +160,13 @@ class AccountChanges:
         await self._documents.remove_all(name)
         await self._querying.erase_owned(name)
         log.info("{name} was removed, with all that was its own", name=name)
+
+    def _note(self, name: str) -> None:
+        self._seen += 1
+        self._last[name] = self._seen
+        self._last.move_to_end(name)
+        if len(self._last) > MAX_NOTED:
+            self._last.popitem(last=False)
 
     async def _empty(self, subject: Subject) -> None:
         queue = subject.queue

@@ -298,11 +298,15 @@ class Broker:
             raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "there is no administration here")
         return self.commands
 
-    async def admit(self, user: str) -> None:
+    async def admit(self, user: str, since: int) -> bool:
         """Let a client log in whose credentials were right; called before it gets or makes a session.
 
         Args:
             user: its login name.
+            since: ``account_changes.seen`` before its credentials were checked.
+
+        Returns:
+            ``False`` where they have to be checked once more, because the account was changed.
 
         Raises:
             BrokerError: ``user.notAuthorized`` where the method rules of its account forbid it to connect;
@@ -312,6 +316,7 @@ class Broker:
         self.account_changes.check(user)
         if not self.authorizer.permits(user, "connect", ""):
             raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{user} may not connect")
+        return not self.account_changes.changed(user, since)
 
     def check_accepting(self) -> None:
         """Refuse requests while the broker is not ready.

@@ -66,12 +66,21 @@ class NativeLogin:
             known = sessions.get(secret_id)
         user = ""
         if known is None or known.kind is not self.sessions:
+            user = await self._authenticated(qos, host)
+        session, reconnected = await self.sessions.connect(user, replace(qos, credentials=None))
+        return Connected(session, self._answer(session, qos, reconnected), reconnected)
+
+    async def _authenticated(self, qos: ConnectQos, host: str) -> str:
+        """The login name that a client has shown to be its own, and may log in under."""
+        broker = self._broker
+        admitted = False
+        while not admitted:
+            since = broker.account_changes.seen
             await broker.authenticate(qos.credentials, host)
             assert qos.credentials is not None
             user = await self._acting_as(qos.credentials, qos.session.name, host)
-            await broker.admit(user)
-        session, reconnected = await self.sessions.connect(user, replace(qos, credentials=None))
-        return Connected(session, self._answer(session, qos, reconnected), reconnected)
+            admitted = await broker.admit(user, since)
+        return user
 
     async def _acting_as(self, credentials: Credentials, session_name: str, host: str) -> str:
         """The login name whose session a client gets: its own, or the one that it names the session by.

@@ -83,7 +83,6 @@ class XmppService:
     ) -> None:
         self.settings = settings
         self.security = security
-        self.admit = broker.admit
         self.logins = broker.logins
         self.tls_available = tls_available
         self.stream_features: list[bytes] = []

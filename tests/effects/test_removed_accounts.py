@@ -258,5 +258,39 @@ def test_an_account_that_is_removed_amid_a_login_is_not_let_in(world: World) -> 
     peer = world.peer()
     response = peer.begin_scram("joe")
     world.security.users.discard("joe")
+    remove(world, "joe")
     peer.send(response)
     assert peer.one().find(ns.SASL, "not-authorized") is not None
+
+
+def test_a_password_that_is_changed_amid_a_login_is_one_no_more(world: World) -> None:
+    peer = world.peer()
+    response = peer.begin_scram("joe")
+    world.security.users.discard("joe")  # its verifier is another one now
+    world.run(world.store.put_account(record("joe", "3")))
+    peer.send(response)
+    assert peer.one().find(ns.SASL, "not-authorized") is not None
+
+
+def test_a_login_with_the_new_password_is_let_in_at_once(world: World) -> None:
+    """Also where it is this login that comes to know of the change."""
+    world.run(world.store.put_account(record("joe", "3")))
+    peer = world.peer()
+    peer.send(peer.begin_scram("joe"))
+    assert peer.one().name == "success"
+
+
+def test_a_password_that_is_changed_amid_a_native_login_is_one_no_more(world: World) -> None:
+    passwords = {"joe": "secret"}
+
+    async def authenticate(credentials: Any, host: str) -> None:
+        if credentials.password != passwords[credentials.user]:
+            raise BrokerError(Code.USER_ACCESS_DENIED, "wrong")
+        if credentials.password == "secret":  # another program changes it while this is checked
+            passwords["joe"] = "another"
+            await world.store.put_account(record("joe", "3"))
+
+    world.broker.authenticate = authenticate
+    qos = connect_qos("joe/1")
+    with pytest.raises(BrokerError, match="wrong"):
+        world.run(world.login.connect(qos, "127.0.0.1"))

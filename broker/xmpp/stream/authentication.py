@@ -55,7 +55,7 @@ class Authentication:
         self._stream = stream
         self._progress = progress
         self._loopback = loopback
-        self._login = Login(service.security, service.admit, stream.host)
+        self._login = Login(service.security, service.domain.broker, stream.host)
         self._offer = sasl.Offer(service.settings.domain)
         self._mechanism = ""
         self.user = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.errors import BrokerError
@@ -23,6 +24,7 @@ from broker.xmpp.wire.sasl import (
 
 if TYPE_CHECKING:
     from broker.auth.services import LoginAttempt, SecurityServices
+    from broker.core.broker import Broker
 
 SERVICE = "htpasswd"
 """The security service that checks passwords: the one that native clients name."""
@@ -34,13 +36,15 @@ class Login:
 
     Args:
         security: checks credentials.
-        admit: ``await admit(user)`` refuses a user who may not log in (:meth:`broker.core.broker.Broker.admit`).
+        broker: the core, which may refuse a user whose credentials were right.
         host: address of the client.
     """
 
-    def __init__(self, security: SecurityServices, admit: Callable[[str], Awaitable[None]], host: str) -> None:
+    def __init__(self, security: SecurityServices, broker: Broker, host: str) -> None:
         self._security = security
-        self._admit = admit
+        self._broker = broker
+        self._since = 0
+        self._check_again: Callable[[], Awaitable[object]] | None = None
         self._host = host
         self._exchange: Exchange | None = None
         self._attempt: LoginAttempt | None = None
@@ -62,7 +66,9 @@ class Login:
             SaslFailure: it is over.
         """
         self._user = ""
+        self._check_again = None
         self.abort()  # of the exchange before, if that is not over
+        self._since = self._broker.account_changes.seen
         return await self._go_on(exchange, exchange.begin(initial))
 
     async def respond(self, data: bytes) -> Challenge | Success:
@@ -90,12 +96,16 @@ class Login:
                 case NeedVerifier(mechanism, user):
                     self._user = user
                     assert isinstance(exchange, Scram)
-                    step = exchange.found(*await self._verifier(mechanism, user))
+                    verifier = await self._verifier(mechanism, user)
+                    self._check_again = partial(self._compare, mechanism, user, verifier)
+                    step = exchange.found(*verifier)
                 case NeedPassword(user, password):
                     self._user = user
+                    self._check_again = partial(self._check, user, password)
                     step = await self._check(user, password)
                 case NeedAccount(user):
                     self._user = user
+                    self._check_again = partial(self._find, user)
                     step = await self._find(user)
                 case Success(user, data):
                     if self._attempt is not None:
@@ -116,6 +126,11 @@ class Login:
                 raise
         except BrokerError as error:
             raise _failure(error) from error
+
+    async def _compare(self, mechanism: str, user: str, verifier: tuple[bytes, bytes, bytes, int]) -> None:
+        """Refuse a client that has shown to know a password that is one no more."""
+        if await self._security.scram(mechanism, _prepared(user) or user) != verifier:
+            raise SaslFailure("not-authorized")
 
     async def _find(self, user: str) -> Success:
         local = _prepared(user)
@@ -142,9 +157,10 @@ class Login:
         if not local:
             raise SaslFailure("not-authorized")
         try:
-            await self._admit(local)
-            if self._attempt is not None and not await self._security.exists(local):  # it was removed meanwhile
-                raise SaslFailure("not-authorized")
+            while not await self._broker.admit(local, self._since):
+                self._since = self._broker.account_changes.seen
+                if self._check_again is not None:
+                    await self._check_again()
         except BrokerError as error:
             raise _failure(error) from error
         return local
