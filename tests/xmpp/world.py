@@ -67,10 +67,11 @@ class FakeAttempt:
 
 
 class FakeSecurity:
-    """Accounts with the password ``secret``."""
+    """Accounts with the password ``secret``, or one of :attr:`passwords`."""
 
     def __init__(self, users: Sequence[str]) -> None:
         self.users = set(users)
+        self.passwords: dict[str, str] = {}
         self.failures: list[tuple[str, str]] = []
         self.attempts: list[FakeAttempt] = []
         self.broken: BrokerError | None = None
@@ -88,7 +89,7 @@ class FakeSecurity:
         """Check a password."""
         if self.broken is not None:
             raise self.broken
-        if credentials.user not in self.users or credentials.password != PASSWORD:
+        if credentials.password != self._password(credentials.user):
             self.failures.append((credentials.user, host))
             raise BrokerError(Code.USER_ACCESS_DENIED, "wrong")
 
@@ -102,8 +103,11 @@ class FakeSecurity:
         """The verifier of an account."""
         if self.broken is not None:
             raise self.broken
-        password = PASSWORD if name in self.users else "nobody's"
+        password = self._password(name) or "nobody's"
         return make_verifier(Mechanism(mechanism), password, iterations=4096, salt=b"0123456789abcdef").auth_information
+
+    def _password(self, name: str) -> str | None:
+        return self.passwords.get(name, PASSWORD) if name in self.users else None
 
 
 class FakeTransport:
