@@ -59,6 +59,16 @@ class InputTurns:
         if pressure is not None and pressure.store.backlog > pressure.high:
             pressure.hold(self._carrier)
 
+    def later(self, data: bytes) -> None:
+        """Bytes have come before that could not be shown: the stream sees them in the account's next turn."""
+        self._unseen.append(data)
+        self._turns.add(self._share, self._turn)
+
+    @property
+    def has_unseen(self) -> bool:
+        """Whether anything has come that the stream has not seen."""
+        return bool(self._unseen)
+
     @property
     def is_over(self) -> bool:
         """Whether the stream has worked for so long that others should have their turn."""

@@ -143,6 +143,16 @@ class StreamReader:
         self._prefixes: dict[str, str] = {}
         self._forget()
 
+    @property
+    def incomplete(self) -> int:
+        """Bytes of a stanza or header that has not come whole."""
+        return len(self._window)
+
+    def rest(self) -> None:
+        """Nothing may come for a while: keep no parser, unless a stanza is incomplete. The next bytes make one."""
+        if self._depth <= 1 and not self._window and self.error is None:
+            self._forget()
+
     def feed(self, data: bytes = b"") -> list[Event]:
         """Take the next bytes of the stream and return the events that they complete, in order.
 

@@ -1,4 +1,4 @@
-"""The client's side of SCRAM without channel binding (RFC 5802)."""
+"""The client's side of SCRAM (RFC 5802)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,29 @@ class ScramClient:
         mechanism: of the exchange.
         user: without commas or equals signs.
         password: of the user.
+        binding: type and data of the channel that the login is bound to; ``None`` for none.
     """
 
-    def __init__(self, mechanism: Mechanism, user: str, password: str) -> None:
+    def __init__(
+        self, mechanism: Mechanism, user: str, password: str, binding: tuple[str, bytes] | None = None
+    ) -> None:
+        type, data = binding or ("", b"")
+        self._header = f"p={type},," if type else "n,,"
+        self._bound = base64.b64encode(self._header.encode() + data).decode()
         self._hash = _HASHES[mechanism]
         self._password = password
         self._bare = f"n={user},r={secrets.token_hex(12)}"
 
     def first(self) -> bytes:
         """The first message."""
-        return f"n,,{self._bare}".encode()
+        return f"{self._header}{self._bare}".encode()
 
     def final(self, challenge: bytes) -> bytes:
         """The answer to the server's challenge."""
         text = challenge.decode()
         nonce, salt, iterations = (part[2:] for part in text.split(","))
         key = _client_key(self._hash, self._password, base64.b64decode(salt), int(iterations))
-        unproved = f"c=biws,r={nonce}"
+        unproved = f"c={self._bound},r={nonce}"
         message = f"{self._bare},{text},{unproved}".encode()
         signature = hmac.digest(hashlib.new(self._hash, key).digest(), message, self._hash)
         proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))

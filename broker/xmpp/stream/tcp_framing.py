@@ -53,6 +53,15 @@ class TcpFraming:
         """See :class:`Framing`."""
         return self._opened
 
+    @property
+    def incomplete(self) -> int:
+        """Bytes of an element that has not come whole."""
+        return self._reader.incomplete
+
+    def rest(self) -> None:
+        """Nothing may come for a while: take less memory until something does."""
+        self._reader.rest()
+
     def restart(self, *, discard: bool = False) -> None:
         """See :class:`Framing`."""
         self._opened = False

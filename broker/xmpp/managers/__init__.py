@@ -1,0 +1,1 @@
+"""The server's side of connection managers: links, and the clients that they carry."""
