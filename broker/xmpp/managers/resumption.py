@@ -129,10 +129,13 @@ class Resumption:
         if not service.settings.sm_enabled or not service.settings.sm_resume or len(wanted.previd) > sm.MAX_ID:
             raise BrokerError(Code.USER_OID_UNKNOWN, "there is no such stream to resume")
         user = prepare_local(wanted.account)
-        await service.admit(user)
-        if not await service.security.exists(user):
-            raise BrokerError(Code.USER_ACCESS_DENIED, "there is no such account")
-        return user
+        broker = service.domain.broker
+        while True:
+            since = broker.account_changes.seen
+            if not await service.security.exists(user):
+                raise BrokerError(Code.USER_ACCESS_DENIED, "there is no such account")
+            if await broker.admit(user, since):
+                return user
 
     def _open(self) -> None:
         """Have the stream as it was: opened by both sides.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
+from unittest.mock import ANY
 
 import pytest
 
 from broker.auth.scram import Mechanism
 from broker.xmpp.wire import ns
-from broker.xmpp.wire.frame_values import Open
+from broker.xmpp.wire.frame_values import Open, Opened, Refused, Resume
 from tests.campaign.scram_client import ScramClient
-from tests.xmpp.managers.framed import Manager, Servers
+from tests.xmpp.managers.framed import Manager, Servers, resumed
 from tests.xmpp.world import PASSWORD, World, befriend
 
 
@@ -70,3 +71,44 @@ class TestManagedClients:
         final = client.final(base64.b64decode(peer.one().text))
         peer.send(f"<response xmlns='{ns.SASL}'>{base64.b64encode(final).decode()}</response>")
         assert peer.names() == ["success"]
+
+
+class TestRestartedServer:
+    """A manager goes on with the streams of its clients, without their noticing."""
+
+    def test_a_stream_goes_on_with_what_its_client_has_not_got(self, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        joe.send("<message to='jack@localhost'><body>before</body></message>")
+        h = joe.h
+        after = servers.crash()
+        jack = after.world.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        jack.send("<message to='joe@localhost/x'><body>meanwhile</body></message>")
+        again = resumed(after, after.manager(), "joe", joe.id, h)
+        assert again.session.opened == Opened(2)
+        assert again.bodies() == ["meanwhile"]
+        again.send("<message to='jack@localhost/y'><body>after</body></message>")
+        assert jack.bodies() == ["before", "after"]
+
+    @pytest.mark.parametrize("account", ["jack", "nobody", "", "@"])
+    def test_a_stream_of_another_account_does_not(self, servers: Servers, manager: Manager, account: str) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        again = resumed(servers, manager, account, joe.id, joe.h)
+        assert again.session.refused == Refused("reset", ANY)
+        assert joe.session.number in manager.sessions
+        assert again.channel is None
+
+    def test_a_stream_that_is_not_known_is_refused(self, servers: Servers, manager: Manager) -> None:
+        again = resumed(servers, manager, "joe", "unknown", 0)
+        assert again.session.refused == Refused("reset", ANY)
+
+    def test_a_client_cannot_have_more_than_was_sent(self, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        again = resumed(servers, manager, "joe", joe.id, joe.h + 5)
+        assert again.session.refused == Refused("undefined-condition", ANY)
+
+    def test_a_header_that_is_none_is_refused(self, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        resume = Resume("joe", joe.id, joe.h, "<message/>")
+        again = manager.peer(Open("10.0.0.1", resume=resume))
+        assert again.session.refused == Refused("reset", ANY)
