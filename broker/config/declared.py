@@ -15,6 +15,7 @@ MODULES = (
     "broker.auth.wiring",
     "broker.admin.options",
     "broker.xmpp.settings",
+    "broker.xmpp.managers.settings",
 )
 
 

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from broker.net.read_pauses import Held
 from broker.net.store_pressure import StorePressure
-from broker.net.stream import Stream
 from broker.net.turns import Share, Turns
 
 OTHERS_FIRST = "others have their turns"
@@ -17,6 +16,16 @@ class Carrier(Held, Protocol):
 
     def abort(self) -> None:
         """Close now."""
+
+
+class Receiver(Protocol):
+    """What is shown the input, as a :class:`broker.net.stream.Stream` is."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes have come."""
+
+    def turn(self) -> None:
+        """It may go on with what waits, as it asked for."""
 
 
 class InputTurns:
@@ -33,7 +42,7 @@ class InputTurns:
 
     __slots__ = ("_asked", "_carrier", "_pressure", "_share", "_stream", "_turns", "_unseen", "end")
 
-    def __init__(self, turns: Turns, carrier: Carrier, stream: Stream) -> None:
+    def __init__(self, turns: Turns, carrier: Carrier, stream: Receiver) -> None:
         self._turns = turns
         self._carrier = carrier
         self._stream = stream

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from broker.config.kinds import integer
-from broker.net.certificate import self_signed
 from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
-from broker.net.tls import Alpn, ServerContext, server_context
+from broker.net.tls import Alpn
 from broker.net.transport import Connection, TransportSettings
+from broker.plugins.certificate import Certificate
 from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
 from broker.ports import IPlugin
-from broker.xmpp.settings import CERTIFICATE, CLIENT_CA, PRIVATE_KEY, TlsPolicy, settings_of
+from broker.xmpp.settings import TlsPolicy, settings_of
 from broker.xmpp.stream.connection import StreamConnection
 from broker.xmpp.stream.over_tcp import client_over_tcp
 
-log = Logger()
-
-PROTOCOLS = (b"xmpp-client",)
-"""By ALPN; a port for direct TLS is found by it (XEP-0368 §4), one for STARTTLS is not."""
+ALPN = (Alpn((b"xmpp-client",)), Alpn((b"xmpp-client",), required=True))
+"""For STARTTLS and for direct TLS: a port for the latter is found by it (XEP-0368 §4)."""
 NONE = -1
 
 
@@ -66,7 +61,7 @@ class XmppPlugin:
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
         self._listeners: list[tuple[str, int, Listener]] = []
-        self._tls: tuple[ServerContext, ...] = ()
+        self._certificate = Certificate(context, "XMPP clients")
 
     async def start(self) -> None:
         """Make use of the service; the ports open when the broker is up (:meth:`listen`).
@@ -80,9 +75,7 @@ class XmppPlugin:
         self._get("backlog", integer(1), 200)
         loopback = is_loopback(self._attributes.host)
         tls_on = settings.tls is not TlsPolicy.OFF
-        authorities = CLIENT_CA.get(context.properties)
-        contexts = self._tls_contexts(settings.domain, authorities, loopback=loopback) if tls_on else None
-        self._tls = contexts or ()
+        contexts = self._certificate.contexts(*ALPN, loopback=loopback, verifies=True) if tls_on else None
         service = context.xmpp.acquire(self)
 
         def make_stream(connection: Connection, host: str) -> StreamConnection:
@@ -131,34 +124,8 @@ class XmppPlugin:
         Raises:
             BrokerError: ``resource.configuration.sslSocket`` where it cannot be used; the old one stays in use.
         """
-        if self._tls:
-            self._certificate(settings_of(self._context.properties).domain)
-        for each in self._tls:
-            each.reload(time.time())
+        self._certificate.reload()
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""
         return self._ports.addresses()
-
-    def _certificate(self, domain: str) -> Path:
-        """The one that clients are shown; where none is given, one that is made, and made anew in time."""
-        given = CERTIFICATE.get(self._context.properties)
-        return Path(given) if given else self_signed(self._context.data, domain, time.time())
-
-    def _tls_contexts(self, domain: str, authorities: str, *, loopback: bool) -> tuple[ServerContext, ServerContext]:
-        """Contexts for STARTTLS and for direct TLS."""
-        properties = self._context.properties
-        certificate = self._certificate(domain)
-        given = CERTIFICATE.get(properties)
-        if not given and not loopback:
-            log.warn("XMPP clients from elsewhere get a self-signed certificate; set xmpp.certificate")
-        elif not given:
-            log.info("XMPP uses the self-signed certificate {path}", path=certificate)
-        key = PRIVATE_KEY.get(properties)
-        private_key = Path(key) if given and key else None
-        client_ca = Path(authorities) if authorities else None
-
-        def context(alpn: Alpn) -> ServerContext:
-            return server_context(certificate, private_key, client_ca, require_client=False, alpn=alpn)
-
-        return context(Alpn(PROTOCOLS)), context(Alpn(PROTOCOLS, required=True))

@@ -178,6 +178,11 @@ class StreamReader:
             self._forget()
         return events
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether an element has begun, be it in the middle of its tag, and has not ended."""
+        return bool(self._window)
+
     def _forget(self) -> None:
         """Drop the parser (which refers back to this object) and what it was fed."""
         self._expat: expat.XMLParserType | None = None

@@ -26,6 +26,7 @@ FACTORIES: dict[str, Factory] = {
     "broker.plugins.persistence.SessionPersistence": Sessions,
     "broker.plugins.socket.SocketPlugin": Port,
     "broker.plugins.xmpp.XmppPlugin": Port,
+    "broker.plugins.xmpp_managers.XmppManagersPlugin": Port,
 }
 STOCK = Path(__file__).parents[1] / "data" / "xmlBlasterPlugins.xml"
 
@@ -264,4 +265,5 @@ def test_the_file_inside_the_package_is_good() -> None:
         "subPersistence",
         "SOCKET",
         "XMPP",
+        "XMPP-MANAGERS",
     ]

@@ -226,13 +226,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert caught.value.code is Code.RESOURCE_FILE_IO
 
 
-def test_without_a_file_persistence_and_both_protocols_are_planned() -> None:
+def test_without_a_file_persistence_and_all_listeners_are_planned() -> None:
     plugins = read(None)
 
     assert [(plugin.id, plugin.startup and plugin.startup.level) for plugin in plugins.plugins] == [
         ("subPersistence", 3),
         ("SOCKET", 4),
         ("XMPP", 4),
+        ("XMPP-MANAGERS", 4),
     ]
     assert plugins.warnings == ()
 

@@ -130,14 +130,17 @@ class StreamClient:
         if self._socket.getsockname() == self._socket.getpeername():  # nobody listens, and TCP has met itself
             raise Gone
         self._reader = StreamReader(1 << 20, stepwise=False)
-        token = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()
         self._write(HEADER)
         self._expect("features")
-        self._write(f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{token}</auth>")
+        self._write(self._login())
         self._expect("success")
         self._reader = StreamReader(1 << 20, stepwise=False)
         self._write(HEADER)
         self._expect("features")
+
+    def _login(self) -> str:
+        token = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()
+        return f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{token}</auth>"
 
     def _begin(self) -> None:
         bind = f"<bind xmlns='{ns.BIND}'><resource>{self.resource}</resource></bind>"
@@ -190,12 +193,15 @@ class StreamClient:
             self.cut()
             raise Gone
         found: list[Stanza] = []
-        for event in self._reader.feed(data):
-            if isinstance(event, Stanza):
-                found.append(event)
-                if event.name not in stop:
-                    self._take(event)
+        for event in self._events(data):
+            found.append(event)
+            if event.name not in stop:
+                self._take(event)
         return found
+
+    def _events(self, data: bytes) -> list[Stanza]:
+        """The elements that some bytes complete."""
+        return [event for event in self._reader.feed(data) if isinstance(event, Stanza)]
 
     def _take(self, stanza: Stanza) -> None:
         if stanza.namespace == ns.CLIENT and self.id:

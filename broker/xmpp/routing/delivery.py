@@ -95,6 +95,26 @@ class Delivery:
             self._release_before(session)
         return self._direct.put_one(message, session, keep=keep)
 
+    def put_back(self, data: bytes, to: str) -> bool:
+        """Let a message that a connection has not brought to its client wait for the account again.
+
+        Args:
+            data: the message, as it was sent.
+            to: localpart of the account.
+
+        Returns:
+            ``False`` where too many wait already.
+        """
+        qos = PublishQos(
+            destinations=(Destination(f"client/{to}"),),
+            subscribable=False,
+            persistent=self._durable,
+            life_time=0,
+            sender=self._node.name.absolute,
+        )
+        message = Message(self._node.ids.next(), self._node.envelope(STANZA_KEY, qos), data)
+        return self._direct.put_waiting(message, to)
+
     def _release_before(self, session: Session) -> None:
         """Stanzas of one sender stay in their order (RFC 6120 §10.1)."""
         if not session.queue.is_full:

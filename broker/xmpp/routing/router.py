@@ -144,6 +144,42 @@ class Router:
             if entry.message.envelope.oid == STANZA_KEY.oid and data.startswith((b"<iq", b"<message")):
                 self._bounce(data)
 
+    def take_back(self, local: str, stanza: Stanza) -> bool:
+        """A message was given to a connection that could not bring it to its client: the account's next one gets it.
+
+        Args:
+            local: of the account.
+            stanza: the message, as it was sent.
+
+        Returns:
+            ``False`` where too many wait for the account already.
+        """
+        if stanza.attributes.get("type", "normal") in ("groupchat", "headline", "error") or not _is_worth_keeping(
+            stanza
+        ):
+            return True
+        if not self._delivery.put_back(stanza.raw, local):
+            return False
+        subject = self._node.subjects.get(local)
+        for receiver in subject.receivers[:1] if subject is not None else ():
+            self._direct.deliver_waiting(receiver)
+        return True
+
+    def refused_by_departed(self, departed: str, stanza: Stanza) -> None:
+        """A request was given to a connection whose client had left: whoever waits for the answer is told.
+
+        Args:
+            departed: address of the client.
+            stanza: the connection's error, with the addresses of an answer.
+        """
+        if not departed or stanza.attributes.get("from") != departed:
+            return
+        asker = self._domain.clients.get(stanza.attributes.get("to", ""))
+        if asker is not None:
+            reason = StanzaError(Condition.SERVICE_UNAVAILABLE, "the receiver has left")
+            answer = error_reply(stanza, reason, departed, asker.full)
+            self._delivery.send(asker.session, answer, durable=True)
+
     def _to_one(self, client: Client, stanza: Stanza, type: str, to: JID, found: Client) -> Pending | None:
         session = found.session
         durable, transient = (self._delivery.envelope(client.session, to.local, keep=keep) for keep in (True, False))
