@@ -43,7 +43,7 @@ MAX_EARLY_STANZAS = 10
 MAX_EARLY_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Departed:
     """A client that is gone.
 
@@ -52,12 +52,14 @@ class _Departed:
         full: its address, likewise.
         until: is remembered, by the clock.
         is_managed: what it has not got is sent again anyway (XEP-0198).
+        is_told: the manager knows.
     """
 
     local: str
     full: str
     until: float
     is_managed: bool
+    is_told: bool
 
 
 @dataclass(slots=True)
@@ -216,6 +218,7 @@ class Manager:
         """Have the manager close a client's connection; nothing of it is waited for."""
         link = session.link
         if link is not None and link.is_open:
+            session.is_closed = True
             id = f"close-{secrets.token_hex(4)}"
             link.write(routes.close_request(self._domain, self.name, session.id, id))
         self._clock.callLater(0, session.lost, "the connection was closed")
@@ -229,7 +232,7 @@ class Manager:
         local, full = (client.jid.local, client.full) if client is not None else ("", "")
         self._departed.pop(session.id, None)
         until = self._clock.seconds() + REMEMBERED
-        self._departed[session.id] = _Departed(local, full, until, session.is_managed)
+        self._departed[session.id] = _Departed(local, full, until, session.is_managed, session.is_closed)
         self._forget_departed()
 
     def _serve(self, link: ManagerLink, request: Tree) -> RoutedSession | None:
@@ -292,6 +295,7 @@ class Manager:
     def _closed(self, id: str) -> None:
         session = self.sessions.get(id)
         if session is not None:
+            session.is_closed = True
             session.lost("the connection manager has closed the session")
         elif self._departed_of(id) is None:
             raise StanzaError(Condition.ITEM_NOT_FOUND)
@@ -317,6 +321,9 @@ class Manager:
         departed = self._departed_of(id)
         if departed is not None:
             self._bounced(departed, content)
+            if departed.is_told:
+                return
+            departed.is_told = True
         elif len(self.links) > 1:
             early = self._early.get(id)
             if early is None and len(self._early) < MAX_EARLY:

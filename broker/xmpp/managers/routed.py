@@ -48,6 +48,7 @@ class RoutedSession:
         secure: as above.
         link: that it is served over; ``None`` while there is none.
         stream: of the client.
+        is_closed: its manager knows that it is over.
         is_managed: the client has stream management: what it has not got is sent again without the manager's help.
     """
 
@@ -63,6 +64,7 @@ class RoutedSession:
         "_waiting",
         "host",
         "id",
+        "is_closed",
         "is_managed",
         "link",
         "secure",
@@ -76,6 +78,7 @@ class RoutedSession:
         self.host = host
         self.secure = secure
         self.link: ManagerLink | None = None
+        self.is_closed = False
         self.is_managed = False
         self._manager = manager
         self._head = routes.route_head(service.settings.domain, manager.name, id)

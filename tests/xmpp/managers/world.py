@@ -10,7 +10,10 @@ from broker.core.settings import Settings
 from broker.net.turns import Turns
 from broker.xml.cutter import ElementCutter, Opening, Piece
 from broker.xml.tree import Tree
+from broker.xmpp.managers import link
+from broker.xmpp.managers.frame_link import FrameLink
 from broker.xmpp.managers.link import ManagerLink
+from broker.xmpp.managers.manager_process import FramedSessions, FrameSettings
 from broker.xmpp.managers.managers import Managers
 from broker.xmpp.managers.settings import ManagerSettings, Secrets
 from broker.xmpp.settings import XmppSettings
@@ -48,10 +51,8 @@ class Link:
         self.world = world
         self.jid = jid
         self.transport = LinkTransport()
-        self.link = link = ManagerLink(
-            world.managers, self.transport, host, **{"tls": True, "tls_required": False, **options}
-        )
-        self.transport.turns = lambda: world.clock.callLater(0, link.turn)
+        self.link = ManagerLink(world.managers, self.transport, host, **{"tls": True, "tls_required": False, **options})
+        self.transport.turns = lambda: world.clock.callLater(0, self.link.turn)
         self.id = ""
         self.inflater: Any = None
         self.deflater: Any = None
@@ -59,7 +60,7 @@ class Link:
         self.count = 0
         self._cutter = ElementCutter(1 << 24)
         self._opening: Tree | None = None
-        link.connected()
+        self.link.connected()
 
     def send(self, data: str | bytes) -> None:
         """Send bytes, and let the server work."""
@@ -213,6 +214,7 @@ class ManagerWorld(World):
     Args:
         managers: their settings.
         secrets: that they must know.
+        frames: links may go on in frames.
         options: of the world.
     """
 
@@ -222,15 +224,24 @@ class ManagerWorld(World):
         secrets: Secrets | None = None,
         xmpp: XmppSettings | None = None,
         core: Settings = DEFAULTS,
+        *,
+        frames: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(xmpp, core=core, **options)
+        turns = Turns(self.clock, self.clock.seconds)
+        framed = FramedSessions(FrameSettings(self.service, self.clock, turns))
+
+        def make_frames(transport: link.LinkTransport, name: str) -> FrameLink:
+            return FrameLink(framed, transport, name, transport.peer)
+
         self.managers = Managers(
             self.service,
             managers or ManagerSettings(),
             secrets or Secrets(SECRET),
             self.clock,
-            Turns(self.clock, self.clock.seconds),
+            turns,
+            make_frames=make_frames if frames else None,
         )
 
     def link(self, jid: str = "cm1/Connection Worker - 1", **options: Any) -> Link:
