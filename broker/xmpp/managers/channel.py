@@ -65,6 +65,7 @@ class Channel:
         number: as above.
         host: as above.
         link: that it is on; ``None`` while there is none.
+        detached_at: when it lost its last link, in seconds by the clock.
         stream: of the client.
     """
 
@@ -86,6 +87,7 @@ class Channel:
         "_tls",
         "_tls_at",
         "_unread",
+        "detached_at",
         "host",
         "link",
         "number",
@@ -104,6 +106,7 @@ class Channel:
         self.number = number
         self.host = host
         self.link: Link | None = None
+        self.detached_at = 0.0
         self._process = process
         self._tls = tls
         self._tls_at: int | None = None  # the manager is asked for TLS, when the client has the bytes before
@@ -151,6 +154,7 @@ class Channel:
     def detach(self) -> None:
         """The link is gone."""
         self.link = None
+        self.detached_at = self._process.settings.clock.seconds()
 
     def received(self, offset: int, data: bytes) -> None:
         """DATA has come.

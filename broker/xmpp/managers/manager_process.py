@@ -191,11 +191,11 @@ class ManagerProcess:
             drained: the manager has said that it attaches none of them again.
         """
         self.links.discard(link)
-        detached = [channel for channel in self.channels.values() if channel.link is link or channel.link is None]
+        detached = [channel for channel in self.channels.values() if channel.link is link]
         for channel in detached:
             channel.detach()
         if drained:
-            for channel in detached:
+            for channel in [each for each in self.channels.values() if each.link is None]:
                 channel.lost(reason)
         elif detached:
             self._sessions.wait(detached, reason)
@@ -304,9 +304,10 @@ class FramedSessions:
         def lose() -> None:
             self._graces.discard(call)
             for channel in channels:
-                if channel.link is None:
+                if channel.link is None and channel.detached_at <= since:
                     channel.lost(reason)
 
+        since = self.settings.clock.seconds()
         call = self.settings.clock.callLater(self.settings.grace, lose)
         self._graces.add(call)
 

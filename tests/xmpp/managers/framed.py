@@ -130,6 +130,7 @@ class Manager:
         self.name = name
         self.instance = instance or secrets.token_hex(16)
         self.wires: list[Wire] = []
+        self.gone: list[Wire] = []
         self.sessions: dict[int, ManagedTransport] = {}
         self.numbers = 0
 
@@ -148,16 +149,17 @@ class Manager:
         moved = True
         while moved:
             moved = False
+            world.turn()
             for wire in list(self.wires):
                 moved = wire.deliver() or moved
                 if wire.closed and not wire.to_manager:
                     wire.cut()
-            world.turn()
 
     def lost(self, wire: Wire) -> None:
         """A link is gone."""
         if wire in self.wires:
             self.wires.remove(wire)
+            self.gone.append(wire)
         for session in self.sessions.values():
             if session.wire is wire:
                 session.wire = None

@@ -8,10 +8,12 @@ from unittest.mock import ANY
 import pytest
 
 from broker.auth.scram import Mechanism
-from broker.xmpp.wire import ns
-from broker.xmpp.wire.frame_values import Open, Opened, Refused, Resume
+from broker.net.limits import Limits
+from broker.xmpp.wire import frames, ns
+from broker.xmpp.wire.frame_values import BrokerHello, Goodbye, ManagerHello, Open, Opened, Refused, Resume
+from broker.xmpp.wire.frames import Type
 from tests.campaign.scram_client import ScramClient
-from tests.xmpp.managers.framed import Manager, Servers, resumed
+from tests.xmpp.managers.framed import SECURE, Manager, Servers, Wire, resumed
 from tests.xmpp.world import PASSWORD, World, befriend
 
 
@@ -112,3 +114,211 @@ class TestRestartedServer:
         resume = Resume("joe", joe.id, joe.h, "<message/>")
         again = manager.peer(Open("10.0.0.1", resume=resume))
         assert again.session.refused == Refused("reset", ANY)
+
+
+class TestLostLinks:
+    def test_sessions_are_kept_for_the_grace_time(self, world: World, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x")
+        manager.wires[0].cut()
+        world.advance(servers.settings.grace - 1)
+        assert joe.channel is not None
+        world.advance(1)
+        assert joe.channel is None
+        assert "joe@localhost/x" not in world.service.domain.clients
+
+    def test_the_grace_time_begins_with_the_last_loss(self, world: World, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x")
+        for _ in range(3):
+            manager.wires[0].cut()
+            world.advance(servers.settings.grace - 1)
+            manager.dial()
+            manager.reattach()
+            manager.pump()
+        assert joe.channel is not None
+
+    def test_sessions_of_another_link_are_not_touched(self, world: World, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x")
+        manager.dial()
+        jack = manager.bind("jack@localhost/y")
+        manager.wires[0].cut()
+        world.advance(servers.settings.grace)
+        assert (joe.channel, jack.channel is None) == (None, False)
+
+    def test_what_is_for_a_client_meanwhile_comes_when_there_is_a_link(self, world: World, manager: Manager) -> None:
+        joe, jack = manager.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        manager.wires[0].cut()
+        for number in range(3):
+            jack.send(f"<message to='joe@localhost/x'><body>{number}</body></message>")
+        manager.dial()
+        manager.reattach()
+        manager.pump()
+        assert joe.bodies() == ["0", "1", "2"]
+
+    def test_a_manager_that_drains_has_its_sessions_lost_at_once(
+        self, world: World, servers: Servers, manager: Manager
+    ) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        manager.wires[0].send(Type.GOODBYE, payload=Goodbye("drain").encode())
+        manager.pump()
+        assert len(servers.sessions) == 0
+        other = servers.manager("cm2").peer()
+        other.login("joe")
+        assert other.resume(joe.id, joe.h)[0].name == "resumed"
+
+    def test_one_that_says_goodbye_otherwise_has_not(self, servers: Servers, manager: Manager) -> None:
+        manager.bind("joe@localhost/x")
+        manager.wires[0].send(Type.GOODBYE, payload=Goodbye("error").encode())
+        manager.pump()
+        assert len(servers.sessions) == 1
+
+    def test_a_silent_manager_is_asked_and_then_given_up(self, world: World, servers: Servers) -> None:
+        manager = servers.manager()
+        (wire,) = manager.wires
+        world.advance(150)
+        assert wire.to_manager == frames.encode(Type.PING)
+        world.advance(75)
+        world.advance(75)
+        assert wire.closed == "aborted"
+
+    def test_one_that_answers_is_not(self, world: World, servers: Servers, manager: Manager) -> None:
+        for _ in range(20):
+            world.advance(75)
+            manager.pump()
+        assert not manager.wires[0].closed
+
+    def test_a_ping_is_answered(self, manager: Manager) -> None:
+        (wire,) = manager.wires
+        wire.send(Type.PING, payload=b"hello")
+        manager.pump()
+        assert wire.frames[-1] == frames.Frame(Type.PONG, 0, b"hello")
+
+
+class TestHello:
+    def test_the_server_tells_what_it_permits(self, servers: Servers, manager: Manager) -> None:
+        hello = manager.wires[0].hello
+        assert hello is not None
+        assert hello == BrokerHello(servers.sessions.run, (1 << 20) + 65_536, 100_000, 300)
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            frames.encode(Type.PING),
+            frames.encode(Type.OPEN, 1, Open("10.0.0.1").encode()),
+            frames.encode(Type.HELLO, payload=ManagerHello("x" * 32, version=2).encode()),
+            frames.encode(Type.HELLO, payload=ManagerHello("x" * 15).encode()),
+            frames.encode(Type.HELLO, payload=ManagerHello("x" * 129).encode()),
+        ],
+        ids=["ping", "open", "version", "short", "long"],
+    )
+    def test_a_link_that_begins_otherwise_is_broken_off(self, servers: Servers, first: bytes) -> None:
+        manager = Manager(servers)
+        wire = Wire(manager)
+        wire.link.connected()
+        wire.to_broker = first
+        wire.deliver()
+        wire.deliver()
+        assert wire.goodbye is not None
+        assert wire.goodbye.reason == "error"
+        assert servers.sessions.managers == {}
+
+
+class TestLimits:
+    def test_a_manager_has_a_limit_of_clients(self, world: World) -> None:
+        servers = Servers(world, limits=Limits(rate=0, max_connections=2))
+        manager, other = servers.manager(), servers.manager("cm2")
+        first, _, third, elsewhere = manager.peer(), manager.peer(), manager.peer(), other.peer()
+        assert third.session.refused == Refused("resource-constraint", ANY)
+        assert elsewhere.session.refused is None
+        first.cut()
+        assert manager.peer().session.refused is None
+
+    def test_two_processes_of_a_manager_have_one_limit(self, world: World) -> None:
+        servers = Servers(world, limits=Limits(rate=0, max_connections=1))
+        servers.manager().peer()
+        assert servers.manager().peer().session.refused is not None
+
+    def test_clients_of_one_address_that_have_not_logged_in_have_a_limit(self, world: World) -> None:
+        servers = Servers(world, limits=Limits(rate=0, max_pending=2))
+        manager = servers.manager()
+        first, second = manager.peer(), manager.peer()
+        assert manager.peer().session.refused is not None
+        assert manager.peer(Open("10.0.0.2", tls=SECURE)).session.refused is None
+        first.login("joe")
+        first.bind("x")
+        assert manager.peer().session.refused is None
+        assert second.session.refused is None
+
+    def test_how_often_an_address_may_connect_has_a_limit(self, world: World) -> None:
+        manager = Servers(world, limits=Limits(rate=1, burst=2)).manager()
+        assert [manager.peer().session.refused is None for _ in range(3)] == [True, True, False]
+
+    @pytest.mark.parametrize("address", ["", "localhost", "10.0.0.1'/><x", "10.0.0.1/8"])
+    def test_what_is_no_address_is_that_of_nobody(self, manager: Manager, address: str) -> None:
+        assert manager.peer(Open(address, tls=SECURE)).channel.host == ""
+
+    def test_a_stranger_that_does_not_log_in_is_ended(self, world: World, manager: Manager) -> None:
+        peer = manager.peer()
+        world.advance(11)
+        manager.pump()
+        assert "connection-timeout" in str(peer.take())
+        assert peer.session.closed == "closed"
+
+
+class TestShutdown:
+    def test_the_last_acknowledgements_and_a_goodbye_are_sent(self, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        (wire,) = manager.wires
+        joe.send("<message to='jack@localhost'><body>1</body></message>")
+        assert joe.session.out
+        wire.link.shut_down()
+        manager.pump()
+        assert not joe.session.out
+        assert not joe.closed
+        assert wire.goodbye == Goodbye("shutdown", ANY)
+        assert len(servers.sessions) == 0
+
+    def test_streams_go_on_with_the_next_server(self, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        manager.wires[0].link.shut_down()
+        manager.pump()
+        after = servers.crash()
+        again = resumed(after, after.manager(), "joe", joe.id, joe.h)
+        assert again.session.opened == Opened(1)
+
+    def test_strangers_are_told(self, manager: Manager) -> None:
+        peer = manager.peer()
+        peer.open()
+        (wire,) = manager.wires
+        wire.link.shut_down()
+        manager.pump()
+        assert "system-shutdown" in str(peer.take())
+        assert peer.session.close_at is not None
+
+    def test_what_was_being_handled_is_handled_first(self, servers: Servers, manager: Manager) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        (wire,) = manager.wires
+        stream = joe.channel.stream
+        stream._busy = True
+        joe.send("<message to='joe@localhost/x'><body>1</body></message>")
+        wire.link.shut_down()
+        manager.pump()
+        assert not wire.closed
+        stream._work_done(None, None)
+        manager.pump()
+        assert wire.goodbye is not None
+        assert not joe.session.out
+        assert joe.bodies() == ["1"]
+
+    def test_a_link_without_sessions_says_goodbye_at_once(self, manager: Manager) -> None:
+        (wire,) = manager.wires
+        wire.link.shut_down()
+        manager.pump()
+        assert wire.goodbye is not None
+
+    def test_sessions_without_a_link_are_lost_when_the_server_stops(self, servers: Servers, manager: Manager) -> None:
+        manager.bind("joe@localhost/x", sm=True)
+        manager.wires[0].cut()
+        before = servers.world.timers
+        servers.sessions.stop()
+        assert len(servers.sessions) == 0
+        assert servers.world.timers <= before
