@@ -99,6 +99,7 @@ class ElementCutter:
         "_names",
         "_position",
         "_quote",
+        "_root",
         "_start",
         "_tag",
         "_window",
@@ -113,6 +114,7 @@ class ElementCutter:
     def restart(self) -> None:
         """Expect a new stream behind the last element."""
         self._is_open = False
+        self._root = b""
         self._position = 0  # up to which it is looked through
         self._begin()
         self._seek()
@@ -244,6 +246,7 @@ class ElementCutter:
             if is_end:
                 raise CutError("the stream is not open")
             self._is_open = True
+            self._root = _name(window[start:end])
             return Opening(bytes(window[start:end]))
         if not is_end:
             if not names:
@@ -258,7 +261,7 @@ class ElementCutter:
             return None
         name = _name(window[start:end])
         if not names:
-            return Closing()
+            return Closing() if name == self._root else None  # any other one is left of something malformed
         if name in names:
             while names.pop() != name:
                 pass

@@ -102,6 +102,7 @@ def test_element_without_end_is_given_up() -> None:
 
 def test_stream_is_closed_by_its_end_tag_alone() -> None:
     assert cut(GOOD + b"</stream:stream>")[1:] == [Closing()]
+    assert cut(b"</route></a>" + GOOD) == cut(GOOD)
 
 
 def test_what_follows_an_element_can_be_left_to_somebody_else() -> None:
