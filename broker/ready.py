@@ -17,7 +17,7 @@ def ready_line(level: int, name: str, ports: Sequence[tuple[str, str, int]]) -> 
     Returns:
         For example ``ready: run level 9 (RUNNING), SOCKET 127.0.0.1:7607``.
     """
-    listening = (f"{port_name} {_bracketed(host)}:{port}" for port_name, host, port in ports)
+    listening = (f"{port_name} {bracketed(host)}:{port}" for port_name, host, port in ports)
     return ", ".join([f"ready: run level {level} ({name})", *listening])
 
 
@@ -27,5 +27,6 @@ def announce(line: str) -> None:
         print(line, file=sys.__stdout__, flush=True)
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """A host as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -25,16 +25,24 @@ def spare() -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
-def serve(reactor: Any, *, reload: Callable[[], None], rotate_log: Callable[[], None]) -> None:
+def serve(
+    reactor: Any,
+    *,
+    reload: Callable[[], None],
+    rotate_log: Callable[[], None],
+    hurry: Callable[[], None] | None = None,
+) -> None:
     """Serve signals from now on.
 
     SIGQUIT writes to standard error what every thread is doing, also where one of them never comes back to Python,
-    and the process goes on. SIGTERM and SIGINT end it once: to ask again while it ends changes nothing.
+    and the process goes on. SIGTERM and SIGINT end it once: to ask again while it ends makes it
+    hurry, or changes nothing.
 
     Args:
         reactor: runs what is called; nothing runs before it does.
         reload: called on SIGHUP.
         rotate_log: called on SIGUSR1.
+        hurry: called on SIGTERM or SIGINT while the process ends; ``None``: the log says that it does.
     """
 
     def call(function: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
@@ -43,13 +51,16 @@ def serve(reactor: Any, *, reload: Callable[[], None], rotate_log: Callable[[], 
     signal.signal(signal.SIGHUP, call(reload))
     signal.signal(signal.SIGUSR1, call(rotate_log))
     faulthandler.register(signal.SIGQUIT, file=STANDARD_ERROR, all_threads=True, chain=False)
-    reactor.callWhenRunning(_end_once, reactor)
+    reactor.callWhenRunning(_end_once, reactor, hurry)
 
 
-def _end_once(reactor: Any) -> None:
+def _end_once(reactor: Any, hurry: Callable[[], None] | None) -> None:
     """Ask the reactor to end once only, whoever does: it takes a second time for a mistake of the program."""
 
     def tell(number: int, frame: FrameType | None) -> None:
+        if hurry is not None:
+            reactor.callFromThread(hurry)
+            return
         reactor.callFromThread(log.info, "{name}: the broker ends already", name=signal.Signals(number).name)
 
     def ends() -> None:

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from twisted.python import usage
 
+from broker.config.command_line import DEFAULT_DATA, read_properties
 from broker.config.properties import Properties
-from broker.config.sources import from_assignments, from_file, from_pairs, process_environment
 from broker.errors import BrokerError
-from broker.logs.output import LogOutput
+from broker.logs.output import LogOutput, open_log
 from broker.logs.settings import LogSettings
 from broker.logs.settings import settings_of as log_settings_of
 from broker.signals import serve
+from broker.timers import keep_steady
 
 if TYPE_CHECKING:
     from broker.app import Application
-
-DAEMON_LOG = "twistd.log"
-"""Where twistd logs to in the background if no file is named."""
-DEFAULT_DATA = "./data"
-"""Data directory where none is named."""
-
-
-def read_properties(config: Path | None, assignments: Sequence[str], pairs: Sequence[str] = ()) -> Properties:
-    """Read what a command line, the environment and a property file set (spec xmlblaster §15).
-
-    Args:
-        config: the property file, or None.
-        assignments: ``KEY=VALUE`` each; beat the file.
-        pairs: ``-KEY``, ``VALUE``, alternating, as xmlBlaster has them; beat the assignments.
-
-    Raises:
-        BrokerError: ``resource.configuration`` or ``resource.fileIO``, naming the source and the line.
-    """
-    return Properties(
-        command_line=[*from_assignments(assignments), *from_pairs(pairs)],
-        environment=process_environment(),
-        file=() if config is None else from_file(config),
-    )
 
 
 class Options(usage.Options):
@@ -107,14 +83,7 @@ class Options(usage.Options):
         Raises:
             SystemExit: the file cannot be opened.
         """
-        twistd: Any = self.parent
-        if twistd is None or twistd["syslog"] or twistd["logger"]:
-            return None
-        name = twistd["logfile"] or ("-" if twistd["nodaemon"] else DAEMON_LOG)
-        try:
-            return LogOutput(self._log_settings, None if name == "-" else Path(name))
-        except OSError as error:
-            sys.exit(f"the log file {name} cannot be opened: {error.strerror}")
+        return open_log(self.parent, self._log_settings)
 
     def postOptions(self) -> None:
         """Read the properties.
@@ -132,18 +101,6 @@ class Options(usage.Options):
             self._log_settings = log_settings_of(self.properties)
         except BrokerError as error:
             raise usage.UsageError(error.message) from error
-
-
-def keep_steady(reactor: Any) -> None:
-    """Have timers follow a clock that nobody sets.
-
-    Twisted's follow the wall clock: where that is set back by an hour, what was to happen at once happens an hour
-    later, and the commit that was just due is one of these things.
-
-    Args:
-        reactor: nothing is scheduled yet.
-    """
-    reactor.seconds = time.monotonic
 
 
 def makeService(options: Options) -> Application:

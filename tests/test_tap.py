@@ -11,7 +11,8 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.plugin import getPlugins
 from twisted.python.usage import UsageError
 
-from broker.tap import Options, keep_steady
+from broker.tap import Options
+from broker.timers import keep_steady
 
 
 def parse(*arguments: str) -> Options:

@@ -38,9 +38,9 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         BrokerError: see :func:`broker.store.sql.compact.compact`.
     """
+    from broker.config.command_line import read_properties
     from broker.store.location import database_url
     from broker.store.sql.compact import compact
-    from broker.tap import read_properties
 
     url = database_url(read_properties(options.config, assignments_of(options)), options.data)
     compacted = compact(url)

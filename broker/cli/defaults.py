@@ -11,12 +11,13 @@ from broker.config.installation import find_folder
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
 
-FILES = {"properties": "broker.properties", "plugins": "plugins.xml"}
+FILES = {"properties": "broker.properties", "plugins": "plugins.xml", "manager": "manager.properties"}
 EXAMPLES = """\
 examples:
   broker defaults properties                        all properties: meaning, kind and default, as comments
   broker defaults properties > broker.properties    a file to change, for broker run --config
   broker defaults plugins > plugins.xml             a file to change, for broker run --plugins
+  broker defaults manager > manager.properties      a file to change, for broker manager --config
 """
 
 
@@ -29,7 +30,7 @@ def register(subcommands: Subcommands) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=FILES, help="properties, or the plugin file")
+    parser.add_argument("what", choices=FILES, help="properties, the plugin file, or a manager's properties")
     parser.set_defaults(run=run)
 
 

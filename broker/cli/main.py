@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from broker import __version__
-from broker.cli import client_commands, compact, defaults, run, user
+from broker.cli import client_commands, compact, defaults, manager, run, user
 from broker.cli.options import add_store_options
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
 from broker.errors import BrokerError, Code
@@ -35,6 +35,7 @@ examples:
 
 REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (
     run.register,
+    manager.register,
     user.register,
     compact.register,
     defaults.register,
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_output = open_standard_streams()
     options = parse(arguments)
     command: Run = options.run
-    if not has_output and command is not run.run:
+    if not has_output and command not in (run.run, manager.run):
         complain("standard output is closed; where nobody wants it, send it to /dev/null")
         return 1
     try:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from broker.config.command_line import DEFAULT_DATA
 from broker.model.number import real_or_none, whole_or_none
-from broker.tap import DEFAULT_DATA
 
 if TYPE_CHECKING:
     Subcommands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]

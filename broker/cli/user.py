@@ -108,9 +108,9 @@ def list_names(options: argparse.Namespace) -> int:
 
 
 def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable:
+    from broker.config.command_line import read_properties
     from broker.store.location import SQLITE, database_url
     from broker.store.sql.accounts import AccountTable
-    from broker.tap import read_properties
 
     url = database_url(read_properties(options.config, assignments_of(options)), options.data)
     if not make and url.startswith(SQLITE):

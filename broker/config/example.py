@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from broker.config.declared import load
 from broker.config.options import Registry
 
-_HEAD = """\
-# Properties of the broker, each with its default. Give this file with --config FILE.
+BROKER = "Properties of the broker, each with its default. Give this file with --config FILE."
+_RULES = """\
 #
 # For one name, the command line (--set NAME=VALUE, or -NAME VALUE after --) beats the environment (NAME, or
 # BROKER_NAME in capitals with _ for every other character), and that beats this file.
@@ -21,8 +21,13 @@ _HEAD = """\
 _WIDTH = 118
 
 
-def write(registry: Registry) -> str:
-    """The text of the example file."""
+def write(registry: Registry, title: str = BROKER) -> str:
+    """The text of the example file.
+
+    Args:
+        registry: of the properties.
+        title: says whose they are.
+    """
     groups: dict[str, list[str]] = {}
     for option in registry:
         comment = textwrap.fill(
@@ -37,11 +42,11 @@ def write(registry: Registry) -> str:
         groups.setdefault(_group(option.name), []).append(f"{comment}\n#{option.name}={default}\n")
     for indexed in registry.indexed():
         groups.setdefault(_group(indexed.name), []).append(f"# {indexed.help}\n#{indexed.name}[{indexed.index}]=\n")
-    return "\n".join(_blocks(groups))
+    return "\n".join(_blocks(f"# {title}\n{_RULES}", groups))
 
 
-def _blocks(groups: dict[str, list[str]]) -> Iterator[str]:
-    yield _HEAD
+def _blocks(head: str, groups: dict[str, list[str]]) -> Iterator[str]:
+    yield head
     for name, entries in sorted(groups.items()):  # the order of declaration is that of imports
         yield f"# {f' {name} ':-^{_WIDTH - 2}}\n"
         yield from entries

@@ -76,7 +76,7 @@ class IndexedOption:
 
 
 class Registry:
-    """The properties that this broker knows. There is one for the process; tests make their own."""
+    """The properties that a program knows: the broker's are in :data:`REGISTRY`."""
 
     def __init__(self) -> None:
         self._options: dict[str, Option[Any]] = {}
@@ -91,11 +91,19 @@ class Registry:
         Raises:
             ValueError: where it is declared already.
         """
-        if name in self._options:
-            raise ValueError(f"{name} is declared twice")
         option = Option(name, kind, default, help)
-        self._options[name] = option
+        self.add(option)
         return option
+
+    def add(self, option: Option[Any]) -> None:
+        """Know a property that may be declared in another registry, too.
+
+        Raises:
+            ValueError: where one of its name is known already.
+        """
+        if option.name in self._options:
+            raise ValueError(f"{option.name} is declared twice")
+        self._options[option.name] = option
 
     def declare_indexed(self, name: str, help: str, index: str) -> IndexedOption:
         """Declare a property that is given as ``name[index]``; without a text it says nothing.
@@ -103,11 +111,15 @@ class Registry:
         Raises:
             ValueError: where it is declared already.
         """
-        if name in self._indexed:
-            raise ValueError(f"{name}[] is declared twice")
         option = IndexedOption(name, help, index)
-        self._indexed[name] = option
+        self.add_indexed(option)
         return option
+
+    def add_indexed(self, option: IndexedOption) -> None:
+        """The same as :meth:`add`, of a property that is given as ``name[index]``."""
+        if option.name in self._indexed:
+            raise ValueError(f"{option.name}[] is declared twice")
+        self._indexed[option.name] = option
 
     def indexed(self) -> Iterator[IndexedOption]:
         """The properties of the form ``name[index]``."""

@@ -16,6 +16,9 @@ from broker.logs.settings import Format, LogSettings
 
 log = Logger()
 
+DAEMON_LOG = "twistd.log"
+"""Where twistd logs to in the background if no file is named."""
+
 
 class LogOutput:
     """The log of one process.
@@ -57,6 +60,28 @@ class LogOutput:
             self.file.rotate()
         except OSError as error:
             _complain(self.file.path, error)
+
+
+def open_log(twistd: Any, settings: LogSettings) -> LogOutput | None:
+    """Open the log that the options of twistd and the properties describe.
+
+    Args:
+        twistd: its options; ``None`` where there is no twistd.
+        settings: how the log is written.
+
+    Returns:
+        ``None`` for a log that twistd makes itself: syslog, one of ``--logger``, or where there is no twistd.
+
+    Raises:
+        SystemExit: the file cannot be opened.
+    """
+    if twistd is None or twistd["syslog"] or twistd["logger"]:
+        return None
+    name = twistd["logfile"] or ("-" if twistd["nodaemon"] else DAEMON_LOG)
+    try:
+        return LogOutput(settings, None if name == "-" else Path(name))
+    except OSError as error:
+        sys.exit(f"the log file {name} cannot be opened: {error.strerror}")
 
 
 def _complain(path: Path, error: OSError) -> None:

@@ -82,14 +82,14 @@ class Connection(TwistedProtocol):
 
     Attributes:
         host: address of the peer.
+        port: of the peer, once it is connected.
         secure: whether TLS is on.
         stream: what is spoken over it.
-        peer: address and port of the peer, for the log.
     """
 
     def __init__(self, settings: TransportSettings, owner: Owner, make_stream: MakeStream, host: str) -> None:
         self.host = host
-        self.peer = "?:0"
+        self.port = 0
         self.secure = False
         self._settings = settings
         self._owner = owner
@@ -112,8 +112,7 @@ class Connection(TwistedProtocol):
     def connectionMade(self) -> None:
         """The connection is there; with direct TLS the handshake comes first."""
         transport: Any = self.transport
-        peer = transport.getPeer()
-        self.peer = f"{getattr(peer, 'host', '?')}:{getattr(peer, 'port', 0)}"
+        self.port = getattr(transport.getPeer(), "port", 0)
         self._owner.opened(self)
         transport.registerProducer(self, True)
         transport.setTcpNoDelay(True)
@@ -123,6 +122,18 @@ class Connection(TwistedProtocol):
             self._await_handshake()
         else:
             self.stream.connected()
+
+    @property
+    def local_port(self) -> int:
+        """The port that the peer has connected to."""
+        transport: Any = self.transport
+        port: int = 0 if transport is None else getattr(transport.getHost(), "port", 0)
+        return port
+
+    @property
+    def peer(self) -> str:
+        """Address and port of the peer, for the log."""
+        return f"{self.host or '?'}:{self.port}"
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come. The stream sees them when it is the account's turn, which mostly is now."""

@@ -7,7 +7,7 @@ somebody asks for more.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from xml.parsers import expat
 
@@ -60,11 +60,13 @@ class StreamStart:
         attributes: ``to``, ``from``, ``version``, ``xml:lang`` and so on.
         namespace: the content namespace, that is the default namespace; empty where none was declared.
         prefixes: namespaces by prefix.
+        raw: the tag as it came, without an XML declaration.
     """
 
     attributes: dict[str, str]
     namespace: str
     prefixes: dict[str, str]
+    raw: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

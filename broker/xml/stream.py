@@ -183,6 +183,12 @@ class StreamReader:
         """Whether an element has begun, be it in the middle of its tag, and has not ended."""
         return bool(self._window)
 
+    def drop_incomplete(self) -> None:
+        """Forget an element that was begun: the stream goes on behind the last event."""
+        self.unread = b""
+        self._depth = min(self._depth, 1)
+        self._forget()
+
     def _forget(self) -> None:
         """Drop the parser (which refers back to this object) and what it was fed."""
         self._expat: expat.XMLParserType | None = None
@@ -376,7 +382,7 @@ class StreamReader:
         parser.XmlDeclHandler = _on_late_declaration
         plain = plain_attributes(attributes)
         self._scope = Scope.of(self._default, self._prefixes, plain.get("xml:lang", ""))
-        self._events.append(StreamStart(plain, self._default, dict(self._prefixes)))
+        self._events.append(StreamStart(plain, self._default, dict(self._prefixes), tag[0]))
 
     def _on_xml_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.lower() != "utf-8":

@@ -272,3 +272,21 @@ class TestBrokenStreams:
         reader = opened(max_stanza=200)
         read(reader, *(data[i : i + size] for i in range(0, len(data), size)))
         assert reader.error is None or reader.error.condition
+
+
+def test_a_header_keeps_its_tag_as_it_came() -> None:
+    tag = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'\r\n to='a>b'>"
+    (start,) = StreamReader(1000).feed(b"<?xml version='1.0'?>\n" + tag)
+    assert isinstance(start, StreamStart)
+    assert start.raw == tag
+
+
+@pytest.mark.parametrize("stepwise", [True, False])
+def test_a_stanza_that_was_begun_can_be_forgotten(stepwise: bool) -> None:
+    reader = StreamReader(1000, stepwise=stepwise)
+    reader.feed(b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><a>1</a>")
+    reader.feed(b"<b><c>")
+    reader.drop_incomplete()
+    (stanza,) = reader.feed(b"<d/>")
+    assert isinstance(stanza, Stanza)
+    assert (stanza.namespace, stanza.name, stanza.raw) == ("jabber:client", "d", b"<d/>")

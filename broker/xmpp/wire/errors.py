@@ -117,18 +117,16 @@ def error_reply(stanza: Stanza, error: StanzaError, from_: str | None = None, to
     return b"%b>%b</%b>" % ("".join(parts).encode(), error.to_bytes(), stanza.name.encode())
 
 
-def stream_error(condition: str, text: str = "", extra: bytes = b"") -> bytes:
+def stream_error(condition: str, text: str = "", extra: bytes = b"", *, content: str = "") -> bytes:
     """A stream error (RFC 6120 §4.9).
 
     Args:
         condition: of RFC 6120 §4.9.3.
         text: for people.
         extra: an application's own condition, as an element.
+        content: of the condition's element; the host, for ``see-other-host`` (RFC 6120 §4.9.3.19).
     """
     words = f"<text xmlns='{ns.STREAM_ERRORS}' xml:lang='en'>{escape(text)}</text>" if text else ""
-    return b"<stream:error><%b xmlns='%b'/>%b%b</stream:error>" % (
-        condition.encode(),
-        ns.STREAM_ERRORS.encode(),
-        words.encode(),
-        extra,
-    )
+    end = f">{escape(content)}</{condition}>" if content else "/>"
+    head = f"<stream:error><{condition} xmlns='{ns.STREAM_ERRORS}'{end}{words}"
+    return b"%b%b</stream:error>" % (head.encode(), extra)

@@ -1,0 +1,299 @@
+"""Opening a link to the server (``jabber:connectionmanager``): header, TLS, handshake; then frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from broker.manager.settings import Address
+from broker.timers import cancel
+from broker.xml.stanza import Stanza, StreamEnd, StreamStart
+from broker.xml.stream import Event, StreamReader
+from broker.xml.write import escape_attribute
+from broker.xmpp.wire import ns, routes
+
+log = Logger()
+
+MAX_ELEMENT = 64 << 20
+"""Bytes of one element of the server, which has limits of its own."""
+OPENING_TIME = 20.0
+"""Seconds until a link must be open."""
+START_TLS = f"<starttls xmlns='{ns.TLS}'/>".encode()
+FRAMES = f"<frames xmlns='{routes.FRAMES}'/>".encode()
+STREAM_END = b"</stream:stream>"
+
+
+class Language(Protocol):
+    """What is spoken over a link that is open."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes have come."""
+
+    def set_writable(self, writable: bool) -> None:
+        """The connection has room, or its buffer is full."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+
+class Step(Enum):
+    """What the opening of a link waits for."""
+
+    HEADER = auto()
+    FEATURES = auto()
+    PROCEED = auto()
+    SECURED = auto()
+    HANDSHAKE = auto()
+    FRAMES = auto()
+    OPEN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a link is opened.
+
+    Args:
+        server: that is dialled.
+        jid: of the link: the manager's name, a slash, and what tells its links apart.
+        secret: that the server has for the manager.
+        tls: makes the client's side of TLS.
+        needs_tls: whether the link must have it.
+    """
+
+    server: Address
+    jid: str
+    secret: str
+    tls: Callable[[], Any]
+    needs_tls: bool
+
+
+class LinkError(Exception):
+    """A link cannot be opened."""
+
+
+@implementer(IPushProducer)
+class LinkConnection(TwistedProtocol):
+    """The connection of a link.
+
+    Args:
+        terms: how it is opened.
+        clock: of its deadlines.
+        frames: makes what goes on in frames.
+        lost: told why the connection is gone.
+
+    Attributes:
+        opened: the server has accepted the handshake.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        clock: IReactorTime,
+        frames: Callable[[LinkConnection], Language],
+        lost: Callable[[LinkConnection, str], None],
+    ) -> None:
+        self.opened = False
+        self._terms = terms
+        self._clock = clock
+        self._frames = frames
+        self._lost = lost
+        self._reader = StreamReader(MAX_ELEMENT)
+        self._step = Step.HEADER
+        self._secure = False
+        self._id = ""  # of the first header, which the digest is made of
+        self._speaks_frames = False
+        self._language: Language | None = None
+        self._deadline: IDelayedCall | None = None
+        self._reason = ""
+        self._closed = False
+
+    @property
+    def server(self) -> str:
+        """Where it leads to, for the log."""
+        return str(self._terms.server)
+
+    # The connection
+
+    def connectionMade(self) -> None:
+        """Begin to open the link."""
+        transport: Any = self.transport
+        transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
+        self._deadline = self._clock.callLater(OPENING_TIME, self._fail, "the link was not opened in time")
+        self._greet()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes have come."""
+        language = self._language
+        if self._closed:
+            return
+        if language is not None:
+            language.received(data)
+            return
+        try:
+            self._read(data)
+        except LinkError as error:
+            self._fail(str(error))
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full."""
+        if self._language is not None:
+            self._language.set_writable(False)
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty."""
+        if self._language is not None:
+            self._language.set_writable(True)
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Let go of everything."""
+        self._closed = True
+        cancel(self._deadline)
+        language, self._language = self._language, None
+        try:
+            if language is not None:
+                language.lost()
+        finally:
+            self._lost(self, self._reason or reason.getErrorMessage())
+        self.transport = None
+
+    # What the language says
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if self.transport is not None and not self._closed:
+            self.transport.write(data)
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        transport: Any = self.transport
+        if transport is not None and not self._closed:
+            self._closed = True
+            transport.unregisterProducer()  # TLS does not end while there is one
+            transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._closed = True
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    # Opening
+
+    def _greet(self) -> None:
+        self._step = Step.HEADER
+        jid = escape_attribute(self._terms.jid)
+        names = f"xmlns:stream='{ns.STREAM}' xmlns='{routes.NAMESPACE}'"
+        self.write(f"<stream:stream {names} to='{jid}' version='1.0'>".encode())
+
+    def _read(self, data: bytes) -> None:
+        reader = self._reader
+        events = reader.feed(data)
+        while events:
+            for event in events:
+                self._handle(event)
+            if self._language is not None:
+                rest, reader.unread = reader.unread, b""
+                if rest:
+                    self._language.received(rest)
+                return
+            events = reader.feed()
+        if reader.error is not None:
+            raise LinkError(f"what the server sends is no XML stream: {reader.error}")
+
+    def _handle(self, event: Event) -> None:
+        step = self._step
+        if isinstance(event, StreamStart):
+            self._id = self._id or event.attributes.get("id", "")
+            self._step = Step.FEATURES
+        elif isinstance(event, StreamEnd):
+            raise LinkError("the server has ended the stream")
+        elif (event.namespace, event.name) == (ns.STREAM, "error"):
+            raise LinkError(f"the server refuses the link: {_condition(event)}")
+        elif event.name == "iq" and event.namespace == routes.NAMESPACE:
+            self._configured(event)
+        elif (step, event.name) in _STEPS:
+            _STEPS[step, event.name](self, event)
+        else:
+            raise LinkError(f"the server sends <{event.name}/> while the link is opened")
+
+    def _choose(self, features: Stanza) -> None:
+        offered = features.children
+        self._speaks_frames = (routes.FRAMES, "frames") in offered
+        if self._secure:
+            self._shake_hands()
+        elif (ns.TLS, "starttls") in offered:
+            self._step = Step.PROCEED
+            self.write(START_TLS)
+        elif self._terms.needs_tls:
+            raise LinkError("the server offers no TLS, and xmpp.server.tls requires it")
+        else:
+            self._shake_hands()
+
+    def _start_tls(self, _: Stanza) -> None:
+        self._step = Step.SECURED
+        self._reader.restart(discard=True)
+        transport: Any = self.transport
+        transport.startTLS(self._terms.tls())
+        self._secure = True
+        self._greet()
+
+    def _shake_hands(self) -> None:
+        self._step = Step.HANDSHAKE
+        digest = routes.digest(self._id, self._terms.secret)
+        self.write(f"<handshake>{digest}</handshake>".encode())
+
+    def _accepted(self, _: Stanza) -> None:
+        if not self._speaks_frames:
+            raise LinkError("the server does not speak frames")
+        self.opened = True
+        self._step = Step.FRAMES
+        self.write(FRAMES)
+
+    def _agreed(self, _: Stanza) -> None:
+        self._hand_over(self._frames)
+
+    def _configured(self, iq: Stanza) -> None:
+        """The configuration is for managers that speak routes; frames bring the server's own features."""
+        if self._step is not Step.FRAMES:
+            raise LinkError("the server sends <iq/> before the handshake")
+
+    def _hand_over(self, make: Callable[[LinkConnection], Language]) -> None:
+        cancel(self._deadline)
+        self._step = Step.OPEN
+        transport: Any = self.transport
+        transport.registerProducer(self, True)
+        self._language = make(self)
+
+    def _fail(self, reason: str) -> None:
+        self._reason = reason
+        self.abort()
+
+
+_STEPS: dict[tuple[Step, str], Callable[[LinkConnection, Stanza], None]] = {
+    (Step.FEATURES, "features"): LinkConnection._choose,
+    (Step.PROCEED, "proceed"): LinkConnection._start_tls,
+    (Step.HANDSHAKE, "handshake"): LinkConnection._accepted,
+    (Step.FRAMES, "frames"): LinkConnection._agreed,
+}
+"""What the server may send next, and what is done then."""
+
+
+def _condition(error: Stanza) -> str:
+    for namespace, name in error.children:
+        if namespace == ns.STREAM_ERRORS and name != "text":
+            return name
+    return "it does not say why"

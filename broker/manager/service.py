@@ -1,0 +1,260 @@
+"""The connection manager as a service of twistd."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+from twisted.logger import ILogObserver, Logger
+from twisted.python.failure import Failure
+
+from broker import __version__
+from broker.config.properties import Properties
+from broker.errors import BrokerError, Code
+from broker.logs.output import LogOutput
+from broker.manager.client import Client
+from broker.manager.dialer import Dialer
+from broker.manager.frame_link import FrameLink
+from broker.manager.link import LinkConnection, Terms
+from broker.manager.links import Links
+from broker.manager.server_tls import link_tls
+from broker.manager.settings import (
+    CERTIFICATE,
+    CLIENT_CA,
+    NONE,
+    PRIVATE_KEY,
+    REGISTRY,
+    Address,
+    ManagerSettings,
+    settings_of,
+)
+from broker.net.certificate import self_signed
+from broker.net.listener import Listener
+from broker.net.tls import Alpn, ServerContext, server_context
+from broker.net.transport import Connection, TransportSettings
+from broker.net.turns import Turns
+from broker.ready import announce, bracketed
+from broker.timers import cancel
+
+log = Logger()
+
+PROTOCOLS = (b"xmpp-client",)
+"""By ALPN; a port for direct TLS is found by it (XEP-0368 §4), one for STARTTLS is not."""
+CONNECT_TIMEOUT = 10
+"""Seconds until a server must have accepted a connection."""
+
+
+class Manager(Service):
+    """The connection manager.
+
+    Args:
+        data: directory of a certificate that is made where none is given.
+        properties: the configuration.
+        reactor: the reactor.
+        log_output: where the log goes; ``None`` where twistd sees to that.
+        on_started: called when the ports are open.
+
+    Attributes:
+        failure: why it could not start.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        properties: Properties,
+        reactor: Any,
+        *,
+        log_output: LogOutput | None = None,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.failure: BrokerError | None = None
+        self._data = data
+        self._properties = properties
+        self._reactor = reactor
+        self._log_output = log_output
+        self._on_started = on_started
+        self._settings: ManagerSettings
+        self._instance = secrets.token_hex(16)
+        self._links: Links
+        self._dialers: list[Dialer] = []
+        self._listeners: list[Listener] = []
+        self._ports: dict[str, Any] = {}
+        self._tls: list[ServerContext] = []
+        self._made = 0  # links, which have numbers
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join twistd's application, and be asked for its log."""
+        if self._log_output is not None:
+            parent.setComponent(ILogObserver, self._log_output.observer)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    def startService(self) -> None:
+        """Open the ports and dial, once the reactor runs."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._reactor.callWhenRunning(self._begin)
+
+    def stopService(self) -> Deferred[None]:
+        """Let clients go on elsewhere, and see to it that the server has all that they have sent.
+
+        Fires when that is done, or has taken too long.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        return ensureDeferred(self._end())
+
+    def stop_now(self) -> None:
+        """Stop without waiting for anybody."""
+        for dialer in self._dialers:
+            dialer.abort()
+
+    def reload(self) -> None:
+        """Open the log file anew, and read certificates again, for new connections."""
+        self.reopen_log()
+        for each in self._tls:
+            try:
+                each.reload(time.time())
+            except BrokerError as error:
+                log.error("{error}; what was read before stays in use", error=error.message)
+
+    def reopen_log(self) -> None:
+        """Open the log file anew."""
+        if self._log_output is not None:
+            self._log_output.reopen()
+
+    def rotate_log(self) -> None:
+        """Begin a new log file and keep the old one."""
+        if self._log_output is not None:
+            self._log_output.rotate()
+
+    # Start
+
+    def _begin(self) -> None:
+        if self.running:
+            ensureDeferred(self._start()).addErrback(self._failed)
+
+    async def _start(self) -> None:
+        REGISTRY.validate(self._properties)
+        REGISTRY.report(self._properties)
+        settings = self._settings = settings_of(self._properties)
+        self._links = Links(self._reactor, settings.grace, settings.patience)
+        server_tls = link_tls(settings)
+        log.info(
+            "connection manager {version}, {name} of {domain}",
+            version=__version__,
+            name=settings.name,
+            domain=settings.domain,
+        )
+        await self._listen()
+        for _ in range(settings.connections):
+            dialer = Dialer(settings.servers, self._connect, self._maker(server_tls), self._reactor)
+            self._dialers.append(dialer)
+            dialer.start()
+        ports = [f"{name} {bracketed(port.getHost().host)}:{port.getHost().port}" for name, port in self._ports.items()]
+        announce(", ".join([f"ready: manager {settings.name}", *ports]))
+        self._on_started()
+
+    def _failed(self, failure: Failure) -> None:
+        if not self.running:
+            return
+        if isinstance(failure.value, BrokerError):
+            self.failure = failure.value
+            log.critical("the manager cannot start: {reason}", reason=failure.value)
+        else:
+            self.failure = BrokerError(Code.INTERNAL_UNKNOWN, f"{failure.value!r}; the log has more")
+            log.failure("the manager cannot start", failure)
+        print(f"the manager cannot start: {self.failure.message}", file=sys.__stderr__)
+        if self._reactor.running:
+            self._reactor.stop()
+
+    async def _listen(self) -> None:
+        settings = self._settings
+        turns = Turns(self._reactor)
+        for name, number, alpn, direct in (
+            ("XMPP", settings.plain_port, Alpn(PROTOCOLS), False),
+            ("XMPP-TLS", settings.tls_port, Alpn(PROTOCOLS, required=True), True),
+        ):
+            if number == NONE:
+                continue
+            context = self._context(alpn)
+            self._tls.append(context)
+            terms = TransportSettings(self._reactor, turns, settings.limits, tls=context, direct_tls=direct)
+            listener = Listener(self._make_client, terms)
+            self._listeners.append(listener)
+            host = settings.interface
+            endpoint: Any = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
+            try:
+                self._ports[name] = await endpoint(self._reactor, number, settings.backlog, host).listen(
+                    listener.factory
+                )
+            except CannotListenError as error:
+                raise BrokerError(
+                    Code.RESOURCE_CONFIGURATION_ADDRESS,
+                    f"the manager cannot listen on {host}:{number}: {error.socketError}; another program may use it",
+                ) from error
+
+    def _context(self, alpn: Alpn) -> ServerContext:
+        properties = self._properties
+        given, key, authorities = CERTIFICATE.get(properties), PRIVATE_KEY.get(properties), CLIENT_CA.get(properties)
+        if not given:
+            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return server_context(
+            Path(given) if given else self_signed(self._data, self._settings.domain, time.time()),
+            Path(key) if given and key else None,
+            Path(authorities) if authorities else None,
+            require_client=False,
+            alpn=alpn,
+        )
+
+    def _make_client(self, connection: Connection, host: str) -> Client:
+        return Client(connection, self._settings, self._reactor, self._links.come, self._links.gone)
+
+    # Links
+
+    def _connect(self, server: Address, make: Callable[[], LinkConnection]) -> Deferred[Any]:
+        factory: Any = Factory.forProtocol(make)
+        factory.noisy = False
+        endpoint: Any = HostnameEndpoint(self._reactor, server.host, server.port, timeout=CONNECT_TIMEOUT)
+        connected: Deferred[Any] = endpoint.connect(factory)
+        return connected
+
+    def _maker(self, server_tls: Callable[[], Any]) -> Callable[[Address, Dialer], LinkConnection]:
+        settings = self._settings
+
+        def make(server: Address, dialer: Dialer) -> LinkConnection:
+            self._made += 1
+            jid = f"{settings.name}/link-{self._made}"
+            terms = Terms(server, jid, settings.secret, server_tls, settings.needs_tls(server))
+            return LinkConnection(terms, self._reactor, self._frames, dialer.lost)
+
+        return make
+
+    def _frames(self, connection: LinkConnection) -> FrameLink:
+        return FrameLink(connection, self._instance, self._links, self._reactor)
+
+    # End
+
+    async def _end(self) -> None:
+        for port in self._ports.values():
+            await port.stopListening()
+        if not hasattr(self, "_links"):
+            return
+        closing = [listener.close_all() for listener in self._listeners]
+        drained = self._links.drain()
+        overdue = self._reactor.callLater(self._settings.stop_timeout, drained.cancel)
+        try:
+            await drained
+        except CancelledError:
+            log.warn("the server has not taken all that clients have sent")
+        cancel(overdue)
+        for dialer in self._dialers:
+            dialer.stop()
+        self._links.close()
+        await DeferredList(closing)

@@ -1,0 +1,302 @@
+"""Properties of the connection manager; they have the names that Openfire's manager gives them, where it has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, size
+from broker.config.options import Registry
+from broker.config.properties import Properties
+from broker.errors import BrokerError, Code
+from broker.logs import settings as logs
+from broker.model.host import is_loopback
+from broker.model.jid import parse_jid
+from broker.model.number import whole_or_none
+from broker.net.limits import Limits
+
+REGISTRY = Registry()
+"""The properties that a connection manager knows; those of the broker are another registry."""
+_declare = REGISTRY.declare
+NONE = -1
+"""Number of a port that is not opened."""
+
+
+class LinkTls(StrEnum):
+    """Whether links to the server must use TLS."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    AUTO = "auto"
+
+
+DOMAIN = _declare("xmpp.domain", TEXT, "localhost", "The domain that the server serves; its certificate is for it.")
+HOSTNAME = _declare("xmpp.hostname", TEXT, "127.0.0.1", "Host of the server.")
+PORT = _declare("xmpp.port", integer(1, 65535), 5262, "Port of the server for connection managers.")
+SERVERS = _declare(
+    "xmpp.manager.servers",
+    TEXT,
+    "",
+    "Comma list of host:port in the place of xmpp.hostname and xmpp.port; the first one that is reached is used.",
+)
+PASSWORD = _declare(
+    "xmpp.password", TEXT, "", "The secret that the server has for this manager; better in xmpp.manager.secretFile."
+)
+SECRET_FILE = _declare("xmpp.manager.secretFile", TEXT, "", "File with the secret, in its first line.")
+NAME = _declare("xmpp.manager.name", TEXT, "cm1", "Name of this manager; each manager of a server has its own.")
+CONNECTIONS = _declare(
+    "xmpp.manager.connections", integer(1, 64), 1, "Links to the server; each client is carried over one of them."
+)
+GRACE = _declare(
+    "xmpp.manager.grace",
+    duration(0),
+    60_000,
+    "How long clients are kept while no server is reached; then they get a stream error.",
+)
+PATIENCE = _declare(
+    "xmpp.manager.patience",
+    duration(0),
+    5000,
+    "How long a new client waits for a link to the server, and for the server's consent; then it gets a stream error.",
+)
+OTHER_HOST = _declare(
+    "xmpp.manager.otherHost",
+    TEXT,
+    "",
+    "host or host:port that clients are sent to when the manager stops; empty: their connections are closed, and they"
+    " resume their streams wherever they connect next.",
+)
+STOP_TIMEOUT = _declare(
+    "xmpp.manager.stopTimeout",
+    duration(1),
+    10_000,
+    "How long the manager, when it stops, waits for the server to take what clients have sent.",
+)
+SERVER_TLS = _declare(
+    "xmpp.server.tls",
+    choice(LinkTls),
+    LinkTls.AUTO,
+    "Whether a link must use TLS: required, or optional, that is where the server offers it; auto: optional for servers"
+    " on this machine, required for all others.",
+)
+VERIFY = _declare("xmpp.server.certificate.verify", BOOLEAN, True, "Verify the server's certificate.")
+AUTHORITIES = _declare(
+    "xmpp.server.certificate.authorities",
+    TEXT,
+    "",
+    "PEM file of the authorities that the server's certificate may be of, or with that certificate itself if it is"
+    " self-signed; empty: those of the system.",
+)
+INTERFACE = _declare(
+    "xmpp.socket.network.interface", TEXT, "127.0.0.1", "Address to listen on for clients; 0.0.0.0 or :: for all."
+)
+PLAIN_PORT = _declare(
+    "xmpp.socket.plain.port", integer(NONE, 65535), 5222, "Port of clients that start TLS themselves; 0: any, -1: none."
+)
+TLS_PORT = _declare(
+    "xmpp.socket.ssl.port", integer(NONE, 65535), 5223, "Port of clients that begin with TLS; 0: any, -1: none."
+)
+BACKLOG = _declare("xmpp.socket.backlog", integer(1), 200, "Connections that may wait to be accepted.")
+CERTIFICATE = _declare(
+    "xmpp.certificate",
+    TEXT,
+    "",
+    "PEM file with the certificate that clients are shown and its chain; empty: one is made in the data directory.",
+)
+PRIVATE_KEY = _declare("xmpp.privateKey", TEXT, "", "PEM file with the key; empty: it stands in xmpp.certificate.")
+CLIENT_CA = _declare(
+    "xmpp.clientCertificates",
+    TEXT,
+    "",
+    "PEM file of the authorities whose certificates the server may log a client in with (SASL EXTERNAL).",
+)
+IDLE = _declare(
+    "xmpp.client.idle",
+    duration(0),
+    1_800_000,
+    "Silence after which a client is disconnected, where the server leaves that to its managers; 0: never.",
+)
+HEADER_TIMEOUT = _declare(
+    "xmpp.client.headerTimeout", duration(1), 30_000, "How long a new connection may take to begin its stream."
+)
+MAX_STANZA = _declare("xmpp.parser.buffer.size", size(10_000), 1 << 20, "Longest stanza.")
+MAX_STANZA_BEFORE_LOGIN = _declare(
+    "xmpp.maxStanzaBeforeLogin", size(1_000), 10 << 10, "Longest stanza before the login."
+)
+MAX_CONNECTIONS = _declare("xmpp.client.maxConnections", integer(1), 100_000, "Connections of clients.")
+MAX_STRANGERS = _declare(
+    "xmpp.client.maxPendingLoginsTotal", integer(1), 20_000, "Connections of clients that have not logged in."
+)
+MAX_PENDING = _declare(
+    "xmpp.client.maxPendingLogins",
+    integer(1),
+    1000,
+    "The same of one address; an IPv6 address counts as its /64 network, and this machine's have no limit.",
+)
+RATE = _declare(
+    "xmpp.client.connectionRate", integer(0), 100, "New connections of one address in a second; 0 for any number."
+)
+BURST = _declare("xmpp.client.connectionBurst", integer(1), 1000, "New connections of one address at once.")
+HANDSHAKE_TIMEOUT = _declare(
+    "xmpp.client.handshakeTimeout", duration(1), 15_000, "Until a client's TLS handshake must be over."
+)
+WRITE_TIMEOUT = _declare(
+    "xmpp.session.sending-limit",
+    duration(1),
+    60_000,
+    "A client that has taken nothing of what waits for it for so long is let go of.",
+)
+for _option in (logs.LEVEL, logs.FORMAT, logs.KEEP, logs.MAX_SIZE):
+    REGISTRY.add(_option)
+REGISTRY.add_indexed(logs.LEVELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerSettings:
+    """The properties above, read. Times in seconds."""
+
+    domain: str
+    servers: tuple[Address, ...]
+    secret: str = field(repr=False)
+    name: str
+    connections: int
+    grace: float
+    patience: float
+    other_host: str
+    stop_timeout: float
+    server_tls: LinkTls
+    verify: bool
+    authorities: Path | None
+    interface: str
+    plain_port: int
+    tls_port: int
+    backlog: int
+    idle: float
+    header_timeout: float
+    max_stanza: int
+    max_stanza_before_login: int
+    limits: Limits
+
+    def needs_tls(self, server: Address) -> bool:
+        """Whether a link to a server must use TLS."""
+        if self.server_tls is LinkTls.AUTO:
+            return server.host != "localhost" and not is_loopback(server.host)
+        return self.server_tls is LinkTls.REQUIRED
+
+
+def settings_of(properties: Properties) -> ManagerSettings:
+    """Read the settings.
+
+    Raises:
+        BrokerError: ``resource.configuration`` for a value that cannot be used, or a secret that is missing.
+    """
+    authorities = AUTHORITIES.get(properties)
+    return ManagerSettings(
+        domain=_domain(DOMAIN.get(properties)),
+        servers=_servers(properties),
+        secret=_secret(properties),
+        name=_name(NAME.get(properties)),
+        connections=CONNECTIONS.get(properties),
+        grace=GRACE.get(properties) / 1000,
+        patience=PATIENCE.get(properties) / 1000,
+        other_host=OTHER_HOST.get(properties).strip(),
+        stop_timeout=STOP_TIMEOUT.get(properties) / 1000,
+        server_tls=SERVER_TLS.get(properties),
+        verify=VERIFY.get(properties),
+        authorities=Path(authorities) if authorities else None,
+        interface=INTERFACE.get(properties).strip() or "127.0.0.1",
+        plain_port=PLAIN_PORT.get(properties),
+        tls_port=TLS_PORT.get(properties),
+        backlog=BACKLOG.get(properties),
+        idle=IDLE.get(properties) / 1000,
+        header_timeout=HEADER_TIMEOUT.get(properties) / 1000,
+        max_stanza=MAX_STANZA.get(properties),
+        max_stanza_before_login=MAX_STANZA_BEFORE_LOGIN.get(properties),
+        limits=Limits(
+            handshake_timeout=HANDSHAKE_TIMEOUT.get(properties) / 1000,
+            write_timeout=WRITE_TIMEOUT.get(properties) / 1000,
+            room=0,  # what a client has not taken is not acknowledged to the server, which waits then
+            max_connections=MAX_CONNECTIONS.get(properties),
+            max_strangers=MAX_STRANGERS.get(properties),
+            max_pending=MAX_PENDING.get(properties),
+            rate=RATE.get(properties),
+            burst=BURST.get(properties),
+        ),
+    )
+
+
+def read_address(text: str) -> Address:
+    """A server's address.
+
+    Args:
+        text: ``host:port``, ``[IPv6 address]:port``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = text.strip().rpartition(":")
+    number = whole_or_none(port, 1, 65535)
+    if not host or number is None:
+        raise ValueError(f"'{text.strip()}' is not host:port")
+    return Address(host.removeprefix("[").removesuffix("]"), number)
+
+
+def _servers(properties: Properties) -> tuple[Address, ...]:
+    names = [each for each in SERVERS.get(properties).split(",") if each.strip()]
+    if not names:
+        return (Address(HOSTNAME.get(properties).strip(), PORT.get(properties)),)
+    try:
+        return tuple(map(read_address, names))
+    except ValueError as error:
+        raise _wrong(SERVERS.name, str(error)) from error
+
+
+def _secret(properties: Properties) -> str:
+    path = SECRET_FILE.get(properties)
+    if not path:
+        secret = PASSWORD.get(properties)
+        if not secret:
+            raise _wrong(SECRET_FILE.name, "there is no secret for the server; name a file that has it")
+        return secret
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except OSError as error:
+        raise _wrong(SECRET_FILE.name, f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise _wrong(SECRET_FILE.name, f"{path}: it is not UTF-8") from error
+    if not lines or not lines[0].strip():
+        raise _wrong(SECRET_FILE.name, f"{path}: its first line is empty")
+    return lines[0].strip()
+
+
+def _name(text: str) -> str:
+    name = text.strip().lower()
+    if not name or "/" in name or not name.isprintable():
+        raise _wrong(NAME.name, f"'{text}' cannot be the name of a manager")
+    return name
+
+
+def _domain(text: str) -> str:
+    try:
+        jid = parse_jid(text.strip())
+    except BrokerError as error:
+        raise _wrong(DOMAIN.name, error.message) from error
+    if jid.local or jid.resource:
+        raise _wrong(DOMAIN.name, f"'{text}' is an address and no domain")
+    return jid.domain
+
+
+def _wrong(name: str, reason: str) -> BrokerError:
+    return BrokerError(Code.RESOURCE_CONFIGURATION, f"{name}: {reason}")

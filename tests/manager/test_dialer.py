@@ -1,0 +1,117 @@
+"""A link is kept: it is dialled until there is one, and again when it is lost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.task import Clock
+
+from broker.manager.dialer import LONGEST_DELAY, Dialer
+from broker.manager.link import LinkConnection
+from broker.manager.settings import Address
+
+ONE, TWO = Address("one", 5262), Address("two", 5262)
+
+
+class Connection:
+    """A connection to a server."""
+
+    transport = object()
+
+    def __init__(self, server: Address) -> None:
+        self.server = str(server)
+        self.opened = False
+
+
+class Network:
+    """Remembers who is dialled, and when."""
+
+    def __init__(self, *servers: Address) -> None:
+        self.clock = Clock()
+        self.dialled: list[tuple[float, Address]] = []
+        self.pending: list[Deferred[Any]] = []
+        clock: Any = self.clock
+        make: Any = lambda server, _: Connection(server)  # noqa: E731
+        self.dialer = Dialer(servers, self._connect, make, clock)
+        self.dialer.start()
+
+    def _connect(self, server: Address, make: Callable[[], LinkConnection]) -> Deferred[LinkConnection]:
+        self.dialled.append((self.clock.seconds(), server))
+        self.pending.append(Deferred())
+        return self.pending[-1]
+
+    def refuse(self) -> None:
+        """The server refuses the connection, and time passes until the next attempt."""
+        self.pending[-1].errback(ConnectionRefusedError())
+        self.wait()
+
+    def accept(self, *, opened: bool = True) -> Any:
+        """The server takes the connection."""
+        connection = Connection(self.dialled[-1][1])
+        connection.opened = opened
+        self.pending[-1].callback(connection)
+        return connection
+
+    def wait(self) -> None:
+        """Let time pass until the next attempt."""
+        attempts = len(self.dialled)
+        for _ in range(1000):
+            if len(self.dialled) == attempts:
+                self.clock.advance(0.05)
+
+    @property
+    def servers(self) -> list[Address]:
+        """Those that were dialled, in order."""
+        return [server for _, server in self.dialled]
+
+
+def test_delays_become_longer_up_to_a_limit() -> None:
+    network = Network(ONE)
+    for _ in range(12):
+        network.refuse()
+    times = [when for when, _ in network.dialled]
+    delays = [later - sooner for sooner, later in itertools.pairwise(times)]
+    assert delays[0] < 0.5
+    assert delays[0] < delays[2] < delays[4]
+    assert LONGEST_DELAY * 0.8 <= delays[-1] <= LONGEST_DELAY * 1.3
+
+
+def test_the_next_server_is_dialled_where_one_is_not_reached() -> None:
+    network = Network(ONE, TWO)
+    network.refuse()
+    network.refuse()
+    assert network.servers == [ONE, TWO, ONE]
+
+
+def test_the_next_server_is_dialled_where_one_refuses_the_link() -> None:
+    network = Network(ONE, TWO)
+    network.dialer.lost(network.accept(opened=False), "the server refuses the link")
+    network.wait()
+    assert network.servers == [ONE, TWO]
+
+
+def test_a_server_that_was_there_is_dialled_first_when_its_link_is_lost() -> None:
+    network = Network(ONE, TWO)
+    for _ in range(9):
+        network.refuse()
+    lost = network.clock.seconds()
+    network.dialer.lost(network.accept(), "gone")
+    network.wait()
+    assert network.servers[-2:] == [TWO, TWO]
+    assert network.dialled[-1][0] - lost < 0.5
+
+
+@pytest.mark.parametrize("connecting", [True, False])
+def test_nobody_is_dialled_after_the_end(connecting: bool) -> None:
+    network = Network(ONE)
+    if not connecting:
+        network.pending[-1].errback(ConnectionRefusedError())
+    network.dialer.stop()
+    network.clock.advance(60)
+    assert len(network.dialled) == 1
+    assert not network.clock.getDelayedCalls()

@@ -1,0 +1,95 @@
+"""Properties of a connection manager."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from broker.config.properties import Properties
+from broker.config.sources import from_assignments
+from broker.config.syntax import parse
+from broker.errors import BrokerError
+from broker.manager.example import example
+from broker.manager.settings import REGISTRY, Address, LinkTls, settings_of
+from tests.manager.world import settings
+
+EXAMPLE = Path(__file__).parents[2] / "etc" / "manager.properties"
+
+
+def test_the_example_file_is_what_the_declarations_say() -> None:
+    expected = "run: python -m broker.manager.example > etc/manager.properties"
+    assert EXAMPLE.read_text("utf-8") == example(), expected
+
+
+def test_every_example_is_the_default() -> None:
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    assignments = "\n".join(
+        line[1:] for line in lines if line.startswith("#") and not line.startswith("# ") and "=" in line
+    )
+    properties = Properties(file=parse(assignments, "example"))
+    assert REGISTRY.unknown(properties) == []
+    for option in REGISTRY:
+        assert properties.find_exact(option.name) is not None
+        assert option.get(properties) == option.default
+
+
+def test_at_first_it_listens_on_this_machine_only() -> None:
+    assert settings().interface == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("given", "servers"),
+    [
+        ({}, (Address("127.0.0.1", 5262),)),
+        ({"xmpp_hostname": "xmpp1", "xmpp_port": "1234"}, (Address("xmpp1", 1234),)),
+        ({"xmpp_manager_servers": "one:1, [::1]:2"}, (Address("one", 1), Address("::1", 2))),
+    ],
+)
+def test_servers_are_dialled_in_the_order_given(given: dict[str, str], servers: tuple[Address, ...]) -> None:
+    assert settings(**given).servers == servers
+
+
+@pytest.mark.parametrize(
+    ("policy", "host", "needed"),
+    [
+        ("auto", "127.0.0.1", False),
+        ("auto", "localhost", False),
+        ("auto", "::1", False),
+        ("auto", "192.0.2.1", True),
+        ("auto", "xmpp1", True),
+        ("required", "127.0.0.1", True),
+        ("optional", "192.0.2.1", False),
+    ],
+)
+def test_links_to_other_machines_need_tls(policy: str, host: str, needed: bool) -> None:
+    assert settings(xmpp_server_tls=LinkTls(policy)).needs_tls(Address(host, 1)) is needed
+
+
+def test_the_secret_is_the_first_line_of_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("sekrit\nnot this\n")
+    assert settings(xmpp_manager_secretFile=str(file)).secret == "sekrit"
+
+
+def test_the_secret_does_not_appear_in_texts() -> None:
+    assert "sekrit" not in repr(settings(xmpp_password="sekrit"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("xmpp.password", "", "there is no secret"),
+        ("xmpp.manager.secretFile", "/nowhere", "No such file"),
+        ("xmpp.manager.secretFile", "/dev/null", "its first line is empty"),
+        ("xmpp.manager.name", "a/b", "cannot be the name"),
+        ("xmpp.manager.servers", "one", "is not host:port"),
+        ("xmpp.manager.servers", "one:99999", "is not host:port"),
+        ("xmpp.domain", "joe@localhost", "is an address and no domain"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_its_name(name: str, value: str, reason: str) -> None:
+    given = {"xmpp.password": "secret", name: value}
+    with pytest.raises(BrokerError, match=reason) as caught:
+        settings_of(Properties(from_assignments([f"{key}={text}" for key, text in given.items()])))
+    assert name.removesuffix("password") in caught.value.message
