@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import sqlite3
+import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +23,7 @@ from broker.errors import BrokerError, Code
 from broker.ports import IStore
 from broker.store.memory import MemoryStore
 from broker.store.sql.commit_loop import TIDY_AFTER
+from broker.store.sql.database import Database
 from broker.store.sql.schema import entry, message
 from broker.store.sql.store import SqlStore
 
@@ -263,9 +267,25 @@ class SqlStage(Stage):
             return messages or 0, entries or 0
 
 
+@cache
+def _migrated() -> Path:
+    """A file with tables, and nothing in them."""
+    directory = tempfile.mkdtemp(prefix="broker-test-template-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = Path(directory) / "broker.db"
+    database = Database(f"sqlite:///{path}", exclusive=True)
+    database.open()
+    database.close()
+    return path
+
+
 class SqliteStage(SqlStage):
+    """A store on a file; one that is not there is copied from another one, which is sooner than to make its tables."""
+
     def __init__(self, directory: Path) -> None:
         self.path = directory / "broker.db"
+        if not self.path.exists():
+            shutil.copy(_migrated(), self.path)
         super().__init__()
 
     def url(self) -> str:

@@ -62,9 +62,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Streams]:
 
 @pytest.fixture
 def stage(tmp_path: Path, filled: tuple[Path, Streams]) -> Iterator[SqliteStage]:
+    copy(filled[0], tmp_path / "broker.db")
     stage = SqliteStage(tmp_path)
     stage.run(stage.store.close())
-    copy(filled[0], stage.path)
     yield stage
     stage.close()
 

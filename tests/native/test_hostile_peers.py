@@ -25,7 +25,7 @@ from tests.logs.audit_lines import audit_lines
 from tests.native.peer import Listener, Peer, Transport
 from tests.native.test_conversations import KEY, MESSAGE, QUERY, connect_unit, subscriber
 
-LOGINS = 5000
+LOGINS = 1000
 TO_NOBODY = b"<qos><destination>nobody</destination></qos>"
 
 
@@ -131,7 +131,7 @@ def living() -> dict[int, object]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_of_a_failed_login_stays(way: Callable[[Listener, random.Random], None]) -> None:
-    """Given thousands of logins that break, connections, sessions, timers and memory are back where they were."""
+    """Given hundreds of logins that break, connections, sessions, timers and memory are back where they were."""
     others = living()  # of tests that ran in this process before
     listener = Listener()
     chance = random.Random(1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from itertools import chain, islice
 from typing import Any, Protocol
 
@@ -117,6 +118,7 @@ class SqliteBulk:
                 count -= size
 
 
+@cache
 def _sqlite_insert(table: Table, rows: int) -> str:
     one = str(insert(table).prefix_with("OR REPLACE").compile(dialect=sqlite.dialect()))
     head, _, values = one.partition(" VALUES ")

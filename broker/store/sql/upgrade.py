@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -30,7 +32,13 @@ def revision_of(engine: Engine) -> str | None:
 
 def newest_revision() -> str | None:
     """The revision that this program needs."""
-    return ScriptDirectory.from_config(configuration()).get_current_head()
+    return _revisions().get_current_head()
+
+
+@cache
+def _revisions() -> ScriptDirectory:
+    """Those that this program was shipped with; to read them takes longer than to open a database."""
+    return ScriptDirectory.from_config(configuration())
 
 
 def upgrade(engine: Engine) -> None:
@@ -39,8 +47,7 @@ def upgrade(engine: Engine) -> None:
     Raises:
         BrokerError: ``resource.configuration`` where the database has a revision that this program does not know.
     """
-    config = configuration()
-    script = ScriptDirectory.from_config(config)
+    script = _revisions()
     with engine.begin() as connection:
         _wait_for_turn(connection)
         current = MigrationContext.configure(connection).get_current_revision()
@@ -52,6 +59,7 @@ def upgrade(engine: Engine) -> None:
                 "/store",
             )
         if current != script.get_current_head():
+            config = configuration()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
