@@ -17,7 +17,7 @@ MAX_OPEN = 10_000
 SKIPPED = 8
 """How many times as long as the longest element one that is too long may be until nobody believes that it ends."""
 
-_NAME = re.compile(rb"</?([^\s/>]*)")
+_NAME = re.compile(rb"""</?([^\s/>!?<"']*)""")
 _PLAIN_TAG = re.compile(rb"""\s*+<([^\s/>!?<"']++)(?:[^<>"'/]++|"[^"<]*+"|'[^'<]*+')*+(/?)>""")
 _TAG_MARK = re.compile(rb"""[<>"']""")
 _ENDS_OF_VALUES = {b'"': re.compile(rb'[<"]'), b"'": re.compile(rb"[<']")}
@@ -163,10 +163,13 @@ class ElementCutter:
         tag, name = found[0], found[1]
         end = found.end()
         if not found[2]:
-            last = window.find(b"</%b>" % name, end)
-            if last < 0 or any(window.find(each, end, last) >= 0 for each in (b"<!", b"<?", b"<%b" % name)):
+            last = window.find(b"</%b" % name, end)
+            behind = last + len(name) + 2
+            if last < 0 or window[behind : behind + 1] != b">":
                 return None
-            end = last + len(name) + 3
+            if any(window.find(each, end, last) >= 0 for each in (b"<!", b"<?", b"<%b" % name)):
+                return None
+            end = behind + 1
         start = found.start(1) - 1
         if end - start > self.max_size:
             return None

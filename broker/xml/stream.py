@@ -178,11 +178,6 @@ class StreamReader:
             self._forget()
         return events
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether an element has begun, be it in the middle of its tag, and has not ended."""
-        return bool(self._window)
-
     def drop_incomplete(self) -> None:
         """Forget an element that was begun: the stream goes on behind the last event."""
         self.unread = b""

@@ -50,7 +50,7 @@ class RoutedFraming:
             raise self._error
         reader = self._reader
         events = reader.feed(data)
-        if reader.is_inside and not reader.unread:
+        if reader.incomplete and not reader.unread:
             self._error = StreamError("not-well-formed", "an element does not end")
         return events
 
@@ -60,6 +60,10 @@ class RoutedFraming:
         reader = self._reader
         reader.restart(discard=discard)
         reader.unread = CLIENT_HEADER + reader.unread
+
+    def rest(self) -> None:
+        """Take less memory until something comes; only between two elements."""
+        self._reader.rest()
 
     def allow(self, max_stanza: int) -> None:
         """See :class:`Framing`."""

@@ -40,6 +40,7 @@ MAX_EARLY_REQUESTS = 10
 """Requests that may come before the handshake."""
 PROTOCOL = "connection-manager"
 """How the audit calls the protocol."""
+TURNS = "clients have their turns"
 END = b"</stream:stream>"
 
 
@@ -217,6 +218,13 @@ class ManagerLink:
         """A client is gone."""
         self.sessions.discard(session)
         self._leave_when_empty()
+
+    def pause(self, paused: bool) -> None:
+        """Read nothing while too much of what has come waits for turns, or read again."""
+        if paused:
+            self._transport.hold(TURNS)
+        else:
+            self._transport.release(TURNS)
 
     def configure(self) -> None:
         """Tell the manager what it is to offer its clients."""
@@ -432,6 +440,9 @@ class ManagerLink:
             return
         self._heartbeat = self._clock.callLater(HEARTBEAT, self._beat)
         self.write(b" ")
+        now = self._clock.seconds()
+        for session in self.sessions:
+            session.rest_if_idle(now)
 
     def _deflate(self) -> None:
         data, self._undeflated = b"".join(self._undeflated), []

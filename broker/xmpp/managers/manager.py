@@ -20,6 +20,7 @@ from broker.xml.cutter import Piece
 from broker.xml.tree import Tree
 from broker.xmpp.managers.routed import RoutedSession
 from broker.xmpp.managers.settings import ManagerSettings
+from broker.xmpp.managers.waits import Waits
 from broker.xmpp.service import XmppService
 from broker.xmpp.settings import TlsPolicy
 from broker.xmpp.wire import routes
@@ -94,7 +95,7 @@ class Manager:
         links: those that speak in routes.
         sessions: by their ids.
         admission: counts the clients.
-        max_waiting: bytes of one client that may wait.
+        waits: counts what waits to be handled.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Manager:
         self.name = name
         self.links: list[ManagerLink] = []
         self.sessions: dict[str, RoutedSession] = {}
-        self.max_waiting = settings.max_waiting
+        self.waits = Waits(settings.max_waiting, settings.max_waiting_total, self._pause)
         self.admission = Admission(
             clock, settings.max_sessions, settings.max_pending_address, max_strangers=settings.max_pending
         )
@@ -234,6 +235,10 @@ class Manager:
         until = self._clock.seconds() + REMEMBERED
         self._departed[session.id] = _Departed(local, full, until, session.is_managed, session.is_closed)
         self._forget_departed()
+
+    def _pause(self, paused: bool) -> None:
+        for link in self.links:
+            link.pause(paused)
 
     def _serve(self, link: ManagerLink, request: Tree) -> RoutedSession | None:
         """Do what is asked for.

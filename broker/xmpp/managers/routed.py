@@ -25,6 +25,8 @@ log = Logger()
 
 SHOWN_AT_ONCE = 65_536
 """Bytes that a stream sees in one turn, as of a socket."""
+REST_AFTER = 15.0
+"""Seconds without input after which a stream takes less memory."""
 _SM_ON = (b"<enabled", b"<resumed")
 
 
@@ -53,6 +55,7 @@ class RoutedSession:
     """
 
     __slots__ = (
+        "_framing",
         "_head",
         "_input",
         "_is_closing",
@@ -62,6 +65,7 @@ class RoutedSession:
         "_size",
         "_unsent",
         "_waiting",
+        "_waits",
         "host",
         "id",
         "is_closed",
@@ -84,11 +88,12 @@ class RoutedSession:
         self._head = routes.route_head(service.settings.domain, manager.name, id)
         self._waiting: deque[bytes] = deque()
         self._size = 0
+        self._waits = manager.waits
         self._reasons: set[str] = set()
         self._unsent: list[bytes] = []  # while there is no link
         self._is_closing = False
         self._is_gone = False
-        framing = RoutedFraming(service.settings.max_stanza_before_login)
+        self._framing = framing = RoutedFraming(service.settings.max_stanza_before_login)
         self.stream = StreamConnection(
             service, self, framing, host, lambda stream: Negotiation(service, stream, loopback=not secure)
         )
@@ -124,8 +129,8 @@ class RoutedSession:
         if self._is_closing:
             return
         self._waiting.append(content)
-        self._size += len(content)
-        if self._size > self._manager.max_waiting:
+        self._count(len(content))
+        if self._size > self._waits.max_size or (self._reasons and self._waits.has_enough):
             self.stream.note(f"{self._size} bytes of it wait to be handled")
             self._forget_waiting()
             self.stream.fail("policy-violation", "too much of what you have sent waits to be handled")
@@ -146,10 +151,19 @@ class RoutedSession:
         while self._waiting and size < SHOWN_AT_ONCE:
             size += len(self._waiting[0])
             shown.append(self._waiting.popleft())
-        self._size -= size
+        self._count(-size)
         self.stream.received(b"".join(shown))
         if self._waiting and not self._reasons:
             self._input.ask()
+
+    def rest_if_idle(self, now: float) -> None:
+        """Take less memory where nothing has come for a while.
+
+        Args:
+            now: by the clock that :attr:`StreamConnection.heard` goes by.
+        """
+        if now - self.stream.heard >= REST_AFTER:
+            self._framing.rest()
 
     def shut_down(self) -> None:
         """The server stops."""
@@ -207,14 +221,18 @@ class RoutedSession:
 
     def hold(self, reason: str) -> None:
         """See :class:`broker.net.read_pauses.Held`; others go on over the link, and what comes for this one waits."""
+        if not self._reasons:
+            self._waits.hold(self._size)
         self._reasons.add(reason)
 
     def release(self, reason: str) -> None:
         """See :class:`broker.net.read_pauses.Held`."""
         if reason in self._reasons:
             self._reasons.discard(reason)
-            if self._waiting and not self._reasons:
-                self._input.ask()
+            if not self._reasons:
+                self._waits.release(self._size)
+                if self._waiting:
+                    self._input.ask()
 
     @property
     def turn_is_over(self) -> bool:
@@ -247,4 +265,8 @@ class RoutedSession:
 
     def _forget_waiting(self) -> None:
         self._waiting.clear()
-        self._size = 0
+        self._count(-self._size)
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        self._waits.count(size, held=bool(self._reasons))

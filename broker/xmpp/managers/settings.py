@@ -71,6 +71,9 @@ MAX_WAITING = declare(
     4 << 20,
     "Bytes of one client that may wait to be handled; its manager cannot be told to wait, so more end its session.",
 )
+MAX_WAITING_TOTAL = declare(
+    f"{_PREFIX}.maxWaitingTotal", size(65_536), 64 << 20, "The same of all clients of one manager that have to wait."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class ManagerSettings:
         max_sessions: of one manager.
         max_pending: those of one manager that have not logged in.
         max_pending_address: those of them that come from one address.
-        max_waiting: bytes of one client.
+        max_waiting: bytes of one client that may wait to be handled.
+        max_waiting_total: those of all clients of one manager that have to wait.
     """
 
     tls: TlsPolicy = TlsPolicy.AUTO
@@ -106,6 +110,7 @@ class ManagerSettings:
     max_pending: int = 5000
     max_pending_address: int = 1000
     max_waiting: int = 4 << 20
+    max_waiting_total: int = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
         max_pending=MAX_PENDING.get(properties),
         max_pending_address=MAX_PENDING_ADDRESS.get(properties),
         max_waiting=MAX_WAITING.get(properties),
+        max_waiting_total=MAX_WAITING_TOTAL.get(properties),
     )
 
 

@@ -9,6 +9,7 @@ from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
 from broker.xml.tree import Tree
+from broker.xmpp.managers.link import HEARTBEAT, TURNS
 from broker.xmpp.managers.manager import EARLY, MAX_EARLY_STANZAS, REMEMBERED
 from broker.xmpp.managers.settings import ManagerSettings
 from broker.xmpp.wire import ns, routes
@@ -268,6 +269,14 @@ class TestStanzas:
         client.take()
         assert client.closes() == ["a"]
 
+    def test_client_that_was_idle_is_served_as_before(self, world: ManagerWorld) -> None:
+        joe, jack = world.routed("joe@localhost/x"), world.bind("jack@localhost/y")
+        for number in range(3):
+            world.advance(HEARTBEAT)
+            joe.link.send(" ")
+            text(joe, "jack@localhost/y", str(number), " xml:lang='de'")
+        assert jack.bodies() == list("012")
+
     def test_what_waits_for_one_client_is_bounded_and_others_go_on(self) -> None:
         world = ManagerWorld(ManagerSettings(max_waiting=100_000))
         link = world.link()
@@ -281,6 +290,29 @@ class TestStanzas:
         assert joe.closes() == ["a"]
         mary.send("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
         assert mary.one().attributes["type"] == "result"
+
+    def test_what_waits_for_all_clients_that_are_held_is_bounded(self) -> None:
+        world = ManagerWorld(ManagerSettings(max_waiting_total=100_000))
+        link = world.link()
+        users = ("joe", "jack", "mary")
+        clients = [world.routed(f"{user}@localhost/x", link, user) for user in users]
+        for user in users:
+            link.link._manager.sessions[user].hold("a test")  # type: ignore[union-attr]
+        for client in clients:
+            client.send(f"<message to='jack@localhost'><body>{'x' * 45_000}</body></message>")
+        assert [client.names() for client in clients[:2]] == [[], []]
+        assert clients[0].closes() + clients[1].closes() + clients[2].closes() == ["mary"]
+
+    def test_link_is_not_read_while_too_much_waits_for_turns(self, world: ManagerWorld) -> None:
+        link = world.link()
+        clients = [world.routed(f"{user}@localhost/x", link, user) for user in ("joe", "jack", "mary")]
+        message = f"<message to='nobody@elsewhere'><body>{'x' * 1_000_000}</body></message>"
+        for _ in range(3):
+            for client in clients:
+                link.link.received(f"<route streamid='{client.id}'>{message}</route>".encode())
+        assert link.transport.held == {TURNS}
+        world.turn()
+        assert link.transport.held == set()
 
     def test_what_waited_is_handled_in_order(self, world: ManagerWorld) -> None:
         joe, jack = world.routed("joe@localhost/x"), world.bind("jack@localhost/y")
