@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.broker_system import BrokerSystem
 from bench.case import Case, Field, raise_file_limit
 from bench.machine import describe
+from bench.managed_system import ManagedSystem
 from bench.native_cases import native_cases
 from bench.options import parse
 from bench.peers.ejabberd import Ejabberd
@@ -61,6 +62,7 @@ def all_systems() -> list[System]:
     """Ours and the others."""
     return [
         BrokerSystem(ACCOUNTS),
+        ManagedSystem(ACCOUNTS),
         RelaySystem(),
         Mosquitto(),
         RabbitMq(),

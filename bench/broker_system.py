@@ -48,7 +48,7 @@ class BrokerSystem:
 
     def prepare(self, scratch: Path) -> None:
         """Make a data directory with the accounts; the command for it takes a second for each."""
-        self._template = scratch / "broker-template"
+        self._template = scratch / f"{self.name}-template"
         self._template.mkdir(mode=0o700)
         table = AccountTable(f"sqlite:///{self._template / DATABASE_FILE}")
         for name, password in self._accounts.items():
@@ -81,7 +81,9 @@ class BrokerSystem:
 
 
 def _ports(ready: str) -> dict[str, tuple[str, int]]:
-    return {_PROTOCOLS[each["name"]]: (each["host"], int(each["port"])) for each in _PORT.finditer(ready)}
+    return {
+        _PROTOCOLS.get(each["name"], each["name"]): (each["host"], int(each["port"])) for each in _PORT.finditer(ready)
+    }
 
 
 def _command() -> str:

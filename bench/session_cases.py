@@ -110,11 +110,26 @@ def _xmpp(work: Mapping[str, Any], ours: Settings) -> dict[str, Run]:
     theirs = {setting: "true" for setting, needed in (("tls", "tls"), ("hashed", "scram")) if work.get(needed)}
     if "accounts" in work:
         theirs["accounts"] = str(_NAMES)
+    behind: dict[str, Run] = {"managers": Managed("sessions", "xmpp", work, ours)} if work.get("tls") else {}
     return {
         "broker": Drive("sessions", "xmpp", work, ours),
+        **behind,
         "ejabberd": Drive("sessions", "xmpp", work, theirs),
         "prosody": Drive("sessions", "xmpp", work, theirs),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Managed(Drive):
+    """Have clients take all connection managers in turn."""
+
+    def __call__(self, where: Field, system: System) -> Figures:
+        """Do it."""
+        with where.started(system, self.settings) as running:
+            more = [
+                port for name, (_, port) in running.ports.items() if name.startswith("xmpp-") and name != "xmpp-tls"
+            ]
+            return where.drive(self.load, running, self.protocol, {**self.specification, "more_ports": more})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ def xmpp_cases() -> list[Case]:
     return [
         _pairs("pair", "1 pair", pairs=1),
         _pairs("pairs-10", "10 pairs", pairs=10),
+        _with_tls("pair-tls", "1 pair, TLS", pairs=1),
+        _with_tls("pairs-10-tls", "10 pairs, TLS", pairs=10),
+        _with_tls("pair-sm-tls", "1 pair, TLS, stream management, resumable after a crash", pairs=1, managed=True),
         _pairs("pair-sm", "1 pair, stream management, resumable after a crash", pairs=1, managed=True),
         _pairs("pairs-10-sm", "10 pairs, stream management, resumable after a crash", pairs=10, managed=True),
         _less_durable("pair-sm-messages", "1 pair, stream management, `sm.durable=messages`", "messages", pairs=1),
@@ -30,6 +33,13 @@ def xmpp_cases() -> list[Case]:
 
 def _pairs(name: str, title: str, **specification: Any) -> Case:
     return _case(name, title, PLAIN, specification)
+
+
+def _with_tls(name: str, title: str, **specification: Any) -> Case:
+    """The broker alone, and behind connection managers."""
+    complete = {**TIMED, "window": 500, "probes": 300, "tls": True, **specification}
+    runs: dict[str, Run] = {each: Drive("xmpp", "xmpp", complete) for each in ("broker", "managers")}
+    return Case(f"xmpp-{name}", GROUP, title, (RATE, EFFORT, *_LATENCY, *CPU), runs)
 
 
 def _less_durable(name: str, title: str, durable: str, **specification: Any) -> Case:

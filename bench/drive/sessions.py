@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,12 +11,12 @@ from bench.drive.channel import hear, tell
 from bench.drive.crowd import Crowd, gather, source
 from bench.drive.latency import summary
 from bench.drive.load import Load
-from bench.drive.loop import DriveError, Link, Loop, Script, TlsLink, connect, connect_for_tls, until
+from bench.drive.loop import DriveError, Link, Loop, Script, TlsLink, connect, connect_for_tls
 from bench.drive.native_wire import connect_qos, log_in
 from bench.drive.scram import authenticate_scram
+from bench.drive.tls import client_context, start_tls
 from bench.drive.xmpp import swallow
 from bench.drive.xmpp_wire import (
-    DOMAIN,
     FEATURES,
     HEADER,
     Managed,
@@ -44,6 +45,7 @@ class SessionsLoad(Load):
         tls: whether they start TLS.
         scram: whether they log in by SCRAM-SHA-1, and not with the password itself.
         available: whether they tell that they are.
+        more_ports: that clients take in turn, beside the first.
     """
 
     protocol: Literal["native", "xmpp"]
@@ -53,6 +55,7 @@ class SessionsLoad(Load):
     tls: bool = False
     scram: bool = False
     available: bool = False
+    more_ports: Sequence[int] = ()
 
     def run(self) -> dict[str, float]:
         """Rate and milliseconds of logins, and memory of each session."""
@@ -76,6 +79,7 @@ class SessionsLoad(Load):
 
     def _gather(self, loop: Loop, numbers: range) -> Crowd[None]:
         context = client_context()
+        ports = (self.port, *self.more_ports)
 
         def begin(number: int) -> tuple[Link, Script[None]]:
             number += numbers.start
@@ -83,7 +87,7 @@ class SessionsLoad(Load):
             if self.protocol == "native":
                 link = connect(loop, self.host, self.port, source(number))
                 return link, self._native(link, user)
-            tls = connect_for_tls(loop, self.host, self.port, source(number))
+            tls = connect_for_tls(loop, self.host, ports[number % len(ports)], source(number))
             return tls, self._xmpp(tls, context, user, f"r{number}")
 
         return gather(loop, len(numbers), self.at_once, begin, _ignore)
@@ -174,26 +178,6 @@ class ResumeLoad(Load):
         yield FEATURES
         user = f"user{number % self.accounts}"
         yield from (authenticate_scram if self.scram else authenticate_plain)(link, user, PASSWORD)
-
-
-def client_context() -> ssl.SSLContext:
-    """TLS without a look at the certificate, which is self-signed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def start_tls(link: TlsLink, context: ssl.SSLContext) -> Script[None]:
-    """Start TLS and open the stream anew; the features are what comes next."""
-    link.send(HEADER)
-    yield FEATURES
-    link.send(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-    answer = yield until(b"/>", b"</proceed>", b"</failure>")
-    if b"<proceed" not in answer:
-        raise DriveError(f"no TLS: {answer!r}")
-    link.on_tls = lambda: link.send(HEADER)
-    link.start_tls(context, DOMAIN)
 
 
 def attribute(element: bytes, name: bytes) -> bytes:

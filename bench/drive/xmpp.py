@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.drive import tls
 from bench.drive.lane import Lane, flow
 from bench.drive.latency import probe
 from bench.drive.load import TimedLoad
-from bench.drive.loop import Link, Loop, connect, talk
+from bench.drive.loop import Link, Loop, connect, connect_for_tls, talk
 from bench.drive.xmpp_wire import Managed, XmppReceiver, XmppSender, count_stanzas, enable, log_in, whole_elements
 
 PASSWORD = "secret"
@@ -41,6 +42,7 @@ class XmppLoad(TimedLoad):
         size: of a body in bytes.
         window: messages of a pair that are on their way.
         probes: messages that are sent one at a time before, for latency.
+        tls: whether clients start TLS.
     """
 
     pairs: int = 1
@@ -48,6 +50,7 @@ class XmppLoad(TimedLoad):
     size: int = 100
     window: int = 500
     probes: int = 200
+    tls: bool = False
 
     def run(self) -> dict[str, float]:
         """Milliseconds of a message when there is no load, and rates of a window that is kept full."""
@@ -64,8 +67,14 @@ class XmppLoad(TimedLoad):
         return latency | flow(loop, lanes, warm_up=self.warm_up, seconds=self.seconds, watch=self.watch)
 
     def _log_in(self, loop: Loop, number: int) -> Client:
-        link = connect(loop, self.host, self.port)
-        jid, rest = talk(link, log_in(link, account(number), PASSWORD, "bench"))
+        link: Link
+        if self.tls:
+            link = secured = connect_for_tls(loop, self.host, self.port)
+            script = tls.log_in(secured, account(number), PASSWORD, "bench")
+        else:
+            link = connect(loop, self.host, self.port)
+            script = log_in(link, account(number), PASSWORD, "bench")
+        jid, rest = talk(link, script)
         if self.managed:
             _, rest = talk(link, enable(link))
         managed = Managed(link, on=self.managed)
