@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import ssl
 
 from broker.xml.cutter import ElementCutter, Opening, Piece
 from broker.xml.stanza import Stanza
@@ -25,26 +26,41 @@ class RoutedClient(StreamClient):
         user: whose password is ``secret``.
         resource: of its JID.
         manager: name of the manager.
+        secret: that the manager knows.
+        tls: the link begins with TLS.
+
+    Attributes:
+        ends: conditions of the stream errors of its links.
     """
 
-    def __init__(self, broker: BrokerProcess, user: str, resource: str = "x", manager: str = "cm1") -> None:
-        super().__init__(broker, user, resource, PATIENCE, "XMPP-MANAGERS")
+    def __init__(
+        self,
+        broker: BrokerProcess,
+        user: str,
+        resource: str = "x",
+        manager: str = "cm1",
+        secret: str = SECRET,
+        *,
+        tls: bool = False,
+    ) -> None:
+        super().__init__(broker, user, resource, PATIENCE, "XMPP-MANAGERS-TLS" if tls else "XMPP-MANAGERS")
+        self._secret = secret
+        self._tls = tls
         self.link = f"{manager}/Connection Worker - 1"
         self.session = ""
+        self.ends: list[str] = []
         self._cutter = ElementCutter(1 << 24)
         self._stream_id = ""
 
     def _connect(self) -> None:
-        self._socket = socket.create_connection(self.broker.address(self.listener), 5)
-        if self._socket.getsockname() == self._socket.getpeername():
-            raise Gone
+        self._socket = self._dial()
         self._cutter = ElementCutter(1 << 24)
         self._stream_id = self.session = ""
         self._write_plain(
             f'<stream:stream xmlns:stream="{ns.STREAM}" xmlns="{routes.NAMESPACE}" to="{self.link}" version="1.0">'
         )
         self._expect("features")
-        self._write_plain(f"<handshake>{routes.digest(self._stream_id, SECRET)}</handshake>")
+        self._write_plain(f"<handshake>{routes.digest(self._stream_id, self._secret)}</handshake>")
         self._expect("iq")
         self.session = f"cm1{secrets.token_hex(4)}"
         create = "<create><host name='localhost' address='192.0.2.1'/></create>"
@@ -55,6 +71,16 @@ class RoutedClient(StreamClient):
         self._expect("iq")
         self._write(self._login())
         self._expect("success")
+
+    def _dial(self) -> socket.socket:
+        found = socket.create_connection(self.broker.address(self.listener), 5)
+        if found.getsockname() == found.getpeername():
+            raise Gone
+        if not self._tls:
+            return found
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(found)
 
     def _write_plain(self, data: str) -> None:
         super()._write(data)
@@ -79,4 +105,7 @@ class RoutedClient(StreamClient):
         header = routes.CLIENT_HEADER if of_client else routes.header(self.link)
         reader = StreamReader(1 << 24, stepwise=False)
         events = reader.feed(header + (piece.content if of_client else piece.data))
-        return [event for event in events if isinstance(event, Stanza)]
+        found = [event for event in events if isinstance(event, Stanza)]
+        if piece.name == b"stream:error":
+            self.ends += [stanza.tree().children[0].name for stanza in found]
+        return found

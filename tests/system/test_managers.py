@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +50,62 @@ def test_routed_client_and_direct_one_write_to_each_other_over_a_kill_of_the_bro
 
     wait_until(all_have_come)
     assert routed.got == direct.got == [f"{round}-{number}" for round in range(3) for number in range(5)]
+
+
+def test_client_of_a_link_with_tls_is_served(broker: BrokerProcess) -> None:
+    broker.start()
+    routed, direct = RoutedClient(broker, "joe", tls=True), StreamClient(broker, "jack")
+    assert routed.go_on()
+    assert direct.go_on()
+    routed.send("jack@localhost/x", "over TLS")
+    direct.wait_for_message()
+    assert direct.got == ["over TLS"]
+
+
+def test_secret_is_read_again_and_in_no_log(broker: BrokerProcess, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("the first secret\n")
+    del broker.settings["xmpp.managers.secret"]
+    broker.settings["xmpp.managers.secretFile"] = str(secret)
+    broker.start()
+    assert RoutedClient(broker, "joe", secret="the first secret").go_on()
+    secret.write_text("the second secret\n")
+    os.kill(broker.pid, signal.SIGHUP)
+    broker.wait_for_log("reload via=signal outcome=done")
+    assert not RoutedClient(broker, "joe", secret="the first secret").go_on()
+    assert RoutedClient(broker, "joe", secret="the second secret").go_on()
+    log = broker.log()
+    assert "via=connection-manager" in log
+    assert "the first secret" not in log
+    assert "the second secret" not in log
+
+
+def test_orderly_stop_tells_the_manager_and_loses_nothing(broker: BrokerProcess) -> None:
+    broker.start()
+    routed, direct = RoutedClient(broker, "joe"), StreamClient(broker, "jack")
+    assert routed.go_on()
+    assert direct.go_on()
+    for number in range(50):
+        routed.send("jack@localhost/x", str(number))
+    routed.ask()
+    assert broker.terminate() == -signal.SIGTERM
+
+    def link_is_gone() -> bool:
+        routed.read(0.05)
+        return not routed.attached
+
+    wait_until(link_is_gone)
+    assert "system-shutdown" in routed.ends
+    assert "Traceback" not in broker.log()
+    broker.start()
+    assert routed.go_on()
+    assert direct.go_on()
+
+    def all_have_come() -> bool:
+        for client in (routed, direct):
+            client.ask()
+            client.read(0.1)
+        return len(direct.got) >= 50 and not routed.unacked
+
+    wait_until(all_have_come)
+    assert direct.got == [str(number) for number in range(50)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from broker.failpoints import VARIABLE
 from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.routed_client import SETTINGS as ROUTES
+from tests.system.routed_client import RoutedClient
 from tests.system.stream_client import StreamClient
 
 pytestmark = pytest.mark.system
@@ -45,13 +47,19 @@ class Play:
     Args:
         broker: not started yet.
         monkeypatch: arms the point.
+        make: a client of the broker, for joe; jack's connection is his own.
     """
 
-    def __init__(self, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        broker: BrokerProcess,
+        monkeypatch: pytest.MonkeyPatch,
+        make: Callable[[BrokerProcess, str], StreamClient] = StreamClient,
+    ) -> None:
         self.broker = broker
         self.kills = 0
         self._monkeypatch = monkeypatch
-        self.joe = StreamClient(broker, "joe")
+        self.joe = make(broker, "joe")
         self.jack = StreamClient(broker, "jack")
         self.sent: dict[StreamClient, list[str]] = {self.joe: [], self.jack: []}
 
@@ -101,7 +109,19 @@ class Play:
 def test_each_message_comes_once_and_in_order_wherever_the_broker_is_killed(
     broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, point: str, count: int
 ) -> None:
-    play = Play(broker, monkeypatch)
+    talk(Play(broker, monkeypatch), point, count)
+
+
+@pytest.mark.parametrize(("point", "count"), [("commit done", 25), ("answer due", 5), ("resume sent", 2)])
+def test_so_it_is_for_a_client_behind_a_connection_manager(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, point: str, count: int
+) -> None:
+    broker.settings.update(ROUTES)
+    talk(Play(broker, monkeypatch, RoutedClient), point, count)
+
+
+def talk(play: Play, point: str, count: int) -> None:
+    """Both write while their connections are cut, and the broker dies at a point."""
     joe, jack = play.joe, play.jack
     play.start(point, count)
     play.attend(joe)
