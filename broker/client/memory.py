@@ -23,7 +23,8 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos, SessionQos
 from broker.model.key import PTP_SUBSCRIPTION, SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.qos import STATE_ERASED, PublishQos, UpdateQos
-from broker.xml import compile_query, topic_document
+from broker.xml.document import topic_document
+from broker.xml.xpath import compile_query
 
 log = Logger()
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from broker.filters.candidate import Predicate
 from broker.filters.registry import compile_filters
 from broker.model.key import Filter, Key
-from broker.xml import NAMES, TopicDocument, TopicQuery, compile_query, topic_document
+from broker.xml.document import TopicDocument, topic_document
+from broker.xml.names import NAMES
+from broker.xml.xpath import TopicQuery, compile_query
 
 
 class XPathQueries:

@@ -6,7 +6,9 @@ from broker.errors import BrokerError, Code
 from broker.filters.candidate import Candidate, Predicate
 from broker.filters.latest import Latest
 from broker.model.address import parse_session_name
-from broker.xml import NAMES, Document, compile_predicate, parse_content
+from broker.xml.document import Document, parse_content
+from broker.xml.names import NAMES
+from broker.xml.xpath import compile_predicate
 
 XML_TYPES = frozenset({"text/xml", "application/xml"})
 XML_SUFFIX = "+xml"

@@ -10,7 +10,7 @@ from broker.errors import BrokerError, Code
 from broker.filters import compile_filter, xpath
 from broker.filters.latest import Latest
 from broker.model.key import Filter
-from broker.xml import Document
+from broker.xml.document import Document
 from tests.filters.candidates import Message, message
 
 NEWS = b"<news type='sport'><item><title>Goal</title></item></news>"

@@ -4,9 +4,9 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.model.key import Key
-from broker.xml import NameBudget, compile_predicate, parse_content, topic_document
-from broker.xml.document import MAX_NAMESPACE, MAX_TOPIC_ELEMENTS
-from broker.xml.names import UNKNOWN
+from broker.xml.document import MAX_NAMESPACE, MAX_TOPIC_ELEMENTS, parse_content, topic_document
+from broker.xml.names import UNKNOWN, NameBudget
+from broker.xml.xpath import compile_predicate
 
 
 def test_a_topic_is_the_only_key_of_its_virtual_document() -> None:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.xml import NameBudget
-from broker.xml.names import UNKNOWN
+from broker.xml.names import UNKNOWN, NameBudget
 
 
 def test_known_names_are_free_when_the_budget_is_used_up() -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from broker.errors import BrokerError, Code
 from broker.model.key import Key
-from broker.xml import compile_predicate, compile_query, parse_content, topic_document
+from broker.xml.document import parse_content, topic_document
+from broker.xml.xpath import compile_predicate, compile_query
 
 RADAR = topic_document(
     Key("radar.north", "text/xml", domain="AIR", meta=b"<STOCK id='7' xmlns:p='urn:p'><p:price>5</p:price></STOCK>")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from broker.native.codec import parse_query_url, read_key, read_query_key, write_key, write_query_key
-from broker.xml import NameBudget, topic_document
+from broker.xml.document import topic_document
+from broker.xml.names import NameBudget
 from broker.xml.parse import parse
 from tests.fuzz.support import require, tried
 from tests.fuzz.trees import same_tree

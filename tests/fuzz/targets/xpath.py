@@ -5,7 +5,9 @@ from __future__ import annotations
 from time import process_time
 
 from broker.native.codec.key import read_key
-from broker.xml import NameBudget, compile_predicate, compile_query, parse_content, topic_document
+from broker.xml.document import parse_content, topic_document
+from broker.xml.names import NameBudget
+from broker.xml.xpath import compile_predicate, compile_query
 from tests.fuzz.support import require, tried
 
 LONGEST_SECONDS = 5.0

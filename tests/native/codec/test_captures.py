@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from broker import xml
 from broker.model.key import QueryKind
 from broker.model.qos import QueryQos, UpdateQos
 from broker.native import codec
+from broker.xml.document import topic_document
 from broker.xml.parse import Element, parse
+from broker.xml.xpath import compile_query
 from tests.data import CAPTURES
 
 
@@ -137,7 +138,7 @@ def test_queries_are_read_and_written_alike(unit: Unit) -> None:
     key = codec.read_query_key(unit.key)
     assert codec.read_query_key(codec.write_query_key(key)) == key
     if key.kind is QueryKind.XPATH and key.text != "//[":
-        xml.compile_query(key.text)
+        compile_query(key.text)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_keys_are_written_byte_for_byte(unit: Unit) -> None:
     assert key == codec.read_key(codec.write_key(key))
     if unit.key.startswith(b"\n <key"):
         assert b"\n " + codec.write_key(key) == unit.key
-    assert xml.topic_document(key).root[0].get("oid") == key.oid
+    assert topic_document(key).root[0].get("oid") == key.oid
 
 
 def test_a_captured_query_qos_says_more_than_the_defaults() -> None:

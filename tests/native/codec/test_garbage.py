@@ -12,7 +12,7 @@ import pytest
 
 from broker.errors import BrokerError
 from broker.native.codec import read_connect_qos, read_key, read_publish_qos
-from broker.xml import parse_content
+from broker.xml.document import parse_content
 from broker.xml.stanza import Stanza
 from broker.xml.stream import StreamReader
 from broker.xml.tree import parse_tree

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker import xml
 from broker.errors import BrokerError
 from broker.model.connect import ConnectQos
 from broker.model.key import Key, QueryKey
 from broker.model.qos import DisconnectQos, PublishQos, QueryQos, StatusQos, UpdateQos
 from broker.native import codec
+from broker.xml.document import parse_content
 from tests.native.codec import strategies
 
 READERS: list[Callable[[bytes], Any]] = [
@@ -27,7 +27,7 @@ READERS: list[Callable[[bytes], Any]] = [
     codec.read_disconnect_qos,
     codec.read_status_qos,
     codec.read_update_qos,
-    xml.parse_content,
+    parse_content,
 ]
 
 SNIPPETS = (
