@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -17,7 +17,7 @@ from broker.timers import cancel
 log = Logger()
 
 FIRST_DELAY = 0.25
-LONGEST_DELAY = 10.0
+LONGEST_DELAY = 3.0
 """Seconds between two attempts, which become longer as long as none succeeds."""
 
 Connect = Callable[[Address, Callable[[], LinkConnection]], "Deferred[LinkConnection]"]
@@ -52,6 +52,7 @@ class Dialer:
         self._connection: LinkConnection | None = None
         self._next: IDelayedCall | None = None
         self._stopped = False
+        self._closed: Deferred[None] | None = None
 
     def start(self) -> None:
         """Dial."""
@@ -60,15 +61,19 @@ class Dialer:
         connecting = self._connecting = self._connect(server, lambda: self._make(server, self))
         connecting.addCallbacks(self._connected, self._failed)
 
-    def stop(self) -> None:
-        """Dial no more; a link that is open stays so until the server, or whoever speaks over it, closes it."""
+    def stop(self) -> Deferred[None]:
+        """Dial no more; an open link stays until whoever speaks over it closes it, and fires what is returned."""
         self._stopped = True
         cancel(self._next)
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
             connecting.cancel()
-        if self._connection is not None and not self._connection.opened:
+        if self._connection is None:
+            return succeed(None)
+        if not self._connection.opened:
             self._connection.abort()
+        self._closed = Deferred()
+        return self._closed
 
     def abort(self) -> None:
         """Close the link now."""
@@ -83,7 +88,10 @@ class Dialer:
             reason: for people.
         """
         self._connection = None
-        if connection.opened:
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed.callback(None)
+        elif connection.opened:
             self._delay = FIRST_DELAY
             self._told = ""
             log.warn("the link to {server} is lost: {reason}", server=connection.server, reason=reason)

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from broker.manager.settings import Address
+from broker.manager.settings import Address, LinkTls
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
 from broker.xml.stream import Event, StreamReader
@@ -65,15 +65,15 @@ class Terms:
         server: that is dialled.
         jid: of the link: the manager's name, a slash, and what tells its links apart.
         secret: that the server has for the manager.
+        policy: whether it uses TLS; ``AUTO``: where the server requires it.
         tls: makes the client's side of TLS.
-        needs_tls: whether the link must have it.
     """
 
     server: Address
     jid: str
     secret: str
+    policy: LinkTls
     tls: Callable[[], Any]
-    needs_tls: bool
 
 
 class LinkError(Exception):
@@ -231,14 +231,15 @@ class LinkConnection(TwistedProtocol):
             raise LinkError(f"the server sends <{event.name}/> while the link is opened")
 
     def _choose(self, features: Stanza) -> None:
-        offered = features.children
-        self._speaks_frames = (routes.FRAMES, "frames") in offered
+        tree, policy = features.tree(), self._terms.policy
+        self._speaks_frames = tree.find(routes.FRAMES, "frames") is not None
+        offer = tree.find(ns.TLS, "starttls")
         if self._secure:
             self._shake_hands()
-        elif (ns.TLS, "starttls") in offered:
+        elif offer is not None and (policy is not LinkTls.AUTO or offer.find(ns.TLS, "required") is not None):
             self._step = Step.PROCEED
             self.write(START_TLS)
-        elif self._terms.needs_tls:
+        elif policy is LinkTls.REQUIRED:
             raise LinkError("the server offers no TLS, and xmpp.server.tls requires it")
         else:
             self._shake_hands()

@@ -52,6 +52,9 @@ PROTOCOLS = (b"xmpp-client",)
 CONNECT_TIMEOUT = 10
 """Seconds until a server must have accepted a connection."""
 
+LAST_WORDS = 2.0
+"""Seconds in which the server must have read that the manager stops."""
+
 
 class Manager(Service):
     """The connection manager.
@@ -90,6 +93,7 @@ class Manager(Service):
         self._ports: dict[str, Any] = {}
         self._tls: list[ServerContext] = []
         self._made = 0  # links, which have numbers
+        self._drained: Deferred[None] | None = None
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and be asked for its log."""
@@ -111,7 +115,12 @@ class Manager(Service):
         return ensureDeferred(self._end())
 
     def stop_now(self) -> None:
-        """Stop without waiting for anybody."""
+        """Stop without waiting for anybody, whoever waits already."""
+        if self._drained is not None:
+            self._drained.cancel()
+        for listener in self._listeners:
+            for connection in list(listener.connections):
+                connection.abort()
         for dialer in self._dialers:
             dialer.abort()
 
@@ -231,7 +240,7 @@ class Manager(Service):
         def make(server: Address, dialer: Dialer) -> LinkConnection:
             self._made += 1
             jid = f"{settings.name}/link-{self._made}"
-            terms = Terms(server, jid, settings.secret, server_tls, settings.needs_tls(server))
+            terms = Terms(server, jid, settings.secret, settings.link_tls(server), server_tls)
             return LinkConnection(terms, self._reactor, self._frames, dialer.lost)
 
         return make
@@ -247,14 +256,16 @@ class Manager(Service):
         if not hasattr(self, "_links"):
             return
         closing = [listener.close_all() for listener in self._listeners]
-        drained = self._links.drain()
+        drained = self._drained = self._links.drain()
         overdue = self._reactor.callLater(self._settings.stop_timeout, drained.cancel)
         try:
             await drained
         except CancelledError:
             log.warn("the server has not taken all that clients have sent")
+        self._drained = None
         cancel(overdue)
-        for dialer in self._dialers:
-            dialer.stop()
+        closing += [dialer.stop() for dialer in self._dialers]
         self._links.close()
+        overdue = self._reactor.callLater(LAST_WORDS, self.stop_now)
         await DeferredList(closing)
+        cancel(overdue)

@@ -77,8 +77,8 @@ SERVER_TLS = _declare(
     "xmpp.server.tls",
     choice(LinkTls),
     LinkTls.AUTO,
-    "Whether a link must use TLS: required, or optional, that is where the server offers it; auto: optional for servers"
-    " on this machine, required for all others.",
+    "Whether links use TLS: required, or optional, that is where the server offers it; auto: required, but for servers"
+    " on this machine only where these require it.",
 )
 VERIFY = _declare("xmpp.server.certificate.verify", BOOLEAN, True, "Verify the server's certificate.")
 AUTHORITIES = _declare(
@@ -189,11 +189,11 @@ class ManagerSettings:
     max_stanza_before_login: int
     limits: Limits
 
-    def needs_tls(self, server: Address) -> bool:
-        """Whether a link to a server must use TLS."""
-        if self.server_tls is LinkTls.AUTO:
-            return server.host != "localhost" and not is_loopback(server.host)
-        return self.server_tls is LinkTls.REQUIRED
+    def link_tls(self, server: Address) -> LinkTls:
+        """Whether a link to a server uses TLS; ``AUTO``: only where the server requires it."""
+        if self.server_tls is LinkTls.AUTO and server.host != "localhost" and not is_loopback(server.host):
+            return LinkTls.REQUIRED
+        return self.server_tls
 
 
 def settings_of(properties: Properties) -> ManagerSettings:

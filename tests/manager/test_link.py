@@ -12,7 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from broker.manager.link import LinkConnection, Terms
-from broker.manager.settings import Address
+from broker.manager.settings import Address, LinkTls
 from broker.xmpp.wire import ns, routes
 
 HEADER = (
@@ -65,12 +65,12 @@ class Language:
 class Link:
     """A link that is being opened."""
 
-    def __init__(self, *, needs_tls: bool = False) -> None:
+    def __init__(self, policy: LinkTls = LinkTls.OPTIONAL) -> None:
         self.clock = Clock()
         self.languages: list[Language] = []
         self.reasons: list[str] = []
         clock: Any = self.clock
-        terms = Terms(Address("server", 5262), "cm1/link-1", "sekrit", lambda: TLS, needs_tls)
+        terms = Terms(Address("server", 5262), "cm1/link-1", "sekrit", policy, lambda: TLS)
         self.connection = LinkConnection(terms, clock, self._make, lambda _, reason: self.reasons.append(reason))
         self.transport: Any = Transport()
         self.connection.makeConnection(self.transport)
@@ -136,6 +136,13 @@ def test_tls_is_used_where_it_is_offered() -> None:
     assert link.take().startswith("<handshake>")
 
 
+@pytest.mark.parametrize(("content", "used"), [("", False), ("<required/>", True)])
+def test_a_server_on_this_machine_says_whether_tls_is_used(content: str, used: bool) -> None:
+    link = Link(LinkTls.AUTO)
+    link.header(f"<starttls xmlns='{ns.TLS}'>{content}</starttls>", FRAMES)
+    assert link.take().endswith(START_TLS) is used
+
+
 def test_what_came_in_clear_behind_the_consent_to_tls_is_not_taken_for_the_servers() -> None:
     link = Link()
     link.header(START_TLS, FRAMES)
@@ -153,7 +160,7 @@ def test_the_digest_is_made_of_the_first_id() -> None:
 
 
 def test_a_link_that_needs_tls_is_not_opened_without() -> None:
-    link = Link(needs_tls=True)
+    link = Link(LinkTls.REQUIRED)
     link.take()
     link.header(FRAMES)
     assert not link.take()

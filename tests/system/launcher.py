@@ -75,9 +75,9 @@ def command(name: str) -> str:
     return str(Path(environment_python()).parent / name)
 
 
-def ports_of(line: str) -> dict[str, tuple[str, int]]:
+def ports_of(line: str, pattern: re.Pattern[str] = READY) -> dict[str, tuple[str, int]]:
     """The listening ports that a ready line names, as ``name -> (host, port)``."""
-    ready = READY.search(line)
+    ready = pattern.search(line)
     if ready is None:
         raise ValueError(f"not a ready line: {line!r}")
     return {match["name"]: (match["host"], int(match["port"])) for match in PORT.finditer(ready["ports"])}
@@ -127,6 +127,11 @@ class BrokerProcess:
         timeout: seconds to wait for the ready line and for an orderly end.
     """
 
+    ready = READY
+    """The line that says that it is ready."""
+    port_properties: Mapping[str, str] = ANY_PORTS
+    """That give its ports."""
+
     def __init__(
         self,
         data: Path,
@@ -138,8 +143,8 @@ class BrokerProcess:
         timeout: float = 30.0,
     ) -> None:
         self.data = data
-        self._held = [] if "--plugins" in arguments else [lasting_port() for _ in ANY_PORTS]
-        self.settings = {**dict(zip(ANY_PORTS, map(str, self._held), strict=False)), **(settings or {})}
+        self._held = [] if "--plugins" in arguments else [lasting_port() for _ in self.port_properties]
+        self.settings = {**dict(zip(self.port_properties, map(str, self._held), strict=False)), **(settings or {})}
         self.arguments = list(arguments)
         self.launch = [command("broker"), "run"] if launch is None else list(launch)
         self.environment = dict(environment or {})
@@ -195,8 +200,8 @@ class BrokerProcess:
 
     def wait_ready(self) -> None:
         """Wait for the ready line and note the ports that it names."""
-        ready = self.wait_for_log(READY)
-        self.ports = ports_of(ready.group())
+        ready = self.wait_for_log(self.ready)
+        self.ports = ports_of(ready.group(), self.ready)
 
     def wait_for_log(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
         """Wait until this run's log has a match for ``pattern``.
@@ -293,9 +298,14 @@ class BrokerProcess:
         assert added.returncode == 0, added.stderr
 
     def _set_arguments(self) -> Iterable[str]:
-        taken = {_port_property(name): str(port) for name, (_, port) in self.ports.items()}
+        taken = {self.port_property(name): str(port) for name, (_, port) in self.ports.items()}
         for key, value in self.settings.items():
             yield from ("--set", f"{key}={taken.get(key, value)}")
+
+    def port_property(self, name: str) -> str:
+        """The property that gives a port."""
+        plugin = name.lower().removesuffix("-tls")
+        return f"plugin/{plugin}/{'directTlsPort' if name.endswith('-TLS') else 'port'}"
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -308,8 +318,3 @@ class BrokerProcess:
         with contextlib.suppress(ProcessLookupError):  # nothing is left
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-
-
-def _port_property(name: str) -> str:
-    plugin = name.lower().removesuffix("-tls")
-    return f"plugin/{plugin}/{'directTlsPort' if name.endswith('-TLS') else 'port'}"

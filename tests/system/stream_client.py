@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+import ssl
 import time
 from collections import deque
 
@@ -126,9 +127,7 @@ class StreamClient:
         return True
 
     def _connect(self) -> None:
-        self._socket = socket.create_connection(self.broker.address(self.listener), 5)
-        if self._socket.getsockname() == self._socket.getpeername():  # nobody listens, and TCP has met itself
-            raise Gone
+        self._socket = self._dial()
         self._reader = StreamReader(1 << 20, stepwise=False)
         self._write(HEADER)
         self._expect("features")
@@ -137,6 +136,20 @@ class StreamClient:
         self._reader = StreamReader(1 << 20, stepwise=False)
         self._write(HEADER)
         self._expect("features")
+
+    def _dial(self) -> socket.socket:
+        """A connection, with TLS where the listener's name says so."""
+        connection = socket.create_connection(self.broker.address(self.listener), 5)
+        if connection.getsockname() == connection.getpeername():  # nobody listens, and TCP has met itself
+            connection.close()
+            raise Gone
+        if not self.listener.endswith("-TLS"):
+            return connection
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols(["xmpp-client"])
+        return context.wrap_socket(connection)
 
     def _login(self) -> str:
         token = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()

@@ -1,0 +1,42 @@
+"""Starts, kills and restarts the real connection manager."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.system.launcher import BrokerProcess, command
+from tests.system.routed_client import SECRET
+
+
+class ManagerProcess(BrokerProcess):
+    """One connection manager in front of a broker that is ready.
+
+    Args:
+        directory: of its own; with its log and its certificate.
+        broker: that it dials, with the settings of :mod:`tests.system.routed_client`.
+        settings: properties.
+        name: of the manager.
+    """
+
+    ready = re.compile(r"^ready: manager (?P<name>\S+)(?P<ports>, .*)$", re.MULTILINE)
+    port_properties: Mapping[str, str] = {"xmpp.socket.plain.port": "0", "xmpp.socket.ssl.port": "0"}
+
+    def __init__(
+        self, directory: Path, broker: BrokerProcess, settings: Mapping[str, str] | None = None, name: str = "cm1"
+    ) -> None:
+        directory.mkdir(parents=True)
+        secret = directory / "secret"
+        secret.write_text(f"{SECRET}\n")
+        host, port = broker.address("XMPP-MANAGERS")
+        super().__init__(
+            directory / "data",
+            settings=settings,
+            launch=[command("broker"), "manager"],
+            arguments=[f"--server={host}:{port}", f"--name={name}", f"--secret-file={secret}"],
+        )
+
+    def port_property(self, name: str) -> str:
+        """The property that gives a port."""
+        return f"xmpp.socket.{'ssl' if name.endswith('-TLS') else 'plain'}.port"

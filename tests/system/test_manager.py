@@ -1,0 +1,168 @@
+"""The real connection manager in front of a real broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from broker.net.channel_binding import EXPORTER_LABEL, EXPORTER_SIZE
+from tests.system.clients import slixmpp
+from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.manager_process import ManagerProcess
+from tests.system.routed_client import SETTINGS
+from tests.system.stream_client import StreamClient
+from tests.system.test_xmpp_tls import TlsClient, scram_plus
+
+pytestmark = pytest.mark.system
+
+STOP_TIMEOUT = 10.0
+"""Seconds that a manager waits at most for the server, by default."""
+SPEAKS_FRAMES = "connection manager cm1 speaks frames"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    broker = BrokerProcess(tmp_path / "broker" / "data", settings={"xmpp.plainWithoutTls": "true", **SETTINGS})
+    broker.add_accounts("joe", "jack")
+    broker.start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path, broker: BrokerProcess) -> Iterator[ManagerProcess]:
+    with ManagerProcess(tmp_path / "manager", broker) as manager:
+        broker.wait_for_log(SPEAKS_FRAMES)
+        yield manager
+
+
+def clients(broker: BrokerProcess, manager: ManagerProcess) -> tuple[StreamClient, StreamClient]:
+    """One client behind the manager, and one of the broker's own."""
+    managed, direct = StreamClient(manager, "joe", listener="XMPP-TLS"), StreamClient(broker, "jack")
+    assert managed.go_on()
+    assert direct.go_on()
+    return managed, direct
+
+
+def settled(counts: Mapping[StreamClient, int]) -> None:
+    """Wait until each has got so many messages, and nothing of it is unacknowledged."""
+
+    def done() -> bool:
+        for client in counts:
+            if not client.attached:
+                client.go_on()
+            client.ask()
+            client.read(0.1)
+        return all(len(client.got) >= count and not client.unacked for client, count in counts.items())
+
+    wait_until(done)
+
+
+def test_slixmpp_talks_through_the_manager_and_resumes(broker: BrokerProcess, manager: ManagerProcess) -> None:
+    joe, jack = slixmpp(manager, "joe@localhost/x"), slixmpp(broker, "jack@localhost/x")
+    try:
+        assert joe.expect("started")["tls"]
+        jack.expect("started")
+        assert broker.wait_for_log("login principal=joe .*mechanism=SCRAM-SHA-256")
+        joe.send("jack@localhost", "1")
+        jack.send("joe@localhost", "2")
+        assert jack.wait_for(1) == ["1"]
+        assert joe.wait_for(1) == ["2"]
+        joe.do("subscribe presence", to="jack@localhost")
+        joe.expect("roster")
+        joe.do("cut")
+        joe.expect("lost")
+        jack.send("joe@localhost", "3")
+        joe.do("come back")
+        joe.expect("resumed")
+        assert joe.wait_for(2) == ["2", "3"]
+    finally:
+        joe.close()
+        jack.close()
+
+
+def test_a_login_is_bound_to_the_channel_to_the_manager(broker: BrokerProcess, manager: ManagerProcess) -> None:
+    with TlsClient(manager) as client:
+        assert client.mechanisms()[0] == b"SCRAM-SHA-256-PLUS"
+        assert scram_plus(client, b"secret", b"another channel") == b"failure"
+        binding = client.tls.export_keying_material(EXPORTER_LABEL, EXPORTER_SIZE, b"")
+        assert scram_plus(client, b"secret", binding) == b"success"
+
+
+def test_clients_of_the_manager_notice_nothing_when_the_broker_is_killed(
+    broker: BrokerProcess, manager: ManagerProcess
+) -> None:
+    managed, direct = clients(broker, manager)
+    for round in range(2):
+        for number in range(5):
+            managed.send("jack@localhost/x", f"{round}-{number}")
+            direct.send("joe@localhost/x", f"{round}-{number}")
+        broker.kill()
+        managed.send("jack@localhost/x", f"{round}-killed")
+        broker.start()
+        assert direct.go_on()
+        direct.send("joe@localhost/x", f"{round}-killed")
+        settled({managed: 6 * (round + 1), direct: 6 * (round + 1)})
+        assert managed.attached
+    expected = [f"{round}-{each}" for round in range(2) for each in [*range(5), "killed"]]
+    assert managed.got == direct.got == expected
+    assert broker.wait_for_log("login principal=joe .*mechanism=resume")
+
+
+def test_clients_of_the_manager_notice_nothing_when_the_broker_is_restarted(
+    broker: BrokerProcess, manager: ManagerProcess
+) -> None:
+    managed, direct = clients(broker, manager)
+    managed.send("jack@localhost/x", "1")
+    settled({managed: 0, direct: 1})
+    broker.terminate()
+    managed.send("jack@localhost/x", "2")
+    broker.start()
+    settled({managed: 0, direct: 2})
+    direct.send("joe@localhost/x", "3")
+    settled({managed: 1})
+    assert managed.attached
+    assert direct.got == ["1", "2"]
+
+
+def test_a_stream_is_resumed_through_another_manager_when_one_is_killed(
+    tmp_path: Path, broker: BrokerProcess, manager: ManagerProcess
+) -> None:
+    managed, direct = clients(broker, manager)
+    with ManagerProcess(tmp_path / "other", broker, name="cm2") as other:
+        broker.wait_for_log("connection manager cm2 speaks frames")
+        direct.send("joe@localhost/x", "1")
+        settled({managed: 1})
+        manager.kill()
+        direct.send("joe@localhost/x", "2")
+        managed.broker = other
+        settled({managed: 2})
+        assert managed.got == ["1", "2"]
+
+
+def test_nothing_is_lost_when_the_manager_stops(tmp_path: Path, broker: BrokerProcess, manager: ManagerProcess) -> None:
+    managed, direct = clients(broker, manager)
+    for number in range(50):
+        managed.send("jack@localhost/x", str(number))
+    manager.terminate()
+    broker.wait_for_log("connection manager cm1 leaves: drain")
+    managed.cut()
+    manager.start()
+    settled({managed: 0, direct: 50})
+    assert direct.got == list(map(str, range(50)))
+
+
+def test_a_second_sigterm_ends_the_manager_at_once(broker: BrokerProcess, manager: ManagerProcess) -> None:
+    managed, _ = clients(broker, manager)
+    managed.send("jack@localhost/x", "1")
+    os.kill(broker.pid, signal.SIGSTOP)  # it takes nothing any more
+    os.kill(manager.pid, signal.SIGTERM)
+    manager.wait_for_log("Received SIGTERM")
+    begun = time.monotonic()
+    manager.terminate()
+    assert time.monotonic() - begun < STOP_TIMEOUT / 2
