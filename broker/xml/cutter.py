@@ -45,19 +45,16 @@ class Piece:
     """One element below the stream's own.
 
     Args:
+        name: its name as it is written, with a prefix if it has one.
         tag: its start tag.
         data: all of it, well-formed or not; empty where it is too long.
         is_too_long: it is longer than elements may be.
     """
 
+    name: bytes
     tag: bytes
     data: bytes
     is_too_long: bool = False
-
-    @property
-    def name(self) -> bytes:
-        """Its name as it is written, with a prefix if it has one."""
-        return _name(self.tag)
 
     @property
     def content(self) -> bytes:
@@ -167,7 +164,9 @@ class ElementCutter:
             behind = last + len(name) + 2
             if last < 0 or window[behind : behind + 1] != b">":
                 return None
-            if any(window.find(each, end, last) >= 0 for each in (b"<!", b"<?", b"<%b" % name)):
+            if window.find(b"<%b" % name, end, last) >= 0 or window.find(b"<!", end, last) >= 0:
+                return None
+            if window.find(b"<?", end, last) >= 0:
                 return None
             end = behind + 1
         start = found.start(1) - 1
@@ -177,7 +176,7 @@ class ElementCutter:
         del window[:end]
         self._position = 0
         self._seek()
-        return Piece(tag.lstrip(), data)
+        return Piece(name, tag.lstrip(), data)
 
     def _begin(self) -> None:
         """No element is open below the stream's own."""
@@ -273,8 +272,8 @@ class ElementCutter:
     def _piece(self, end: int) -> Piece:
         length = end - self._start + self._dropped
         if length > self.max_size:
-            return Piece(self._tag, b"", is_too_long=True)
-        return Piece(self._tag, bytes(self._window[self._start : end]))
+            return Piece(_name(self._tag), self._tag, b"", is_too_long=True)
+        return Piece(_name(self._tag), self._tag, bytes(self._window[self._start : end]))
 
     def _trim(self) -> None:
         """Keep the open element, or what is not looked through; of one that is too long keep nothing."""

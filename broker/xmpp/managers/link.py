@@ -252,6 +252,10 @@ class ManagerLink:
                 return
 
     def _take(self, cut: Cut) -> None:
+        if isinstance(cut, Piece) and cut.name == b"route" and self._progress.state is State.LINKED:
+            assert self._manager is not None
+            self._manager.route(self, cut)  # as the table says; most are such
+            return
         if isinstance(cut, Closing):
             self._leave()
             return

@@ -176,10 +176,10 @@ class Manager:
         """A client has sent something."""
         try:
             id = routes.attributes_of(piece.tag).get("streamid", "")
-            content = routes.from_client(piece.content)
         except BrokerError as error:
             link.note(error.message)
             return
+        content = routes.from_client(piece.content)
         if not id:
             error_ = StanzaError(Condition.BAD_REQUEST, extra=routes.own_condition("id-required"))
             link.write(routes.error_route(self._domain, link.jid, error_))

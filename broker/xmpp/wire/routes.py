@@ -32,11 +32,13 @@ FRAMES = "urn:xmlbroker:manager-links:1"
 
 CLIENT_HEADER = f"<stream:stream xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}' version='1.0'>".encode()
 """What the stream of every routed client begins with, as the manager has answered its header itself."""
+_OWN = NAMESPACE.encode()
 _LONGEST_KEPT = 300
 _TAGS = 4096
 _ID = re.compile(rb"""\bid\s*=\s*(?:'([^'<&]{1,256})'|"([^"<&]{1,256})")""")
 _SESSION_ID = re.compile(rb"""<session\b[^>]{0,300}?\bid\s*=\s*(?:'([^'<&]{1,256})'|"([^"<&]{1,256})")""")
 _MARKUP = re.compile(rb"""<!\[CDATA\[.*?\]\]>|<(/?+)(?:[^>"'/]++|/(?!>)|"[^"]*+"|'[^']*+')*+(/?)>""", re.DOTALL)
+_START = re.compile(rb"""<([^\s/>]++)(?:[^>"'/]++|/(?!>)|"[^"]*+"|'[^']*+')*+(/?)>""")
 _ELEMENT_NAME = re.compile(rb"<([^\s/>]+)")
 
 
@@ -247,18 +249,13 @@ def from_client(content: bytes) -> bytes:
     """What a route brings, for a stream of ``jabber:client``.
 
     A client's bytes come as they were. Only one that declares the link's own namespace is written anew.
-
-    Raises:
-        BrokerError: ``user.illegalArgument`` where that one is malformed.
     """
-    if NAMESPACE.encode() not in content:
+    if _OWN not in content:
         return content
     try:
         tree = read(content)
     except BrokerError:
-        if b"<" in content:
-            return content  # the client's stream tells what is wrong
-        raise
+        return content  # the client's stream tells what is wrong
     return as_clients(tree).to_bytes(ns.CLIENT)
 
 
@@ -268,10 +265,24 @@ def elements(data: bytes) -> Iterator[bytes]:
     Args:
         data: one or more complete elements, well-formed and without comments.
     """
-    name = _ELEMENT_NAME.match(data)
-    if name is not None and data.endswith(b"</%b>" % name[1]) and data.count(b"<%b" % name[1]) == 1:
-        yield data
+    start, size = 0, len(data)
+    if b"<![" in data:
+        yield from _nested_elements(data)
         return
+    while (tag := _START.match(data, start)) is not None:
+        end = tag.end()
+        if not tag[2]:
+            last = data.find(b"</%b>" % tag[1], end)
+            if last < 0 or data.find(b"<%b" % tag[1], end, last) >= 0:
+                break
+            end = last + len(tag[1]) + 3
+        yield data[start:end]
+        start = end
+    if start < size:  # elements of one name stand in each other
+        yield from _nested_elements(data[start:])
+
+
+def _nested_elements(data: bytes) -> Iterator[bytes]:
     depth = start = 0
     for found in _MARKUP.finditer(data):
         if found[1] is None:  # CDATA
