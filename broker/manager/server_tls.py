@@ -1,27 +1,67 @@
-"""TLS of links: the server is verified."""
+"""TLS of links: the server is verified, and the manager shows it a certificate where it has one."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLContextFactory
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from cryptography import x509
+from OpenSSL import SSL, crypto
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLContextFactory
+from twisted.internet.ssl import (
+    Certificate,
+    PrivateCertificate,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
 from zope.interface import implementer
 
 from broker.errors import BrokerError, Code
-from broker.manager.settings import AUTHORITIES, ManagerSettings
+from broker.manager.settings import AUTHORITIES, LINK_CERTIFICATE, ManagerSettings
+
+T = TypeVar("T")
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Verified:
+    """TLS to a server whose certificate is verified.
+
+    Args:
+        options: of Twisted.
+    """
+
+    def __init__(self, options: Any) -> None:
+        self._options = options
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """A connection for a protocol."""
+        with warnings.catch_warnings():  # Twisted hands over the own certificate in a way that is out of use
+            warnings.simplefilter("ignore", DeprecationWarning)
+            connection: SSL.Connection = self._options.clientConnectionForTLS(tlsProtocol)
+        return connection
 
 
 @implementer(IOpenSSLContextFactory)
 class Unverified:
-    """TLS to a server whose certificate is not looked at."""
+    """TLS to a server whose certificate is not looked at.
+
+    Args:
+        own: certificate of the manager, with its key.
+    """
+
+    def __init__(self, own: PrivateCertificate | None) -> None:
+        self._own = own
 
     def getContext(self) -> SSL.Context:
         """A context that accepts any certificate."""
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        if self._own is not None:
+            context.use_certificate(self._own.original.to_cryptography())
+            context.use_privatekey(self._own.privateKey.original.to_cryptography_key())
         return context
 
 
@@ -34,16 +74,24 @@ def link_tls(settings: ManagerSettings) -> Callable[[], Any]:
         settings: of the manager.
 
     Raises:
-        BrokerError: ``resource.configuration.sslSocket`` for authorities that cannot be read.
+        BrokerError: ``resource.configuration.sslSocket`` for a file that cannot be used.
     """
+    own = _read(LINK_CERTIFICATE.name, settings.link_certificate, PrivateCertificate.loadPEM)
     if not settings.verify:
-        return Unverified
-    trust: Any = platformTrust()
-    if settings.authorities is not None:
-        try:
-            trust = trustRootFromCertificates([Certificate.loadPEM(settings.authorities.read_bytes())])
-        except (OSError, SSL.Error, ValueError) as error:
-            raise BrokerError(
-                Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{AUTHORITIES.name}: {settings.authorities}: {error}"
-            ) from error
-    return lambda: optionsForClientTLS(settings.domain, trustRoot=trust)
+        return lambda: Unverified(own)
+    authorities = _read(AUTHORITIES.name, settings.authorities, _certificates)
+    trust: Any = platformTrust() if authorities is None else trustRootFromCertificates(authorities)
+    return lambda: Verified(optionsForClientTLS(settings.domain, trustRoot=trust, clientCertificate=own))
+
+
+def _certificates(pem: bytes) -> list[Certificate]:
+    return [Certificate(crypto.X509.from_cryptography(each)) for each in x509.load_pem_x509_certificates(pem)]
+
+
+def _read(name: str, path: Path | None, read: Callable[[bytes], T]) -> T | None:
+    if path is None:
+        return None
+    try:
+        return read(path.read_bytes())
+    except (OSError, SSL.Error, crypto.Error, ValueError) as error:
+        raise BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{name}: {path}: {error}") from error

@@ -111,6 +111,12 @@ CLIENT_CA = _declare(
     "",
     "PEM file of the authorities whose certificates the server may log a client in with (SASL EXTERNAL).",
 )
+LINK_CERTIFICATE = _declare(
+    "xmpp.manager.certificate",
+    TEXT,
+    "",
+    "PEM file with the certificate that the manager shows its server, for its name, and the key; empty: it shows none.",
+)
 IDLE = _declare(
     "xmpp.client.idle",
     duration(0),
@@ -179,6 +185,7 @@ class ManagerSettings:
     server_tls: LinkTls
     verify: bool
     authorities: Path | None
+    link_certificate: Path | None
     interface: str
     plain_port: int
     tls_port: int
@@ -202,7 +209,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
     Raises:
         BrokerError: ``resource.configuration`` for a value that cannot be used, or a secret that is missing.
     """
-    authorities = AUTHORITIES.get(properties)
+    authorities, link_certificate = AUTHORITIES.get(properties), LINK_CERTIFICATE.get(properties).strip()
     return ManagerSettings(
         domain=_domain(DOMAIN.get(properties)),
         servers=_servers(properties),
@@ -216,6 +223,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
         server_tls=SERVER_TLS.get(properties),
         verify=VERIFY.get(properties),
         authorities=Path(authorities) if authorities else None,
+        link_certificate=Path(link_certificate) if link_certificate else None,
         interface=INTERFACE.get(properties).strip() or "127.0.0.1",
         plain_port=PLAIN_PORT.get(properties),
         tls_port=TLS_PORT.get(properties),

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from broker.net.certificate import self_signed
 from broker.net.tls import Alpn, ServerContext, server_context
-from broker.xmpp.settings import CERTIFICATE, CLIENT_CA, PRIVATE_KEY, settings_of
+from broker.xmpp.settings import CERTIFICATE, PRIVATE_KEY, settings_of
 
 log = Logger()
 
@@ -29,13 +29,16 @@ class Certificate:
         self._peers = peers
         self._contexts: list[ServerContext] = []
 
-    def contexts(self, *alpns: Alpn, loopback: bool, verifies: bool = False) -> Sequence[ServerContext]:
+    def contexts(
+        self, *alpns: Alpn, loopback: bool, authorities: str = "", require: bool = False
+    ) -> Sequence[ServerContext]:
         """TLS for listeners, which :meth:`reload` renews.
 
         Args:
             alpns: application protocols of each.
             loopback: the listeners can be reached from this machine only.
-            verifies: peers may show a certificate of the authorities that ``xmpp.clientCertificates`` names.
+            authorities: PEM file of those whose certificates peers may show; empty for none.
+            require: peers must show one.
 
         Raises:
             BrokerError: ``resource.configuration.sslSocket`` where it cannot be used.
@@ -47,11 +50,11 @@ class Certificate:
             log.warn("{peers} from elsewhere get a self-signed certificate; set xmpp.certificate", peers=self._peers)
         elif not given:
             log.info("{peers} get the self-signed certificate {path}", peers=self._peers, path=certificate)
-        key, authorities = PRIVATE_KEY.get(properties), CLIENT_CA.get(properties) if verifies else ""
+        key = PRIVATE_KEY.get(properties)
         private_key = Path(key) if given and key else None
         client_ca = Path(authorities) if authorities else None
         self._contexts = [
-            server_context(certificate, private_key, client_ca, require_client=False, alpn=alpn) for alpn in alpns
+            server_context(certificate, private_key, client_ca, require_client=require, alpn=alpn) for alpn in alpns
         ]
         return self._contexts
 

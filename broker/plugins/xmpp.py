@@ -15,7 +15,7 @@ from broker.net.transport import Connection, TransportSettings
 from broker.plugins.certificate import Certificate
 from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
 from broker.ports import IPlugin
-from broker.xmpp.settings import TlsPolicy, settings_of
+from broker.xmpp.settings import CLIENT_CA, TlsPolicy, settings_of
 from broker.xmpp.stream.connection import StreamConnection
 from broker.xmpp.stream.over_tcp import client_over_tcp
 
@@ -75,7 +75,8 @@ class XmppPlugin:
         self._get("backlog", integer(1), 200)
         loopback = is_loopback(self._attributes.host)
         tls_on = settings.tls is not TlsPolicy.OFF
-        contexts = self._certificate.contexts(*ALPN, loopback=loopback, verifies=True) if tls_on else None
+        authorities = CLIENT_CA.get(context.properties)
+        contexts = self._certificate.contexts(*ALPN, loopback=loopback, authorities=authorities) if tls_on else None
         service = context.xmpp.acquire(self)
 
         def make_stream(connection: Connection, host: str) -> StreamConnection:

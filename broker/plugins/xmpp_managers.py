@@ -87,7 +87,15 @@ class XmppManagersPlugin:
         loopback = is_loopback(self._attributes.host)
         tls_on = settings.tls is not TlsPolicy.OFF
         required = settings.tls is TlsPolicy.REQUIRED or (settings.tls is TlsPolicy.AUTO and not loopback)
-        contexts = self._certificate.contexts(Alpn(), Alpn(), loopback=loopback) if tls_on else None
+        required = required or bool(settings.authorities)
+        authorities = settings.authorities
+        contexts = (
+            self._certificate.contexts(
+                Alpn(), Alpn(), loopback=loopback, authorities=authorities, require=bool(authorities)
+            )
+            if tls_on
+            else None
+        )
         service = context.xmpp.acquire(self)
         pressure = StorePressure(context.broker.node.store)
         self._frames = frames = FramedSessions(

@@ -16,6 +16,7 @@ from broker.timers import cancel
 from broker.xml.cutter import Closing, Cut, CutError, ElementCutter, Opening, Piece
 from broker.xmpp.managers.compression import CompressionError, Deflater, Inflater
 from broker.xmpp.managers.transitions import Progress, State, Step, asked
+from broker.xmpp.stream.certificate import hosts
 from broker.xmpp.stream.deadlines import HEADER_TIMEOUT
 from broker.xmpp.stream.transitions import Violation
 from broker.xmpp.stream.transport import StreamTransport
@@ -366,6 +367,9 @@ class ManagerLink:
             self._refuse_login("not-authorized", "the handshake is wrong")
             return
         allowed = managers.settings
+        if allowed.authorities and name not in hosts(self._transport.client_certificate()):
+            self._refuse_login("not-authorized", "its certificate is not for its name")
+            return
         if allowed.names and name not in allowed.names:
             self._refuse_login("not-authorized", "its name is not allowed")
         elif allowed.addresses and str(address_of(self._host)) not in allowed.addresses:

@@ -46,6 +46,13 @@ CERTIFICATES = declare(
     False,
     "Let clients of managers that speak frames log in with certificates that these have verified (SASL EXTERNAL).",
 )
+AUTHORITIES = declare(
+    f"{_PREFIX}.authorities",
+    TEXT,
+    "",
+    "PEM file of authorities: a manager must show a certificate of one of them that is for its name (as common name or "
+    "DNS name), and know the secret; empty: managers need no certificate.",
+)
 ADDRESSES = declare(
     f"{_PREFIX}.addresses", TEXT, "", "Comma list of addresses that managers may link from; empty: any."
 )
@@ -85,6 +92,7 @@ class ManagerSettings:
         client_tls: what managers enforce on their clients.
         compression: offer zlib.
         certificates: managers are trusted with certificates of their clients.
+        authorities: PEM file of those that managers must have a certificate of; empty for none.
         addresses: from which managers may link; empty for any.
         names: of managers that may link, lower-cased; empty for any.
         grace: how long clients without a link are waited for.
@@ -101,6 +109,7 @@ class ManagerSettings:
     client_tls: TlsPolicy = TlsPolicy.REQUIRED
     compression: bool = False
     certificates: bool = False
+    authorities: str = ""
     addresses: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     grace: float = 60.0
@@ -149,6 +158,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
         client_tls=client_tls,
         compression=COMPRESSION.get(properties),
         certificates=CERTIFICATES.get(properties),
+        authorities=_file_with_tls(properties),
         addresses=_addresses(ADDRESSES.get(properties)),
         names=frozenset(_listed(NAMES.get(properties).lower())),
         grace=GRACE.get(properties) / 1000,
@@ -160,6 +170,14 @@ def settings_of(properties: Properties) -> ManagerSettings:
         max_waiting=MAX_WAITING.get(properties),
         max_waiting_total=MAX_WAITING_TOTAL.get(properties),
     )
+
+
+def _file_with_tls(properties: Properties) -> str:
+    """The authorities, which are of use on links with TLS alone."""
+    file = AUTHORITIES.get(properties).strip()
+    if file and TLS.get(properties) is TlsPolicy.OFF:
+        raise _unusable(AUTHORITIES.name, f"there are no certificates where {TLS.name} is off")
+    return file
 
 
 def secrets_of(properties: Properties) -> Secrets:

@@ -1,4 +1,4 @@
-"""Who a client's certificate says that it is (XEP-0178)."""
+"""Who the certificate of a client (XEP-0178), or of a program, says that it is."""
 
 from __future__ import annotations
 
@@ -25,17 +25,40 @@ def identities(certificate: x509.Certificate | None) -> Sequence[str]:
     if certificate is None:
         return ()
     names: list[str] = []
-    try:
-        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        alternative = None
+    alternative = _alternative_names(certificate)
     if alternative is not None:
         names = [_text(each.value) for each in alternative.get_values_for_type(x509.OtherName) if _is_address(each)]
         names = names or list(alternative.get_values_for_type(x509.RFC822Name))
     if not names:
-        common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        names = [str(each.value) for each in common if "@" in str(each.value)]
+        names = [name for name in _common_names(certificate) if "@" in name]
     return [jid for jid in map(_bare, names) if jid]
+
+
+def hosts(certificate: x509.Certificate | None) -> Sequence[str]:
+    """Names, in lower case, that the certificate of a program proves: DNS names, or where it has none common names.
+
+    Args:
+        certificate: that was verified, or ``None`` where the peer showed none.
+    """
+    if certificate is None:
+        return ()
+    names: list[str] = []
+    alternative = _alternative_names(certificate)
+    if alternative is not None:
+        names = list(alternative.get_values_for_type(x509.DNSName))
+    names = names or _common_names(certificate)
+    return [name.lower() for name in names]
+
+
+def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+
+
+def _common_names(certificate: x509.Certificate) -> list[str]:
+    return [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
 def _is_address(name: x509.OtherName) -> bool:

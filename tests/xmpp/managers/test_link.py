@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from broker.xml.tree import Tree
 from broker.xmpp.managers.compression import MAX_INFLATED
@@ -16,6 +18,7 @@ from broker.xmpp.wire import ns, routes
 from broker.xmpp.wire.frame_values import ManagerHello
 from broker.xmpp.wire.frames import FROM_BROKER, FrameReader, Type, encode
 from broker.xmpp.wire.stanza import element
+from tests.net.handshakes import client_certificate
 from tests.xmpp.managers.world import SECRET, Link, ManagerWorld, Routed
 from tests.xmpp.world import DOMAIN, settings
 
@@ -75,6 +78,18 @@ class TestOpening:
         other.open()
         other.send(f"<handshake>{routes.digest(one.id, SECRET)}</handshake>")
         assert condition(other) == "not-authorized"
+
+    @pytest.mark.parametrize(("common", "is_let_in"), [("cm1", True), ("cm2", False), ("", False)])
+    def test_certificate_must_be_for_the_name_of_the_manager(
+        self, tmp_path: Path, common: str, is_let_in: bool
+    ) -> None:
+        link = Link(ManagerWorld(ManagerSettings(authorities="authorities.pem")))
+        link.transport.secure = True
+        if common:
+            pem = client_certificate(tmp_path / "manager.pem", [], common)
+            link.transport.certificate = x509.load_pem_x509_certificate(pem.read_bytes())
+        names = [tree.name for tree in link.log_in()]
+        assert names == (["handshake", "iq"] if is_let_in else ["error"])
 
     def test_manager_with_a_secret_of_its_own_is_not_let_in_with_the_common_one(self) -> None:
         world = ManagerWorld(secrets=Secrets(SECRET, {"cm1": "own"}))
