@@ -198,9 +198,12 @@ class Client:
         """Somebody carries the stream from now on."""
         self._carrier = carrier
         header, self._early = self._early, None
-        if header is not None:
-            carrier.start(header)
-            self.go_on()
+        assert header is not None
+        self._waits = False
+        carrier.start(header)  # which may wait, too
+        if not (self._waits or self._ended):
+            self.transport.release(WAITS)
+            self._read(b"")
 
     def wait(self) -> None:
         """Read nothing more before :meth:`go_on`."""

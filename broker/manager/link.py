@@ -1,4 +1,4 @@
-"""Opening a link to the server (``jabber:connectionmanager``): header, TLS, handshake; then frames."""
+"""Opening a link to the server (``jabber:connectionmanager``): header, TLS, handshake; then frames, or routes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ class LinkConnection(TwistedProtocol):
     Args:
         terms: how it is opened.
         clock: of its deadlines.
-        frames: makes what goes on in frames.
+        frames: makes what goes on in frames, where both sides speak them.
+        routes: makes what goes on in routes, with the header of the server's stream as it came.
         lost: told why the connection is gone.
 
     Attributes:
@@ -98,13 +99,16 @@ class LinkConnection(TwistedProtocol):
         self,
         terms: Terms,
         clock: IReactorTime,
-        frames: Callable[[LinkConnection], Language],
+        frames: Callable[[LinkConnection], Language] | None,
+        routes: Callable[[LinkConnection, bytes], Language],
         lost: Callable[[LinkConnection, str], None],
     ) -> None:
         self.opened = False
         self._terms = terms
         self._clock = clock
         self._frames = frames
+        self._routes = routes
+        self._header = b""
         self._lost = lost
         self._reader = StreamReader(MAX_ELEMENT)
         self._step = Step.HEADER
@@ -120,6 +124,11 @@ class LinkConnection(TwistedProtocol):
     def server(self) -> str:
         """Where it leads to, for the log."""
         return str(self._terms.server)
+
+    @property
+    def jid(self) -> str:
+        """Address of the link."""
+        return self._terms.jid
 
     # The connection
 
@@ -217,6 +226,7 @@ class LinkConnection(TwistedProtocol):
     def _handle(self, event: Event) -> None:
         step = self._step
         if isinstance(event, StreamStart):
+            self._header = event.raw
             self._id = self._id or event.attributes.get("id", "")
             self._step = Step.FEATURES
         elif isinstance(event, StreamEnd):
@@ -232,7 +242,7 @@ class LinkConnection(TwistedProtocol):
 
     def _choose(self, features: Stanza) -> None:
         tree, policy = features.tree(), self._terms.policy
-        self._speaks_frames = tree.find(routes.FRAMES, "frames") is not None
+        self._speaks_frames = self._frames is not None and tree.find(routes.FRAMES, "frames") is not None
         offer = tree.find(ns.TLS, "starttls")
         if self._secure:
             self._shake_hands()
@@ -258,26 +268,28 @@ class LinkConnection(TwistedProtocol):
         self.write(f"<handshake>{digest}</handshake>".encode())
 
     def _accepted(self, _: Stanza) -> None:
-        if not self._speaks_frames:
-            raise LinkError("the server does not speak frames")
         self.opened = True
-        self._step = Step.FRAMES
-        self.write(FRAMES)
+        if self._speaks_frames:
+            self._step = Step.FRAMES
+            self.write(FRAMES)
+        else:
+            self._hand_over(self._routes(self, self._header))
 
     def _agreed(self, _: Stanza) -> None:
-        self._hand_over(self._frames)
+        assert self._frames is not None
+        self._hand_over(self._frames(self))
 
     def _configured(self, iq: Stanza) -> None:
         """The configuration is for managers that speak routes; frames bring the server's own features."""
         if self._step is not Step.FRAMES:
             raise LinkError("the server sends <iq/> before the handshake")
 
-    def _hand_over(self, make: Callable[[LinkConnection], Language]) -> None:
+    def _hand_over(self, language: Language) -> None:
         cancel(self._deadline)
         self._step = Step.OPEN
         transport: Any = self.transport
         transport.registerProducer(self, True)
-        self._language = make(self)
+        self._language = language
 
     def _fail(self, reason: str) -> None:
         self._reason = reason

@@ -26,6 +26,8 @@ from broker.manager.dialer import Dialer
 from broker.manager.frame_link import FrameLink
 from broker.manager.link import LinkConnection, Terms
 from broker.manager.links import Links
+from broker.manager.route_link import RouteLink
+from broker.manager.route_session import RouteSession
 from broker.manager.server_tls import link_tls
 from broker.manager.settings import (
     CERTIFICATE,
@@ -88,6 +90,7 @@ class Manager(Service):
         self._settings: ManagerSettings
         self._instance = secrets.token_hex(16)
         self._links: Links
+        self._routed: dict[str, RouteSession] = {}
         self._dialers: list[Dialer] = []
         self._listeners: list[Listener] = []
         self._ports: dict[str, Any] = {}
@@ -237,16 +240,21 @@ class Manager(Service):
     def _maker(self, server_tls: Callable[[], Any]) -> Callable[[Address, Dialer], LinkConnection]:
         settings = self._settings
 
+        frames = self._frames if settings.frames else None
+
         def make(server: Address, dialer: Dialer) -> LinkConnection:
             self._made += 1
             jid = f"{settings.name}/link-{self._made}"
             terms = Terms(server, jid, settings.secret, settings.link_tls(server), server_tls)
-            return LinkConnection(terms, self._reactor, self._frames, dialer.lost)
+            return LinkConnection(terms, self._reactor, frames, self._routes, dialer.lost)
 
         return make
 
     def _frames(self, connection: LinkConnection) -> FrameLink:
         return FrameLink(connection, self._instance, self._links, self._reactor)
+
+    def _routes(self, connection: LinkConnection, header: bytes) -> RouteLink:
+        return RouteLink(connection, header, self._links, self._routed, self._settings, self._reactor)
 
     # End
 

@@ -48,6 +48,12 @@ NAME = _declare("xmpp.manager.name", TEXT, "cm1", "Name of this manager; each ma
 CONNECTIONS = _declare(
     "xmpp.manager.connections", integer(1, 64), 1, "Links to the server; each client is carried over one of them."
 )
+FRAMES = _declare(
+    "xmpp.manager.frames",
+    BOOLEAN,
+    True,
+    "Speak frames with servers that offer them, which lose nothing; otherwise routes, as with all other servers.",
+)
 GRACE = _declare(
     "xmpp.manager.grace",
     duration(0),
@@ -147,6 +153,12 @@ BURST = _declare("xmpp.client.connectionBurst", integer(1), 1000, "New connectio
 HANDSHAKE_TIMEOUT = _declare(
     "xmpp.client.handshakeTimeout", duration(1), 15_000, "Until a client's TLS handshake must be over."
 )
+MAX_UNREAD = _declare(
+    "session.stalled.cap",
+    size(1 << 20),
+    32 << 20,
+    "A client that leaves so many bytes unread is let go of, where the server does not wait for it.",
+)
 WRITE_TIMEOUT = _declare(
     "xmpp.session.sending-limit",
     duration(1),
@@ -178,6 +190,7 @@ class ManagerSettings:
     secret: str = field(repr=False)
     name: str
     connections: int
+    frames: bool
     grace: float
     patience: float
     other_host: str
@@ -216,6 +229,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
         secret=_secret(properties),
         name=_name(NAME.get(properties)),
         connections=CONNECTIONS.get(properties),
+        frames=FRAMES.get(properties),
         grace=GRACE.get(properties) / 1000,
         patience=PATIENCE.get(properties) / 1000,
         other_host=OTHER_HOST.get(properties).strip(),
@@ -236,6 +250,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
             handshake_timeout=HANDSHAKE_TIMEOUT.get(properties) / 1000,
             write_timeout=WRITE_TIMEOUT.get(properties) / 1000,
             room=0,  # what a client has not taken is not acknowledged to the server, which waits then
+            max_unread=MAX_UNREAD.get(properties),
             max_connections=MAX_CONNECTIONS.get(properties),
             max_strangers=MAX_STRANGERS.get(properties),
             max_pending=MAX_PENDING.get(properties),

@@ -69,11 +69,19 @@ class Link:
         self.clock = Clock()
         self.languages: list[Language] = []
         self.reasons: list[str] = []
+        self.routes = b""
         clock: Any = self.clock
         terms = Terms(Address("server", 5262), "cm1/link-1", "sekrit", policy, lambda: TLS)
-        self.connection = LinkConnection(terms, clock, self._make, lambda _, reason: self.reasons.append(reason))
+        self.connection = LinkConnection(terms, clock, self._make, self._route, self._lose)
         self.transport: Any = Transport()
         self.connection.makeConnection(self.transport)
+
+    def _route(self, connection: LinkConnection, header: bytes) -> Language:
+        self.routes = header
+        return self._make(connection)
+
+    def _lose(self, _: LinkConnection, reason: str) -> None:
+        self.reasons.append(reason)
 
     def _make(self, connection: LinkConnection) -> Language:
         self.languages.append(Language(connection))
@@ -123,6 +131,14 @@ def test_frames_begin_behind_the_servers_consent() -> None:
     link.connection.dataReceived(b"\3")
     assert link.languages[0].data == b"\0\1\2\3"
     assert link.connection.opened
+
+
+def test_routes_begin_behind_the_handshake_where_the_server_speaks_no_frames() -> None:
+    link = Link()
+    link.header()
+    link.say("<handshake></handshake>" + CONFIGURATION)
+    assert link.routes == (HEADER % "1a2b3c01").partition("?>")[2].encode()
+    assert link.languages[0].data == CONFIGURATION.encode()
 
 
 def test_tls_is_used_where_it_is_offered() -> None:

@@ -255,6 +255,7 @@ class World:
         self.clock = Clock()
         self.reactor: Any = self.clock
         self.settings = settings(**properties)
+        self.routed: dict[str, Any] = {}
         self.links = Links(self.reactor, self.settings.grace, self.settings.patience)
 
     def turn(self) -> None:

@@ -130,6 +130,21 @@ def test_clients_of_the_manager_notice_nothing_when_the_broker_is_restarted(
     assert direct.got == ["1", "2"]
 
 
+def test_a_server_that_speaks_routes_only_is_served_all_the_same(tmp_path: Path, broker: BrokerProcess) -> None:
+    with ManagerProcess(tmp_path / "manager", broker, {"xmpp.manager.frames": "false"}) as manager:
+        broker.wait_for_log("login principal=cm1 via=connection-manager")
+        assert SPEAKS_FRAMES not in broker.log()
+        managed, direct = clients(broker, manager)
+        managed.send("jack@localhost/x", "1")
+        direct.send("joe@localhost/x", "2")
+        settled({managed: 1, direct: 1})
+        broker.kill()
+        broker.start()
+        managed.send("jack@localhost/x", "3")
+        settled({managed: 1, direct: 2})
+        assert direct.got == ["1", "3"]
+
+
 def test_a_stream_is_resumed_through_another_manager_when_one_is_killed(
     tmp_path: Path, broker: BrokerProcess, manager: ManagerProcess
 ) -> None:
