@@ -116,7 +116,7 @@ class Dialer:
     def _complain(self, reason: str) -> None:
         """Tell the log why there is no link, once for each reason."""
         server = self._servers[self._index]
-        line = f"there is no link to {server}: {reason}"
+        line = f"there is no link to {server}: {reason.strip()}"
         if line != self._told:
             self._told = line
             log.warn("{line}", line=line)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
@@ -14,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from broker.manager.settings import Address, LinkTls
+from broker.manager.settings import AUTHORITIES, DOMAIN, Address, LinkTls
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
 from broker.xml.stream import Event, StreamReader
@@ -175,7 +177,7 @@ class LinkConnection(TwistedProtocol):
             if language is not None:
                 language.lost()
         finally:
-            self._lost(self, self._reason or reason.getErrorMessage())
+            self._lost(self, self._reason or _why(reason))
         self.transport = None
 
     # What the language says
@@ -303,6 +305,16 @@ _STEPS: dict[tuple[Step, str], Callable[[LinkConnection, Stanza], None]] = {
     (Step.FRAMES, "frames"): LinkConnection._agreed,
 }
 """What the server may send next, and what is done then."""
+
+
+def _why(reason: Failure) -> str:
+    """Why a connection is gone, for people who have to do something about it."""
+    if reason.check(SSL.Error, VerificationError):
+        return (
+            f"its certificate cannot be verified, or TLS fails: {reason.getErrorMessage().strip()}; {AUTHORITIES.name}"
+            f" can name its authority or itself, and it must be for {DOMAIN.name}"
+        )
+    return reason.getErrorMessage()
 
 
 def _condition(error: Stanza) -> str:

@@ -32,7 +32,6 @@ from broker.manager.server_tls import link_tls
 from broker.manager.settings import (
     CERTIFICATE,
     CLIENT_CA,
-    NONE,
     PRIVATE_KEY,
     REGISTRY,
     Address,
@@ -193,7 +192,7 @@ class Manager(Service):
             ("XMPP", settings.plain_port, Alpn(PROTOCOLS), False),
             ("XMPP-TLS", settings.tls_port, Alpn(PROTOCOLS, required=True), True),
         ):
-            if number == NONE:
+            if number is None:
                 continue
             context = self._context(alpn)
             self._tls.append(context)

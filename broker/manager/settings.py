@@ -19,8 +19,6 @@ from broker.net.limits import Limits
 REGISTRY = Registry()
 """The properties that a connection manager knows; those of the broker are another registry."""
 _declare = REGISTRY.declare
-NONE = -1
-"""Number of a port that is not opened."""
 
 
 class LinkTls(StrEnum):
@@ -97,12 +95,12 @@ AUTHORITIES = _declare(
 INTERFACE = _declare(
     "xmpp.socket.network.interface", TEXT, "127.0.0.1", "Address to listen on for clients; 0.0.0.0 or :: for all."
 )
+PLAIN_ACTIVE = _declare("xmpp.socket.default.active", BOOLEAN, True, "Listen for clients that start TLS themselves.")
 PLAIN_PORT = _declare(
-    "xmpp.socket.plain.port", integer(NONE, 65535), 5222, "Port of clients that start TLS themselves; 0: any, -1: none."
+    "xmpp.socket.plain.port", integer(0, 65535), 5222, "Port of clients that start TLS themselves; 0: any."
 )
-TLS_PORT = _declare(
-    "xmpp.socket.ssl.port", integer(NONE, 65535), 5223, "Port of clients that begin with TLS; 0: any, -1: none."
-)
+TLS_ACTIVE = _declare("xmpp.socket.ssl.active", BOOLEAN, True, "Listen for clients that begin with TLS.")
+TLS_PORT = _declare("xmpp.socket.ssl.port", integer(0, 65535), 5223, "Port of clients that begin with TLS; 0: any.")
 BACKLOG = _declare("xmpp.socket.backlog", integer(1), 200, "Connections that may wait to be accepted.")
 CERTIFICATE = _declare(
     "xmpp.certificate",
@@ -183,7 +181,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class ManagerSettings:
-    """The properties above, read. Times in seconds."""
+    """The properties above, read. Times in seconds; ``None`` for a port that is not opened."""
 
     domain: str
     servers: tuple[Address, ...]
@@ -200,8 +198,8 @@ class ManagerSettings:
     authorities: Path | None
     link_certificate: Path | None
     interface: str
-    plain_port: int
-    tls_port: int
+    plain_port: int | None
+    tls_port: int | None
     backlog: int
     idle: float
     header_timeout: float
@@ -239,8 +237,8 @@ def settings_of(properties: Properties) -> ManagerSettings:
         authorities=Path(authorities) if authorities else None,
         link_certificate=Path(link_certificate) if link_certificate else None,
         interface=INTERFACE.get(properties).strip() or "127.0.0.1",
-        plain_port=PLAIN_PORT.get(properties),
-        tls_port=TLS_PORT.get(properties),
+        plain_port=PLAIN_PORT.get(properties) if PLAIN_ACTIVE.get(properties) else None,
+        tls_port=TLS_PORT.get(properties) if TLS_ACTIVE.get(properties) else None,
         backlog=BACKLOG.get(properties),
         idle=IDLE.get(properties) / 1000,
         header_timeout=HEADER_TIMEOUT.get(properties) / 1000,

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -210,6 +211,14 @@ def test_a_silent_server_is_left() -> None:
     link = Link()
     link.clock.advance(20)
     assert link.failure == "the link was not opened in time"
+
+
+def test_a_certificate_that_cannot_be_verified_is_told_with_what_can_be_done() -> None:
+    link = Link()
+    link.header(START_TLS, FRAMES)
+    link.say(f"<proceed xmlns='{ns.TLS}'/>")
+    link.connection.connectionLost(Failure(SSL.Error([("SSL routines", "", "certificate verify failed")])))
+    assert "xmpp.server.certificate.authorities can name its authority" in link.reasons[0]
 
 
 def test_an_open_link_that_is_lost_tells_what_is_spoken_over_it() -> None:

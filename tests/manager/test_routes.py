@@ -305,6 +305,7 @@ class TestLink:
         server = FakeServer(some)
         first, _ = logged_in(server)
         first.leave()
+        server.requests()
         second, _ = logged_in(server)
         server.lose()
         second.leave()

@@ -38,6 +38,13 @@ def test_at_first_it_listens_on_this_machine_only() -> None:
     assert settings().interface == "127.0.0.1"
 
 
+def test_each_port_can_be_left_out() -> None:
+    given = settings(xmpp_socket_ssl_active="false")
+    assert (given.plain_port, given.tls_port) == (5222, None)
+    given = settings(xmpp_socket_default_active="false")
+    assert (given.plain_port, given.tls_port) == (None, 5223)
+
+
 @pytest.mark.parametrize(
     ("given", "servers"),
     [
