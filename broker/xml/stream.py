@@ -152,6 +152,9 @@ class StreamReader:
         """Nothing may come for a while: keep no parser, unless a stanza is incomplete. The next bytes make one."""
         if self._depth <= 1 and not self._window and self.error is None:
             self._forget()
+            self._names: dict[str, str] = {}
+            self._events = []
+            self._attributes: dict[str, str] = {}
 
     def feed(self, data: bytes = b"") -> list[Event]:
         """Take the next bytes of the stream and return the events that they complete, in order.
@@ -285,7 +288,7 @@ class StreamReader:
             position = found.end()
 
     def _make_parser(self) -> expat.XMLParserType:
-        self._names: dict[str, str] = {}
+        self._names = {}
         # The explicit encoding overrides the one that an XML declaration claims.
         parser = expat.ParserCreate("utf-8", SEPARATOR, self._names)
         if hasattr(parser, "SetReparseDeferralEnabled"):

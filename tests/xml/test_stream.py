@@ -75,6 +75,36 @@ class TestGoodStreams:
         st.lists(st.integers(0, 2000), max_size=30),
         st.booleans(),
     )
+    def test_a_reader_that_rests_between_reads_gives_the_same(
+        self, stanzas: list[bytes], cuts: list[int], stepwise: bool
+    ) -> None:
+        data = HEADER + b" ".join(stanzas) + b"</stream:stream>"
+        points = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
+        reader = StreamReader(65536, stepwise=stepwise)
+        events: list[Event] = []
+        for start, end in pairwise(points):
+            events += read(reader, data[start:end])
+            reader.rest()
+        assert raws(events) == stanzas
+        assert events[-1] == StreamEnd()
+
+    def test_a_reader_that_rests_between_stanzas_has_no_parser(self) -> None:
+        reader = opened(stepwise=False)
+        read(reader, STANZAS[1])
+        reader.rest()
+        assert reader._expat is None
+
+    @pytest.mark.parametrize("part", [b"<mess", b"<message><body>hello", b"<message to='a", b"<message>a</message><m"])
+    def test_a_stanza_that_has_not_come_whole_is_incomplete(self, part: bytes) -> None:
+        reader = opened(stepwise=False)
+        read(reader, b"<message/> " + part)
+        assert reader.incomplete == len(part[part.rindex(b"<m") :])
+
+    @given(
+        st.lists(st.sampled_from(STANZAS), max_size=6),
+        st.lists(st.integers(0, 2000), max_size=30),
+        st.booleans(),
+    )
     def test_any_cut_gives_the_same(self, stanzas: list[bytes], cuts: list[int], stepwise: bool) -> None:
         data = HEADER + b"".join(stanzas) + b"</stream:stream>"
         points = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
