@@ -71,6 +71,7 @@ class FrameLink:
         self.run = ""
         self.window = 0
         self.sessions: dict[int, FrameSession] = {}
+        self._expected: set[FrameSession] = set()  # that will be on it, when their clients have answered
         self._wire = wire
         self._owner = owner
         self._clock = clock
@@ -118,16 +119,17 @@ class FrameLink:
         cancel(self._look)
         cancel(self._sending)
         self._owner.leaving(self)
-        sessions, self.sessions = self.sessions, {}
-        for session in sessions.values():
+        sessions, self.sessions = [*self.sessions.values(), *self._expected], {}
+        self._expected = set()
+        for session in sessions:
             session.link_lost()
 
     # What the manager says
 
     @property
     def load(self) -> int:
-        """Sessions on it."""
-        return len(self.sessions)
+        """Sessions on it, and those that will be."""
+        return len(self.sessions) + len(self._expected)
 
     def carry(self, client: Client, header: StreamStart) -> FrameSession:
         """Carry the stream of a client.
@@ -155,10 +157,17 @@ class FrameLink:
 
     def add(self, session: FrameSession) -> None:
         """A session is on this link, by its number."""
+        self._expected.discard(session)
         self.sessions[session.number] = session
+
+    def expect(self, session: FrameSession) -> None:
+        """A session will be on this link, with a new number, when its client has answered."""
+        self.remove(session)
+        self._expected.add(session)
 
     def remove(self, session: FrameSession) -> None:
         """A session is not on this link any more."""
+        self._expected.discard(session)
         self.sessions.pop(session.number, None)
         self._acks.pop(session.number, None)
 

@@ -222,13 +222,13 @@ class FrameSession:
         self._outgoing.window = link.window
         self._closed_told = False
         if self._standing is Standing.ASKING:
-            return
-        if self.run == link.run:
+            link.expect(self)
+        elif self.run == link.run:
             link.add(self)
             self._standing = Standing.ATTACHING
             link.offset(Type.ATTACH, self.number, self._incoming.expected)
         else:
-            self._ask()
+            self._ask(link)
 
     def give_up(self, condition: str, text: str) -> None:
         """No server is reached any more."""
@@ -336,12 +336,11 @@ class FrameSession:
 
     def _unknown(self) -> None:
         """The server has no such session: it was restarted, or has ended it."""
-        link = self.link
-        assert link is not None
-        link.remove(self)
-        self._ask()
+        assert self.link is not None
+        self.link.remove(self)
+        self._ask(self.link)
 
-    def _ask(self) -> None:
+    def _ask(self, link: FrameLink) -> None:
         """Go on with a server that does not know the session: where the client stands says the client itself."""
         if self._gone is not None:
             self._end()
@@ -351,6 +350,7 @@ class FrameSession:
             self._refuse("system-shutdown", "the server was restarted")
         else:
             self._standing = Standing.ASKING
+            link.expect(self)
             self._incoming.begin_anew()
             self._client.transport.release(WINDOW)
             cancel(self._asking)
@@ -358,11 +358,8 @@ class FrameSession:
             self._client.write(REQUEST)
 
     def _answer(self, element: Stanza) -> None:
-        """The client tells how many stanzas it has; what a server has asked that is gone is of no use any more."""
-        management = self._management
-        asked = management.asked
-        management.from_client(element)
-        if asked or counter_of(element) != management.given:
+        """The client tells how many stanzas it has; while these are not all, it answers what was asked before."""
+        if counter_of(element) != self._management.given:
             return
         cancel(self._asking)
         link = self.link

@@ -16,16 +16,14 @@ class Management:
         id: with which the stream may be resumed; empty where it may not.
         sent: number of the last stanza of the client, modulo 2^32.
         given: number of the last stanza that the client was given.
-        asked: questions of the server that the client has not answered.
     """
 
-    __slots__ = ("_beginning", "_client_count", "_enabled", "_previous", "asked", "given", "id", "sent")
+    __slots__ = ("_beginning", "_client_count", "_enabled", "_previous", "given", "id", "sent")
 
     def __init__(self) -> None:
         self.id = ""
         self.sent = 0
         self.given = 0
-        self.asked = 0
         self._beginning = False  # the client has asked to begin or resume it
         self._enabled = False
         self._previous = ""
@@ -42,9 +40,7 @@ class Management:
         return None
 
     def _managed_by_client(self, element: Stanza) -> None:
-        if element.name == "a":
-            self.asked = max(0, self.asked - 1)
-        elif element.name in ("enable", "resume") and not self._enabled:
+        if element.name in ("enable", "resume") and not self._enabled:
             self._beginning = True
             self.sent = 0
             self._previous = element.attributes.get("previd", "")
@@ -61,8 +57,6 @@ class Management:
     def _managed_by_server(self, element: Stanza) -> None:
         attributes = element.attributes
         match element.name:
-            case "r":
-                self.asked += 1
             case "enabled":
                 self._enabled, self._beginning = True, False
                 self.given = 0

@@ -253,7 +253,6 @@ class TestRestartedServer:
         talk.say(message("1") + REQUEST + message("2"))
         second = self.restarted(world, first)
         person.send(ack(1))
-        person.send(ack(1))
         assert not second.take(Type.OPEN)
         person.send(ack(2))
         assert len(second.take(Type.OPEN)) == 1
@@ -318,6 +317,17 @@ class TestRestartedServer:
         assert talk.read() == message("1")
         person.send(message("2"))
         assert talk.read() == message("2")
+
+    def test_a_link_that_is_lost_while_a_client_is_asked_is_followed_by_the_next_one(self) -> None:
+        world = World()
+        first = world.link()
+        person, _ = world.logged_in(first)
+        second = self.restarted(world, first)
+        second.lose()
+        third = world.link("run-2")
+        person.send(ack(0))
+        self.resumed(world, third, 0)
+        assert third.link.load == 1
 
     def test_a_server_that_has_forgotten_a_session_is_asked_to_resume_it(self) -> None:
         world = World()

@@ -53,6 +53,20 @@ class Socket:
         self.starts_tls = False
         self.reasons: set[str] = set()
 
+    @property
+    def closed(self) -> str:
+        """How it was closed; empty while it is open."""
+        return self.end
+
+    @property
+    def data(self) -> bytes:
+        """What has come; setting it to nothing takes that."""
+        return self.sent
+
+    @data.setter
+    def data(self, data: bytes) -> None:
+        self.sent = data
+
     def write(self, data: bytes) -> None:
         """Keep it."""
         if not self.end:
