@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.launcher import BrokerProcess, wait_until
+from broker.client import ConnectOptions
+from tests.system.launcher import READY, BrokerProcess, wait_until
+from tests.system.native_client import connected
 from tests.system.routed_client import SETTINGS, RoutedClient
 from tests.system.stream_client import StreamClient
 
@@ -80,6 +82,28 @@ def test_secret_is_read_again_and_in_no_log(broker: BrokerProcess, tmp_path: Pat
     assert "the second secret" not in log
 
 
+def test_managers_link_again_when_the_run_level_goes_down_and_up(broker: BrokerProcess) -> None:
+    broker.settings["admin.users"] = "jack"
+    broker.start()
+    routed = RoutedClient(broker, "joe")
+    assert routed.go_on()
+    administrator = connected(broker, ConnectOptions("jack", "secret"))
+    administrator.publish("__cmd:?runlevel=6,9", "")
+    wait_until(lambda: not taken(routed).attached)
+    assert "system-shutdown" in routed.ends
+    wait_until(lambda: len(READY.findall(broker.log())) == 2)
+    routed.send("joe@localhost/x", "to myself")
+    assert routed.go_on()
+    routed.wait_for_message()
+    administrator.disconnect()
+
+
+def taken(client: RoutedClient) -> RoutedClient:
+    """A client that has read what has come."""
+    client.read(0.05)
+    return client
+
+
 def test_orderly_stop_tells_the_manager_and_loses_nothing(broker: BrokerProcess) -> None:
     broker.start()
     routed, direct = RoutedClient(broker, "joe"), StreamClient(broker, "jack")
@@ -89,12 +113,7 @@ def test_orderly_stop_tells_the_manager_and_loses_nothing(broker: BrokerProcess)
         routed.send("jack@localhost/x", str(number))
     routed.ask()
     assert broker.terminate() == -signal.SIGTERM
-
-    def link_is_gone() -> bool:
-        routed.read(0.05)
-        return not routed.attached
-
-    wait_until(link_is_gone)
+    wait_until(lambda: not taken(routed).attached)
     assert "system-shutdown" in routed.ends
     assert "Traceback" not in broker.log()
     broker.start()

@@ -276,6 +276,7 @@ class FramedSessions:
         """The server stops: no session is waited for."""
         for call in (self._acknowledging, self._resting, *self._graces):
             cancel(call)
+        self._acknowledging = self._resting = None  # the run level may go up again
         self._graces.clear()
         for manager in list(self.managers.values()):
             for process in list(manager.processes.values()):
