@@ -41,6 +41,7 @@ MAX_EARLY_REQUESTS = 10
 """Requests that may come before the handshake."""
 PROTOCOL = "connection-manager"
 """How the audit calls the protocol."""
+UNREAD = "elements wait to be read"
 TURNS = "clients have their turns"
 END = b"</stream:stream>"
 
@@ -246,9 +247,11 @@ class ManagerLink:
                 self._fail("not-well-formed", str(error))
                 return
             if cut is None:
+                self._transport.release(UNREAD)
                 return
             self._take(cut)
             if self._transport.turn_is_over and self._progress.is_read:
+                self._transport.hold(UNREAD)
                 self._transport.ask_for_turn()
                 return
 

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from broker.xml.tree import Tree
 from broker.xmpp.managers.compression import MAX_INFLATED
-from broker.xmpp.managers.link import HEARTBEAT, MAX_EARLY_REQUESTS
+from broker.xmpp.managers.link import HEARTBEAT, MAX_EARLY_REQUESTS, UNREAD
 from broker.xmpp.managers.settings import ManagerSettings, Secrets
 from broker.xmpp.settings import TlsPolicy
 from broker.xmpp.wire import ns, routes
@@ -336,6 +336,20 @@ class TestFrames:
         link = ManagerWorld().link()
         link.send(f"<frames xmlns='{routes.FRAMES}'/>")
         assert condition(link) == "unsupported-stanza-type"
+
+
+class TestTurns:
+    def test_link_is_not_read_while_what_has_come_waits_for_a_turn(self) -> None:
+        world = ManagerWorld()
+        link = world.link()
+        link.transport.turn_is_over = True
+        requests = [f"<iq type='get' id='{number}'/>" for number in range(5)]
+        link.link.received("".join(requests).encode())
+        assert len(link.take()) == 1
+        assert link.transport.held == {UNREAD}
+        world.turn()
+        assert [tree.attributes["id"] for tree in link.take()] == ["1", "2", "3", "4"]
+        assert link.transport.held == set()
 
 
 class TestLiveness:
