@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from broker.failpoints import ARMED, reach
@@ -27,7 +26,7 @@ class CommitGate:
         self._store = store
         self._send = send
         self._on_room = on_room
-        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._waiting: list[tuple[int, bytes]] = []  # an empty deque would take 700 bytes of each session
         self._size = 0
         self._watching = False
 
@@ -65,10 +64,13 @@ class CommitGate:
         waiting = self._waiting
         committed = self._store.committed
         ready: list[bytes] = []
-        while waiting and waiting[0][0] <= committed:
-            ready.append(waiting.popleft()[1])
-            self._size -= len(ready[-1])
+        for position, data in waiting:
+            if position > committed:
+                break
+            ready.append(data)
+            self._size -= len(data)
         if ready:
+            del waiting[: len(ready)]
             if ARMED:
                 reach("stanzas due")
             self._send(b"".join(ready))
