@@ -18,18 +18,24 @@ class ManagerProcess(BrokerProcess):
         broker: that it dials, with the settings of :mod:`tests.system.routed_client`.
         settings: properties.
         name: of the manager.
+        server: host and port to dial instead of the broker's own, e.g. of a proxy.
     """
 
     ready = re.compile(r"^ready: manager (?P<name>\S+)(?P<ports>, .*)$", re.MULTILINE)
     port_properties: Mapping[str, str] = {"xmpp.socket.plain.port": "0", "xmpp.socket.ssl.port": "0"}
 
     def __init__(
-        self, directory: Path, broker: BrokerProcess, settings: Mapping[str, str] | None = None, name: str = "cm1"
+        self,
+        directory: Path,
+        broker: BrokerProcess,
+        settings: Mapping[str, str] | None = None,
+        name: str = "cm1",
+        server: tuple[str, int] | None = None,
     ) -> None:
         directory.mkdir(parents=True)
         secret = directory / "secret"
         secret.write_text(f"{SECRET}\n")
-        host, port = broker.address("XMPP-MANAGERS")
+        host, port = server or broker.address("XMPP-MANAGERS")
         super().__init__(
             directory / "data",
             settings=settings,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from broker.net.channel_binding import EXPORTER_LABEL, EXPORTER_SIZE
+from tests.campaign.proxy import Proxy
 from tests.system.clients import slixmpp
 from tests.system.launcher import BrokerProcess, wait_until
 from tests.system.manager_process import ManagerProcess
@@ -170,6 +171,28 @@ def test_nothing_is_lost_when_the_manager_stops(tmp_path: Path, broker: BrokerPr
     manager.start()
     settled({managed: 0, direct: 50})
     assert direct.got == list(map(str, range(50)))
+
+
+def test_links_that_are_lost_amid_messages_lose_and_double_nothing(tmp_path: Path, broker: BrokerProcess) -> None:
+    proxy = Proxy(*broker.address("XMPP-MANAGERS"))
+    try:
+        with ManagerProcess(tmp_path / "manager", broker, server=("127.0.0.1", proxy.port)) as manager:
+            broker.wait_for_log(SPEAKS_FRAMES)
+            managed, direct = clients(broker, manager)
+            for number in range(300):
+                managed.send("jack@localhost/x", str(number))
+                direct.send("joe@localhost/x", str(number))
+                if number % 50 == 20:
+                    proxy.cut()
+                elif number % 50 == 40:
+                    proxy.lose_answers(0.2)
+                time.sleep(0.005)
+            settled({managed: 300, direct: 300})
+            assert managed.attached
+            assert managed.got == direct.got == list(map(str, range(300)))
+            assert "mechanism=resume" not in broker.log()  # the sessions have gone on over the next link
+    finally:
+        proxy.close()
 
 
 def test_a_second_sigterm_ends_the_manager_at_once(broker: BrokerProcess, manager: ManagerProcess) -> None:

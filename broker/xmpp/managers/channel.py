@@ -80,6 +80,7 @@ class Channel:
         "_held",
         "_input",
         "_is_leaving",
+        "_is_opened",
         "_lost",
         "_outgoing",
         "_process",
@@ -122,6 +123,7 @@ class Channel:
         self._ending = False  # the client's connection is gone, which is to be confirmed
         self._lost = False
         self._is_leaving = False
+        self._is_opened = False
         self._deadline: IDelayedCall | None = None
         self.stream = make_stream(self)
         self._input = InputTurns(process.settings.turns, self, self.stream)
@@ -299,6 +301,7 @@ class Channel:
         Args:
             handled: stanzas of the client that were handled, of a stream that goes on.
         """
+        self._is_opened = True
         self._say(encode(Type.OPENED, self.number, Opened(handled).encode()))
 
     def refuse(self, condition: str, text: str) -> None:
@@ -348,6 +351,9 @@ class Channel:
         if self._closed:
             return
         self._closed = True
+        if self._is_leaving and not self._is_opened:  # its manager tries again with the next server
+            self._tell_left()
+            return
         if self._is_leaving and self.stream.client is not None:
             self._leave_at(self._received - self._framing.incomplete)
             return

@@ -196,8 +196,8 @@ class FrameLink:
             if type is Type.CLOSED:
                 self.write(encode(Type.UNKNOWN, number))
             return
-        if channel.link is not self:
-            raise FrameError(f"{type.name} of session {number}, which is not on this link")
+        if channel.link is not self:  # it has moved to another one, and what was not taken comes again there
+            return
         match type:
             case Type.DATA:
                 channel.received(frame.offset, frame.data)

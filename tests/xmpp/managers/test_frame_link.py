@@ -322,3 +322,31 @@ class TestShutdown:
         servers.sessions.stop()
         assert len(servers.sessions) == 0
         assert servers.world.timers <= before
+
+    def test_a_stream_that_is_about_to_go_on_is_left_to_the_next_server(
+        self, world: World, servers: Servers, manager: Manager
+    ) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        manager.wires[0].cut()
+        other = servers.manager("cm2")
+        world.store.held = True
+        again = resumed(servers, other, "joe", joe.id, joe.h)
+        other.wires[0].link.shut_down()
+        world.store.held = False
+        world.store.commit()
+        other.pump()
+        assert (again.session.refused, again.session.close_at) == (None, None)
+        assert len(servers.sessions.managers["cm1"].processes) == 1
+
+
+class TestSessionsThatMove:
+    def test_what_comes_over_the_link_before_is_passed_over(self, world: World, manager: Manager) -> None:
+        joe, jack = manager.bind("joe@localhost/x"), world.bind("jack@localhost/y")
+        (first,) = manager.wires
+        second = manager.dial()
+        joe.session.give(b"<message to='jack@localhost/y'><body>1</body></message>")
+        joe.session.attach(second)
+        second.deliver()
+        manager.pump()
+        assert jack.bodies() == ["1"]
+        assert (first.closed, second.closed) == ("", "")
