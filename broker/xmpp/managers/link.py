@@ -489,6 +489,7 @@ class ManagerLink:
     def _let_go(self) -> None:
         manager, self._manager = self._manager, None
         if manager is not None:
+            log.info("{host}: the link of connection manager {name} is gone", host=self._host, name=manager.name)
             manager.departed(self)
             self._managers.closed(manager)
 

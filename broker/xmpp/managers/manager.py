@@ -181,16 +181,14 @@ class Manager:
             return
         content = routes.from_client(piece.content)
         if not id:
-            error_ = StanzaError(Condition.BAD_REQUEST, extra=routes.own_condition("id-required"))
-            link.write(routes.error_route(self._domain, link.jid, error_))
+            refusal = StanzaError(Condition.BAD_REQUEST, extra=routes.own_condition("id-required"))
+            link.write(routes.error_route(self._domain, link.jid, refusal))
             return
         session = self.sessions.get(id)
         if session is None:
             self._nobody(link, id, content)
         elif piece.is_too_long:
-            session.stream.fail(
-                "policy-violation", f"a stanza is longer than {self._service.settings.max_stanza} bytes"
-            )
+            session.fail("policy-violation", f"a stanza is longer than {self._service.settings.max_stanza} bytes")
         else:
             session.deliver(content)
 
@@ -205,15 +203,18 @@ class Manager:
             return
         if request.attributes.get("type") not in ("get", "set"):
             return
-        error_: StanzaError | None = None
+        refusal: StanzaError | None = None
         created: RoutedSession | None = None
         try:
             created = self._serve(link, request)
-        except StanzaError as refusal:
-            error_ = refusal
-        link.write(routes.answer(request, self._domain, error_))
+        except StanzaError as error:
+            refusal = error
+        answer = routes.answer(request, self._domain, refusal)
         if created is not None:
+            link.write(answer)
             self._begin(created)
+        else:  # of a message that is taken back, perhaps
+            self._service.domain.broker.when_committed(lambda: link.write(answer))
 
     def close(self, session: RoutedSession) -> None:
         """Have the manager close a client's connection; nothing of it is waited for."""

@@ -137,6 +137,16 @@ class RoutedSession:
         elif not self._reasons:
             self._input.ask()
 
+    def fail(self, condition: str, text: str) -> None:
+        """The client has broken its stream, behind what waits.
+
+        Args:
+            condition: of RFC 6120 §4.9.3.
+            text: for people.
+        """
+        self._flush()
+        self.stream.fail(condition, text)
+
     def received(self, data: bytes) -> None:
         """See :class:`broker.net.stream.Stream`."""
         self.stream.received(data)

@@ -241,6 +241,14 @@ class TestStanzas:
             assert client.closes() == [client.id]
         assert link.create("c").attributes["type"] == "result"
 
+    def test_what_came_before_a_stanza_that_is_too_long_is_handled(self, world: ManagerWorld) -> None:
+        joe, jack = world.routed("joe@localhost/x"), world.bind("jack@localhost/y")
+        first = "<message to='jack@localhost/y'><body>first</body></message>"
+        long = f"<message><body>{'x' * 2 * world.xmpp.max_stanza}</body></message>"
+        joe.link.send(f"<route streamid='cm1a'>{first}</route><route streamid='cm1a'>{long}</route>")
+        assert jack.bodies() == ["first"]
+        assert joe.names() == ["error"]
+
     def test_stanza_of_a_stranger_may_be_short_only(self, world: ManagerWorld, link: Link) -> None:
         client = Routed(link, "a")
         client.send(f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{'x' * world.xmpp.max_stanza_before_login}</auth>")
@@ -465,6 +473,16 @@ class TestFailed:
         peer.login("joe")
         peer.bind("z")
         assert [tree.text_of(ns.CLIENT, "body") for tree in peer.come()] == ["lost"]
+
+    def test_answer_comes_when_the_message_is_on_disk(self, world: ManagerWorld) -> None:
+        joe = world.routed("joe@localhost/x")
+        joe.link.iq("cm1a", "<close/>")
+        session = f"<session xmlns='{routes.PAYLOAD}' id='cm1a'><failed>{self.MESSAGE}</failed></session>"
+        joe.link.link.received(f"<iq type='set' id='f'>{session}</iq>".encode())
+        assert joe.link.take() == []
+        assert world.store.position > world.store.committed
+        world.turn()
+        assert joe.link.one().attributes["id"] == "f"
 
     def test_message_goes_to_another_client_of_the_account_at_once(self, world: ManagerWorld) -> None:
         joe = world.routed("joe@localhost/x")
