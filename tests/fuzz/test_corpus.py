@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fuzz import registry
 
 EXAMPLES = 250
-WORLDS = {"manager_routes", "native_bytes", "native_requests", "xmpp_login", "xmpp_services"}
+WORLDS = {"manager_frames", "manager_routes", "native_bytes", "native_requests", "xmpp_login", "xmpp_services"}
 """Targets that stand up a broker for each input."""
 MAX_INPUTS = 500
 LONGEST_INPUT = 64 * 1024
