@@ -24,7 +24,7 @@ from broker.xmpp.managers.waits import Waits
 from broker.xmpp.service import XmppService
 from broker.xmpp.settings import TlsPolicy
 from broker.xmpp.wire import routes
-from broker.xmpp.wire.errors import Condition, StanzaError
+from broker.xmpp.wire.errors import Condition, StanzaError, stream_error
 
 if TYPE_CHECKING:
     from broker.xmpp.managers.link import ManagerLink
@@ -120,6 +120,7 @@ class Manager:
         self._domain = service.settings.domain
         self._departed: OrderedDict[str, _Departed] = OrderedDict()
         self._early: dict[str, _Early] = {}
+        self._broken: list[str] = []  # clients that have to resume, once there is a link to tell them over
         self._grace: IDelayedCall | None = None
         self._has_been_told = False
 
@@ -127,7 +128,7 @@ class Manager:
     def is_unused(self) -> bool:
         """Whether nothing is known of it."""
         self._forget_departed()
-        return not (self.links or self.sessions or self._departed)
+        return not (self.links or self.sessions or self._departed or self._broken)
 
     def joined(self, link: ManagerLink) -> None:
         """A link is open; clients that have none are served over it."""
@@ -142,6 +143,7 @@ class Manager:
                 name=self.name,
                 count=len(self.links),
             )
+        self._close_broken(link)
         for session in list(self.sessions.values()):
             if session.link is None:
                 session.attach(link)
@@ -154,17 +156,25 @@ class Manager:
         sessions, link.sessions = link.sessions, set()
         open_links = [each for each in self.links if each.is_open]
         for session in sessions:
-            if open_links:
+            if session.is_managed:
+                # Something may have been lost on the way, and both sides would count what follows in its place: only a
+                # client that resumes its stream gets it.
+                self._broken.append(session.id)
+                session.lost("the link of its connection manager is gone")
+            elif open_links:
                 session.attach(open_links[hash(session.id) % len(open_links)])
             else:
                 session.detach()
-        if not self.links and self.sessions:
+        if open_links:
+            self._close_broken(open_links[0])
+        if not self.links and (self.sessions or self._broken):
             self._grace = self._clock.callLater(self._settings.grace, self._grace_is_over)
 
     def stop(self) -> None:
         """The server stops: nobody is waited for."""
         cancel(self._grace)
         self._grace = None
+        self._broken.clear()
         for early in self._early.values():
             cancel(early.timer)
         self._early.clear()
@@ -353,12 +363,26 @@ class Manager:
         del self._early[id]
         self._close_unknown(link, id)
 
+    def _close_broken(self, link: ManagerLink) -> None:
+        """Have the manager close the clients that have to resume their streams."""
+        broken, self._broken = self._broken, []
+        for id in broken:
+            if id in self.sessions:  # the manager was restarted, and has given the id again
+                continue
+            error = stream_error("connection-timeout", "the link of the connection manager was lost")
+            link.write(b"%b%b</route>" % (routes.route_head(self._domain, self.name, id), error))
+            departed = self._departed.get(id)
+            if departed is not None:
+                departed.is_told = True
+            self._close_unknown(link, id)
+
     def _close_unknown(self, link: ManagerLink, id: str) -> None:
         if link.is_open:
             link.write(routes.close_request(self._domain, self.name, id, f"close-{secrets.token_hex(4)}"))
 
     def _grace_is_over(self) -> None:
         self._grace = None
+        self._broken.clear()
         sessions: Sequence[RoutedSession] = list(self.sessions.values())
         if sessions:
             log.info(

@@ -426,14 +426,14 @@ class TestEnds:
         jack.send("<message to='joe@localhost' type='chat'><body>later</body></message>")
         assert world.bind("joe@localhost/x").take() == []
 
-    def test_answer_that_is_made_while_there_is_no_link_goes_over_the_next_one(self, world: ManagerWorld) -> None:
+    def test_what_came_before_the_link_was_lost_is_answered_over_the_next_one(self, world: ManagerWorld) -> None:
         joe = world.routed("joe@localhost/x")
-        joe.send(f"<enable xmlns='{ns.SM}' resume='true'/>")
-        joe.take()
-        joe.link.link.received(f"<route streamid='cm1a'><r xmlns='{ns.SM}'/></route>".encode())
+        joe.link.link.received(
+            b"<route streamid='cm1a'><iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq></route>"
+        )
         joe.link.cut()
         answer = Link(world).log_in()[-1]
-        assert [child.attributes for child in answer.children] == [{"h": "0"}]
+        assert [child.attributes["id"] for child in answer.children] == ["p"]
 
     def test_ids_that_a_restarted_manager_gives_again_are_of_new_clients(self, world: ManagerWorld) -> None:
         joe, jack = self.friends(world)
@@ -569,6 +569,31 @@ class TestStreamManagement:
         (error,) = again.take()
         assert error.children[0].name == "conflict"
         assert again.closes() == ["b"]
+
+    @pytest.mark.parametrize("other_link", [True, False])
+    def test_a_stream_whose_link_is_lost_must_be_resumed(self, world: ManagerWorld, other_link: bool) -> None:
+        # given a message that is lost on its way over the link
+        first = world.link()
+        second = world.link("cm1/2") if other_link else None
+        joe, jack = world.routed("joe@localhost/x", first), world.bind("jack@localhost/y")
+        joe.send(f"<enable xmlns='{ns.SM}' resume='true'/>")
+        id = joe.one().attributes["id"]
+        jack.send("<message to='joe@localhost/x'><body>1</body></message>")
+        # when
+        first.cut()
+        trees = second.take() if second is not None else Link(world).log_in()[2:]
+        # then nothing of what follows is counted in its place
+        error, request = trees
+        assert error.children[0].children[0].name == "connection-timeout"
+        assert request.children[0].attributes == {"id": "cm1a"}
+        jack.send("<message to='joe@localhost/x'><body>2</body></message>")
+        peer = world.peer()
+        peer.login("joe")
+        peer.resume(id, 0)
+        peer.send(f"<r xmlns='{ns.SM}'/>")
+        assert peer.h == 2
+        world.advance(100)
+        assert "joe@localhost/x" in world.service.domain.clients
 
     def test_a_stream_is_resumed_after_a_crash(self, world: ManagerWorld) -> None:
         joe, jack = world.routed("joe@localhost/x"), world.bind("jack@localhost/y")
