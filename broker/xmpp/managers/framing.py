@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from broker.xml.stream import Event, StreamError, StreamReader
 from broker.xmpp.wire.errors import stream_error
@@ -44,7 +44,7 @@ class RoutedFraming:
         """See :class:`Framing`."""
         return self._opened
 
-    def feed(self, data: bytes = b"") -> Sequence[Event]:
+    def feed(self, data: bytes = b"") -> list[Event]:
         """See :class:`Framing`; takes what routes bring, whole elements, so that what does not end is malformed."""
         if self._error is not None:
             raise self._error

@@ -255,7 +255,7 @@ class StreamConnection:
                 phase = self.phase
                 if ending.is_open and phase.is_behind:
                     break
-                event = events.popleft()
+                event = events.pop()
                 handled = True
                 if isinstance(event, Stanza):
                     phase.element(event)

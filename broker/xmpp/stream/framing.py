@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from broker.xml.stream import Event, StreamError
@@ -32,8 +32,10 @@ class Framing(Protocol):
     def is_open(self) -> bool:
         """Whether this side has opened the present stream."""
 
-    def feed(self, data: bytes = b"") -> Sequence[Event]:
+    def feed(self, data: bytes = b"") -> list[Event]:
         """Take the next bytes and return the events that they complete; until :meth:`read_ahead` one at a time.
+
+        The list is the caller's.
 
         Raises:
             StreamError: the stream was found broken by an earlier call.

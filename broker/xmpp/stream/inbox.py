@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from broker.xml.stream import Event
 from broker.xmpp.stream.framing import Framing
 
@@ -18,7 +16,7 @@ class Inbox:
         framing: cuts them.
 
     Attributes:
-        events: that wait.
+        events: that wait, the next one last (an empty deque would take 700 bytes of each stream).
         later: bytes that came behind them. Where there are any, or any events, what comes now has to wait as well.
     """
 
@@ -26,7 +24,7 @@ class Inbox:
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
-        self.events: deque[Event] = deque()
+        self.events: list[Event] = []
         self.later: list[bytes] = []
         self._size = 0
 
@@ -51,7 +49,11 @@ class Inbox:
         Raises:
             StreamError: the stream was found broken earlier.
         """
-        self.events.extend(self._framing.feed(data))
+        events = self._framing.feed(data)
+        if events:
+            if len(events) > 1:
+                events.reverse()
+            self.events = events
 
     def read_more(self) -> bool:
         """Cut what waits into events.
