@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from broker.xml.stanza import Stanza
+from broker.xmpp.settings import XmppSettings
 from broker.xmpp.wire import ns
 from tests.xmpp.world import Peer, World, settings
 
@@ -89,9 +91,11 @@ class Client:
 class Machine(RuleBasedStateMachine):
     """Two clients that send to each other, a network that fails, and a broker that is killed."""
 
+    make_world: Callable[[XmppSettings], World] = World
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(settings(sm_window=4, idle=-1))
+        self.world = self.make_world(settings(sm_window=4, idle=-1))
         self.clients = {user: Client(self.world, user) for user in USERS}
         self.sent: dict[str, list[str]] = {user: [] for user in USERS}
         self.count = 0
