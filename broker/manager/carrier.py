@@ -32,6 +32,9 @@ class Carrier(Protocol):
     def set_writable(self, writable: bool) -> None:
         """The client has taken all that it was given, or its buffer is full."""
 
+    def rest(self) -> None:
+        """Nothing happens for a while: take less memory."""
+
     def lost(self, reason: str) -> None:
         """The client's connection is gone.
 

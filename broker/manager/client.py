@@ -102,6 +102,7 @@ class Client:
         "_gone",
         "_in_element",
         "_reader",
+        "_rested",
         "_settings",
         "_waits",
         "header",
@@ -133,6 +134,7 @@ class Client:
         self._waits = False  # nothing is read before the server has answered, or somebody carries the stream
         self._ended = False
         self._in_element = False
+        self._rested = False  # nothing has happened since it was asked to
         self._deadline: IDelayedCall | None = None
 
     # What the connection says
@@ -154,6 +156,7 @@ class Client:
         """See :class:`broker.net.stream.Stream`."""
         if self._ended:
             return
+        self._rested = False
         if self._waits:
             self._reader.unread += data
             if len(self._reader.unread) > MAX_UNREAD:
@@ -169,6 +172,14 @@ class Client:
         self.writable = writable
         if self._carrier is not None:
             self._carrier.set_writable(writable)
+
+    def rest(self) -> None:
+        """Take less memory, where nothing has happened since the last call; what comes next costs a little more."""
+        if self._rested and not self._events:
+            self._reader.rest()
+            if self._carrier is not None:
+                self._carrier.rest()
+        self._rested = True
 
     def shut_down(self) -> None:
         """See :class:`broker.net.stream.Stream`: the client may resume its stream elsewhere, or is sent there."""
@@ -242,6 +253,7 @@ class Client:
             in_element: they end within an element.
         """
         self._in_element = in_element
+        self._rested = False
         self.transport.write(data)
 
     def fail(self, condition: str, text: str, *, content: str = "") -> None:

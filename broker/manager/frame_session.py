@@ -148,6 +148,10 @@ class FrameSession:
         if writable and self.link is not None and self._standing is Standing.OPEN:
             self.link.acknowledge(self.number, self._incoming.given)
 
+    def rest(self) -> None:
+        """See :class:`broker.manager.carrier.Carrier`."""
+        self._incoming.rest()
+
     def lost(self, reason: str) -> None:
         """See :class:`broker.manager.carrier.Carrier`."""
         self._gone = reason

@@ -91,6 +91,10 @@ class Incoming:
         """No new stream follows from here on."""
         self._reader.stepwise = False
 
+    def rest(self) -> None:
+        """Nothing may come for a while: take less memory."""
+        self._reader.rest()
+
     def begin_anew(self) -> None:
         """The stream goes on at offset 0, behind the last whole element."""
         self._held.clear()

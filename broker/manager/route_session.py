@@ -153,6 +153,9 @@ class RouteSession:
         if writable:
             self._given.clear()
 
+    def rest(self) -> None:
+        """See :class:`broker.manager.carrier.Carrier`; nothing is kept here."""
+
     def lost(self, reason: str) -> None:
         """See :class:`broker.manager.carrier.Carrier`: the server is told what the client has not got, then the end."""
         self._gone = True

@@ -13,6 +13,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
@@ -53,6 +54,8 @@ PROTOCOLS = (b"xmpp-client",)
 CONNECT_TIMEOUT = 10
 """Seconds until a server must have accepted a connection."""
 
+REST = 15.0
+"""Seconds without anything to do, after which a client takes less memory; twice as long at most."""
 LAST_WORDS = 2.0
 """Seconds in which the server must have read that the manager stops."""
 
@@ -96,6 +99,7 @@ class Manager(Service):
         self._tls: list[ServerContext] = []
         self._made = 0  # links, which have numbers
         self._drained: Deferred[None] | None = None
+        self._rest: IDelayedCall | None = None
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and be asked for its log."""
@@ -168,6 +172,7 @@ class Manager(Service):
             dialer = Dialer(settings.servers, self._connect, self._maker(server_tls), self._reactor)
             self._dialers.append(dialer)
             dialer.start()
+        self._rest = self._reactor.callLater(REST, self._let_rest)
         ports = [f"{name} {bracketed(port.getHost().host)}:{port.getHost().port}" for name, port in self._ports.items()]
         announce(", ".join([f"ready: manager {settings.name}", *ports]))
         self._on_started()
@@ -227,6 +232,13 @@ class Manager(Service):
     def _make_client(self, connection: Connection, host: str) -> Client:
         return Client(connection, self._settings, self._reactor, self._links.come, self._links.gone)
 
+    def _let_rest(self) -> None:
+        for listener in self._listeners:
+            for connection in listener.connections:
+                if isinstance(connection.stream, Client):
+                    connection.stream.rest()
+        self._rest = self._reactor.callLater(REST, self._let_rest)
+
     # Links
 
     def _connect(self, server: Address, make: Callable[[], LinkConnection]) -> Deferred[Any]:
@@ -258,6 +270,7 @@ class Manager(Service):
     # End
 
     async def _end(self) -> None:
+        cancel(self._rest)
         for port in self._ports.values():
             await port.stopListening()
         if not hasattr(self, "_links"):

@@ -176,6 +176,30 @@ class TestClient:
         assert talk.read().endswith(b"</s:stream>")
 
 
+class TestRest:
+    def test_a_client_that_has_rested_goes_on_as_before(self) -> None:
+        world = World()
+        person, talk = world.logged_in(world.link())
+        for _ in range(3):
+            person.client.rest()
+        person.send(message("1"))
+        assert talk.read() == message("1")
+        talk.say(message("2"))
+        assert person.take() == message("2")
+
+    def test_half_a_stanza_outlives_a_rest(self) -> None:
+        world = World()
+        person, talk = world.logged_in(world.link())
+        person.send(message()[:12])
+        talk.say(message()[:12])
+        for _ in range(3):
+            person.client.rest()
+        person.send(message()[12:])
+        talk.say(message()[12:])
+        assert talk.read() == message()
+        assert person.take() == message()
+
+
 class TestEnd:
     def test_the_server_is_told_behind_all_that_came(self) -> None:
         world = World()

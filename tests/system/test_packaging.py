@@ -31,7 +31,7 @@ upgrade(engine)
 assert revision_of(engine) == newest_revision() is not None
 print(broker.__file__)
 """
-DEFAULTS = {"properties": "broker.properties", "plugins": "plugins.xml"}
+DEFAULTS = {"properties": "broker.properties", "plugins": "plugins.xml", "manager": "manager.properties"}
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
 
