@@ -112,7 +112,7 @@ class XmppManagersPlugin:
                 ),
                 service.refusals.tell,
                 grace=settings.grace,
-                idle=int(settings.idle),
+                idle=round(settings.idle),
                 certificates=settings.certificates,
             )
         )
