@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from broker.manager.client import Client
 from broker.manager.incoming import Incoming
 from broker.manager.links import Links
-from broker.manager.management import Management
+from broker.manager.management import BEGINNINGS, Management
 from broker.manager.outgoing import Outgoing, OutOfStep
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamStart
@@ -125,6 +125,8 @@ class FrameSession:
         elif namespace == ns.CSI:
             self._state = element.raw
         self._add(element.raw, self._management.from_client(element))
+        if namespace == ns.SM and name in BEGINNINGS and not self._management.is_on:
+            self._outgoing.begin()
 
     def blank(self) -> None:
         """See :class:`broker.manager.carrier.Carrier`."""
@@ -305,7 +307,10 @@ class FrameSession:
                 if name == "proceed":
                     self._incoming.restart()
             else:
+                before = self._management.sent
                 self._management.from_server(event)
+                if self._management.sent != before:
+                    self._outgoing.count_from(self._management.sent - before)
 
     def _give(self) -> None:
         data = self._incoming.give()

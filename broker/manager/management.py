@@ -7,6 +7,8 @@ from broker.xmpp.wire import ns
 from broker.xmpp.wire.sm import MODULUS, counter_of
 
 COUNTED = frozenset({"message", "presence", "iq"})
+BEGINNINGS = frozenset({"enable", "resume"})
+"""Elements behind which a client counts."""
 
 
 class Management:
@@ -29,6 +31,11 @@ class Management:
         self._previous = ""
         self._client_count = 0
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the server has agreed."""
+        return self._enabled
+
     def from_client(self, stanza: Stanza) -> int | None:
         """An element of the client; returns the number of a stanza that is counted."""
         if stanza.namespace == ns.CLIENT:
@@ -40,7 +47,7 @@ class Management:
         return None
 
     def _managed_by_client(self, element: Stanza) -> None:
-        if element.name in ("enable", "resume") and not self._enabled:
+        if element.name in BEGINNINGS and not self._enabled:
             self._beginning = True
             self.sent = 0
             self._previous = element.attributes.get("previd", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from broker.xmpp.wire.sm import serial_distance
+from broker.xmpp.wire.sm import MODULUS, serial_distance
 
 
 class OutOfStep(Exception):
@@ -23,12 +23,13 @@ class Outgoing:
         window: may be changed at any time.
     """
 
-    __slots__ = ("_data", "_ends", "base", "sent", "window")
+    __slots__ = ("_begun", "_data", "_ends", "base", "sent", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
         self.base = 0
         self.sent = 0
+        self._begun = 0  # offset behind the negotiation of the stream
         self._data = bytearray()
         self._ends: deque[tuple[int, int]] = deque()  # of stanzas that are counted: offset of the end, number
 
@@ -101,12 +102,27 @@ class Outgoing:
         self.sent = self.end
         self._drop(self.end)
 
+    def begin(self) -> None:
+        """What came so far is negotiation: no other server is told it (see :meth:`begin_anew`)."""
+        self._begun = self.end
+
+    def count_from(self, number: int) -> None:
+        """Stanzas were counted from 1 on, and have so much higher numbers: the stream goes on from before.
+
+        Args:
+            number: of the last stanza before them, modulo 2^32.
+        """
+        self._ends = deque((end, (each + number) % MODULUS) for end, each in self._ends)
+
     def begin_anew(self, handled: int) -> None:
-        """The stream goes on at offset 0, behind the stanzas that were handled.
+        """The stream goes on at offset 0, behind its negotiation and the stanzas that were handled.
 
         Args:
             handled: number of the last of them, modulo 2^32.
         """
+        if self._begun > self.base:
+            self._drop(self._begun)
+        self._begun = 0
         ends = self._ends
         while ends and serial_distance(ends[0][1], handled) <= 0:
             self._drop(ends[0][0])

@@ -234,6 +234,28 @@ class TestRestartedServer:
         talk = self.resumed(world, second, 3)
         assert talk.read() == message("4")
 
+    def test_the_negotiation_is_not_repeated_to_the_new_server(self) -> None:
+        world = World()
+        first = world.link()
+        person, _ = world.logged_in(first, acknowledged=False)
+        person.send(message("1"))
+        second = self.restarted(world, first)
+        person.send(ack(0))
+        talk = self.resumed(world, second, 0)
+        assert talk.read() == message("1")
+
+    def test_stanzas_right_behind_a_resumption_count_on_from_what_was_handled_before(self) -> None:
+        world = World()
+        first = world.link()
+        person, talk = world.logged_in(first, managed=False)
+        person.send(f"<resume xmlns='{ns.SM}' previd='stream-1' h='0'/>".encode() + message("6") + message("7"))
+        talk.say(f"<resumed xmlns='{ns.SM}' previd='stream-1' h='5'/>".encode())
+        person.take()
+        second = self.restarted(world, first)
+        person.send(ack(0))
+        talk = self.resumed(world, second, 6)
+        assert talk.read() == message("7")
+
     def test_half_an_element_of_the_old_server_is_forgotten(self) -> None:
         world = World()
         first = world.link()

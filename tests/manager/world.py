@@ -302,8 +302,14 @@ class World:
         wire.frames.remove(opening)
         return Talk(wire, opening.session, Open.read(opening.payload), sent)
 
-    def logged_in(self, wire: Wire, *, managed: bool = True) -> tuple[Person, Talk]:
-        """A client that has logged in, with stream management that can be resumed, or without."""
+    def logged_in(self, wire: Wire, *, managed: bool = True, acknowledged: bool = True) -> tuple[Person, Talk]:
+        """A client that has logged in, with stream management that can be resumed, or without.
+
+        Args:
+            wire: that its session is on.
+            managed: it has stream management.
+            acknowledged: the server has acknowledged all that it has sent.
+        """
         person, talk = self.session(wire)
         talk.opened()
         talk.say(ANSWER + FEATURES)
@@ -316,7 +322,8 @@ class World:
             person.send(ENABLE)
             talk.say(ENABLED)
         talk.read()
-        talk.acknowledge()
+        if acknowledged:
+            talk.acknowledge()
         person.take()
         return person, talk
 
