@@ -189,15 +189,15 @@ class ManagerLink:
         elif not self._progress.is_linked:
             self._fail("system-shutdown", "the server stops")
         elif self.is_open:
-            self._progress.advance(Step.SHUT_DOWN)
-            for session in list(self.sessions):
-                session.shut_down()
-            self._leave_when_empty()
+            self._run(to_the_end=True)
+            self._begin_to_leave()
 
     def lost(self, reason: str) -> None:
         """The connection is gone."""
         if self._frames is not None:
             self._frames.lost(reason)
+        elif self.is_open:
+            self._run(to_the_end=True)
         self._stop_timers()
         self.writable = False
         if self._managers.pressure is not None:
@@ -238,8 +238,12 @@ class ManagerLink:
         peer = f"connection manager {name} at {self._host}" if name else self._host
         self._managers.refusals.tell(f"{name} {network_of(self._host)}", lambda: f"{peer}: {reason}")
 
-    def _run(self) -> None:
-        """Go on with what has come, until others should have their turn."""
+    def _run(self, *, to_the_end: bool = False) -> None:
+        """Go on with what has come, until others should have their turn.
+
+        Args:
+            to_the_end: nothing more comes, and all of it is taken.
+        """
         while self._progress.is_read:
             try:
                 cut = self._cutter.next()
@@ -250,7 +254,7 @@ class ManagerLink:
                 self._transport.release(UNREAD)
                 return
             self._take(cut)
-            if self._transport.turn_is_over and self._progress.is_read:
+            if not to_the_end and self._transport.turn_is_over and self._progress.is_read:
                 self._transport.hold(UNREAD)
                 self._transport.ask_for_turn()
                 return
@@ -471,6 +475,13 @@ class ManagerLink:
 
     def _leave(self) -> None:
         self._end(END)
+
+    def _begin_to_leave(self) -> None:
+        if self.is_open:
+            self._progress.advance(Step.SHUT_DOWN)
+            for session in list(self.sessions):
+                session.shut_down()
+            self._leave_when_empty()
 
     def _leave_when_empty(self) -> None:
         if self._progress.state is State.LEAVING and not self.sessions:

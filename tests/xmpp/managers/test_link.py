@@ -351,6 +351,22 @@ class TestTurns:
         assert [tree.attributes["id"] for tree in link.take()] == ["1", "2", "3", "4"]
         assert link.transport.held == set()
 
+    @pytest.mark.parametrize("end", ["lost", "shut_down"])
+    def test_what_has_come_is_handled_where_the_link_ends_before_its_turn(self, end: str) -> None:
+        world = ManagerWorld()
+        joe, jack = world.routed("joe@localhost/x"), world.bind("jack@localhost/y")
+        link = joe.link
+        link.transport.turn_is_over = True
+        messages = [f"<message to='jack@localhost/y'><body>{number}</body></message>" for number in range(3)]
+        link.link.received("".join(f"<route streamid='cm1a'>{each}</route>" for each in messages).encode())
+        if end == "lost":
+            link.cut()
+            world.advance(61)
+        else:
+            link.link.shut_down()
+            world.turn()
+        assert jack.bodies() == ["0", "1", "2"]
+
 
 class TestLiveness:
     def test_blanks_are_sent_in_both_directions(self) -> None:
