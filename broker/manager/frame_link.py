@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from broker.failpoints import ARMED, reach
 from broker.manager.carrier import Unavailable
 from broker.manager.client import Client
 from broker.manager.frame_session import FrameSession
@@ -105,6 +106,8 @@ class FrameLink:
         except (FrameError, OutOfStep) as error:
             self._break_off(str(error))
             return
+        if ARMED:
+            reach("frames of the server received")
         self._flush()
 
     def set_writable(self, writable: bool) -> None:
@@ -185,6 +188,8 @@ class FrameLink:
         """Send what a client has sent."""
         if not self._over:
             self._wire.write(encode_data(session, offset, data))
+            if ARMED:
+                reach("data of a client sent")
 
     def acknowledge(self, session: int, offset: int) -> None:
         """Acknowledge soon what a client has taken."""

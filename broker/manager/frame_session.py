@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from broker.failpoints import ARMED, reach
 from broker.manager.client import Client
 from broker.manager.incoming import Incoming
 from broker.manager.links import Links
@@ -105,6 +106,7 @@ class FrameSession:
         self._asking: IDelayedCall | None = None
         link.add(self)
         self._send(Type.OPEN, self._opening().encode())
+        reach("client taken on")
 
     # What the client says
 
@@ -277,6 +279,7 @@ class FrameSession:
             offset = max(offset, self._secured.offset)
         self._outgoing.send_from(offset)
         self._standing = Standing.OPEN
+        reach("session attached again")
         self._acknowledge()
         if not self._outgoing.is_full:
             self._client.transport.release(WINDOW)
@@ -318,6 +321,8 @@ class FrameSession:
             return
         client = self._client
         client.write(data, in_element=self._incoming.in_element)
+        if ARMED:
+            reach("client given data")
         self._acknowledge()
         if self._answered:
             self._answered = False
@@ -365,6 +370,7 @@ class FrameSession:
             cancel(self._asking)
             self._asking = self._clock.callLater(ANSWER_TIME, self._client.abort)
             self._client.write(REQUEST)
+            reach("client asked for its counter")
 
     def _answer(self, element: Stanza) -> None:
         """The client tells how many stanzas it has; while these are not all, it answers what was asked before."""
@@ -388,6 +394,7 @@ class FrameSession:
             raise OutOfStep("a stream was resumed, and its counter is missing")
         self._outgoing.begin_anew(opened.handled)
         self._standing = Standing.OPEN
+        reach("stream resumed for its client")
         if self._state:
             self._outgoing.add(self._state)
         self._flush()

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from broker import __version__
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
 from broker.logs.output import LogOutput
 from broker.manager.client import Client
 from broker.manager.dialer import Dialer
@@ -284,6 +285,7 @@ class Manager(Service):
             log.warn("the server has not taken all that clients have sent")
         self._drained = None
         cancel(overdue)
+        reach("sessions drained")
         closing += [dialer.stop() for dialer in self._dialers]
         self._links.close()
         overdue = self._reactor.callLater(LAST_WORDS, self.stop_now)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.campaign import friends, resources, scenes, tables
+from tests.campaign import friends, managers, resources, scenes, tables
 from tests.campaign.checks import Failed, check_nothing_left
 from tests.campaign.faults import Faults
 from tests.campaign.native_talk import NativeTalk
 from tests.campaign.places import Place, PostgresPlace, SqlitePlace
 from tests.campaign.resident import resident
 from tests.campaign.streams import Streams
+from tests.campaign.ways import Ways
 from tests.campaign.xmpp_talk import LATE, USERS
 from tests.system.launcher import BrokerProcess
 
@@ -26,6 +27,7 @@ ACCOUNTS = (
     *(resources.ACCOUNT, *resources.SENDERS),
 )
 SETTINGS = {
+    **managers.SETTINGS,
     "xmpp.plainWithoutTls": "true",
     "modules.mod_stream_management.buffer_max": "20",
     "admin.users": "adm",
@@ -36,6 +38,8 @@ SETTINGS = {
     "queue/subject/maxEntries": "1000000",
     "queue/subject/maxBytes": "1000000000",
 }
+SHARE = 0.5
+"""Of the XMPP clients' connections, what goes over connection managers."""
 REPORT_EVERY = 10
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread of the campaign lets others run; with Python's 5 ms a login takes half a second."""
@@ -80,6 +84,7 @@ class Campaign:
         store: ``sqlite`` or ``postgresql``.
         kills: rounds, in most of which the broker is killed.
         seconds: after which the rounds end early; what happens rarely is then made up for.
+        share: of the XMPP clients' connections that go over connection managers; at 0 there are none.
         seed: of all that is left to chance.
         directory: for the data, empty.
         tell: takes a line for people.
@@ -94,6 +99,7 @@ class Campaign:
         tell: Callable[[str], None],
         *,
         seconds: float = math.inf,
+        share: float = SHARE,
     ) -> None:
         self.outcome = Outcome(store, seed)
         self._kills = kills
@@ -104,7 +110,8 @@ class Campaign:
         self._place: Place = SqlitePlace(directory) if store == "sqlite" else PostgresPlace(directory)
         self._place.add_accounts(*ACCOUNTS)
         self._broker = BrokerProcess(self._place.data, settings={**SETTINGS, **self._place.settings})
-        self._faults = Faults(self._broker, self._place, self._chance)
+        self._ways = Ways(self._broker, self._chance, share)
+        self._faults = Faults(self._broker, self._place, self._chance, self._ways)
         self._started = time.monotonic()
 
     def run(self) -> None:
@@ -121,14 +128,18 @@ class Campaign:
         finally:
             self.outcome.faults = dict(self._faults.made)
             self.outcome.skipped = dict(self._faults.skipped)
+            self._ways.end()
             self._broker.close()
             self._place.close()
 
     def _run(self) -> None:
         broker = self._broker
         broker.start()
-        streams, native = Streams(broker, self._chance), NativeTalk(broker, self._chance)
+        self._ways.open(self._place.directory)
+        self._faults.add_managers()
+        streams, native = Streams(self._ways, self._chance), NativeTalk(broker, self._chance)
         streams.prepare()
+        streams.cut()
         broker.terminate()
         pages = tables.pages(self._place.url)
         broker.start()
@@ -144,6 +155,7 @@ class Campaign:
         self._tell("draining")
         self._faults.steady()
         native.stop()
+        streams.settle()
         streams.cut()
         streams.drain()
         native.drain()
@@ -168,7 +180,7 @@ class Campaign:
             self._faults.steady()
         match special:
             case "crowd":
-                scenes.crowd_vanishes(self._broker, self._chance, talk)
+                scenes.crowd_vanishes(self._broker, self._ways, self._chance, talk)
                 self._faults.count("a hundred clients vanish")
             case "stall":
                 grown = scenes.readers_stall(self._broker, streams.talk, native)
@@ -180,21 +192,25 @@ class Campaign:
             streams.talk.welcome()
         if self._chance.random() < 0.1:
             native.visitor.look_in(0.3)
-        streams.cut()
+        streams.settle()
+        streams.part()
 
     def _talk_with(self, streams: Streams, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while self._broker.running and time.monotonic() < until:
+        ran = self._broker.running
+        while self._broker.running == ran and time.monotonic() < until:
             for _ in range(10):
                 streams.step()
 
     def _check_rest(self, streams: Streams, native: NativeTalk, grown: float, pages: int) -> None:
+        self._ways.close()
         self._broker.terminate()
         check_nothing_left(tables.left_overs(self._place.url))
         more = tables.pages(self._place.url) - pages
         figures = self.outcome.figures
         figures["rounds"] = str(self._rounds)
         figures["deaths of the broker"] = str(self._faults.deaths)
+        figures["deaths of managers"] = str(sum(each.deaths for each in self._ways.managers))
         figures["XMPP messages, each once and in order"] = str(streams.talk.count)
         figures["XMPP messages to several resources, each once to each"] = str(streams.resources.count)
         figures["XMPP requests, each answered and kept"] = str(streams.talk.requests)

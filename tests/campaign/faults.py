@@ -13,9 +13,17 @@ from pathlib import Path
 
 from broker.failpoints import VARIABLE
 from tests.campaign.checks import Failed
+from tests.campaign.manager_faults import ManagerFaults, Talk
 from tests.campaign.places import Place, PostgresPlace, SqlitePlace
+from tests.campaign.ways import Ways
 from tests.system.launcher import BrokerProcess, LaunchError
 
+OF_LINKS = (
+    "frames of a manager received",
+    "bytes of a client stored",
+    "session on another link",
+    "end of a managed session stored",
+)
 POINTS = (
     "commit begun",
     "commit written",
@@ -42,13 +50,16 @@ POINTS = (
     "messages handed over",
     "session emptied",
     "session removed",
+    *OF_LINKS,
 )
-"""Of :mod:`broker.failpoints`."""
+"""Of :mod:`broker.failpoints`, in the broker."""
 ONCE_A_SECOND = frozenset({"commit written", "journal written to the tables"})
 """Those that the broker comes to when it folds its journal."""
 AT_POINT = "SIGKILL at a named point"
 ARMED = 0.7
 """Share of the starts after which the broker dies at a named point, if it is reached."""
+DOWN = 0.3
+"""Longest time in seconds for which clients talk, over managers, while there is no broker."""
 KILLS = 12
 """How much more often the broker is killed than something else happens."""
 FAILS = "The store cannot commit"
@@ -58,9 +69,6 @@ JUMPING = Path(__file__).parent / "jumping"
 JUMPS = (3.0, -2.0, 5.0, -4.5, 0.0)
 """Hours that the broker's clock is off, one after the other."""
 
-Talk = Callable[[float], None]
-"""Lets clients talk for some seconds, or until the broker dies."""
-
 
 class Faults:
     """Faults by name; each is called with what lets clients talk.
@@ -69,6 +77,7 @@ class Faults:
         broker: the process.
         place: its data.
         chance: decides when.
+        ways: of clients to it.
 
     Attributes:
         made: how often each was made.
@@ -76,10 +85,11 @@ class Faults:
         points: at which named points, and how often.
     """
 
-    def __init__(self, broker: BrokerProcess, place: Place, chance: random.Random) -> None:
+    def __init__(self, broker: BrokerProcess, place: Place, chance: random.Random, ways: Ways) -> None:
         self._broker = broker
         self._place = place
         self._chance = chance
+        self._ways = ways
         self.made: dict[str, int] = {}
         self.deaths = 0
         self.points: dict[str, int] = {}
@@ -103,6 +113,11 @@ class Faults:
             if place.is_private:
                 self.rare["database killed"] = self.database_killed
 
+    def add_managers(self) -> None:
+        """The managers have been started, and have faults of their own."""
+        if self._ways.managers:
+            self.usual.update(ManagerFaults(self._ways.managers, self._chance).usual)
+
     def choose(self) -> str:
         """One of the usual faults."""
         names = list(self.usual)
@@ -112,7 +127,10 @@ class Faults:
         """Make a fault, and have the broker running afterwards."""
         (self.usual.get(name) or self.rare[name])(talk)
         self.count(name)
+        if not self._broker.running:
+            talk(self._chance.uniform(0.0, DOWN))
         self.start()
+        self._ways.revive()
 
     def count(self, name: str) -> None:
         """Something was made."""
@@ -123,6 +141,7 @@ class Faults:
         if self._point or not self._broker.running:
             self._kill()
             self.start(armed=0.0)
+        self._ways.steady()
 
     def start(self, armed: float = ARMED) -> None:
         """Start the broker if it does not run.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 from broker.xml.stanza import Stanza
 from broker.xml.tree import Tree
@@ -11,7 +12,8 @@ from broker.xmpp.wire import ns
 from tests.campaign.acquaintances import Acquaintances, Contact
 from tests.campaign.checks import check_equal
 from tests.campaign.resuming import PATIENCE, Asking, come_to_rest
-from tests.system.launcher import BrokerProcess, wait_until
+from tests.campaign.ways import Ways
+from tests.system.launcher import wait_until
 
 NAMES = ("fay", "gus", "hal", "ivy")
 ABSENT = "ivy"
@@ -31,8 +33,8 @@ class Friend(Asking):
         contacts: its contacts as the last answer had them, and pushes since.
     """
 
-    def __init__(self, broker: BrokerProcess, user: str) -> None:
-        super().__init__(broker, user)
+    def __init__(self, ways: Ways, user: str) -> None:
+        super().__init__(ways, user)
         self.requests: set[str] = set()
         self.there: set[str] = set()
         self.rosters: dict[str, dict[str, Contact]] = {}
@@ -91,7 +93,7 @@ class Friends:
     is known.
 
     Args:
-        broker: that is killed.
+        ways: to the broker that is killed.
         chance: decides what they do.
 
     Attributes:
@@ -99,15 +101,20 @@ class Friends:
         compared: contacts that were compared with the model meanwhile.
     """
 
-    def __init__(self, broker: BrokerProcess, chance: random.Random) -> None:
+    def __init__(self, ways: Ways, chance: random.Random) -> None:
         self._chance = chance
-        self._all = [Friend(broker, name) for name in NAMES]
+        self._all = [Friend(ways, name) for name in NAMES]
         self._model = Acquaintances()
         self._acting: dict[frozenset[Friend], tuple[Friend, int]] = {}
         self._acts: Counter[frozenset[Friend]] = Counter()
         self._looking: dict[str, dict[Friend, int]] = {}
         self.count = 0
         self.compared = 0
+
+    @property
+    def clients(self) -> Sequence[Friend]:
+        """All of them."""
+        return self._all
 
     def step(self) -> None:
         """One thing that one of them does."""
@@ -131,11 +138,6 @@ class Friends:
             case _:
                 for _ in range(self._chance.randint(1, 3)):
                     self._act(friend)
-
-    def cut(self) -> None:
-        """All connections are lost."""
-        for each in self._all:
-            each.cut()
 
     def drain(self) -> None:
         """Everybody comes, all that they did is counted, and they have been told all that they must know.

@@ -1,8 +1,9 @@
-"""A TCP proxy between the broker and its database, which loses connections when it is told to.
+"""A TCP proxy in front of a server, which loses connections when it is told to.
 
-It has a process of its own, so that the campaign's threads do not make the database slow. As a program it takes the
-database's host and port, writes its own port, and then reads words: ``cut``, ``away``, ``back``, or seconds for which
-the database's answers are to be lost.
+It stands between the broker and its database, and between a connection manager and the broker. It has a process of its
+own, so that the campaign's threads do not make the server slow. As a program it takes the server's host and port,
+writes its own port, and then reads lines: ``cut``, ``away``, ``back``, ``cut-after BYTES``, ``pace SECONDS``, or
+seconds for which the server's answers are to be lost.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ import threading
 import time
 
 CHUNK = 1 << 16
+PIECE = 1 << 12
+"""Bytes that are passed at once where a pace is set."""
 
 
 class Proxy:
     """The process.
 
     Args:
-        host: of the database.
-        port: of the database.
+        host: of the server.
+        port: of the server.
 
     Attributes:
         port: that it listens on, on 127.0.0.1.
@@ -51,8 +54,24 @@ class Proxy:
         self._tell("back")
 
     def lose_answers(self, seconds: float) -> None:
-        """Drop what the database answers for a while, then lose all connections: was it committed?"""
+        """Drop what the server answers for a while, then lose all connections: was it committed?"""
         self._tell(str(seconds))
+
+    def cut_after(self, size: int) -> None:
+        """Lose one connection.
+
+        Args:
+            size: bytes that are passed before, in either direction; the last of them is passed over that connection.
+        """
+        self._tell(f"cut-after {size}")
+
+    def slow_down(self, seconds: float) -> None:
+        """Pass a few kilobytes at a time.
+
+        Args:
+            seconds: that each piece takes; 0 for none.
+        """
+        self._tell(f"pace {seconds}")
 
     def close(self) -> None:
         """End."""
@@ -74,13 +93,14 @@ class Relay:
     """Passes bytes on, in a thread of its own.
 
     Args:
-        host: of the database.
-        port: of the database.
+        host: of the server.
+        port: of the server.
 
     Attributes:
         port: that it listens on, on 127.0.0.1.
         away: while it is set, connections are cut as they come.
-        deaf: while it is set, what the database answers is dropped; so a commit may be done and nobody knows.
+        deaf: while it is set, what the server answers is dropped; so a commit may be done and nobody knows.
+        pace: seconds that each piece takes.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -89,6 +109,8 @@ class Relay:
         self.port: int = self._listener.getsockname()[1]
         self.away = threading.Event()
         self.deaf = threading.Event()
+        self.pace = 0.0
+        self._left = sys.maxsize  # bytes, until the connection that passes the last of them is lost
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._servers: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -102,8 +124,13 @@ class Relay:
             for each in list(self._pairs):
                 self._drop(each)
 
+    def cut_after(self, size: int) -> None:
+        """Lose the connection that passes the last of so many bytes."""
+        with self._lock:
+            self._left = size
+
     def lose_answers(self, seconds: float) -> None:
-        """Drop what the database answers for a while, then lose all connections."""
+        """Drop what the server answers for a while, then lose all connections."""
         self.deaf.set()
         time.sleep(seconds)
         with self._lock:  # so that no connection is made in between, whose first answer would be lost
@@ -126,7 +153,7 @@ class Relay:
             return
         try:
             server = socket.create_connection(self._target, 5)
-        except OSError:  # the database is down
+        except OSError:  # the server is down
             client.close()
             return
         for one, other in ((client, server), (server, client)):
@@ -138,13 +165,16 @@ class Relay:
     def _pass(self, sock: socket.socket) -> None:
         other = self._pairs[sock]
         try:
-            data = sock.recv(CHUNK)
+            data = sock.recv(PIECE if self.pace else CHUNK)[: self._left]
             if data and not (self.deaf.is_set() and sock in self._servers):
                 other.sendall(data)
         except OSError:
             data = b""
-        if not data:
+        self._left -= len(data)
+        if not (data and self._left):
+            self._left = self._left or sys.maxsize
             self._drop(sock)
+        time.sleep(self.pace)
 
     def _drop(self, sock: socket.socket) -> None:
         other = self._pairs.pop(sock, None)
@@ -162,15 +192,19 @@ def main() -> None:
     relay = Relay(sys.argv[1], int(sys.argv[2]))
     print(relay.port, flush=True)
     for line in sys.stdin:
-        match line.strip():
-            case "cut":
+        match line.split():
+            case ["cut"]:
                 relay.cut()
-            case "away":
+            case ["away"]:
                 relay.away.set()
                 relay.cut()
-            case "back":
+            case ["back"]:
                 relay.away.clear()
-            case seconds:
+            case ["cut-after", size]:
+                relay.cut_after(int(size))
+            case ["pace", seconds]:
+                relay.pace = float(seconds)
+            case [seconds]:
                 relay.lose_answers(float(seconds))
         print("done", flush=True)
 

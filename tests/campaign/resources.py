@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from tests.campaign.checks import Failed, check_part, check_stream
 from tests.campaign.resuming import PATIENCE, Patient, come_to_rest
-from tests.system.launcher import BrokerProcess, wait_until
+from tests.campaign.ways import Ways
+from tests.system.launcher import wait_until
 
 ACCOUNT = "team"
 EVERYWHERE = ("desk", "phone", "pad")
@@ -37,18 +39,18 @@ class Resources:
     So who gets what is known.
 
     Args:
-        broker: that is killed.
+        ways: to the broker that is killed.
         chance: decides what they do.
 
     Attributes:
         count: messages that were sent.
     """
 
-    def __init__(self, broker: BrokerProcess, chance: random.Random) -> None:
+    def __init__(self, ways: Ways, chance: random.Random) -> None:
         self._chance = chance
-        self._members = [Patient(broker, ACCOUNT, resource) for resource in (*EVERYWHERE, ASIDE)]
-        self._senders = [Patient(broker, user) for user in SENDERS]
-        self._guest = Guest(broker, ACCOUNT, GUEST)
+        self._members = [Patient(ways, ACCOUNT, resource) for resource in (*EVERYWHERE, ASIDE)]
+        self._senders = [Patient(ways, user) for user in SENDERS]
+        self._guest = Guest(ways, ACCOUNT, GUEST)
         self._all = [*self._members, *self._senders, self._guest]
         self._sent: dict[tuple[str, str], list[str]] = {
             (sender, member.resource): [] for sender in SENDERS for member in self._members
@@ -69,6 +71,11 @@ class Resources:
                 each.send_stanza("<presence><priority>-1</priority></presence>")
             wait_until(lambda each=each: self._is_counted(each), PATIENCE)  # type: ignore[misc]
 
+    @property
+    def clients(self) -> Sequence[Patient]:
+        """All of them."""
+        return self._all
+
     def step(self) -> None:
         """One thing that one of them does."""
         client = self._chance.choice(self._all)
@@ -87,11 +94,6 @@ class Resources:
                 self._guest.leave(farewell=self._chance.random() < 0.7)
             case _ if client in self._senders:
                 self._say(client)
-
-    def cut(self) -> None:
-        """All connections are lost."""
-        for each in self._all:
-            each.cut()
 
     def drain(self) -> None:
         """Everybody takes what is left; raises :class:`Failed` where they do not come to rest."""

@@ -9,10 +9,13 @@ from broker.xml.stanza import Stanza
 from broker.xml.tree import Tree
 from broker.xmpp.wire import ns
 from tests.campaign.checks import Failed
-from tests.system.launcher import BrokerProcess, LaunchError, wait_until
+from tests.campaign.ways import Ways
+from tests.system.launcher import LaunchError, wait_until
 from tests.system.stream_client import StreamClient
 
 PATIENCE = 60.0
+DYING = 0.1
+"""Seconds after which a process that was killed is known to be gone, though its connections were closed before."""
 LOGIN = 2.0
 """Seconds for which a client waits for an answer while it logs in; it tries again then."""
 
@@ -20,22 +23,65 @@ LOGIN = 2.0
 class Patient(StreamClient):
     """A client that tries again where the broker gives no answer to its login, because its store cannot work.
 
+    It takes another way for each connection. Where that leads over a connection manager, the connection must stay open
+    while the manager lives, whatever becomes of the broker: the stream can be resumed.
+
     Args:
-        broker: that is killed.
+        ways: to the broker that is killed.
         user: whose password is ``secret``.
         resource: of its JID.
     """
 
-    def __init__(self, broker: BrokerProcess, user: str, resource: str = "x") -> None:
-        super().__init__(broker, user, resource, patience=LOGIN)
+    def __init__(self, ways: Ways, user: str, resource: str = "x") -> None:
+        super().__init__(ways, user, resource, patience=LOGIN)
+        self._ways = ways
+        self._life = 0  # of the manager that holds the connection, once the stream can be resumed
+        self._error = ""
 
     def go_on(self) -> bool:
         """Connect and resume, or begin anew; tells whether it worked."""
+        if not self._ways.is_open:
+            self.cut()
+            return False
+        self.listener = self._ways.choose()
+        life = self._ways.life(self.listener)
         try:
-            return super().go_on()
+            done = super().go_on()
         except LaunchError:
             self.cut()
             return False
+        self._life = life if done else 0
+        return done
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it has a connection that a manager must keep open."""
+        return self.attached and self._ways.is_living(self.listener, self._life)
+
+    def dropped(self) -> None:
+        """The other side has closed the connection."""
+        life, error = self._life, self._error
+        self.cut()
+        if self._ways.is_living(self.listener, life):
+            time.sleep(DYING)
+            if self._ways.is_living(self.listener, life):
+                self._ways.lost(f"{self.user}/{self.resource} over {self.listener} {error}")
+
+    def cut(self) -> None:
+        """Lose the connection."""
+        super().cut()
+        self._life = 0
+        self._error = ""
+
+    def end(self) -> None:
+        """End the stream in good order; the session with it."""
+        self._life = 0
+        super().end()
+
+    def _take(self, stanza: Stanza) -> None:
+        if (stanza.namespace, stanza.name) == (ns.STREAM, "error"):
+            self._error = stanza.raw.decode()
+        super()._take(stanza)
 
     def rest(self) -> None:
         """Have all that has come acknowledged, until nothing more comes; the broker must not die meanwhile."""
@@ -60,8 +106,8 @@ class Asking(Patient):
         result: the last answer.
     """
 
-    def __init__(self, broker: BrokerProcess, user: str) -> None:
-        super().__init__(broker, user)
+    def __init__(self, ways: Ways, user: str) -> None:
+        super().__init__(ways, user)
         self.asked: list[str] = []
         self.owed: set[str] = set()
         self.answers: dict[str, str] = {}

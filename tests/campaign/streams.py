@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+import time
 
+from tests.campaign.checks import Failed
 from tests.campaign.friends import Friends
 from tests.campaign.resources import Resources
+from tests.campaign.resuming import PATIENCE, Patient
+from tests.campaign.ways import Ways
 from tests.campaign.xmpp_talk import XmppTalk
-from tests.system.launcher import BrokerProcess
 
+STAYS = 0.7
+"""Share of the rounds after which connections that managers have kept open stay open."""
 WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 1, 1))
 """How often talkers, friends and resources do something, each for a while: to log all in takes longer than the broker
 often lives.
@@ -16,18 +21,19 @@ often lives.
 
 
 class Streams:
-    """Talkers, friends, and an account with several resources, on one broker.
+    """Talkers, friends, and an account with several resources.
 
     Args:
-        broker: that is killed.
+        ways: to the broker that is killed.
         chance: decides what they do.
     """
 
-    def __init__(self, broker: BrokerProcess, chance: random.Random) -> None:
+    def __init__(self, ways: Ways, chance: random.Random) -> None:
         self._chance = chance
-        self.talk = XmppTalk(broker, chance)
-        self.friends = Friends(broker, chance)
-        self.resources = Resources(broker, chance)
+        self.talk = XmppTalk(ways, chance)
+        self.friends = Friends(ways, chance)
+        self.resources = Resources(ways, chance)
+        self._ways = ways
         self._kinds = (self.talk, self.friends, self.resources)
         self._weights = WEIGHTS[-1]
 
@@ -46,11 +52,40 @@ class Streams:
         (kind,) = self._chance.choices(self._kinds, self._weights)
         kind.step()
 
-    def cut(self) -> None:
-        """All connections are lost; then others talk."""
+    def settle(self) -> None:
+        """Connections that managers must have kept open are open, and all that was sent over them has been counted.
+
+        Raises:
+            Failed: they are not, or it has not.
+        """
+        waiting = [each for each in self._everybody if each.is_held]
+        until = time.monotonic() + PATIENCE
+        while waiting and self._ways.is_open:
+            for each in waiting:
+                each.ask()
+                each.read(0.01)
+            waiting = [each for each in waiting if each.is_held and each.unacked]
+            if time.monotonic() > until:
+                told = [f"{each.user}/{each.resource} over {each.listener}: {len(each.unacked)}" for each in waiting]
+                raise Failed(f"what was sent over managers is not counted: {', '.join(told)}")
+        self._ways.check()
+
+    def part(self) -> None:
+        """Connections are lost, but most of those that managers hold; then others talk."""
+        stays = self._chance.random() < STAYS
+        for each in self._everybody:
+            if not (stays and each.is_held):
+                each.cut()
         self._weights = self._chance.choice(WEIGHTS)
-        for kind in self._kinds:
-            kind.cut()
+
+    def cut(self) -> None:
+        """All connections are lost."""
+        for each in self._everybody:
+            each.cut()
+
+    @property
+    def _everybody(self) -> list[Patient]:
+        return [each for kind in self._kinds for each in kind.clients]
 
     def drain(self) -> None:
         """Everybody takes what is left; raises :class:`Failed` where they do not come to rest."""

@@ -10,7 +10,7 @@ from broker.xml.tree import Tree
 from broker.xmpp.wire import ns
 from tests.campaign.checks import Failed, check_equal, check_stream
 from tests.campaign.resuming import Asking, come_to_rest
-from tests.system.launcher import BrokerProcess
+from tests.campaign.ways import Ways
 
 USERS = ("ann", "bob", "cat")
 LATE = ("late1", "late2", "late3", "late4")
@@ -25,7 +25,7 @@ class Talker(Asking):
     """A client that has contacts, and is told of items.
 
     Args:
-        broker: that is killed.
+        ways: to the broker that is killed.
         user: whose password is ``secret``.
 
     Attributes:
@@ -33,8 +33,8 @@ class Talker(Asking):
         names: of its contacts by JID, as its requests made them.
     """
 
-    def __init__(self, broker: BrokerProcess, user: str) -> None:
-        super().__init__(broker, user)
+    def __init__(self, ways: Ways, user: str) -> None:
+        super().__init__(ways, user)
         self.items: list[str] = []
         self.names: dict[str, str] = {}
 
@@ -60,18 +60,17 @@ class XmppTalk:
     """All XMPP clients.
 
     Args:
-        broker: that is killed.
+        ways: to the broker that is killed.
         chance: decides what they do.
 
     Attributes:
         count: messages that were sent.
     """
 
-    def __init__(self, broker: BrokerProcess, chance: random.Random) -> None:
-        self._broker = broker
+    def __init__(self, ways: Ways, chance: random.Random) -> None:
         self._chance = chance
-        self.residents = [Talker(broker, user) for user in USERS]
-        self.late = [Talker(broker, user) for user in LATE]
+        self.residents = [Talker(ways, user) for user in USERS]
+        self.late = [Talker(ways, user) for user in LATE]
         self.clients = list(self.residents)
         self._sent: dict[tuple[str, str], list[str]] = {}
         self._published: list[str] = []
@@ -120,11 +119,6 @@ class XmppTalk:
         away = [each for each in self.late if each not in self.clients]
         if away and away[0].go_on():
             self.clients.append(away[0])
-
-    def cut(self) -> None:
-        """All connections are lost."""
-        for each in self.clients:
-            each.cut()
 
     def drain(self) -> None:
         """Everybody takes what is left; those who were away come.

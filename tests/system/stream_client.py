@@ -8,18 +8,32 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import cache
+from typing import Protocol
 
 from broker.xml.stanza import Stanza
 from broker.xml.stream import StreamReader
 from broker.xmpp.wire import ns
-from tests.system.launcher import BrokerProcess, LaunchError, wait_until
+from tests.system.launcher import LaunchError, wait_until
 
 HEADER = f"<stream:stream to='localhost' version='1.0' xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}'>"
 PATIENCE = 20.0
+TLS_RECORD = 1 << 14
+"""Bytes that TLS gives at once, at most."""
 
 
 class Gone(Exception):
     """The connection is lost."""
+
+
+class Server(Protocol):
+    """What a client connects to, as :class:`tests.system.launcher.BrokerProcess` is."""
+
+    on_close: list[Callable[[], object]]
+
+    def address(self, name: str = ...) -> tuple[str, int]:
+        """Host and port of a listening port."""
 
 
 class StreamClient:
@@ -41,7 +55,7 @@ class StreamClient:
 
     def __init__(
         self,
-        broker: BrokerProcess,
+        broker: Server,
         user: str,
         resource: str = "x",
         patience: float = PATIENCE,
@@ -95,6 +109,10 @@ class StreamClient:
 
         wait_until(has_come)
 
+    def dropped(self) -> None:
+        """The other side has closed the connection."""
+        self.cut()
+
     def cut(self) -> None:
         """Lose the connection."""
         if self._socket is not None:
@@ -145,11 +163,7 @@ class StreamClient:
             raise Gone
         if not self.listener.endswith("-TLS"):
             return connection
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.set_alpn_protocols(["xmpp-client"])
-        return context.wrap_socket(connection)
+        return _context().wrap_socket(connection)
 
     def _login(self) -> str:
         token = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()
@@ -181,8 +195,10 @@ class StreamClient:
         if self._socket is not None:
             try:
                 self._socket.sendall(data.encode())
-            except OSError:
+            except TimeoutError:
                 self.cut()
+            except OSError:
+                self.dropped()
 
     def _expect(self, *names: str) -> Stanza:
         deadline = time.monotonic() + self.patience
@@ -198,12 +214,17 @@ class StreamClient:
         self._socket.settimeout(max(patience, 0.001))
         try:
             data = self._socket.recv(1 << 16)
+            if len(data) == TLS_RECORD:
+                self._socket.settimeout(0.001)
+                with contextlib.suppress(TimeoutError):
+                    while len(data) < 1 << 16 and (more := self._socket.recv(1 << 16)):
+                        data += more
         except TimeoutError:
             return []
         except OSError:
             data = b""
         if not data:
-            self.cut()
+            self.dropped()
             raise Gone
         found: list[Stanza] = []
         for event in self._events(data):
@@ -221,7 +242,7 @@ class StreamClient:
             self.h += 1
             self.take_stanza(stanza)
         elif stanza.namespace == ns.SM and stanza.name == "a":
-            self.asking -= 1
+            self.asking = max(0, self.asking - 1)  # of a stream that was resumed for it, some are answered twice
             self._acknowledged(int(stanza.attributes["h"]))
         elif stanza.namespace == ns.SM and stanza.name == "r":
             self._write(f"<a xmlns='{ns.SM}' h='{self.h}'/>")
@@ -233,3 +254,12 @@ class StreamClient:
         for _ in range(h - self.acked):
             self.unacked.popleft()
         self.acked = h
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["xmpp-client"])
+    return context

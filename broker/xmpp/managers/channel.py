@@ -9,6 +9,7 @@ from cryptography import x509
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from broker.failpoints import ARMED, reach
 from broker.model.host import network_of
 from broker.net.input_turns import OTHERS_FIRST, InputTurns
 from broker.timers import cancel
@@ -151,6 +152,7 @@ class Channel:
             link.write(encode_offset(Type.START_TLS, self.number, self._tls_at))
         if self._closed and not self._ending:
             link.write(encode_offset(Type.CLOSE, self.number, self._outgoing.end))
+        reach("session on another link")
         self._send()
 
     def detach(self) -> None:
@@ -446,6 +448,8 @@ class Channel:
     def _acknowledge(self, offset: int) -> None:
         if offset > self._acknowledged:
             self._acknowledged = offset
+            if ARMED:
+                reach("bytes of a client stored")
             self._say(encode_offset(Type.ACK, self.number, offset))
 
     # Bytes for the client
@@ -489,6 +493,7 @@ class Channel:
         self._when_stored(self._all_stored)
 
     def _all_stored(self) -> None:
+        reach("end of a managed session stored")
         self._say(encode_offset(Type.ACK, self.number, self._received))
         self._process.remove(self)
 

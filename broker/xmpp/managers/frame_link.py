@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from broker.failpoints import ARMED, reach
 from broker.timers import cancel
 from broker.xmpp.managers.channel import Channel
 from broker.xmpp.managers.manager_process import MAX_INSTANCE, FramedSessions, ManagerProcess
@@ -96,6 +97,8 @@ class FrameLink:
         self._asked = False
         try:
             self._read(data)
+            if ARMED:
+                reach("frames of a manager received")
         except FrameError as error:
             log.warn(
                 "{peer}: connection manager {name} is cut off: {error}", peer=self._peer, name=self._name, error=error

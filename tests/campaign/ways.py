@@ -1,0 +1,105 @@
+"""The ways by which XMPP clients come to the broker: directly, and over connection managers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.campaign.checks import Failed
+from tests.campaign.managers import Manager, start_managers
+from tests.system.launcher import BrokerProcess
+
+DIRECT = "XMPP"
+
+
+class Ways:
+    """All of them; clients take one for each connection.
+
+    Args:
+        broker: the process.
+        chance: decides.
+        share: of the connections that go over managers; at 0 there are none.
+
+    Attributes:
+        managers: that were started.
+        on_close: called when the broker's process is closed.
+    """
+
+    def __init__(self, broker: BrokerProcess, chance: random.Random, share: float) -> None:
+        self.managers: Sequence[Manager] = ()
+        self.on_close = broker.on_close
+        self._broker = broker
+        self._chance = chance
+        self._share = share
+        self._lost: list[str] = []
+
+    def open(self, directory: Path) -> None:
+        """Start the managers; the broker runs.
+
+        Args:
+            directory: for what they keep.
+        """
+        if self._share:
+            self.managers = start_managers(directory, self._broker, self._chance)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it makes sense to connect."""
+        return self._broker.running
+
+    def choose(self) -> str:
+        """The name of a way."""
+        if self.managers and self._chance.random() < self._share:
+            return f"{self._chance.choice(self.managers).name}-TLS"
+        return DIRECT
+
+    def address(self, name: str = DIRECT) -> tuple[str, int]:
+        """Host and port."""
+        manager = self._manager(name)
+        return self._broker.address(name) if manager is None else manager.process.address("XMPP-TLS")
+
+    def life(self, name: str) -> int:
+        """Number of the manager's process that a way leads over; 0 where there is none that keeps connections open."""
+        manager = self._manager(name)
+        return 0 if manager is None else manager.life
+
+    def is_living(self, name: str, life: int) -> bool:
+        """Whether the manager's process that a way led over keeps connections open."""
+        return bool(life) and self.life(name) == life
+
+    def lost(self, what: str) -> None:
+        """A connection is lost that a manager should have kept open; :meth:`check` says so."""
+        self._lost.append(what)
+
+    def check(self) -> None:
+        """Raises :class:`Failed` where a manager has not kept a connection open."""
+        if self._lost:
+            raise Failed(f"{len(self._lost)} connections were not kept open: {'; '.join(self._lost[:5])}")
+
+    def revive(self) -> None:
+        """Have all managers running."""
+        for each in self.managers:
+            each.start()
+
+    def steady(self) -> None:
+        """Have all managers running, and none that dies by itself."""
+        for each in self.managers:
+            each.steady()
+
+    def close(self) -> None:
+        """Stop all managers in good order; raises :class:`Failed` where one does not stop, or its log has errors."""
+        for each in self.managers:
+            each.stop()
+            each.check_log()
+
+    def end(self) -> None:
+        """End all processes."""
+        for each in self.managers:
+            each.close()
+
+    def _manager(self, name: str) -> Manager | None:
+        for each in self.managers:
+            if name == f"{each.name}-TLS":
+                return each
+        return None
