@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from broker.failpoints import VARIABLE
@@ -57,7 +56,7 @@ class Manager:
 
     def __init__(self, directory: Path, broker: BrokerProcess, name: str, links: int, chance: random.Random) -> None:
         self.name = name
-        self.proxy = Proxy(*broker.address("XMPP-MANAGERS"))
+        self.proxy = Proxy(*broker.address("XMPP-MANAGERS"), waits=True)
         self.process = ManagerProcess(
             directory,
             broker,
@@ -77,18 +76,23 @@ class Manager:
         """Number of the process that holds connections; 0 where it has ended, or is about to."""
         return 0 if self._stops or not self.process.running else self._starts
 
-    def start(self, armed: float = ARMED) -> None:
-        """Start it if it does not run.
+    def revive(self) -> None:
+        """Start it if it does not run; by chance it will die at a named point."""
+        if not self.process.running:
+            armed = self._chance.random() < ARMED
+            self.start(self._chance.choice(POINTS) if armed else "", self._chance.randint(1, OFTEN))
+
+    def start(self, point: str = "", count: int = 1) -> None:
+        """Start it, and wait until it is ready.
 
         Args:
-            armed: how likely it is to die at a named point.
+            point: named one, at which it will die; none if empty.
+            count: times that it comes there.
         """
-        if self.process.running:
-            return
         self._died()
-        if self._chance.random() < armed:
-            self._point = self._chance.choice(POINTS)
-            self.process.environment[VARIABLE] = f"{self._point}:{self._chance.randint(1, OFTEN)}"
+        if point:
+            self._point = point
+            self.process.environment[VARIABLE] = f"{point}:{count}"
         try:
             self.process.start()
         except LaunchError:
@@ -106,7 +110,7 @@ class Manager:
         """Have a manager that does not die by itself."""
         if self._point or not self.process.running:
             self.kill()
-            self.start(armed=0.0)
+            self.start()
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -144,22 +148,6 @@ class Manager:
             self.points[self._point] = self.points.get(self._point, 0) + 1
         self.deaths += bool(self._starts)
         self._point = ""
-
-
-def start_managers(directory: Path, broker: BrokerProcess, chance: random.Random) -> Sequence[Manager]:
-    """Start managers with one link and with more.
-
-    Args:
-        directory: for what they keep.
-        broker: that they dial.
-        chance: decides whether they die at a point.
-    """
-    managers = []
-    for number, links in enumerate(LINKS, 1):
-        name = f"cm{number}"
-        managers.append(Manager(directory / name, broker, name, links, chance))
-        managers[-1].start(armed=0.0)
-    return managers
 
 
 def check_log(who: str, path: Path, wrong: re.Pattern[str]) -> None:

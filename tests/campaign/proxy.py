@@ -17,6 +17,8 @@ import threading
 import time
 
 CHUNK = 1 << 16
+RETRY = 0.05
+"""Seconds between two attempts to connect to a server that is waited for."""
 PIECE = 1 << 12
 """Bytes that are passed at once where a pace is set."""
 
@@ -27,14 +29,15 @@ class Proxy:
     Args:
         host: of the server.
         port: of the server.
+        waits: for a server that is down, in the place of those who connect.
 
     Attributes:
         port: that it listens on, on 127.0.0.1.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, waits: bool = False) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.campaign.proxy", host, str(port)],
+            [sys.executable, "-m", "tests.campaign.proxy", host, str(port), *["waits"] * waits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -95,6 +98,7 @@ class Relay:
     Args:
         host: of the server.
         port: of the server.
+        waits: for a server that is down, in the place of those who connect.
 
     Attributes:
         port: that it listens on, on 127.0.0.1.
@@ -103,8 +107,10 @@ class Relay:
         pace: seconds that each piece takes.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, waits: bool = False) -> None:
         self._target = (host, port)
+        self._waits = waits
+        self._waiting: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.away = threading.Event()
@@ -123,6 +129,8 @@ class Relay:
         with self._lock:
             for each in list(self._pairs):
                 self._drop(each)
+            while self._waiting:
+                self._waiting.pop().close()
 
     def cut_after(self, size: int) -> None:
         """Lose the connection that passes the last of so many bytes."""
@@ -140,7 +148,8 @@ class Relay:
 
     def _run(self) -> None:
         while True:
-            for key, _ in self._selector.select():
+            self._connect_waiting()
+            for key, _ in self._selector.select(RETRY if self._waiting else None):
                 sock = key.fileobj
                 assert isinstance(sock, socket.socket)
                 with self._lock, contextlib.suppress(OSError, KeyError, ValueError):
@@ -150,11 +159,23 @@ class Relay:
         client, _ = self._listener.accept()
         if self.away.is_set():
             client.close()
-            return
+        else:
+            self._connect(client)
+
+    def _connect_waiting(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            for client in waiting:
+                self._connect(client)
+
+    def _connect(self, client: socket.socket) -> None:
         try:
             server = socket.create_connection(self._target, 5)
         except OSError:  # the server is down
-            client.close()
+            if self._waits:
+                self._waiting.append(client)
+            else:
+                client.close()
             return
         for one, other in ((client, server), (server, client)):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -189,7 +210,7 @@ class Relay:
 
 def main() -> None:
     """Be the process."""
-    relay = Relay(sys.argv[1], int(sys.argv[2]))
+    relay = Relay(sys.argv[1], int(sys.argv[2]), waits="waits" in sys.argv)
     print(relay.port, flush=True)
     for line in sys.stdin:
         match line.split():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.campaign.checks import Failed
-from tests.campaign.managers import Manager, start_managers
+from tests.campaign.managers import LINKS, Manager
 from tests.system.launcher import BrokerProcess
 
 DIRECT = "XMPP"
@@ -34,14 +34,21 @@ class Ways:
         self._share = share
         self._lost: list[str] = []
 
-    def open(self, directory: Path) -> None:
+    def open(self, directory: Path, point: str = "", count: int = 1) -> None:
         """Start the managers; the broker runs.
 
         Args:
             directory: for what they keep.
+            point: named one, at which each will die; none if empty.
+            count: times that it comes there.
         """
         if self._share:
-            self.managers = start_managers(directory, self._broker, self._chance)
+            self.managers = [
+                Manager(directory / f"cm{number}", self._broker, f"cm{number}", links, self._chance)
+                for number, links in enumerate(LINKS, 1)
+            ]
+        for each in self.managers:
+            each.start(point, count)
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +87,7 @@ class Ways:
     def revive(self) -> None:
         """Have all managers running."""
         for each in self.managers:
-            each.start()
+            each.revive()
 
     def steady(self) -> None:
         """Have all managers running, and none that dies by itself."""
