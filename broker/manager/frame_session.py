@@ -20,7 +20,7 @@ from broker.xml.stream import Event
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.frame_values import Closed, LoggedIn, Open, Opened, Refused, Resume, Secured, Tls
 from broker.xmpp.wire.frames import Frame, Type
-from broker.xmpp.wire.sm import REQUEST, counter_of
+from broker.xmpp.wire.sm import REQUEST, ack, counter_of
 
 if TYPE_CHECKING:
     from broker.manager.frame_link import FrameLink
@@ -395,6 +395,8 @@ class FrameSession:
         self._outgoing.begin_anew(opened.handled)
         self._standing = Standing.OPEN
         reach("stream resumed for its client")
+        if self._management.unanswered:  # the answer was lost with the old server, or comes once more
+            self._client.write(ack(opened.handled))
         if self._state:
             self._outgoing.add(self._state)
         self._flush()

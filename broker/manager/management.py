@@ -18,14 +18,16 @@ class Management:
         id: with which the stream may be resumed; empty where it may not.
         sent: number of the last stanza of the client, modulo 2^32.
         given: number of the last stanza that the client was given.
+        unanswered: questions of the client for the server's counter.
     """
 
-    __slots__ = ("_beginning", "_client_count", "_enabled", "_previous", "given", "id", "sent")
+    __slots__ = ("_beginning", "_client_count", "_enabled", "_previous", "given", "id", "sent", "unanswered")
 
     def __init__(self) -> None:
         self.id = ""
         self.sent = 0
         self.given = 0
+        self.unanswered = 0
         self._beginning = False  # the client has asked to begin or resume it
         self._enabled = False
         self._previous = ""
@@ -47,7 +49,9 @@ class Management:
         return None
 
     def _managed_by_client(self, element: Stanza) -> None:
-        if element.name in BEGINNINGS and not self._enabled:
+        if element.name == "r":
+            self.unanswered += 1
+        elif element.name in BEGINNINGS and not self._enabled:
             self._beginning = True
             self.sent = 0
             self._previous = element.attributes.get("previd", "")
@@ -64,6 +68,8 @@ class Management:
     def _managed_by_server(self, element: Stanza) -> None:
         attributes = element.attributes
         match element.name:
+            case "a":
+                self.unanswered = max(0, self.unanswered - 1)
             case "enabled":
                 self._enabled, self._beginning = True, False
                 self.given = 0

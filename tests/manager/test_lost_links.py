@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.frame_values import Secured
 from broker.xmpp.wire.frames import Type
-from tests.manager.world import ANSWER, AUTH, FEATURES, HEADER, Person, Talk, Wire, World, message
+from tests.manager.world import ANSWER, AUTH, ENABLE, FEATURES, HEADER, Person, Talk, Wire, World, message
 
 REQUEST = f"<r xmlns='{ns.SM}'/>".encode()
 
@@ -220,6 +220,40 @@ class TestRestartedServer:
         person.send(ack(0) + message("4"))
         talk = self.resumed(world, second, 2)
         assert talk.read() == REQUEST + message("3") + message("4")
+
+    def test_a_second_beginning_of_stream_management_forgets_no_stanza(self) -> None:
+        world = World()
+        first = world.link()
+        person, talk = world.logged_in(first)
+        person.send(message("1") + ENABLE + message("2"))
+        second = self.restarted(world, first)
+        person.send(ack(0))
+        talk = self.resumed(world, second, 0)
+        assert talk.read() == message("1") + ENABLE + message("2")
+
+    def test_a_client_whose_question_the_old_server_has_not_answered_is_told_the_counter(self) -> None:
+        world = World()
+        first = world.link()
+        person, talk = world.logged_in(first)
+        person.send(message("1") + REQUEST + message("2"))
+        second = self.restarted(world, first)
+        person.send(ack(0))
+        person.take()
+        talk = self.resumed(world, second, 2)
+        assert person.take() == ack(2)
+        assert not talk.read()
+
+    def test_a_client_that_has_all_answers_is_told_nothing(self) -> None:
+        world = World()
+        first = world.link()
+        person, talk = world.logged_in(first)
+        person.send(message("1") + REQUEST)
+        talk.say(ack(1))
+        second = self.restarted(world, first)
+        person.send(ack(0))
+        person.take()
+        self.resumed(world, second, 1)
+        assert not person.take()
 
     def test_what_was_acknowledged_before_counts_with_it(self) -> None:
         world = World()
