@@ -23,13 +23,11 @@ OF_MANAGERS = [
     ("data of a client sent", 30),
     ("client given data", 40),
     ("session attached again", 2),
-    ("client asked for its counter", 1),
     ("stream resumed for its client", 1),
-    ("client taken on", 2),
 ]
 OF_THE_BROKER = [
     ("frames of a manager received", 50),
-    ("bytes of a client stored", 5),
+    ("bytes of a client stored", 1),
     ("session on another link", 2),
     ("end of a managed session stored", 1),
 ]
