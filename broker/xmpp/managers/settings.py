@@ -113,7 +113,7 @@ class ManagerSettings:
     addresses: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     grace: float = 60.0
-    idle: float = 300.0
+    idle: int = 300
     max_links: int = 16
     max_sessions: int = 100_000
     max_pending: int = 5000
@@ -162,7 +162,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
         addresses=_addresses(ADDRESSES.get(properties)),
         names=frozenset(_listed(NAMES.get(properties).lower())),
         grace=GRACE.get(properties) / 1000,
-        idle=IDLE.get(properties) / 1000,
+        idle=IDLE.get(properties) // 1000,
         max_links=MAX_LINKS.get(properties),
         max_sessions=MAX_SESSIONS.get(properties),
         max_pending=MAX_PENDING.get(properties),
