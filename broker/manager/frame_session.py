@@ -104,6 +104,7 @@ class FrameSession:
         self._restarted = False  # the client has logged in
         self._restarting = False  # and is not told yet
         self._asking: IDelayedCall | None = None
+        owner.began(self)
         link.add(self)
         self._send(Type.OPEN, self._opening().encode())
         reach("client taken on")
@@ -399,6 +400,8 @@ class FrameSession:
             self._client.write(ack(opened.handled))
         if self._state:
             self._outgoing.add(self._state)
+        if self._outgoing.is_full:
+            self._client.transport.hold(WINDOW)
         self._flush()
 
     # The end

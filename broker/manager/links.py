@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import count
 from typing import Protocol
 
@@ -42,8 +43,8 @@ class Link(Protocol):
         """The manager stops: say so, and close."""
 
 
-class Session(Protocol):
-    """A session that has lost its link."""
+class Session(Hashable, Protocol):
+    """A client's session with the server."""
 
     @property
     def run(self) -> str:
@@ -68,6 +69,7 @@ class Links:
         self._patience = patience
         self._numbers = count(1)
         self._open: list[Link] = []
+        self._sessions: set[Session] = set()
         self._detached: dict[Session, None] = {}
         self._waiting: dict[Client, tuple[StreamStart, IDelayedCall]] = {}
         self._overdue: IDelayedCall | None = None
@@ -121,6 +123,10 @@ class Links:
         """A number that no session had."""
         return next(self._numbers)
 
+    def began(self, session: Session) -> None:
+        """A session has begun."""
+        self._sessions.add(session)
+
     def detached(self, session: Session) -> None:
         """A session has no link, and wants one."""
         if self._open:
@@ -130,6 +136,7 @@ class Links:
 
     def ended(self, session: Session) -> None:
         """A session is over."""
+        self._sessions.discard(session)
         self._detached.pop(session, None)
         self._look()
 
@@ -151,7 +158,7 @@ class Links:
             link.drain()
 
     def _look(self) -> None:
-        if self._emptied is not None and not self._detached and not any(link.load for link in self._open):
+        if self._emptied is not None and not self._sessions:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 

@@ -92,6 +92,7 @@ class RouteSession:
         self._heard = clock.seconds()
         self._deadline: IDelayedCall | None = clock.callLater(settings.patience, self._overdue)
         self._idle: IDelayedCall | None = None
+        owner.began(self)
         everyone[self.id] = self
         link.add(self)
         self._create()

@@ -34,8 +34,10 @@ from broker.manager.server_tls import link_tls
 from broker.manager.settings import (
     CERTIFICATE,
     CLIENT_CA,
+    PLAIN_PORT,
     PRIVATE_KEY,
     REGISTRY,
+    TLS_PORT,
     Address,
     ManagerSettings,
     settings_of,
@@ -194,9 +196,9 @@ class Manager(Service):
     async def _listen(self) -> None:
         settings = self._settings
         turns = Turns(self._reactor)
-        for name, number, alpn, direct in (
-            ("XMPP", settings.plain_port, Alpn(PROTOCOLS), False),
-            ("XMPP-TLS", settings.tls_port, Alpn(PROTOCOLS, required=True), True),
+        for name, number, option, alpn, direct in (
+            ("XMPP", settings.plain_port, PLAIN_PORT, Alpn(PROTOCOLS), False),
+            ("XMPP-TLS", settings.tls_port, TLS_PORT, Alpn(PROTOCOLS, required=True), True),
         ):
             if number is None:
                 continue
@@ -214,7 +216,8 @@ class Manager(Service):
             except CannotListenError as error:
                 raise BrokerError(
                     Code.RESOURCE_CONFIGURATION_ADDRESS,
-                    f"the manager cannot listen on {host}:{number}: {error.socketError}; another program may use it",
+                    f"the manager cannot listen on {host}:{number}: {error.socketError};"
+                    f" another program may use it, such as the broker: set {option.name}",
                 ) from error
 
     def _context(self, alpn: Alpn) -> ServerContext:

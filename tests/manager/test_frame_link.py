@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from broker.xmpp.wire.frame_values import BrokerHello, Goodbye
-from broker.xmpp.wire.frames import Type, encode, encode_data
-from tests.manager.world import HEADER, World, message
+from broker.xmpp.wire.frames import FROM_BROKER, Type, encode, encode_data
+from tests.manager.world import ANSWER, HEADER, World, message
 
 
 def goodbye(reason: str) -> bytes:
@@ -104,3 +106,30 @@ def test_a_server_of_another_version_is_left() -> None:
     wire = world.link(version=2)
     assert wire.end == "closed"
     assert not len(world.links)
+
+
+offsets = st.one_of(st.integers(0, 300), st.integers(0, (1 << 64) - 1)).map(lambda offset: offset.to_bytes(8, "big"))
+values = [b"{}", b'{"handled":1}', b'{"condition":"conflict"}', b'{"account":"joe"}', b'{"reason":"shutdown"}']
+payloads = st.one_of(
+    st.binary(max_size=40),
+    st.builds(lambda offset, data: offset + data, offsets, st.binary(max_size=40)),
+    offsets,
+    st.sampled_from(values),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(FROM_BROKER)), st.integers(0, 3), payloads), max_size=12))
+def test_whatever_a_server_sends_costs_the_link_at_most(frames: list[tuple[Type, int, bytes]]) -> None:
+    world = World()
+    wire = world.link()
+    world.logged_in(wire)
+    world.session(wire)
+    for type, session, payload in frames:
+        if not wire.end:
+            wire.say(encode(type, session, payload))
+    if not wire.end:
+        wire.lose()
+    person, talk = world.session(world.link())
+    talk.say(ANSWER)
+    assert person.take() == ANSWER

@@ -142,7 +142,7 @@ class TestSameServer:
         assert person.socket.end == "closed"
         person.leave()
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(st.data())
     def test_nothing_is_lost_or_doubled_whatever_is_cut_when(self, data: Any) -> None:
         world = World()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.frame_values import Goodbye
-from broker.xmpp.wire.frames import Type
+from broker.xmpp.wire.frames import Type, encode
 from tests.manager.fake_server import DOMAIN, FakeServer
 from tests.manager.test_routes import logged_in
 from tests.manager.world import HEADER, World, message
@@ -57,6 +57,20 @@ def test_it_goes_on_over_the_next_link_while_it_waits() -> None:
     talk.wire = again
     assert talk.read() == message()
     talk.acknowledge()
+    assert drained.called
+
+
+def test_it_waits_for_the_sessions_of_a_link_that_the_server_leaves() -> None:
+    world = World()
+    wire = world.link()
+    person, _ = world.logged_in(wire)
+    person.send(message())
+    wire.say(encode(Type.GOODBYE, payload=Goodbye("shutdown").encode()))
+    drained = world.links.drain()
+    person.leave()
+    assert not drained.called
+    wire.lose()
+    world.link("run-2")  # which resumes nothing for a client that is gone
     assert drained.called
 
 

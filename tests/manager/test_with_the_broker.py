@@ -101,7 +101,7 @@ def test_a_client_that_goes_is_gone_for_the_broker_with_all_it_sent() -> None:
     assert not manager.servers.sessions.managers["cm1"].processes[manager.instance].channels
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_nothing_is_lost_or_doubled_whatever_is_cut_when(data: Any) -> None:
     servers = Servers(World())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.system.launcher import BrokerProcess, command
 from tests.system.routed_client import SECRET
+from tests.system.stream_client import StreamClient
 
 
 class ManagerProcess(BrokerProcess):
@@ -46,3 +47,25 @@ class ManagerProcess(BrokerProcess):
     def port_property(self, name: str) -> str:
         """The property that gives a port."""
         return f"xmpp.socket.{'ssl' if name.endswith('-TLS') else 'plain'}.port"
+
+
+class ManagedClient(StreamClient):
+    """A client behind a connection manager of its own, which is started when it connects for the first time.
+
+    Args:
+        broker: with the settings of :mod:`tests.system.routed_client`.
+        user: whose password is ``secret``.
+    """
+
+    outlives_broker = True
+
+    def __init__(self, broker: BrokerProcess, user: str) -> None:
+        super().__init__(broker, user, listener="XMPP-TLS")
+        self._manager: ManagerProcess | None = None
+
+    def _address(self) -> tuple[str, int]:
+        if self._manager is None:
+            manager = self._manager = ManagerProcess(self.broker.data.parent / "manager", self.broker)
+            self.broker.on_close.append(manager.close)
+            manager.start()
+        return self._manager.address(self.listener)

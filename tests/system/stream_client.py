@@ -53,6 +53,9 @@ class StreamClient:
         asking: questions for the broker's counter that it has not answered on this connection.
     """
 
+    outlives_broker = False
+    """Its connection stays when the broker dies."""
+
     def __init__(
         self,
         broker: Server,
@@ -155,9 +158,12 @@ class StreamClient:
         self._write(HEADER)
         self._expect("features")
 
+    def _address(self) -> tuple[str, int]:
+        return self.broker.address(self.listener)
+
     def _dial(self) -> socket.socket:
         """A connection, with TLS where the listener's name says so."""
-        connection = socket.create_connection(self.broker.address(self.listener), 5)
+        connection = socket.create_connection(self._address(), 5)
         if connection.getsockname() == connection.getpeername():  # nobody listens, and TCP has met itself
             connection.close()
             raise Gone

@@ -10,6 +10,7 @@ import pytest
 
 from broker.failpoints import VARIABLE
 from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.manager_process import ManagedClient
 from tests.system.routed_client import SETTINGS as ROUTES
 from tests.system.routed_client import RoutedClient
 from tests.system.stream_client import StreamClient
@@ -75,7 +76,8 @@ class Play:
             self._monkeypatch.delenv(VARIABLE)
             self.broker.start()
             for client in (self.joe, self.jack):
-                client.cut()
+                if not client.outlives_broker:
+                    client.cut()
 
     def attend(self, client: StreamClient) -> None:
         """Have a client connected, whatever that takes."""
@@ -83,7 +85,8 @@ class Play:
         while not client.attached or not self.broker.running:
             assert time.monotonic() < deadline, "it does not come back"
             self.revive()
-            client.go_on()
+            if not client.attached:
+                client.go_on()
 
     def say(self, sender: StreamClient, receiver: StreamClient, body: str, *, bare: bool) -> None:
         """One message."""
@@ -118,6 +121,16 @@ def test_so_it_is_for_a_client_behind_a_connection_manager(
 ) -> None:
     broker.settings.update(ROUTES)
     talk(Play(broker, monkeypatch, RoutedClient), point, count)
+
+
+@pytest.mark.parametrize(
+    ("point", "count"), [("commit done", 25), ("answer due", 5), ("stanzas written", 10), ("bytes received", 60)]
+)
+def test_so_it_is_for_a_client_that_stays_connected_to_the_brokers_own_manager(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, point: str, count: int
+) -> None:
+    broker.settings.update(ROUTES)
+    talk(Play(broker, monkeypatch, ManagedClient), point, count)
 
 
 def talk(play: Play, point: str, count: int) -> None:
