@@ -61,11 +61,12 @@ class ManagedClient(StreamClient):
 
     def __init__(self, broker: BrokerProcess, user: str) -> None:
         super().__init__(broker, user, listener="XMPP-TLS")
+        self._behind = broker
         self._manager: ManagerProcess | None = None
 
     def _address(self) -> tuple[str, int]:
         if self._manager is None:
-            manager = self._manager = ManagerProcess(self.broker.data.parent / "manager", self.broker)
-            self.broker.on_close.append(manager.close)
+            manager = self._manager = ManagerProcess(self._behind.data.parent / "manager", self._behind)
+            self._behind.on_close.append(manager.close)
             manager.start()
         return self._manager.address(self.listener)
