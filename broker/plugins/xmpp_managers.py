@@ -112,7 +112,7 @@ class XmppManagersPlugin:
                 ),
                 service.refusals.tell,
                 grace=settings.grace,
-                idle=round(settings.idle),
+                idle=settings.idle,
                 certificates=settings.certificates,
             )
         )
