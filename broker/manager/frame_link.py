@@ -233,6 +233,7 @@ class FrameLink:
         self._idle = hello.idle
         if hello.idle:
             self._look = self._clock.callLater(hello.idle / LOOKS, self._look_at_silence)
+        log.info("a link to {server} is open, in frames", server=self._wire.server)
         self._owner.ready(self)
 
     def _look_at_silence(self) -> None:

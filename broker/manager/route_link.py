@@ -260,6 +260,7 @@ class RouteLink:
         self._write(element("iq", "", attributes, configuration.to_bytes(routes.NAMESPACE)))
         if not self._ready:
             self._ready = True
+            log.info("a link to {server} is open, in routes", server=self._wire.server)
             self._owner.ready(self)
 
     def _refused(self, error: Tree) -> None:
