@@ -205,6 +205,7 @@ class Campaign:
     def _check_rest(self, streams: Streams, native: NativeTalk, grown: float, pages: int) -> None:
         self._ways.close()
         self._broker.terminate()
+        managers.check_log("the broker", self._broker.log_path, managers.WRONG)
         check_nothing_left(tables.left_overs(self._place.url))
         more = tables.pages(self._place.url) - pages
         figures = self.outcome.figures

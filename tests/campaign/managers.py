@@ -32,8 +32,8 @@ ARMED = 0.5
 """Share of the starts after which a manager dies at a named point, if it is reached."""
 OFTEN = 60
 """Times that a point may be reached before."""
-_WRONG = re.compile(r"Traceback|keep to the protocol|could not be handled", re.IGNORECASE)
-"""In a manager's log, what must not be there."""
+WRONG = re.compile(r"Traceback|does not keep to the protocol|is cut off|could not be handled")
+"""In the log of the broker or a manager, what must not be there."""
 
 
 class Manager:
@@ -136,7 +136,7 @@ class Manager:
 
     def check_log(self) -> None:
         """Raises :class:`Failed` where its log has what must not be there."""
-        check_log(f"manager {self.name}", self.process.log_path, _WRONG)
+        check_log(f"manager {self.name}", self.process.log_path, WRONG)
 
     def close(self) -> None:
         """End everything."""

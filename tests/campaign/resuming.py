@@ -50,8 +50,17 @@ class Patient(StreamClient):
         except LaunchError:
             self.cut()
             return False
-        self._life = life if done else 0
+        if done:
+            self.hold(life)
         return done
+
+    def hold(self, life: int) -> None:
+        """The stream can be resumed, so that the manager must keep the connection open.
+
+        Args:
+            life: of the manager; see :meth:`tests.campaign.ways.Ways.life`.
+        """
+        self._life = life
 
     @property
     def is_held(self) -> bool:
