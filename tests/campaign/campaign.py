@@ -40,6 +40,8 @@ SETTINGS = {
 }
 SHARE = 0.5
 """Of the XMPP clients' connections, what goes over connection managers."""
+STEPS = 30
+"""That clients take at least while they talk, on a machine that has much else to do."""
 REPORT_EVERY = 10
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread of the campaign lets others run; with Python's 5 ms a login takes half a second."""
@@ -198,9 +200,11 @@ class Campaign:
     def _talk_with(self, streams: Streams, seconds: float) -> None:
         until = time.monotonic() + seconds
         ran = self._broker.running
-        while self._broker.running == ran and time.monotonic() < until:
+        steps = 0
+        while self._broker.running == ran and (time.monotonic() < until or steps < STEPS):
             for _ in range(10):
                 streams.step()
+            steps += 10
 
     def _check_rest(self, streams: Streams, native: NativeTalk, grown: float, pages: int) -> None:
         self._ways.close()
