@@ -37,7 +37,7 @@ ACKNOWLEDGE_AFTER = 0.25
 """Seconds after which what came is acknowledged: one commit then stands for many."""
 SOON = 0.01
 """Seconds, where a manager may have to wait for it."""
-REST_AFTER = 4.0
+REST_AFTER = 1.0
 """Seconds without input after which a stream takes less memory; twice as long at most."""
 MAX_INSTANCE = 128
 
