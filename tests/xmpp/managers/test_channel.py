@@ -490,3 +490,22 @@ class TestEnds:
         world.advance(100)
         assert (len(servers.sessions), servers.sessions.managers) == (0, {})
         assert world.timers < before
+
+
+class TestIdleClients:
+    def test_a_stream_that_is_idle_keeps_no_parser_and_goes_on(self, world: World, joe: ManagedPeer) -> None:
+        reader = joe.channel._framing._reader
+        assert reader._expat is not None
+        for _ in range(3):
+            world.advance(1)
+        assert reader._expat is None
+        joe.send(MESSAGE.replace("jack@localhost", joe.jid).format(1))
+        assert joe.bodies() == ["1"]
+
+    def test_a_stream_whose_stanza_is_not_whole_keeps_it(self, world: World, joe: ManagedPeer) -> None:
+        data = MESSAGE.replace("jack@localhost", joe.jid).format(1)
+        joe.send(data[:30])
+        for _ in range(3):
+            world.advance(1)
+        joe.send(data[30:])
+        assert joe.bodies() == ["1"]
