@@ -62,6 +62,8 @@ DOWN = 0.3
 """Longest time in seconds for which clients talk, over managers, while there is no broker."""
 KILLS = 12
 """How much more often the broker is killed than something else happens."""
+OF_MANAGERS = 2
+"""The same for each fault of managers and links."""
 FAILS = "The store cannot commit"
 WORKS = "The store commits again"
 JUMPING = Path(__file__).parent / "jumping"
@@ -95,6 +97,7 @@ class Faults:
         self.points: dict[str, int] = {}
         self._killed = False
         self._point = ""
+        self._of_managers: dict[str, Callable[[Talk], None]] = {}
         self.skipped = dict(place.skipped)
         self.usual: dict[str, Callable[[Talk], None]] = {
             "SIGKILL": self.killed,
@@ -116,12 +119,17 @@ class Faults:
     def add_managers(self) -> None:
         """The managers have been started, and have faults of their own."""
         if self._ways.managers:
-            self.usual.update(ManagerFaults(self._ways.managers, self._chance).usual)
+            self._of_managers = ManagerFaults(self._ways.managers, self._chance).usual
+            self.usual.update(self._of_managers)
 
     def choose(self) -> str:
         """One of the usual faults."""
-        names = list(self.usual)
-        return self._chance.choices(names, [KILLS if name == "SIGKILL" else 1 for name in names])[0]
+        return self._chance.choices(list(self.usual), list(map(self._weight, self.usual)))[0]
+
+    def _weight(self, name: str) -> int:
+        if name in self._of_managers:
+            return OF_MANAGERS
+        return KILLS if name == "SIGKILL" else 1
 
     def make(self, name: str, talk: Talk) -> None:
         """Make a fault, and have the broker running afterwards."""
