@@ -7,13 +7,12 @@ from typing import Any
 
 from zope.interface import implementer
 
-from broker.config.kinds import integer
-from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
 from broker.net.tls import Alpn
 from broker.net.transport import Connection, TransportSettings
 from broker.plugins.certificate import Certificate
-from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
+from broker.plugins.ports import Attributes, is_loopback, limits_of
+from broker.plugins.xmpp_ports import XmppPorts
 from broker.ports import IPlugin
 from broker.xmpp.settings import CLIENT_CA, TlsPolicy, settings_of
 from broker.xmpp.stream.connection import StreamConnection
@@ -21,7 +20,6 @@ from broker.xmpp.stream.over_tcp import client_over_tcp
 
 ALPN = (Alpn((b"xmpp-client",)), Alpn((b"xmpp-client",), required=True))
 """For STARTTLS and for direct TLS: a port for the latter is found by it (XEP-0368 §4)."""
-NONE = -1
 
 
 @implementer(IPlugin)
@@ -46,22 +44,14 @@ class XmppPlugin:
     """
 
     requires = ("sessions",)
-    known_attributes = (
-        "hostname",
-        "port",
-        "directTlsPort",
-        "backlog",
-        *LIMITS,
-    )
+    known_attributes = XmppPorts.ATTRIBUTES
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context
         self._id = plugin_id
         self._attributes = Attributes(plugin_id, attributes, self.known_attributes)
-        self._get = self._attributes.get
-        self._ports = Ports(plugin_id, context)
-        self._listeners: list[tuple[str, int, Listener]] = []
         self._certificate = Certificate(context, "XMPP clients")
+        self._ports: XmppPorts | None = None
 
     async def start(self) -> None:
         """Make use of the service; the ports open when the broker is up (:meth:`listen`).
@@ -72,7 +62,7 @@ class XmppPlugin:
         context = self._context
         settings = settings_of(context.properties)
         limits = limits_of(self._attributes)
-        self._get("backlog", integer(1), 200)
+        self._ports = ports = XmppPorts(self._id, context, self._attributes, (5222, 5223), backlog=200)
         loopback = is_loopback(self._attributes.host)
         tls_on = settings.tls is not TlsPolicy.OFF
         authorities = CLIENT_CA.get(context.properties)
@@ -83,19 +73,8 @@ class XmppPlugin:
             return client_over_tcp(service, connection, host, loopback=loopback)
 
         pressure = StorePressure(context.broker.node.store)
-        for name, default, direct in ((self._id, 5222, False), (f"{self._id}-TLS", 5223, True)):
-            number = self._get("directTlsPort" if direct else "port", integer(NONE, 65535), default)
-            if number == NONE or (direct and contexts is None):
-                continue
-            terms = TransportSettings(
-                context.reactor,
-                context.turns,
-                limits,
-                pressure,
-                tls=contexts[direct] if contexts is not None else None,
-                direct_tls=direct,
-            )
-            self._listeners.append((name, number, Listener(make_stream, terms, service.refusals.tell)))
+        terms = TransportSettings(context.reactor, context.turns, limits, pressure)
+        ports.add(make_stream, terms, contexts, service.refusals.tell)
 
     async def listen(self) -> None:
         """Open the ports.
@@ -103,20 +82,18 @@ class XmppPlugin:
         Raises:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
-        backlog = self._get("backlog", integer(1), 200)
-        for name, number, listener in self._listeners:
-            await self._ports.listen(name, self._attributes.host, number, backlog, listener.factory)
+        if self._ports is not None:
+            await self._ports.open()
 
     async def unlisten(self) -> None:
         """Close the ports and all their connections; clients get what is on its way to them."""
-        await self._ports.close()
-        for closing in [listener.close_all() for _, _, listener in self._listeners]:
-            await closing
+        if self._ports is not None:
+            await self._ports.close()
 
     async def stop(self) -> None:
         """Let go of everything."""
         await self.unlisten()
-        self._listeners.clear()
+        self._ports = None
         self._context.xmpp.release(self)
 
     def reload(self) -> None:
@@ -129,4 +106,4 @@ class XmppPlugin:
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""
-        return self._ports.addresses()
+        return () if self._ports is None else self._ports.addresses()

@@ -9,13 +9,12 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from broker.config.kinds import integer
-from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
 from broker.net.tls import Alpn
 from broker.net.transport import Connection, TransportSettings
 from broker.plugins.certificate import Certificate
-from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
+from broker.plugins.ports import Attributes, is_loopback, limits_of
+from broker.plugins.xmpp_ports import XmppPorts
 from broker.ports import IPlugin
 from broker.xmpp.managers.frame_link import FrameLink
 from broker.xmpp.managers.link import LinkTransport, ManagerLink
@@ -25,8 +24,6 @@ from broker.xmpp.managers.settings import secrets_of, settings_of
 from broker.xmpp.settings import TlsPolicy
 
 log = Logger()
-
-NONE = -1
 
 
 @implementer(IPlugin)
@@ -51,22 +48,14 @@ class XmppManagersPlugin:
     """
 
     requires = ("sessions",)
-    known_attributes = (
-        "hostname",
-        "port",
-        "directTlsPort",
-        "backlog",
-        *LIMITS,
-    )
+    known_attributes = XmppPorts.ATTRIBUTES
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context
         self._id = plugin_id
         self._attributes = Attributes(plugin_id, attributes, self.known_attributes)
-        self._get = self._attributes.get
-        self._ports = Ports(plugin_id, context)
-        self._listeners: list[tuple[str, int, Listener]] = []
         self._certificate = Certificate(context, "connection managers")
+        self._ports: XmppPorts | None = None
         self._managers: Managers | None = None
         self._frames: FramedSessions | None = None
 
@@ -80,10 +69,10 @@ class XmppManagersPlugin:
         settings = settings_of(context.properties)
         secrets = secrets_of(context.properties)
         limits = limits_of(self._attributes)
-        self._get("backlog", integer(1), 50)
-        numbers = [self._get(name, integer(NONE, 65535), default) for name, default in _PORTS]
+        ports = XmppPorts(self._id, context, self._attributes, (5262, 5263), backlog=50)
         if not secrets:
             return
+        self._ports = ports
         loopback = is_loopback(self._attributes.host)
         tls_on = settings.tls is not TlsPolicy.OFF
         required = settings.tls is TlsPolicy.REQUIRED or (settings.tls is TlsPolicy.AUTO and not loopback)
@@ -127,18 +116,8 @@ class XmppManagersPlugin:
         def make_stream(connection: Connection, host: str) -> ManagerLink:
             return ManagerLink(managers, connection, host, tls=tls_on, tls_required=required)
 
-        for direct, number in enumerate(numbers):
-            if number == NONE or (direct and contexts is None):
-                continue
-            terms = TransportSettings(
-                context.reactor,
-                context.turns,
-                limits,
-                tls=contexts[direct] if contexts is not None else None,
-                direct_tls=bool(direct),
-            )
-            name = f"{self._id}-TLS" if direct else self._id
-            self._listeners.append((name, number, Listener(make_stream, terms, service.refusals.tell)))
+        terms = TransportSettings(context.reactor, context.turns, limits)
+        ports.add(make_stream, terms, contexts, service.refusals.tell)
 
     async def listen(self) -> None:
         """Open the ports.
@@ -146,16 +125,13 @@ class XmppManagersPlugin:
         Raises:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
-        backlog = self._get("backlog", integer(1), 50)
-        for name, number, listener in self._listeners:
-            await self._ports.listen(name, self._attributes.host, number, backlog, listener.factory)
+        if self._ports is not None:
+            await self._ports.open()
 
     async def unlisten(self) -> None:
         """Close the ports and all links; clients get what is on its way to them, and managers are told."""
-        await self._ports.close()
-        closings = [listener.close_all() for _, _, listener in self._listeners]
-        for closing in closings:
-            await closing
+        if self._ports is not None:
+            await self._ports.close()
         if self._managers is not None:
             self._managers.stop()
         if self._frames is not None:
@@ -164,7 +140,7 @@ class XmppManagersPlugin:
     async def stop(self) -> None:
         """Let go of everything."""
         await self.unlisten()
-        self._listeners.clear()
+        self._ports = None
         if self._managers is not None:
             self._managers = self._frames = None
             self._context.xmpp.release(self)
@@ -181,7 +157,4 @@ class XmppManagersPlugin:
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""
-        return self._ports.addresses()
-
-
-_PORTS = (("port", 5262), ("directTlsPort", 5263))
+        return () if self._ports is None else self._ports.addresses()
