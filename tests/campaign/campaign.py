@@ -41,7 +41,9 @@ SETTINGS = {
 SHARE = 0.5
 """Of the XMPP clients' connections, what goes over connection managers."""
 STEPS = 30
-"""That clients take at least while they talk, on a machine that has much else to do."""
+"""That clients take while they talk, on a machine that has much else to do, ..."""
+LONGER = 0.5
+"""... and for which they may talk so many seconds longer."""
 REPORT_EVERY = 10
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread of the campaign lets others run; with Python's 5 ms a login takes half a second."""
@@ -198,10 +200,10 @@ class Campaign:
         streams.part()
 
     def _talk_with(self, streams: Streams, seconds: float) -> None:
-        until = time.monotonic() + seconds
+        begun = time.monotonic()
         ran = self._broker.running
         steps = 0
-        while self._broker.running == ran and (time.monotonic() < until or steps < STEPS):
+        while self._broker.running == ran and time.monotonic() < begun + seconds + (LONGER if steps < STEPS else 0.0):
             for _ in range(10):
                 streams.step()
             steps += 10
