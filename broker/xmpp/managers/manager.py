@@ -135,14 +135,6 @@ class Manager:
         cancel(self._grace)
         self._grace = None
         self.links.append(link)
-        if len(self.links) > 1 and not self._has_been_told:
-            self._has_been_told = True
-            log.warn(
-                "connection manager {name} has {count} links: existing managers then deliver stanzas of one client out "
-                "of order; set its number of connections to 1",
-                name=self.name,
-                count=len(self.links),
-            )
         self._close_broken(link)
         for session in list(self.sessions.values()):
             if session.link is None:
@@ -298,6 +290,14 @@ class Manager:
         self.admission.opened(session, host)
         self._departed.pop(id, None)
         session.attach(link)
+        if len(self.links) > 1 and not self._has_been_told:  # by now it is known that it speaks routes
+            self._has_been_told = True
+            log.warn(
+                "connection manager {name} has {count} links: existing managers then deliver stanzas of one client out "
+                "of order; set its number of connections to 1",
+                name=self.name,
+                count=len(self.links),
+            )
         return session
 
     def _begin(self, session: RoutedSession) -> None:

@@ -115,7 +115,10 @@ class TestCreate:
             link.route("cm1b", "<presence/>")
         assert link.one().children[0].attributes == {"id": "cm1b"}
 
-    def test_log_tells_once_what_a_second_link_means(self, world: ManagerWorld) -> None:
+    @pytest.mark.parametrize(("sessions", "told"), [(0, 0), (1, 1), (3, 1)])
+    def test_log_tells_once_what_a_second_link_means_for_sessions_over_routes(
+        self, world: ManagerWorld, sessions: int, told: int
+    ) -> None:
         lines: list[str] = []
 
         @implementer(ILogObserver)
@@ -124,11 +127,12 @@ class TestCreate:
 
         globalLogPublisher.addObserver(observe)
         try:
-            for number in range(3):
-                world.link(f"cm1/{number}")
+            links = [world.link(f"cm1/{number}") for number in range(3)]
+            for number in range(sessions):
+                links[number].create(f"cm1{number}")
         finally:
             globalLogPublisher.removeObserver(observe)
-        assert len([line for line in lines if "out of order" in line]) == 1
+        assert len([line for line in lines if "out of order" in line]) == told
 
 
 class TestRequests:
