@@ -12,7 +12,7 @@ import pytest
 
 from broker.net.channel_binding import EXPORTER_LABEL, EXPORTER_SIZE
 from tests.campaign.proxy import Proxy
-from tests.system.clients import slixmpp
+from tests.system.clients import install_javascript, javascript, slixmpp
 from tests.system.launcher import BrokerProcess, wait_until
 from tests.system.manager_process import ManagerProcess
 from tests.system.routed_client import SETTINGS
@@ -85,6 +85,36 @@ def test_slixmpp_talks_through_the_manager_and_resumes(broker: BrokerProcess, ma
     finally:
         joe.close()
         jack.close()
+
+
+def test_a_javascript_client_of_the_manager_stays_connected_over_a_kill_and_resumes(
+    broker: BrokerProcess, manager: ManagerProcess, tmp_path: Path
+) -> None:
+    joe, jack = (
+        javascript(manager, "joe@localhost/x", install_javascript(tmp_path / "js")),
+        StreamClient(broker, "jack"),
+    )
+    try:
+        assert joe.expect("started")["tls"]
+        assert jack.go_on()
+        joe.send("jack@localhost/x", "1")
+        settled({jack: 1})
+        broker.restart()
+        assert jack.go_on()
+        jack.send("joe@localhost/x", "2")
+        assert joe.wait_for(1) == ["2"]
+        assert not [each for each in joe.log if each["event"] == "lost"]
+        joe.do("cut")
+        joe.expect("lost")
+        jack.send("joe@localhost/x", "3")
+        joe.do("come back")
+        joe.expect("resumed")
+        assert joe.wait_for(2) == ["2", "3"]
+        joe.send("jack@localhost/x", "4")
+        settled({jack: 2})
+        assert jack.got == ["1", "4"]
+    finally:
+        joe.close()
 
 
 def test_a_login_is_bound_to_the_channel_to_the_manager(broker: BrokerProcess, manager: ManagerProcess) -> None:
