@@ -217,7 +217,9 @@ class Campaign:
         figures = self.outcome.figures
         figures["rounds"] = str(self._rounds)
         figures["deaths of the broker"] = str(self._faults.deaths)
-        figures["deaths of managers"] = str(sum(each.deaths for each in self._ways.managers))
+        ends = sum(each.deaths for each in self._ways.managers)
+        named = sum(sum(each.points.values()) for each in self._ways.managers)
+        figures["ends of managers / of them at a named point"] = f"{ends} / {named}"
         figures["XMPP messages, each once and in order"] = str(streams.talk.count)
         figures["XMPP messages to several resources, each once to each"] = str(streams.resources.count)
         figures["XMPP requests, each answered and kept"] = str(streams.talk.requests)
