@@ -94,8 +94,7 @@ def crowd_vanishes(broker: BrokerProcess, ways: Ways, chance: random.Random, tal
         each.ask()
         each.end()
     for each in (*members, writer):
-        each.read(0.05)
-        each.cut()
+        _await_end(each)
 
 
 def readers_stall(broker: BrokerProcess, xmpp: XmppTalk, native: NativeTalk) -> float:
@@ -134,6 +133,15 @@ def readers_stall(broker: BrokerProcess, xmpp: XmppTalk, native: NativeTalk) -> 
     if most - before > STALL_MEMORY:
         raise Failed(f"the broker grew by {most - before:.0f} MB while clients did not read")
     return most - before
+
+
+def _await_end(client: StreamClient) -> None:
+    """Read until the stream is ended from the other side, too: whoever dies before has not seen the client's end."""
+    until = time.monotonic() + PATIENCE
+    while client.attached:
+        client.read(0.05)
+        if time.monotonic() > until:
+            raise Failed(f"the stream of {client.user}/{client.resource} is not ended")
 
 
 def _come(client: StreamClient) -> None:
