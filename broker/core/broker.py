@@ -333,5 +333,8 @@ class Broker:
             self.node.check_topic(topic)
 
     def _heartbeat(self) -> None:
-        self.node.store.beat(self.node.now())
+        node, store = self.node, self.node.store
+        now = node.now()
+        store.beat(now)
+        store.when_committed(store.position, lambda: node.ids.allow(now))
         self._beat = self.node.later(HEARTBEAT, self._heartbeat)

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from broker.core.codec import Codec, Encoded
 from broker.core.entries import Fanout, QueueLimits
+from broker.core.ids import floor_of
 from broker.core.queues import LOAD_BATCH, Queue
 from broker.core.set_aside import KEPT
 from broker.errors import BrokerError, Code
@@ -86,7 +87,7 @@ class Recovery:
         node = self._node
         for row in found.unreadable:
             self._aside.add(row)
-        node.raise_floor(found.last_id)
+        node.raise_floor(max(found.last_id, floor_of(found.heartbeat)))
         await self._erasure.recover()
         node.last_heartbeat = found.heartbeat
         attempt, codec = self._aside.attempt, node.codec

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from broker.core.broker import HEARTBEAT
 from broker.core.dispatch import ConnectionState
 from broker.core.entries import QueueLimits
+from broker.core.ids import NANOSECONDS
 from broker.core.sessions import Session
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
@@ -320,6 +322,23 @@ class TestRecovery:
         first = sender.publish("a", b"1", "<qos><persistent/></qos>").id
         world.clock.rightNow -= 5000  # the wall clock is set back while the broker is down
         assert world.crash().client("pub").publish("a", b"2", "<qos><persistent/></qos>").id > first
+
+    def test_number_of_a_volatile_message_is_not_given_twice_where_the_clock_jumps_forward_and_back(self) -> None:
+        world = World()
+        world.advance(HEARTBEAT // 1000)
+        sender = world.client("pub")
+        world.store.held = True
+        world.clock.rightNow += 3 * 3600
+        first = sender.publish("a", b"1").id
+        world.clock.rightNow -= 3 * 3600
+        assert world.crash(committed=False).client("pub").publish("a", b"2").id > first
+
+    def test_numbers_follow_a_clock_that_is_set_forward_once_that_is_on_disk(self) -> None:
+        world = World()
+        world.advance(HEARTBEAT // 1000)
+        world.clock.rightNow += 3 * 3600
+        world.advance(HEARTBEAT // 1000)
+        assert world.client("pub").publish("a", b"1").id >= world.node.now() * NANOSECONDS
 
 
 class TestDispatcherActive:
