@@ -23,8 +23,12 @@ from tests.system.launcher import ANY_PORTS, BrokerProcess, command, wait_until
 
 pytestmark = pytest.mark.system
 
-NOWHERE = "postgresql://broker:x@192.0.2.1/broker"
-"""A database that never answers (RFC 5737)."""
+
+@pytest.fixture(scope="module")
+def silent_database() -> Iterator[str]:
+    """The URL of a database that never answers: the system takes the connections of a socket that nobody accepts."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as nobody:
+        yield f"postgresql://broker:x@127.0.0.1:{nobody.getsockname()[1]}/broker"
 
 
 @pytest.fixture
@@ -56,9 +60,9 @@ def test_signal_does_not_end_a_broker_that_is_starting(tmp_path: Path, number: s
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_broker_that_waits_for_its_database_ends_at_once_and_without_a_traceback(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, silent_database: str, number: signal.Signals
 ) -> None:
-    with contextlib.closing(BrokerProcess(tmp_path / "data", settings={"db.url": NOWHERE})) as broker:
+    with contextlib.closing(BrokerProcess(tmp_path / "data", settings={"db.url": silent_database})) as broker:
         broker.spawn()
         broker.wait_for_log("run level 0")
         send(broker, number)
@@ -198,10 +202,10 @@ class TestInTheBackground:
         with contextlib.closing(BrokerProcess(data)) as broker:
             return broker.run_command("run", "--daemon", *ports, *settings)
 
-    def begin(self, data: Path) -> tuple[subprocess.Popen[str], int]:
+    def begin(self, data: Path, database: str) -> tuple[subprocess.Popen[str], int]:
         """A start that waits for its database: the command, and the process id of the broker."""
         process = subprocess.Popen(
-            [command("broker"), "run", "--daemon", "--data", str(data), "--set", f"db.url={NOWHERE}"],
+            [command("broker"), "run", "--daemon", "--data", str(data), "--set", f"db.url={database}"],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -235,16 +239,16 @@ class TestInTheBackground:
         assert second.returncode == 1
         assert "running" in second.stderr
 
-    def test_command_fails_when_the_broker_is_killed_before_it_is_ready(self, data: Path) -> None:
-        process, pid = self.begin(data)
+    def test_command_fails_when_the_broker_is_killed_before_it_is_ready(self, data: Path, silent_database: str) -> None:
+        process, pid = self.begin(data, silent_database)
         os.kill(pid, signal.SIGKILL)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 1
         assert "ended by SIGKILL before it was ready" in said
         (data / "broker.pid").unlink()
 
-    def test_interrupted_command_ends_the_start(self, data: Path) -> None:
-        process, pid = self.begin(data)
+    def test_interrupted_command_ends_the_start(self, data: Path, silent_database: str) -> None:
+        process, pid = self.begin(data, silent_database)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert (process.returncode, said) == (130, "")
