@@ -295,7 +295,8 @@ class Client:
     def _read(self, data: bytes) -> None:
         reader = self._reader
         idle = not reader.incomplete
-        self._events.extend(reader.feed(data))
+        if reader.error is None:  # else what was broken came behind events that had to wait
+            self._events.extend(reader.feed(data))
         if data and idle and not (self._events or reader.incomplete or reader.error) and self._carrier is not None:
             self._carrier.blank()
         while self._events:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -47,7 +48,7 @@ class Dialer:
         self._clock = clock
         self._index = 0
         self._delay = FIRST_DELAY
-        self._told = ""
+        self._told: dict[Address, str] = {}
         self._connecting: Deferred[LinkConnection] | None = None
         self._connection: LinkConnection | None = None
         self._next: IDelayedCall | None = None
@@ -93,7 +94,7 @@ class Dialer:
             closed.callback(None)
         elif connection.opened:
             self._delay = FIRST_DELAY
-            self._told = ""
+            self._told.clear()
             log.warn("the link to {server} is lost: {reason}", server=connection.server, reason=reason)
         else:
             self._complain(reason)
@@ -109,17 +110,17 @@ class Dialer:
         self._connecting = None
         if failure.check(CancelledError):
             return
-        self._complain(failure.getErrorMessage())
+        self._complain("no answer in time" if failure.check(TimeoutError) else failure.getErrorMessage())
         self._index = (self._index + 1) % len(self._servers)
         self._again()
 
     def _complain(self, reason: str) -> None:
-        """Tell the log why there is no link, once for each reason."""
+        """Tell the log why there is no link to a server, once for each reason."""
         server = self._servers[self._index]
-        line = f"there is no link to {server}: {reason.strip()}"
-        if line != self._told:
-            self._told = line
-            log.warn("{line}", line=line)
+        reason = reason.strip()
+        if reason != self._told.get(server):
+            self._told[server] = reason
+            log.warn("there is no link to {server}: {reason}", server=server, reason=reason)
 
     def _again(self) -> None:
         if self._stopped:

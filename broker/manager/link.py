@@ -78,6 +78,14 @@ class Terms:
     tls: Callable[[], Any]
 
 
+_HINTS = {
+    "not-authorized": "is the secret that of this manager's name, and its name and address allowed?",
+    "invalid-namespace": "is that the server's port for connection managers, mostly 5262?",
+    "bad-format": "is the name of the manager one that the server takes?",
+}
+"""By the condition of a stream error."""
+
+
 class LinkError(Exception):
     """A link cannot be opened."""
 
@@ -234,7 +242,7 @@ class LinkConnection(TwistedProtocol):
         elif isinstance(event, StreamEnd):
             raise LinkError("the server has ended the stream")
         elif (event.namespace, event.name) == (ns.STREAM, "error"):
-            raise LinkError(f"the server refuses the link: {_condition(event)}")
+            raise LinkError(f"the server refuses the link: {_explained(_condition(event))}")
         elif event.name == "iq" and event.namespace == routes.NAMESPACE:
             self._configured(event)
         elif (step, event.name) in _STEPS:
@@ -315,6 +323,12 @@ def _why(reason: Failure) -> str:
             f" can name its authority or itself, and it must be for {DOMAIN.name}"
         )
     return reason.getErrorMessage()
+
+
+def _explained(condition: str) -> str:
+    """A stream error of the server, with what to do about it where that is known."""
+    hint = _HINTS.get(condition)
+    return f"{condition} ({hint})" if hint else condition
 
 
 def _condition(error: Stanza) -> str:

@@ -97,7 +97,7 @@ def _name(host: str) -> x509.GeneralName:
 
 
 def _write(path: Path, pem: bytes) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")  # a broker and its manager may both make one
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)

@@ -138,7 +138,11 @@ class Connection(TwistedProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come. The stream sees them when it is the account's turn, which mostly is now."""
         if not self._closed:
-            self._input.received(data)
+            try:
+                self._input.received(data)
+            except Exception:  # noqa: BLE001 - it is logged; TLS would never tell of the end of a connection that raises
+                log.failure("{host}: what has come could not be handled", host=self.host)
+                self.abort()
 
     @property
     def turn_is_over(self) -> bool:

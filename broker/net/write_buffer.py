@@ -128,10 +128,12 @@ def untaken(transport: Any) -> int:
     Those in the buffer of the system count, too: it may be large, and takes more only when a third of it is free.
 
     Args:
-        transport: as Twisted makes them, with TLS or without.
+        transport: as Twisted makes them, with TLS or without; of one whose connection is gone nothing waits.
     """
     while isinstance(transport, TLSMemoryBIOProtocol):
         transport = transport.transport
+    if not hasattr(transport, "socket"):
+        return 0
     own: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
     try:
         told = fcntl.ioctl(transport.socket, termios.TIOCOUTQ, bytes(4))

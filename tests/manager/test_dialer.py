@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.error import (
+    ConnectionRefusedError,
+    TimeoutError,
+)
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from broker.manager.dialer import LONGEST_DELAY, Dialer
 from broker.manager.link import LinkConnection
@@ -104,6 +108,23 @@ def test_a_server_that_was_there_is_dialled_first_when_its_link_is_lost() -> Non
     network.wait()
     assert network.servers[-2:] == [TWO, TWO]
     assert network.dialled[-1][0] - lost < 0.5
+
+
+def test_the_log_tells_once_why_each_server_is_not_reached() -> None:
+    with capturedLogs() as events:
+        network = Network(ONE, TWO)
+        for _ in range(6):
+            network.refuse()
+    assert [formatEvent(event) for event in events] == [
+        f"there is no link to {server}: Connection was refused by other side." for server in (ONE, TWO)
+    ]
+
+
+def test_a_server_that_does_not_answer_is_said_to_do_so() -> None:
+    with capturedLogs() as events:
+        network = Network(ONE)
+        network.pending[-1].errback(TimeoutError())
+    assert [formatEvent(event) for event in events] == [f"there is no link to {ONE}: no answer in time"]
 
 
 @pytest.mark.parametrize("connecting", [True, False])

@@ -157,6 +157,16 @@ class TestClient:
         assert talk.read() == message()
         assert len(talk.heard(Type.CLOSED)) == 1
 
+    @pytest.mark.parametrize("data", [b"<a></b>", b"<a>&#1;</a>", b"<a>" * 7000, b"<a>" + b"x" * 20_000])
+    def test_what_is_no_stream_may_come_right_behind_the_header(self, data: bytes) -> None:
+        world = World()
+        person, talk = world.session(world.link(), stream=HEADER + data)
+        talk.opened()
+        talk.say(ANSWER + FEATURES)
+        told = person.take()
+        assert told.endswith(b"</stream:error></stream:stream>")
+        assert person.socket.end == "closed"
+
     def test_a_client_that_ends_its_stream_gets_the_servers_end(self) -> None:
         world = World()
         person, talk = world.logged_in(world.link())

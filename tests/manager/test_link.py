@@ -188,7 +188,7 @@ def test_a_wrong_secret_is_told_by_its_name() -> None:
     link = Link()
     link.header(FRAMES)
     link.say(f"<stream:error><not-authorized xmlns='{ns.STREAM_ERRORS}'/></stream:error></stream:stream>")
-    assert link.failure == "the server refuses the link: not-authorized"
+    assert link.failure.startswith("the server refuses the link: not-authorized (is the secret ")
     assert not link.connection.opened
 
 

@@ -214,6 +214,23 @@ class TestAccountThatHasWorkedLong:
         assert stream.told[-1] == "lost"
         assert len([event for event in events if "log_failure" in event]) == 1
 
+    def test_a_stream_that_fails_at_once_loses_its_connection_and_nobody_is_told_to_let_go_of_it(
+        self, port: Port
+    ) -> None:
+        """TLS would never tell of the end of a connection that raises."""
+        wire, stream = port.connect()
+
+        def fail(data: bytes) -> None:
+            raise RuntimeError("a bug")
+
+        stream.received = fail  # type: ignore[method-assign]
+        with capturedLogs() as events:
+            stream.connection.dataReceived(b"a")
+        port.reactor.turn()
+        assert wire.socket.reset
+        assert stream.told[-1] == "lost"
+        assert len([event for event in events if "log_failure" in event]) == 1
+
     def test_a_stream_that_fails_keeps_no_other_from_being_shut_down(
         self, port: Port, others: tuple[Wire, Words]
     ) -> None:

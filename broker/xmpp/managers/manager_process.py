@@ -158,6 +158,8 @@ class ManagerProcess:
         channel.link = link
         admission.opened(channel, host)
         if admitted:
+            if wanted.resume is None:
+                channel.opened()
             channel.stream.connected()
         else:
             channel.refuse("resource-constraint", "there are too many clients")

@@ -32,7 +32,6 @@ def client_over_frames(process: ManagerProcess, number: int, host: str, wanted: 
         def first(stream: StreamConnection) -> Phase:
             if resume is not None:
                 return Resumption(service, stream, channel, resume, process.manager.name)
-            channel.opened()
             return Negotiation(service, stream, loopback=False)
 
         return StreamConnection(service, channel, framing, host, first)

@@ -62,6 +62,7 @@ class TestManagedClients:
         assert peer.names() == ["proceed"]
         peer.login("joe")
         assert peer.bind("x") == "joe@localhost/x"
+        assert peer.session.opened == Opened(None)
 
     def test_a_login_is_bound_to_the_tls_channel_of_the_manager(self, manager: Manager) -> None:
         peer = manager.peer()
