@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Time limits of single examples measure the machine, not the broker; and a gate must give the same answer twice.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As for a job that a shell has begun in the background: processes that tests start would ignore it, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Time limits of single examples measure the machine, not the broker; and a gate must give the same answer twice.
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
