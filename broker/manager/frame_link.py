@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -14,6 +15,7 @@ from broker.manager.client import Client
 from broker.manager.frame_session import FrameSession
 from broker.manager.links import Links, Session
 from broker.manager.outgoing import OutOfStep
+from broker.net.silence import Silence
 from broker.timers import cancel
 from broker.xml.stanza import StreamStart
 from broker.xmpp.wire.frame_values import DRAIN, ERROR, VERSION, BrokerHello, Goodbye, ManagerHello
@@ -32,8 +34,6 @@ log = Logger()
 
 SLICE = 32 * 1024
 """Bytes that one session sends before others have their turns."""
-LOOKS = 4
-"""At the silence of a link, in the time after which it is given up."""
 
 
 class Wire(Protocol):
@@ -78,10 +78,8 @@ class FrameLink:
         self._clock = clock
         self._reader = FrameReader(FROM_BROKER)
         self._max_sessions = 0
-        self._idle = 0
         self._heard = clock.seconds()
-        self._asked = False  # whether the server is there
-        self._look: IDelayedCall | None = None
+        self._silence: Silence | None = None
         self._writable = True
         self._over = False
         self._waiting: deque[FrameSession] = deque()  # that have something to send
@@ -95,7 +93,6 @@ class FrameLink:
     def received(self, data: bytes) -> None:
         """Bytes have come."""
         self._heard = self._clock.seconds()
-        self._asked = False
         try:
             for frame in self._reader.feed(data):
                 if self._over:
@@ -119,7 +116,8 @@ class FrameLink:
     def lost(self) -> None:
         """The connection is gone."""
         self._over = True
-        cancel(self._look)
+        if self._silence is not None:
+            self._silence.stop()
         cancel(self._sending)
         self._owner.leaving(self)
         sessions, self.sessions = [*self.sessions.values(), *self._expected], {}
@@ -230,23 +228,19 @@ class FrameLink:
         self.run = hello.run
         self.window = hello.window
         self._max_sessions = hello.sessions
-        self._idle = hello.idle
-        if hello.idle:
-            self._look = self._clock.callLater(hello.idle / LOOKS, self._look_at_silence)
+        give_up = partial(self._give_up, hello.idle)
+        self._silence = Silence(self._clock, hello.idle, lambda: self._heard, self._ask_for_life, give_up)
+        self._silence.watch()
         log.info("a link to {server} is open, in frames", server=self._wire.server)
         self._owner.ready(self)
 
-    def _look_at_silence(self) -> None:
-        silence = self._clock.seconds() - self._heard
-        if silence >= self._idle:
-            log.warn("the link to {server} was silent for {idle} s", server=self._wire.server, idle=self._idle)
-            self._over = True
-            self._wire.abort()
-            return
-        if silence >= self._idle / 2 and not self._asked:
-            self._asked = True
-            self._wire.write(encode(Type.PING))
-        self._look = self._clock.callLater(self._idle / LOOKS, self._look_at_silence)
+    def _ask_for_life(self) -> None:
+        self._wire.write(encode(Type.PING))
+
+    def _give_up(self, idle: int) -> None:
+        log.warn("the link to {server} was silent for {idle} s", server=self._wire.server, idle=idle)
+        self._over = True
+        self._wire.abort()
 
     def _end(self, goodbye: Goodbye) -> None:
         log.info(

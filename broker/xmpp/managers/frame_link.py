@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from broker.failpoints import ARMED, reach
-from broker.timers import cancel
+from broker.net.silence import Silence
 from broker.xmpp.managers.channel import Channel
 from broker.xmpp.managers.manager_process import MAX_INSTANCE, FramedSessions, ManagerProcess
 from broker.xmpp.wire.frame_values import (
@@ -28,8 +27,6 @@ from broker.xmpp.wire.frames import FROM_MANAGER, Frame, FrameError, FrameReader
 
 log = Logger()
 
-LOOKS = 4
-"""At the silence of a link, in the time after which it is given up."""
 MIN_INSTANCE = 16
 
 
@@ -74,14 +71,14 @@ class FrameLink:
         self._waiting: deque[Channel] = deque()
         self._queued: set[Channel] = set()
         self._heard = self._settings.clock.seconds()
-        self._asked = False  # whether the manager is there
-        self._look: IDelayedCall | None = None
+        self._silence = Silence(
+            self._settings.clock, self._settings.idle, lambda: self._heard, self._ask_for_life, self._give_up
+        )
 
     def connected(self) -> None:
         """Frames begin."""
         settings = self._settings
-        if settings.idle > 0:
-            self._look = settings.clock.callLater(settings.idle / LOOKS, self._look_at_silence)
+        self._silence.watch()
         limits = settings.limits
         hello = BrokerHello(self._sessions.run, settings.window, limits.max_connections, max(settings.idle, 0))
         self._carrier.write(encode(Type.HELLO, payload=hello.encode()))
@@ -94,7 +91,6 @@ class FrameLink:
         if self._over:
             return
         self._heard = self._settings.clock.seconds()
-        self._asked = False
         try:
             self._read(data)
             if ARMED:
@@ -132,7 +128,7 @@ class FrameLink:
     def lost(self, reason: str) -> None:
         """The connection is gone."""
         self._over = True
-        cancel(self._look)
+        self._silence.stop()
         process, self._process = self._process, None
         if process is not None:
             log.info("{peer}: the link of connection manager {name} is gone", peer=self._peer, name=self._name)
@@ -243,15 +239,10 @@ class FrameLink:
             self._over = True
             self._carrier.close()
 
-    def _look_at_silence(self) -> None:
-        settings = self._settings
-        silence = settings.clock.seconds() - self._heard
-        if silence >= settings.idle:
-            log.warn("{peer}: connection manager {name} is silent", peer=self._peer, name=self._name)
-            self._over = True
-            self._carrier.abort()
-            return
-        if silence >= settings.idle / 2 and not self._asked:
-            self._asked = True
-            self._carrier.write(encode(Type.PING))
-        self._look = settings.clock.callLater(settings.idle / LOOKS, self._look_at_silence)
+    def _ask_for_life(self) -> None:
+        self._carrier.write(encode(Type.PING))
+
+    def _give_up(self) -> None:
+        log.warn("{peer}: connection manager {name} is silent", peer=self._peer, name=self._name)
+        self._over = True
+        self._carrier.abort()

@@ -12,13 +12,13 @@ from broker.core.dispatch import TAKEN_OVER
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.jid import prepared_or_empty
+from broker.net.silence import Silence
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.service import XmppService
 from broker.xmpp.stream.acknowledgements import Acknowledgements, acknowledge
 from broker.xmpp.stream.connection import StreamConnection
 from broker.xmpp.stream.management import StreamManagement
-from broker.xmpp.stream.silence import Silence
 from broker.xmpp.stream.transitions import STANZAS
 from broker.xmpp.wire import ns, sm
 from broker.xmpp.wire.errors import StanzaError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.task import Clock
 
-from broker.xmpp.stream.silence import Silence
+from broker.net.silence import Silence
 
 IDLE = 60
 
