@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from broker.core.entries import Entry
 from broker.core.sessions import Session
+from broker.failpoints import reach
 from broker.logs.limit import NamedLogLimits, lines
 from broker.model.jid import JID
 from broker.model.number import whole_or_none
@@ -42,6 +43,7 @@ from broker.xmpp.wire.stanza import delayed
 if TYPE_CHECKING:
     from broker.auth.services import SecurityServices
     from broker.core.broker import Broker
+    from broker.xmpp.session.dispatch import StreamOutbound
     from broker.xmpp.session.sessions import StreamSessions
 
 log = Logger()
@@ -143,6 +145,19 @@ class XmppService:
     def prepare(self, client: Client) -> None:
         """Let the core write to a client."""
         client.dispatch.write_with(self._encoder(client), self._delay)
+
+    def go_on(self, client: Client, outbound: StreamOutbound) -> None:
+        """A stream that was resumed goes on over another connection, which has been told so.
+
+        Args:
+            client: whose stream it is.
+            outbound: the connection.
+        """
+        client.active = True
+        client.dispatch.continue_on(outbound)
+        reach("resume sent")
+        for listener in self.domain.hooks.resumed:
+            listener(client)
 
     def _wire(self, blocking: Blocking, subscriptions: Subscriptions, carbons: Carbons) -> None:
         """Who takes the calls between the parts; what the core tells is wired by :meth:`start`."""

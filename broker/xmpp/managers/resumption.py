@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from broker.errors import BrokerError, Code
-from broker.failpoints import reach
 from broker.model.jid import prepare_local
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xml.stream import StreamError
@@ -113,11 +112,7 @@ class Resumption:
         bound = BoundStream(service, stream, client, resumable=True)
         self._answer.opened(client.dispatch.handled)
         stream.enter(bound)
-        client.active = True
-        client.dispatch.continue_on(bound)
-        reach("resume sent")
-        for listener in service.domain.hooks.resumed:
-            listener(client)
+        service.go_on(client, bound)
 
     async def _admitted(self, wanted: Resume) -> str:
         """The localpart of a client that may still log in.

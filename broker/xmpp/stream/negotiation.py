@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 from broker.errors import BrokerError, Code
-from broker.failpoints import reach
 from broker.model.jid import prepare_domain
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
@@ -227,12 +226,8 @@ class Negotiation:
             client.dispatch.start_polling()
             return
         bound = self._become(client)
-        client.active = True
         stream.write(sm.resumed(client.dispatch.handled, previous))
-        client.dispatch.continue_on(bound)
-        reach("resume sent")
-        for listener in self._service.domain.hooks.resumed:
-            listener(client)
+        self._service.go_on(client, bound)
 
     def _refuse_resumption(self, condition: Condition, handled: int | None = None, text: str = "") -> None:
         self._progress.advance(Step.NOT_BOUND)
