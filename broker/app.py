@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,7 +33,7 @@ from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
 from broker.net.turns import Turns
-from broker.ready import announce, ready_line
+from broker.ready import announce, ready_line, start_failed
 from broker.runlevels.check import check
 from broker.runlevels.levels import RUNNING, SELECTABLE
 from broker.runlevels.pluginfile import read
@@ -235,13 +234,7 @@ class Application(Service):
         if not self.running:  # told to stop while it was starting, which fails whatever was under way
             log.failure("the start was ended", failure, LogLevel.debug)
             return
-        if isinstance(failure.value, BrokerError):
-            self.failure = failure.value
-            log.critical("the broker cannot start: {reason}", reason=failure.value)
-        else:
-            self.failure = BrokerError(Code.INTERNAL_UNKNOWN, f"{failure.value!r}; the log has more")
-            log.failure("the broker cannot start", failure)
-        print(f"the broker cannot start: {self.failure.message}", file=sys.__stderr__)
+        self.failure = start_failed("broker", failure, log)
         if self.reactor.running:
             self.reactor.stop()
 

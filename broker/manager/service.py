@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.error import CannotListenError
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
@@ -20,7 +18,7 @@ from twisted.python.failure import Failure
 
 from broker import __version__
 from broker.config.properties import Properties
-from broker.errors import BrokerError, Code
+from broker.errors import BrokerError
 from broker.failpoints import reach
 from broker.logs.output import LogOutput
 from broker.manager.client import Client
@@ -44,10 +42,11 @@ from broker.manager.settings import (
 )
 from broker.net.certificate import self_signed
 from broker.net.listener import Listener
+from broker.net.port import open_port
 from broker.net.tls import Alpn, ServerContext, server_context
 from broker.net.transport import Connection, TransportSettings
 from broker.net.turns import Turns
-from broker.ready import announce, bracketed
+from broker.ready import announce, bracketed, start_failed
 from broker.timers import cancel
 
 log = Logger()
@@ -183,13 +182,7 @@ class Manager(Service):
     def _failed(self, failure: Failure) -> None:
         if not self.running:
             return
-        if isinstance(failure.value, BrokerError):
-            self.failure = failure.value
-            log.critical("the manager cannot start: {reason}", reason=failure.value)
-        else:
-            self.failure = BrokerError(Code.INTERNAL_UNKNOWN, f"{failure.value!r}; the log has more")
-            log.failure("the manager cannot start", failure)
-        print(f"the manager cannot start: {self.failure.message}", file=sys.__stderr__)
+        self.failure = start_failed("manager", failure, log)
         if self._reactor.running:
             self._reactor.stop()
 
@@ -207,18 +200,15 @@ class Manager(Service):
             terms = TransportSettings(self._reactor, turns, settings.limits, tls=context, direct_tls=direct)
             listener = Listener(self._make_client, terms)
             self._listeners.append(listener)
-            host = settings.interface
-            endpoint: Any = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
-            try:
-                self._ports[name] = await endpoint(self._reactor, number, settings.backlog, host).listen(
-                    listener.factory
-                )
-            except CannotListenError as error:
-                raise BrokerError(
-                    Code.RESOURCE_CONFIGURATION_ADDRESS,
-                    f"the manager cannot listen on {host}:{number}: {error.socketError};"
-                    f" another program may use it, such as the broker: set {option.name}",
-                ) from error
+            self._ports[name] = await open_port(
+                self._reactor,
+                settings.interface,
+                number,
+                settings.backlog,
+                listener.factory,
+                who="the manager",
+                advice=f", such as the broker: set {option.name}",
+            )
 
     def _context(self, alpn: Alpn) -> ServerContext:
         properties = self._properties

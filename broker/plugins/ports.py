@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.error import CannotListenError
-
 from broker.config.kinds import TEXT, Kind, duration, integer, size
 from broker.errors import BrokerError, Code
 from broker.model.host import is_loopback as host_is_loopback
 from broker.net.limits import Limits
+from broker.net.port import open_port
 
 T = TypeVar("T")
 
@@ -59,17 +57,15 @@ class Ports:
         Raises:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
-        reactor = self._context.reactor
-        number = self._context.chosen_ports.get(name) or number
-        endpoint: Any = (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, number, backlog, host)
-        try:
-            port = self._open[name] = await endpoint.listen(factory)
-        except CannotListenError as error:
-            raise BrokerError(
-                Code.RESOURCE_CONFIGURATION_ADDRESS,
-                f"plugin {self._plugin_id} cannot listen on {host}:{number}: {error.socketError}; "
-                "another program may use it: stop it, or choose other ports for the plugin",
-            ) from error
+        port = self._open[name] = await open_port(
+            self._context.reactor,
+            host,
+            self._context.chosen_ports.get(name) or number,
+            backlog,
+            factory,
+            who=f"plugin {self._plugin_id}",
+            advice=": stop it, or choose other ports for the plugin",
+        )
         self._context.chosen_ports[name] = port.getHost().port
 
     async def close(self) -> None:
