@@ -42,6 +42,7 @@ class AccountChanges:
         querying: erases topics.
 
     Attributes:
+        seen: how many changes had their effect.
         looks: awaited before each look; what else may have changed is looked for there (:meth:`renew_where`).
         on_removed: awaited with the name of each account that is removed, when its sessions have ended and its
             documents are still there; each tongue adds what it has to do with those of others.
@@ -59,7 +60,7 @@ class AccountChanges:
         self._answered = 0
         self._done: set[str] = set()
         self._failed: set[str] = set()
-        self._seen = 0
+        self.seen = 0
         self._last: OrderedDict[str, int] = OrderedDict()  # by name: the number of its last change
         self._look: IDelayedCall | None = None
 
@@ -94,11 +95,6 @@ class AccountChanges:
                 self._done.add(change.id)
                 self._node.store.forget_account_change(change.id)
             self._answered = answered
-
-    @property
-    def seen(self) -> int:
-        """How many changes had their effect."""
-        return self._seen
 
     def changed(self, name: str, since: int) -> bool:
         """Whether an account has changed since :attr:`seen` was this."""
@@ -162,8 +158,8 @@ class AccountChanges:
         log.info("{name} was removed, with all that was its own", name=name)
 
     def _note(self, name: str) -> None:
-        self._seen += 1
-        self._last[name] = self._seen
+        self.seen += 1
+        self._last[name] = self.seen
         self._last.move_to_end(name)
         if len(self._last) > MAX_NOTED:
             self._last.popitem(last=False)
