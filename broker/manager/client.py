@@ -19,11 +19,11 @@ from broker.xml.stream import Event, StreamReader
 from broker.xml.write import escape_attribute
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import stream_error
+from broker.xmpp.wire.stanza import STREAM_END
 
 WAITS = "the client waits for an answer"
 MAX_UNREAD = 16 * 1024
 """Bytes that may come of a client that waits for an answer, before it is not read from any more."""
-STREAM_END = b"</stream:stream>"
 _ROOT = re.compile(rb"<([^\s/>]+)")
 
 

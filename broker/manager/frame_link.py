@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from functools import partial
-from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -13,7 +12,7 @@ from broker.failpoints import ARMED, reach
 from broker.manager.carrier import Unavailable
 from broker.manager.client import Client
 from broker.manager.frame_session import FrameSession
-from broker.manager.links import Links, Session
+from broker.manager.links import Links, Session, Wire
 from broker.manager.outgoing import OutOfStep
 from broker.net.silence import Silence
 from broker.timers import cancel
@@ -34,23 +33,6 @@ log = Logger()
 
 SLICE = 32 * 1024
 """Bytes that one session sends before others have their turns."""
-
-
-class Wire(Protocol):
-    """The connection of a link."""
-
-    @property
-    def server(self) -> str:
-        """Where it leads to, for the log."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-
-    def close(self) -> None:
-        """Send what was written, then close."""
-
-    def abort(self) -> None:
-        """Close now."""
 
 
 class FrameLink:
@@ -82,8 +64,7 @@ class FrameLink:
         self._silence: Silence | None = None
         self._writable = True
         self._over = False
-        self._waiting: deque[FrameSession] = deque()  # that have something to send
-        self._queued: set[FrameSession] = set()
+        self._waiting: OrderedDict[FrameSession, None] = OrderedDict()  # that have something to send
         self._acks: dict[int, int] = {}
         self._sending: IDelayedCall | None = None
         self._wire.write(encode(Type.HELLO, payload=ManagerHello(instance).encode()))
@@ -196,9 +177,8 @@ class FrameLink:
 
     def schedule(self, session: FrameSession) -> None:
         """A session has something to send."""
-        if session not in self._queued:
-            self._queued.add(session)
-            self._waiting.append(session)
+        if session not in self._waiting:
+            self._waiting[session] = None
             self._send_soon()
 
     # Frames
@@ -279,8 +259,6 @@ class FrameLink:
             self._wire.write(b"".join([encode_offset(Type.ACK, number, offset) for number, offset in acks.items()]))
         waiting = self._waiting
         while waiting and self._writable:
-            session = waiting.popleft()
+            session, _ = waiting.popitem(last=False)
             if session.link is self and session.send(SLICE):
-                waiting.append(session)
-            else:
-                self._queued.discard(session)
+                waiting[session] = None

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from broker.manager.outgoing import OutOfStep
+from broker.manager.settings import MAX_ELEMENT
 from broker.xml.stanza import StreamEnd
 from broker.xml.stream import Event, StreamReader
-
-MAX_ELEMENT = 64 << 20
-"""Bytes of one element; the server has limits of its own, which are smaller."""
 
 
 class Incoming:

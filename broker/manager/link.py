@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from broker.manager.settings import AUTHORITIES, DOMAIN, Address, LinkTls
+from broker.manager.settings import AUTHORITIES, DOMAIN, MAX_ELEMENT, Address, LinkTls
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
 from broker.xml.stream import Event, StreamReader
@@ -25,13 +25,10 @@ from broker.xmpp.wire import ns, routes
 
 log = Logger()
 
-MAX_ELEMENT = 64 << 20
-"""Bytes of one element of the server, which has limits of its own."""
 OPENING_TIME = 20.0
 """Seconds until a link must be open."""
 START_TLS = f"<starttls xmlns='{ns.TLS}'/>".encode()
 FRAMES = f"<frames xmlns='{routes.FRAMES}'/>".encode()
-STREAM_END = b"</stream:stream>"
 
 
 class Language(Protocol):

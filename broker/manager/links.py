@@ -18,6 +18,23 @@ from broker.xml.stanza import StreamStart
 log = Logger()
 
 
+class Wire(Protocol):
+    """The connection of a link."""
+
+    @property
+    def server(self) -> str:
+        """Where it leads to, for the log."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
 class Link(Protocol):
     """A link over which clients are carried, whatever it speaks."""
 

@@ -10,49 +10,33 @@ from twisted.logger import Logger
 
 from broker.errors import BrokerError
 from broker.manager.client import Client
-from broker.manager.links import Links, Session
+from broker.manager.links import Links, Session, Wire
 from broker.manager.offer import Offer, content_of
 from broker.manager.route_session import RouteSession
-from broker.manager.settings import ManagerSettings
+from broker.manager.settings import MAX_ELEMENT, ManagerSettings
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
 from broker.xml.stream import StreamReader
 from broker.xml.tree import Tree
 from broker.xmpp.wire import ns, routes
 from broker.xmpp.wire.errors import Condition, StanzaError
-from broker.xmpp.wire.stanza import element
+from broker.xmpp.wire.stanza import STREAM_END, element
 
 log = Logger()
 
-MAX_ELEMENT = 64 << 20
-"""Bytes of one element of the server, which has limits of its own."""
 HEARTBEAT = 30.0
 """Seconds between two blanks that show the server that the manager is alive (spec §9)."""
 SILENCE = 300.0
 """Seconds without input after which a link is given up (spec §9)."""
-STREAM_END = b"</stream:stream>"
 REFUSED = StanzaError(Condition.SERVICE_UNAVAILABLE, "the client is gone")
 
 
-class Wire(Protocol):
-    """The connection of a link."""
-
-    @property
-    def server(self) -> str:
-        """Where it leads to."""
+class RouteWire(Wire, Protocol):
+    """The connection of a link that has an address."""
 
     @property
     def jid(self) -> str:
         """Address of the link."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-
-    def close(self) -> None:
-        """Send what was written, then close."""
-
-    def abort(self) -> None:
-        """Close now."""
 
 
 class RouteLink:
@@ -74,7 +58,7 @@ class RouteLink:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: RouteWire,
         header: bytes,
         owner: Links,
         everyone: dict[str, RouteSession],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from broker.errors import BrokerError
-from broker.manager.client import STREAM_END, Client, opening
+from broker.manager.client import Client, opening
 from broker.manager.links import Links
 from broker.manager.settings import ManagerSettings
 from broker.timers import cancel
@@ -16,7 +16,7 @@ from broker.xml.stanza import Stanza, StreamStart
 from broker.xml.tree import Tree
 from broker.xmpp.wire import ns, routes
 from broker.xmpp.wire.sm import failed
-from broker.xmpp.wire.stanza import element
+from broker.xmpp.wire.stanza import STREAM_END, element
 
 if TYPE_CHECKING:
     from broker.manager.route_link import RouteLink

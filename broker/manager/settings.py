@@ -17,6 +17,8 @@ from broker.model.number import whole_or_none
 from broker.net.limits import Limits
 
 REGISTRY = Registry()
+MAX_ELEMENT = 64 << 20
+"""Bytes of one element of the server, which has limits of its own that are smaller."""
 """The properties that a connection manager knows; those of the broker are another registry."""
 _declare = REGISTRY.declare
 

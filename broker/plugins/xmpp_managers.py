@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from broker.net.store_pressure import StorePressure
@@ -22,8 +21,6 @@ from broker.xmpp.managers.manager_process import FramedSessions, FrameSettings
 from broker.xmpp.managers.managers import Managers
 from broker.xmpp.managers.settings import secrets_of, settings_of
 from broker.xmpp.settings import TlsPolicy
-
-log = Logger()
 
 
 @implementer(IPlugin)

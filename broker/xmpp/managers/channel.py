@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from broker.failpoints import ARMED, reach
 from broker.model.host import network_of
 from broker.net.input_turns import OTHERS_FIRST, InputTurns
+from broker.net.transport import UNREAD_ANSWERS
 from broker.timers import cancel
 from broker.xmpp.managers.outgoing import Outgoing
 from broker.xmpp.stream.connection import StreamConnection
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-UNREAD_ANSWERS = "unread answers"
 SLICE = 32 * 1024
 """Bytes that one session sends before others have their turns."""
-HALF = 2
 _BINDINGS = frozenset({"tls-exporter", "tls-server-end-point"})
 """Types of channel bindings that are as safe over a manager as they are directly."""
 
@@ -197,7 +196,7 @@ class Channel:
         if not more:
             return
         self._process.let_go(more)
-        if self._full and self._outgoing.size <= self._process.room // HALF and not self._lost:
+        if self._full and self._outgoing.size <= self._process.room // 2 and not self._lost:
             self._full = False
             if not self._closed:
                 self._stop_deadline()
@@ -271,7 +270,7 @@ class Channel:
     @property
     def is_pressing(self) -> bool:
         """Whether the manager may soon have to wait for an acknowledgement."""
-        return self._received - self._acknowledged > self._process.settings.window // HALF
+        return self._received - self._acknowledged > self._process.settings.window // 2
 
     def rest(self) -> None:
         """Nothing has come for a while: take less memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -68,8 +68,7 @@ class FrameLink:
         self._over = False  # nothing more is taken or sent
         self._drained = False
         self._leaving: set[Channel] | None = None
-        self._waiting: deque[Channel] = deque()
-        self._queued: set[Channel] = set()
+        self._waiting: OrderedDict[Channel, None] = OrderedDict()
         self._heard = self._settings.clock.seconds()
         self._silence = Silence(
             self._settings.clock, self._settings.idle, lambda: self._heard, self._ask_for_life, self._give_up
@@ -109,8 +108,7 @@ class FrameLink:
         self.writable = writable
         waiting = self._waiting
         while waiting and self.writable:
-            channel = waiting.popleft()
-            self._queued.discard(channel)
+            channel, _ = waiting.popitem(last=False)
             if channel.link is self:
                 channel.send()
 
@@ -143,9 +141,7 @@ class FrameLink:
 
     def wait(self, channel: Channel) -> None:
         """A session has more to send: it is told when there is room."""
-        if channel not in self._queued:
-            self._queued.add(channel)
-            self._waiting.append(channel)
+        self._waiting[channel] = None
 
     def left(self, channel: Channel) -> None:
         """A session that was to leave has."""

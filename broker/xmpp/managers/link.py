@@ -22,7 +22,7 @@ from broker.xmpp.stream.transitions import Violation
 from broker.xmpp.stream.transport import StreamTransport
 from broker.xmpp.wire import ns, routes
 from broker.xmpp.wire.errors import Condition, StanzaError, stream_error
-from broker.xmpp.wire.stanza import element
+from broker.xmpp.wire.stanza import STREAM_END, element
 
 if TYPE_CHECKING:
     from broker.xmpp.managers.manager import Manager
@@ -43,7 +43,6 @@ PROTOCOL = "connection-manager"
 """How the audit calls the protocol."""
 UNREAD = "elements wait to be read"
 TURNS = "clients have their turns"
-END = b"</stream:stream>"
 
 
 class LinkTransport(StreamTransport, Protocol):
@@ -335,7 +334,7 @@ class ManagerLink:
 
     def _start_tls(self) -> None:
         if not self._may_start_tls:
-            self._end(element("failure", ns.TLS) + END)
+            self._end(element("failure", ns.TLS) + STREAM_END)
             return
         self.write(element("proceed", ns.TLS))
         self._progress.advance(Step.START_TLS)
@@ -471,10 +470,10 @@ class ManagerLink:
         if text:
             self.note(text)
         opening = routes.header(self.jid or "", "") if self._progress.state is State.NEW else b""
-        self._end(opening + stream_error(condition, text) + END)
+        self._end(opening + stream_error(condition, text) + STREAM_END)
 
     def _leave(self) -> None:
-        self._end(END)
+        self._end(STREAM_END)
 
     def _begin_to_leave(self) -> None:
         if self.is_open:
@@ -485,7 +484,7 @@ class ManagerLink:
 
     def _leave_when_empty(self) -> None:
         if self._progress.state is State.LEAVING and not self.sessions:
-            self._end(stream_error("system-shutdown") + END)
+            self._end(stream_error("system-shutdown") + STREAM_END)
 
     def _end(self, last: bytes) -> None:
         if self._progress.state is State.ENDED:

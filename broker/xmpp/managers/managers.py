@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from broker.net.store_pressure import StorePressure
 from broker.net.turns import Turns
@@ -16,8 +15,6 @@ from broker.xmpp.service import XmppService
 from broker.xmpp.settings import TlsPolicy
 from broker.xmpp.wire.routes import Configuration
 from broker.xmpp.wire.sasl import Offer
-
-log = Logger()
 
 
 class Managers:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from twisted.logger import Logger
 
 from broker.net.input_turns import InputTurns
 from broker.net.turns import Turns
@@ -20,8 +19,6 @@ from broker.xmpp.wire import routes
 if TYPE_CHECKING:
     from broker.xmpp.managers.link import ManagerLink
     from broker.xmpp.managers.manager import Manager
-
-log = Logger()
 
 SHOWN_AT_ONCE = 65_536
 """Bytes that a stream sees in one turn, as of a socket."""

@@ -9,8 +9,8 @@ from broker.xml.stream import StreamError, StreamReader
 from broker.xml.write import escape_attribute
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.errors import stream_error
+from broker.xmpp.wire.stanza import STREAM_END
 
-STREAM_END = b"</stream:stream>"
 _HEADER = (
     f"<?xml version='1.0'?><stream:stream xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}' version='1.0' xml:lang='en'"
 )

@@ -16,6 +16,8 @@ from broker.xml.tree import parse_tree, write_attributes
 from broker.xml.write import escape, escape_attribute
 from broker.xmpp.wire import ns
 
+STREAM_END = b"</stream:stream>"
+"""The end of a stream whose header has the usual prefix (RFC 6120 §4.4)."""
 MAX_TIME = 253_402_300_799_999
 """The last moment that can be written, in milliseconds since 1970: the end of the year 9999."""
 _CACHED = 65_536

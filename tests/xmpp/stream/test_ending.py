@@ -6,7 +6,8 @@ import pytest
 
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.stream.ending import CONFLICT, END_TIMEOUT, End, Ending
-from broker.xmpp.stream.tcp_framing import STREAM_END, TcpFraming
+from broker.xmpp.stream.tcp_framing import TcpFraming
+from broker.xmpp.wire.stanza import STREAM_END
 from tests.xmpp.world import FakeTransport, World
 
 ERROR = b"<stream:error/>"

@@ -7,8 +7,9 @@ import pytest
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
 from broker.xml.stream import Event, StreamReader
 from broker.xmpp.stream.framing import Framing
-from broker.xmpp.stream.tcp_framing import STREAM_END, TcpFraming
+from broker.xmpp.stream.tcp_framing import TcpFraming
 from broker.xmpp.wire import ns
+from broker.xmpp.wire.stanza import STREAM_END
 from tests.xmpp.world import HEADER
 
 
