@@ -8,8 +8,8 @@ from broker.config.declared import load
 from broker.config.example import write
 from broker.config.kinds import INTEGER
 from broker.config.options import Registry
-from broker.config.properties import Properties
 from broker.config.syntax import parse
+from tests.config.examples import check_defaults
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "broker.properties"
 
@@ -23,17 +23,7 @@ def test_the_example_file_itself_sets_nothing() -> None:
 
 
 def test_every_example_is_the_default() -> None:
-    registry = load()
-    lines = EXAMPLE.read_text("utf-8").splitlines()
-    assignments = "\n".join(
-        line[1:] for line in lines if line.startswith("#") and not line.startswith("# ") and "=" in line
-    )
-    properties = Properties(file=parse(assignments, "example"))
-
-    assert registry.unknown(properties) == []
-    for option in registry:
-        assert properties.find_exact(option.name) is not None
-        assert option.get(properties) == option.default
+    check_defaults(EXAMPLE, load())
 
 
 def test_indexed_properties_are_shown_in_their_group() -> None:

@@ -196,16 +196,7 @@ class SmClient(Client):
         stage.turn()
         if old is not None:
             old.cut()
-        events = self.peer.events()
-        resumed = events[0]
-        assert isinstance(resumed, Stanza)
-        assert resumed.name == "resumed", resumed
-        self._acknowledged(int(resumed.attributes["h"]))
-        for event in events[1:]:
-            assert isinstance(event, Stanza)
-            self._take(event)
-        for stanza in self.unacked:
-            self.peer.stream.received(stanza.encode())
+        self._go_on(self.peer)
 
 
 class Machine(RuleBasedStateMachine):

@@ -8,10 +8,10 @@ import pytest
 
 from broker.config.properties import Properties
 from broker.config.sources import from_assignments
-from broker.config.syntax import parse
 from broker.errors import BrokerError
 from broker.manager.example import example
 from broker.manager.settings import REGISTRY, Address, settings_of
+from tests.config.examples import check_defaults
 from tests.manager.world import settings
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "manager.properties"
@@ -23,15 +23,7 @@ def test_the_example_file_is_what_the_declarations_say() -> None:
 
 
 def test_every_example_is_the_default() -> None:
-    lines = EXAMPLE.read_text("utf-8").splitlines()
-    assignments = "\n".join(
-        line[1:] for line in lines if line.startswith("#") and not line.startswith("# ") and "=" in line
-    )
-    properties = Properties(file=parse(assignments, "example"))
-    assert REGISTRY.unknown(properties) == []
-    for option in REGISTRY:
-        assert properties.find_exact(option.name) is not None
-        assert option.get(properties) == option.default
+    check_defaults(EXAMPLE, REGISTRY)
 
 
 def test_at_first_it_listens_on_this_machine_only() -> None:

@@ -76,7 +76,11 @@ class Client:
         for _ in range(5):
             world.store.commit()
             world.turn()
-        events = self.peer.events()
+        self._go_on(self.peer)
+
+    def _go_on(self, peer: Peer) -> None:
+        """The stream is resumed: take what comes behind that, and send again what was not acknowledged."""
+        events = peer.events()
         resumed = events[0]
         assert isinstance(resumed, Stanza)
         assert resumed.name == "resumed", resumed
@@ -85,7 +89,7 @@ class Client:
             assert isinstance(event, Stanza)
             self._take(event)
         for stanza in self.unacked:
-            self.peer.stream.received(stanza.encode())
+            peer.stream.received(stanza.encode())
 
 
 class Machine(RuleBasedStateMachine):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography import x509
 
@@ -31,6 +31,8 @@ PASSWORD = "secret"
 HEADER = (
     f"<?xml version='1.0'?><stream:stream to='{DOMAIN}' version='1.0' xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}'>"
 ).encode()
+
+P = TypeVar("P", bound="Peer")
 
 
 def settings(**changes: Any) -> XmppSettings:
@@ -338,20 +340,24 @@ class World(CoreWorld):
             presence: that it sends.
             sm: turn stream management on.
         """
-        bare, _, resource = jid.partition("/")
-        peer = self.peer()
-        peer.login(bare.partition("@")[0])
-        peer.bind(resource)
-        if sm:
-            assert peer.enable().name == "enabled"
-        if presence is not None:
-            peer.send(presence)
-            peer.take()
-        return peer
+        return bound(self.peer(), jid, sm=sm, presence=presence)
 
     def crash(self, *, committed: bool = True) -> World:
         """A new broker on what the store has (``kill -9`` and a restart)."""
         return World(self.xmpp, self.users, self.settings, self.clock, self.crashed(committed=committed))
+
+
+def bound(peer: P, jid: str, *, presence: str | None, sm: bool) -> P:
+    """Log a peer in and bind it; see :meth:`World.bind`."""
+    bare, _, resource = jid.partition("/")
+    peer.login(bare.partition("@")[0])
+    peer.bind(resource)
+    if sm:
+        assert peer.enable().name == "enabled"
+    if presence is not None:
+        peer.send(presence)
+        peer.take()
+    return peer
 
 
 def befriend(one: Peer, other: Peer) -> None:
@@ -363,4 +369,4 @@ def befriend(one: Peer, other: Peer) -> None:
         peer.take()
 
 
-__all__ = ["DOMAIN", "HEADER", "PASSWORD", "Peer", "World", "befriend", "settings"]
+__all__ = ["DOMAIN", "HEADER", "PASSWORD", "Peer", "World", "befriend", "bound", "settings"]

@@ -24,7 +24,7 @@ from broker.xmpp.wire.frame_values import (
     Tls,
 )
 from broker.xmpp.wire.frames import Frame, FrameReader, Type
-from tests.xmpp.world import HEADER, Peer, World
+from tests.xmpp.world import HEADER, Peer, World, bound
 
 SECURE = Tls("TLSv1.3", bindings={"tls-exporter": b"exported"})
 OPEN = Open("10.0.0.1", 40000, 5223, SECURE)
@@ -192,16 +192,7 @@ class Manager:
 
     def bind(self, jid: str, *, sm: bool = False, presence: str | None = "<presence/>") -> ManagedPeer:
         """A bound client; see :meth:`tests.xmpp.world.World.bind`."""
-        bare, _, resource = jid.partition("/")
-        peer = self.peer()
-        peer.login(bare.partition("@")[0])
-        peer.bind(resource)
-        if sm:
-            assert peer.enable().name == "enabled"
-        if presence is not None:
-            peer.send(presence)
-            peer.take()
-        return peer
+        return bound(self.peer(), jid, sm=sm, presence=presence)
 
 
 class ManagedTransport:

@@ -25,21 +25,6 @@ MESSAGE = "<message to='jack@localhost'><body>{}</body></message>"
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def servers(world: World) -> Servers:
-    return Servers(world)
-
-
-@pytest.fixture
-def manager(servers: Servers) -> Manager:
-    return servers.manager()
-
-
-@pytest.fixture
 def joe(manager: Manager) -> ManagedPeer:
     manager.servers.world.bind("jack@localhost/first")
     peer = manager.bind("joe@localhost/x", sm=True)

@@ -17,21 +17,6 @@ from tests.xmpp.managers.framed import SECURE, Manager, Servers, Wire, resumed
 from tests.xmpp.world import PASSWORD, World, befriend
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def servers(world: World) -> Servers:
-    return Servers(world)
-
-
-@pytest.fixture
-def manager(servers: Servers) -> Manager:
-    return servers.manager()
-
-
 class TestManagedClients:
     def test_a_client_logs_in_and_binds(self, manager: Manager) -> None:
         peer = manager.bind("joe@localhost/x")
