@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.campaign.campaign import SHARE, Campaign, Outcome
 from tests.campaign.checks import Failed
-from tests.campaign.summary import table
+from tests.campaign.summary import failures, table
 from tests.system.launcher import LaunchError
 
 STORES = ("sqlite", "postgresql")
@@ -60,7 +60,7 @@ def main() -> None:
     if given.outcome is not None:
         given.outcome.write_text(json.dumps([asdict(each) for each in outcomes]))
     else:
-        print(table(outcomes, markdown=given.markdown), flush=True)
+        print("\n".join([table(outcomes, markdown=given.markdown), *failures(outcomes)]), flush=True)
     sys.exit(any(each.failed for each in outcomes))
 
 

@@ -30,5 +30,14 @@ def table(outcomes: Sequence[Outcome], *, markdown: bool) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """What is broken, once more, so that it stands at the end of a long log.
+
+    Args:
+        outcomes: of the campaigns.
+    """
+    return [f"{each.store}, seed {each.seed}: {each.failed}" for each in outcomes if each.failed]
+
+
 def _names(columns: Sequence[dict[str, str]] | Sequence[dict[str, int]]) -> list[str]:
     return list(dict.fromkeys(name for column in columns for name in column))
