@@ -17,7 +17,7 @@ from broker.manager.outgoing import OutOfStep
 from broker.net.silence import Silence
 from broker.timers import cancel
 from broker.xml.stanza import StreamStart
-from broker.xmpp.wire.frame_values import DRAIN, ERROR, VERSION, BrokerHello, Goodbye, ManagerHello
+from broker.xmpp.wire.frame_values import DRAIN, ERROR, REFUSED, VERSION, BrokerHello, Goodbye, ManagerHello
 from broker.xmpp.wire.frames import (
     FROM_BROKER,
     Frame,
@@ -41,6 +41,7 @@ class FrameLink:
     Args:
         wire: its connection.
         instance: names this process.
+        domain: that the manager serves.
         owner: of all links.
         clock: of its deadlines.
 
@@ -50,7 +51,7 @@ class FrameLink:
         sessions: by number.
     """
 
-    def __init__(self, wire: Wire, instance: str, owner: Links, clock: IReactorTime) -> None:
+    def __init__(self, wire: Wire, instance: str, domain: str, owner: Links, clock: IReactorTime) -> None:
         self.run = ""
         self.window = 0
         self.sessions: dict[int, FrameSession] = {}
@@ -67,7 +68,7 @@ class FrameLink:
         self._waiting: OrderedDict[FrameSession, None] = OrderedDict()  # that have something to send
         self._acks: dict[int, int] = {}
         self._sending: IDelayedCall | None = None
-        self._wire.write(encode(Type.HELLO, payload=ManagerHello(instance).encode()))
+        self._wire.write(encode(Type.HELLO, payload=ManagerHello(instance, domain).encode()))
 
     # What its connection says
 
@@ -184,7 +185,7 @@ class FrameLink:
     # Frames
 
     def _handle(self, frame: Frame) -> None:
-        if not self.run and frame.type is not Type.HELLO:
+        if not self.run and frame.type not in (Type.HELLO, Type.GOODBYE):
             raise FrameError(f"{frame.type.name} before HELLO")
         match frame.type:
             case Type.HELLO:
@@ -211,6 +212,8 @@ class FrameLink:
         give_up = partial(self._give_up, hello.idle)
         self._silence = Silence(self._clock, hello.idle, lambda: self._heard, self._ask_for_life, give_up)
         self._silence.watch()
+        if hello.others:
+            self._owner.others_found(self._wire.server)
         log.info("a link to {server} is open, in frames", server=self._wire.server)
         self._owner.ready(self)
 
@@ -223,6 +226,11 @@ class FrameLink:
         self._wire.abort()
 
     def _end(self, goodbye: Goodbye) -> None:
+        if goodbye.reason == REFUSED:
+            self._over = True
+            self._owner.leaving(self)
+            self._wire.refused(goodbye.text)
+            return
         log.info(
             "{server} ends the link: {reason} {text}",
             server=self._wire.server,

@@ -99,7 +99,7 @@ class LinkConnection(TwistedProtocol):
         lost: told why the connection is gone.
 
     Attributes:
-        opened: the server has accepted the handshake.
+        opened: the server has accepted the handshake, and has not refused the link since.
     """
 
     def __init__(
@@ -297,6 +297,11 @@ class LinkConnection(TwistedProtocol):
         transport: Any = self.transport
         transport.registerProducer(self, True)
         self._language = language
+
+    def refused(self, reason: str) -> None:
+        """See :class:`broker.manager.links.Wire`."""
+        self.opened = False
+        self._fail(f"the server refuses the link: {reason}")
 
     def _fail(self, reason: str) -> None:
         self._reason = reason

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from broker.manager.carrier import Carrier, Unavailable
 from broker.manager.client import Client
+from broker.manager.settings import NAME
 from broker.timers import cancel
 from broker.xml.stanza import StreamStart
 
@@ -33,6 +34,13 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """Close now."""
+
+    def refused(self, reason: str) -> None:
+        """Close now: the server does not want the link, and would not take the next one either.
+
+        Args:
+            reason: for people.
+        """
 
 
 class Link(Protocol):
@@ -91,6 +99,7 @@ class Links:
         self._waiting: dict[Client, tuple[StreamStart, IDelayedCall]] = {}
         self._overdue: IDelayedCall | None = None
         self._draining = False
+        self._others_told = False
         self._emptied: Deferred[None] | None = None
 
     def __len__(self) -> int:
@@ -133,6 +142,16 @@ class Links:
             self._open.remove(link)
         if not self._open and self._overdue is None:
             self._overdue = self._clock.callLater(self._grace, self._give_up)
+
+    def others_found(self, server: str) -> None:
+        """Other processes are linked to a server under the manager's name: the log tells once."""
+        if not self._others_told:
+            self._others_told = True
+            log.warn(
+                "{server} has links of another manager with the same name: give each a {name} of its own",
+                server=server,
+                name=NAME.name,
+            )
 
     # What sessions say
 

@@ -77,6 +77,7 @@ class RouteLink:
         self._reader.feed(header)
         self._requests = count(1)
         self._ready = False
+        self._told = ""
         self._over = False
         self._heard = clock.seconds()
         self._beat: IDelayedCall | None = clock.callLater(HEARTBEAT, self._show_life)
@@ -231,7 +232,15 @@ class RouteLink:
                 if type == "result":
                     session.created()
                 elif type == "error":
-                    session.refused(_reason(iq))
+                    reason = _reason(iq)
+                    self._tell(reason)
+                    session.refused(reason)
+
+    def _tell(self, reason: str) -> None:
+        """Tell the log why a client is refused, once for each reason in a row."""
+        if reason != self._told:
+            self._told = reason
+            log.warn("{server} refuses a client: {reason}", server=self._wire.server, reason=reason)
 
     def _configured(self, iq: Tree, configuration: Tree) -> None:
         self.offer = Offer.of(configuration)
@@ -276,4 +285,8 @@ class RouteLink:
 
 def _reason(iq: Tree) -> str:
     error = iq.find(routes.NAMESPACE, "error")
-    return "it does not say why" if error is None else ", ".join([child.name for child in error.children])
+    if error is None:
+        return "it does not say why"
+    conditions = ", ".join([child.name for child in error.children if child.name != "text"])
+    text = error.text_of(ns.STANZAS, "text")
+    return f"{conditions} ({text})" if text else conditions

@@ -256,7 +256,7 @@ class Manager(Service):
         return make
 
     def _frames(self, connection: LinkConnection) -> FrameLink:
-        return FrameLink(connection, self._instance, self._links, self._reactor)
+        return FrameLink(connection, self._instance, self._settings.domain, self._links, self._reactor)
 
     def _routes(self, connection: LinkConnection, header: bytes) -> RouteLink:
         return RouteLink(connection, header, self._links, self._routed, self._settings, self._reactor)

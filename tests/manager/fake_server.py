@@ -108,10 +108,11 @@ class FakeServer:
         self.answer(id)
         return id
 
-    def answer(self, id: str, error: str = "") -> None:
+    def answer(self, id: str, error: str = "", text: str = "") -> None:
         """Answer the creation of a session."""
         type = "error" if error else "result"
-        failure = f'<error code="405" type="cancel"><{error} xmlns="{ns.STANZAS}"/></error>' if error else ""
+        said = f'<text xmlns="{ns.STANZAS}">{text}</text>' if text else ""
+        failure = f'<error code="405" type="cancel"><{error} xmlns="{ns.STANZAS}"/>{said}</error>' if error else ""
         self.say(
             f'<iq type="{type}" id="x" from="{DOMAIN}" to="cm1/link-1"><session xmlns="{routes.PAYLOAD}" id="{id}">'
             f"<create><host name='h' address='1.2.3.4'></host></create></session>{failure}</iq>"

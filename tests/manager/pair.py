@@ -37,6 +37,10 @@ class End:
         self.closed = True
         self.data = b""
 
+    def refused(self, reason: str) -> None:
+        """What is on its way is lost."""
+        self.abort()
+
     def take(self, size: int) -> bytes:
         """What arrives."""
         data, self.data = self.data[:size], self.data[size:]
@@ -52,7 +56,7 @@ class Joined:
         carrier: Any = self.to_manager
         self.broker = BrokerLink(servers.sessions, carrier, "cm1", "192.0.2.1:1")
         self.broker.connected()
-        self.link = FrameLink(self.to_broker, manager.instance, manager.links, manager.reactor)
+        self.link = FrameLink(self.to_broker, manager.instance, "localhost", manager.links, manager.reactor)
 
     def deliver(self, to_broker: int = 1 << 30, to_manager: int = 1 << 30) -> bool:
         """Bytes arrive; returns whether any did."""

@@ -36,7 +36,7 @@ class Wire:
         self.closed = {"broker": False, "manager": False}
         self.broker = BrokersLink(stage.servers.sessions, End(self, "broker"), "cm1", "10.9.9.9:1")
         self.broker.connected()
-        self.manager = ManagersLink(End(self, "manager"), "instance-of-cm1-1", stage.links, stage.clock)
+        self.manager = ManagersLink(End(self, "manager"), "instance-of-cm1-1", "localhost", stage.links, stage.clock)
 
     def deliver(self, to_broker: int, to_manager: int) -> bool:
         """Bytes arrive; returns whether any did."""
@@ -71,6 +71,10 @@ class End:
         raise AssertionError(f"the {self._side} has closed the link")
 
     abort = close
+
+    def refused(self, reason: str) -> None:
+        """No link is refused here."""
+        raise AssertionError(reason)
 
 
 class Stage:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs, formatEvent
 
-from broker.xmpp.wire.frame_values import BrokerHello, Goodbye
+from broker.xmpp.wire.frame_values import BrokerHello, Goodbye, ManagerHello
 from broker.xmpp.wire.frames import FROM_BROKER, Type, encode, encode_data
 from tests.manager.world import ANSWER, HEADER, World, message
 
@@ -15,8 +16,29 @@ def goodbye(reason: str) -> bytes:
     return encode(Type.GOODBYE, payload=Goodbye(reason).encode())
 
 
-def test_a_manager_names_its_process_first() -> None:
-    assert World().link().instance == "instance-1"
+def test_a_manager_names_its_process_and_its_domain_first() -> None:
+    assert World().link().hello == ManagerHello("instance-1", "localhost")
+
+
+def test_a_server_that_refuses_the_link_takes_no_client() -> None:
+    world = World()
+    wire = world.link(greets=False)
+    wire.say(encode(Type.GOODBYE, payload=Goodbye("refused", "it serves another domain").encode()))
+    world.person().send(HEADER)
+    assert wire.end == "refused: it serves another domain"
+    assert not wire.take(Type.OPEN)
+    assert not len(world.links)
+
+
+def test_another_manager_of_the_same_name_is_told_of_once() -> None:
+    world = World()
+    with capturedLogs() as events:
+        world.link(others=1)
+        world.link(others=1)
+    texts = [formatEvent(event) for event in events]
+    assert [text for text in texts if text and "same name" in text] == [
+        "server:5262 has links of another manager with the same name: give each a xmpp.manager.name of its own"
+    ]
 
 
 def test_a_ping_is_answered_with_what_it_brought() -> None:

@@ -229,3 +229,12 @@ def test_an_open_link_that_is_lost_tells_what_is_spoken_over_it() -> None:
     link.connection.connectionLost(Failure(ConnectionDone()))
     assert link.languages[0].over
     assert link.reasons == ["Connection was closed cleanly."]
+
+
+def test_a_link_that_was_refused_in_frames_counts_as_never_opened() -> None:
+    link = Link()
+    link.header(FRAMES)
+    link.say("<handshake/>" + FRAMES)
+    link.connection.refused("set xmpp.domain")
+    assert link.failure == "the server refuses the link: set xmpp.domain"
+    assert not link.connection.opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from broker.xml.tree import Tree
 from broker.xmpp.wire import ns, routes
@@ -73,6 +74,17 @@ class TestBegin:
         assert b"<remote-connection-failed" in told
         person.leave()
         assert [what for what, _ in server.requests()] == ["create", "close"]
+
+    def test_the_log_tells_once_why_a_server_refuses_clients(self) -> None:
+        server = FakeServer(world())
+        with capturedLogs() as events:
+            for _ in range(3):
+                server.world.person().send(HEADER)
+                ((_, id),) = [each for each in server.requests() if each[0] == "create"]
+                server.answer(id, "item-not-found", "this server serves localhost")
+        assert [formatEvent(event) for event in events] == [
+            "server:5262 refuses a client: item-not-found (this server serves localhost)"
+        ]
 
     def test_a_server_that_refuses_a_client_is_told_by_a_stream_error(self) -> None:
         server = FakeServer(world())

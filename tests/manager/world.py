@@ -144,14 +144,15 @@ class Wire:
 
     server = "server:5262"
 
-    def __init__(self, world: World, run: str, **hello: int) -> None:
+    def __init__(self, world: World, run: str, *, greets: bool = True, **hello: int) -> None:
         self.frames: list[Frame] = []
         self.end = ""
         self._world = world
         self._reader = FrameReader(FROM_MANAGER)
-        self.link = FrameLink(self, "instance-1", world.links, world.reactor)
+        self.link = FrameLink(self, "instance-1", "localhost", world.links, world.reactor)
         values = {"window": WINDOW, "sessions": 100, "idle": 60, **hello}
-        self.say(encode(Type.HELLO, payload=BrokerHello(run, **values).encode()))
+        if greets:
+            self.say(encode(Type.HELLO, payload=BrokerHello(run, **values).encode()))
 
     def write(self, data: bytes) -> None:
         """Read the manager's frames."""
@@ -166,6 +167,10 @@ class Wire:
     def abort(self) -> None:
         """Note it."""
         self.end = "aborted"
+
+    def refused(self, reason: str) -> None:
+        """Note it."""
+        self.end = f"refused: {reason}"
 
     def say(self, data: bytes) -> None:
         """The server sends bytes."""
@@ -188,9 +193,9 @@ class Wire:
         return [frame for frame in frames if not types or frame.type in types]
 
     @property
-    def instance(self) -> str:
-        """What the manager has called itself."""
-        return ManagerHello.read(next(each for each in self.frames if each.type is Type.HELLO).payload).instance
+    def hello(self) -> ManagerHello:
+        """What the manager has said of itself."""
+        return ManagerHello.read(next(each for each in self.frames if each.type is Type.HELLO).payload)
 
 
 class Talk:
@@ -281,9 +286,9 @@ class World:
         """Let time pass."""
         self.clock.pump([seconds / 100] * 100 + [0.001])
 
-    def link(self, run: str = "run-1", **hello: int) -> Wire:
-        """Open a link to a server."""
-        return Wire(self, run, **hello)
+    def link(self, run: str = "run-1", *, greets: bool = True, **hello: int) -> Wire:
+        """Open a link to a server; one that greets sends its HELLO."""
+        return Wire(self, run, greets=greets, **hello)
 
     def person(self) -> Person:
         """A client connects."""

@@ -176,6 +176,26 @@ def test_a_server_that_speaks_routes_only_is_served_all_the_same(tmp_path: Path,
         assert direct.got == ["1", "3"]
 
 
+def test_a_manager_of_another_domain_is_told_once_what_to_set(tmp_path: Path, broker: BrokerProcess) -> None:
+    with ManagerProcess(tmp_path / "manager", broker, {"xmpp.domain": "other.example"}) as manager:
+        manager.wait_for_log("there is no link to .*set its xmpp.domain to localhost")
+        broker.wait_for_log("connection manager cm1 is refused: its xmpp.domain is other.example")
+        refused = broker.log().count("login principal=cm1")
+        wait_until(lambda: broker.log().count("login principal=cm1") > refused)
+        assert manager.log().count("there is no link to") == 1
+
+
+def test_two_managers_of_one_name_are_warned_of_and_served(
+    tmp_path: Path, broker: BrokerProcess, manager: ManagerProcess
+) -> None:
+    with ManagerProcess(tmp_path / "other", broker) as other:
+        other.wait_for_log("another manager with the same name: give each a xmpp.manager.name of its own")
+        broker.wait_for_log("another process is linked as the connection manager cm1")
+        for each in (manager, other):
+            with TlsClient(each) as client:
+                assert client.mechanisms()
+
+
 def test_a_stream_is_resumed_through_another_manager_when_one_is_killed(
     tmp_path: Path, broker: BrokerProcess, manager: ManagerProcess
 ) -> None:

@@ -7,13 +7,17 @@ from typing import Protocol
 
 from twisted.logger import Logger
 
+from broker.errors import BrokerError
 from broker.failpoints import ARMED, reach
+from broker.logs.limit import lines
+from broker.model.jid import parse_jid
 from broker.net.silence import Silence
 from broker.xmpp.managers.channel import Channel
 from broker.xmpp.managers.manager_process import MAX_INSTANCE, FramedSessions, ManagerProcess
 from broker.xmpp.wire.frame_values import (
     DRAIN,
     ERROR,
+    REFUSED,
     SHUTDOWN,
     VERSION,
     BrokerHello,
@@ -28,6 +32,7 @@ from broker.xmpp.wire.frames import FROM_MANAGER, Frame, FrameError, FrameReader
 log = Logger()
 
 MIN_INSTANCE = 16
+_warn = lines(log.warn)
 
 
 class Carrier(Protocol):
@@ -74,13 +79,19 @@ class FrameLink:
             self._settings.clock, self._settings.idle, lambda: self._heard, self._ask_for_life, self._give_up
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether sessions may be on it."""
+        return not self._over
+
+    @property
+    def peer(self) -> str:
+        """Address and port of the manager, for the log."""
+        return self._peer
+
     def connected(self) -> None:
-        """Frames begin."""
-        settings = self._settings
+        """Frames begin, with the manager's HELLO."""
         self._silence.watch()
-        limits = settings.limits
-        hello = BrokerHello(self._sessions.run, settings.window, limits.max_connections, max(settings.idle, 0))
-        self._carrier.write(encode(Type.HELLO, payload=hello.encode()))
 
     def secured(self) -> None:
         """See :class:`broker.net.stream.Stream`; no handshake begins here."""
@@ -208,8 +219,54 @@ class FrameLink:
             raise FrameError(f"version {hello.version} is not spoken here")
         if not MIN_INSTANCE <= len(hello.instance) <= MAX_INSTANCE:
             raise FrameError(f"an instance is named with {MIN_INSTANCE} to {MAX_INSTANCE} characters")
-        self._process = self._sessions.join(self, self._name, hello.instance)
+        if hello.domain and not self._serves(hello.domain):
+            self._refuse(hello.domain)
+            return
+        process = self._process = self._sessions.join(self, self._name, hello.instance)
         log.info("{peer}: connection manager {name} speaks frames", peer=self._peer, name=self._name)
+        others = process.others
+        if others:
+            self._tell_of(others)
+        settings = self._settings
+        answer = BrokerHello(
+            self._sessions.run,
+            settings.window,
+            settings.limits.max_connections,
+            max(settings.idle, 0),
+            len(others),
+        )
+        self._carrier.write(encode(Type.HELLO, payload=answer.encode()))
+
+    def _serves(self, domain: str) -> bool:
+        try:
+            return parse_jid(domain).domain == self._settings.service.settings.domain
+        except BrokerError:
+            return False
+
+    def _refuse(self, domain: str) -> None:
+        """The manager serves another domain: no client could log in through it."""
+        own = self._settings.service.settings.domain
+        self._settings.service.refusals.tell(
+            f"{self._name} domain",
+            lambda: (
+                f"{self._peer}: the connection manager {self._name} is refused: its xmpp.domain is {domain}, and that"
+                f" of the broker {own}"
+            ),
+            _warn,
+        )
+        self._say_goodbye(REFUSED, f"the broker serves {own}, and this manager {domain}: set its xmpp.domain to {own}")
+
+    def _tell_of(self, others: list[ManagerProcess]) -> None:
+        """Several processes have one name, which looks like a mistake; clients of each are served all the same."""
+        peers = ", ".join(sorted({each.peer for other in others for each in other.links if each.is_open}))
+        self._settings.service.refusals.tell(
+            f"{self._name} others",
+            lambda: (
+                f"{self._peer}: another process is linked as the connection manager {self._name}, from {peers}: each"
+                " needs a name of its own, as its limits, secret and lines in the log go by that"
+            ),
+            _warn,
+        )
 
     def _manager_leaves(self, goodbye: Goodbye) -> None:
         log.info(
@@ -236,7 +293,8 @@ class FrameLink:
             self._carrier.close()
 
     def _ask_for_life(self) -> None:
-        self._carrier.write(encode(Type.PING))
+        if self._process is not None:
+            self._carrier.write(encode(Type.PING))
 
     def _give_up(self) -> None:
         log.warn("{peer}: connection manager {name} is silent", peer=self._peer, name=self._name)

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from broker.errors import BrokerError
 from broker.model.host import address_of
+from broker.model.jid import parse_jid
 from broker.net.admission import Admission
 from broker.net.turns import Turns
 from broker.timers import cancel
@@ -123,6 +124,8 @@ class Manager:
         self._broken: list[str] = []  # clients that have to resume, once there is a link to tell them over
         self._grace: IDelayedCall | None = None
         self._has_been_told = False
+        self._domain_told = False
+        self._namesake_told = False
 
     @property
     def is_unused(self) -> bool:
@@ -134,6 +137,7 @@ class Manager:
         """A link is open; clients that have none are served over it."""
         cancel(self._grace)
         self._grace = None
+        self._look_for_namesake(link)
         self.links.append(link)
         self._close_broken(link)
         for session in list(self.sessions.values()):
@@ -203,6 +207,7 @@ class Manager:
             request = routes.what_can_be_read(piece.data)
             link.write(routes.answer(request, self._domain, StanzaError(Condition.BAD_REQUEST, error.message)))
             return
+        self._look_at_domain(request)
         if request.attributes.get("type") not in ("get", "set"):
             return
         refusal: StanzaError | None = None
@@ -239,6 +244,18 @@ class Manager:
         self._departed[session.id] = _Departed(local, full, until, session.is_managed, session.is_closed)
         self._forget_departed()
 
+    def _look_for_namesake(self, link: ManagerLink) -> None:
+        """Each link of a manager has an address of its own, so that two with the same are of two processes."""
+        if self._namesake_told or all(each.jid != link.jid for each in self.links):
+            return
+        self._namesake_told = True
+        log.warn(
+            "two links of the connection manager {name} are called {jid}: it seems to run twice, and then clients are"
+            " lost together with their link; give each manager a name of its own",
+            name=self.name,
+            jid=link.jid,
+        )
+
     def _pause(self, paused: bool) -> None:
         for link in self.links:
             link.pause(paused)
@@ -262,7 +279,7 @@ class Manager:
         match asked.name if asked is not None and request.attributes["type"] == "set" else "":
             case "create":
                 assert asked is not None
-                return self._create(link, id, asked)
+                return self._create(link, id, asked, request.attributes.get("to", ""))
             case "close":
                 self._closed(id)
             case "failed":
@@ -272,11 +289,33 @@ class Manager:
                 raise StanzaError(Condition.BAD_REQUEST)
         return None
 
-    def _create(self, link: ManagerLink, id: str, asked: Tree) -> RoutedSession:
+    def _serves(self, domain: str) -> bool:
+        """Whether a request is for this server; those that name nobody are."""
+        try:
+            return not domain or parse_jid(domain).domain == self._domain
+        except BrokerError:
+            return False
+
+    def _look_at_domain(self, request: Tree) -> None:
+        """Tell the log once of a manager of another domain; its answer to the configuration shows it."""
+        domain = request.attributes.get("to", "")
+        if self._domain_told or self._serves(domain):
+            return
+        self._domain_told = True
+        log.warn(
+            "connection manager {name} takes no clients: its xmpp.domain is {domain}, and that of the broker {own}",
+            name=self.name,
+            domain=domain,
+            own=self._domain,
+        )
+
+    def _create(self, link: ManagerLink, id: str, asked: Tree, domain: str) -> RoutedSession:
         if len(id) > MAX_ID:
             raise StanzaError(Condition.BAD_REQUEST, "the id is too long")
         if not link.is_open:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "the server stops")
+        if not self._serves(domain):
+            raise StanzaError(Condition.ITEM_NOT_FOUND, f"this server serves {self._domain}")
         host = next((child.attributes.get("address", "") for child in asked.children if child.name == "host"), "")
         if address_of(host) is None:
             host = ""

@@ -138,6 +138,12 @@ class ManagerProcess:
         self.channels: dict[int, Channel] = {}
         self._sessions = sessions
 
+    @property
+    def others(self) -> list[ManagerProcess]:
+        """Other processes that are linked under the same name."""
+        processes = self.manager.processes.values()
+        return [each for each in processes if each is not self and any(link.is_open for link in each.links)]
+
     def open(self, link: Link, number: int, wanted: Open) -> None:
         """Begin a session.
 

@@ -18,6 +18,7 @@ VERSION = 1
 SHUTDOWN = "shutdown"
 ERROR = "error"
 DRAIN = "drain"
+REFUSED = "refused"
 """Reasons of a GOODBYE."""
 MAX_H = (1 << 32) - 1
 """The greatest count of stanzas (XEP-0198 §4)."""
@@ -98,15 +99,17 @@ class ManagerHello:
 
     Args:
         instance: names its process, with at least 128 random bits.
+        domain: that it serves; empty where it does not tell.
         version: of the protocol.
     """
 
     instance: str
+    domain: str = ""
     version: int = VERSION
 
     def encode(self) -> bytes:
         """The payload."""
-        return _write({"version": self.version, "instance": self.instance})
+        return _write({"version": self.version, "instance": self.instance, "domain": self.domain})
 
     @classmethod
     def read(cls, payload: bytes) -> Self:
@@ -116,7 +119,7 @@ class ManagerHello:
             FrameError: it cannot be read.
         """
         members = _Members.of(payload, "HELLO")
-        return cls(members.text("instance"), members.number("version", MAX_H))
+        return cls(members.text("instance"), members.text("domain", ""), members.number("version", MAX_H))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class BrokerHello:
         window: bytes that may be sent beyond those that are acknowledged, of each session and direction.
         sessions: that the manager may have.
         idle: seconds without input after which a side gives the link up.
+        others: processes with the manager's name, beside its own, that have links now.
         version: of the protocol.
     """
 
@@ -135,6 +139,7 @@ class BrokerHello:
     window: int
     sessions: int
     idle: int
+    others: int = 0
     version: int = VERSION
 
     def encode(self) -> bytes:
@@ -146,6 +151,7 @@ class BrokerHello:
                 "window": self.window,
                 "sessions": self.sessions,
                 "idle": self.idle,
+                "others": self.others,
             }
         )
 
@@ -162,6 +168,7 @@ class BrokerHello:
             members.number("window", MOST),
             members.number("sessions", MOST),
             members.number("idle", MAX_H),
+            members.number("others", MOST, 0),
             members.number("version", MAX_H),
         )
 
@@ -171,7 +178,7 @@ class Goodbye:
     """GOODBYE.
 
     Args:
-        reason: :data:`SHUTDOWN`, :data:`ERROR` or :data:`DRAIN`.
+        reason: :data:`SHUTDOWN`, :data:`ERROR`, :data:`DRAIN` or :data:`REFUSED`.
         text: for people.
     """
 

@@ -51,9 +51,9 @@ class Servers:
         """A new broker on what the store has."""
         return Servers(self.world.crash(), limits=self.settings.limits, grace=self.settings.grace)
 
-    def manager(self, name: str = "cm1") -> Manager:
+    def manager(self, name: str = "cm1", domain: str = "") -> Manager:
         """A manager with one link."""
-        manager = Manager(self, name)
+        manager = Manager(self, name, domain=domain)
         manager.dial()
         return manager
 
@@ -123,11 +123,14 @@ class Manager:
     Args:
         servers: that it dials.
         name: its own.
+        instance: names its process; by default one that nobody else has.
+        domain: that it serves; it does not say by default.
     """
 
-    def __init__(self, servers: Servers, name: str = "cm1", instance: str = "") -> None:
+    def __init__(self, servers: Servers, name: str = "cm1", instance: str = "", domain: str = "") -> None:
         self.servers = servers
         self.name = name
+        self.domain = domain
         self.instance = instance or secrets.token_hex(16)
         self.wires: list[Wire] = []
         self.gone: list[Wire] = []
@@ -139,7 +142,7 @@ class Manager:
         wire = Wire(self)
         self.wires.append(wire)
         wire.link.connected()
-        wire.send(Type.HELLO, payload=ManagerHello(self.instance).encode())
+        wire.send(Type.HELLO, payload=ManagerHello(self.instance, self.domain).encode())
         self.pump()
         return wire
 

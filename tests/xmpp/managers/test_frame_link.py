@@ -6,6 +6,7 @@ import base64
 from unittest.mock import ANY
 
 import pytest
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from broker.auth.scram import Mechanism
 from broker.net.limits import Limits
@@ -184,6 +185,56 @@ class TestHello:
         hello = manager.wires[0].hello
         assert hello is not None
         assert hello == BrokerHello(servers.sessions.run, (1 << 20) + 65_536, 100_000, 300)
+
+    def test_it_says_nothing_before_the_manager_does(self, servers: Servers) -> None:
+        wire = Wire(Manager(servers))
+        wire.link.connected()
+        servers.world.advance(160)
+        wire.deliver()
+        assert wire.frames == []
+
+    @pytest.mark.parametrize("domain", ["", "localhost", "LOCALHOST"])
+    def test_a_manager_of_its_domain_is_welcome(self, servers: Servers, domain: str) -> None:
+        assert servers.manager(domain=domain).wires[0].hello is not None
+
+    @pytest.mark.parametrize("domain", ["example.org", "joe@", "\u200b"])
+    def test_a_manager_of_another_domain_is_told_which_one_is_served(self, servers: Servers, domain: str) -> None:
+        with capturedLogs() as events:
+            for _ in range(2):
+                manager = servers.manager(domain=domain)
+                (wire,) = manager.gone
+                assert wire.hello is None
+                text = f"the broker serves localhost, and this manager {domain}: set its xmpp.domain to localhost"
+                assert wire.goodbye == Goodbye("refused", text)
+        assert servers.sessions.managers == {}
+        assert [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn] == [
+            f"10.9.9.9:1: the connection manager cm1 is refused: its xmpp.domain is {domain}, and that of the broker"
+            " localhost"
+        ]
+
+    def test_a_second_process_of_a_name_is_told_and_warned_of(self, servers: Servers) -> None:
+        with capturedLogs() as events:
+            one, other = servers.manager(), servers.manager()
+            other.dial()
+        assert [wire.hello and wire.hello.others for wire in one.wires + other.wires] == [0, 1, 1]
+        (warning,) = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        assert warning.startswith(
+            "10.9.9.9:1: another process is linked as the connection manager cm1, from 10.9.9.9:1: each needs a name"
+        )
+        assert one.bind("joe@localhost/x").jid and other.bind("jack@localhost/x").jid
+
+    @pytest.mark.parametrize("leaves", [True, False])
+    def test_a_manager_that_was_restarted_is_no_second_process(self, servers: Servers, leaves: bool) -> None:
+        before = servers.manager()
+        before.bind("joe@localhost/x")
+        if leaves:
+            before.wires[0].send(Type.GOODBYE, payload=Goodbye("drain").encode())
+            before.wires[0].deliver()
+        else:
+            before.wires[0].cut()
+        after = servers.manager()
+        assert after.wires[0].hello is not None
+        assert after.wires[0].hello.others == 0
 
     @pytest.mark.parametrize(
         "first",

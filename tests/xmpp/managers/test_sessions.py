@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, capturedLogs, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
 from broker.xml.tree import Tree
@@ -133,6 +133,43 @@ class TestCreate:
         finally:
             globalLogPublisher.removeObserver(observe)
         assert len([line for line in lines if "out of order" in line]) == told
+
+
+class TestDomain:
+    def test_manager_of_another_domain_gets_no_session(self) -> None:
+        link = ManagerWorld().link()
+        with capturedLogs() as events:
+            link.send(f"<iq type='result' to='example.org' from='{link.jid}' id='1'/>")
+            link.send(
+                f"<iq type='set' to='example.org' from='{link.jid}' id='2'>"
+                f"<session xmlns='{routes.PAYLOAD}' id='cm1a'><create/></session></iq>"
+            )
+        answer = link.one()
+        error = answer.find(routes.NAMESPACE, "error")
+        assert error is not None
+        assert [child.name for child in error.children] == ["item-not-found", "text"]
+        assert error.text_of(ns.STANZAS, "text") == "this server serves localhost"
+        assert [child.name for child in answer.children[0].children] == ["create"]
+        assert [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn] == [
+            "connection manager cm1 takes no clients: its xmpp.domain is example.org, and that of the broker localhost"
+        ]
+
+    def test_domain_is_compared_as_domains_are(self) -> None:
+        link = ManagerWorld().link()
+        link.send(
+            f"<iq type='set' to='LocalHost' from='{link.jid}' id='2'>"
+            f"<session xmlns='{routes.PAYLOAD}' id='cm1a'><create/></session></iq>"
+        )
+        assert link.one().attributes["type"] == "result"
+
+    def test_two_links_of_one_address_are_warned_of_once(self) -> None:
+        world = ManagerWorld()
+        with capturedLogs() as events:
+            for _ in range(3):
+                world.link("cm1/Connection Worker - 1")
+            world.link("cm1/Connection Worker - 2")
+        (warning,) = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        assert warning.startswith("two links of the connection manager cm1 are called cm1/Connection Worker - 1: ")
 
 
 class TestRequests:
