@@ -1,0 +1,142 @@
+"""A request as ``twisted.web`` reads it: its body within limits, then handed to the site, then answered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from twisted.web.iweb import INonQueuedRequestFactory
+from zope.interface import provider
+
+from broker.errors import BrokerError, Code
+from broker.net.http.exchange import Answer, fault, refusal
+from broker.net.http.problem import Refused
+
+if TYPE_CHECKING:
+    from broker.net.http.channel import HttpChannel
+
+log = Logger()
+
+
+@provider(INonQueuedRequestFactory)
+class SiteRequest(Request):
+    """One request.
+
+    A body that is too long is refused as soon as that is known. The answer is sent at once, and what still comes of the
+    body is passed over, since a peer that is not read from would not see the answer.
+
+    Args:
+        channel: that it comes over.
+
+    Attributes:
+        id: of the request, for the answer and the log.
+    """
+
+    channel: HttpChannel
+
+    def __init__(self, channel: HttpChannel) -> None:
+        super().__init__(channel)
+        self.id = channel.site.next_id()
+        self.clientproto = b"HTTP/1.1"  # until it is known, for an answer that is made before
+        self._began = channel.site.clock.seconds()
+        self._body = bytearray()
+        self._answered = False
+
+    def gotLength(self, length: int | None) -> None:
+        """The header is complete."""
+        if length is not None and length > self.channel.site.limits.max_body:
+            self._refuse_body()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Take a part of the body."""
+        site = self.channel.site
+        if self._answered:
+            return
+        if len(self._body) + len(data) > site.limits.max_body:
+            self._refuse_body()
+        elif site.bodies + len(data) > site.limits.max_bodies:
+            self._give_up_body(BrokerError(Code.RESOURCE_EXHAUST, "too much of other requests is on its way"))
+        else:
+            self._body += data
+            site.bodies += len(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The request is complete."""
+        body = self._release()
+        if self._answered:
+            self.finish()
+            return
+        self.method, self.uri, self.clientproto = command, path, version
+        site = self.channel.site
+        serving = Deferred.fromCoroutine(site.serve(self, body))
+        self.notifyFinish().addErrback(lambda _: serving.cancel())
+        serving.addErrback(self._failed)
+        serving.addCallback(self._answer)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The peer has gone."""
+        self._release()
+        super().connectionLost(reason)
+
+    def _failed(self, failure: Failure) -> Answer | None:
+        if failure.check(BrokerError):
+            error: BrokerError = failure.value  # type: ignore[assignment]
+            if not str(error.code).startswith("internal."):
+                return refusal(error, self.id)
+        elif failure.check(CancelledError):
+            return None
+        log.failure("request {id} failed", failure, id=self.id)
+        return refusal(fault(), self.id)
+
+    def _answer(self, answer: Answer | None) -> None:
+        if answer is not None and not self._disconnected:
+            self._send(answer)
+            self.finish()
+
+    def _refuse_body(self) -> None:
+        most = self.channel.site.limits.max_body
+        self._give_up_body(
+            Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                Code.USER_MAX_SIZE_EXCEED,
+                f"a request's body has {most} bytes at most",
+            )
+        )
+
+    def _give_up_body(self, error: BrokerError) -> None:
+        """Answer before the body is there, and close the connection when it is."""
+        self._release()
+        self.requestHeaders.removeHeader(b"Expect")  # which would be answered with 100
+        self.channel.persistent = False
+        self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        self._send(refusal(error, self.id))
+
+    def _send(self, answer: Answer) -> None:
+        self._answered = True
+        self.setResponseCode(answer.status, answer.status.phrase.encode())
+        headers = self.responseHeaders
+        for name, value in (
+            ("Date", format_datetime(datetime.now(UTC), usegmt=True)),
+            ("X-Request-Id", self.id),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Content-Type", answer.media_type),
+            ("Content-Length", str(len(answer.body))),
+            *answer.headers,
+        ):
+            headers.setRawHeaders(name, [value])
+        self.write(answer.body)
+        site = self.channel.site
+        site.answered(answer.status, site.clock.seconds() - self._began)
+
+    def _release(self) -> bytes:
+        """Take the body, which is complete or wanted no more, out of what the site counts."""
+        body, self._body = bytes(self._body), bytearray()
+        self.channel.site.bodies -= len(body)
+        return body

@@ -1,0 +1,154 @@
+"""A site: one table of routes, behind one gate, with connections of as many ports as are opened for it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection
+from http import HTTPStatus
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.web.http import Request
+
+from broker.net.admission import Admission
+from broker.net.http.channel import HttpChannel
+from broker.net.http.exchange import Answer, Call, Credentials
+from broker.net.http.host import LOCAL_NAMES, check_host
+from broker.net.http.limits import DEFAULT_LIMITS, HttpLimits
+from broker.net.http.request import SiteRequest
+from broker.net.http.routes import Route, Router
+from broker.net.http.target import read_target
+from broker.timers import cancel
+
+Gate = Callable[[Call, Route], None]
+"""Raises a :class:`broker.errors.BrokerError` where somebody may not use a route."""
+Observer = Callable[[HTTPStatus, float], None]
+"""Takes the status of an answer, and the seconds from the begin of its request."""
+
+
+def _watch_nothing(status: HTTPStatus, seconds: float) -> None:
+    """For sites that nobody counts the answers of."""
+
+
+def _no_credentials(transport: Any) -> Credentials | None:
+    return None
+
+
+class Site(Factory):
+    """Makes the connections of one port, or of one Unix socket.
+
+    Args:
+        router: the routes.
+        gate: lets requests in.
+        clock: an ``IReactorTime``.
+        hosts: more names by which it may be asked, beside those of this machine.
+        limits: of its peers.
+        credentials: tells who is at the other end of a transport, for a Unix socket.
+        observer: told of each answer.
+
+    Attributes:
+        bodies: bytes of requests that are not complete yet.
+        channels: the connections.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        router: Router,
+        gate: Gate,
+        clock: Any,
+        *,
+        hosts: Collection[str] = (),
+        limits: HttpLimits = DEFAULT_LIMITS,
+        credentials: Callable[[Any], Credentials | None] = _no_credentials,
+        observer: Observer = _watch_nothing,
+    ) -> None:
+        self.clock = clock
+        self.limits = limits
+        self.credentials = credentials
+        self.answered = observer
+        self.bodies = 0
+        self.channels: set[HttpChannel] = set()
+        self._router = router
+        self._gate = gate
+        self._hosts = frozenset([*LOCAL_NAMES, *(name.lower() for name in hosts)])
+        self._admission = Admission(clock, limits.max_connections, limits.max_of_address)
+        self._prefix = secrets.token_hex(3)
+        self._requests = 0
+        self._emptied: list[Deferred[None]] = []
+
+    def buildProtocol(self, addr: IAddress | None) -> HttpChannel | None:
+        """A connection, or ``None`` where there are too many already."""
+        host: str = getattr(addr, "host", "")
+        return HttpChannel(self, host) if self._admission.admits(_counted(host)) else None
+
+    def next_id(self) -> str:
+        """The id of the next request; no two of a process's life are alike, and few of its lives."""
+        self._requests += 1
+        return f"r-{self._prefix}-{self._requests:x}"
+
+    def opened(self, channel: HttpChannel) -> None:
+        """A connection is there."""
+        self.channels.add(channel)
+        self._admission.opened(channel, _counted(channel.host))
+
+    def closed(self, channel: HttpChannel) -> None:
+        """A connection is gone."""
+        self.channels.discard(channel)
+        self._admission.closed(channel)
+        if not self.channels:
+            emptied, self._emptied = self._emptied, []
+            for each in emptied:
+                each.callback(None)
+
+    def log(self, request: Request) -> None:
+        """Write no line for each request, which is what ``twisted.web`` calls this for."""
+
+    async def serve(self, request: SiteRequest, body: bytes) -> Answer:
+        """Serve a request.
+
+        Args:
+            request: its header.
+            body: all of it.
+
+        Raises:
+            BrokerError: it is refused.
+        """
+        headers = {
+            name.decode("latin-1").lower(): values[-1].decode("latin-1")
+            for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        check_host([each.decode("latin-1") for each in request.requestHeaders.getRawHeaders(b"Host", [])], self._hosts)
+        target = read_target(request.uri)
+        route, parameters = self._router.find(request.method.decode("latin-1"), target.segments)
+        peer = request.channel.peer
+        call = Call(request.id, route.method, parameters, target.query, headers, body, peer)
+        self._gate(call, route)
+        return await route.handler(call)
+
+    def close_all(self) -> Deferred[None]:
+        """Close all connections; those on which a request is being served when it is answered, if that is soon.
+
+        Fires when they are gone. The ports are to be closed before.
+        """
+        for channel in list(self.channels):
+            channel.shut_down()
+        if not self.channels:
+            return succeed(None)
+        emptied: Deferred[None] = Deferred()
+        self._emptied.append(emptied)
+        overdue = self.clock.callLater(self.limits.stop_grace, self._abort_all)
+        emptied.addCallback(lambda _: cancel(overdue))
+        return emptied
+
+    def _abort_all(self) -> None:
+        for channel in list(self.channels):
+            channel.abort()
+
+
+def _counted(host: str) -> str:
+    """What a peer counts as: one over a Unix socket is of this machine."""
+    return host or "127.0.0.1"
