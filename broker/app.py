@@ -132,6 +132,8 @@ class Application(Service):
         Fires when that is done.
         """
         super().stopService()  # type: ignore[no-untyped-call]
+        if self.failure is None:
+            audit("stop", {"via": "signal"})
         globalLogPublisher.removeObserver(self._last_lines)
         return ensureDeferred(self._end())
 

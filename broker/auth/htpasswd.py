@@ -18,6 +18,7 @@ from broker.auth.names import subject_of
 from broker.auth.scram import MAXIMUM_PASSWORD_LENGTH
 from broker.auth.verified import VerifiedCredentials
 from broker.errors import BrokerError, Code
+from broker.logs.audit import audit
 from broker.model.connect import Credentials
 from broker.ports import IAuthenticator, IAuthorizer
 
@@ -121,7 +122,7 @@ class HtpasswdFile:
         return await self.refresh()
 
     async def refresh(self) -> bool:
-        """Read the file again if it has changed; returns whether it could be read."""
+        """Read the file again if it has changed, which the audit has a line of; returns whether it could be read."""
         if _stamp(self._path) == self._stamp:
             return True
         async with self._reading:
@@ -129,12 +130,17 @@ class HtpasswdFile:
             stamp = _stamp(self._path)
             if stamp == self._stamp:
                 return True
+            changed = self._stamp is not _NEVER  # else somebody has asked for it, and the audit has a line of that
+            outcome = "failed"
             try:
                 users = await self._run(_read, self._path)
+                outcome = "done"
             except BrokerError as error:
                 log.error("{error}; its last good version stays in force", error=error.message)
                 return False
             finally:
+                if changed:
+                    audit("htpasswd.change", {"via": "file", "target": str(self._path), "outcome": outcome})
                 # Not before, or a login that comes while the file is read would be checked against the old users.
                 self._stamp = stamp
             log.info("{path} was read again", path=str(self._path))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import pwd
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +26,9 @@ examples:
   broker user remove joe
   broker user list
 
-Changes count at once, also in a broker that runs. A new password closes the connections of the account, whose clients
-must log in anew. What an account has (sessions, messages that wait, contacts, nodes) is deleted when it is removed.
+Changes count at once, also in a broker that runs, and its audit has a line for each. A new password
+closes the connections of the account, whose clients must log in anew. What an account has (sessions, messages that
+wait, contacts, nodes) is deleted when it is removed.
 """
 
 
@@ -118,7 +121,7 @@ def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable
         if not Path(file).exists():
             reason = f"There is no database {file}; give its directory: broker --data DIR user ..."
             raise BrokerError(Code.RESOURCE_CONFIGURATION, reason)
-    return AccountTable(url)
+    return AccountTable(url, who_am_i())
 
 
 def _read_password(options: argparse.Namespace) -> str:
@@ -129,6 +132,14 @@ def _read_password(options: argparse.Namespace) -> str:
     if password != again:
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "The two passwords differ")
     return password
+
+
+def who_am_i() -> str:
+    """The user of the operating system, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def _no_account(name: str) -> BrokerError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import DeferredLock, ensureDeferred
@@ -11,6 +12,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from broker.errors import BrokerError, Code
+from broker.logs.audit import audit
+from broker.model.records import AccountAction
 from broker.timers import cancel
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ MAX_NOTED = 10_000
 
 
 class AccountChanges:
-    """Looks for changes of accounts, which other programs make, and sees to them.
+    """Looks for changes of accounts, which other programs make, and sees to them; the audit has a line for each.
 
     Nothing of an account that is removed is left for one that gets its name later. Whoever knew the password before it
     was changed, or a secret id that was given for it, must know the new one.
@@ -82,15 +85,18 @@ class AccountChanges:
                 return
             # Those whose end was appended may still be in their table.
             self._done.intersection_update(each.id for each in changes)
+            failed: set[str] = set()
             for change in changes:
-                if change.id in self._done:
+                if change.id in self._done or change.name in failed:  # the changes of an account have an order
                     continue
                 try:
                     await self._see_to(change)
                 except Exception:  # noqa: BLE001 - it is logged, and keeps nobody else from logging in
                     log.failure("what was changed of {name} has no effect yet", name=change.name)
                     self._failed.add(change.name)
+                    failed.add(change.name)
                     continue
+                self._audit(change)
                 self._failed.discard(change.name)
                 self._done.add(change.id)
                 self._node.store.forget_account_change(change.id)
@@ -110,10 +116,16 @@ class AccountChanges:
             raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "the account is being removed, try again later")
 
     async def _see_to(self, change: AccountChange) -> None:
-        if change.removed:
-            await self.remove(change.name)
-        else:
-            self.renew(change.name)
+        match change.action:
+            case AccountAction.REMOVED:
+                await self.remove(change.name)
+            case AccountAction.PASSWORD:
+                self.renew(change.name)
+
+    def _audit(self, change: AccountChange) -> None:
+        at = datetime.fromtimestamp(change.at / 1000, UTC).isoformat(timespec="seconds") if change.at else ""
+        fields = {"principal": change.by, "via": "command", "target": change.name, "at": at, "outcome": "done"}
+        audit(f"user.{change.action}", fields)
 
     def start(self) -> None:
         """Look again and again from now on."""

@@ -61,19 +61,20 @@ class Items:
         """
         plan = self._publisher.prepare(session, key, qos, raw=True)
         id = text_of(qos.properties, ITEM)
+        others = 0
         while True:
             topic = self._node.topics.get(key.oid)
             older = [] if topic is None else [each for each in await self._all(topic) if item_id(each) == id]
             if session.ended:
                 raise BrokerError(Code.USER_NOT_CONNECTED, "the session ended while its item waited")
             if topic is not None:
-                for each in older:
-                    self._rights.check_item(session, topic, each)
+                others = self._rights.check_items(session, topic, older)
             published = self._publisher.publish(session, plan, content)
             if isinstance(published, Pending):
                 await published.wait()
                 continue
             if topic is not None:
+                self._rights.note_items(session, topic, others)
                 for each in older:
                     topic.history.discard(each.id)
             return published
@@ -97,10 +98,10 @@ class Items:
         if topic is None:
             return []
         found = [each for each in await self._all(topic) if item_id(each) in ids]
-        for each in found:
-            self._rights.check_item(session, topic, each)
+        others = self._rights.check_items(session, topic, found)
         session.counters.erase += 1
         gone = list(dict.fromkeys(item_id(each) for each in found if topic.history.discard(each.id)))
+        self._rights.note_items(session, topic, others)
         for id in gone:
             self._tell(session, topic, property_of(RETRACTED, id))
         self._node.check_topic(topic)

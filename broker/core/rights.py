@@ -9,7 +9,7 @@ from broker.logs.audit import audit
 from broker.model.key import is_system_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from broker.core.message import Message
@@ -101,39 +101,53 @@ class Rights:
         return not self.blocks(receiver, sender.name.subject)
 
     def check_owner(self, session: Session, topic: Topic) -> None:
-        """Refuse to configure, empty or erase a topic that belongs to somebody else.
+        """Refuse to configure, empty or erase a topic that belongs to somebody else, or to the broker itself.
 
         An administrator may, and leaves a line in the audit.
 
         Raises:
             BrokerError: ``user.notAuthorized``.
         """
-        if topic.owner in ("", session.name.subject):
+        if topic.owner in ("", session.name.subject) and not is_system_topic(topic.oid):
             return
         if not self.is_administrator(session):
             raise BrokerError(
                 Code.USER_NOT_AUTHORIZED, f"topic '{topic.oid}' belongs to somebody else", f"/topic/{topic.oid}"
             )
-        audit(
-            "topic.administer",
-            {
-                "principal": session.name.subject,
-                "via": session.kind.name,
-                "session": session.name.relative,
-                "target": f"topic/{topic.oid}",
-                "owner": topic.owner,
-            },
-        )
+        self._audit(session, topic, "topic.administer")
 
-    def check_item(self, session: Session, topic: Topic, item: Message) -> None:
-        """Refuse to replace or retract an item of somebody else, but for the owner of its topic.
+    def check_items(self, session: Session, topic: Topic, items: Iterable[Message]) -> int:
+        """Refuse to replace or retract items of somebody else, but for the owner of their topic and administrators.
+
+        Returns:
+            Of how many items only an administrator may do so; :meth:`note_items` is told of them once it is done.
 
         Raises:
             BrokerError: ``user.notAuthorized``.
         """
-        publisher = self._node.session_name(item.qos.sender).subject
-        if session.name.subject in (publisher, topic.owner) or self.is_administrator(session):
-            return
-        raise BrokerError(
-            Code.USER_NOT_AUTHORIZED, f"an item of topic '{topic.oid}' belongs to somebody else", f"/topic/{topic.oid}"
-        )
+        name = session.name.subject
+        if topic.owner == name:
+            return 0
+        others = sum(self._node.session_name(each.qos.sender).subject != name for each in items)
+        if others and not self.is_administrator(session):
+            raise BrokerError(
+                Code.USER_NOT_AUTHORIZED,
+                f"an item of topic '{topic.oid}' belongs to somebody else",
+                f"/topic/{topic.oid}",
+            )
+        return others
+
+    def note_items(self, session: Session, topic: Topic, others: int) -> None:
+        """Leave a line in the audit where an administrator has replaced or retracted items of somebody else."""
+        if others:
+            self._audit(session, topic, "item.administer", items=others)
+
+    def _audit(self, session: Session, topic: Topic, action: str, **more: object) -> None:
+        fields = {
+            "principal": session.name.subject,
+            "via": session.kind.name,
+            "session": session.name.relative,
+            "target": f"topic/{topic.oid}",
+            "owner": topic.owner,
+        }
+        audit(action, fields | more)

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.logger import FileLogObserver, FilteringLogObserver, Logger
 
+from broker.logs.audit import audit
 from broker.logs.file import LogFile
 from broker.logs.flood import FloodLimit
 from broker.logs.levels import LogLevels
@@ -56,10 +57,13 @@ class LogOutput:
         if self.file is None:
             log.info("the log goes to standard output: there is no file to rotate")
             return
+        outcome = "done"
         try:
             self.file.rotate()
         except OSError as error:
             _complain(self.file.path, error)
+            outcome = "failed"
+        audit("log.rotate", {"via": "signal", "outcome": outcome})
 
 
 def open_log(twistd: Any, settings: LogSettings) -> LogOutput | None:

@@ -20,6 +20,7 @@ from broker import __version__
 from broker.config.properties import Properties
 from broker.errors import BrokerError
 from broker.failpoints import reach
+from broker.logs.audit import audit
 from broker.logs.output import LogOutput
 from broker.manager.client import Client
 from broker.manager.dialer import Dialer
@@ -120,6 +121,8 @@ class Manager(Service):
         Fires when that is done, or has taken too long.
         """
         super().stopService()  # type: ignore[no-untyped-call]
+        if self.failure is None:
+            audit("stop", {"via": "signal"})
         return ensureDeferred(self._end())
 
     def stop_now(self) -> None:
@@ -135,11 +138,14 @@ class Manager(Service):
     def reload(self) -> None:
         """Open the log file anew, and read certificates again, for new connections."""
         self.reopen_log()
+        done = True
         for each in self._tls:
             try:
                 each.reload(time.time())
             except BrokerError as error:
                 log.error("{error}; what was read before stays in use", error=error.message)
+                done = False
+        audit("reload", {"via": "signal", "outcome": "done" if done else "failed"})
 
     def reopen_log(self) -> None:
         """Open the log file anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 TRANSIENT = 1
@@ -209,18 +210,30 @@ SECURITY_OWNER = "__security"
 """Owner of documents that are the broker's own; no account has such a name."""
 
 
+class AccountAction(StrEnum):
+    """What was done to an account."""
+
+    ADDED = "add"
+    PASSWORD = "passwd"
+    REMOVED = "remove"
+
+
 class AccountChange(NamedTuple):
-    """An account was removed, or has another password.
+    """An account was added or removed, or has another password.
 
     Args:
         id: of the change.
         name: of the account.
-        removed: whether it is gone.
+        action: what was done.
+        by: user of the operating system who did it; empty where that was not noted.
+        at: when, in milliseconds since 1970; 0 where that cannot be read.
     """
 
     id: str
     name: str
-    removed: bool
+    action: AccountAction
+    by: str = ""
+    at: int = 0
 
 
 class Unreadable(NamedTuple):

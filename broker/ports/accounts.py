@@ -30,7 +30,7 @@ class IAccounts(Interface):
         """All accounts by name; those that cannot be read are left out, and told to ``on_unreadable``."""
 
     def read_account_changes() -> Deferred[list[AccountChange]]:
-        """What was changed of accounts that there were, by this or another process, the first change first."""
+        """What was changed of accounts, by this or another process, the first change first."""
 
     def forget_account_change(id: str) -> None:
         """A change has had its effect; appended as the operations that it is the effect of."""

@@ -12,6 +12,7 @@ from broker.model.records import (
     HAD,
     SECURITY_OWNER,
     TRANSIENT,
+    AccountAction,
     AccountChange,
     AccountRecord,
     DocumentRecord,
@@ -266,15 +267,15 @@ class Tables:
 
     def put_account(self, record: AccountRecord) -> None:
         """Insert or replace."""
-        if record.name in self.accounts:
-            self.put_document(change_record(record.name, removed=False))
+        action = AccountAction.PASSWORD if record.name in self.accounts else AccountAction.ADDED
+        self.put_document(change_record(record.name, action))
         self.accounts[record.name] = record
 
     def delete_account(self, name: str) -> bool:
         """Delete; tell whether there was one."""
         found = self.accounts.pop(name, None) is not None
         if found:
-            self.put_document(change_record(name, removed=True))
+            self.put_document(change_record(name, AccountAction.REMOVED))
         return found
 
     def read_account_changes(self) -> list[AccountChange]:

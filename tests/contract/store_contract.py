@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.model.records import COPIED, FIRST_EXPIRED, HAD, TRANSIENT, EntryRecord, MessageRecord, QueueDepth
+from broker.model.records import (
+    COPIED,
+    FIRST_EXPIRED,
+    HAD,
+    TRANSIENT,
+    AccountAction,
+    EntryRecord,
+    MessageRecord,
+    QueueDepth,
+)
 from tests.contract.records import (
     EPOCH,
     RANK,
@@ -737,14 +747,19 @@ class StoreContract:
     def test_what_is_changed_of_accounts_is_told_until_it_is_forgotten(self, stage: Stage) -> None:
         for name in ("joe", "amy"):
             stage.run(stage.store.put_account(account(name)))
-        assert stage.run(stage.store.read_account_changes()) == []
         stage.run(stage.store.put_account(account("amy")))
         stage.run(stage.store.delete_account("joe"))
         stage.run(stage.store.delete_account("joe"))
         stage.restart()
 
         changes = stage.run(stage.store.read_account_changes())
-        assert [each[1:] for each in changes] == [("amy", False), ("joe", True)]
+        assert [each[1:3] for each in changes] == [
+            ("joe", AccountAction.ADDED),
+            ("amy", AccountAction.ADDED),
+            ("amy", AccountAction.PASSWORD),
+            ("joe", AccountAction.REMOVED),
+        ]
+        assert all(before.at <= after.at for before, after in itertools.pairwise(changes))
         stage.store.forget_account_change(changes[0].id)
         stage.restart()
         assert stage.run(stage.store.read_account_changes()) == changes[1:]

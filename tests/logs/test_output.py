@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger, LogLevel, capturedLogs
 from twisted.python.failure import Failure
 
 from broker.config.properties import Properties
@@ -15,6 +15,7 @@ from broker.errors import BrokerError
 from broker.logs.audit import NAMESPACE, audit
 from broker.logs.output import LogOutput
 from broker.logs.settings import Level, settings_of
+from tests.logs.audit_lines import audit_lines
 
 
 class Log:
@@ -141,3 +142,20 @@ def test_rotating_standard_output_does_nothing() -> None:
     output.rotate()
     output.reopen()
     assert output.file is None
+
+
+@pytest.mark.parametrize(("writable", "outcome"), [(True, "done"), (False, "failed")])
+def test_rotating_a_file_leaves_a_line_in_the_audit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, writable: bool, outcome: str
+) -> None:
+    output = LogOutput(settings_of(Properties([])), tmp_path / "broker.log")
+    assert output.file is not None
+
+    def refuse() -> None:
+        raise PermissionError("read-only")
+
+    if not writable:
+        monkeypatch.setattr(output.file, "rotate", refuse)
+    with capturedLogs() as logged:
+        output.rotate()
+    assert audit_lines(logged) == [f"log.rotate via=signal outcome={outcome}"]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import Select, bindparam, delete, select
 
-from broker.model.records import AccountRecord, Unreadable
+from broker.model.records import AccountAction, AccountRecord, Unreadable
 from broker.store.account_changes import change_record
 from broker.store.limits import check_account
 from broker.store.rows import account_of, records
@@ -22,21 +22,21 @@ _ALL = select(*account.columns)
 _BY_NAME = _ALL.where(account.c.name == bindparam("name"))
 
 
-def put_account(database: Database, record: AccountRecord) -> None:
-    """Insert or replace."""
+def put_account(database: Database, record: AccountRecord, by: str = "") -> None:
+    """Insert or replace; ``by`` is the user of the operating system who does it."""
     with database.transaction() as connection:
         known = connection.execute(select(account.c.name).where(account.c.name == record.name)).first()
         upsert(connection, account, [record])
-        if known is not None:
-            upsert(connection, document, [change_record(record.name, removed=False)])
+        action = AccountAction.ADDED if known is None else AccountAction.PASSWORD
+        upsert(connection, document, [change_record(record.name, action, by)])
 
 
-def delete_account(database: Database, name: str) -> bool:
-    """Delete; tell whether there was one."""
+def delete_account(database: Database, name: str, by: str = "") -> bool:
+    """Delete; tell whether there was one. ``by`` is as above."""
     with database.transaction() as connection:
         found = connection.execute(delete(account).where(account.c.name == name)).rowcount > 0
         if found:
-            upsert(connection, document, [change_record(name, removed=True)])
+            upsert(connection, document, [change_record(name, AccountAction.REMOVED, by)])
         return found
 
 
@@ -62,13 +62,15 @@ class AccountTable:
 
     Args:
         url: of the database; its file and tables are made where they are missing.
+        by: user of the operating system who changes something, for the audit of the broker.
 
     Raises:
         BrokerError: by every method: ``resource.db.*``, ``resource.configuration`` where the schema is too new, or too
             old and in use.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, by: str = "") -> None:
+        self._by = by
         self._database = Database(url, exclusive=False)
         with _translated():
             self._database.open()
@@ -77,12 +79,12 @@ class AccountTable:
         """Insert or replace."""
         check_account(record)
         with _translated():
-            put_account(self._database, record)
+            put_account(self._database, record, self._by)
 
     def delete(self, name: str) -> bool:
         """Delete; tell whether there was one."""
         with _translated():
-            return delete_account(self._database, name)
+            return delete_account(self._database, name, self._by)
 
     def get(self, name: str) -> AccountRecord | None:
         """Read one."""
