@@ -17,11 +17,12 @@ from broker.store.sql.accounts import AccountTable
 
 READY = re.compile(r"^ready: run level 9 .*$", re.MULTILINE)
 _PORT = re.compile(r", (?P<name>[^,]+) \[?(?P<host>[^ ,\]]+)\]?:(?P<port>\d+)(?=,|$)")
-_PROTOCOLS = {"SOCKET": "native", "XMPP": "xmpp", "XMPP-TLS": "xmpp-tls"}
+_PROTOCOLS = {"SOCKET": "native", "XMPP": "xmpp", "XMPP-TLS": "xmpp-tls", "ADMIN": "admin"}
 _PROPERTIES = {
     "native": "plugin/socket/port",
     "xmpp": "plugin/xmpp/port",
     "xmpp-tls": "plugin/xmpp/directTlsPort",
+    "admin": "plugin/admin/port",
 }
 _ANY_PORTS = dict.fromkeys(_PROPERTIES.values(), "0")
 _ROOM: Settings = {

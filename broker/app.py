@@ -81,6 +81,8 @@ class Application(Service):
         streams: the sessions of XMPP clients, from run level 2 on.
         xmpp: the XMPP service, which all its listeners share.
         run_levels: starts and stops everything.
+        store: from run level 1 on; ``None`` before.
+        serving: all ports for clients are open.
         chosen_ports: number of each listener's port, by its name, once it was open.
         turns: that connections of all listeners take.
     """
@@ -107,6 +109,7 @@ class Application(Service):
         self.chosen_ports: dict[str, int] = {}
         self.turns = Turns(reactor)
         self.store: Any = None
+        self.serving = False
         self._log_output = log_output
         self._last_lines = LastLines()
         self._on_started = on_started
@@ -308,8 +311,10 @@ class Application(Service):
             except BrokerError:
                 await self._close_ports()
                 raise
+        self.serving = True
 
     async def _close_ports(self) -> None:
+        self.serving = False
         for plugin in self._listeners():
             await plugin.unlisten()
 

@@ -28,6 +28,10 @@ class IJournal(Interface):
         "The BrokerError that keeps the store from committing, or None. Cleared when it works again."
     )
 
+    failing_since: float | None = Attribute(
+        "When it began to keep the store from committing, in seconds by the reactor's clock; None where it does not."
+    )
+
     def open() -> Deferred[None]:
         """Open the database and bring its schema up to date.
 

@@ -42,10 +42,15 @@ class RunLevels:
         plan: from :func:`broker.runlevels.check.check`.
         context: handed to every plugin that is made.
         listeners: in the order in which they are called.
+
+    Attributes:
+        level: that is reached.
+        target: level that it is on the way to; ``None`` where it is on no way.
     """
 
     def __init__(self, plan: Plan, context: Any, listeners: Iterable[Listener] = ()) -> None:
         self.level = HALTED_PRE
+        self.target: int | None = None
         self._plan = plan
         self._context = context
         self._listeners = list(listeners)
@@ -69,8 +74,9 @@ class RunLevels:
         return self._running.get(plugin_id)
 
     def ports(self) -> list[tuple[str, str, int]]:
-        """The listening ports of all running plugins as ``(name, host, port)``."""
-        return [port for plugin in self._running.values() for port in plugin.ports()]
+        """The listening ports of all running plugins as ``(name, host, port)``; first those that clients come by."""
+        plugins = sorted(self._running.values(), key=lambda plugin: not hasattr(plugin, "listen"))
+        return [port for plugin in plugins for port in plugin.ports()]
 
     def add_listener(self, listener: Listener) -> None:
         """Call this, too, at each step from now on.
@@ -101,12 +107,14 @@ class RunLevels:
             await self._changing.acquire()
         finally:
             self._waiting.remove(to_level)
+        self.target = to_level
         try:
             if to_level > self.level:
                 await self._go_up(to_level)
             else:
                 await self._go_down(to_level)
         finally:
+            self.target = None
             self._changing.release()
 
     async def _go_up(self, to_level: int) -> None:

@@ -62,6 +62,7 @@ class MemoryStore:
         self.committed = 0
         self.backlog = 0
         self.failure: BrokerError | None = None
+        self.failing_since: float | None = None
         self.held = False
         self.tables = Tables()
         self._clock = clock
@@ -90,10 +91,11 @@ class MemoryStore:
     def fail(self, failure: BrokerError) -> None:
         """Commit nothing until :meth:`heal`."""
         self.failure = failure
+        self.failing_since = self._clock.seconds()
 
     def heal(self) -> None:
         """Commit again, in the next turn."""
-        self.failure = None
+        self.failure = self.failing_since = None
         self._wake()
 
     def crash(self) -> None:

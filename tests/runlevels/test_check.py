@@ -25,6 +25,7 @@ FACTORIES: dict[str, Factory] = {
     "a.Choosy": Choosy,
     "broker.plugins.persistence.SessionPersistence": Sessions,
     "broker.plugins.socket.SocketPlugin": Port,
+    "broker.plugins.admin.AdminPlugin": Recorded,
     "broker.plugins.xmpp.XmppPlugin": Port,
     "broker.plugins.xmpp_managers.XmppManagersPlugin": Port,
 }
@@ -262,6 +263,7 @@ class TestUnknownAttributes:
 
 def test_the_file_inside_the_package_is_good() -> None:
     assert [planned.id for planned in check(read(None), Properties(), (), loader).plugins] == [
+        "ADMIN",
         "subPersistence",
         "SOCKET",
         "XMPP",

@@ -230,6 +230,7 @@ def test_without_a_file_persistence_and_all_listeners_are_planned() -> None:
     plugins = read(None)
 
     assert [(plugin.id, plugin.startup and plugin.startup.level) for plugin in plugins.plugins] == [
+        ("ADMIN", 1),
         ("subPersistence", 3),
         ("SOCKET", 4),
         ("XMPP", 4),

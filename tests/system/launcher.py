@@ -25,6 +25,8 @@ PORT = re.compile(r", (?P<name>[^,]+) \[?(?P<host>[^ ,\]]+)\]?:(?P<port>\d+)(?=,
 ANY_PORTS = {"plugin/socket/port": "0", "plugin/xmpp/port": "0", "plugin/xmpp/directTlsPort": "0"}
 LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOWEST_PORT = 10_000
+MAX_PATH = 107
+"""Bytes of the path of a Unix socket; the directories of tests have long names."""
 POLL = 0.02
 """Seconds between two looks at a process."""
 
@@ -125,12 +127,17 @@ class BrokerProcess:
         launch: the command before ``--data``.
         environment: variables beside those of this process; may be changed between two starts.
         timeout: seconds to wait for the ready line and for an orderly end.
+
+    Attributes:
+        admin_socket: the Unix socket of administration.
     """
 
     ready = READY
     """The line that says that it is ready."""
     port_properties: Mapping[str, str] = ANY_PORTS
     """That give its ports."""
+    fixed_properties: Mapping[str, str] = {"plugin/admin/port": "-1"}
+    """Of the package's own plugin file: its Unix socket is enough for most."""
 
     def __init__(
         self,
@@ -144,7 +151,15 @@ class BrokerProcess:
     ) -> None:
         self.data = data
         self._held = [] if "--plugins" in arguments else [lasting_port() for _ in self.port_properties]
-        self.settings = {**dict(zip(self.port_properties, map(str, self._held), strict=False)), **(settings or {})}
+        ports = dict(zip(self.port_properties, map(str, self._held), strict=False))
+        fixed = {} if "--plugins" in arguments else dict(self.fixed_properties)
+        self.admin_socket = data / "admin.sock"
+        self._short: Path | None = None
+        if fixed and len(os.fsencode(self.admin_socket.absolute())) > MAX_PATH:
+            self._short = Path(tempfile.mkdtemp(prefix="broker-"))
+            self.admin_socket = self._short / "admin.sock"
+            fixed["plugin/admin/socket"] = str(self.admin_socket)
+        self.settings = {**fixed, **ports, **(settings or {})}
         self.arguments = list(arguments)
         self.launch = [command("broker"), "run"] if launch is None else list(launch)
         self.environment = dict(environment or {})
@@ -265,6 +280,8 @@ class BrokerProcess:
             self.on_close.pop()()
         self._kill_group()
         give_back(self._held)
+        if self._short is not None:
+            shutil.rmtree(self._short, ignore_errors=True)
         atexit.unregister(self._kill_group)
 
     def run_command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -24,6 +24,7 @@ class ManagerProcess(BrokerProcess):
 
     ready = re.compile(r"^ready: manager (?P<name>\S+)(?P<ports>, .*)$", re.MULTILINE)
     port_properties: Mapping[str, str] = {"xmpp.socket.plain.port": "0", "xmpp.socket.ssl.port": "0"}
+    fixed_properties: Mapping[str, str] = {}
 
     def __init__(
         self,

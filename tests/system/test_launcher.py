@@ -112,7 +112,7 @@ def test_broker_can_listen_on_a_chosen_port() -> None:
 
 def test_process_keeps_its_ports_over_a_kill_and_not_over_its_end(tmp_path: Path) -> None:
     process = BrokerProcess(tmp_path / "data")
-    ports = [int(port) for name, port in process.settings.items() if name.lower().endswith("port")]
+    ports = [int(port) for name, port in process.settings.items() if name.lower().endswith("port") and int(port) > 0]
     assert len(ports) == 3
     assert not any(map(is_free_for_others, ports))
     process.close()

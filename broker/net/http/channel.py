@@ -8,7 +8,6 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 
-from broker.net.http.exchange import Peer
 from broker.net.http.request import SiteRequest
 from broker.timers import cancel
 
@@ -83,8 +82,3 @@ class HttpChannel(HTTPChannel):
         self._deadline = None
         super().connectionLost(reason)
         self.site.closed(self)
-
-    @property
-    def peer(self) -> Peer:
-        """Who is at the other end."""
-        return Peer(self.host, self.isSecure(), self.site.credentials(self.transport))

@@ -14,7 +14,7 @@ from twisted.web.http import Request
 
 from broker.net.admission import Admission
 from broker.net.http.channel import HttpChannel
-from broker.net.http.exchange import Answer, Call, Credentials
+from broker.net.http.exchange import Answer, Call, Credentials, Peer
 from broker.net.http.host import LOCAL_NAMES, check_host
 from broker.net.http.limits import DEFAULT_LIMITS, HttpLimits
 from broker.net.http.request import SiteRequest
@@ -30,10 +30,6 @@ Observer = Callable[[HTTPStatus, float], None]
 
 def _watch_nothing(status: HTTPStatus, seconds: float) -> None:
     """For sites that nobody counts the answers of."""
-
-
-def _no_credentials(transport: Any) -> Credentials | None:
-    return None
 
 
 class Site(Factory):
@@ -63,12 +59,12 @@ class Site(Factory):
         *,
         hosts: Collection[str] = (),
         limits: HttpLimits = DEFAULT_LIMITS,
-        credentials: Callable[[Any], Credentials | None] = _no_credentials,
+        credentials: Callable[[Any], Credentials] | None = None,
         observer: Observer = _watch_nothing,
     ) -> None:
         self.clock = clock
         self.limits = limits
-        self.credentials = credentials
+        self._credentials = credentials
         self.answered = observer
         self.bodies = 0
         self.channels: set[HttpChannel] = set()
@@ -89,6 +85,11 @@ class Site(Factory):
         """The id of the next request; no two of a process's life are alike, and few of its lives."""
         self._requests += 1
         return f"r-{self._prefix}-{self._requests:x}"
+
+    def peer(self, channel: HttpChannel) -> Peer:
+        """Who is at the other end of a connection."""
+        credentials = None if self._credentials is None else self._credentials(channel.transport)
+        return Peer(channel.host, channel.isSecure(), credentials)
 
     def opened(self, channel: HttpChannel) -> None:
         """A connection is there."""
@@ -124,7 +125,7 @@ class Site(Factory):
         check_host([each.decode("latin-1") for each in request.requestHeaders.getRawHeaders(b"Host", [])], self._hosts)
         target = read_target(request.uri)
         route, parameters = self._router.find(request.method.decode("latin-1"), target.segments)
-        peer = request.channel.peer
+        peer = self.peer(request.channel)
         call = Call(request.id, route.method, parameters, target.query, headers, body, peer)
         self._gate(call, route)
         return await route.handler(call)

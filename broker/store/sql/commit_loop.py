@@ -82,6 +82,7 @@ class CommitLoop:
         position: of the last operation.
         committed: all operations up to this position are on disk.
         failure: what keeps the loop from committing, or ``None``.
+        failing_since: when it began to, in seconds by the reactor's clock, or ``None``.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class CommitLoop:
         self._closed_bytes = 0
         self._delay = FIRST_RETRY
         self._retry: IDelayedCall | None = None
-        self._failing_since = 0.0
+        self.failing_since: float | None = None
         self._stopped: Deferred[None] = Deferred()
 
     @property
@@ -129,7 +130,7 @@ class CommitLoop:
         """Begin to take operations, after ids up to ``last_id``."""
         self.batch = Batch(last_id)
         self.batch.position = self.position
-        self.failure = None
+        self.failure = self.failing_since = None
         self._delay = FIRST_RETRY
         self._stopped = Deferred()
         self._state = _State.OPEN
@@ -321,8 +322,8 @@ class CommitLoop:
             item.answer.errback(failure)
             self._next()
             return
-        if self.failure is None:
-            self._failing_since = self._reactor.seconds()
+        if self.failing_since is None:
+            self.failing_since = self._reactor.seconds()
             log.error("The store cannot commit, and will try until it can: {failure}", failure=failure)
         self.failure = failure
         self._refuse_impatient(failure)
@@ -334,9 +335,9 @@ class CommitLoop:
 
     def _works_again(self) -> None:
         self._delay = FIRST_RETRY
-        if self.failure is not None:
-            self.failure = None
-            seconds = self._reactor.seconds() - self._failing_since
+        if self.failing_since is not None:
+            seconds = self._reactor.seconds() - self.failing_since
+            self.failure = self.failing_since = None
             log.info("The store commits again, after {seconds:.1f} seconds", seconds=seconds)
 
     def _refuse_impatient(self, failure: BrokerError) -> None:

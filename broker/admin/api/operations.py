@@ -1,0 +1,76 @@
+"""Operations of the API: rows of the table that the routes are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from broker.admin.api.query import check_known
+from broker.admin.instance import Instance
+from broker.admin.roles import Right
+from broker.errors import Code
+from broker.net.http.exchange import Answer, Call, Handler
+from broker.net.http.problem import Refused
+from broker.net.http.routes import Cost, Route
+from broker.runlevels.levels import RUNNING, describe
+
+API = "/api/v1"
+"""Before the path of each operation but those that are not of the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something that can be asked for.
+
+    Args:
+        id: unique, as clients and documents name it.
+        method: of HTTP.
+        path: whole.
+        right: who may.
+        handler: does it.
+        summary: one sentence.
+        parameters: of the query; others are refused.
+        cost: of doing it.
+        any_level: it is served at every run level; others at level 9 only.
+    """
+
+    id: str
+    method: str
+    path: str
+    right: Right
+    handler: Handler
+    summary: str
+    parameters: tuple[str, ...] = ()
+    cost: Cost = Cost.CONSTANT
+    any_level: bool = False
+
+
+def routes_of(operations: Iterable[Operation], instance: Instance) -> list[Route]:
+    """The routes that serve operations.
+
+    Raises:
+        ValueError: two of them have the same id.
+    """
+    routes: dict[str, Route] = {}
+    for each in operations:
+        if each.id in routes:
+            raise ValueError(f"there are two operations {each.id}")
+        handler = _guarded(each.handler, each.parameters, None if each.any_level else instance)
+        routes[each.id] = Route(each.method, each.path, each.right, handler, each.cost, each.summary)
+    return list(routes.values())
+
+
+def _guarded(handler: Handler, parameters: Collection[str], instance: Instance | None) -> Handler:
+    async def guarded(call: Call) -> Answer:
+        check_known(call, parameters)
+        if instance is not None and instance.run_levels.level < RUNNING:
+            level = describe(instance.run_levels.level)
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                Code.RESOURCE_UNAVAILABLE,
+                f"the broker is at run level {level}; this is served at {describe(RUNNING)}",
+            )
+        return await handler(call)
+
+    return guarded

@@ -1,0 +1,40 @@
+"""The running broker, as administration sees it over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from broker.config.properties import Properties
+    from broker.core.broker import Broker
+    from broker.runlevels.service import RunLevels
+
+BROKER_LEVEL = 2
+"""From this run level on there is a :attr:`Instance.broker` (and from the one before it a store)."""
+
+
+class Instance(Protocol):
+    """What :class:`broker.app.Application` tells of itself.
+
+    Attributes:
+        properties: the configuration.
+        reactor: the reactor.
+        run_levels: of the broker.
+        running: it has not been told to end.
+        serving: all ports for clients are open.
+        store: an opened :class:`broker.ports.IStore`, from run level 1 on.
+        broker: the core, from run level :data:`BROKER_LEVEL` on.
+    """
+
+    properties: Properties
+    reactor: Any
+    run_levels: RunLevels
+    running: int
+    serving: bool
+    store: Any
+    broker: Broker
+
+
+def core_of(instance: Instance) -> Broker | None:
+    """The core, where the run level has one."""
+    return instance.broker if instance.run_levels.level >= BROKER_LEVEL else None

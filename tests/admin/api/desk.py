@@ -1,0 +1,106 @@
+"""The API of a broker that is no process, asked without sockets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, cast
+
+from twisted.internet.testing import StringTransport
+
+from broker.admin.api.gate import Gate
+from broker.admin.api.operations import Operation, routes_of
+from broker.admin.instance import Instance
+from broker.admin.roles import SocketRole
+from broker.config.properties import Properties
+from broker.config.syntax import Setting
+from broker.net.http.exchange import Credentials
+from broker.net.http.routes import Router
+from broker.net.http.site import Site
+from tests.core.world import World
+from tests.net.http.conversation import Connection, Received, request
+
+STRANGER = 4711
+"""A user that the broker does not run as."""
+
+
+class FakeRunLevels:
+    """A broker that runs."""
+
+    def __init__(self) -> None:
+        self.level = 9
+        self.target: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the level."""
+        return {9: "RUNNING", 6: "CLEANUP", 3: "STANDBY"}[self.level]
+
+    def ports(self) -> list[tuple[str, str, int]]:
+        """The port."""
+        return [("SOCKET", "127.0.0.1", 7607)]
+
+
+class FakeInstance:
+    """What the application tells of itself.
+
+    Args:
+        world: its core.
+        settings: properties.
+    """
+
+    def __init__(self, world: World, settings: dict[str, str] | None = None) -> None:
+        self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
+        self.reactor = world.clock
+        self.run_levels: Any = FakeRunLevels()
+        self.running = 1
+        self.serving = True
+        self.store: Any = world.store
+        self.broker = world.broker
+
+
+class Desk:
+    """A site of some operations.
+
+    Args:
+        world: the core; a new one where it is not given.
+        settings: properties.
+        uid: of the process that asks, by default the broker's own; ``None`` for HTTP.
+        role: of the socket's group.
+    """
+
+    def __init__(
+        self,
+        world: World | None = None,
+        settings: dict[str, str] | None = None,
+        *,
+        uid: int | None = os.geteuid(),
+        role: SocketRole = SocketRole.MONITORING,
+    ) -> None:
+        self.world = world or World()
+        self.fake = FakeInstance(self.world, settings)
+        self.gate = Gate(role)
+        self.uid = uid
+
+    @property
+    def instance(self) -> Instance:
+        """The fake, as the code under test has it."""
+        return cast(Instance, self.fake)
+
+    def site(self, operations: Sequence[Operation]) -> Site:
+        """A site of operations."""
+        uid = self.uid
+        router = Router(routes_of(operations, self.instance))
+        credentials = None if uid is None else lambda transport: Credentials(1, uid, uid)
+        return Site(router, self.gate, self.world.clock, credentials=credentials)
+
+    def ask(self, operations: Sequence[Operation], target: str, method: str = "GET", **headers: str) -> Received:
+        """Send one request."""
+        channel = self.site(operations).buildProtocol(None)
+        assert channel is not None
+        connection = Connection(channel, self.world.clock)
+        assert isinstance(connection.transport, StringTransport)
+        connection.send(request(target, method, b"", **headers))
+        self.world.turn()
+        (answer,) = connection.answers(method)
+        return answer

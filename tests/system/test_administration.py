@@ -1,0 +1,130 @@
+"""Administration over HTTP, of a real broker."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from collections.abc import Iterator
+from http.client import HTTPSConnection
+from pathlib import Path
+
+import pytest
+import trustme
+
+from broker.client import ConnectOptions
+from tests.system.http_client import ask_port, ask_socket
+from tests.system.launcher import BrokerProcess, LaunchError, wait_until
+from tests.system.native_client import connected
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    settings = {"plugin/admin/port": "0", "plugin/admin/metricsPort": "0", "admin.users": "joe"}
+    with BrokerProcess(tmp_path / "data", settings=settings) as started:
+        started.add_accounts("joe")
+        yield started
+
+
+def test_socket_is_its_owner_s_alone_who_is_an_administrator(broker: BrokerProcess) -> None:
+    assert stat.S_IMODE(broker.admin_socket.stat().st_mode) == 0o600
+    told = ask_socket(broker.admin_socket, "/api/v1/me").json
+    assert told == {"via": "socket", "role": "administrator", "user": f"uid {os.geteuid()}"}
+
+
+def test_health_is_told_over_the_socket_and_both_ports(broker: BrokerProcess) -> None:
+    for path in ("/health/live", "/health/ready"):
+        assert ask_socket(broker.admin_socket, path).status == 200
+        assert ask_port(broker.address("ADMIN"), path).status == 200
+        assert ask_port(broker.address("ADMIN-METRICS"), path).status == 200
+
+
+def test_port_is_told_after_those_of_clients(broker: BrokerProcess) -> None:
+    assert list(broker.ports) == ["SOCKET", "XMPP", "XMPP-TLS", "ADMIN", "ADMIN-METRICS"]
+    (told,) = connected(broker, ConnectOptions("joe", "secret")).get("__cmd:?port")
+    assert int(told.content) == broker.address("SOCKET")[1]
+
+
+def test_other_host_is_misdirected(broker: BrokerProcess) -> None:
+    for name in ("ADMIN", "ADMIN-METRICS"):
+        assert ask_port(broker.address(name), "/health/live", headers={"Host": "evil.example"}).status == 421
+    assert ask_socket(broker.admin_socket, "/health/live", headers={"Host": "evil.example"}).status == 421
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/health/../api/v1/me", "/health/%2e%2e/api/v1/me", "/health/%252e%252e/api/v1/me", "//api/v1/me", "/api/v1/me;x"],
+)
+def test_path_means_what_it_says_or_nothing(broker: BrokerProcess, path: str) -> None:
+    assert ask_port(broker.address("ADMIN"), path).status == 404
+
+
+def test_socket_of_a_broker_that_was_killed_is_replaced(broker: BrokerProcess) -> None:
+    broker.kill()
+    assert broker.admin_socket.exists()
+
+    broker.start()
+
+    assert ask_socket(broker.admin_socket, "/health/ready").status == 200
+
+
+def test_socket_is_gone_when_the_broker_has_ended(broker: BrokerProcess) -> None:
+    broker.terminate()
+    assert not broker.admin_socket.exists()
+
+
+def test_administration_is_there_at_a_lower_run_level(broker: BrokerProcess) -> None:
+    joe = connected(broker, ConnectOptions("joe", "secret"))
+    joe.publish("__cmd:?runlevel=3", "")
+    wait_until(lambda: ask_socket(broker.admin_socket, "/health/ready").status == 503)
+    wait_until(lambda: "stopped XMPP" in broker.log())
+
+    (reason,) = ask_socket(broker.admin_socket, "/health/ready").json["reasons"]
+
+    assert (reason["code"], "run level 3" in reason["detail"]) == ("runLevel", True)
+    assert ask_port(broker.address("ADMIN"), "/health/live").status == 200
+
+
+def test_second_broker_on_the_same_socket_does_not_start(broker: BrokerProcess, tmp_path: Path) -> None:
+    settings = {"plugin/admin/socket": str(broker.admin_socket)}
+    with pytest.raises(LaunchError, match="another program listens on it"):
+        BrokerProcess(tmp_path / "second" / "data", settings=settings).start()
+
+
+def test_path_of_the_socket_that_is_too_long_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    settings = {"plugin/admin/socket": str(tmp_path / ("x" * 100))}
+    with pytest.raises(LaunchError, match="set plugin/admin/socket to a shorter one"):
+        BrokerProcess(tmp_path / "data", settings=settings).start()
+
+
+def test_port_that_others_can_reach_needs_tls(tmp_path: Path) -> None:
+    settings = {"plugin/admin/port": "0", "plugin/admin/hostname": "0.0.0.0"}
+    with pytest.raises(LaunchError, match="so TLS is required: set certificate"):
+        BrokerProcess(tmp_path / "data", settings=settings).start()
+
+
+def test_port_behind_what_speaks_tls_needs_none(tmp_path: Path) -> None:
+    settings = {
+        "plugin/admin/port": "0",
+        "plugin/admin/hostname": "0.0.0.0",
+        "plugin/admin/plainBehindProxy": "true",
+        "plugin/admin/hosts": "admin.example.org",
+    }
+    with BrokerProcess(tmp_path / "data", settings=settings) as broker:
+        answer = ask_port(broker.address("ADMIN"), "/health/live", headers={"Host": "admin.example.org"})
+        assert answer.status == 200
+
+
+def test_port_with_a_certificate_speaks_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    chain, trusted = tmp_path / "chain.pem", ssl.create_default_context()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(chain))
+    authority.configure_trust(trusted)
+    settings = {"plugin/admin/port": "0", "plugin/admin/hostname": "127.0.0.1", "plugin/admin/certificate": str(chain)}
+    with BrokerProcess(tmp_path / "data", settings=settings) as broker:
+        connection = HTTPSConnection("localhost", broker.address("ADMIN")[1], timeout=10, context=trusted)
+        connection.request("GET", "/health/live")
+        assert connection.getresponse().status == 200
+        connection.close()
