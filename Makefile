@@ -19,7 +19,7 @@ help: ## Show this list
 
 run: $(VENV)/.runtime ## Start the broker on DATA (default ./data); the first time, install what it needs
 	@echo
-	@echo "The broker starts on $(DATA); it is up when it says \"ready:\". Ctrl-C stops it. Then, in another terminal:"
+	@echo "The broker starts on $(DATA). It is up when it says which ports are open; Ctrl-C stops it. In another terminal:"
 	@echo "  $(BIN)/broker --data $(DATA) user add NAME    make an account (there is none, and no default password)"
 	@echo "  $(BIN)/broker --help                          all commands, with examples"
 	@echo

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.python import usage
 
-from broker.config.command_line import DEFAULT_DATA, read_properties
+from broker.config.command_line import DEFAULT_DATA, check_filled, read_properties
 from broker.config.properties import Properties
 from broker.errors import BrokerError
 from broker.logs.output import LogOutput, open_log
@@ -92,6 +92,10 @@ class Options(usage.Options):
             usage.UsageError: a property or a file is not usable.
         """
         config, plugins = cast("str | None", self["config"]), cast("str | None", self["plugins"])
+        try:
+            check_filled({"data": self["data"], "config": config, "plugins": plugins})
+        except BrokerError as error:
+            raise usage.UsageError(error.message) from error
         self.data = Path(self["data"]).absolute()
         self.plugin_file = None if plugins is None else Path(plugins).absolute()
         if self.plugin_file is not None and not self.plugin_file.is_file():

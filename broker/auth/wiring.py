@@ -19,6 +19,7 @@ from broker.config.kinds import BOOLEAN, TEXT, integer
 from broker.config.options import declare
 from broker.config.properties import Properties
 from broker.ports import IAuthorizer, IStore
+from broker.private_files import warn_of_readers
 
 log = Logger()
 
@@ -98,6 +99,7 @@ async def make_security(properties: Properties, store: IStore, reactor: Any, thr
     if secret_file == NO_FILE:
         log.warn("{option}=NONE: anyone on this machine may log in under any name", option=SECRET_FILE.name)
         return Security(SecurityServices(Anyone(), throttle, reactor, simple=simple), PermitAll())
+    warn_of_readers(Path(secret_file), SECRET_FILE.name)
     htpasswd = HtpasswdFile(Path(secret_file), run, allow_partial_usernames=PARTIAL_USERS.get(properties))
     services = SecurityServices(htpasswd, throttle, reactor, simple=simple)
     return Security(services, htpasswd, htpasswd)

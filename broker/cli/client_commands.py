@@ -7,12 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.cli.formats import add_formats, write_outcome, write_update
 from broker.cli.lines import publish_lines
-from broker.cli.options import at_least, seconds
+from broker.cli.options import at_least, path_of, seconds
 from broker.cli.server import add_server_options, server_of
 from broker.cli.terminal import advise, complain, say
 from broker.errors import BrokerError, Code
@@ -317,7 +316,7 @@ def _add_query(parser: argparse.ArgumentParser, later: str = "") -> None:
 def _add_content(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("content", metavar="CONTENT", nargs="?", help="the message; - or nothing reads standard input")
-    source.add_argument("--file", metavar="FILE", type=Path, help="read the message from a file")
+    source.add_argument("--file", metavar="FILE", type=path_of, help="read the message from a file")
     parser.add_argument("--mime", metavar="TYPE", default="text/plain", help="type of the content (default text/plain)")
     parser.add_argument("--priority", metavar="0-9", type=int, choices=range(10), default=5, help="(default 5)")
     parser.add_argument("--property", metavar="NAME=VALUE", action="append", default=[], help="client property")

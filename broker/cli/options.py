@@ -19,11 +19,20 @@ Run: TypeAlias = Callable[[argparse.Namespace], int]
 """What a subcommand sets as its default ``run``: takes the parsed options, returns the exit status."""
 
 
-def add_store_options(parser: argparse.ArgumentParser, *, subcommand: bool) -> None:
+DATA = "directory of the database and everything else that must survive"
+"""What ``--data`` is for the broker."""
+
+
+def add_store_options(parser: argparse.ArgumentParser, *, subcommand: bool, data: str = DATA) -> None:
     """Add ``--data``, ``--config`` and ``--set``.
 
     The command and its subcommands both take them. A subcommand must not set defaults, they would hide what was given
     before its name.
+
+    Args:
+        parser: of the command, or of a subcommand.
+        subcommand: which of the two.
+        data: what ``--data`` is, for ``--help``.
     """
 
     def default(value: object) -> object:
@@ -33,11 +42,11 @@ def add_store_options(parser: argparse.ArgumentParser, *, subcommand: bool) -> N
         "-d",
         "--data",
         metavar="DIR",
-        type=Path,
+        type=path_of,
         default=default(Path(DEFAULT_DATA)),
-        help=f"directory of the database and everything else that must survive (default {DEFAULT_DATA})",
+        help=f"{data} (default {DEFAULT_DATA})",
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, default=default(None), help="property file")
+    parser.add_argument("-c", "--config", metavar="FILE", type=path_of, default=default(None), help="property file")
     parser.add_argument(
         "-s",
         "--set",
@@ -47,6 +56,18 @@ def add_store_options(parser: argparse.ArgumentParser, *, subcommand: bool) -> N
         default=[],
         help="set a property; may be repeated",
     )
+
+
+def filled(text: str) -> str:
+    """The type of an option that is a text, and not an empty one."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def path_of(text: str) -> Path:
+    """The type of an option that names a file or a directory; an empty text would be the working directory."""
+    return Path(filled(text))
 
 
 def at_least(least: int) -> Callable[[str], int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from broker.cli import background
 from broker.cli.background import Background
-from broker.cli.options import add_store_options, assignments_of
+from broker.cli.options import add_store_options, assignments_of, path_of
 from broker.cli.terminal import complain
 from broker.model.number import whole_or_none
 from broker.signals import spare
@@ -45,14 +45,14 @@ def register(subcommands: Subcommands) -> None:
     )
     add_store_options(parser, subcommand=True)
     parser.add_argument(
-        "-p", "--plugins", metavar="FILE", type=Path, help="plugin file instead of the one in the package"
+        "-p", "--plugins", metavar="FILE", type=path_of, help="plugin file instead of the one in the package"
     )
     parser.add_argument("--daemon", action="store_true", help="run in the background")
     parser.add_argument(
-        "--pidfile", metavar="FILE", type=Path, help="write the process id (default with --daemon: DIR/broker.pid)"
+        "--pidfile", metavar="FILE", type=path_of, help="write the process id (default with --daemon: DIR/broker.pid)"
     )
     parser.add_argument(
-        "--logfile", metavar="FILE", type=Path, help="log to a file (default with --daemon: DIR/broker.log)"
+        "--logfile", metavar="FILE", type=path_of, help="log to a file (default with --daemon: DIR/broker.log)"
     )
     parser.add_argument("pairs", metavar="-KEY VALUE", nargs="*", help="properties after --")
     parser.set_defaults(run=run)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from broker.cli.options import path_of
 from broker.cli.standard_input import ask_password, read_password
 from broker.cli.terminal import reason_of
 from broker.errors import BrokerError, Code
@@ -78,7 +79,9 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-u", "--user", metavar="NAME", help="login name")
     group.add_argument("--password-stdin", action="store_true", help="read the password from the first line of input")
     group.add_argument("--tls", action="store_true", help="use TLS")
-    group.add_argument("--ca", metavar="FILE", type=Path, help="PEM file of the authority of the broker's certificate")
+    group.add_argument(
+        "--ca", metavar="FILE", type=path_of, help="PEM file of the authority of the broker's certificate"
+    )
     group.add_argument("--zlib", action="store_true", help="the port speaks zlib:stream")
 
 

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from broker.config.properties import Properties
-from broker.config.sources import from_assignments, from_file, from_pairs, process_environment
+from broker.config.sources import COMMAND_LINE, from_assignments, from_file, from_pairs, process_environment
+from broker.errors import BrokerError, Code
 
 DEFAULT_DATA = "./data"
 """Data directory where none is named."""
+
+
+def check_filled(options: Mapping[str, str | None]) -> None:
+    """See to it that each option that was given has a value.
+
+    An empty one comes from a variable of a script that is not set, and would stand for something else: the working
+    directory, or the default.
+
+    Args:
+        options: by their names.
+
+    Raises:
+        BrokerError: ``resource.configuration`` for the first one that is empty.
+    """
+    for name, value in options.items():
+        if value is not None and not value.strip():
+            raise BrokerError(Code.RESOURCE_CONFIGURATION, f"{COMMAND_LINE}: --{name} is empty")
 
 
 def read_properties(config: Path | None, assignments: Sequence[str], pairs: Sequence[str] = ()) -> Properties:

@@ -10,23 +10,23 @@ from broker.config.declared import load
 from broker.config.options import Registry
 
 BROKER = "Properties of the broker, each with its default. Give this file with --config FILE."
-_RULES = """\
-#
+BROKER_RULES = """\
 # For one name, the command line (--set NAME=VALUE, or -NAME VALUE after --) beats the environment (NAME, or
 # BROKER_NAME in capitals with _ for every other character), and that beats this file.
 # A more specific name beats a general one:
 #   /node/<id>/queue/callback/maxEntries, queue/callback/maxEntries, queue/maxEntries, maxEntries
-# ${NAME} is replaced by the value of another property or of the environment.
 """
+_REFERENCES = "# ${NAME} is replaced by the value of another property or of the environment.\n"
 _WIDTH = 118
 
 
-def write(registry: Registry, title: str = BROKER) -> str:
+def write(registry: Registry, title: str = BROKER, rules: str = BROKER_RULES) -> str:
     """The text of the example file.
 
     Args:
         registry: of the properties.
         title: says whose they are.
+        rules: which of several values counts, as comments.
     """
     groups: dict[str, list[str]] = {}
     for option in registry:
@@ -42,7 +42,7 @@ def write(registry: Registry, title: str = BROKER) -> str:
         groups.setdefault(_group(option.name), []).append(f"{comment}\n#{option.name}={default}\n")
     for indexed in registry.indexed():
         groups.setdefault(_group(indexed.name), []).append(f"# {indexed.help}\n#{indexed.name}[{indexed.index}]=\n")
-    return "\n".join(_blocks(f"# {title}\n{_RULES}", groups))
+    return "\n".join(_blocks(f"# {title}\n#\n{rules}{_REFERENCES}", groups))
 
 
 def _blocks(head: str, groups: dict[str, list[str]]) -> Iterator[str]:

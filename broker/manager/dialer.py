@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.error import TimeoutError
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionRefusedError, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -71,10 +71,10 @@ class Dialer:
             connecting.cancel()
         if self._connection is None:
             return succeed(None)
+        closed = self._closed = Deferred()
         if not self._connection.opened:
             self._connection.abort()
-        self._closed = Deferred()
-        return self._closed
+        return closed
 
     def abort(self) -> None:
         """Close the link now."""
@@ -108,9 +108,9 @@ class Dialer:
 
     def _failed(self, failure: Failure) -> None:
         self._connecting = None
-        if failure.check(CancelledError):
+        if self._stopped:  # and so it was cancelled, whatever that is called
             return
-        self._complain("no answer in time" if failure.check(TimeoutError) else failure.getErrorMessage())
+        self._complain(_why(failure))
         self._index = (self._index + 1) % len(self._servers)
         self._again()
 
@@ -127,3 +127,12 @@ class Dialer:
             return
         self._next = self._clock.callLater(self._delay * random.uniform(0.8, 1.2), self.start)
         self._delay = min(2 * self._delay, LONGEST_DELAY)
+
+
+def _why(failure: Failure) -> str:
+    """Why nobody was reached, with what can be done about it."""
+    if failure.check(TimeoutError):
+        return "no answer in time"
+    if failure.check(ConnectionRefusedError):
+        return "nothing listens there; the broker does once it has a secret for managers (xmpp.managers.secretFile)"
+    return failure.getErrorMessage()

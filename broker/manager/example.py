@@ -8,11 +8,15 @@ from broker.config.example import write
 from broker.manager.settings import REGISTRY
 
 TITLE = "Properties of a connection manager, each with its default. Give this file with --config FILE."
+RULES = """\
+# For one name, the command line (--set NAME=VALUE) beats the environment (NAME, or BROKER_NAME in capitals with _ for
+# every other character), and that beats this file.
+"""
 
 
 def example() -> str:
     """The text of the file."""
-    return write(REGISTRY, TITLE)
+    return write(REGISTRY, TITLE, RULES)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 from OpenSSL import SSL
 from service_identity import VerificationError
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
@@ -16,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from broker.manager.settings import AUTHORITIES, DOMAIN, MAX_ELEMENT, Address, LinkTls
+from broker.manager.settings import AUTHORITIES, DOMAIN, LINK_CERTIFICATE, MAX_ELEMENT, Address, LinkTls
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
 from broker.xml.stream import Event, StreamReader
@@ -25,6 +27,8 @@ from broker.xmpp.wire import ns, routes
 
 log = Logger()
 
+SHOWN = 40
+"""Characters of what is no XMPP, for the log."""
 OPENING_TIME = 20.0
 """Seconds until a link must be open."""
 START_TLS = f"<starttls xmlns='{ns.TLS}'/>".encode()
@@ -75,9 +79,16 @@ class Terms:
     tls: Callable[[], Any]
 
 
+PORT_HINT = (
+    "is that the server's port for connection managers, mostly 5262, or with tls://HOST:PORT the one that begins with"
+    " TLS, mostly 5263?"
+)
+DIRECT_TLS = "that port begins with TLS: dial the one that does not, mostly 5262, or write tls://HOST:PORT"
+_TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+"""What an alert or a handshake message of TLS begins with."""
 _HINTS = {
     "not-authorized": "is the secret that of this manager's name, and its name and address allowed?",
-    "invalid-namespace": "is that the server's port for connection managers, mostly 5262?",
+    "invalid-namespace": PORT_HINT,
     "bad-format": "is the name of the manager one that the server takes?",
 }
 """By the condition of a stream error."""
@@ -115,6 +126,7 @@ class LinkConnection(TwistedProtocol):
         self._clock = clock
         self._frames = frames
         self._routes = routes
+        self._begun = False  # something has come
         self._header = b""
         self._lost = lost
         self._reader = StreamReader(MAX_ELEMENT)
@@ -144,7 +156,9 @@ class LinkConnection(TwistedProtocol):
         transport: Any = self.transport
         transport.setTcpNoDelay(True)
         transport.setTcpKeepAlive(True)
-        self._deadline = self._clock.callLater(OPENING_TIME, self._fail, "the link was not opened in time")
+        self._deadline = self._clock.callLater(OPENING_TIME, self._overdue)
+        if self._terms.server.direct_tls:
+            self._begin_tls()
         self._greet()
 
     def dataReceived(self, data: bytes) -> None:
@@ -182,7 +196,7 @@ class LinkConnection(TwistedProtocol):
             if language is not None:
                 language.lost()
         finally:
-            self._lost(self, self._reason or _why(reason))
+            self._lost(self, self._reason or self._why(reason))
         self.transport = None
 
     # What the language says
@@ -217,6 +231,9 @@ class LinkConnection(TwistedProtocol):
 
     def _read(self, data: bytes) -> None:
         reader = self._reader
+        if not self._begun and data.strip():
+            self._begun = True
+            _look_at_beginning(data.lstrip())
         events = reader.feed(data)
         while events:
             for event in events:
@@ -226,13 +243,16 @@ class LinkConnection(TwistedProtocol):
                 if rest:
                     self._language.received(rest)
                 return
-            events = reader.feed()
+            events = [] if reader.error is not None else reader.feed()
         if reader.error is not None:
-            raise LinkError(f"what the server sends is no XML stream: {reader.error}")
+            hint = "" if self._header else f"; {PORT_HINT}"
+            raise LinkError(f"what the server sends is no XML stream: {reader.error}{hint}")
 
     def _handle(self, event: Event) -> None:
         step = self._step
         if isinstance(event, StreamStart):
+            if event.namespace != routes.NAMESPACE:
+                raise LinkError(f"what listens there is for {event.namespace or 'something else'}; {PORT_HINT}")
             self._header = event.raw
             self._id = self._id or event.attributes.get("id", "")
             self._step = Step.FEATURES
@@ -264,10 +284,13 @@ class LinkConnection(TwistedProtocol):
     def _start_tls(self, _: Stanza) -> None:
         self._step = Step.SECURED
         self._reader.restart(discard=True)
+        self._begin_tls()
+        self._greet()
+
+    def _begin_tls(self) -> None:
         transport: Any = self.transport
         transport.startTLS(self._terms.tls())
         self._secure = True
-        self._greet()
 
     def _shake_hands(self) -> None:
         self._step = Step.HANDSHAKE
@@ -303,6 +326,15 @@ class LinkConnection(TwistedProtocol):
         self.opened = False
         self._fail(f"the server refuses the link: {reason}")
 
+    def _overdue(self) -> None:
+        self._fail(f"the link was not opened in time{'' if self._header else f'; {PORT_HINT}'}")
+
+    def _why(self, reason: Failure) -> str:
+        """Why the connection is gone."""
+        if not self._header and not self._secure and reason.check(ConnectionDone, ConnectionLost):
+            return f"the server has closed the connection without a word; {PORT_HINT}"
+        return _why(reason)
+
     def _fail(self, reason: str) -> None:
         self._reason = reason
         self.abort()
@@ -319,12 +351,32 @@ _STEPS: dict[tuple[Step, str], Callable[[LinkConnection, Stanza], None]] = {
 
 def _why(reason: Failure) -> str:
     """Why a connection is gone, for people who have to do something about it."""
+    if reason.check(SSL.Error) and "certificate required" in reason.getErrorMessage():
+        return f"the server demands a certificate of this manager: set {LINK_CERTIFICATE.name}"
+    if reason.check(SSL.Error) and "wrong version number" in reason.getErrorMessage():
+        return "that port does not begin with TLS: write HOST:PORT without tls://"
     if reason.check(SSL.Error, VerificationError):
         return (
             f"its certificate cannot be verified, or TLS fails: {reason.getErrorMessage().strip()}; {AUTHORITIES.name}"
             f" can name its authority or itself, and it must be for {DOMAIN.name}"
         )
     return reason.getErrorMessage()
+
+
+def _look_at_beginning(data: bytes) -> None:
+    """See what listens at the port.
+
+    Args:
+        data: that came first, without white space before it.
+
+    Raises:
+        LinkError: it does not speak XML.
+    """
+    if data.startswith(_TLS_RECORDS):
+        raise LinkError(DIRECT_TLS)
+    if not data.startswith((b"<", codecs.BOM_UTF8)):
+        said = ascii(data[:SHOWN].decode("latin-1"))
+        raise LinkError(f"what listens there does not speak XMPP: it says {said}; {PORT_HINT}")
 
 
 def _explained(condition: str) -> str:

@@ -76,10 +76,12 @@ def link_tls(settings: ManagerSettings) -> Callable[[], Any]:
     Raises:
         BrokerError: ``resource.configuration.sslSocket`` for a file that cannot be used.
     """
-    own = _read(LINK_CERTIFICATE.name, settings.link_certificate, PrivateCertificate.loadPEM)
+    own = _read(
+        LINK_CERTIFICATE.name, settings.link_certificate, PrivateCertificate.loadPEM, "certificate with its key"
+    )
     if not settings.verify:
         return lambda: Unverified(own)
-    authorities = _read(AUTHORITIES.name, settings.authorities, _certificates)
+    authorities = _read(AUTHORITIES.name, settings.authorities, _certificates, "certificate")
     trust: Any = platformTrust() if authorities is None else trustRootFromCertificates(authorities)
     return lambda: Verified(optionsForClientTLS(settings.domain, trustRoot=trust, clientCertificate=own))
 
@@ -88,10 +90,16 @@ def _certificates(pem: bytes) -> list[Certificate]:
     return [Certificate(crypto.X509.from_cryptography(each)) for each in x509.load_pem_x509_certificates(pem)]
 
 
-def _read(name: str, path: Path | None, read: Callable[[bytes], T]) -> T | None:
+def _read(name: str, path: Path | None, read: Callable[[bytes], T], what: str) -> T | None:
     if path is None:
         return None
     try:
         return read(path.read_bytes())
-    except (OSError, SSL.Error, crypto.Error, ValueError) as error:
-        raise BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{name}: {path}: {error}") from error
+    except OSError as error:
+        raise _unusable(name, path, error.strerror or str(error)) from error
+    except (SSL.Error, crypto.Error, ValueError) as error:
+        raise _unusable(name, path, f"it has no {what} in PEM format") from error
+
+
+def _unusable(name: str, path: Path, reason: str) -> BrokerError:
+    return BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{name}: {path}: {reason}")

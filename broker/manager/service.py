@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from broker import __version__
 from broker.config.properties import Properties
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.logs.audit import audit
 from broker.logs.output import LogOutput
@@ -33,9 +33,12 @@ from broker.manager.server_tls import link_tls
 from broker.manager.settings import (
     CERTIFICATE,
     CLIENT_CA,
+    INTERFACE,
+    LINK_CERTIFICATE,
     PLAIN_PORT,
     PRIVATE_KEY,
     REGISTRY,
+    SECRET_FILE,
     TLS_PORT,
     Address,
     ManagerSettings,
@@ -44,9 +47,10 @@ from broker.manager.settings import (
 from broker.net.certificate import self_signed
 from broker.net.listener import Listener
 from broker.net.port import open_port
-from broker.net.tls import Alpn, ServerContext, server_context
+from broker.net.tls import Alpn, Names, ServerContext, server_context
 from broker.net.transport import Connection, TransportSettings
 from broker.net.turns import Turns
+from broker.private_files import warn_of_readers
 from broker.ready import announce, bracketed, start_failed
 from broker.timers import cancel
 
@@ -169,6 +173,7 @@ class Manager(Service):
         settings = self._settings = settings_of(self._properties)
         self._links = Links(self._reactor, settings.grace, settings.patience)
         server_tls = link_tls(settings)
+        self._look_at_secrets()
         log.info(
             "connection manager {version}, {name} of {domain}",
             version=__version__,
@@ -184,6 +189,20 @@ class Manager(Service):
         ports = [f"{name} {bracketed(port.getHost().host)}:{port.getHost().port}" for name, port in self._ports.items()]
         announce(", ".join([f"ready: manager {settings.name}", *ports]))
         self._on_started()
+
+    def _look_at_secrets(self) -> None:
+        """Warn of files with secrets that others can read."""
+        properties, settings = self._properties, self._settings
+        given, key = CERTIFICATE.get(properties), PRIVATE_KEY.get(properties)
+        files = {
+            SECRET_FILE.name: settings.secret_file,
+            LINK_CERTIFICATE.name: settings.link_certificate,
+            CERTIFICATE.name: Path(given) if given and not key else None,
+            PRIVATE_KEY.name: Path(key) if given and key else None,
+        }
+        for name, path in files.items():
+            if path is not None:
+                warn_of_readers(path, name)
 
     def _failed(self, failure: Failure) -> None:
         if not self.running:
@@ -214,20 +233,29 @@ class Manager(Service):
                 listener.factory,
                 who="the manager",
                 advice=f", such as the broker: set {option.name}",
+                address=INTERFACE.name,
             )
 
     def _context(self, alpn: Alpn) -> ServerContext:
         properties = self._properties
         given, key, authorities = CERTIFICATE.get(properties), PRIVATE_KEY.get(properties), CLIENT_CA.get(properties)
         if not given:
-            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_directory()
         return server_context(
             Path(given) if given else self_signed(self._data, self._settings.domain, time.time()),
             Path(key) if given and key else None,
             Path(authorities) if authorities else None,
             require_client=False,
             alpn=alpn,
+            names=Names(CERTIFICATE.name, PRIVATE_KEY.name, CLIENT_CA.name),
         )
+
+    def _make_directory(self) -> None:
+        try:
+            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"--data: {self._data}: {error.strerror or error}; no directory is needed with {CERTIFICATE.name}"
+            raise BrokerError(Code.RESOURCE_FILE_IO, reason) from error
 
     def _make_client(self, connection: Connection, host: str) -> Client:
         return Client(connection, self._settings, self._reactor, self._links.come, self._links.gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -11,15 +12,20 @@ from broker.config.options import Registry
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
 from broker.logs import settings as logs
-from broker.model.host import is_loopback
+from broker.model.host import address_of, is_loopback
 from broker.model.jid import parse_jid
 from broker.model.number import whole_or_none
 from broker.net.limits import Limits
 
 REGISTRY = Registry()
+"""The properties that a connection manager knows; those of the broker are another registry."""
 MAX_ELEMENT = 64 << 20
 """Bytes of one element of the server, which has limits of its own that are smaller."""
-"""The properties that a connection manager knows; those of the broker are another registry."""
+DIRECT_TLS = "tls://"
+"""Stands before a server whose port begins with TLS."""
+MAX_NAME = 256
+"""Characters of a manager's name; the broker takes no longer one."""
+_HOST_NAME = re.compile(r"[^\s:/\[\]<>&@,]+")
 _declare = REGISTRY.declare
 
 
@@ -38,7 +44,8 @@ SERVERS = _declare(
     "xmpp.manager.servers",
     TEXT,
     "",
-    "Comma list of host:port in the place of xmpp.hostname and xmpp.port; the first one that is reached is used.",
+    "Comma list of host:port in the place of xmpp.hostname and xmpp.port, or tls://host:port for a port that begins"
+    " with TLS (mostly 5263); the first one that is reached is used.",
 )
 PASSWORD = _declare(
     "xmpp.password", TEXT, "", "The secret that the server has for this manager; better in xmpp.manager.secretFile."
@@ -172,13 +179,21 @@ REGISTRY.add_indexed(logs.LEVELS)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is."""
+    """Where a server is.
+
+    Args:
+        host: a name or an address.
+        port: for connection managers.
+        direct_tls: it begins with TLS.
+    """
 
     host: str
     port: int
+    direct_tls: bool = False
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        scheme = DIRECT_TLS if self.direct_tls else ""
+        return f"{scheme}[{self.host}]:{self.port}" if ":" in self.host else f"{scheme}{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +203,7 @@ class ManagerSettings:
     domain: str
     servers: tuple[Address, ...]
     secret: str = field(repr=False)
+    secret_file: Path | None
     name: str
     connections: int
     frames: bool
@@ -223,24 +239,31 @@ def settings_of(properties: Properties) -> ManagerSettings:
         BrokerError: ``resource.configuration`` for a value that cannot be used, or a secret that is missing.
     """
     authorities, link_certificate = AUTHORITIES.get(properties), LINK_CERTIFICATE.get(properties).strip()
+    plain_port = PLAIN_PORT.get(properties) if PLAIN_ACTIVE.get(properties) else None
+    tls_port = TLS_PORT.get(properties) if TLS_ACTIVE.get(properties) else None
+    if plain_port is None and tls_port is None:
+        raise _wrong(TLS_ACTIVE.name, f"clients have no port, as {PLAIN_ACTIVE.name} is false, too")
+    if plain_port and plain_port == tls_port:
+        raise _wrong(TLS_PORT.name, f"{tls_port} is {PLAIN_PORT.name}, too")
     return ManagerSettings(
         domain=_domain(DOMAIN.get(properties)),
         servers=_servers(properties),
         secret=_secret(properties),
+        secret_file=Path(SECRET_FILE.get(properties)) if SECRET_FILE.get(properties) else None,
         name=_name(NAME.get(properties)),
         connections=CONNECTIONS.get(properties),
         frames=FRAMES.get(properties),
         grace=GRACE.get(properties) / 1000,
         patience=PATIENCE.get(properties) / 1000,
-        other_host=OTHER_HOST.get(properties).strip(),
+        other_host=_other_host(OTHER_HOST.get(properties)),
         stop_timeout=STOP_TIMEOUT.get(properties) / 1000,
         server_tls=SERVER_TLS.get(properties),
         verify=VERIFY.get(properties),
         authorities=Path(authorities) if authorities else None,
         link_certificate=Path(link_certificate) if link_certificate else None,
         interface=INTERFACE.get(properties).strip() or "127.0.0.1",
-        plain_port=PLAIN_PORT.get(properties) if PLAIN_ACTIVE.get(properties) else None,
-        tls_port=TLS_PORT.get(properties) if TLS_ACTIVE.get(properties) else None,
+        plain_port=plain_port,
+        tls_port=tls_port,
         backlog=BACKLOG.get(properties),
         idle=IDLE.get(properties) / 1000,
         header_timeout=HEADER_TIMEOUT.get(properties) / 1000,
@@ -264,22 +287,31 @@ def read_address(text: str) -> Address:
     """A server's address.
 
     Args:
-        text: ``host:port``, ``[IPv6 address]:port``.
+        text: ``host:port`` or ``[IPv6 address]:port``, behind ``tls://`` for a port that begins with TLS.
 
     Raises:
         ValueError: it is none.
     """
-    host, _, port = text.strip().rpartition(":")
+    host, _, port = text.strip().removeprefix(DIRECT_TLS).rpartition(":")
     number = whole_or_none(port, 1, 65535)
-    if not host or number is None:
+    host = host.removeprefix("[").removesuffix("]")
+    if number is None or not _is_host(host):
         raise ValueError(f"'{text.strip()}' is not host:port")
-    return Address(host.removeprefix("[").removesuffix("]"), number)
+    return Address(host, number, text.strip().startswith(DIRECT_TLS))
+
+
+def _is_host(text: str) -> bool:
+    """Whether it can be the name of a host, or is an address."""
+    return bool(_HOST_NAME.fullmatch(text)) or address_of(text) is not None
 
 
 def _servers(properties: Properties) -> tuple[Address, ...]:
     names = [each for each in SERVERS.get(properties).split(",") if each.strip()]
     if not names:
-        return (Address(HOSTNAME.get(properties).strip(), PORT.get(properties)),)
+        host = HOSTNAME.get(properties).strip()
+        if not _is_host(host):
+            raise _wrong(HOSTNAME.name, f"'{host}' is no host")
+        return (Address(host, PORT.get(properties)),)
     try:
         return tuple(map(read_address, names))
     except ValueError as error:
@@ -306,9 +338,23 @@ def _secret(properties: Properties) -> str:
 
 def _name(text: str) -> str:
     name = text.strip().lower()
-    if not name or "/" in name or not name.isprintable():
+    if not name or "/" in name or not name.isprintable() or len(name) > MAX_NAME:
         raise _wrong(NAME.name, f"'{text}' cannot be the name of a manager")
     return name
+
+
+def _other_host(text: str) -> str:
+    """``host`` or ``host:port``, as a client is told where to go (RFC 6120 §4.9.3.19)."""
+    text = text.strip()
+    if not text or _is_host(text):
+        return text
+    host, port = text, ""
+    if not text.endswith("]"):
+        host, _, port = text.rpartition(":")
+    named = _HOST_NAME.fullmatch(host) or (host.startswith("[") and host.endswith("]") and address_of(host[1:-1]))
+    if not named or (port and whole_or_none(port, 1, 65535) is None) or text.endswith(":"):
+        raise _wrong(OTHER_HOST.name, f"'{text}' is neither host nor host:port")
+    return text
 
 
 def _domain(text: str) -> str:

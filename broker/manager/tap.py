@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.python import usage
 
-from broker.config.command_line import DEFAULT_DATA, read_properties
+from broker.config.command_line import DEFAULT_DATA, check_filled, read_properties
 from broker.config.properties import Properties
 from broker.errors import BrokerError
 from broker.logs.output import LogOutput, open_log
@@ -71,7 +71,7 @@ class Options(usage.Options):
     opt_s = opt_set
 
     def opt_server(self, address: str) -> None:
-        """HOST:PORT of the server (xmpp.manager.servers); may be repeated, the first that is reached is used."""
+        """HOST:PORT of the server, or tls://HOST:PORT (xmpp.manager.servers); may be repeated."""
         self._servers.append(address)
 
     def parseArgs(self, *pairs: str) -> None:
@@ -84,11 +84,15 @@ class Options(usage.Options):
         Raises:
             usage.UsageError: a property or a file is not usable.
         """
-        self.data = Path(self["data"]).absolute()
         config = cast("str | None", self["config"])
-        named = {NAME.name: self["name"], SECRET_FILE.name: self["secret-file"], SERVERS.name: ",".join(self._servers)}
-        assignments = [f"{name}={value}" for name, value in named.items() if value]
+        servers = ",".join(self._servers) if self._servers else None
+        named = {NAME.name: self["name"], SECRET_FILE.name: self["secret-file"], SERVERS.name: servers}
+        assignments = [f"{name}={value}" for name, value in named.items() if value is not None]
         try:
+            check_filled({name: self[name] for name in ("data", "config", "name", "secret-file")})
+            for server in self._servers:
+                check_filled({"server": server})
+            self.data = Path(self["data"]).absolute()
             self.properties = read_properties(
                 None if config is None else Path(config), [*assignments, *self._assignments], self._pairs
             )

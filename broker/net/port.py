@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -12,7 +14,15 @@ from broker.errors import BrokerError, Code
 
 
 async def open_port(
-    reactor: Any, host: str, number: int, backlog: int, factory: IProtocolFactory, *, who: str, advice: str
+    reactor: Any,
+    host: str,
+    number: int,
+    backlog: int,
+    factory: IProtocolFactory,
+    *,
+    who: str,
+    advice: str,
+    address: str,
 ) -> Any:
     """Listen on a port.
 
@@ -24,6 +34,7 @@ async def open_port(
         factory: makes the connections.
         who: listens, for the error.
         advice: what can be done where another program uses the port, for the error.
+        address: what the setting is called that gives the host, for the error.
 
     Returns:
         The port.
@@ -37,5 +48,15 @@ async def open_port(
     except CannotListenError as error:
         raise BrokerError(
             Code.RESOURCE_CONFIGURATION_ADDRESS,
-            f"{who} cannot listen on {host}:{number}: {error.socketError}; another program may use it{advice}",
+            f"{who} cannot listen on {host}:{number}: {error.socketError}; {_hint(error, advice, address)}",
         ) from error
+
+
+def _hint(error: CannotListenError, advice: str, address: str) -> str:
+    """What can be done about it."""
+    cause = error.socketError
+    if isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) == errno.EADDRNOTAVAIL:
+        return f"{address} must be an address of this machine"
+    if getattr(cause, "errno", None) == errno.EACCES:
+        return "ports below 1024 need a permission of the system"
+    return f"another program may use it{advice}"

@@ -73,6 +73,21 @@ class ServerContext:
         self._context = context
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the settings are called that name the files of a listener's TLS, for errors.
+
+    Args:
+        certificate: with its chain.
+        private_key: of that.
+        authorities: of clients.
+    """
+
+    certificate: str = "certificate"
+    private_key: str = "privateKey"
+    authorities: str = "clientCertificates"
+
+
 def server_context(
     certificate: Path,
     private_key: Path | None = None,
@@ -80,6 +95,7 @@ def server_context(
     *,
     require_client: bool = True,
     alpn: Alpn = Alpn(),
+    names: Names = Names(),
 ) -> ServerContext:
     """TLS for a listener.
 
@@ -89,22 +105,32 @@ def server_context(
         client_ca: PEM file of authorities; where given, clients must show a certificate of one of them.
         require_client: ``False`` lets clients do without one.
         alpn: application protocols.
+        names: of the settings.
 
     Raises:
-        BrokerError: ``resource.configuration.sslSocket``, naming the file and what is wrong with it.
+        BrokerError: ``resource.configuration.sslSocket``, naming the setting, the file and what is wrong with it.
     """
 
     def make() -> tuple[SSL.Context, x509.Certificate]:
-        return _context(certificate, private_key or certificate, client_ca, require_client=require_client, alpn=alpn)
+        return _context(certificate, private_key, client_ca, require_client=require_client, alpn=alpn, names=names)
 
     return ServerContext(make, verifies=client_ca is not None)
 
 
 def _context(
-    certificate: Path, private_key: Path, client_ca: Path | None, *, require_client: bool, alpn: Alpn
+    certificate: Path,
+    private_key: Path | None,
+    client_ca: Path | None,
+    *,
+    require_client: bool,
+    alpn: Alpn,
+    names: Names,
 ) -> tuple[SSL.Context, x509.Certificate]:
-    chain = _certificates(certificate)
-    key = _key(private_key)
+    chain = _certificates(names.certificate, certificate)
+    if private_key is None:
+        key = _key(names.certificate, certificate, f"; {names.private_key} can name another file that has it")
+    else:
+        key = _key(names.private_key, private_key)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list(CIPHERS)
@@ -120,9 +146,10 @@ def _context(
             context.add_extra_chain_cert(each)
         context.check_privatekey()
     except (SSL.Error, ValueError, TypeError) as error:
-        raise _unusable(certificate, f"certificate and key do not go together: {error}") from error
+        where = names.certificate if private_key is None else f"{names.certificate} and {names.private_key}"
+        raise _unusable(where, certificate, f"certificate and key do not go together: {error}") from error
     if client_ca is not None:
-        _certificates(client_ca)  # whose error names the file and what is wrong with it
+        _certificates(names.authorities, client_ca)  # whose error names the file and what is wrong with it
         context.load_verify_locations(str(client_ca))
         context.set_verify(SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if require_client else 0))
     return context, chain[0]
@@ -141,29 +168,29 @@ def _set_alpn(context: SSL.Context, alpn: Alpn) -> None:
     context.set_alpn_select_callback(select)
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
-    text = _read(path)
+def _certificates(name: str, path: Path) -> list[x509.Certificate]:
+    text = _read(name, path)
     if b"-----BEGIN CERTIFICATE-----" not in text:
-        raise _unusable(path, "it has no certificate in PEM format")
+        raise _unusable(name, path, "it has no certificate in PEM format")
     try:
         return x509.load_pem_x509_certificates(text)
     except ValueError as error:
-        raise _unusable(path, "its certificate cannot be read") from error
+        raise _unusable(name, path, "its certificate cannot be read") from error
 
 
-def _key(path: Path) -> PrivateKeyTypes:
+def _key(name: str, path: Path, advice: str = "") -> PrivateKeyTypes:
     try:
-        return load_pem_private_key(_read(path), None)
+        return load_pem_private_key(_read(name, path), None)
     except (ValueError, TypeError) as error:  # the latter where it has a passphrase
-        raise _unusable(path, "it has no private key in PEM format without passphrase") from error
+        raise _unusable(name, path, f"it has no private key in PEM format without passphrase{advice}") from error
 
 
-def _read(path: Path) -> bytes:
+def _read(name: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unusable(path, error.strerror or str(error)) from error
+        raise _unusable(name, path, error.strerror or str(error)) from error
 
 
-def _unusable(path: Path, reason: str) -> BrokerError:
-    return BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{path}: {reason}")
+def _unusable(name: str, path: Path, reason: str) -> BrokerError:
+    return BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{name}: {path}: {reason}")

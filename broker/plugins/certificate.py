@@ -10,8 +10,9 @@ from typing import Any
 from twisted.logger import Logger
 
 from broker.net.certificate import self_signed
-from broker.net.tls import Alpn, ServerContext, server_context
-from broker.xmpp.settings import CERTIFICATE, PRIVATE_KEY, settings_of
+from broker.net.tls import Alpn, Names, ServerContext, server_context
+from broker.private_files import warn_of_readers
+from broker.xmpp.settings import CERTIFICATE, CLIENT_CA, PRIVATE_KEY, settings_of
 
 log = Logger()
 
@@ -30,7 +31,12 @@ class Certificate:
         self._contexts: list[ServerContext] = []
 
     def contexts(
-        self, *alpns: Alpn, loopback: bool, authorities: str = "", require: bool = False
+        self,
+        *alpns: Alpn,
+        loopback: bool,
+        authorities: str = "",
+        authorities_name: str = CLIENT_CA.name,
+        require: bool = False,
     ) -> Sequence[ServerContext]:
         """TLS for listeners, which :meth:`reload` renews.
 
@@ -38,6 +44,7 @@ class Certificate:
             alpns: application protocols of each.
             loopback: the listeners can be reached from this machine only.
             authorities: PEM file of those whose certificates peers may show; empty for none.
+            authorities_name: of the property that names the file.
             require: peers must show one.
 
         Raises:
@@ -51,10 +58,14 @@ class Certificate:
         elif not given:
             log.info("{peers} get the self-signed certificate {path}", peers=self._peers, path=certificate)
         key = PRIVATE_KEY.get(properties)
+        if given:
+            warn_of_readers(Path(key or given), PRIVATE_KEY.name if key else CERTIFICATE.name)
         private_key = Path(key) if given and key else None
         client_ca = Path(authorities) if authorities else None
+        names = Names(CERTIFICATE.name, PRIVATE_KEY.name, authorities_name)
         self._contexts = [
-            server_context(certificate, private_key, client_ca, require_client=require, alpn=alpn) for alpn in alpns
+            server_context(certificate, private_key, client_ca, require_client=require, alpn=alpn, names=names)
+            for alpn in alpns
         ]
         return self._contexts
 

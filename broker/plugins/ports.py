@@ -65,6 +65,7 @@ class Ports:
             factory,
             who=f"plugin {self._plugin_id}",
             advice=": stop it, or choose other ports for the plugin",
+            address=f"plugin/{self._plugin_id}/hostname",
         )
         self._context.chosen_ports[name] = port.getHost().port
 

@@ -19,10 +19,11 @@ from broker.native.server import NativeServer
 from broker.native.service import NativeService
 from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
-from broker.net.tls import ServerContext, server_context
+from broker.net.tls import Names, ServerContext, server_context
 from broker.net.transport import Connection, TransportSettings
 from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
 from broker.ports import IPlugin
+from broker.private_files import warn_of_readers
 
 log = Logger()
 
@@ -166,4 +167,12 @@ class SocketPlugin:
         if not certificate:
             raise self._attributes.error("SSL needs the attribute certificate, a PEM file")
         key, authorities = self._get("privateKey", TEXT, ""), self._get("clientCertificates", TEXT, "")
-        return server_context(Path(certificate), Path(key) if key else None, Path(authorities) if authorities else None)
+        prefix = f"plugin/{self._id}"
+        names = Names(f"{prefix}/certificate", f"{prefix}/privateKey", f"{prefix}/clientCertificates")
+        warn_of_readers(Path(key or certificate), names.private_key if key else names.certificate)
+        return server_context(
+            Path(certificate),
+            Path(key) if key else None,
+            Path(authorities) if authorities else None,
+            names=names,
+        )

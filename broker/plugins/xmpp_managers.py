@@ -19,7 +19,7 @@ from broker.xmpp.managers.frame_link import FrameLink
 from broker.xmpp.managers.link import LinkTransport, ManagerLink
 from broker.xmpp.managers.manager_process import FramedSessions, FrameSettings
 from broker.xmpp.managers.managers import Managers
-from broker.xmpp.managers.settings import secrets_of, settings_of
+from broker.xmpp.managers.settings import AUTHORITIES, secrets_of, settings_of
 from broker.xmpp.settings import TlsPolicy
 
 
@@ -77,7 +77,12 @@ class XmppManagersPlugin:
         authorities = settings.authorities
         contexts = (
             self._certificate.contexts(
-                Alpn(), Alpn(), loopback=loopback, authorities=authorities, require=bool(authorities)
+                Alpn(),
+                Alpn(),
+                loopback=loopback,
+                authorities=authorities,
+                authorities_name=AUTHORITIES.name,
+                require=bool(authorities),
             )
             if tls_on
             else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,56 @@ def test_the_command_says_the_same_to_twistd(secret: Path) -> None:
         "--server=one:1",
         "--set=a=b",
     ]
+
+
+OPTIONS = ("--data", "--config", "--name", "--secret-file", "--server")
+
+
+@pytest.mark.parametrize("option", [*OPTIONS, "--pidfile", "--logfile"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_the_command_refuses_an_empty_option(
+    secret: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["manager", f"--secret-file={secret}", f"{option}={value}"])
+    assert caught.value.code == 2
+    assert re.search(rf"argument (-./)?{option}: it is empty", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("value", ["", " "])
+def test_twistd_refuses_an_empty_option(secret: Path, option: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"{option} is empty"):
+        Options().parseOptions([f"--secret-file={secret}", f"{option}={value}"])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "reason"),
+    [
+        ("", "is not KEY=VALUE"),
+        ("=x", "is not KEY=VALUE"),
+        ("xmpp.manager.name", "is not KEY=VALUE"),
+        ("xmpp.manager.name=", "cannot be the name of a manager"),
+        ("xmpp.manager.connections=0", "out of range"),
+        ("xmpp.manager.connections=65", "out of range"),
+        ("xmpp.socket.plain.port=65536", "out of range"),
+        ("xmpp.manager.stopTimeout=0", "out of range"),
+        ("xmpp.manager.grace=-1", "out of range"),
+        ("xmpp.server.tls=perhaps", "required, optional, auto"),
+        ("xmpp.manager.frames=perhaps", "true or false"),
+    ],
+)
+def test_odd_properties_are_refused(secret: Path, assignment: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        Options().parseOptions([f"--secret-file={secret}", f"--set={assignment}"])
+
+
+def test_help_speaks_of_what_a_manager_has(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["manager", "--help"])
+    text = capsys.readouterr().out
+    assert "database" not in text
+    assert "exit status:" in text
 
 
 @pytest.mark.parametrize(

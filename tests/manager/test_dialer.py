@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.error import (
-    ConnectionRefusedError,
-    TimeoutError,
-)
+from twisted.internet.error import ConnectingCancelledError, ConnectionRefusedError, TimeoutError
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
@@ -116,7 +113,9 @@ def test_the_log_tells_once_why_each_server_is_not_reached() -> None:
         for _ in range(6):
             network.refuse()
     assert [formatEvent(event) for event in events] == [
-        f"there is no link to {server}: Connection was refused by other side." for server in (ONE, TWO)
+        f"there is no link to {server}: nothing listens there; the broker does once it has a secret for managers"
+        " (xmpp.managers.secretFile)"
+        for server in (ONE, TWO)
     ]
 
 
@@ -125,6 +124,33 @@ def test_a_server_that_does_not_answer_is_said_to_do_so() -> None:
         network = Network(ONE)
         network.pending[-1].errback(TimeoutError())
     assert [formatEvent(event) for event in events] == [f"there is no link to {ONE}: no answer in time"]
+
+
+class Connecting(Deferred[Any]):
+    """An attempt of an endpoint, which calls its end differently from others."""
+
+    def cancel(self) -> None:
+        """It ends as an endpoint ends it."""
+        self.errback(ConnectingCancelledError(None))
+
+
+def test_an_attempt_that_the_end_of_the_manager_cuts_short_is_no_failure() -> None:
+    with capturedLogs() as events:
+        clock: Any = Clock()
+        dialer = Dialer([ONE], lambda server, make: Connecting(), lambda server, dialer: Connection(server), clock)  # type: ignore[arg-type, return-value] # of it nothing more is asked
+        dialer.start()
+        dialer.stop()
+    assert not events
+
+
+def test_a_link_that_the_end_of_the_manager_finds_unopened_is_no_failure() -> None:
+    network = Network(ONE)
+    connection = network.accept(opened=False)
+    connection.abort = lambda: network.dialer.lost(connection, "it was closed")
+    with capturedLogs() as events:
+        closed = network.dialer.stop()
+    assert closed.called
+    assert not events
 
 
 @pytest.mark.parametrize("connecting", [True, False])

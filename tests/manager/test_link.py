@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from broker.manager.link import LinkConnection, Terms
+from broker.manager.link import PORT_HINT, LinkConnection, Terms
 from broker.manager.settings import Address, LinkTls
 from broker.xmpp.wire import ns, routes
 
@@ -66,13 +66,13 @@ class Language:
 class Link:
     """A link that is being opened."""
 
-    def __init__(self, policy: LinkTls = LinkTls.OPTIONAL) -> None:
+    def __init__(self, policy: LinkTls = LinkTls.OPTIONAL, *, direct_tls: bool = False) -> None:
         self.clock = Clock()
         self.languages: list[Language] = []
         self.reasons: list[str] = []
         self.routes = b""
         clock: Any = self.clock
-        terms = Terms(Address("server", 5262), "cm1/link-1", "sekrit", policy, lambda: TLS)
+        terms = Terms(Address("server", 5262, direct_tls), "cm1/link-1", "sekrit", policy, lambda: TLS)
         self.connection = LinkConnection(terms, clock, self._make, self._route, self._lose)
         self.transport: Any = Transport()
         self.connection.makeConnection(self.transport)
@@ -198,7 +198,7 @@ def test_a_wrong_secret_is_told_by_its_name() -> None:
         (HEADER % "1" + "</stream:stream>", "the server has ended the stream"),
         (HEADER % "1" + "<handshake/>", "the server sends <handshake/> while the link is opened"),
         (HEADER % "1" + CONFIGURATION, "the server sends <iq/> before the handshake"),
-        ("SSH-2.0-OpenSSH_9.2p1\r\n<>", "what the server sends is no XML stream"),
+        (HEADER % "1" + "<stream:features></x>", "what the server sends is no XML stream"),
     ],
 )
 def test_other_servers_are_left(text: str, reason: str) -> None:
@@ -207,10 +207,75 @@ def test_other_servers_are_left(text: str, reason: str) -> None:
     assert link.failure.startswith(reason)
 
 
-def test_a_silent_server_is_left() -> None:
+@pytest.mark.parametrize(
+    ("data", "met"),
+    [
+        pytest.param(
+            f"<stream:stream xmlns:stream='{ns.STREAM}' xmlns='jabber:client' id='1'>".encode(),
+            f"what listens there is for jabber:client; {PORT_HINT}",
+            id="clients",
+        ),
+        pytest.param(
+            b"SSH-2.0-OpenSSH_9.2p1\r\n<>",
+            f"what listens there does not speak XMPP: it says 'SSH-2.0-OpenSSH_9.2p1\\r\\n<>'; {PORT_HINT}",
+            id="ssh",
+        ),
+        pytest.param(
+            b"HTTP/1.1 400 Bad Request\r\n" + bytes(1000),
+            "what listens there does not speak XMPP: it says 'HTTP/1.1 400 Bad Request\\r\\n\\x00",
+            id="http",
+        ),
+        pytest.param(
+            b"\x15\x03\x03\0\x02\x02\x46",
+            "that port begins with TLS: dial the one that does not, mostly 5262, or write tls://HOST:PORT",
+            id="tls",
+        ),
+    ],
+)
+def test_a_wrong_port_is_told_with_what_was_met_and_what_is_wanted(data: bytes, met: str) -> None:
+    link = Link()
+    link.connection.dataReceived(data)
+    assert link.failure.startswith(met)
+
+
+def test_a_port_that_closes_without_a_word_may_be_a_wrong_one() -> None:
+    link = Link()
+    link.connection.connectionLost(Failure(ConnectionDone()))
+    assert link.reasons == [f"the server has closed the connection without a word; {PORT_HINT}"]
+
+
+def test_a_silent_server_is_left_and_may_be_a_wrong_port() -> None:
     link = Link()
     link.clock.advance(20)
+    assert link.failure == f"the link was not opened in time; {PORT_HINT}"
+
+
+def test_a_server_that_is_silent_behind_its_header_is_left() -> None:
+    link = Link()
+    link.header(FRAMES)
+    link.clock.advance(20)
     assert link.failure == "the link was not opened in time"
+
+
+class TestDirectTls:
+    def test_tls_comes_before_anything_else_and_is_not_started_again(self) -> None:
+        link = Link(LinkTls.REQUIRED, direct_tls=True)
+        assert link.transport.tls is TLS
+        assert link.take().startswith("<stream:stream ")
+        link.header(START_TLS, FRAMES)
+        assert link.take().startswith("<handshake>")
+
+    @pytest.mark.parametrize(
+        ("alert", "told"),
+        [
+            ("wrong version number", "that port does not begin with TLS: write HOST:PORT without tls://"),
+            ("certificate required", "the server demands a certificate of this manager: set xmpp.manager.certificate"),
+        ],
+    )
+    def test_a_handshake_that_fails_is_told_with_what_can_be_done(self, alert: str, told: str) -> None:
+        link = Link(direct_tls=True)
+        link.connection.connectionLost(Failure(SSL.Error([("SSL routines", "", alert)])))
+        assert link.reasons == [told]
 
 
 def test_a_certificate_that_cannot_be_verified_is_told_with_what_can_be_done() -> None:

@@ -9,7 +9,7 @@ from OpenSSL import SSL
 
 from broker.errors import BrokerError
 from broker.net.certificate import self_signed
-from broker.net.tls import Alpn, server_context
+from broker.net.tls import Alpn, Names, server_context
 from tests.net.handshakes import pair
 
 NOW = 1.8e9
@@ -86,6 +86,19 @@ class TestFiles:
         alone.write_bytes(certificate.read_bytes().partition(b"-----BEGIN PRIVATE")[0])
         with pytest.raises(BrokerError, match="no private key"):
             server_context(alone)
+
+    @pytest.mark.parametrize("which", ["cert", "key", "ca"])
+    @pytest.mark.parametrize("text", [None, "nothing"])
+    def test_the_setting_that_names_the_file_is_named(
+        self, tmp_path: Path, certificate: Path, which: str, text: str | None
+    ) -> None:
+        path = tmp_path / "file.pem"
+        if text is not None:
+            path.write_text(text)
+        files = {"cert": certificate, "key": None, "ca": None, which: path}
+        assert files["cert"] is not None
+        with pytest.raises(BrokerError, match=rf" the.{which}: .*file\.pem: "):
+            server_context(files["cert"], files["key"], files["ca"], names=Names("the.cert", "the.key", "the.ca"))
 
     def test_authorities_of_clients_are_read_likewise(self, tmp_path: Path, certificate: Path) -> None:
         path = tmp_path / "authorities.pem"

@@ -254,14 +254,17 @@ class BrokerProcess:
         self._running()
         self._kill_group()
 
-    def terminate(self) -> int:
-        """Ask for an orderly end by SIGTERM and wait for it.
+    def terminate(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask for an orderly end and wait for it.
+
+        Args:
+            number: of the signal that asks.
 
         Returns:
             The exit status as :attr:`subprocess.Popen.returncode` has it; twistd ends by the signal, hence -15.
         """
         process = self._running()
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         try:
             return process.wait(self.timeout)
         except subprocess.TimeoutExpired:

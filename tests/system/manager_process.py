@@ -16,7 +16,7 @@ class ManagerProcess(BrokerProcess):
 
     Args:
         directory: of its own; with its log and its certificate.
-        broker: that it dials, with the settings of :mod:`tests.system.routed_client`.
+        broker: that it dials where no server is given, with the settings of :mod:`tests.system.routed_client`.
         settings: properties.
         name: of the manager.
         server: host and port to dial instead of the broker's own, e.g. of a proxy.
@@ -29,7 +29,7 @@ class ManagerProcess(BrokerProcess):
     def __init__(
         self,
         directory: Path,
-        broker: BrokerProcess,
+        broker: BrokerProcess | None = None,
         settings: Mapping[str, str] | None = None,
         name: str = "cm1",
         server: tuple[str, int] | None = None,
@@ -37,7 +37,11 @@ class ManagerProcess(BrokerProcess):
         directory.mkdir(parents=True)
         secret = directory / "secret"
         secret.write_text(f"{SECRET}\n")
-        host, port = server or broker.address("XMPP-MANAGERS")
+        secret.chmod(0o600)
+        if server is None:
+            assert broker is not None
+            server = broker.address("XMPP-MANAGERS")
+        host, port = server
         super().__init__(
             directory / "data",
             settings=settings,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from broker.net.channel_binding import EXPORTER_LABEL, EXPORTER_SIZE
 from tests.campaign.proxy import Proxy
 from tests.system.clients import install_javascript, javascript, slixmpp
-from tests.system.launcher import BrokerProcess, wait_until
+from tests.system.launcher import BrokerProcess, command, wait_until
 from tests.system.manager_process import ManagerProcess
 from tests.system.routed_client import SETTINGS
 from tests.system.stream_client import StreamClient
@@ -254,3 +256,86 @@ def test_a_second_sigterm_ends_the_manager_at_once(broker: BrokerProcess, manage
     begun = time.monotonic()
     manager.terminate()
     assert time.monotonic() - begun < STOP_TIMEOUT / 2
+
+
+class TestStart:
+    """What a manager does that cannot start, or that dials what is no server for managers."""
+
+    def test_wrong_options_have_the_exit_status_2(self, tmp_path: Path) -> None:
+        done = run("--data", str(tmp_path), "--set=xmpp.password=x", "--server=one")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "broker manager: xmpp.manager.servers: 'one' is not host:port\n"
+
+    def test_a_manager_that_cannot_start_says_why_and_has_the_exit_status_1(
+        self, tmp_path: Path, manager: ManagerProcess
+    ) -> None:
+        number = manager.address("XMPP")[1]
+        done = run("--data", str(tmp_path), "--set=xmpp.password=x", f"--set=xmpp.socket.plain.port={number}")
+        assert done.returncode == 1
+        assert "Address already in use; another program may use it" in done.stderr
+        assert "set xmpp.socket.plain.port" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("files", [{"certificate": "nowhere.pem"}, {"clientCertificates": "nowhere.pem"}])
+    def test_a_certificate_that_cannot_be_used_is_named_with_its_property(
+        self, tmp_path: Path, files: dict[str, str]
+    ) -> None:
+        ((name, file),) = files.items()
+        done = run("--data", str(tmp_path), "--set=xmpp.password=x", f"--set=xmpp.{name}={file}")
+        assert done.returncode == 1
+        assert done.stderr == f"the manager cannot start: xmpp.{name}: {file}: No such file or directory\n"
+
+    def test_a_data_directory_that_cannot_be_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        done = run("--data", str(tmp_path / "file"), "--set=xmpp.password=x")
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"the manager cannot start: --data: {tmp_path / 'file'}: File exists; ")
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_manager_ends_by_the_signal_that_has_stopped_it(
+        self, manager: ManagerProcess, number: signal.Signals
+    ) -> None:
+        assert manager.terminate(number) == -number
+
+    def test_nothing_is_said_of_an_attempt_that_the_end_cuts_short(self, tmp_path: Path) -> None:
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            with ManagerProcess(tmp_path / "manager", server=silent.getsockname()) as manager:
+                silent.accept()[0].close()
+                manager.wait_for_log("there is no link to")
+                with silent.accept()[0]:
+                    manager.terminate()
+                assert manager.log().count("there is no link to") == 1
+
+    @pytest.mark.parametrize(
+        ("port", "met"),
+        [
+            ("XMPP", "what listens there is for jabber:client; is that the server's port for connection managers"),
+            ("XMPP-TLS", "without a word; is that the server.s port for connection managers"),
+            ("XMPP-MANAGERS-TLS", "or with tls://HOST:PORT the one that begins with TLS, mostly 5263"),
+            ("SOCKET", "is that the server's port for connection managers, mostly 5262"),
+        ],
+    )
+    def test_a_wrong_port_is_told(self, tmp_path: Path, broker: BrokerProcess, port: str, met: str) -> None:
+        with ManagerProcess(tmp_path / "manager", server=broker.address(port)) as manager:
+            manager.wait_for_log(f"there is no link to .*{met}")
+
+    def test_a_port_that_begins_with_tls_is_dialled(self, tmp_path: Path, broker: BrokerProcess) -> None:
+        settings = {"xmpp.server.certificate.authorities": str(broker.data / "selfsigned.pem")}
+        host, number = broker.address("XMPP-MANAGERS-TLS")
+        with ManagerProcess(tmp_path / "manager", settings=settings, server=(f"tls://{host}", number)) as manager:
+            manager.wait_for_log("a link to tls://.* is open, in frames")
+
+    def test_a_secret_that_others_can_read_is_warned_of(self, tmp_path: Path, broker: BrokerProcess) -> None:
+        manager = ManagerProcess(tmp_path / "manager", broker)
+        (tmp_path / "manager" / "secret").chmod(0o644)
+        with manager:
+            assert manager.log().count("xmpp.manager.secretFile: other users can read") == 1
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a manager that does not start."""
+    return subprocess.run(
+        [command("broker"), "manager", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )

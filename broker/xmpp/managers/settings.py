@@ -10,6 +10,7 @@ from broker.config.options import declare, declare_indexed
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
 from broker.model.host import address_of
+from broker.private_files import warn_of_readers
 from broker.xmpp.settings import TLS as CLIENTS_TLS
 from broker.xmpp.settings import TlsPolicy
 
@@ -197,7 +198,9 @@ def secrets_of(properties: Properties) -> Secrets:
 
 def _first_line(name: str, file: str) -> str:
     try:
-        lines = Path(file.strip()).read_text().splitlines()
+        path = Path(file.strip())
+        lines = path.read_text("utf-8").splitlines()
+        warn_of_readers(path, name)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise _unusable(name, f"{file}: {reason}") from error

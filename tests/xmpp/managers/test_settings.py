@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from broker.config.properties import Properties
 from broker.config.syntax import parse
@@ -44,6 +45,16 @@ class TestSecrets:
         text = f"xmpp.managers.secretFile={tmp_path}/common\nxmpp.managers.secretFile[cm1]={tmp_path}/own\n"
         secrets = secrets_of(properties(text))
         assert (secrets.of("cm1"), secrets.of("cm2")) == ("own", "common")
+
+    @pytest.mark.parametrize("name", ["xmpp.managers.secretFile", "xmpp.managers.secretFile[cm1]"])
+    def test_file_that_others_can_read_is_warned_of(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / "secret"
+        path.write_text("secret\n")
+        path.chmod(0o644)
+        with capturedLogs() as events:
+            secrets_of(properties(f"{name}={path}"))
+        (event,) = events
+        assert formatEvent(event).startswith(f"{name}: other users can read {path} (mode 0644)")
 
     def test_file_without_a_secret_is_refused_and_named(self, tmp_path: Path) -> None:
         (tmp_path / "empty").write_text("\nsecret\n")
