@@ -40,6 +40,19 @@ def postgresql(template: str | None = "migrated") -> Iterator[str]:
         _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def renew(url: str, source: str) -> None:
+    """Make a database anew, as a copy of another one that nobody is connected to.
+
+    Args:
+        url: of the one that is made anew.
+        source: URL of the other one.
+    """
+    server = os.environ[SERVER]
+    name, template = make_url(url).database, make_url(source).database
+    _execute(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+
+
 @cache
 def _template(server: str) -> str:
     _execute(server, f"DROP DATABASE IF EXISTS {TEMPLATE}")

@@ -9,6 +9,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -196,6 +197,10 @@ class SqlStage(Stage):
         """Of the database."""
 
     @abstractmethod
+    def edit(self, statement: str, *values: Any) -> list[Any]:
+        """Edit the database behind the store's back; returns rows. ``?`` stands for a value."""
+
+    @abstractmethod
     def lost(self) -> Exception:
         """What the driver raises where there is no database any more."""
 
@@ -292,7 +297,7 @@ class SqliteStage(SqlStage):
         return f"sqlite:///{self.path}"
 
     def edit(self, statement: str, *values: Any) -> list[Any]:
-        """Edit the file behind the store's back; returns rows."""
+        """See :meth:`SqlStage.edit`; a column keeps any value."""
         connection = sqlite3.connect(self.path)
         try:
             with connection:
@@ -325,6 +330,14 @@ class PostgresqlStage(SqlStage):
 
     def url(self) -> str:
         return self._url
+
+    def edit(self, statement: str, *values: Any) -> list[Any]:
+        """See :meth:`SqlStage.edit`; a column keeps values of its own type only."""
+        statement = statement.replace("%", "%%").replace("?", "%s")
+        url = self._url.replace("+psycopg", "")
+        with closing(psycopg.connect(url)) as connection, connection:
+            cursor = connection.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
 
     def lost(self) -> Exception:
         return psycopg.OperationalError("server closed the connection unexpectedly")

@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg
+from sqlalchemy import Column
 
 from broker.core.settings import Settings
+from broker.store.sql.schema import metadata
 from broker.xmpp.settings import XmppSettings
 from broker.xmpp.wire import ns
-from tests.contract.databases import postgresql
+from tests.contract.databases import postgresql, renew
 from tests.contract.records import account
 from tests.contract.stages import PostgresqlStage, SqliteStage, SqlStage
 from tests.core.world import START
@@ -162,18 +167,96 @@ def asked(peer: Peer, node: str) -> dict[str, bytes]:
     return found
 
 
-def permit_nothing_in_columns(stage: SqliteStage) -> None:
-    """Let every column but keys hold NULL, as a database that was repaired from a dump may."""
-    connection = sqlite3.connect(stage.path)
-    connection.execute("PRAGMA writable_schema = ON")
-    connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'")
-    connection.commit()
-    connection.close()
+class SqliteCopies:
+    """A filled database, of which a test has copies, one after the other. Its columns keep values of any type.
+
+    Args:
+        directory: of the filled one.
+
+    Attributes:
+        streams: see :func:`fill`.
+    """
+
+    refusal: type[Exception] = sqlite3.IntegrityError
+
+    def __init__(self, directory: Path) -> None:
+        with closing(SqliteStage(directory)) as stage:
+            self._path = stage.path
+            self.streams = fill(stage)
+            # Every column but keys may hold NULL, as in a database that was repaired from a dump.
+            with closing(sqlite3.connect(stage.path)) as connection, connection:
+                connection.execute("PRAGMA writable_schema = ON")
+                connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'")
+
+    @contextmanager
+    def stage(self) -> Iterator[SqliteStage]:
+        """For the copies; its store is closed."""
+        with TemporaryDirectory() as directory, closing(SqliteStage(Path(directory))) as stage:
+            stage.run(stage.store.close())
+            yield stage
+
+    def renew(self, stage: SqliteStage) -> None:
+        """A fresh copy, in place of the last one, which nobody has open."""
+        for path in stage.path.parent.glob("broker.db*"):
+            path.unlink()
+        for path in self._path.parent.glob("broker.db*"):
+            shutil.copy(path, stage.path.parent)
+
+    def as_stored(self, column: Column[Any], value: Any) -> Any:
+        """A value as a test writes it into a column."""
+        return value
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy a database that nobody has open."""
-    for path in target.parent.glob("broker.db*"):
-        path.unlink()
-    for path in source.parent.glob("broker.db*"):
-        shutil.copy(path, target.parent)
+class PostgresqlCopies:
+    """The same on PostgreSQL, whose columns keep values of one type, and NULL.
+
+    Args:
+        url: of the filled one.
+
+    Attributes:
+        streams: see :func:`fill`.
+    """
+
+    refusal: type[Exception] = psycopg.Error
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        with closing(PostgresqlStage(url)) as stage:
+            self.streams = fill(stage)
+            for table in metadata.sorted_tables:
+                for column in table.columns:
+                    if not column.primary_key:
+                        stage.edit(f"ALTER TABLE {table.name} ALTER COLUMN {column.name} DROP NOT NULL")
+
+    @contextmanager
+    def stage(self) -> Iterator[PostgresqlStage]:
+        """For the copies; its store is closed."""
+        with postgresql() as url, closing(PostgresqlStage(url)) as stage:
+            stage.run(stage.store.close())
+            yield stage
+
+    def renew(self, stage: PostgresqlStage) -> None:
+        """A fresh copy, in place of the last one, which nobody has open."""
+        renew(stage.url(), self._url)
+
+    def as_stored(self, column: Column[Any], value: Any) -> Any:
+        """Texts and bytes stand for each other, as far as they can."""
+        kind = column.type.python_type
+        if kind is str and isinstance(value, bytes):
+            return value.decode("utf-8", "replace").replace("\x00", "")
+        if kind is bytes and isinstance(value, str):
+            return value.encode()
+        return value
+
+
+Copies = SqliteCopies | PostgresqlCopies
+
+
+@contextmanager
+def filled_copies(database: str, directory: Path) -> Iterator[Copies]:
+    """A filled database, ``sqlite`` in this directory or ``postgresql``."""
+    if database == "sqlite":
+        yield SqliteCopies(directory)
+        return
+    with postgresql() as url:
+        yield PostgresqlCopies(url)
