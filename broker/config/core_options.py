@@ -187,6 +187,13 @@ ACCOUNT_UNFINISHED_BYTES = declare(
     "What all native connections of one login name together may have sent of requests whose end has not come; a"
     " connection that brings more is closed.",
 )
+ACCOUNT_UNREAD_BYTES = declare(
+    "account.maxUnreadBytes",
+    size(0),
+    1 << 28,
+    "What all connections of one login name together may leave unread, on top of their buffers; a connection that would"
+    " leave more is closed.",
+)
 CALLBACK_QUEUE = _declare_queue("callback", 1000, "a session")
 CALLBACK_OVERFLOW = _declare_overflow("callback")
 SUBJECT_QUEUE = _declare_queue("subject", 1000, "a login name")

@@ -26,6 +26,7 @@ class QuotaLimits:
         queue_bytes: that wait in all its queues together, and in those that its messages made by ``forceQueuing``.
         history_bytes: in the histories of its topics together.
         unfinished_bytes: of requests whose end has not come yet, on all its connections together.
+        unread_bytes: that were written to all its connections together, on top of full buffers, and not taken.
     """
 
     forced: int = 1000
@@ -34,6 +35,7 @@ class QuotaLimits:
     queue_bytes: int = 1 << 30
     history_bytes: int = 1 << 30
     unfinished_bytes: int = 1 << 28
+    unread_bytes: int = 1 << 28
 
 
 NO_LIMITS = QuotaLimits(*[UNLIMITED for _ in fields(QuotaLimits)])
@@ -64,6 +66,7 @@ class Usage:
         "subscriptions",
         "topics",
         "unfinished_bytes",
+        "unread_bytes",
     )
 
     def __init__(self, account: str = "", limits: QuotaLimits = NO_LIMITS) -> None:
@@ -77,6 +80,7 @@ class Usage:
         self.queue_bytes = 0
         self.history_bytes = 0
         self.unfinished_bytes = 0
+        self.unread_bytes = 0
 
     def check_forced(self) -> None:
         """Refuse to make one more session or login name for a message; raises as :meth:`check_topics`."""
@@ -122,6 +126,16 @@ class Usage:
                 f"the connections of {self.account} have sent {self.unfinished_bytes} bytes of requests without their "
                 f"end; {self.limits.unfinished_bytes} are allowed",
             )
+
+    def count_unread(self, change: int) -> str:
+        """See :class:`broker.net.unread.UnreadTotal`."""
+        self.unread_bytes += change
+        if change <= 0 or self.unread_bytes <= self.limits.unread_bytes:
+            return ""
+        return (
+            f"the connections of {self.account} have not taken {self.unread_bytes} bytes on top of their buffers; "
+            f"{self.limits.unread_bytes} are allowed"
+        )
 
     @property
     def rows(self) -> list[tuple[str, int, int]]:

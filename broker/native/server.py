@@ -315,7 +315,7 @@ class NativeServer(NativeConnection):
     def _logged_in(self, session: Session) -> None:
         self.bind(session)
         self._secret = session.secret_id.encode()
-        self._transport.logged_in(session.subject.name)
+        self._transport.logged_in(session.subject.name, session.subject.usage)
         self._cancel_timer()
         if self._limits.idle_timeout:
             self._look_if_idle()

@@ -25,6 +25,7 @@ from broker.net.store_pressure import StorePressure
 from broker.net.stream import Stream
 from broker.net.tls import ServerContext
 from broker.net.turns import Turns
+from broker.net.unread import UnreadTotal
 from broker.net.write_buffer import WriteBuffer, untaken
 from broker.timers import cancel
 
@@ -239,12 +240,14 @@ class Connection(TwistedProtocol):
         if not self._closed:
             self._pauses.remove(self.transport, reason)
 
-    def logged_in(self, account: str) -> None:
+    def logged_in(self, account: str, unread: UnreadTotal | None = None) -> None:
         """The peer counts no more as one of strangers; from now on it may have to wait for the store.
 
         Args:
             account: with whose other connections it takes turns.
+            unread: counts what these do not take; ``None`` where nobody does.
         """
+        self._buffer.unread.belong(unread)
         self._input.logged_in(account, self._settings.pressure)
         self._owner.logged_in(self)
 

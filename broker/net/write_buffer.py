@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
+from broker.net.unread import Unread
 from broker.timers import cancel
 
 
@@ -27,6 +28,7 @@ class WriteBuffer:
         on_stalled: told why the peer is to be given up.
 
     Attributes:
+        unread: bytes that came on top of a full buffer, for the account of the peer.
         waits: whether the transport called the buffer full, and not empty since.
     """
 
@@ -39,8 +41,8 @@ class WriteBuffer:
         "_on_stalled",
         "_patience",
         "_room",
-        "_size",
         "_timer",
+        "unread",
         "waits",
     )
 
@@ -60,7 +62,7 @@ class WriteBuffer:
         self._on_full = on_full
         self._on_stalled = on_stalled
         self._timer: Any = None
-        self._size = 0
+        self.unread = Unread()
         self._full = False
         self._left = 0
         self.waits = False
@@ -73,7 +75,7 @@ class WriteBuffer:
             patience: seconds in which the peer must have taken something.
         """
         if self._timer is None:
-            self._size = 0
+            self.unread.set(0)
             self.watch(transport, patience)
             if not self._room and not self._full:
                 self._full = True
@@ -81,20 +83,23 @@ class WriteBuffer:
 
     def watch(self, transport: Any, patience: float) -> None:
         """See to it that the peer goes on taking what there is for it; a peer that has all is given up, too."""
-        self.stop()
+        cancel(self._timer)
         self.waits = True
         self._patience = patience
         self._timer = self._clock.callLater(0, self._measure, transport)  # TLS is still writing what made it full
 
     def add(self, size: int) -> None:
         """So many bytes more were written while the buffer :attr:`waits`."""
-        self._size += size
+        total = self.unread.size + size
+        excess = self.unread.set(total)
         self._left += size
-        if not self._full and self._size >= self._room:
+        if not self._full and total >= self._room:
             self._full = True
             self._on_full(True)
-        if self._size > self._most:
-            self._on_stalled(f"{self._size} bytes more than its buffer holds wait for it")
+        if total > self._most:
+            self._on_stalled(f"{total} bytes more than its buffer holds wait for it")
+        elif excess:
+            self._on_stalled(excess)
 
     def end(self) -> None:
         """The buffer is empty."""
@@ -105,6 +110,7 @@ class WriteBuffer:
 
     def stop(self) -> None:
         """Watch no more."""
+        self.unread.set(0)
         self.waits = False
         timer, self._timer = self._timer, None
         cancel(timer)

@@ -48,6 +48,7 @@ def test_an_account_sees_what_it_uses_of_what_it_may() -> None:
         f"queue_bytes=205/{limits.queue_bytes}",
         f"history_bytes=201/{limits.history_bytes}",
         f"unfinished_bytes=0/{limits.unfinished_bytes}",
+        f"unread_bytes=0/{limits.unread_bytes}",
     ]
 
 

@@ -10,6 +10,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
+from broker.core.quotas import QuotaLimits, Usage
 from broker.net.limits import Limits
 from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
@@ -335,6 +336,39 @@ class TestUnread:
         port.reactor.turn()
         wire.make_room(2 * FULL)
         assert stream.told == ["connected", "full", "writable"]
+
+    def test_connections_of_an_account_share_what_they_may_leave_unread(self) -> None:
+        port = Port(Limits(room=1000))
+        usage, another = Usage("joe", QuotaLimits(unread_bytes=1500)), Usage("mary", QuotaLimits(unread_bytes=1500))
+        (one, _), (other, _), (mary, _) = connections = [port.connect(room=0) for _ in range(3)]
+        for (_, stream), account in zip(connections, (usage, usage, another), strict=True):
+            stream.connection.logged_in(account.account, account)
+            stream.connection.write(b"x" * FULL)
+            stream.connection.write(b"x" * 800)  # on top
+        port.reactor.turn()
+        assert not one.socket.closed
+        assert other.socket.closed
+        assert not mary.socket.closed
+        assert port.refusals == [
+            (
+                "10.0.0.1",
+                "10.0.0.1: connection closed: the connections of joe have not taken 1600 bytes on top of their "
+                "buffers; 1500 are allowed",
+            )
+        ]
+        assert (usage.unread_bytes, another.unread_bytes) == (800, 800)
+
+    def test_what_is_taken_or_lost_counts_no_more(self) -> None:
+        port = Port(Limits(room=1000))
+        usage = Usage("joe", QuotaLimits(unread_bytes=1500))
+        for end in (lambda wire: wire.make_room(2 * FULL), lambda wire: wire.vanish()):
+            wire, stream = port.connect(room=0)
+            stream.connection.logged_in("joe", usage)
+            stream.connection.write(b"x" * FULL)
+            stream.connection.write(b"x" * 800)
+            assert usage.unread_bytes == 800
+            end(wire)
+            assert usage.unread_bytes == 0
 
     def test_a_peer_that_is_let_go_of_is_in_the_log_by_its_address(self, port: Port) -> None:
         for host in ("10.0.0.1", "2001:db8::1", "2001:db8::2"):

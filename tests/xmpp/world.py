@@ -14,6 +14,7 @@ from broker.config.properties import Properties
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
+from broker.net.unread import UnreadTotal
 from broker.store.memory import MemoryStore
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
 from broker.xml.stream import Event, StreamReader
@@ -158,7 +159,7 @@ class FakeTransport:
         """Forget why."""
         self.held.discard(reason)
 
-    def logged_in(self, account: str) -> None:
+    def logged_in(self, account: str, unread: UnreadTotal | None = None) -> None:
         """Remember it."""
         self.is_logged_in = True
 

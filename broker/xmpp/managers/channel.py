@@ -13,6 +13,7 @@ from broker.failpoints import ARMED, reach
 from broker.model.host import network_of
 from broker.net.input_turns import OTHERS_FIRST, InputTurns
 from broker.net.transport import UNREAD_ANSWERS
+from broker.net.unread import Unread, UnreadTotal
 from broker.timers import cancel
 from broker.xmpp.managers.outgoing import Outgoing
 from broker.xmpp.stream.connection import StreamConnection
@@ -75,6 +76,7 @@ class Channel:
         "_closed",
         "_deadline",
         "_ending",
+        "_excess",
         "_framing",
         "_full",
         "_held",
@@ -113,6 +115,7 @@ class Channel:
         self._tls_at: int | None = None  # the manager is asked for TLS, when the client has the bytes before
         self._framing = framing
         self._outgoing = Outgoing()
+        self._excess = Unread()  # what waits for the client on top of its room
         self._received = 0  # offset of the next byte
         self._acknowledged = 0  # all bytes of the client before
         self._unread: list[bytes] = []  # what has come while the stream is held
@@ -196,6 +199,7 @@ class Channel:
         if not more:
             return
         self._process.let_go(more)
+        self._count_excess()
         if self._full and self._outgoing.size <= self._process.room // 2 and not self._lost:
             self._full = False
             if not self._closed:
@@ -336,8 +340,15 @@ class Channel:
                 self._await_progress(process.settings.limits.write_timeout)
                 self.stream.set_writable(False)
                 self.hold(UNREAD_ANSWERS)
+            excess = self._count_excess()
             if outgoing.size > process.settings.limits.max_unread:
                 self._give_up(f"{outgoing.size} bytes wait for it")
+            elif excess:
+                self._give_up(excess)
+
+    def _count_excess(self) -> str:
+        size = 0 if self._lost else max(0, self._outgoing.size - self._process.room)
+        return self._excess.set(size)
 
     def start_tls(self) -> None:
         """Have the manager begin the handshake when the client has what was written."""
@@ -394,8 +405,9 @@ class Channel:
         """The stream has work left."""
         self._input.ask()
 
-    def logged_in(self, account: str) -> None:
+    def logged_in(self, account: str, unread: UnreadTotal | None = None) -> None:
         """The client has logged in."""
+        self._excess.belong(unread)
         settings = self._process.settings
         self._account = account
         self._input.logged_in(account, settings.pressure)
@@ -480,6 +492,7 @@ class Channel:
         if self._lost:
             return
         self._lost = True
+        self._excess.set(0)
         self._stop_deadline()
         try:
             self._input.lost()

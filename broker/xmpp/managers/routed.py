@@ -10,6 +10,7 @@ from cryptography import x509
 
 from broker.net.input_turns import InputTurns
 from broker.net.turns import Turns
+from broker.net.unread import UnreadTotal
 from broker.xmpp.managers.framing import RoutedFraming
 from broker.xmpp.service import XmppService
 from broker.xmpp.stream.connection import StreamConnection
@@ -250,8 +251,11 @@ class RoutedSession:
         """See :class:`broker.net.turns.GivesWay`."""
         self._input.ask()
 
-    def logged_in(self, account: str) -> None:
-        """See :class:`broker.xmpp.stream.transport.StreamTransport`; it is the link that waits for the store."""
+    def logged_in(self, account: str, unread: UnreadTotal | None = None) -> None:
+        """See :class:`broker.xmpp.stream.transport.StreamTransport`; it is the link that waits for the store.
+
+        What waits for the client is in its link's buffer, and nobody tells when the client has taken it.
+        """
         self._input.logged_in(account, None)
         self._manager.admission.logged_in(self)
 

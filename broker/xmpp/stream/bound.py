@@ -72,7 +72,8 @@ class BoundStream:
         stream = self._stream
         stream.framing.read_ahead()
         self._service.prepare(self.client)
-        stream.transport.logged_in(self.client.session.subject.name)
+        subject = self.client.session.subject
+        stream.transport.logged_in(subject.name, subject.usage)
         self._silence.watch()
 
     def secured(self) -> None:

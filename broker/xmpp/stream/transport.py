@@ -8,6 +8,7 @@ from typing import Protocol
 from cryptography import x509
 
 from broker.net.turns import GivesWay
+from broker.net.unread import UnreadTotal
 
 
 class StreamTransport(GivesWay, Protocol):
@@ -32,11 +33,12 @@ class StreamTransport(GivesWay, Protocol):
     def abort(self) -> None:
         """Close now."""
 
-    def logged_in(self, account: str) -> None:
+    def logged_in(self, account: str, unread: UnreadTotal | None = None) -> None:
         """The connection has logged in, and counts no more as one of strangers.
 
         Args:
             account: with whose other connections it takes turns.
+            unread: counts what these do not take.
         """
 
     def channel_bindings(self) -> Mapping[str, bytes]:

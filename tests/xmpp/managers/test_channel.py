@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from broker.core.quotas import QuotaLimits
 from broker.net.limits import Limits
 from broker.net.store_pressure import StorePressure
 from broker.xmpp.wire import frames, ns
 from broker.xmpp.wire.frame_values import Open, Secured, Tls
 from broker.xmpp.wire.frames import Type
+from tests.core.world import DEFAULTS
 from tests.net.test_store_pressure import Store
 from tests.xmpp.managers.framed import ManagedPeer, Manager, Servers
 from tests.xmpp.world import HEADER, World, settings
@@ -256,6 +259,23 @@ class TestSlowClients:
         jack.channel.write(b" " * 400_001)
         manager.pump()
         assert jack.session.closed == "aborted"
+
+    def test_clients_of_an_account_share_what_they_may_leave_unread(self) -> None:
+        world = World(settings(), core=replace(DEFAULTS, quotas=QuotaLimits(unread_bytes=200_000)))
+        servers = Servers(world, limits=Limits(rate=0, room=100_000))
+        manager = servers.manager()
+        one, other, joe = (manager.bind(name) for name in ("jack@localhost/1", "jack@localhost/2", "joe@localhost/1"))
+        usage = world.node.quotas.of("jack")
+        for peer in (one, other, joe):
+            peer.session.reads = False
+            peer.channel.write(b" " * 280_000)
+        manager.pump()
+        assert [peer.session.closed for peer in (one, other, joe)] == ["", "aborted", ""]
+        assert 100_000 < usage.unread_bytes < 200_000
+        assert "the connections of jack have not taken" in servers.notes[-1]
+        one.session.read()
+        manager.pump()
+        assert usage.unread_bytes == 0
 
     def test_all_clients_of_a_manager_have_a_limit_together(self, world: World) -> None:
         servers = Servers(world, max_bytes=1000)
