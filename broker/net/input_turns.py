@@ -14,6 +14,10 @@ OTHERS_FIRST = "others have their turns"
 class Carrier(Held, Protocol):
     """What brings the bytes, as :class:`broker.net.transport.Connection` does."""
 
+    @property
+    def host(self) -> str:
+        """Address of the peer; empty where it is not known."""
+
     def abort(self) -> None:
         """Close now."""
 
@@ -47,6 +51,7 @@ class InputTurns:
         self._carrier = carrier
         self._stream = stream
         self._share = Share()
+        self._share.network = turns.network_of(carrier.host)
         self._pressure: StorePressure | None = None  # of a client that has logged in
         self._asked = False  # the stream has, for a turn
         self._unseen: list[bytes] = []  # what has come, and the stream sees in the next turn
@@ -96,6 +101,7 @@ class InputTurns:
             pressure: of the store that it may have to wait for.
         """
         self._share = self._turns.share_of(account)
+        self._share.network = self._turns.network_of(self._carrier.host)
         self._pressure = pressure
 
     def carry(self) -> None:

@@ -1,13 +1,15 @@
 """Fair turns: whoever has much to do gives way to others after a few milliseconds (design D17).
 
 Turns are shared out between accounts, and then between the connections of each: who opens many connections has no more
-of the processor than who has one.
+of the processor than who has one. Of those that wait, the one goes first that has used least of it. An address has no
+more than :data:`SPREAD` accounts have, however many of them log in from it.
 """
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -15,6 +17,7 @@ from weakref import WeakValueDictionary
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from broker.model.host import is_loopback, network_of
 from broker.net.read_pauses import Held
 
 log = Logger()
@@ -26,6 +29,11 @@ ALONE = 0.02
 LONG = 0.01
 """Seconds of a turn that was much too long: its last piece of work could not be interrupted."""
 LONGEST_REST = 0.05
+AHEAD = 0.05
+"""Seconds that one who had little to do may use before those who have much to do have their turns: as much as one piece
+of their work may take that cannot be interrupted, so that it does not wait for one of each of them."""
+SPREAD = 10
+"""How many accounts' share of the processor the accounts of one address have together, and a link of a manager."""
 
 
 class GivesWay(Held, Protocol):
@@ -39,15 +47,31 @@ class GivesWay(Held, Protocol):
         """There is work left: see to it that ``turn()`` of its stream is called when others have had theirs."""
 
 
+class Network:
+    """What the accounts have of the processor together that log in from one address, or network of IPv6.
+
+    Attributes:
+        used: seconds of it, divided by :data:`SPREAD`; see :attr:`Share.used`.
+    """
+
+    __slots__ = ("__weakref__", "used")
+
+    def __init__(self) -> None:
+        self.used = 0.0
+
+
 class Share:
     """What the connections of one account have of the processor together.
 
     Args:
         carries: it is no account's: what works in its turns are accounts that have turns of their own in them, so it
-            never rests.
+            never rests, and pays as little as :data:`SPREAD` accounts do together.
 
     Attributes:
         carries: as above.
+        network: that the account has logged in from last; ``None`` for this machine, as a proxy may stand for many.
+        used: seconds of the processor, as those count that have had no more than others: whoever had nothing to do
+            meanwhile is :data:`AHEAD` of others, and no more.
         started: when its last turn began, as :attr:`Turns.seconds` measures.
         alone: it had the turn before, too.
         spent: seconds of its turns since others had theirs.
@@ -56,10 +80,23 @@ class Share:
         waiting: work of its connections, in the order in which they asked.
     """
 
-    __slots__ = ("__weakref__", "alone", "carries", "rested", "rests", "spent", "started", "waiting")
+    __slots__ = (
+        "__weakref__",
+        "alone",
+        "carries",
+        "network",
+        "rested",
+        "rests",
+        "spent",
+        "started",
+        "used",
+        "waiting",
+    )
 
     def __init__(self, *, carries: bool = False) -> None:
         self.carries = carries
+        self.network: Network | None = None
+        self.used = 0.0
         self.started = 0.0
         self.alone = False
         self.rested = 0.0
@@ -71,6 +108,24 @@ class Share:
     def must_wait(self) -> bool:
         """Whether nothing is begun at once, but behind what waits and what others have to do."""
         return self.rests or bool(self.waiting)
+
+    @property
+    def rank(self) -> float:
+        """By which those that wait have their turns: the least goes first."""
+        network = self.network
+        return self.used if network is None or network.used < self.used else network.used
+
+    def pay(self, seconds: float, least: float) -> None:
+        """Count work.
+
+        Args:
+            seconds: that it took.
+            least: nothing is saved up below it.
+        """
+        self.used = max(self.used, least) + (seconds / SPREAD if self.carries else seconds)
+        network = self.network
+        if network is not None:
+            network.used = max(network.used, least) + seconds / SPREAD
 
 
 class Turns:
@@ -101,7 +156,10 @@ class Turns:
         self._alone = alone
         self._last: Share | None = None
         self._accounts: WeakValueDictionary[str, Share] = WeakValueDictionary()
-        self._waiting: deque[Share] = deque()
+        self._networks: WeakValueDictionary[str, Network] = WeakValueDictionary()
+        self._waiting: list[tuple[float, int, Share]] = []  # a heap, by rank and then by time
+        self._asked = 0
+        self._least = -AHEAD  # see _advance
         self._resting: list[Share] = []
         self._next: IDelayedCall | None = None
 
@@ -112,10 +170,24 @@ class Turns:
             share = self._accounts[account] = Share()
         return share
 
+    def network_of(self, host: str) -> Network | None:
+        """What the accounts that log in from an address have together; the same one as long as anybody has it.
+
+        Args:
+            host: the address; of this machine, or empty, for ``None``: a proxy may stand for many.
+        """
+        if not host or is_loopback(host):
+            return None
+        name = network_of(host)
+        network = self._networks.get(name)
+        if network is None:
+            network = self._networks[name] = Network()
+        return network
+
     def begin(self, share: Share) -> float:
         """A turn begins; returns when it is over, by :attr:`seconds`."""
         now = share.started = self.seconds()
-        if share is self._last:
+        if share is self._last and all(each is share for _, _, each in self._waiting[:2]):
             share.alone = True
             return now + self._alone
         share.alone = False
@@ -131,6 +203,7 @@ class Turns:
         """
         now = self.seconds()
         took = now - share.started
+        share.pay(took, self._least)
         share.spent += took
         if share.spent >= self._length and not share.rests and not share.carries:
             share.rests = True
@@ -141,7 +214,8 @@ class Turns:
     def add(self, share: Share, work: Callable[[], None]) -> None:
         """Have something called in a turn of a share, behind what waits for one; once, however often it is added."""
         if not share.waiting:
-            self._waiting.append(share)
+            share.used = max(share.used, self._least)
+            self._wait(share)
             self._schedule(share.rested)
         if work not in share.waiting:
             share.waiting[work] = None
@@ -184,7 +258,8 @@ class Turns:
         if self._waiting and share is not None:
             self._schedule(0.0)
         elif self._waiting or self._resting:
-            self._schedule(min(each.rested for each in (*self._waiting, *self._resting)))
+            waiting = (share for _, _, share in self._waiting)
+            self._schedule(min(each.rested for each in (*waiting, *self._resting)))
 
     def _wake(self) -> None:
         """Others have had their turns; those that have rested long enough may go on."""
@@ -199,21 +274,36 @@ class Turns:
 
     def _ready(self) -> Share | None:
         """Whose turn it is; ``None`` where all that have work left rest."""
-        waiting = self._waiting
         now = self.seconds()
-        for _ in range(len(waiting)):
-            share = waiting.popleft()
-            if share.rested <= now:
-                return share
-            waiting.append(share)
-        return None
+        found: Share | None = None
+        resting: list[Share] = []
+        while self._waiting and found is None:
+            rank, _, share = heapq.heappop(self._waiting)
+            if share.rank > rank:  # others of its network have had turns meanwhile
+                self._wait(share)
+            elif share.rested > now:
+                resting.append(share)
+            else:
+                self._advance(rank)
+                found = share
+        for each in resting:
+            self._wait(each)
+        return found
+
+    def _advance(self, rank: float) -> None:
+        """A share of this rank has its turn: whoever was idle begins a little before it, and has saved up no more."""
+        self._least = max(self._least, rank - AHEAD)
+
+    def _wait(self, share: Share) -> None:
+        self._asked += 1
+        heapq.heappush(self._waiting, (share.rank, self._asked, share))
 
     def _go_on(self, share: Share) -> None:
         """A share has a turn, with what waits longest in it."""
         work, _ = share.waiting.popitem(last=False)
         self.count -= 1
         if share.waiting:
-            self._waiting.append(share)
+            self._wait(share)
         try:
             work()
         except Exception:  # noqa: BLE001 - it is logged, and the others have their turns all the same

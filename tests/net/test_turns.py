@@ -74,14 +74,19 @@ def rounds(machine: Machine, turns: Turns) -> int:
     """Let the reactor turn until nobody waits; returns how often it came to its sockets in between."""
     count = 0
     while turns.count:
-        (call,) = machine.calls
-        machine.calls = []  # what it calls for now is for the next iteration
-        idle = call.getTime() - machine.seconds()
-        machine.rightNow += idle
-        machine.now += idle
-        call.func()
+        one_round(machine)
         count += 1
     return count
+
+
+def one_round(machine: Machine) -> None:
+    """Let the reactor turn once."""
+    (call,) = machine.calls
+    machine.calls = []  # what it calls for now is for the next iteration
+    idle = call.getTime() - machine.seconds()
+    machine.rightNow += idle
+    machine.now += idle
+    call.func()
 
 
 def test_two_with_long_work_take_turns(machine: Machine, turns: Turns, make: Make) -> None:
@@ -147,6 +152,72 @@ def test_many_connections_of_an_account_that_have_little_to_do_have_their_turns_
     for number in range(1000):
         make(f"a{number}", 1, 0.000001)
     assert rounds(machine, turns) == 1
+
+
+class TestUse:
+    """Of those that wait, the one that has used least of the processor goes first."""
+
+    def crowd(self, turns: Turns, make: Make, count: int, host: str = "") -> list[Share]:
+        """Accounts with much work; they are no longer than whoever holds their shares."""
+        shares = []
+        for number in range(count):
+            worker = make(chr(0x4E00 + number), 1000, 0.03)
+            worker.share.network = turns.network_of(host)
+            shares.append(worker.share)
+        return shares
+
+    def some_rounds(self, machine: Machine, count: int) -> None:
+        """Let the reactor turn for some rounds."""
+        for _ in range(count):
+            one_round(machine)
+
+    def test_one_who_asks_again_and_again_for_little_waits_for_one_turn_of_many_others(
+        self, machine: Machine, turns: Turns, make: Make
+    ) -> None:
+        kept = self.crowd(turns, make, 50)
+        self.some_rounds(machine, 60)
+        for _ in range(20):
+            DONE.clear()
+            innocent = make("innocent", 1, 0.0003)
+            while "innocent" not in DONE:
+                self.some_rounds(machine, 1)
+            assert len(DONE) <= 2
+            assert innocent.share not in kept
+
+    def test_who_had_nothing_to_do_has_saved_up_nothing(self, machine: Machine, turns: Turns, make: Make) -> None:
+        late = turns.share_of("late"[0])
+        make("busy", 100, 0.03)
+        self.some_rounds(machine, 50)
+        DONE.clear()
+        make("late", 100, 0.03)
+        self.some_rounds(machine, 20)
+        assert 8 <= DONE.count("late") <= 12
+        assert late.used > 0
+
+    def test_accounts_of_one_address_have_no_more_than_ten_others_together(
+        self, machine: Machine, turns: Turns, make: Make
+    ) -> None:
+        kept = self.crowd(turns, make, 50, "203.0.113.7")
+        make("other", 1000, 0.03)
+        self.some_rounds(machine, 440)
+        assert len(kept) == 50
+        assert DONE.count("other") == pytest.approx(len(DONE) / 11, abs=3)
+
+    @pytest.mark.parametrize("host", ["", "127.0.0.5", "::1"])
+    def test_accounts_of_this_machine_count_each_for_itself(
+        self, host: str, machine: Machine, turns: Turns, make: Make
+    ) -> None:
+        kept = self.crowd(turns, make, 50, host)
+        make("other", 1000, 0.03)
+        self.some_rounds(machine, 510)
+        assert len(kept) == 50
+        assert DONE.count("other") == pytest.approx(len(DONE) / 51, abs=2)
+
+    def test_addresses_of_one_ipv6_network_are_one(self, turns: Turns) -> None:
+        one = turns.network_of("2001:db8::1")
+        assert one is not None
+        assert turns.network_of("2001:db8::2") is one
+        assert turns.network_of("2001:db8:0:1::1") is not one
 
 
 class TestShareThatHasSpentMuch:
