@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 
 from broker.native.wire.frames import Frame, Kind
 from broker.native.wire.methods import decode_exception
+from tests.campaign.networks import Network
 from tests.campaign.talkers import Address, Ended, Line, NativeTalker, Silent, XmppTalker
 from tests.system.launcher import BrokerProcess
 
 ATTACKER = "attacker"
 COMPRESSED = "ZLIB"
 """Name of the native port that speaks ``zlib:stream``."""
+IPV6 = "IPV6"
+"""Name of the native port that listens on all addresses, where the attacker has a network of them."""
+MAX_PENDING = 100
+"""Connections of one address to that port that have not logged in."""
 LARGEST_POURED = 512 << 20
 STUCK = 2.0
 """Seconds in which no byte is taken."""
@@ -35,6 +40,7 @@ class Stage:
         broker: under attack.
         source: address that the attacker comes from.
         scale: 1 for all of it, less for a part.
+        network: of addresses, of which the attacker may have any.
 
     Attributes:
         peers: connections that the attacker has made.
@@ -44,6 +50,7 @@ class Stage:
     broker: BrokerProcess
     source: str
     scale: float
+    network: Network | None = None
     peers: int = field(default=0, init=False)
     requests: int = field(default=0, init=False)
 
@@ -60,6 +67,12 @@ class Stage:
         """A connection without a word."""
         return Line(self.address(name), self.source)
 
+    def stranger(self, number: int | None = None) -> NativeTalker:
+        """A native connection from an address of the network, by default one that was not used before."""
+        assert self.network is not None
+        address = (self.network.server, self.address(IPV6)[1])
+        return NativeTalker(address, connection=self.network.connect(address, number))
+
     def native(self, name: str = "SOCKET") -> NativeTalker:
         """A native connection that has not logged in."""
         return NativeTalker(self.address(name), self.source, compress=name == COMPRESSED)
@@ -67,6 +80,12 @@ class Stage:
     def native_client(self, session: str = f"{ATTACKER}/1", name: str = "SOCKET") -> NativeTalker:
         """A native client that has logged in."""
         talker = self.native(name)
+        expect_response(talker.log_in(session), "the attacker cannot log in")
+        return talker
+
+    def native_client_of_network(self, session: str) -> NativeTalker:
+        """A native client that has logged in from an address of the network, always the same."""
+        talker = self.stranger(1)
         expect_response(talker.log_in(session), "the attacker cannot log in")
         return talker
 
@@ -89,11 +108,13 @@ class Attack:
         name: for people.
         run: does it, and returns in a few words how it was refused; raises :class:`NotRefused`.
         slow: its end is a time limit, so it takes as long as that at any scale.
+        needs_network: the attacker has a network of addresses.
     """
 
     name: str
     run: Callable[[Stage], str]
     slow: bool = False
+    needs_network: bool = False
 
 
 def outcome(answer: Frame, accepted: str = "answered") -> str:

@@ -21,6 +21,8 @@ TOPICS = 24
 FILTERED = b"<r>" + (b"<a>" * 50 + b"</a>" * 50) * 3 + b"</r>"
 FILTERS = 400
 SESSIONS = 5
+CROWD = tuple(f"crowd{number}" for number in range(50))
+"""Accounts of one attacker."""
 UNPREPARED = "the attacker cannot prepare"
 
 
@@ -68,6 +70,28 @@ def queries(connections: int) -> Callable[[Stage], str]:
     return attack
 
 
+def many_accounts(stage: Stage) -> str:
+    """The same of many accounts, each with a pipeline of its own."""
+    return _crowd(stage, stage.native_client)
+
+
+def many_accounts_of_one_address(stage: Stage) -> str:
+    """The same from an address that is not this machine's own, as far as the broker knows."""
+    return _crowd(stage, stage.native_client_of_network)
+
+
+def _crowd(stage: Stage, connect: Callable[[str], NativeTalker]) -> str:
+    with ExitStack() as stack:
+        owner = stack.enter_context(stage.native_client("attacker/1"))
+        make_topics(owner, (b"<key oid='x%d'>%b</key>" % (n, NESTED) for n in range(TOPICS)))
+        talkers = [stack.enter_context(connect(f"{name}/1")) for name in CROWD]
+        units = [Unit(b"<qos/>", QUERY.encode())] * stage.count(10)
+        ids = [pipeline(talker, b"get", units) for talker in talkers]
+        outcomes = {last(talker, id) for talker, id in zip(talkers, ids, strict=True)}
+        erase_all(owner)
+    return ", ".join(sorted(outcomes))
+
+
 def many_topics(stage: Stage) -> str:
     """Requests that look at all topics, of which there are as many as an account may have."""
     count = stage.count(10_000)
@@ -106,6 +130,8 @@ def filters(stage: Stage) -> str:
 ATTACKS = (
     Attack("work: a pipeline of queries", queries(1)),
     Attack("work: pipelines of queries on many connections", queries(SESSIONS)),
+    Attack("work: pipelines of queries of many accounts", many_accounts),
+    Attack("work: the same of one address", many_accounts_of_one_address, needs_network=True),
     Attack("work: requests about many topics", many_topics),
     Attack("work: a pipeline for many filters", filters),
 )

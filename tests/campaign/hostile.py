@@ -17,17 +17,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from tests.campaign import crowding, native_attacks, xmpp_attacks
-from tests.campaign.attack import ATTACKER, COMPRESSED, LOGIN_SECONDS, Attack, NotRefused, Stage
+from broker.auth.scram import make_account
+from broker.store.sql.accounts import AccountTable
+from tests.campaign import crowding, native_attacks, network_attacks, xmpp_attacks
+from tests.campaign.attack import ATTACKER, COMPRESSED, IPV6, LOGIN_SECONDS, MAX_PENDING, Attack, NotRefused, Stage
 from tests.campaign.innocents import NAMES, PAIRS, Innocents, Latency
+from tests.campaign.networks import Network, NoNetwork
 from tests.campaign.resident import forget_peak, peak, resident
 from tests.campaign.talkers import Ended, Silent
 from tests.system.launcher import ANY_PORTS, BrokerProcess
 
-ATTACKS = (*native_attacks.ATTACKS, *xmpp_attacks.ATTACKS, *crowding.ATTACKS)
+ATTACKS = (*native_attacks.ATTACKS, *xmpp_attacks.ATTACKS, *crowding.ATTACKS, *network_attacks.ATTACKS)
 QUIET_SECONDS = 5.0
 MAX_GROWTH = 256.0
 """Megabytes that resident memory may rise above what it was before an attack, at any time of it."""
@@ -47,6 +52,16 @@ SETTINGS = {
     f"plugin/{COMPRESSED.lower()}/port": "0",
 }
 PLUGINS = Path(__file__).parents[2] / "broker" / "plugins" / "default.xml"
+IPV6_SETTINGS = {
+    f"plugin/{IPV6.lower()}/port": "0",
+    f"plugin/{IPV6.lower()}/loginTimeout": f"{LOGIN_SECONDS}s",
+    f"plugin/{IPV6.lower()}/maxPendingLogins": str(MAX_PENDING),
+}
+IPV6_PORT = f"""<plugin id="{IPV6}" className="org.xmlBlaster.protocol.socket.SocketDriver">
+    <attribute id="hostname">::</attribute>
+    <action do="LOAD" onStartupRunlevel="4" sequence="26"/>
+  </plugin>
+</xmlBlaster>"""
 COMPRESSED_PORT = f"""<plugin id="{COMPRESSED}" className="org.xmlBlaster.protocol.socket.SocketDriver">
     <attribute id="compress/type">zlib:stream</attribute>
     <action do="LOAD" onStartupRunlevel="4" sequence="25"/>
@@ -116,6 +131,7 @@ class Campaign:
         tell: takes a line for people.
         most_stall: see :data:`MAX_STALL`.
         most_high: see :data:`MAX_HIGH`.
+        network: of the attacker, for attacks that need one.
     """
 
     def __init__(
@@ -125,12 +141,20 @@ class Campaign:
         tell: Callable[[str], None],
         most_stall: float = math.inf,
         most_high: float = math.inf,
+        network: Network | None = None,
     ) -> None:
         plugins = directory / "plugins.xml"
-        plugins.write_text(PLUGINS.read_text("utf-8").replace("</xmlBlaster>", COMPRESSED_PORT), "utf-8")
+        text = PLUGINS.read_text("utf-8").replace("</xmlBlaster>", COMPRESSED_PORT)
+        if network is not None:
+            text = text.replace("</xmlBlaster>", IPV6_PORT)
+        plugins.write_text(text, "utf-8")
         self.broker = BrokerProcess(
-            directory / "data", settings=SETTINGS, arguments=["--plugins", str(plugins)], timeout=60.0
+            directory / "data",
+            settings=SETTINGS if network is None else SETTINGS | IPV6_SETTINGS,
+            arguments=["--plugins", str(plugins)],
+            timeout=60.0,
         )
+        self._network = network
         self._scale = scale
         self._most_stall = most_stall
         self._most_high = most_high
@@ -140,6 +164,9 @@ class Campaign:
         """Run them; the first row is that of a quiet time."""
         broker = self.broker
         broker.add_accounts(*NAMES, ATTACKER)
+        with AccountTable(f"sqlite:///{broker.data}/broker.db") as table:
+            for name in crowding.CROWD:
+                table.put(make_account(name, "secret", created=0))
         with broker:
             innocents = Innocents(broker)
             try:
@@ -156,7 +183,9 @@ class Campaign:
 
     def _row(self, attack: Attack, number: int, innocents: Innocents) -> Row:
         broker = self.broker
-        stage = Stage(broker, f"127.0.{number}.2", self._scale)
+        network = self._network if attack.needs_network else None
+        source = f"127.0.{number}.2" if network is None else network.prefix
+        stage = Stage(broker, source, self._scale, network)
         forget_peak(broker.pid)
         before, logged = resident(broker.pid), len(broker.log())
         began = time.monotonic()
@@ -243,8 +272,16 @@ def main() -> None:
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="broker-hostile-"))
     attacks = [attack for attack in ATTACKS if given.only.lower() in attack.name.lower()]
-    campaign = Campaign(directory, given.scale, lambda line: print(line, flush=True), MAX_STALL, given.high)
-    rows = campaign.run(attacks)
+    with ExitStack() as stack:
+        try:
+            network = stack.enter_context(Network())
+        except NoNetwork as error:
+            network = None
+            for attack in [attack for attack in attacks if attack.needs_network]:
+                print(f"SKIPPED {attack.name}: {error}", flush=True)
+                attacks.remove(attack)
+        tell = partial(print, flush=True)
+        rows = Campaign(directory, given.scale, tell, MAX_STALL, given.high, network).run(attacks)
     print("\n" + table(rows, markdown=given.markdown))
     wrong = [row for row in rows if row.wrong]
     for row in wrong:

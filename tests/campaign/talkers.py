@@ -38,10 +38,11 @@ class Line:
     Args:
         address: to connect to.
         source: own address.
+        connection: that was made already; neither address counts then.
     """
 
-    def __init__(self, address: Address, source: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection(address, PATIENCE, (source, 0))
+    def __init__(self, address: Address, source: str = "127.0.0.1", *, connection: socket.socket | None = None) -> None:
+        self.socket = connection or socket.create_connection(address, PATIENCE, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Self:
@@ -112,8 +113,15 @@ class Line:
 class NativeTalker(Line):
     """A client of the native protocol."""
 
-    def __init__(self, address: Address, source: str = "127.0.0.1", *, compress: bool = False) -> None:
-        super().__init__(address, source)
+    def __init__(
+        self,
+        address: Address,
+        source: str = "127.0.0.1",
+        *,
+        compress: bool = False,
+        connection: socket.socket | None = None,
+    ) -> None:
+        super().__init__(address, source, connection=connection)
         self.secret = b""
         self._reader = FrameReader(LARGEST)
         self._frames: deque[Frame] = deque()
