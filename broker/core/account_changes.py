@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import DeferredLock, ensureDeferred
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.logs.audit import audit
 from broker.model.records import AccountAction
@@ -58,9 +60,8 @@ class AccountChanges:
         self._querying = querying
         self.looks: list[Callable[[], Awaitable[object]]] = []
         self.on_removed: list[Callable[[str], Awaitable[None]]] = []
-        self._lock = DeferredLock()
-        self._asked = 0
-        self._answered = 0
+        self._asking = Waiters()
+        self._looking = False
         self._done: set[str] = set()
         self._failed: set[str] = set()
         self.seen = 0
@@ -68,39 +69,54 @@ class AccountChanges:
         self._look: IDelayedCall | None = None
 
     async def apply(self) -> None:
-        """See to all that was changed until now; while the store fails, to what is known of it by the next look."""
-        self._asked += 1
-        mine = self._asked
-        async with self._lock:
-            if self._answered >= mine:  # by a look that began when this one was asked for already
-                return
-            answered = self._asked
-            for look in self.looks:
-                await look()
+        """See to all that was changed until now; while the store fails, to what is known of it by the next look.
+
+        Whoever asks while a look goes on waits for the next one, which all share who ask until it begins: the one that
+        goes on may have read before the change was made.
+        """
+        answered = self._asking.next()
+        if not self._looking:
+            self._looking = True
+            ensureDeferred(self._look_while_asked())
+        await answered
+
+    async def _look_while_asked(self) -> None:
+        while self._asking:
+            asking, self._asking = self._asking, Waiters()
             try:
-                changes = await self._node.store.read_account_changes()
-            except BrokerError as error:
-                if not error.is_resource:  # the store itself says that it fails
-                    raise
-                return
-            # Those whose end was appended may still be in their table.
-            self._done.intersection_update(each.id for each in changes)
-            failed: set[str] = set()
-            for change in changes:
-                if change.id in self._done or change.name in failed:  # the changes of an account have an order
-                    continue
-                try:
-                    await self._see_to(change)
-                except Exception:  # noqa: BLE001 - it is logged, and keeps nobody else from logging in
-                    log.failure("what was changed of {name} has no effect yet", name=change.name)
-                    self._failed.add(change.name)
-                    failed.add(change.name)
-                    continue
-                self._audit(change)
-                self._failed.discard(change.name)
-                self._done.add(change.id)
-                self._node.store.forget_account_change(change.id)
-            self._answered = answered
+                await self._see_to_all()
+            except Exception:  # noqa: BLE001 - those who have asked get it
+                asking.fail(Failure())
+            else:
+                asking.tell()
+        self._looking = False
+
+    async def _see_to_all(self) -> None:
+        for look in self.looks:
+            await look()
+        try:
+            changes = await self._node.store.read_account_changes()
+        except BrokerError as error:
+            if not error.is_resource:  # the store itself says that it fails
+                raise
+            return
+        # Those whose end was appended may still be in their table.
+        self._done.intersection_update(each.id for each in changes)
+        failed: set[str] = set()
+        for change in changes:
+            if change.id in self._done or change.name in failed:  # the changes of an account have an order
+                continue
+            try:
+                await self._see_to(change)
+            except Exception:  # noqa: BLE001 - it is logged, and keeps nobody else from logging in
+                log.failure("what was changed of {name} has no effect yet", name=change.name)
+                self._failed.add(change.name)
+                failed.add(change.name)
+                continue
+            self._audit(change)
+            self._failed.discard(change.name)
+            self._done.add(change.id)
+            self._node.store.forget_account_change(change.id)
 
     def changed(self, name: str, since: int) -> bool:
         """Whether an account has changed since :attr:`seen` was this."""

@@ -1,4 +1,4 @@
-"""Those who wait for the next entry of a queue, or for room in it."""
+"""Those who wait for the same thing, such as the next entry of a queue, or room in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 
 class Waiters:
-    """The waiters of one queue; false while there are none."""
+    """The waiters for one thing; false while there are none."""
 
     __slots__ = ("_waiters",)
 
