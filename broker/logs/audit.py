@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from twisted.logger import Logger
@@ -13,6 +14,8 @@ NAMESPACE = "broker.audit"
 """Of all lines of the audit, so that they can be found and sent elsewhere."""
 MAX_VALUE = 200
 """Characters of a value that peers have chosen."""
+_PLAIN = re.compile(r"[!#-&(-<>-\[\]-~]+")
+"""Visible ASCII characters but for quotes, the equals sign and the backslash."""
 
 log = Logger(NAMESPACE)
 
@@ -34,7 +37,8 @@ def line(action: str, fields: Mapping[str, object]) -> str:
     parts = [action]
     for name, value in fields.items():
         if value:
-            parts.append(f"{name}={_quoted(str(value)[:MAX_VALUE])}")
+            text = str(value)[:MAX_VALUE]
+            parts.append(f"{name}={text if _PLAIN.fullmatch(text) else repr(text)}")
     return " ".join(parts)
 
 
@@ -93,8 +97,3 @@ class LoginAudit:
         """
         fields = {"principal": user, "via": via, "peer": peer, **more, "outcome": "refused", "reason": reason}
         self._refusals.note(network_of(peer), "login", fields)
-
-
-def _quoted(value: str) -> str:
-    plain = value.isascii() and value.isprintable() and value and not set(value) & set(" \"'\\=")
-    return value if plain else repr(value)

@@ -18,9 +18,28 @@ LEGACY = frozenset({"format", "isError", "message", "printed", "system", "text",
 
 
 def as_text(event: LogEvent) -> str | None:
-    """A line for people; what peers can put into it does nothing to a terminal, and begins no line of its own."""
-    line = formatEventAsClassicLogText(event, _to_the_second)
-    return None if line is None else escaped(line, keep="\n\t")
+    """A line for people; what peers can put into it does nothing to a terminal, and begins no line of its own.
+
+    Args:
+        event: with a time, a level and a namespace.
+    """
+    if "log_failure" in event or "log_system" in event:
+        line = formatEventAsClassicLogText(event, _to_the_second)
+        return None if line is None else escaped(line, keep="\n\t")
+    text = _text(event)
+    if not text:
+        return None
+    line = f"{_to_the_second(event['log_time'])} [{event['log_namespace']}#{event['log_level'].name}] {text}"
+    return escaped(line.replace("\n", "\n\t"), keep="\n\t") + "\n"
+
+
+def _text(event: LogEvent) -> str:
+    """What Twisted's formatter makes of an event, in a fraction of its time."""
+    try:
+        text: str = event["log_format"].format_map(event)
+    except Exception:  # noqa: BLE001 - a call, or a mistake, which its formatter tells of in the text
+        return formatEvent(event)
+    return text
 
 
 def _to_the_second(when: float | None) -> str:
@@ -35,7 +54,7 @@ def _written(second: int) -> str:
 
 def as_json(event: LogEvent) -> str | None:
     """A JSON object with ``time``, ``level``, ``namespace``, ``text``, ``fields``, and ``traceback`` of a failure."""
-    text, failure = formatEvent(event), event.get("log_failure")
+    text, failure = _text(event), event.get("log_failure")
     if not text and failure is None:
         return None
     line: dict[str, Any] = {

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.logger import FileLogObserver, FilteringLogObserver, Logger
+from twisted.logger import FileLogObserver, Logger
 
 from broker.logs.audit import audit
 from broker.logs.file import LogFile
 from broker.logs.flood import FloodLimit
-from broker.logs.levels import LogLevels
+from broker.logs.levels import LevelFilter, LogLevels
 from broker.logs.lines import as_json, as_text
 from broker.logs.settings import Format, LogSettings
 
@@ -42,7 +42,7 @@ class LogOutput:
         self.file = None if path is None else LogFile(path, settings.keep, settings.max_size)
         stream: Any = sys.stdout if self.file is None else self.file
         write = FileLogObserver(stream, as_json if settings.format is Format.JSON else as_text)
-        self.observer = FilteringLogObserver(FloodLimit(write), [self.levels.predicate])
+        self.observer = LevelFilter(self.levels, FloodLimit(write))
 
     def reopen(self) -> None:
         """Go on in a new file where another program has moved the file away; standard output stays what it is."""

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from twisted.logger import Logger, LogLevel, capturedLogs
+from twisted.logger import Logger, LogLevel, capturedLogs, formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.errors import BrokerError
 from broker.logs.audit import NAMESPACE, audit
+from broker.logs.lines import as_text
 from broker.logs.output import LogOutput
 from broker.logs.settings import Level, settings_of
 from tests.logs.audit_lines import audit_lines
@@ -66,6 +67,53 @@ def test_levels_change_at_any_time(tmp_path: Path) -> None:
     log.output.levels.set("broker.core", Level.INFO)
     part.debug("off")
     assert log.texts == ["[broker.core.queues#debug] on"]
+
+
+def test_a_level_that_changes_holds_for_lines_as_were_written_before(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    part = log.part("broker.core.queues")
+    part.info("one")
+    log.output.levels.set("broker.core", Level.WARN)
+    part.info("two")
+    log.output.levels.set("broker.core.queues", Level.INFO)
+    part.info("three")
+    assert log.texts == ["[broker.core.queues#info] one", "[broker.core.queues#info] three"]
+
+
+def test_events_without_a_namespace_or_a_level_are_left_out(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.output.observer({"log_level": LogLevel.info, "log_format": "x", "log_time": 1.0})
+    log.output.observer({"log_namespace": "broker", "log_format": "x", "log_time": 1.0})
+    assert log.texts == []
+
+
+class Odd:
+    """What cannot be written."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"log_format": "{who} has {count:03}", "who": "joe", "count": 3}, id="fields"),
+        pytest.param({"log_format": "two\nlines"}, id="two lines"),
+        pytest.param({"log_format": "{when()} is called", "when": lambda: "now"}, id="call"),
+        pytest.param({"log_format": "{who.real} {list[0]}", "who": 3, "list": ["x"]}, id="parts of fields"),
+        pytest.param({"log_format": "{missing}"}, id="missing field"),
+        pytest.param({"log_format": "{who}", "who": Odd()}, id="field that fails"),
+        pytest.param({"log_format": "{0} {"}, id="malformed"),
+        pytest.param({"log_format": b"bytes"}, id="bytes"),
+        pytest.param({"log_format": None}, id="no format"),
+        pytest.param({"log_format": ""}, id="empty"),
+        pytest.param({"log_format": "x", "log_system": "another"}, id="system"),
+        pytest.param({"log_format": "failed", "log_failure": Failure(KeyError("x"))}, id="failure"),
+    ],
+)
+def test_a_line_is_what_twisted_makes_of_its_event(fields: dict[str, object]) -> None:
+    event = {"log_time": 1_000_000.0, "log_namespace": "broker.core", "log_level": LogLevel.warn, **fields}
+    assert as_text(event) == formatEventAsClassicLogText(event)
 
 
 def test_a_level_of_a_part_that_is_none_is_refused_by_its_name(tmp_path: Path) -> None:
