@@ -308,7 +308,7 @@ class SessionRegistry:
         node = self._node
         subject = node.subjects.get(name.subject)
         most = _max_sessions(node.settings.max_sessions, subject, qos.session.max_sessions)
-        if subject is not None and kind.has_client and subject.count(placeholders=placeholder) >= most > 0:
+        if subject is not None and kind.has_client and not subject.has_room(most, placeholders=placeholder):
             raise BrokerError(
                 Code.USER_CONFIGURATION_MAX_SESSION,
                 f"{name.subject} has {subject.count(placeholders=placeholder)} sessions, the most that are allowed",

@@ -79,6 +79,15 @@ class Subject:
             session.kind.has_client and (placeholders or not session.placeholder) for session in self.sessions.values()
         )
 
+    def has_room(self, most: int, *, placeholders: bool) -> bool:
+        """Whether it may have one more session of a client; they are counted only where there may be too many.
+
+        Args:
+            most: that it may have; 0 or less for any number.
+            placeholders: as for :meth:`count`.
+        """
+        return most <= 0 or len(self.sessions) < most or self.count(placeholders=placeholders) < most
+
     def total(self, *names: str) -> int:
         """What all its sessions did, also those that have ended; see :meth:`broker.core.node.Node.total`."""
         return self.past.total((session.counters for session in self.sessions.values()), names)

@@ -223,6 +223,15 @@ class TestLimits:
         held = connected.session.queue.limits
         assert (held.entries, held.bytes) == (limits.max_entries, limits.max_bytes)
 
+    def test_a_session_without_a_client_takes_no_room(self) -> None:
+        world = World(replace(DEFAULTS, max_sessions=1))
+        world.broker.standing.of("joe", "")
+        world.connect("joe")
+        with pytest.raises(BrokerError) as raised:
+            world.connect("joe")
+        assert code_of(raised) == Code.USER_CONFIGURATION_MAX_SESSION
+        assert "joe has 1 sessions" in raised.value.message
+
     def test_reconnect_is_no_further_session(self) -> None:
         world = World()
         world.connect("joe/1", session={"max_sessions": 1})

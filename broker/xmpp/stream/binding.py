@@ -102,7 +102,7 @@ class Binding:
     async def _make_room(self, user: str) -> None:
         """Where the user has all sessions that it may have, the oldest that nobody is attached to gives way."""
         subject = self._domain.node.subjects.get(user)
-        while subject is not None and 0 < subject.max_sessions <= subject.count(placeholders=False):
+        while subject is not None and not subject.has_room(subject.max_sessions, placeholders=False):
             away = [client for client in self._domain.clients_of(user) if client.dispatch.outbound is None]
             if not away:
                 return
