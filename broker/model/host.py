@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+from broker.model.cache import cached_if_short
+
+_KEPT = 1024
+"""Addresses that are remembered: each login and each connection asks several times."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether a peer address is of this machine; not a name, and not an empty one."""
@@ -11,6 +16,7 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
+@cached_if_short(_KEPT)
 def network_of(host: str) -> str:
     """What stands for one peer: an IPv4 address, or the /64 network of an IPv6 address.
 
@@ -22,6 +28,7 @@ def network_of(host: str) -> str:
     return host if address is None else str(address)
 
 
+@cached_if_short(_KEPT)
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
     """The address that a text is, an IPv4-mapped one as what it stands for; ``None`` for a name."""
     try:

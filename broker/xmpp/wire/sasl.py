@@ -289,7 +289,7 @@ class Scram(Exchange):
         signature = hmac.digest(stored_key, message, name)
         if len(proof) != len(signature) or fields[1][1] != self._nonce or not bound:
             raise SaslFailure("not-authorized")
-        client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+        client_key = (int.from_bytes(proof) ^ int.from_bytes(signature)).to_bytes(len(signature))
         if not hmac.compare_digest(hashlib.new(name, client_key).digest(), stored_key):
             raise SaslFailure("not-authorized")
         verifier = base64.b64encode(hmac.digest(server_key, message, name))
