@@ -82,7 +82,7 @@ def many_accounts_of_one_address(stage: Stage) -> str:
 
 def _crowd(stage: Stage, connect: Callable[[str], NativeTalker]) -> str:
     with ExitStack() as stack:
-        owner = stack.enter_context(stage.native_client("attacker/1"))
+        owner = stack.enter_context(connect("attacker/1"))
         make_topics(owner, (b"<key oid='x%d'>%b</key>" % (n, NESTED) for n in range(TOPICS)))
         talkers = [stack.enter_context(connect(f"{name}/1")) for name in CROWD]
         units = [Unit(b"<qos/>", QUERY.encode())] * stage.count(10)
