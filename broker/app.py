@@ -19,7 +19,7 @@ from broker.admin.commands import AdministrativeCommands
 from broker.admin.options import administrators
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
-from broker.config.core_options import NODE_ID, RUN_LEVEL
+from broker.config.core_options import ACCOUNT_XML_NAMES, NODE_ID, RUN_LEVEL, XML_NAMES
 from broker.config.properties import Properties
 from broker.core.broker import Broker
 from broker.core.configuration import settings_of
@@ -41,6 +41,7 @@ from broker.runlevels.service import Direction, RunLevels
 from broker.store.location import database_url
 from broker.store.memory import MemoryStore
 from broker.store.sql.store import SqlStore
+from broker.xml.names import NAMES, NameLimits
 from broker.xmpp.routing.content import serve as serve_raw_contents
 from broker.xmpp.service import XmppService
 from broker.xmpp.session.sessions import StreamSessions
@@ -270,6 +271,7 @@ class Application(Service):
     async def _make_broker(self) -> None:
         self._security = await make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
         settings = replace(settings_of(self.properties), administrators=administrators(self.properties))
+        NAMES.limits = NameLimits(XML_NAMES.get(self.properties), ACCOUNT_XML_NAMES.get(self.properties))
         node = Node(
             self._node_id,
             self.reactor,

@@ -9,6 +9,7 @@ from broker.core.quotas import UNLIMITED, Usage
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
+from broker.xml.names import NAMES
 
 
 def ended_by_administrator() -> BrokerError:
@@ -18,7 +19,8 @@ def ended_by_administrator() -> BrokerError:
 
 def quotas_of(usage: Usage) -> list[str]:
     """What an account uses of what it may, as ``topics=3/10000``."""
-    return [f"{name}={used}/{'unlimited' if most == UNLIMITED else most}" for name, used, most in usage.rows]
+    rows = [*usage.rows, *NAMES.usage(usage.account)]
+    return [f"{name}={used}/{'unlimited' if most == UNLIMITED else most}" for name, used, most in rows]
 
 
 def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Subject]:

@@ -194,6 +194,19 @@ ACCOUNT_UNREAD_BYTES = declare(
     "What all connections of one login name together may leave unread, on top of their buffers; a connection that would"
     " leave more is closed.",
 )
+ACCOUNT_XML_NAMES = declare(
+    "account.maxXmlNames",
+    integer(0),
+    5_000,
+    "Distinct names of elements and attributes that the XML of one login name may bring into what XPath looks at, and a"
+    " quarter as many namespaces, until the broker starts again.",
+)
+XML_NAMES = declare(
+    "xml.maxNames",
+    integer(1000),
+    100_000,
+    "The same of all login names; documents may bring half of it. The parser forgets no name.",
+)
 CALLBACK_QUEUE = _declare_queue("callback", 1000, "a session")
 CALLBACK_OVERFLOW = _declare_overflow("callback")
 SUBJECT_QUEUE = _declare_queue("subject", 1000, "a login name")

@@ -10,34 +10,63 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from broker.errors import BrokerError, Code
 
-MAX_NAMES = 100_000
 UNKNOWN = "x\u00b7"
 """A name that cannot be written in an expression (:mod:`broker.xml.expression`)."""
-SHARES = 20
-"""Accounts that must use up their shares until nothing is left for others."""
 _ALWAYS_KNOWN = ("xmlBlaster", "key", "oid", "contentMime", "contentMimeExtended", "domain", "lang", UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class NameLimits:
+    """What may be brought until the process ends.
+
+    Args:
+        names: distinct ones, half of them by documents; and a quarter as many namespaces.
+        of_account: what each account may bring of the names; and a quarter as many namespaces.
+    """
+
+    names: int = 100_000
+    of_account: int = 5_000
+
+    @property
+    def namespaces(self) -> int:
+        """Distinct ones."""
+        return self.names // 4
+
+    @property
+    def namespaces_of_account(self) -> int:
+        """What each account may bring of them."""
+        return self.of_account // 4
 
 
 class NameBudget:
     """Counts distinct element, attribute and namespace names, which libxml2 keeps until the process ends.
 
     Args:
-        limit: distinct names that may be admitted, half of them by documents; and a quarter as many namespaces.
-        shares: each account may bring this fraction of the names, and of the namespaces.
+        limits: of all, and of each account.
+
+    Attributes:
+        limits: as above.
     """
 
-    def __init__(self, limit: int = MAX_NAMES, shares: int = SHARES) -> None:
-        self._limit = limit + len(_ALWAYS_KNOWN)
-        self._documents = limit // 2 + len(_ALWAYS_KNOWN)
-        self._most_namespaces = limit // 4
+    def __init__(self, limits: NameLimits = NameLimits()) -> None:
+        self.limits = limits
         self._known: set[str] = set(_ALWAYS_KNOWN)
         self._namespaces: set[str] = set()
-        self._shares = shares
         self._account = ""
-        self._brought: Counter[tuple[str, int]] = Counter()  # by account, and the limit of what it has brought
+        self._names_of: Counter[str] = Counter()  # by account: what it has brought
+        self._namespaces_of: Counter[str] = Counter()
+
+    def usage(self, account: str) -> list[tuple[str, int, int]]:
+        """What an account has brought of what it may, as :attr:`broker.core.quotas.Usage.rows` has it."""
+        limits = self.limits
+        return [
+            ("xml_names", self._names_of[account], limits.of_account),
+            ("xml_namespaces", self._namespaces_of[account], limits.namespaces_of_account),
+        ]
 
     @contextmanager
     def paid_by(self, account: str) -> Iterator[None]:
@@ -60,41 +89,47 @@ class NameBudget:
                 known names are always fine.
         """
         if name not in self._known:
-            self._take(name, self._known, self._limit)
+            limits = self.limits
+            self._check(len(self._known) - len(_ALWAYS_KNOWN), limits.names, "names")
+            self._check_account(self._names_of, limits.of_account, "names")
+            self._add(name, self._known, self._names_of)
 
     def admit_namespace(self, namespace: str) -> None:
         """Let a namespace in; raises as :meth:`admit`."""
         if namespace not in self._namespaces:
-            self._take(namespace, self._namespaces, self._most_namespaces)
+            limits = self.limits
+            self._check(len(self._namespaces), limits.namespaces, "namespaces")
+            self._check_account(self._namespaces_of, limits.namespaces_of_account, "namespaces")
+            self._add(namespace, self._namespaces, self._namespaces_of)
 
     def known_as(self, name: str) -> str:
         """How a name of a document is to stand in it: as it is, or as :data:`UNKNOWN`."""
-        known = self._known
+        known, limits, account = self._known, self.limits, self._account
         if name in known:
             return name
-        if len(known) >= self._documents or self._has_used_up(self._limit):
+        if len(known) - len(_ALWAYS_KNOWN) >= limits.names // 2:
             return UNKNOWN
-        self._add(name, known, self._limit)
+        if account and self._names_of[account] >= limits.of_account:
+            return UNKNOWN
+        self._add(name, known, self._names_of)
         return name
 
-    def _take(self, name: str, known: set[str], limit: int) -> None:
-        if len(known) >= limit:
-            raise BrokerError(Code.RESOURCE_EXHAUST, f"more than {limit} distinct XML names since the start")
-        if self._has_used_up(limit):
-            share = limit // self._shares
+    def _check(self, known: int, most: int, what: str) -> None:
+        if known >= most:
+            raise BrokerError(Code.RESOURCE_EXHAUST, f"more than {most} distinct XML {what} since the start")
+
+    def _check_account(self, brought: Counter[str], most: int, what: str) -> None:
+        if self._account and brought[self._account] >= most:
             raise BrokerError(
-                Code.RESOURCE_EXHAUST, f"{self._account} has brought {share} distinct XML names since the start"
+                Code.RESOURCE_EXHAUST,
+                f"{self._account} has brought {brought[self._account]} distinct XML {what} since the start; {most} are "
+                "allowed",
             )
-        self._add(name, known, limit)
 
-    def _has_used_up(self, limit: int) -> bool:
-        """Whether the account may bring no more of what has this limit."""
-        return bool(self._account) and self._brought[self._account, limit] >= limit // self._shares
-
-    def _add(self, name: str, known: set[str], limit: int) -> None:
+    def _add(self, name: str, known: set[str], brought: Counter[str]) -> None:
         known.add(name)
         if self._account:
-            self._brought[self._account, limit] += 1
+            brought[self._account] += 1
 
 
 NAMES = NameBudget()

@@ -49,6 +49,8 @@ def test_an_account_sees_what_it_uses_of_what_it_may() -> None:
         f"history_bytes=201/{limits.history_bytes}",
         f"unfinished_bytes=0/{limits.unfinished_bytes}",
         f"unread_bytes=0/{limits.unread_bytes}",
+        "xml_names=0/5000",
+        "xml_namespaces=0/1250",
     ]
 
 

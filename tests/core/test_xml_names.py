@@ -7,13 +7,13 @@ from itertools import count
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.xml.names import MAX_NAMES, SHARES
+from broker.xml.names import NAMES
 from tests.core.world import Client, World
 
 NUMBERS = count()
 """What is known stays known as long as the process lives."""
 EVERYTHING = "<key queryType='XPATH'>//key</key>"
-SHARE = MAX_NAMES // SHARES
+SHARE = NAMES.limits.of_account
 
 
 def new_names(number: int) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from broker.errors import BrokerError, Code
 from broker.model.key import Key
 from broker.xml.document import MAX_NAMESPACE, MAX_TOPIC_ELEMENTS, parse_content, topic_document
-from broker.xml.names import UNKNOWN, NameBudget
+from broker.xml.names import UNKNOWN, NameBudget, NameLimits
 from broker.xml.xpath import compile_predicate
 
 
@@ -46,7 +46,7 @@ class TestUsedUpBudget:
 
     @pytest.fixture
     def budget(self) -> NameBudget:
-        budget = NameBudget(8)  # four of documents, two namespaces
+        budget = NameBudget(NameLimits(8))  # four of documents, two namespaces
         parse_content(b"<known p='' xmlns:p='urn:1' xmlns:q='urn:2'/>", budget)
         return budget
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from broker.errors import BrokerError, Code
 from broker.xml.expression import MAX_LENGTH, MAX_NESTING, Cost, check_expression
-from broker.xml.names import NameBudget
+from broker.xml.names import NameBudget, NameLimits
 
 
 def check(text: str) -> Cost:
@@ -95,7 +95,7 @@ def test_prefixes_are_found_and_xml_needs_no_binding() -> None:
 
 
 def test_names_count_against_the_budget() -> None:
-    budget = NameBudget(2)
+    budget = NameBudget(NameLimits(2))
     check_expression("//a/b", budget)
     with pytest.raises(BrokerError) as caught:
         check_expression("//c", budget)
