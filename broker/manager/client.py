@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from broker.manager.carrier import Carrier
 from broker.manager.settings import ManagerSettings
+from broker.net.tls_details import TlsDetails
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xml.stream import Event, StreamReader
@@ -69,6 +70,9 @@ class Transport(Protocol):
 
     def channel_bindings(self) -> Mapping[str, bytes]:
         """Channel binding data by type."""
+
+    def tls_details(self) -> TlsDetails | None:
+        """How the connection is secured; ``None`` without TLS."""
 
     def client_certificate(self) -> x509.Certificate | None:
         """The verified certificate of the client."""

@@ -14,6 +14,7 @@ from broker.manager.incoming import Incoming
 from broker.manager.links import Links
 from broker.manager.management import BEGINNINGS, Management
 from broker.manager.outgoing import Outgoing, OutOfStep
+from broker.net.tls_details import TlsDetails
 from broker.timers import cancel
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xml.stream import Event
@@ -439,4 +440,5 @@ class FrameSession:
         transport = self._client.transport
         certificate = transport.client_certificate()
         der = b"" if certificate is None else certificate.public_bytes(Encoding.DER)
-        return Tls(bindings=transport.channel_bindings(), certificate=der)
+        details = transport.tls_details() or TlsDetails()
+        return Tls(details.version, details.cipher, details.sni, transport.channel_bindings(), der)

@@ -24,6 +24,7 @@ from broker.net.read_pauses import ReadPauses
 from broker.net.store_pressure import StorePressure
 from broker.net.stream import Stream
 from broker.net.tls import ServerContext
+from broker.net.tls_details import TlsDetails
 from broker.net.turns import Turns
 from broker.net.unread import UnreadTotal
 from broker.net.write_buffer import WriteBuffer, untaken
@@ -260,6 +261,11 @@ class Connection(TwistedProtocol):
         """Channel binding data by type; empty without TLS (RFC 5929, RFC 9266)."""
         connection = self._tls_connection()
         return {} if connection is None else channel_bindings(connection)
+
+    def tls_details(self) -> TlsDetails | None:
+        """How the connection is secured; ``None`` without TLS."""
+        connection = self._tls_connection()
+        return None if connection is None else TlsDetails.of(connection)
 
     def client_certificate(self) -> x509.Certificate | None:
         """The certificate of the peer, where it has shown one and this side has verified it."""

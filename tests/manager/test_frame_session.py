@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.xmpp.wire import ns
-from broker.xmpp.wire.frame_values import Closed, Secured
+from broker.xmpp.wire.frame_values import Closed, Secured, Tls
 from broker.xmpp.wire.frames import Type
 from tests.manager.world import ANSWER, AUTH, CLIENT, FEATURES, HEADER, SUCCESS, WINDOW, World, message
 
@@ -82,7 +82,9 @@ class TestTls:
         (frame,) = talk.heard(Type.SECURED)
         secured = Secured.read(frame.payload)
         assert secured.offset == len(talk.said) == len(HEADER + START_TLS)
-        assert secured.tls.bindings == {"tls-exporter": b"\x01\x02"}
+        assert secured.tls == Tls(
+            "TLSv1.3", "TLS_AES_256_GCM_SHA384", "localhost", bindings={"tls-exporter": b"\x01\x02"}
+        )
 
     def test_what_came_in_clear_behind_the_request_is_never_seen(self) -> None:
         world = World()

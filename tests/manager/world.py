@@ -14,6 +14,7 @@ from broker.manager.client import Client
 from broker.manager.frame_link import FrameLink
 from broker.manager.links import Links
 from broker.manager.settings import ManagerSettings, settings_of
+from broker.net.tls_details import TlsDetails
 from broker.xmpp.wire import ns
 from broker.xmpp.wire.frame_values import BrokerHello, LoggedIn, ManagerHello, Open, Opened, Refused
 from broker.xmpp.wire.frames import FROM_MANAGER, Frame, FrameReader, Type, encode, encode_data, encode_offset
@@ -99,6 +100,10 @@ class Socket:
     def channel_bindings(self) -> Mapping[str, bytes]:
         """Those of a connection with TLS 1.3."""
         return {"tls-exporter": b"\x01\x02"} if self.secure else {}
+
+    def tls_details(self) -> TlsDetails | None:
+        """As of a connection with TLS 1.3."""
+        return TlsDetails("TLSv1.3", "TLS_AES_256_GCM_SHA384", "localhost") if self.secure else None
 
     def client_certificate(self) -> x509.Certificate | None:
         """None was shown."""

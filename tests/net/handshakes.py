@@ -35,6 +35,7 @@ def pair(
     alpn: Alpn = Alpn(),  # noqa: B008 - it is frozen
     offered: Sequence[bytes] = (),
     ciphers: bytes = b"",
+    sni: bytes = b"",
 ) -> tuple[SSL.Connection, SSL.Connection]:
     """A server and a client that have shaken hands.
 
@@ -46,6 +47,7 @@ def pair(
         alpn: of the server.
         offered: by the client, by ALPN.
         ciphers: that the client has.
+        sni: the name that the client asks for.
     """
     context = server_context(certificate, None, ca, require_client=False, alpn=alpn).getContext()
     server = SSL.Connection(context, None)
@@ -61,6 +63,8 @@ def pair(
     if ciphers:
         client_context.set_cipher_list(ciphers)
     client = SSL.Connection(client_context, None)
+    if sni:
+        client.set_tlsext_host_name(sni)
     client.set_connect_state()
     handshake(server, client)
     return server, client

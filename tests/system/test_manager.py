@@ -71,7 +71,7 @@ def test_slixmpp_talks_through_the_manager_and_resumes(broker: BrokerProcess, ma
     try:
         assert joe.expect("started")["tls"]
         jack.expect("started")
-        assert broker.wait_for_log("login principal=joe .*mechanism=SCRAM-SHA-256")
+        assert broker.wait_for_log("login principal=joe .*mechanism=SCRAM-SHA-256.* tls=TLSv1.3 cipher=TLS_")
         joe.send("jack@localhost", "1")
         jack.send("joe@localhost", "2")
         assert jack.wait_for(1) == ["1"]

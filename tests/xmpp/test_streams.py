@@ -10,6 +10,7 @@ from cryptography import x509
 from twisted.logger import capturedLogs, formatEvent
 
 from broker.errors import BrokerError, Code
+from broker.net.tls_details import TlsDetails
 from broker.xml.parse import MAX_NAME
 from broker.xmpp.wire import ns
 from tests.logs.audit_lines import audit_lines
@@ -315,6 +316,16 @@ class TestLogin:
             peer.open()
             peer.send(auth("joe"))
         assert audit_lines(events) == ["login principal=joe via=xmpp peer=127.0.0.1 mechanism=PLAIN"]
+
+    def test_login_with_tls_is_told_with_its_details(self, world: World) -> None:
+        peer = world.peer()
+        peer.transport.details = TlsDetails("TLSv1.3", "TLS_AES_256_GCM_SHA384", "chat.example.org")
+        with capturedLogs() as events:
+            peer.login("joe")
+        assert audit_lines(events) == [
+            "login principal=joe via=xmpp peer=127.0.0.1 mechanism=PLAIN tls=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384"
+            " sni=chat.example.org"
+        ]
 
     def test_after_a_failure_the_right_password_still_logs_in(self, world: World) -> None:
         peer = world.peer()

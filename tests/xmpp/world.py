@@ -14,6 +14,7 @@ from broker.config.properties import Properties
 from broker.core.settings import Settings
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
+from broker.net.tls_details import TlsDetails
 from broker.net.unread import UnreadTotal
 from broker.store.memory import MemoryStore
 from broker.xml.stanza import Stanza, StreamEnd, StreamStart
@@ -124,6 +125,7 @@ class FakeTransport:
         self.starting_tls = False
         self.is_logged_in = False
         self.bindings: dict[str, bytes] = {}
+        self.details: TlsDetails | None = None
         self.certificate: x509.Certificate | None = None
         self.turn_is_over = False
         self.turns: Callable[[], object] = lambda: None
@@ -166,6 +168,10 @@ class FakeTransport:
     def channel_bindings(self) -> Mapping[str, bytes]:
         """As the test says."""
         return self.bindings
+
+    def tls_details(self) -> TlsDetails | None:
+        """As the test says."""
+        return self.details
 
     def client_certificate(self) -> x509.Certificate | None:
         """As the test says."""

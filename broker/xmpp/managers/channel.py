@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from broker.failpoints import ARMED, reach
 from broker.model.host import network_of
 from broker.net.input_turns import OTHERS_FIRST, InputTurns
+from broker.net.tls_details import TlsDetails, clean
 from broker.net.transport import UNREAD_ANSWERS
 from broker.net.unread import Unread, UnreadTotal
 from broker.timers import cancel
@@ -418,6 +419,11 @@ class Channel:
         """Channel binding data by type."""
         tls = self._tls
         return {} if tls is None else {type: data for type, data in tls.bindings.items() if type in _BINDINGS and data}
+
+    def tls_details(self) -> TlsDetails | None:
+        """How the client's connection is secured, as its manager tells."""
+        tls = self._tls
+        return None if tls is None else TlsDetails(clean(tls.version), clean(tls.cipher), clean(tls.sni))
 
     def client_certificate(self) -> x509.Certificate | None:
         """The certificate of the client, which its manager has verified."""

@@ -108,7 +108,9 @@ class Resumption:
         if stream.ending.is_closed:
             client.dispatch.start_polling()
             return
-        service.logins.admitted(user, PROTOCOL, stream.host, mechanism=MECHANISM, manager=self._manager)
+        details = stream.transport.tls_details()
+        fields = {} if details is None else details.fields()
+        service.logins.admitted(user, PROTOCOL, stream.host, mechanism=MECHANISM, manager=self._manager, **fields)
         bound = BoundStream(service, stream, client, resumable=True)
         self._answer.opened(client.dispatch.handled)
         stream.enter(bound)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from broker.net.input_turns import InputTurns
+from broker.net.tls_details import TlsDetails
 from broker.net.turns import Turns
 from broker.net.unread import UnreadTotal
 from broker.xmpp.managers.framing import RoutedFraming
@@ -262,6 +263,10 @@ class RoutedSession:
     def channel_bindings(self) -> Mapping[str, bytes]:
         """See :class:`broker.xmpp.stream.transport.StreamTransport`; the manager tells none."""
         return {}
+
+    def tls_details(self) -> TlsDetails | None:
+        """See :class:`broker.xmpp.stream.transport.StreamTransport`; the manager tells none."""
+        return None
 
     def client_certificate(self) -> x509.Certificate | None:
         """See :class:`broker.xmpp.stream.transport.StreamTransport`; the manager tells none."""

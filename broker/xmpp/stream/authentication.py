@@ -129,7 +129,9 @@ class Authentication:
             return
         self.user = outcome.user
         self.is_anonymous = outcome.anonymous
-        self._service.logins.admitted(self.user, PROTOCOL, stream.host, mechanism=self._mechanism)
+        details = stream.transport.tls_details()
+        fields = {} if details is None else details.fields()
+        self._service.logins.admitted(self.user, PROTOCOL, stream.host, mechanism=self._mechanism, **fields)
         stream.write(element("success", ns.SASL, content=sasl.encode(outcome.data) if outcome.data else b""))
         reach("login answered")
         progress.advance(Step.ADMITTED)

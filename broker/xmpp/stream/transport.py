@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cryptography import x509
 
+from broker.net.tls_details import TlsDetails
 from broker.net.turns import GivesWay
 from broker.net.unread import UnreadTotal
 
@@ -43,6 +44,9 @@ class StreamTransport(GivesWay, Protocol):
 
     def channel_bindings(self) -> Mapping[str, bytes]:
         """Channel binding data by type; empty without TLS (RFC 5929, RFC 9266)."""
+
+    def tls_details(self) -> TlsDetails | None:
+        """How the connection is secured; ``None`` without TLS, or where it is not known."""
 
     def client_certificate(self) -> x509.Certificate | None:
         """The certificate of the client, where it has shown one that was verified."""

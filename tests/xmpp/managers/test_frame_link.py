@@ -11,9 +11,10 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from broker.auth.scram import Mechanism
 from broker.net.limits import Limits
 from broker.xmpp.wire import frames, ns
-from broker.xmpp.wire.frame_values import BrokerHello, Goodbye, ManagerHello, Open, Opened, Refused, Resume
+from broker.xmpp.wire.frame_values import BrokerHello, Goodbye, ManagerHello, Open, Opened, Refused, Resume, Tls
 from broker.xmpp.wire.frames import Type
 from tests.campaign.scram_client import ScramClient
+from tests.logs.audit_lines import audit_lines
 from tests.xmpp.managers.framed import SECURE, Manager, Servers, Wire, resumed
 from tests.xmpp.world import PASSWORD, World, befriend
 
@@ -23,6 +24,27 @@ class TestManagedClients:
         peer = manager.bind("joe@localhost/x")
         assert peer.jid == "joe@localhost/x"
         assert peer.session.account == "joe"
+
+    @pytest.mark.parametrize(
+        ("tls", "told"),
+        [
+            (Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384", "chat"), " tls=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384 sni=chat"),
+            (Tls("TLSv1.2"), " tls=TLSv1.2"),
+            (Tls("x" * 10_000, "\u2028", "\x7f"), ""),
+            (None, " tls=TLSv1.3"),
+        ],
+    )
+    def test_the_audit_has_what_the_manager_tells_of_its_clients_tls(
+        self, manager: Manager, tls: Tls | None, told: str
+    ) -> None:
+        with capturedLogs() as events:
+            peer = manager.peer(Open("10.0.0.1", tls=tls))
+            if tls is None:
+                peer.open()
+                peer.send(f"<starttls xmlns='{ns.TLS}'/>")
+                peer.take()
+            peer.login("joe")
+        assert audit_lines(events) == [f"login principal=joe via=xmpp peer=10.0.0.1 mechanism=PLAIN{told}"]
 
     def test_messages_go_both_ways_between_managed_and_direct_clients(self, world: World, manager: Manager) -> None:
         joe, jack = manager.bind("joe@localhost/x"), world.bind("jack@localhost/y")
