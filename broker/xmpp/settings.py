@@ -93,6 +93,12 @@ MAX_CONTACTS = declare("xmpp.roster.maxContacts", integer(1), 5000, "Contacts of
 MAX_ROSTER = declare(
     "xmpp.roster.maxBytes", size(1000), 4 << 20, "Names and groups of all contacts of one account together."
 )
+MAX_REQUEST = declare(
+    "xmpp.roster.maxRequest",
+    size(1000),
+    10_000,
+    "Longest request for a subscription, which is kept until it is answered.",
+)
 MAX_STORED = declare("xmpp.storage.maxSize", size(1000), 64 << 10, "Longest vCard or private element of an account.")
 MAX_PRIVATE = declare("xmpp.storage.maxElements", integer(1), 100, "Private elements of one account (XEP-0049).")
 MAX_BLOCKED = declare("xmpp.blocking.maxEntries", integer(1), 1000, "Addresses that one account may block.")
@@ -172,6 +178,7 @@ class XmppSettings:
     stanza_ids: bool
     max_contacts: int
     max_roster_bytes: int
+    max_request: int
     max_stored: int
     max_private: int
     max_blocked: int
@@ -222,6 +229,7 @@ def settings_of(properties: Properties) -> XmppSettings:
         show_system=SHOW_SYSTEM.get(properties),
         max_contacts=MAX_CONTACTS.get(properties),
         max_roster_bytes=MAX_ROSTER.get(properties),
+        max_request=MAX_REQUEST.get(properties),
         max_stored=MAX_STORED.get(properties),
         max_private=MAX_PRIVATE.get(properties),
         max_blocked=MAX_BLOCKED.get(properties),

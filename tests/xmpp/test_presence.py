@@ -192,6 +192,18 @@ class TestSubscriptions:
         assert jack.come() == []
         assert roster(again.bind("joe@localhost/x"))[JACK]["subscription"] == "none"
 
+    @pytest.mark.parametrize(("length", "kept"), [(500, True), (1500, False)])
+    def test_a_request_that_is_too_long_to_be_kept_is_refused(self, length: int, kept: bool) -> None:
+        world = World(settings(max_request=1000))
+        joe = world.bind("joe@localhost/x")
+        joe.send(f"<presence type='subscribe' to='{JACK}'><status>{'x' * length}</status></presence>")
+        answers = [tree for tree in joe.take() if tree.name == "presence"]
+        assert [condition(tree) for tree in answers] == ([] if kept else ["not-acceptable"])
+        jack = world.bind("jack@localhost/y", presence=None)
+        jack.send("<presence/>")
+        assert (("subscribe", "joe@localhost") in presences(jack)) is kept
+        assert (JACK in roster(joe)) is kept
+
     def test_a_refusal_is_told(self, world: World) -> None:
         joe, jack = interested(world, "joe@localhost/x"), interested(world, "jack@localhost/y")
         joe.send(f"<presence type='subscribe' to='{JACK}'/>")
@@ -493,6 +505,14 @@ class TestLastActivity:
         query = self.ask(joe, JACK).find(ns.LAST, "query")
         assert query is not None
         assert (query.attributes["seconds"], query.text) == ("50", "bye")
+
+    def test_r6_a_farewell_that_is_too_long_to_be_kept_is_forgotten(self) -> None:
+        world = World(settings(max_stored=100))
+        joe, jack = friends(world)
+        jack.send(f"<presence type='unavailable'><status>{'x' * 200}</status></presence>")
+        query = self.ask(joe, JACK).find(ns.LAST, "query")
+        assert query is not None
+        assert (query.attributes["seconds"], query.text) == ("0", "")
 
     def test_r6_a_lost_connection_counts_too(self, world: World) -> None:
         joe, jack = friends(world)

@@ -345,6 +345,17 @@ class TestMessagesToAnAccount:
         jack.send("<presence><priority>0</priority></presence>")
         assert jack.bodies() == ["hi"]
 
+    def test_a_message_to_a_resource_that_sent_no_presence_does_not_wait_for_it(self, world: World) -> None:
+        # RFC 6121 §8.5.3.1: it MUST be delivered; what waits for the account waits for presence (§8.5.2.2.1).
+        joe = world.bind("joe@localhost/x")
+        joe.send(message("jack@localhost", body="1"))
+        jack = world.bind("jack@localhost/y", presence=None)
+        joe.send(message("jack@localhost/y", body="2"))
+        assert jack.bodies() == ["2"]
+        joe.send(message("jack@localhost", body="3"))
+        jack.send("<presence/>")
+        assert jack.bodies() == ["1", "3"]
+
     def test_what_waits_comes_before_what_is_new(self, world: World) -> None:
         joe = world.bind("joe@localhost/x")
         for body in "123":

@@ -456,6 +456,24 @@ class TestCarbons:
         jack.send("<presence><priority>1</priority></presence>")
         assert jack.bodies() == ["hi"]
 
+    def test_what_a_resource_leaves_comes_to_one_that_had_a_copy_with_the_id_of_the_copy(self, world: World) -> None:
+        # XEP-0359: a copy says nothing of whether the message itself was taken.
+        joe = world.bind("joe@localhost/x")
+        jack = world.bind("jack@localhost/y", sm=True)
+        low = world.bind("jack@localhost/low", presence="<presence><priority>-1</priority></presence>")
+        self.enable(low)
+        jack.cut()
+        joe.send(message("jack@localhost/y"))
+        copy = self.forwarded(low.take()[-1], "received").find(ns.STABLE_ID, "stanza-id")
+        world.advance(world.service.settings.sm_resume_timeout + 1)
+        assert [tree for tree in low.take() if tree.name == "message"] == []
+        low.send("<presence><priority>1</priority></presence>")
+        (original,) = [tree for tree in low.take() if tree.name == "message"]
+        mark = original.find(ns.STABLE_ID, "stanza-id")
+        assert copy is not None
+        assert mark is not None
+        assert mark.attributes == copy.attributes
+
     def test_a_message_to_oneself_that_waits_is_not_copied(self, world: World) -> None:
         low = "<presence><priority>-1</priority></presence>"
         one, two = world.bind("joe@localhost/1", presence=low), world.bind("joe@localhost/2", presence=low)

@@ -49,7 +49,8 @@ class Subscriptions:
             to: the contact.
 
         Raises:
-            StanzaError: the address is not of an account of this server, whether there is one or not.
+            StanzaError: the address is not of an account of this server, whether there is one or not; or the request
+                is longer than may be kept.
         """
         contact = to.to_bare()
         type = stanza.attributes["type"]
@@ -65,6 +66,9 @@ class Subscriptions:
         elif type == "subscribe":
             raise self._domain.unreachable(contact)
         data = route(stanza, from_attribute(client.bare), contact.bare)
+        limit = self._domain.settings.max_request
+        if type == "subscribe" and len(data) > limit:
+            raise StanzaError(Condition.NOT_ACCEPTABLE, f"a request for a subscription has at most {limit} bytes")
         if self._outbound(client.account, contact, type) and other is not None:
             self._inbound(other, client.jid.to_bare(), type, data)
         # Where there is no such account nothing follows, as where nobody answers (RFC 6121 §8.5.1).

@@ -61,9 +61,11 @@ class LastActivity:
 
         Args:
             account: which.
-            written: the presence that says so, without addresses.
+            written: the presence that says so, without addresses; what is longer than an account may store is not
+                kept.
         """
-        said = "" if written.endswith("/>") else written
+        too_long = len(written.encode()) > self._domain.settings.max_stored
+        said = "" if too_long or written.endswith("/>") else written
         self._put(account, {"when": self._node.now(), "presence": said})
 
     async def of(self, account: Account) -> Seen | None:
