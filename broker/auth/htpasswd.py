@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -21,6 +21,7 @@ from broker.errors import BrokerError, Code
 from broker.logs.audit import audit
 from broker.model.connect import Credentials
 from broker.ports import IAuthenticator, IAuthorizer
+from broker.waiters import Waiters
 
 log = Logger()
 
@@ -67,7 +68,7 @@ class HtpasswdFile:
         self._run = run
         self._partial = allow_partial_usernames
         self._verified = VerifiedCredentials(verified)
-        self._reading = DeferredLock()
+        self._reading: Waiters | None = None  # while the file is read again
         self._stamp = _stamp(path)
         self._users = _read(path)
         self.on_change: Callable[[Callable[[str], bool]], object] = lambda is_altered: None
@@ -123,31 +124,39 @@ class HtpasswdFile:
 
     async def refresh(self) -> bool:
         """Read the file again if it has changed, which the audit has a line of; returns whether it could be read."""
-        if _stamp(self._path) == self._stamp:
-            return True
-        async with self._reading:
-            # Taken before reading: what is written meanwhile makes the next login read again.
-            stamp = _stamp(self._path)
-            if stamp == self._stamp:
-                return True
-            changed = self._stamp is not _NEVER  # else somebody has asked for it, and the audit has a line of that
-            outcome = "failed"
+        while _stamp(self._path) != self._stamp:
+            if self._reading is not None:
+                await self._reading.next()
+                continue
+            reading = self._reading = Waiters()
             try:
-                users = await self._run(_read, self._path)
-                outcome = "done"
-            except BrokerError as error:
-                log.error("{error}; its last good version stays in force", error=error.message)
-                return False
+                return await self._read_again()
             finally:
-                if changed:
-                    audit("htpasswd.change", {"via": "file", "target": str(self._path), "outcome": outcome})
-                # Not before, or a login that comes while the file is read would be checked against the old users.
-                self._stamp = stamp
-            log.info("{path} was read again", path=str(self._path))
-            before, self._users = self._users, users
-            self._warn()
-            self.on_change(lambda user: users.alters(before, user, partial=self._partial))
-            return True
+                self._reading = None
+                reading.tell()
+        return True
+
+    async def _read_again(self) -> bool:
+        # Taken before reading: what is written meanwhile makes the next login read again.
+        stamp = _stamp(self._path)
+        changed = self._stamp is not _NEVER  # else somebody has asked for it, and the audit has a line of that
+        outcome = "failed"
+        try:
+            users = await self._run(_read, self._path)
+            outcome = "done"
+        except BrokerError as error:
+            log.error("{error}; its last good version stays in force", error=error.message)
+            return False
+        finally:
+            if changed:
+                audit("htpasswd.change", {"via": "file", "target": str(self._path), "outcome": outcome})
+            # Not before, or a login that comes while the file is read would be checked against the old users.
+            self._stamp = stamp
+        log.info("{path} was read again", path=str(self._path))
+        before, self._users = self._users, users
+        self._warn()
+        self.on_change(lambda user: users.alters(before, user, partial=self._partial))
+        return True
 
     def _warn(self) -> None:
         for warning in self._users.warnings:

@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.logs.audit import audit
 from broker.model.records import AccountAction
 from broker.timers import cancel
+from broker.waiters import Waiters
 
 if TYPE_CHECKING:
     from broker.core.documents import Documents

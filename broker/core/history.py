@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, loaded, write
 from broker.core.message import Message
 from broker.core.quotas import Usage
-from broker.core.waiters import Waiters
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 from broker.ports import IStore
+from broker.waiters import Waiters
 
 EVERYTHING = 2**62
 NEVER = 2**62

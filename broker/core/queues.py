@@ -13,11 +13,11 @@ from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fa
 from broker.core.levels import Level
 from broker.core.message import Message
 from broker.core.quotas import Usage
-from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
 from broker.model.records import COPIED, NEWEST_ONLY, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 from broker.ports import IStore
+from broker.waiters import Waiters
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure

@@ -13,12 +13,12 @@ from broker.core.entries import Entry
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
-from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.records import COPIED, DELAYED, EPHEMERAL, FOR_SUBJECT, HAD, TRANSIENT
+from broker.waiters import Waiters
 
 if TYPE_CHECKING:
     from broker.core.dead_letters import DeadLetters

@@ -255,6 +255,17 @@ def test_logins_that_find_a_change_together_read_the_file_once(setting: Setting)
     assert run.held == []
 
 
+def test_a_thousand_logins_wait_for_one_reading_of_the_file(setting: Setting) -> None:
+    setting.write("anon::")
+    run = HeldExecutor()
+    file = HtpasswdFile(setting.path, run)
+    setting.write("anon::\nother::")
+
+    logins = [file.authenticate(login("other", ""), HOST) for _ in range(1000)]
+    run.release()
+    assert [result_of(each) for each in logins] == [None] * 1000
+
+
 def test_a_file_that_cannot_be_read_from_the_start_is_an_error(setting: Setting) -> None:
     with pytest.raises(BrokerError) as refused:
         HtpasswdFile(setting.path, setting.run)

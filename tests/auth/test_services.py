@@ -235,7 +235,19 @@ def test_no_more_than_a_limit_wait_for_their_turn() -> None:
     assert error.code == Code.RESOURCE_TEMPORARY_UNAVAILABLE
     while setting.source.held:
         setting.source.held.pop(0).callback(None)
+        setting.clock.advance(0)
     assert [result_of(each) for each in logins[:3]] == [None] * 3
+
+
+def test_a_thousand_that_wait_for_one_turn_are_all_checked_when_each_is_answered_at_once() -> None:
+    setting = Setting(parallel=1, waiting=1000)
+    setting.source.held = []
+    first = setting.start(login("joe", "right"))
+    (answer,), setting.source.held = setting.source.held, None
+    others = [setting.start(login(f"user{number}", "right"), f"192.0.{number % 250}.1") for number in range(1000)]
+    answer.callback(None)
+    setting.clock.pump([0] * 1000)
+    assert [result_of(each) for each in (first, *others)] == [None] * 1001
 
 
 def test_a_login_that_is_given_up_while_it_waits_gives_back_its_turn() -> None:
@@ -246,6 +258,7 @@ def test_a_login_that_is_given_up_while_it_waits_gives_back_its_turn() -> None:
     given_up.cancel()
 
     setting.source.held.pop(0).callback(None)
+    setting.clock.advance(0)
     setting.source.held.pop(0).callback(None)
     assert [result_of(each) for each in (first, last)] == [None, None]
     assert setting.source.asked == ["first", "last"]

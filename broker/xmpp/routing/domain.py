@@ -10,8 +10,8 @@ from twisted.logger import Logger
 
 from broker.core.broker import Broker
 from broker.core.sessions import Session
-from broker.core.waiters import Waiters
 from broker.model.jid import JID
+from broker.waiters import Waiters
 from broker.xml.stanza import Stanza
 from broker.xml.tree import Tree
 from broker.xmpp.accounts import Account, Accounts

@@ -10,10 +10,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from broker.core.broker import Broker
-from broker.core.waiters import Waiters
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.timers import cancel
+from broker.waiters import Waiters
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.stream.framing import Framing
 from broker.xmpp.stream.transport import StreamTransport

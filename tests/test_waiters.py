@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from broker.core.waiters import Waiters
+from broker.waiters import Waiters
 
 
 def test_all_who_wait_are_told_once() -> None:
