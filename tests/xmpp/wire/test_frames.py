@@ -141,8 +141,8 @@ TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=0x10FFF, exclude_c
 )
 TLS = st.builds(Tls, TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, st.binary(max_size=40)), st.binary(max_size=40))
 VALUES = st.one_of(
-    st.builds(ManagerHello, TEXTS, st.integers(0, 9)),
-    st.builds(BrokerHello, TEXTS, OFFSETS, OFFSETS, st.integers(0, 9999), st.integers(0, 9)),
+    st.builds(ManagerHello, TEXTS, TEXTS, st.integers(0, 9)),
+    st.builds(BrokerHello, TEXTS, OFFSETS, OFFSETS, st.integers(0, 9999), st.integers(0, 9), st.integers(0, 9)),
     st.builds(Goodbye, TEXTS, TEXTS),
     st.builds(
         Open,
