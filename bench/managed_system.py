@@ -16,6 +16,7 @@ LINKS = 5
 _READY = re.compile(r"^ready: manager .*$", re.MULTILINE)
 _PORT = re.compile(r", XMPP \[?(?P<host>[^ ,\]]+)\]?:(?P<port>\d+)(?=,|$)")
 _BROKER = "XMPP-MANAGERS"
+_PORT_OF_LINKS = "plugin/xmpp-managers/port"
 
 
 class ManagedSystem(BrokerSystem):
@@ -31,18 +32,10 @@ class ManagedSystem(BrokerSystem):
 
     def start(self, directory: Path, settings: Settings) -> Running:
         """Start the broker, then the managers; the port of the second one is that of the protocol ``xmpp-2``."""
-        secret = directory / "secret"
+        secret = _secret(directory)
         secret.write_text(secrets.token_hex(16))
         secret.chmod(0o600)
-        ours = {
-            "plugin/xmpp-managers/port": "0",
-            "plugin/xmpp-managers/directTlsPort": "-1",
-            "plugin/xmpp-managers/maxPendingLogins": "20000",
-            "xmpp.managers.secretFile": str(secret),
-            "xmpp.managers.tls": "off",
-            "xmpp.managers.maxPendingLogins": "20000",
-        }
-        running = super().start(directory, {**ours, **settings})
+        running = super().start(directory, {**_with_managers(secret), _PORT_OF_LINKS: "0", **settings})
         host, port = running.ports[_BROKER]
         helpers = []
         ports = dict(running.ports)
@@ -53,6 +46,26 @@ class ManagedSystem(BrokerSystem):
             assert found is not None
             ports["xmpp" if number == 1 else f"xmpp-{number}"] = found["host"], int(found["port"])
         return Running(running.process, ports, running.data, helpers)
+
+    def start_again(self, before: Running, settings: Settings, patience: float = 60.0) -> Running:
+        """Start the broker on the data of one that was killed, where the managers, which run on, find it."""
+        _, port = before.ports[_BROKER]
+        ours = {**_with_managers(_secret(before.data.parent)), _PORT_OF_LINKS: str(port)}
+        return self._start(before.data, {**ours, **settings}, patience)
+
+
+def _secret(directory: Path) -> Path:
+    return directory / "secret"
+
+
+def _with_managers(secret: Path) -> dict[str, str]:
+    return {
+        "plugin/xmpp-managers/directTlsPort": "-1",
+        "plugin/xmpp-managers/maxPendingLogins": "20000",
+        "xmpp.managers.secretFile": str(secret),
+        "xmpp.managers.tls": "off",
+        "xmpp.managers.maxPendingLogins": "20000",
+    }
 
 
 def _start_manager(directory: Path, number: int, server: str, secret: Path) -> Process:

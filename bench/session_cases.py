@@ -9,12 +9,16 @@ from typing import Any
 
 from bench.broker_system import BrokerSystem
 from bench.case import Case, CaseError, Drive, Driver, Field, Figure, Figures, Run
-from bench.native_cases import CPU
+from bench.managed_drive import Managed, Outages
+from bench.native_cases import CPU, EFFORT, RATE
 from bench.system import Settings, System
+from bench.xmpp_cases import DELIVERY
 
 _LOGINS = "Logins"
 _MEMORY = "Memory of idle sessions"
+_PACED = "Many clients that write seldom"
 _RESUMING = "Resuming after `kill -9`"
+_OUTAGES = "Back after `kill -9` of the broker, and of a manager"
 _PLAIN = {"xmpp.plainWithoutTls": "true"}
 _ROOMY: Settings = {
     "session.maxSessions": "100000",
@@ -51,10 +55,19 @@ _BACK = (
     *CPU,
 )
 
+_ALIVE = (
+    Figure("broker_half_s", "half back after the broker's death", "s", more_is_better=False),
+    Figure("broker_all_s", "all", "s", more_is_better=False),
+    Figure("ports_open_s", "ports open after", "s", more_is_better=False),
+    Figure("manager_half_s", "half back after the manager's death", "s", more_is_better=False),
+    Figure("manager_all_s", "all", "s", more_is_better=False),
+    _RETRIES,
+)
+
 
 def session_cases() -> list[Case]:
     """All of them."""
-    return [*_logins(), *_idle(), *_resumes()]
+    return [*_logins(), *_idle(), _paced(), *_resumes(), _outages()]
 
 
 def _logins() -> list[Case]:
@@ -87,6 +100,26 @@ def _idle() -> list[Case]:
     return cases
 
 
+def _paced() -> Case:
+    work = {"clients": _IDLE, "rate": 2000, "seconds": 20.0, "warm_up": 5.0, "at_once": 100}
+    runs: dict[str, Run] = {
+        "broker": Drive("paced", "xmpp", work, _ANYBODY),
+        "managers": Managed("paced", "xmpp", work, _ANYBODY),
+    }
+    title = f"{_IDLE:,} clients with TLS, together 2,000 messages a second, one at a time"
+    return Case("paced-tls", _PACED, title, (RATE, EFFORT, *DELIVERY, *CPU), runs)
+
+
+def _outages() -> Case:
+    return Case(
+        "outages-tls",
+        _OUTAGES,
+        f"{_IDLE:,} clients with TLS and resumable streams behind two managers",
+        _ALIVE,
+        {"managers": Outages({"clients": _IDLE, "at_once": 100}, _ANYBODY)},
+    )
+
+
 def _resumes() -> list[Case]:
     return [
         Case(
@@ -117,19 +150,6 @@ def _xmpp(work: Mapping[str, Any], ours: Settings) -> dict[str, Run]:
         "ejabberd": Drive("sessions", "xmpp", work, theirs),
         "prosody": Drive("sessions", "xmpp", work, theirs),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Managed(Drive):
-    """Have clients take all connection managers in turn."""
-
-    def __call__(self, where: Field, system: System) -> Figures:
-        """Do it."""
-        with where.started(system, self.settings) as running:
-            more = [
-                port for name, (_, port) in running.ports.items() if name.startswith("xmpp-") and name != "xmpp-tls"
-            ]
-            return where.drive(self.load, running, self.protocol, {**self.specification, "more_ports": more})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bench.native_cases import CPU, EFFORT, RATE, TIMED
 
 GROUP = "XMPP"
 PLAIN = {"xmpp.plainWithoutTls": "true"}
-_LATENCY = (
+DELIVERY = (
     Figure("delivered_p50_ms", "delivery p50", "ms", more_is_better=False),
     Figure("delivered_p99_ms", "delivery p99", "ms", more_is_better=False),
 )
@@ -39,7 +39,7 @@ def _with_tls(name: str, title: str, **specification: Any) -> Case:
     """The broker alone, and behind connection managers."""
     complete = {**TIMED, "window": 500, "probes": 300, "tls": True, **specification}
     runs: dict[str, Run] = {each: Drive("xmpp", "xmpp", complete) for each in ("broker", "managers")}
-    return Case(f"xmpp-{name}", GROUP, title, (RATE, EFFORT, *_LATENCY, *CPU), runs)
+    return Case(f"xmpp-{name}", GROUP, title, (RATE, EFFORT, *DELIVERY, *CPU), runs)
 
 
 def _less_durable(name: str, title: str, durable: str, **specification: Any) -> Case:
@@ -56,4 +56,4 @@ def _case(name: str, title: str, settings: dict[str, str], specification: dict[s
     if not complete.get("managed"):
         lanes = {**TIMED, "content": "xmpp", "lanes": complete["pairs"]}
         runs["relay"] = Drive("relay", "relay", lanes, {"cut": "xmpp"})
-    return Case(f"xmpp-{name}", GROUP, title, (RATE, EFFORT, *_LATENCY, *CPU), runs)
+    return Case(f"xmpp-{name}", GROUP, title, (RATE, EFFORT, *DELIVERY, *CPU), runs)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bench.drive.amqp import AmqpAbsent, AmqpLoad
 from bench.drive.depth import DeepQueue, Population
+from bench.drive.held import OutageLoad, PacedLoad
 from bench.drive.load import Load
 from bench.drive.mqtt import MqttAbsent, MqttLoad
 from bench.drive.native import NativeAbsent, NativeLatency, NativeLoad
@@ -22,6 +23,8 @@ LOADS: Mapping[str, type[Load]] = {
     "native": NativeLoad,
     "native-latency": NativeLatency,
     "native-absent": NativeAbsent,
+    "outages": OutageLoad,
+    "paced": PacedLoad,
     "population": Population,
     "relay": RelayLoad,
     "resume": ResumeLoad,
