@@ -19,6 +19,7 @@ from broker.net.turns import Turns
 from broker.timers import cancel
 from broker.xml.cutter import Piece
 from broker.xml.tree import Tree
+from broker.xmpp.managers.handed import HandedMessages
 from broker.xmpp.managers.routed import RoutedSession
 from broker.xmpp.managers.settings import ManagerSettings
 from broker.xmpp.managers.waits import Waits
@@ -54,6 +55,7 @@ class _Departed:
         full: its address, likewise.
         until: is remembered, by the clock.
         is_managed: what it has not got is sent again anyway (XEP-0198).
+        handed: messages that its manager may give back.
         is_told: the manager knows.
     """
 
@@ -61,6 +63,7 @@ class _Departed:
     full: str
     until: float
     is_managed: bool
+    handed: HandedMessages
     is_told: bool
 
 
@@ -241,7 +244,9 @@ class Manager:
         local, full = (client.jid.local, client.full) if client is not None else ("", "")
         self._departed.pop(session.id, None)
         until = self._clock.seconds() + REMEMBERED
-        self._departed[session.id] = _Departed(local, full, until, session.is_managed, session.is_closed)
+        self._departed[session.id] = _Departed(
+            local, full, until, session.is_managed, session.handed, session.is_closed
+        )
         self._forget_departed()
 
     def _look_for_namesake(self, link: ManagerLink) -> None:
@@ -284,7 +289,7 @@ class Manager:
                 self._closed(id)
             case "failed":
                 assert asked is not None
-                self._failed(id, asked)
+                self._failed(link, id, asked)
             case _:
                 raise StanzaError(Condition.BAD_REQUEST)
         return None
@@ -355,7 +360,7 @@ class Manager:
         elif self._departed_of(id) is None:
             raise StanzaError(Condition.ITEM_NOT_FOUND)
 
-    def _failed(self, id: str, failed: Tree) -> None:
+    def _failed(self, link: ManagerLink, id: str, failed: Tree) -> None:
         """A message could not be brought to its client: it waits for the account, unless the stream sends it again."""
         stanza = routes.stanza_within(failed)
         if stanza is None:
@@ -368,7 +373,12 @@ class Manager:
         departed = self._departed_of(id)
         if departed is None or not departed.local:
             raise StanzaError(Condition.ITEM_NOT_FOUND)
-        if not departed.is_managed and not self._service.router.take_back(departed.local, stanza):
+        if departed.is_managed:
+            return
+        if not departed.handed.take(stanza.raw):  # it may say anything, of anybody
+            link.note("it gives back a message that it was not handed")
+            raise StanzaError(Condition.ITEM_NOT_FOUND, "that message was not handed to you")
+        if not self._service.router.take_back(departed.local, stanza):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "too many messages wait for the account")
 
     def _nobody(self, link: ManagerLink, id: str, content: bytes) -> None:

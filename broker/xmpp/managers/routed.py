@@ -13,6 +13,7 @@ from broker.net.tls_details import TlsDetails
 from broker.net.turns import Turns
 from broker.net.unread import UnreadTotal
 from broker.xmpp.managers.framing import RoutedFraming
+from broker.xmpp.managers.handed import HandedMessages
 from broker.xmpp.service import XmppService
 from broker.xmpp.stream.connection import StreamConnection
 from broker.xmpp.stream.negotiation import Negotiation
@@ -51,6 +52,7 @@ class RoutedSession:
         stream: of the client.
         is_closed: its manager knows that it is over.
         is_managed: the client has stream management: what it has not got is sent again without the manager's help.
+        handed: messages that its manager may give back.
     """
 
     __slots__ = (
@@ -65,6 +67,7 @@ class RoutedSession:
         "_unsent",
         "_waiting",
         "_waits",
+        "handed",
         "host",
         "id",
         "is_closed",
@@ -83,6 +86,7 @@ class RoutedSession:
         self.link: ManagerLink | None = None
         self.is_closed = False
         self.is_managed = False
+        self.handed = HandedMessages()
         self._manager = manager
         self._head = routes.route_head(service.settings.domain, manager.name, id)
         self._waiting: deque[bytes] = deque()
@@ -206,6 +210,8 @@ class RoutedSession:
         for each in routes.elements(data):
             if each.startswith(_SM_ON):
                 self.is_managed = True
+            elif each.startswith(b"<message") and not self.is_managed:
+                self.handed.add(each)
             route = b"%b%b</route>" % (self._head, each)
             if link is None:
                 self._unsent.append(route)

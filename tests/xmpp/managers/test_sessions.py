@@ -9,6 +9,7 @@ from twisted.logger import ILogObserver, LogLevel, capturedLogs, formatEvent, gl
 from zope.interface import implementer
 
 from broker.xml.tree import Tree
+from broker.xmpp.managers.handed import MAX_MESSAGES
 from broker.xmpp.managers.link import HEARTBEAT, TURNS
 from broker.xmpp.managers.manager import EARLY, MAX_EARLY_STANZAS, REMEMBERED
 from broker.xmpp.managers.settings import ManagerSettings
@@ -491,24 +492,41 @@ class TestFailed:
     def failed(self, joe: Routed, content: str = MESSAGE) -> Tree:
         return joe.link.iq("cm1a", f"<failed>{content}</failed>")
 
-    def test_message_behind_the_close_waits_for_the_account(self, world: ManagerWorld) -> None:
-        joe = world.routed("joe@localhost/x")
+    def handed(self, world: ManagerWorld, messages: str = MESSAGE) -> tuple[Routed, list[str]]:
+        """A client that is gone, and the messages that its manager was handed."""
+        joe, jack = world.routed("joe@localhost/x"), world.bind("jack@localhost/y", presence=None)
+        jack.send(messages)
+        came = self.texts(joe)
         joe.link.iq("cm1a", "<close/>")
-        answer = self.failed(joe)
+        return joe, came
+
+    def texts(self, joe: Routed) -> list[str]:
+        """The messages that have come."""
+        return [tree.to_bytes(ns.CLIENT).decode() for tree in joe.take()]
+
+    def kept(self, world: ManagerWorld) -> list[str]:
+        """What waits for the account."""
+        peer = world.peer()
+        peer.login("joe")
+        peer.bind("z")
+        return [tree.text_of(ns.CLIENT, "body") for tree in peer.come()]
+
+    def test_message_behind_the_close_waits_for_the_account(self, world: ManagerWorld) -> None:
+        joe, (message,) = self.handed(world)
+        answer = self.failed(joe, message)
         assert answer.attributes["type"] == "result"
         assert answer.children[0].children[0].name == "failed"
         peer = world.peer()
         peer.login("joe")
         peer.bind("z")
-        (message,) = peer.come()
-        assert message.text_of(ns.CLIENT, "body") == "lost"
-        assert message.attributes["from"] == "jack@localhost/y"
-        assert message.find(ns.DELAY, "delay") is not None
+        (kept,) = peer.come()
+        assert kept.text_of(ns.CLIENT, "body") == "lost"
+        assert kept.attributes["from"] == "jack@localhost/y"
+        assert kept.find(ns.DELAY, "delay") is not None
 
     def test_message_survives_a_crash_behind_the_answer(self, world: ManagerWorld) -> None:
-        joe = world.routed("joe@localhost/x")
-        joe.link.iq("cm1a", "<close/>")
-        self.failed(joe)
+        joe, (message,) = self.handed(world)
+        self.failed(joe, message)
         after = world.restarted()
         peer = after.peer()
         peer.login("joe")
@@ -516,9 +534,8 @@ class TestFailed:
         assert [tree.text_of(ns.CLIENT, "body") for tree in peer.come()] == ["lost"]
 
     def test_answer_comes_when_the_message_is_on_disk(self, world: ManagerWorld) -> None:
-        joe = world.routed("joe@localhost/x")
-        joe.link.iq("cm1a", "<close/>")
-        session = f"<session xmlns='{routes.PAYLOAD}' id='cm1a'><failed>{self.MESSAGE}</failed></session>"
+        joe, (message,) = self.handed(world)
+        session = f"<session xmlns='{routes.PAYLOAD}' id='cm1a'><failed>{message}</failed></session>"
         joe.link.link.received(f"<iq type='set' id='f'>{session}</iq>".encode())
         assert joe.link.take() == []
         assert world.store.position > world.store.committed
@@ -526,16 +543,17 @@ class TestFailed:
         assert joe.link.one().attributes["id"] == "f"
 
     def test_message_goes_to_another_client_of_the_account_at_once(self, world: ManagerWorld) -> None:
-        joe = world.routed("joe@localhost/x")
+        joe, (message,) = self.handed(world)
         other = world.bind("joe@localhost/z")
-        joe.link.iq("cm1a", "<close/>")
         other.take()
-        self.failed(joe)
+        self.failed(joe, message)
         assert other.bodies() == ["lost"]
 
     def test_session_whose_message_could_not_be_delivered_is_gone(self, world: ManagerWorld) -> None:
-        joe = world.routed("joe@localhost/x")
-        assert self.failed(joe).attributes["type"] == "result"
+        joe, jack = world.routed("joe@localhost/x"), world.bind("jack@localhost/y")
+        jack.send(self.MESSAGE)
+        (message,) = self.texts(joe)
+        assert self.failed(joe, message).attributes["type"] == "result"
         assert "joe@localhost/x" not in world.service.domain.clients
 
     def test_message_of_a_resumable_stream_is_not_doubled(self, world: ManagerWorld) -> None:
@@ -555,13 +573,58 @@ class TestFailed:
         assert other.bodies() == []
 
     def test_what_is_not_worth_keeping_is_not_kept(self, world: ManagerWorld) -> None:
-        joe = world.routed("joe@localhost/x")
-        joe.link.iq("cm1a", "<close/>")
-        assert self.failed(joe, "<message type='headline'><body>x</body></message>").attributes["type"] == "result"
-        peer = world.peer()
-        peer.login("joe")
-        peer.bind("z")
-        assert peer.come() == []
+        headline = self.MESSAGE.replace("chat", "headline")
+        joe, (message,) = self.handed(world, headline)
+        assert self.failed(joe, message).attributes["type"] == "result"
+        assert self.kept(world) == []
+
+    @pytest.mark.parametrize(
+        ("said", "forged"),
+        [
+            ("jack@localhost/y", "boss@localhost"),
+            (" from='jack@localhost/y'", ""),
+            ("lost", "pay"),
+            ("<body>", "<body/><body>"),
+            ("joe@localhost/x", "joe@localhost"),
+        ],
+    )
+    def test_message_that_the_manager_was_not_handed_is_refused(
+        self, world: ManagerWorld, said: str, forged: str
+    ) -> None:
+        joe, (message,) = self.handed(world)
+        assert said in message
+        with capturedLogs() as events:
+            assert error_of(self.failed(joe, message.replace(said, forged))) == ["item-not-found"]
+        assert "it gives back a message that it was not handed" in str(formatEvent(events[0]))
+        assert self.kept(world) == []
+
+    def test_message_of_another_client_of_the_manager_is_refused(self, world: ManagerWorld) -> None:
+        joe, (message,) = self.handed(world)
+        other = world.routed("jack@localhost/z", joe.link, "cm1b")
+        answer = other.link.iq("cm1b", f"<failed>{message}</failed>")
+        assert error_of(answer) == ["item-not-found"]
+
+    def test_message_is_given_back_once(self, world: ManagerWorld) -> None:
+        joe, (message,) = self.handed(world)
+        assert self.failed(joe, message).attributes["type"] == "result"
+        assert error_of(self.failed(joe, message)) == ["item-not-found"]
+        assert self.kept(world) == ["lost"]
+
+    def test_message_may_be_written_anew(self, world: ManagerWorld) -> None:
+        joe, (message,) = self.handed(
+            world, "<message to='joe@localhost/x'><body>a &amp; b</body><x xmlns='urn:x'><z a='&quot;'/></x></message>"
+        )
+        anew = message.replace("&amp;", "<![CDATA[&]]>").replace("<message", "<message xmlns='jabber:client'")
+        anew = anew.replace("<x xmlns='urn:x'><z a='&quot;'/></x>", "<q:x xmlns:q='urn:x'><q:z a='&#34;'></q:z></q:x>")
+        assert "q:z" in anew
+        assert self.failed(joe, anew).attributes["type"] == "result"
+        assert self.kept(world) == ["a & b"]
+
+    def test_only_so_many_messages_are_remembered(self, world: ManagerWorld) -> None:
+        texts = [self.MESSAGE.replace("lost", str(number)) for number in range(MAX_MESSAGES + 1)]
+        joe, handed = self.handed(world, "".join(texts))
+        assert error_of(self.failed(joe, handed[0])) == ["item-not-found"]
+        assert self.failed(joe, handed[1]).attributes["type"] == "result"
 
     def test_anything_but_one_message_is_refused(self, world: ManagerWorld) -> None:
         joe = world.routed("joe@localhost/x")

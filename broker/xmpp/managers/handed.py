@@ -1,0 +1,48 @@
+"""Which messages a client's connection manager was handed, so that it gives back no others (spec §4.3)."""
+
+from __future__ import annotations
+
+from array import array
+
+from broker.xml.fingerprint import fingerprint
+from broker.xmpp.wire import ns, routes
+
+MAX_MESSAGES = 1024
+"""That are remembered of one client, the newest ones."""
+_OWN = frozenset({routes.NAMESPACE, routes.PAYLOAD})
+"""Namespaces that a manager may write in the place of ``jabber:client``."""
+
+
+class HandedMessages:
+    """The messages of one client that its manager may not have delivered, each as eight bytes.
+
+    Managers write a message anew when they give it back, so what counts is what it says, not how it is written.
+    """
+
+    __slots__ = ("_marks",)
+
+    def __init__(self) -> None:
+        self._marks: array[int] | None = None  # most clients are handed few
+
+    def add(self, message: bytes) -> None:
+        """A message goes to the manager."""
+        if self._marks is None:
+            self._marks = array("Q")
+        elif len(self._marks) >= MAX_MESSAGES:
+            del self._marks[0]
+        self._marks.append(_mark(message))
+
+    def take(self, message: bytes) -> bool:
+        """The manager gives a message back; tells whether it was handed it, and has not given it back before."""
+        marks = self._marks
+        if marks is None:
+            return False
+        try:
+            marks.remove(_mark(message))
+        except ValueError:
+            return False
+        return True
+
+
+def _mark(message: bytes) -> int:
+    return fingerprint(message, ns.CLIENT, _OWN)
