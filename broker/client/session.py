@@ -44,6 +44,7 @@ from broker.timers import cancel
 __all__ = ["Client", "State", "UpdateCallback"]
 
 log = Logger()
+_chance = random.SystemRandom()
 
 NORMAL = 5
 JITTER = 0.2
@@ -614,7 +615,7 @@ class Client:
         if self._leaving:
             return
         self._attempts += 1
-        pause = self._delay * (1 + random.uniform(-JITTER, JITTER))
+        pause = self._delay * (1 + _chance.uniform(-JITTER, JITTER))
         self._timer = self._reactor.callLater(pause, self._retry)
 
     def _retry(self) -> None:

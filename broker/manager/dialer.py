@@ -16,6 +16,7 @@ from broker.manager.settings import Address
 from broker.timers import cancel
 
 log = Logger()
+_chance = random.SystemRandom()
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 3.0
@@ -125,7 +126,7 @@ class Dialer:
     def _again(self) -> None:
         if self._stopped:
             return
-        self._next = self._clock.callLater(self._delay * random.uniform(0.8, 1.2), self.start)
+        self._next = self._clock.callLater(self._delay * _chance.uniform(0.8, 1.2), self.start)
         self._delay = min(2 * self._delay, LONGEST_DELAY)
 
 
