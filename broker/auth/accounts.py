@@ -67,14 +67,6 @@ class StoredAccounts:
         self._iterations = iterations
         self._verified = VerifiedCredentials(verified)
 
-    def authenticate(self, credentials: Credentials, host: str) -> Deferred[None]:
-        """See :class:`broker.ports.IAuthenticator`; ``host`` does not matter."""
-        return Deferred.fromCoroutine(self._authenticate(credentials))
-
-    def exists(self, name: str) -> Deferred[bool]:
-        """See :class:`broker.ports.IAuthenticator`."""
-        return Deferred.fromCoroutine(self._exists(name))
-
     async def verifier(self, mechanism: Mechanism, name: str) -> Verifier:
         """What a SCRAM exchange goes on with; for a name without an account a verifier that nothing matches.
 
@@ -87,7 +79,8 @@ class StoredAccounts:
         stored = record.scram_sha_1 if mechanism is Mechanism.SHA_1 else record.scram_sha_256
         return Verifier.parse(mechanism, stored)
 
-    async def _exists(self, name: str) -> bool:
+    async def exists(self, name: str) -> bool:
+        """See :class:`broker.ports.IAuthenticator`."""
         return await self._record(name) is not None
 
     async def _record(self, name: str) -> AccountRecord | None:
@@ -98,7 +91,8 @@ class StoredAccounts:
     def _decoy(self, mechanism: Mechanism, name: str) -> Verifier:
         return make_decoy(mechanism, name, key=self._key, iterations=self._iterations)
 
-    async def _authenticate(self, credentials: Credentials) -> None:
+    async def authenticate(self, credentials: Credentials, host: str) -> None:
+        """See :class:`broker.ports.IAuthenticator`; ``host`` does not matter."""
         password = credentials.password
         if len(password) > MAXIMUM_PASSWORD_LENGTH:
             raise access_denied()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -74,14 +73,6 @@ class HtpasswdFile:
         self.on_change: Callable[[Callable[[str], bool]], object] = lambda is_altered: None
         self._warn()
 
-    def authenticate(self, credentials: Credentials, host: str) -> Deferred[None]:
-        """See :class:`broker.ports.IAuthenticator`; ``host`` does not matter."""
-        return Deferred.fromCoroutine(self._authenticate(credentials))
-
-    def exists(self, name: str) -> Deferred[bool]:
-        """See :class:`broker.ports.IAuthenticator`: whoever could log in with the right password."""
-        return Deferred.fromCoroutine(self._exists(name))
-
     def permits(self, subject: str, method: str, target: str) -> bool:
         """See :class:`broker.ports.IAuthorizer`; a subject that the file does not name may do nothing."""
         entry = self._users.find(subject, partial=self._partial)
@@ -89,13 +80,15 @@ class HtpasswdFile:
             return self._users.unchecked
         return entry.rules.permits(method, target)
 
-    async def _exists(self, name: str) -> bool:
+    async def exists(self, name: str) -> bool:
+        """See :class:`broker.ports.IAuthenticator`: whoever could log in with the right password."""
         await self.refresh()
         users = self._users
         known = users.unchecked or users.find(name, partial=self._partial) is not None
         return known and subject_of(name) == name
 
-    async def _authenticate(self, credentials: Credentials) -> None:
+    async def authenticate(self, credentials: Credentials, host: str) -> None:
+        """See :class:`broker.ports.IAuthenticator`; ``host`` does not matter."""
         await self.refresh()
         users = self._users
         if users.unchecked:

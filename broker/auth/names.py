@@ -12,6 +12,7 @@ import unicodedata
 
 from broker.errors import BrokerError, Code
 from broker.model.address import MINIMUM_SUBJECT_LENGTH, parse_session_name
+from broker.model.cache import cached_if_short
 
 MAXIMUM_NAME_LENGTH = 255
 """Characters of an account name; in UTF-8 it stays below the 1023 bytes of a localpart."""
@@ -19,6 +20,8 @@ MAXIMUM_NAME_LENGTH = 255
 MAXIMUM_USER_LENGTH = 512
 """Characters of what a client may give as its user; it may be a full session name."""
 
+_KEPT = 10_000
+"""Names that are remembered: each login asks."""
 _SEPARATORS = frozenset("/:@\"&'<>")
 
 
@@ -51,6 +54,7 @@ def check_account_name(name: str) -> str:
     return name
 
 
+@cached_if_short(_KEPT)
 def is_account_name(name: str) -> bool:
     """Whether there can be an account of exactly this name."""
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 if TYPE_CHECKING:
@@ -14,12 +13,14 @@ if TYPE_CHECKING:
 class IAuthenticator(Interface):
     """Checks who somebody is (design D13)."""
 
-    def authenticate(credentials: Credentials, host: str) -> Deferred[None]:
+    async def authenticate(credentials: Credentials, host: str) -> None:
         """Check credentials that came from the peer address ``host``.
 
-        Fires with ``None``; fails with ``user.security.authentication.accessDenied``. Takes the same time for an
-        unknown user as for a wrong password.
+        Takes the same time for an unknown user as for a wrong password.
+
+        Raises:
+            BrokerError: ``user.security.authentication.accessDenied``.
         """
 
-    def exists(name: str) -> Deferred[bool]:
+    async def exists(name: str) -> bool:
         """Whether there is an account of exactly this name."""

@@ -125,7 +125,7 @@ def test_the_derivation_is_not_done_by_the_caller() -> None:
     run = HeldExecutor()
     accounts = StoredAccounts(AccountShelf(account("joe", "secret")).store, run, KEY)
 
-    deferred = accounts.authenticate(login("joe", "secret"), HOST)
+    deferred = Deferred.fromCoroutine(accounts.authenticate(login("joe", "secret"), HOST))
     assert not deferred.called
     run.release()
     assert result_of(deferred) is None

@@ -248,7 +248,7 @@ def test_logins_that_find_a_change_together_read_the_file_once(setting: Setting)
     file = HtpasswdFile(setting.path, run)
     setting.write("anon::\nother::")
 
-    logins = [file.authenticate(login("other", ""), HOST) for _ in range(3)]
+    logins = [Deferred.fromCoroutine(file.authenticate(login("other", ""), HOST)) for _ in range(3)]
     assert len(run.held) == 1
     run.release()
     assert [result_of(each) for each in logins] == [None] * 3
@@ -261,7 +261,7 @@ def test_a_thousand_logins_wait_for_one_reading_of_the_file(setting: Setting) ->
     file = HtpasswdFile(setting.path, run)
     setting.write("anon::\nother::")
 
-    logins = [file.authenticate(login("other", ""), HOST) for _ in range(1000)]
+    logins = [Deferred.fromCoroutine(file.authenticate(login("other", ""), HOST)) for _ in range(1000)]
     run.release()
     assert [result_of(each) for each in logins] == [None] * 1000
 

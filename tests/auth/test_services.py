@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -31,15 +31,17 @@ class Scripted:
         self.held: list[Deferred[None]] | None = None
         self.error = access_denied()
 
-    def authenticate(self, credentials: Credentials, host: str) -> Deferred[None]:
+    async def authenticate(self, credentials: Credentials, host: str) -> None:
         self.asked.append(credentials.user)
         if self.held is not None:
-            self.held.append(Deferred())
-            return self.held[-1]
-        return succeed(None) if credentials.password == "right" else fail(self.error)
+            answer: Deferred[None] = Deferred()
+            self.held.append(answer)
+            await answer
+        elif credentials.password != "right":
+            raise self.error
 
-    def exists(self, name: str) -> Deferred[bool]:
-        return succeed(name == "joe")
+    async def exists(self, name: str) -> bool:
+        return name == "joe"
 
 
 class Setting:
