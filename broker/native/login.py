@@ -10,7 +10,7 @@ from broker.core.dispatch import check_address, check_callback
 from broker.core.sessions import Session
 from broker.core.settings import told
 from broker.errors import BrokerError, Code
-from broker.model.connect import ConnectQos, Credentials
+from broker.model.connect import ConnectQos, Credentials, SessionQos
 from broker.model.property import ClientProperty, check_properties, property_of
 from broker.model.qos import DisconnectQos
 from broker.native.sessions import NativeSessions
@@ -142,8 +142,7 @@ class NativeLogin:
             properties.append(property_of("__persistenceRefused", session.why_transient))
         settings = node.settings
         given = qos.session
-        answered = replace(
-            given,
+        answered = SessionQos(
             name=session.name.absolute,
             timeout=session.timeout,
             max_sessions=session.subject.max_sessions,

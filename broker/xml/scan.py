@@ -51,7 +51,8 @@ def switch(parent: Element, name: str, default: D) -> bool | D:
 
 def switch_attribute(element: Element, name: str, default: D) -> bool | D:
     """A boolean attribute; the default where it is missing or empty."""
-    return _boolean(element.attributes.get(name.lower(), ""), f"{name} of <{element.name}>", default)
+    value = element.attributes.get(name.lower())
+    return default if value is None else _boolean(value, f"{name} of <{element.name}>", default)
 
 
 def number(parent: Element, name: str, default: D) -> int | D:
@@ -65,7 +66,8 @@ def number(parent: Element, name: str, default: D) -> int | D:
 
 def number_attribute(element: Element, name: str, default: D) -> int | D:
     """A numeric attribute; the default where it is missing or empty."""
-    return _number(element.attributes.get(name.lower(), "").strip(), f"{name} of <{element.name}>", default)
+    value = element.attributes.get(name.lower())
+    return default if value is None else _number(value.strip(), f"{name} of <{element.name}>", default)
 
 
 def required_attribute(element: Element, name: str) -> str:

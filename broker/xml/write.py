@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from broker.model.text import NOT_XML
 
@@ -34,6 +35,16 @@ def attribute(name: str, value: str | int | bool | None) -> str:
     if value is None:
         return ""
     return f" {name}='{escape_attribute(_plain(value))}'"
+
+
+def attributes(given: Mapping[str, str | int | bool | None]) -> str:
+    """:func:`attribute` of each value."""
+    parts: list[str] = []
+    for name, value in given.items():
+        if value is not None:
+            text = _SPECIAL_IN_ATTRIBUTE.sub(_reference, value) if isinstance(value, str) else _plain(value)
+            parts.append(f" {name}='{text}'")
+    return "".join(parts)
 
 
 def element(name: str, value: str | int | bool) -> str:

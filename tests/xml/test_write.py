@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.xml.parse import parse
-from broker.xml.write import attribute, element, escape, escape_attribute, qos, switch_element
+from broker.xml.write import attribute, attributes, element, escape, escape_attribute, qos, switch_element
 from tests.native.codec.strategies import texts
 
 
@@ -36,6 +36,11 @@ def test_no_escaped_text_holds_a_quote_or_closes_a_cdata_section() -> None:
 )
 def test_attributes(value: str | int | bool | None, written: str) -> None:
     assert attribute("a", value) == written
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.none() | texts | st.integers() | st.booleans()))
+def test_attributes_are_written_together_as_each_is_alone(given: dict[str, str | int | bool | None]) -> None:
+    assert attributes(given) == "".join(attribute(name, value) for name, value in given.items())
 
 
 def test_elements() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from broker.model.connect import AddressQos
 from broker.native.codec.property import ADDRESS_ATTRIBUTE, read_properties, write_properties
 from broker.xml.parse import Element
 from broker.xml.scan import number_attribute, switch, switch_attribute
-from broker.xml.write import attribute, element, escape
+from broker.xml.write import attributes, element, escape
 
 DEFAULT_TYPE = "SOCKET"
 
@@ -48,41 +50,42 @@ def read_address(found: Element) -> AddressQos:
 
 def write_address(address: AddressQos, tag: str) -> str:
     """The address as an element of the given name; settings left open are omitted."""
-    attributes = "".join(
-        (
-            attribute("type", address.type),
-            attribute("version", address.version),
-            attribute("bootstrapHostname", address.bootstrap_host),
-            attribute("bootstrapPort", address.bootstrap_port),
-            attribute("sessionId", address.session_id),
-            attribute("pingInterval", address.ping_interval),
-            attribute("retries", address.retries),
-            attribute("delay", address.delay),
-            attribute("oneway", address.oneway),
-            attribute("dispatcherActive", address.dispatcher_active),
-            attribute("useForSubjectQueue", address.use_for_subject_queue),
-            attribute("dispatchPlugin", address.dispatch_plugin),
-            attribute("stallOnPingTimeout", address.stall_on_ping_timeout),
-        )
+    settings = attributes(
+        {
+            "type": address.type,
+            "version": address.version,
+            "bootstrapHostname": address.bootstrap_host,
+            "bootstrapPort": address.bootstrap_port,
+            "sessionId": address.session_id,
+            "pingInterval": address.ping_interval,
+            "retries": address.retries,
+            "delay": address.delay,
+            "oneway": address.oneway,
+            "dispatcherActive": address.dispatcher_active,
+            "useForSubjectQueue": address.use_for_subject_queue,
+            "dispatchPlugin": address.dispatch_plugin,
+            "stallOnPingTimeout": address.stall_on_ping_timeout,
+        }
     )
     body = "".join(
         (
             escape(address.raw),
             _write_if_any(
                 "burstMode",
-                attribute("collectTime", address.collect_time)
-                + attribute("maxEntries", address.burst_entries)
-                + attribute("maxBytes", address.burst_bytes),
+                {
+                    "collectTime": address.collect_time,
+                    "maxEntries": address.burst_entries,
+                    "maxBytes": address.burst_bytes,
+                },
             ),
-            _write_if_any(
-                "compress", attribute("type", address.compress_type) + attribute("minSize", address.compress_min_size)
-            ),
+            _write_if_any("compress", {"type": address.compress_type, "minSize": address.compress_min_size}),
             element("ptp", address.ptp) if address.ptp is not None else "",
             write_properties(address.attributes, ADDRESS_ATTRIBUTE),
         )
     )
-    return f"<{tag}{attributes}>{body}</{tag}>"
+    return f"<{tag}{settings}>{body}</{tag}>"
 
 
-def _write_if_any(tag: str, attributes: str) -> str:
-    return f"<{tag}{attributes}/>" if attributes else ""
+def _write_if_any(tag: str, settings: Mapping[str, str | int | None]) -> str:
+    written = attributes(settings)
+    return f"<{tag}{written}/>" if written else ""

@@ -12,7 +12,7 @@ from broker.native.codec.property import read_properties, write_properties
 from broker.native.codec.queue import queue_attributes, read_queue
 from broker.xml.parse import Element
 from broker.xml.scan import children, number_attribute, read_root, switch, switch_attribute, text
-from broker.xml.write import attribute, element, escape, qos, switch_element
+from broker.xml.write import attribute, attributes, element, escape, qos, switch_element
 
 CALLBACK = "callback"
 CONNECTION = "connection"
@@ -113,21 +113,21 @@ def write_connect_qos(given: ConnectQos, *, redact: bool) -> bytes:
 
 
 def _write_session(session: SessionQos) -> str:
-    attributes = "".join(
-        (
-            attribute("name", session.name or None),
-            attribute("timeout", session.timeout),
-            attribute("maxSessions", session.max_sessions),
-            attribute("clearSessions", session.clear_sessions),
-            attribute("reconnectSameClientOnly", session.reconnect_same_client_only),
-            attribute("sessionId", session.secret_id or None),
-        )
+    written = attributes(
+        {
+            "name": session.name or None,
+            "timeout": session.timeout,
+            "maxSessions": session.max_sessions,
+            "clearSessions": session.clear_sessions,
+            "reconnectSameClientOnly": session.reconnect_same_client_only,
+            "sessionId": session.secret_id or None,
+        }
     )
-    return f"<session{attributes}/>" if attributes else ""
+    return f"<session{written}/>" if written else ""
 
 
 def _write_queue(queue: QueueQos, addresses: tuple[AddressQos, ...]) -> str:
     tag = "address" if queue.relating == CONNECTION else "callback"
     body = "".join(write_address(address, tag) for address in addresses)
-    attributes = queue_attributes(queue)
-    return f"<queue{attributes}>{body}</queue>" if body else f"<queue{attributes}/>"
+    settings = queue_attributes(queue)
+    return f"<queue{settings}>{body}</queue>" if body else f"<queue{settings}/>"

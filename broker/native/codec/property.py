@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from broker.model.property import ClientProperty
 from broker.xml.parse import Element, refusal
 from broker.xml.scan import children
-from broker.xml.write import attribute, escape
+from broker.xml.write import attributes, escape
 
 CLIENT_PROPERTY = "clientProperty"
 ADDRESS_ATTRIBUTE = "attribute"
@@ -46,13 +46,12 @@ def write_properties(properties: Iterable[ClientProperty], tag: str = CLIENT_PRO
 
 
 def _write_property(given: ClientProperty, tag: str) -> str:
-    return "".join(
-        (
-            f"<{tag}",
-            attribute("name", given.name),
-            attribute("type", given.type or None),
-            attribute("encoding", given.encoding or None),
-            attribute("charset", given.charset or None),
-            f">{escape(given.value)}</{tag}>",
-        )
+    written = attributes(
+        {
+            "name": given.name,
+            "type": given.type or None,
+            "encoding": given.encoding or None,
+            "charset": given.charset or None,
+        }
     )
+    return f"<{tag}{written}>{escape(given.value)}</{tag}>"

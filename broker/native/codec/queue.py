@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.model.qos import Overflow, QueueQos
 from broker.xml.parse import Element, refusal
 from broker.xml.scan import number_attribute
-from broker.xml.write import attribute
+from broker.xml.write import attributes
 
 _KINDS = {kind.lower(): kind for kind in ("connection", "subject", "callback", "history", "msgUnitStore")}
 _OVERFLOWS = {overflow.value.lower(): overflow for overflow in Overflow}
@@ -47,16 +47,16 @@ def _read_overflow(value: str) -> Overflow | None:
 
 def queue_attributes(qos: QueueQos) -> str:
     """The settings as attributes; those left open are omitted."""
-    return "".join(
-        (
-            attribute("relating", qos.relating),
-            attribute("type", qos.type),
-            attribute("version", qos.version),
-            attribute("maxEntries", qos.max_entries),
-            attribute("maxEntriesCache", qos.max_entries_cache),
-            attribute("maxBytes", qos.max_bytes),
-            attribute("maxBytesCache", qos.max_bytes_cache),
-            attribute("onOverflow", qos.on_overflow),
-            attribute("onFailure", qos.on_failure),
-        )
+    return attributes(
+        {
+            "relating": qos.relating,
+            "type": qos.type,
+            "version": qos.version,
+            "maxEntries": qos.max_entries,
+            "maxEntriesCache": qos.max_entries_cache,
+            "maxBytes": qos.max_bytes,
+            "maxBytesCache": qos.max_bytes_cache,
+            "onOverflow": qos.on_overflow,
+            "onFailure": qos.on_failure,
+        }
     )
