@@ -10,6 +10,7 @@ _KEPT = 1024
 """Addresses that are remembered: each login and each connection asks several times."""
 
 
+@cached_if_short(_KEPT)
 def is_loopback(host: str) -> bool:
     """Whether a peer address is of this machine; not a name, and not an empty one."""
     address = address_of(host)
@@ -28,7 +29,6 @@ def network_of(host: str) -> str:
     return host if address is None else str(address)
 
 
-@cached_if_short(_KEPT)
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
     """The address that a text is, an IPv4-mapped one as what it stands for; ``None`` for a name."""
     try:
