@@ -204,6 +204,14 @@ class TestSubscriptions:
         assert (("subscribe", "joe@localhost") in presences(jack)) is kept
         assert (JACK in roster(joe)) is kept
 
+    def test_no_more_requests_wait_for_an_account_than_it_may_have_contacts(self) -> None:
+        # RFC 6121 §3.1.3, the security warning
+        world = World(settings(max_contacts=2))
+        for name in ("joe", "mary", "amy"):
+            world.bind(f"{name}@localhost/x").send(f"<presence type='subscribe' to='{JACK}'/>")
+        jack = world.bind("jack@localhost/y")
+        assert sorted(presences(jack)) == [("subscribe", "joe@localhost"), ("subscribe", "mary@localhost")]
+
     def test_a_refusal_is_told(self, world: World) -> None:
         joe, jack = interested(world, "joe@localhost/x"), interested(world, "jack@localhost/y")
         joe.send(f"<presence type='subscribe' to='{JACK}'/>")

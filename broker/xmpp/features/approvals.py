@@ -166,13 +166,19 @@ class Subscriptions:
                 me = self._jid(account)
                 self._inbound(asker, me, "subscribed", presence(me.bare, user.bare, type="subscribed"))
             return
-        if item.pending_in:
+        if item.pending_in or self._is_crowded(account):
             return
         item.pending_in = data.decode()
         self._roster.changed(account, item)
         for client in self._domain.clients_of(account.local):
             if client.stream.available:
                 client.send(data, durable=True)
+
+    def _is_crowded(self, account: Account) -> bool:
+        """Whether as many requests wait for an account as it may have contacts (RFC 6121 §3.1.3, security warning)."""
+        most = self._domain.settings.max_contacts
+        roster = account.roster
+        return len(roster) >= most and sum(bool(item.pending_in) for item in roster.values()) >= most
 
     def _deliver(self, account: Account, user: JID, data: bytes) -> None:
         if account.blocked and self._domain.blocks(account, user):
