@@ -111,7 +111,7 @@ def test_a_message_goes_where_the_rules_say(name: str, address: str, type: str, 
 
 @pytest.mark.parametrize("to", ["jack@localhost", "jack@localhost/none", "jack@localhost/a"])
 def test_the_address_of_a_message_is_not_rewritten(to: str) -> None:
-    # RFC 6121 §8.5.2, §8.5.3.2.1
+    # RFC 6121 §8.5.2.1.1
     world = World(settings(idle=-1))
     joe = world.bind("joe@localhost/x")
     resources = [world.bind(f"jack@localhost/{resource}") for resource in "ab"]

@@ -93,7 +93,7 @@ class TestHeader:
 
     @pytest.mark.parametrize("default", ["", " xmlns='http://etherx.jabber.org/streams'"])
     def test_stanzas_may_declare_the_content_namespace_themselves(self, world: World, default: str) -> None:
-        # RFC 6120 §4.8.3
+        # RFC 6120 §4.8.2
         header = HEADER.replace(b" xmlns='jabber:client'", default.encode())
         peer = world.peer()
         peer.open(header)
@@ -225,7 +225,7 @@ class TestTls:
 class TestLogin:
     @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-1"])
     def test_a_store_that_cannot_work_says_nothing_of_a_password(self, world: World, mechanism: str) -> None:
-        # RFC 6120 §6.5.10
+        # RFC 6120 §6.5.11
         world.security.broken = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no connection to server at db.example.org")
         peer = world.peer()
         peer.open()

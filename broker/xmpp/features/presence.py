@@ -246,7 +246,7 @@ class Presence:
         client.send(told.data, "" if durable else f"presence {told.from_.full}", durable=durable)
 
     def show_to_contact(self, account: Account, jid: JID, available: bool) -> None:
-        """A contact sees an account's presence from now on, or no longer (RFC 6121 §3.1.5, §3.2.3; XEP-0191 §3).
+        """A contact sees an account from now on, or no longer (RFC 6121 §3.1.5, §3.2.2, §3.3.3; XEP-0191 §3).
 
         Args:
             account: whose presence.

@@ -167,7 +167,7 @@ class Login:
 
 
 def _failure(error: BrokerError) -> SaslFailure:
-    """Why a login failed: what the server cannot do now says nothing of the password (RFC 6120 §6.5.10)."""
+    """Why a login failed: what the server cannot do now says nothing of the password (RFC 6120 §6.5.11)."""
     if error.is_resource:
         return SaslFailure("temporary-auth-failure", "the server cannot check that now")
     return SaslFailure("not-authorized")

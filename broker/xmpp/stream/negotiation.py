@@ -23,7 +23,7 @@ from broker.xmpp.wire.stanza import element, iq_result
 
 MAX_BINDS = 5
 _CONTENT_NAMESPACES = (ns.CLIENT, ns.STREAM, "")
-"""Default namespaces of a stream: stanzas of the last two declare their own (RFC 6120 §4.8.3)."""
+"""Default namespaces of a stream: stanzas of the last two declare their own (RFC 6120 §4.8.2)."""
 _BIND_ERRORS = {
     Code.USER_ILLEGAL_ARGUMENT: Condition.BAD_REQUEST,
     Code.COMMUNICATION_SERVER_DENY: Condition.NOT_ALLOWED,
