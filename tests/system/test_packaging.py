@@ -25,10 +25,11 @@ UPGRADE = """
 import sys
 import broker
 from broker.store.sql.database import engine_of
-from broker.store.sql.upgrade import newest_revision, revision_of, upgrade
+from broker.store.sql.revisions import NEWEST, revision_of
+from broker.store.sql.upgrade import upgrade
 engine = engine_of("sqlite:///" + sys.argv[1])
 upgrade(engine)
-assert revision_of(engine) == newest_revision() is not None
+assert revision_of(engine) == NEWEST
 print(broker.__file__)
 """
 DEFAULTS = {"properties": "broker.properties", "plugins": "plugins.xml", "manager": "manager.properties"}

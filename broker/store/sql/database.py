@@ -15,8 +15,8 @@ from sqlalchemy.pool import NullPool
 from broker.errors import BrokerError, Code
 from broker.private_files import PRIVATE, keep_private
 from broker.store.sql.ownership import LockFile, lock_database
+from broker.store.sql.revisions import NEWEST, revision_of
 from broker.store.sql.schema import released
-from broker.store.sql.upgrade import newest_revision, revision_of, upgrade
 
 T = TypeVar("T")
 
@@ -209,7 +209,12 @@ class Database:
             keep_private(path.with_name(path.name + suffix))
 
     def _upgrade(self) -> None:
-        if self._exclusive or revision_of(self.engine) in {None, newest_revision()}:
+        revision = revision_of(self.engine)
+        if revision == NEWEST:
+            return
+        if self._exclusive or revision is None:
+            from broker.store.sql.upgrade import upgrade  # mostly not needed, and a fifth of a start
+
             upgrade(self.engine)
             return
         # An old schema is not changed under a broker that may be running on it.

@@ -1,10 +1,16 @@
-"""Where the revisions of the schema are."""
+"""The revisions of the schema: where they are, which one a database has, and which one this program needs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import Engine, column, inspect, select, table
+
 from broker.config.installation import find_folder
+
+NEWEST = "0003"
+"""The revision that this program needs, the last one in :func:`folder`."""
+_VERSION = table("alembic_version", column("version_num"))
 
 
 def folder() -> Path:
@@ -14,3 +20,12 @@ def folder() -> Path:
         FileNotFoundError: the installation is not whole.
     """
     return find_folder("migrations", "env.py")
+
+
+def revision_of(engine: Engine) -> str | None:
+    """The revision of a database's schema, ``None`` where it has no schema yet."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(_VERSION.name):
+            return None
+        revision: str | None = connection.execute(select(_VERSION.c.version_num)).scalar()
+        return revision

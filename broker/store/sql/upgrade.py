@@ -1,8 +1,6 @@
-"""Bringing a database's schema up to date (design D14)."""
+"""Bringing a database's schema up to date (design D14), by Alembic, which takes long to load."""
 
 from __future__ import annotations
-
-from functools import cache
 
 from alembic import command
 from alembic.config import Config
@@ -11,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from broker.errors import BrokerError, Code
-from broker.store.sql.revisions import folder
+from broker.store.sql.revisions import NEWEST, folder
 
 UPGRADE_LOCK = 0x75706772616465
 """PostgreSQL's advisory lock while the schema changes: the bytes of ``upgrade``."""
@@ -24,30 +22,13 @@ def configuration() -> Config:
     return config
 
 
-def revision_of(engine: Engine) -> str | None:
-    """The revision of a database's schema, ``None`` where it has no schema yet."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest_revision() -> str | None:
-    """The revision that this program needs."""
-    return _revisions().get_current_head()
-
-
-@cache
-def _revisions() -> ScriptDirectory:
-    """Those that this program was shipped with; to read them takes longer than to open a database."""
-    return ScriptDirectory.from_config(configuration())
-
-
 def upgrade(engine: Engine) -> None:
     """Apply the revisions that a database lacks, all in one transaction. Processes that do so at once take turns.
 
     Raises:
         BrokerError: ``resource.configuration`` where the database has a revision that this program does not know.
     """
-    script = _revisions()
+    script = ScriptDirectory.from_config(configuration())
     with engine.begin() as connection:
         _wait_for_turn(connection)
         current = MigrationContext.configure(connection).get_current_revision()
@@ -58,10 +39,10 @@ def upgrade(engine: Engine) -> None:
                 "version, or start with another database",
                 "/store",
             )
-        if current != script.get_current_head():
+        if current != NEWEST:
             config = configuration()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, NEWEST)
 
 
 def _wait_for_turn(connection: Connection) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, Table, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
@@ -16,7 +20,8 @@ from broker.errors import BrokerError, Code
 from broker.model import records
 from broker.store.sql import schema
 from broker.store.sql.database import engine_of
-from broker.store.sql.upgrade import configuration, newest_revision, revision_of, upgrade
+from broker.store.sql.revisions import NEWEST, revision_of
+from broker.store.sql.upgrade import configuration, upgrade
 from tests.contract.databases import postgresql
 
 RECORDS: dict[Table, Any] = {
@@ -72,7 +77,19 @@ def test_a_database_that_is_up_to_date_is_left_alone(empty_url: str) -> None:
     upgrade(engine)
     upgrade(engine)
 
-    assert revision_of(engine) == newest_revision()
+    assert revision_of(engine) == NEWEST
+
+
+def test_the_program_needs_the_last_revision_of_the_folder() -> None:
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == NEWEST
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'broker.db'}"
+    opened = f"from broker.store.sql.database import Database; Database({url!r}, exclusive=False).open()"
+    for known in (True, False):
+        asked = f"{opened}; import sys; assert ('alembic' in sys.modules) is {known}"
+        subprocess.run([sys.executable, "-c", asked], check=True)
 
 
 def test_an_empty_database_has_no_revision(empty_url: str) -> None:
