@@ -83,7 +83,7 @@ def test_who_only_looks_at_accounts_is_not_refused(url: str) -> None:
 def test_an_old_schema_is_not_changed_under_a_running_broker(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broker, other = (Database(url, exclusive=exclusive, patience=0.1) for exclusive in (True, False))
     broker.open()
-    monkeypatch.setattr("broker.store.sql.database.newest_revision", lambda: "9999")
+    monkeypatch.setattr("broker.store.sql.database.NEWEST", "9999")
 
     with pytest.raises(BrokerError, match="Another broker is running"):
         other.open()
