@@ -122,7 +122,9 @@ class Share:
             seconds: that it took.
             least: nothing is saved up below it.
         """
-        self.used = max(self.used, least) + (seconds / SPREAD if self.carries else seconds)
+        if self.used < least:
+            self.used = least
+        self.used += seconds / SPREAD if self.carries else seconds
         network = self.network
         if network is not None:
             network.used = max(network.used, least) + seconds / SPREAD
@@ -187,7 +189,8 @@ class Turns:
     def begin(self, share: Share) -> float:
         """A turn begins; returns when it is over, by :attr:`seconds`."""
         now = share.started = self.seconds()
-        if share is self._last and all(each is share for _, _, each in self._waiting[:2]):
+        waiting = self._waiting
+        if share is self._last and (not waiting or (len(waiting) == 1 and waiting[0][2] is share)):
             share.alone = True
             return now + self._alone
         share.alone = False
