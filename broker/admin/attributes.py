@@ -14,7 +14,7 @@ class Attributes(Generic[T]):
     """The attributes of one kind of thing, by name (spec xmlblaster §16.1).
 
     Args:
-        readers: give a value.
+        readers: give a value, or what is awaited for it.
         writers: change it; they raise BrokerError for a text that is no value.
         operations: do something, with an argument that may be empty, and give its outcome.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -117,7 +117,8 @@ class AdministrativeCommands:
         reader = attributes.readers.get(command.attribute)
         if reader is None:
             self._refuse_unknown(command, attributes.readable)
-        return self._told(command, reader(self._target(command)))
+        value = reader(self._target(command))
+        return self._told(command, await value if isinstance(value, Awaitable) else value)
 
     async def set(self, session: Session, oid: str, content: bytes, qos: PublishQos) -> str:
         """Change an attribute, call an operation, or change the remote properties of a session.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from broker.admin.attributes import Attributes
 from broker.admin.values import date, to_boolean, to_number
 from broker.core.broker import Broker
@@ -51,8 +53,17 @@ def subject_attributes(broker: Broker, administrator: Session) -> Attributes[Sub
             await broker.end_session(administrator, session, ended_by_administrator())
         return f"{len(sessions)} sessions"
 
+    async def documents(subject: Subject) -> list[str]:
+        found = await broker.documents.read(subject.name, "")
+        kinds = Counter(each.kind for each in found)
+        return [
+            f"{kind}={count}:{sum(len(each.data) for each in found if each.kind == kind)}"
+            for kind, count in sorted(kinds.items())
+        ]
+
     return Attributes(
         readers={
+            "documents": documents,
             "loginName": lambda subject: subject.name,
             "uptime": lambda subject: (broker.node.now() - subject.created) // 1000,
             "creationDate": lambda subject: date(subject.created),

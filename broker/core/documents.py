@@ -62,7 +62,7 @@ class Documents:
         self._node.store.delete_document(owner, kind, name)
 
     def read(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
-        """The documents of one owner and kind, by name."""
+        """The documents of one owner and kind, by name; with an empty kind all of them."""
         found: Deferred[list[DocumentRecord]] = self._node.store.read_documents(owner, kind)
         return found
 

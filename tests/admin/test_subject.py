@@ -148,3 +148,14 @@ def test_limit_stays_where_a_login_gives_none() -> None:
     office.client("joe/2")
     assert SessionQos().max_sessions is None
     assert office.world.node.subjects["joe"].max_sessions == 2
+
+
+def test_what_is_kept_of_an_account_beside_messages_is_counted_by_kind() -> None:
+    office = Office(BOSS)
+    joe, boss = office.client("joe"), office.client("boss")
+    assert office.get(boss, "client/joe/?documents") == ""
+    documents = office.world.broker.documents
+    for kind, name, data in (("xmpp.vcard", "", b"12"), ("xmpp.private", "a", b"345"), ("xmpp.private", "b", b"6")):
+        documents.put("joe", kind, name, data)
+    documents.put("mary", "xmpp.vcard", "", b"1234")
+    assert office.get(joe, "client/joe/?documents") == "xmpp.private=2:4,xmpp.vcard=1:2"

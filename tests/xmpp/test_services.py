@@ -209,6 +209,8 @@ class TestStorage:
         joe = world.bind("joe@localhost/x")
         ok(joe, "set", f"<query xmlns='{ns.PRIVATE}'><a xmlns='urn:a'/></query>")
         ok(joe, "set", f"<query xmlns='{ns.PRIVATE}'><a xmlns='urn:a'>again</a></query>")
+        other = ask(world.bind("joe@localhost/z"), "set", f"<query xmlns='{ns.PRIVATE}'><c xmlns='urn:c'/></query>")
+        assert condition(other) == "resource-constraint"  # whichever of its resources asks
         answer = ask(joe, "set", f"<query xmlns='{ns.PRIVATE}'><b xmlns='urn:b'/></query>")
         assert condition(answer) == "resource-constraint"
 
