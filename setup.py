@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: ``migrations/`` and ``etc/``, at the root of the tree, are installed inside the package.
+"""What setup.cfg cannot say: ``migrations/``, ``etc/`` and ``share/`` at the root are installed inside the package.
 
 The mapping is made for the build alone. A ``package_dir`` of the whole distribution would turn an editable install
 into an import hook, and twistd, which looks through the folders on the path, would not find the plugin.
@@ -16,12 +16,19 @@ class BuildWithFolders(build_py):
     def finalize_options(self) -> None:
         """Map the folders, in this command only."""
         super().finalize_options()
-        self.package_dir = {**self.package_dir, "broker.migrations": "migrations", "broker.etc": "etc"}
+        self.package_dir = {
+            **self.package_dir,
+            "broker.migrations": "migrations",
+            "broker.etc": "etc",
+            "broker.share": "share",
+        }
         self.packages = [
             *(self.packages or ()),
             "broker.migrations",
             "broker.migrations.versions",
             "broker.etc",
+            "broker.share.grafana",
+            "broker.share.prometheus",
         ]
 
 

@@ -32,6 +32,7 @@ from broker.logs.output import LogOutput
 from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
+from broker.net.listener import Listener
 from broker.net.turns import Turns
 from broker.ready import announce, ready_line, start_failed
 from broker.runlevels.check import check
@@ -146,6 +147,10 @@ class Application(Service):
         """What logins and requests are checked with, from run level 2 on."""
         assert self._security is not None
         return self._security
+
+    def listeners(self) -> list[tuple[str, Listener]]:
+        """The listeners for clients, by their names."""
+        return [each for plugin in self._listeners() if hasattr(plugin, "listeners") for each in plugin.listeners()]
 
     def reload(self) -> None:
         """Open the log file anew, and read certificates and the htpasswd file again; nothing is interrupted.

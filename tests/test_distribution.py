@@ -15,7 +15,7 @@ import broker
 TREE = Path(__file__).parents[1]
 SETUP = configparser.ConfigParser()
 SETUP.read(TREE / "setup.cfg")
-FOLDERS = (".ci", "bench", "broker", "docs", "etc", "migrations", "newsfragments", "tests", "twisted")
+FOLDERS = (".ci", "bench", "broker", "docs", "etc", "migrations", "newsfragments", "share", "tests", "twisted")
 NO_TEXT = {".pyc", ".png", ".svg", ".gz"}
 EXTRAS = "|".join(SETUP["options.extras_require"])
 BARE_NAME = re.compile(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from broker.auth.wiring import Security
     from broker.config.properties import Properties
     from broker.core.broker import Broker
+    from broker.net.listener import Listener
     from broker.runlevels.service import RunLevels
 
 BROKER_LEVEL = 2
@@ -24,6 +27,8 @@ class Instance(Protocol):
         serving: all ports for clients are open.
         store: an opened :class:`broker.ports.IStore`, from run level 1 on.
         broker: the core, from run level :data:`BROKER_LEVEL` on.
+        security: what logins are checked with, from there on, too.
+        data: the data directory.
     """
 
     properties: Properties
@@ -33,6 +38,14 @@ class Instance(Protocol):
     serving: bool
     store: Any
     broker: Broker
+    data: Path
+
+    @property
+    def security(self) -> Security:
+        """See above."""
+
+    def listeners(self) -> list[tuple[str, Listener]]:
+        """The listeners for clients, by their names."""
 
 
 def core_of(instance: Instance) -> Broker | None:

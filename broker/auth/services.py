@@ -31,6 +31,21 @@ MAX_COUNTED = 64
 """Characters by which names that no account can have are counted."""
 
 
+class LoginCounts:
+    """How logins went so far. These numbers never fall.
+
+    Attributes:
+        ok: user and password were right.
+        wrong: they were not, or the client did not wait for the outcome.
+        throttled: they were not looked at, because there were too many failures, or too many logins at once.
+    """
+
+    __slots__ = ("ok", "throttled", "wrong")
+
+    def __init__(self) -> None:
+        self.ok = self.wrong = self.throttled = 0
+
+
 class LoginAttempt:
     """A login that was let through; whoever checks it says how it went.
 
@@ -40,28 +55,35 @@ class LoginAttempt:
         attempt: what it has taken of the throttle.
         clock: of the throttle.
         audit: of logins that are given up; of all others those have the outcome who asked for it.
+        counts: of all logins.
     """
 
-    __slots__ = ("_attempt", "_audit", "_clock", "_host", "_user")
+    __slots__ = ("_attempt", "_audit", "_clock", "_counts", "_host", "_user")
 
-    def __init__(self, user: str, host: str, attempt: Attempt, clock: IReactorTime, audit: CountedAudit) -> None:
+    def __init__(
+        self, user: str, host: str, attempt: Attempt, clock: IReactorTime, audit: CountedAudit, counts: LoginCounts
+    ) -> None:
         self._user = user
         self._host = host
         self._attempt = attempt
         self._clock = clock
         self._audit = audit
+        self._counts = counts
 
     def succeeded(self) -> None:
         """User and password were right."""
+        self._counts.ok += 1
         self._attempt.succeeded(self._clock.seconds())
 
     def failed(self) -> None:
         """They were wrong."""
+        self._counts.wrong += 1
         self._attempt.failed(self._clock.seconds())
 
     def given_up(self) -> None:
         """The client did not wait for the outcome, which counts as much: it has learned something by then."""
         if not self._attempt.over:
+            self._counts.wrong += 1
             self._attempt.failed(self._clock.seconds())
             fields = {"principal": self._user, "peer": self._host, "outcome": "given up"}
             self._audit.note(network_of(self._host), "login", fields)
@@ -85,6 +107,9 @@ class SecurityServices:
         simple: the service ``simple`` where it is configured.
         parallel: logins that are checked at the same time.
         waiting: logins that may wait for their turn.
+
+    Attributes:
+        counts: of logins, over whatever protocol.
     """
 
     def __init__(
@@ -109,6 +134,12 @@ class SecurityServices:
         self._given_up = CountedAudit(clock.seconds, "logins that were given up")
         self._max_waiting = waiting
         self._waiting = 0
+        self.counts = LoginCounts()
+
+    @property
+    def waiting(self) -> int:
+        """Logins that wait for their turn."""
+        return self._waiting
 
     @property
     def offers_scram(self) -> bool:
@@ -159,6 +190,7 @@ class SecurityServices:
                 too many logins wait.
         """
         if self._waiting >= self._max_waiting:
+            self.counts.throttled += 1
             raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Too many clients log in at the same time")
         account = subject_of(user) or user[:MAX_COUNTED]
         self._waiting += 1
@@ -173,7 +205,7 @@ class SecurityServices:
         finally:
             self._waiting -= 1
         if isinstance(outcome, Attempt):
-            return LoginAttempt(user, host, outcome, self._clock, self._given_up)
+            return LoginAttempt(user, host, outcome, self._clock, self._given_up, self.counts)
         # It waits no more, so that those who are refused keep nobody from waiting.
         await self._refuse(outcome.delay)
 
@@ -239,5 +271,6 @@ class SecurityServices:
                 bucket.waiting.remove(wake)
 
     async def _refuse(self, delay: float) -> NoReturn:
+        self.counts.throttled += 1
         await deferLater(self._clock, delay)
         raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Too many failed logins, try again later")

@@ -1,4 +1,4 @@
-"""``broker defaults``: the example files, with every property and attribute and its default."""
+"""``broker defaults``: files with every property and attribute and its default, and those for monitoring."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from broker.config.installation import find_folder
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
 
-FILES = {"properties": "broker.properties", "plugins": "plugins.xml", "manager": "manager.properties"}
+FILES = {
+    "properties": ("etc", "broker.properties"),
+    "plugins": ("etc", "plugins.xml"),
+    "manager": ("etc", "manager.properties"),
+    "alerts": ("share/prometheus", "broker.rules.yml"),
+    "dashboard": ("share/grafana", "broker.json"),
+}
+"""Folder and name by what is asked for."""
 EXAMPLES = """\
 examples:
   broker defaults properties                        all properties: meaning, kind and default, as comments
   broker defaults properties > broker.properties    a file to change, for broker run --config
   broker defaults plugins > plugins.xml             a file to change, for broker run --plugins
   broker defaults manager > manager.properties      a file to change, for broker manager --config
+  broker defaults alerts > broker.rules.yml         rules for the alerts of Prometheus
+  broker defaults dashboard > broker.json           a dashboard for Grafana
 """
 
 
@@ -25,17 +34,17 @@ def register(subcommands: Subcommands) -> None:
     """Add ``defaults``."""
     parser = subcommands.add_parser(
         "defaults",
-        help="print all properties, or the plugin file, with their defaults",
-        description="Print a file to begin with, which says what the broker does without one.",
+        help="print a file to begin with: properties, plugin file, alerts, dashboard",
+        description="Print a file to begin with. Those of properties and plugins say what the broker does without one.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=FILES, help="properties, the plugin file, or a manager's properties")
+    parser.add_argument("what", choices=FILES, help="which file")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print one of the files as it is."""
-    name = FILES[options.what]
-    sys.stdout.write((find_folder("etc", name) / name).read_text("utf-8"))
+    folder, name = FILES[options.what]
+    sys.stdout.write((find_folder(folder, name) / name).read_text("utf-8"))
     return 0

@@ -10,7 +10,7 @@ def find_folder(name: str, file: str, package: Path | None = None) -> Path:
     """A folder: in the package where it is installed, beside it in a source tree.
 
     Args:
-        name: of the folder.
+        name: of the folder, or its path.
         file: that it must hold. A folder alone does not count, since caches of a tree that once had it in the package
             may be left there.
         package: the folder of the package ``broker``, unless it is the one that runs.

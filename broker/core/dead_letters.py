@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
 from broker.core.entries import Entry
 from broker.core.message import Message
-from broker.errors import BrokerError
+from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.property import ClientProperty, property_of
@@ -21,6 +22,34 @@ if TYPE_CHECKING:
 log = Logger()
 
 DEAD_MESSAGE_KEY = Key(DEAD_MESSAGE_OID)
+
+
+class DeadGroup(StrEnum):
+    """Why messages died, in a few groups, whatever codes clients make up."""
+
+    OVERFLOW = "overflow"
+    RECEIVER_GONE = "receiverGone"
+    REFUSED_BY_CLIENT = "refusedByClient"
+    FILTER = "filter"
+    BUDGET = "budget"
+    INTERNAL = "internal"
+
+
+_PREFIXES = (  # the first that fits
+    ("resource.overflow", DeadGroup.OVERFLOW),
+    (Code.RESOURCE_EXHAUST, DeadGroup.BUDGET),
+    ("communication", DeadGroup.RECEIVER_GONE),
+    (Code.USER_NOT_CONNECTED, DeadGroup.RECEIVER_GONE),
+    (Code.USER_MESSAGE_INVALID, DeadGroup.FILTER),
+    ("user.query", DeadGroup.FILTER),
+    ("user", DeadGroup.REFUSED_BY_CLIENT),
+)
+
+
+def group_of(error: BrokerError) -> DeadGroup:
+    """The group of a reason."""
+    code = str(error.code)
+    return next((group for prefix, group in _PREFIXES if code.startswith(prefix)), DeadGroup.INTERNAL)
 
 
 class DeadLetters:
@@ -35,12 +64,14 @@ class DeadLetters:
     Attributes:
         publish: publishes a message of the broker itself; set by :class:`broker.core.publishing.Publisher`.
         count: dead messages so far.
+        counts: of them, by the group of their reason.
     """
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self.publish: Callable[[Message], None] | None = None
         self.count = 0
+        self.counts = dict.fromkeys(DeadGroup, 0)
         self._told = NamedLogLimits(node.monotonic, lines(log.warn), "dead messages")
 
     def entries(self, entries: Iterable[Entry], receiver: str, error: BrokerError) -> None:
@@ -63,6 +94,7 @@ class DeadLetters:
             error: why.
         """
         self.count += 1
+        self.counts[group_of(error)] += 1
         self._told.tell(receiver, lambda: f"dead message: {message.oid} {message.id} for {receiver}: {error}")
         if message.oid == DEAD_MESSAGE_OID or self.publish is None:
             return

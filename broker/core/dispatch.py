@@ -337,7 +337,7 @@ class Dispatch:
         self._stop_waiting()
         if self.on_answer is not None:
             self.on_answer()
-        self._counters.updates += len(taken)
+        self._counters.acknowledged(len(taken))
         self.queue.delivered(taken)
         self._tell_if_empty()
         self.pump()
@@ -379,7 +379,7 @@ class Dispatch:
             self._attempts = 0
             if self.on_answer is not None:
                 self.on_answer()
-            self._counters.updates += len(delivered)
+            self._counters.acknowledged(len(delivered))
             self.queue.delivered(delivered)
             self._tell_if_empty()
         if why is None:
@@ -455,11 +455,12 @@ class Dispatch:
                 if self._taken is not entries:  # the connection broke meanwhile, and they are queued again
                     break
                 self._taken = []
-                self._counters.oneway_updates += len(entries)
+                self._counters.sent_oneway(len(entries))
                 queue.delivered(entries)
                 continue
             if delivery.update_timeout:
                 self._timeout = self._node.later(delivery.update_timeout, self._timed_out)
+            self._counters.traffic.delivered += len(entries)
             outbound.deliver(entries, False)
             break
         self._collected = False

@@ -106,6 +106,11 @@ class History:
         return self._bytes
 
     @property
+    def bytes_in_memory(self) -> int:
+        """What those in memory count for."""
+        return self._hot_bytes
+
+    @property
     def in_memory(self) -> int:
         """How many entries are in memory."""
         return len(self._hot)

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from broker.core.counters import Traffic
+
 if TYPE_CHECKING:
     from broker.core.dispatch import Dispatch
     from broker.core.entries import Entry
@@ -29,6 +31,7 @@ class SessionKind(ABC):
         clients_choose_number: whether a client may choose the public id of its session, and so find it again.
         of_account: whether its sessions are those of the account of their login name, and end with it.
         knows_nodes: whether its clients can tell a notification of a pub/sub node from a message on a topic.
+        traffic: of all its sessions.
     """
 
     name: ClassVar[str]
@@ -40,6 +43,7 @@ class SessionKind(ABC):
     clients_choose_number: ClassVar[bool] = False
 
     def __init__(self, registry: SessionRegistry) -> None:
+        self.traffic = Traffic()
         self._registry = registry
         registry.add_kind(self)
 

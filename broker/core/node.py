@@ -72,6 +72,7 @@ class Node:
     Attributes:
         seconds: see ``wall``.
         past: what sessions that have ended did.
+        waiting_publishers: requests that wait for room in a queue whose overflow is ``block``.
         counted: streams whose number of handled stanzas is to be stored with the next commit.
         cache_budget: memory that the queues share.
         quotas: what each account uses of what it may.
@@ -126,6 +127,7 @@ class Node:
         self.erasures = 0
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.past = Counters()
+        self.waiting_publishers = 0
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
         self.content_checks: list[Callable[[Message], None]] = []

@@ -223,7 +223,7 @@ class Publisher:
             receiver = plan.route.session
             if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full and not plan.route.is_behind:
                 message = self._node.message(envelope, content)
-                session.counters.publish += 1
+                session.counters.published(len(content), envelope.persistent)
                 self._put_to(receiver, message)
                 return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))
         qos = envelope.qos
@@ -241,7 +241,7 @@ class Publisher:
             if isinstance(obstacle, Pending):
                 return obstacle
             raise
-        session.counters.publish += 1
+        session.counters.published(len(content), envelope.persistent)
         for copy in copies:
             self._put_ptp(copy, message)
         if topic is not None:
@@ -522,9 +522,11 @@ class Publisher:
 
     def _room(self, queue: Queue) -> Deferred[None]:
         room = queue.room()
+        self._node.waiting_publishers += 1
         timer = self._node.later(self._node.settings.block_timeout, room.cancel)
 
         def ended(result: object) -> object:
+            self._node.waiting_publishers -= 1
             cancel(timer)
             if isinstance(result, Failure):
                 raise overflow_error(queue)

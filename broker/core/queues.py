@@ -56,6 +56,7 @@ class Queue:
         entries: how many entries are queued, with those taken.
         durable: how many of them survive a crash.
         bytes: what they count for.
+        cached_bytes: what those in memory count for.
         on_ready: called when entries came back from disk.
     """
 
@@ -63,7 +64,6 @@ class Queue:
         "_arrivals",
         "_budget",
         "_cached",
-        "_cached_bytes",
         "_erasures",
         "_fanouts",
         "_judge",
@@ -76,6 +76,7 @@ class Queue:
         "_stale_on_disk_at",
         "_store",
         "bytes",
+        "cached_bytes",
         "durable",
         "entries",
         "id",
@@ -111,7 +112,7 @@ class Queue:
         self._levels: dict[int, Level] = {}
         self._order: list[Level] = []
         self._cached = 0
-        self._cached_bytes = 0
+        self.cached_bytes = 0
         self._rooms: Waiters | None = None
         self._arrivals: Waiters | None = None
         self._judge = judge
@@ -171,8 +172,8 @@ class Queue:
 
     def abandon(self) -> None:
         """The queue is gone: whoever waits for room need not wait any longer."""
-        self._budget.used -= self._cached_bytes
-        self._cached_bytes = 0
+        self._budget.used -= self.cached_bytes
+        self.cached_bytes = 0
         self.charge(Usage())
         if self._rooms:
             self._rooms.tell()
@@ -240,7 +241,7 @@ class Queue:
             level.entries.append(entry)
             level.tail = entry.seq  # as _hold() does; there is a put for each receiver of each message
             self._cached += 1
-            self._cached_bytes += size
+            self.cached_bytes += size
             self._budget.used += size
         if self._arrivals:
             self._arrivals.tell()
@@ -339,7 +340,7 @@ class Queue:
         self.usage.queue_bytes -= size
         self.durable -= durable
         self._cached -= count
-        self._cached_bytes -= size
+        self.cached_bytes -= size
         self._budget.used -= size
         if self._rooms and not self.is_full:
             self._rooms.tell()
@@ -404,10 +405,9 @@ class Queue:
             self._discard(*self._surplus(size))
 
     def drop_stale(self) -> int:
-        """Drop what is in memory and would not be delivered any more.
+        """Drop what is in memory and would not be delivered any more; tells how many entries that were.
 
-        Returns:
-            How many entries; none where nothing can have become stale since it was looked for.
+        Those are none where nothing can have become stale since it was looked for.
         """
         judge = self._judge
         if judge is None or (self._erasures == judge.erasures and self._stale_at > judge.now()):
@@ -609,7 +609,7 @@ class Queue:
         limits, budget = self.limits, self._budget
         return (
             self._cached < limits.cache_entries
-            and self._cached_bytes + size <= limits.cache_bytes
+            and self.cached_bytes + size <= limits.cache_bytes
             and budget.used <= budget.most
         )
 
@@ -618,13 +618,13 @@ class Queue:
         size = entry.size
         level.tail = entry.seq
         self._cached += 1
-        self._cached_bytes += size
+        self.cached_bytes += size
         self._budget.used += size
 
     def _read_ahead(self, level: Level) -> None:
         limits = self.limits
         low = min(LOW_WATER, limits.cache_entries // 2)
-        if len(level.entries) <= low and self._cached_bytes < limits.cache_bytes:
+        if len(level.entries) <= low and self.cached_bytes < limits.cache_bytes:
             self._read(level)
 
     def _read(self, level: Level) -> Deferred[None]:
@@ -639,7 +639,7 @@ class Queue:
     def _ask(self, level: Level) -> None:
         limits = self.limits
         entries = max(limits.cache_entries - self._cached, limits.cache_entries // CACHE_SHARE, 1)
-        size = max(limits.cache_bytes - self._cached_bytes, limits.cache_bytes // CACHE_SHARE, 0)
+        size = max(limits.cache_bytes - self.cached_bytes, limits.cache_bytes // CACHE_SHARE, 0)
         read = self._store.read_entries(self.id, level.rank, level.tail, min(entries, LOAD_BATCH), size)
         read.addCallback(self._loaded, level)
         read.addErrback(self._load_failed, level)

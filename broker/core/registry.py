@@ -76,6 +76,7 @@ class SessionRegistry:
                 await gone
             return
         session.ended = True
+        session.kind.traffic.ended += 1
         node = self._node
         self._tell_end(session)
         node.sessions.pop(session.secret_id, None)
@@ -328,6 +329,7 @@ class SessionRegistry:
             self.unmake(session)
             raise
         session.subject.max_sessions = most
+        kind.traffic.started += 1
         if not placeholder:
             session.subject.taken_over()
         if qos.queue("subject") is not None:

@@ -196,7 +196,7 @@ class Session:
         self.subscriptions: dict[str, Subscription] = {}
         self.remote_properties: dict[str, ClientProperty] = {}
         self.plans: dict[tuple[bytes, bytes], Plan] = {}
-        self.counters = Counters()
+        self.counters = Counters(kind.traffic)
 
     @property
     def can_receive(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
 from typing import Any
 
 from twisted.logger import Logger
@@ -14,6 +15,23 @@ log = Logger()
 
 QUIET = 60.0
 """Seconds between two lines in the log about connections that were refused."""
+
+
+class Refusal(StrEnum):
+    """Why a connection is not let in."""
+
+    LIMIT = "limit"
+    STRANGERS = "strangers"
+    PENDING = "pending"
+    RATE = "rate"
+
+
+_TEXTS = {
+    Refusal.LIMIT: "there are too many connections",
+    Refusal.STRANGERS: "there are too many that have not logged in",
+    Refusal.PENDING: "it has too many that have not logged in",
+    Refusal.RATE: "it connects too often",
+}
 
 
 class Admission:
@@ -28,6 +46,11 @@ class Admission:
         max_pending: most connections of one address that have not logged in yet.
         max_strangers: most connections of all addresses that have not logged in yet; by default any.
         rate: limits how often an address may connect.
+
+    Attributes:
+        max_connections: see above.
+        admitted: connections so far; never falls.
+        refusals: connections that were refused so far, by their reason; these never fall either.
     """
 
     def __init__(
@@ -40,7 +63,9 @@ class Admission:
         rate: Rate | None = None,
     ) -> None:
         self._clock = clock
-        self._max_connections = max_connections
+        self.max_connections = max_connections
+        self.admitted = 0
+        self.refusals = dict.fromkeys(Refusal, 0)
         self._max_pending = max_pending
         self._max_strangers = max_connections if max_strangers is None else max_strangers
         self._rate = rate
@@ -53,8 +78,9 @@ class Admission:
     def admits(self, host: str) -> bool:
         """Whether one more connection of an address may come in; the log says where it may not."""
         reason = self._obstacle(host)
-        if not reason:
+        if reason is None:
             return True
+        self.refusals[reason] += 1
         self._refused += 1
         now = self._clock.seconds()
         if not 0 <= now - self._told < QUIET:
@@ -62,13 +88,14 @@ class Admission:
                 "{count} connections refused, the last of {host}: {reason}",
                 count=self._refused,
                 host=host,
-                reason=reason,
+                reason=_TEXTS[reason],
             )
             self._told, self._refused = now, 0
         return False
 
     def opened(self, connection: object, host: str) -> None:
         """A connection is there and has not logged in yet."""
+        self.admitted += 1
         self._connections.add(connection)
         network = self._strangers[connection] = network_of(host)
         self._pending[network] += 1
@@ -94,17 +121,17 @@ class Admission:
         """Connections that have not logged in."""
         return len(self._strangers)
 
-    def _obstacle(self, host: str) -> str:
-        """Why no connection of an address may come in; empty where one may."""
-        if len(self._connections) >= self._max_connections:
-            return "there are too many connections"
+    def _obstacle(self, host: str) -> Refusal | None:
+        """Why no connection of an address may come in; ``None`` where one may."""
+        if len(self._connections) >= self.max_connections:
+            return Refusal.LIMIT
         if len(self._strangers) >= self._max_strangers:
-            return "there are too many that have not logged in"
+            return Refusal.STRANGERS
         if is_loopback(host):
-            return ""
+            return None
         network = network_of(host)
         if self._pending[network] >= self._max_pending:
-            return "it has too many that have not logged in"
+            return Refusal.PENDING
         if self._rate is not None and not self._rate.takes(network):
-            return "it connects too often"
-        return ""
+            return Refusal.RATE
+        return None

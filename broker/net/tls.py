@@ -43,13 +43,16 @@ class ServerContext:
         make: reads the files and makes a context of OpenSSL, with the certificate that it shows.
         verifies: whether certificates of clients are verified.
 
+    Attributes:
+        certificate: that it shows.
+
     Raises:
         BrokerError: what ``make`` raises.
     """
 
     def __init__(self, make: Callable[[], tuple[SSL.Context, x509.Certificate]], *, verifies: bool) -> None:
         self._make = make
-        self._context, _ = make()
+        self._context, self.certificate = make()
         self.verifies = verifies
 
     def getContext(self) -> SSL.Context:
@@ -70,7 +73,7 @@ class ServerContext:
         end = certificate.not_valid_after_utc
         if end < datetime.fromtimestamp(now, UTC):
             raise BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"the certificate has expired on {end:%Y-%m-%d}")
-        self._context = context
+        self._context, self.certificate = context, certificate
 
 
 @dataclass(frozen=True, slots=True)

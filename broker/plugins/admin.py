@@ -8,17 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from broker.admin.api.gate import Gate
 from broker.admin.api.health import health_operations
 from broker.admin.api.identity import identity_operations
+from broker.admin.api.metrics import metrics_operations
 from broker.admin.api.operations import Operation, routes_of
+from broker.admin.census import Census
 from broker.admin.health import Health
+from broker.admin.http_counts import HttpCounts
+from broker.admin.metrics.exposition import Exposition
+from broker.admin.metrics.metric import Sources
+from broker.admin.metrics.table import METRICS
+from broker.admin.reactor_lag import ReactorLag
 from broker.admin.roles import SocketRole
+from broker.admin.store_files import StoreFiles
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer
+from broker.logs.counts import LineCounts
 from broker.net.http.exchange import Credentials
 from broker.net.http.routes import Router
 from broker.net.http.site import Site
@@ -51,8 +60,8 @@ class AdminPlugin:
       none are given those of XMPP are used. ``plainBehindProxy`` (false) lets it be without, behind what speaks TLS.
     - ``hosts`` (none): comma list of more names by which the ports may be asked, beside ``hostname`` and those of this
       machine.
-    - ``metricsHostname`` (127.0.0.1), ``metricsPort`` (-1): of a second port with health and metrics only, for
-      everybody who reaches it.
+    - ``metricsHostname`` (127.0.0.1), ``metricsPort`` (-1): of a second port with ``/health/…`` and ``/metrics`` only,
+      for everybody who reaches it.
 
     Args:
         context: the application.
@@ -81,6 +90,13 @@ class AdminPlugin:
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
         self._health = Health(context)
+        self._census = Census(context)
+        self._lag = ReactorLag(context.reactor)
+        self._lines = LineCounts()
+        self._answers = HttpCounts()
+        files = StoreFiles(context.properties, context.data)
+        sources = Sources(context, self._health, self._census, self._lag, self._answers, self._lines, files)
+        self._exposition = Exposition(METRICS, sources)
         self._sites: list[Site] = []
         self._socket: Any = None
         self._tls: ServerContext | None = None
@@ -111,9 +127,15 @@ class AdminPlugin:
         except Exception:
             await self.stop()
             raise
+        globalLogPublisher.addObserver(self._lines)
+        self._lag.start()
+        self._census.start()
 
     async def stop(self) -> None:
         """Close everything; what is being served is answered."""
+        self._census.stop()
+        self._lag.stop()
+        globalLogPublisher.removeObserver(self._lines)
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.stopListening()
@@ -139,14 +161,14 @@ class AdminPlugin:
         return [*self._public_operations(gate), *identity_operations(gate)]
 
     def _public_operations(self, gate: Gate) -> list[Operation]:
-        return health_operations(self._health, gate)
+        return [*health_operations(self._health, gate), *metrics_operations(self._exposition)]
 
     def _site(
         self, operations: Sequence[Operation], gate: Gate, hosts: Sequence[str], *, over_socket: bool = False
     ) -> Site:
         router = Router(routes_of(operations, self._context))
         credentials = _credentials if over_socket else None
-        site = Site(router, gate, self._context.reactor, hosts=hosts, credentials=credentials)
+        site = Site(router, gate, self._context.reactor, hosts=hosts, credentials=credentials, observer=self._answers)
         self._sites.append(site)
         return site
 

@@ -162,6 +162,10 @@ class SocketPlugin:
         """The listening port."""
         return self._ports.addresses()
 
+    def listeners(self) -> Sequence[tuple[str, Listener]]:
+        """The listener, by its name."""
+        return () if self._listener is None else ((self._id, self._listener),)
+
     def _server_context(self) -> ServerContext:
         certificate = self._get("certificate", TEXT, "")
         if not certificate:

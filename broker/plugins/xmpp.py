@@ -7,6 +7,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
 from broker.net.tls import Alpn
 from broker.net.transport import Connection, TransportSettings
@@ -107,3 +108,7 @@ class XmppPlugin:
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""
         return () if self._ports is None else self._ports.addresses()
+
+    def listeners(self) -> Sequence[tuple[str, Listener]]:
+        """The listeners, by their names."""
+        return () if self._ports is None else self._ports.listeners()

@@ -83,3 +83,7 @@ class XmppPorts:
     def addresses(self) -> Sequence[tuple[str, str, int]]:
         """``(name, host, port)`` of the ports that are open."""
         return self._ports.addresses()
+
+    def listeners(self) -> Sequence[tuple[str, Listener]]:
+        """The listeners, by their names."""
+        return [(name, listener) for name, _, listener in self._listeners]

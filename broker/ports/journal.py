@@ -10,6 +10,7 @@ from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from broker.errors import BrokerError
+    from broker.histogram import Histogram
     from broker.model.records import Recovered
 
 
@@ -31,6 +32,9 @@ class IJournal(Interface):
     failing_since: float | None = Attribute(
         "When it began to keep the store from committing, in seconds by the reactor's clock; None where it does not."
     )
+
+    commit_seconds: Histogram = Attribute("How long commits took; of a store without a disk nothing.")
+    commit_operations: Histogram = Attribute("How many operations were in them.")
 
     def open() -> Deferred[None]:
         """Open the database and bring its schema up to date.

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from broker.errors import BrokerError
+from broker.histogram import Histogram
 from broker.model.records import (
     FIRST_EXPIRED,
     SECURITY_OWNER,
@@ -63,6 +64,7 @@ class MemoryStore:
         self.backlog = 0
         self.failure: BrokerError | None = None
         self.failing_since: float | None = None
+        self.commit_seconds, self.commit_operations = Histogram(()), Histogram(())
         self.held = False
         self.tables = Tables()
         self._clock = clock

@@ -1,4 +1,4 @@
-"""``broker defaults`` prints the files of ``etc/``."""
+"""``broker defaults`` prints files of ``etc/`` and ``share/``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from broker.cli.defaults import FILES
 from broker.cli.main import main
 
-ETC = Path(__file__).parents[2] / "etc"
+TREE = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("what", "name"), [("properties", "broker.properties"), ("plugins", "plugins.xml")])
-def test_a_file_is_printed_as_it_is(what: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_is_printed_as_it_is(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, name = FILES[what]
     assert main(["defaults", what]) == 0
-    assert capsys.readouterr().out == (ETC / name).read_text("utf-8")
+    assert capsys.readouterr().out == (TREE / folder / name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The tree as people install it: each way has the revisions of the schema and the files of etc/,
+"""The tree as people install it: each way has the revisions of the schema, the files of etc/ and share/,
 and twistd finds the plugin.
 """
 
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from broker.cli.defaults import FILES
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -32,7 +34,6 @@ upgrade(engine)
 assert revision_of(engine) == NEWEST
 print(broker.__file__)
 """
-DEFAULTS = {"properties": "broker.properties", "plugins": "plugins.xml", "manager": "manager.properties"}
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
 
@@ -110,5 +111,5 @@ def test_installed_broker_upgrades_a_database_and_is_listed_by_twistd(
     assert found.is_relative_to(home)
     assert "A durable XML message broker." in run(python, "-c", TWISTD, "--help", cwd=elsewhere)
     # and prints the files that one begins with
-    for what, name in DEFAULTS.items():
-        assert run(python, "-m", "broker", "defaults", what, cwd=elsewhere) == (TREE / "etc" / name).read_text()
+    for what, (folder, name) in FILES.items():
+        assert run(python, "-m", "broker", "defaults", what, cwd=elsewhere) == (TREE / folder / name).read_text()

@@ -17,6 +17,7 @@ from zope.interface import provider
 from broker.errors import BrokerError, Code
 from broker.net.http.exchange import Answer, fault, refusal
 from broker.net.http.problem import Refused
+from broker.net.http.routes import Route
 
 if TYPE_CHECKING:
     from broker.net.http.channel import HttpChannel
@@ -36,6 +37,7 @@ class SiteRequest(Request):
 
     Attributes:
         id: of the request, for the answer and the log.
+        route: that serves it, once it is found.
     """
 
     channel: HttpChannel
@@ -45,6 +47,7 @@ class SiteRequest(Request):
         self.id = channel.site.next_id()
         self.clientproto = b"HTTP/1.1"  # until it is known, for an answer that is made before
         self._began = channel.site.clock.seconds()
+        self.route: Route | None = None
         self._body = bytearray()
         self._answered = False
 
@@ -133,7 +136,7 @@ class SiteRequest(Request):
             headers.setRawHeaders(name, [value])
         self.write(answer.body)
         site = self.channel.site
-        site.answered(answer.status, site.clock.seconds() - self._began)
+        site.answered(self.route, answer.status, site.clock.seconds() - self._began)
 
     def _release(self) -> bytes:
         """Take the body, which is complete or wanted no more, out of what the site counts."""

@@ -24,11 +24,11 @@ from broker.timers import cancel
 
 Gate = Callable[[Call, Route], None]
 """Raises a :class:`broker.errors.BrokerError` where somebody may not use a route."""
-Observer = Callable[[HTTPStatus, float], None]
-"""Takes the status of an answer, and the seconds from the begin of its request."""
+Observer = Callable[[Route | None, HTTPStatus, float], None]
+"""Takes the route of a request, where it got to one, the status of the answer, and the seconds until it was sent."""
 
 
-def _watch_nothing(status: HTTPStatus, seconds: float) -> None:
+def _watch_nothing(route: Route | None, status: HTTPStatus, seconds: float) -> None:
     """For sites that nobody counts the answers of."""
 
 
@@ -127,6 +127,7 @@ class Site(Factory):
         route, parameters = self._router.find(request.method.decode("latin-1"), target.segments)
         peer = self.peer(request.channel)
         call = Call(request.id, route.method, parameters, target.query, headers, body, peer)
+        request.route = route
         self._gate(call, route)
         return await route.handler(call)
 

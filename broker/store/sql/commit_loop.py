@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from broker.errors import BrokerError, Code
+from broker.histogram import Histogram
 from broker.store.batch import Batch
 from broker.store.commits import CommitWaiters
 from broker.store.sql.failures import translate
@@ -31,6 +32,9 @@ LAST_RETRY = 5.0
 """Seconds to wait between commits at most."""
 MAX_QUERIES = 16
 """Questions that are asked in one go: two changes of thread for all of them."""
+
+COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+COMMIT_OPERATIONS = (1, 10, 100, 1000, 10_000, 100_000)
 
 log = Logger()
 
@@ -81,6 +85,8 @@ class CommitLoop:
             what belongs to a turn's operations is in one transaction with them.
         position: of the last operation.
         committed: all operations up to this position are on disk.
+        commit_seconds: how long commits took.
+        commit_operations: how many operations were in them.
         failure: what keeps the loop from committing, or ``None``.
         failing_since: when it began to, in seconds by the reactor's clock, or ``None``.
     """
@@ -114,6 +120,9 @@ class CommitLoop:
         self._delay = FIRST_RETRY
         self._retry: IDelayedCall | None = None
         self.failing_since: float | None = None
+        self.commit_seconds = Histogram(COMMIT_SECONDS)
+        self.commit_operations = Histogram(COMMIT_OPERATIONS)
+        self._began = 0.0
         self._stopped: Deferred[None] = Deferred()
 
     @property
@@ -273,6 +282,7 @@ class CommitLoop:
         self._retry = None
         item = self._current
         if isinstance(item, Batch):
+            self._began = self._reactor.seconds()
             self._worker.run(lambda: self._write(item)).addCallbacks(self._succeeded, self._failed)
         elif item is not None:
             asked = [item, *self._with_it]
@@ -281,6 +291,8 @@ class CommitLoop:
     def _succeeded(self, _: None) -> None:
         batch, self._current = self._current, None
         assert isinstance(batch, Batch)
+        self.commit_seconds.observe(self._reactor.seconds() - self._began)
+        self.commit_operations.observe(batch.position - self.committed)
         self._works_again()
         self._commit_done(batch)
         self._next()

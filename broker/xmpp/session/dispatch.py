@@ -261,7 +261,7 @@ class StreamDispatch(Dispatch):
                 self.wake()
 
     def _acknowledged(self, entries: Sequence[Entry]) -> None:
-        self._counters.updates += len(entries)
+        self._counters.acknowledged(len(entries))
         self.queue.delivered(entries)
 
     def count_handled(self) -> None:
@@ -452,7 +452,7 @@ class StreamDispatch(Dispatch):
             self._outbox.write(b"".join(self._stanzas(entries)))
             self._taken = []
             self.queue.delivered(entries)
-            self._counters.oneway_updates += len(entries)
+            self._counters.sent_oneway(len(entries))
 
     def _pump_numbered(self, outbound: StreamOutbound, unacked: Unacked[Entry]) -> None:
         """Give numbers, and send what the window is open for."""
@@ -473,6 +473,7 @@ class StreamDispatch(Dispatch):
         while len(numbered) < NUMBERED_AHEAD and self._number_more(unacked):
             pass
         if count:
+            self._counters.traffic.delivered += count
             self._ask(outbound, count, size, full=len(unacked) >= self.limits.window)
 
     def _number_more(self, unacked: Unacked[Entry]) -> bool:
@@ -545,7 +546,7 @@ class StreamDispatch(Dispatch):
     def _write_direct(self) -> None:
         direct, self._direct, self._direct_size = self._direct, [], 0
         self._outbox.write(b"".join([message.content for message, _, _, _ in direct]))
-        self._counters.oneway_updates += len(direct)
+        self._counters.sent_oneway(len(direct))
         for _, _, _, fanout in direct:
             if fanout is not None:
                 fanout.deliver(self._node.store, self.queue.id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from twisted.internet.testing import StringTransport
@@ -12,11 +14,13 @@ from broker.admin.api.gate import Gate
 from broker.admin.api.operations import Operation, routes_of
 from broker.admin.instance import Instance
 from broker.admin.roles import SocketRole
+from broker.auth.services import LoginCounts
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.net.http.exchange import Credentials
 from broker.net.http.routes import Router
 from broker.net.http.site import Site
+from broker.net.listener import Listener
 from tests.core.world import World
 from tests.net.http.conversation import Connection, Received, request
 
@@ -57,6 +61,18 @@ class FakeInstance:
         self.serving = True
         self.store: Any = world.store
         self.broker = world.broker
+        self.data = Path("/nowhere")
+        self.doors: list[tuple[str, Listener]] = []
+        self.logins = LoginCounts()
+
+    def listeners(self) -> list[tuple[str, Listener]]:
+        """The listeners."""
+        return self.doors
+
+    @property
+    def security(self) -> Any:
+        """What logins are checked with."""
+        return SimpleNamespace(services=SimpleNamespace(counts=self.logins, waiting=0))
 
 
 class Desk:

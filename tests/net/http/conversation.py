@@ -79,7 +79,7 @@ class Conversation:
             self.clock,
             limits=limits,
             hosts=hosts,
-            observer=lambda status, seconds: self.answered.append(status),
+            observer=lambda route, status, seconds: self.answered.append(status),
         )
 
     def connect(self, host: str = ELSEWHERE) -> Connection | None:

@@ -1,0 +1,23 @@
+"""``/metrics``, for Prometheus."""
+
+from __future__ import annotations
+
+from broker.admin.api.operations import Operation
+from broker.admin.metrics.exposition import Exposition
+from broker.admin.roles import Right
+from broker.net.http.exchange import Answer, Call
+
+
+def metrics_operations(exposition: Exposition) -> list[Operation]:
+    """The operation.
+
+    Args:
+        exposition: writes the metrics.
+    """
+
+    async def metrics(call: Call) -> Answer:
+        return Answer(*exposition.write(call.headers.get("accept", "")))
+
+    return [
+        Operation("getMetrics", "GET", "/metrics", Right.MONITORING, metrics, "Metrics for Prometheus.", any_level=True)
+    ]

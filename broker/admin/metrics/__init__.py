@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: a table of what is told, how it is read, and what it means."""

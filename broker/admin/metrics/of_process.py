@@ -1,0 +1,182 @@
+"""Metrics of the process: run level, connections, logins, store, reactor, administration."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+
+from twisted.copyright import version as twisted_version
+
+from broker import __version__
+from broker.admin.metrics.metric import Metric, Sample, Sources, Type, Value, one
+from broker.config.core_options import NODE_ID
+from broker.store.location import database_url
+
+
+def _build(sources: Sources) -> Iterable[Sample]:
+    instance = sources.instance
+    kind = database_url(instance.properties, instance.data).partition(":")[0].partition("+")[0]
+    node = NODE_ID.get(instance.properties)
+    return [((__version__, platform.python_version(), twisted_version, kind, node), 1)]
+
+
+def _connections(sources: Sources) -> Iterable[Sample]:
+    for name, listener in sources.instance.listeners():
+        admission = listener.admission
+        yield (name, "anonymous"), admission.strangers
+        yield (name, "loggedIn"), len(admission) - admission.strangers
+
+
+def _limits(sources: Sources) -> Iterable[Sample]:
+    return [((name,), listener.admission.max_connections) for name, listener in sources.instance.listeners()]
+
+
+def _opened(sources: Sources) -> Iterable[Sample]:
+    return [((name,), listener.admission.admitted) for name, listener in sources.instance.listeners()]
+
+
+def _refused(sources: Sources) -> Iterable[Sample]:
+    for name, listener in sources.instance.listeners():
+        for reason, count in listener.admission.refusals.items():
+            yield (name, reason.value), count
+
+
+def _expiry(sources: Sources) -> Iterable[Sample]:
+    for name, listener in sources.instance.listeners():
+        tls = listener.settings.tls
+        if tls is not None:
+            yield (name,), tls.certificate.not_valid_after_utc.timestamp()
+
+
+def _logins(sources: Sources) -> Iterable[Sample]:
+    if sources.core is None:
+        return []
+    counts = sources.instance.security.services.counts
+    return [(("ok",), counts.ok), (("wrong",), counts.wrong), (("throttled",), counts.throttled)]
+
+
+def _store(read: Callable[[Sources], Value]) -> Callable[[Sources], Iterable[Sample]]:
+    return one(lambda sources: None if sources.instance.store is None else read(sources))
+
+
+def _lines(sources: Sources) -> Iterable[Sample]:
+    return [((level,), count) for level, count in sources.lines.counts.items()]
+
+
+def _answers(sources: Sources) -> Iterable[Sample]:
+    return [(labels, count) for labels, count in sources.http.answers.items()]
+
+
+def _answer_times(sources: Sources) -> Iterable[Sample]:
+    return [((kind,), histogram) for kind, histogram in sources.http.seconds.items()]
+
+
+PROCESS = (
+    Metric(
+        "broker_build_info",
+        Type.GAUGE,
+        "Always 1; its labels say what runs.",
+        _build,
+        ("version", "python", "twisted", "store", "node"),
+    ),
+    Metric("broker_run_level", Type.GAUGE, "Run level that is reached.", one(lambda s: s.instance.run_levels.level)),
+    Metric(
+        "broker_ready",
+        Type.GAUGE,
+        "1 where clients may be sent to the broker, as /health/ready has it.",
+        one(lambda sources: 0 if sources.health.reasons() else 1),
+    ),
+    Metric("broker_connections", Type.GAUGE, "Connections of clients.", _connections, ("listener", "state")),
+    Metric("broker_connections_limit", Type.GAUGE, "How many there may be.", _limits, ("listener",)),
+    Metric("broker_connections_opened_total", Type.COUNTER, "Connections that were let in.", _opened, ("listener",)),
+    Metric(
+        "broker_connections_refused_total",
+        Type.COUNTER,
+        "Connections that were not let in, by why.",
+        _refused,
+        ("listener", "reason"),
+    ),
+    Metric(
+        "broker_tls_certificate_expiry_timestamp_seconds",
+        Type.GAUGE,
+        "When the certificate that is shown expires, in seconds since 1970.",
+        _expiry,
+        ("listener",),
+    ),
+    Metric("broker_logins_total", Type.COUNTER, "Logins over all protocols, by how they went.", _logins, ("outcome",)),
+    Metric(
+        "broker_logins_waiting",
+        Type.GAUGE,
+        "Logins that wait for their turn.",
+        one(lambda s: None if s.core is None else s.instance.security.services.waiting),
+    ),
+    Metric(
+        "broker_store_commit_seconds",
+        Type.HISTOGRAM,
+        "How long commits took.",
+        _store(lambda sources: sources.instance.store.commit_seconds),
+    ),
+    Metric(
+        "broker_store_commit_operations",
+        Type.HISTOGRAM,
+        "How many operations were in them.",
+        _store(lambda sources: sources.instance.store.commit_operations),
+    ),
+    Metric(
+        "broker_store_backlog_bytes",
+        Type.GAUGE,
+        "Bytes of messages that wait for their commit.",
+        _store(lambda sources: sources.instance.store.backlog),
+    ),
+    Metric(
+        "broker_store_failing",
+        Type.GAUGE,
+        "1 while the store cannot commit.",
+        _store(lambda sources: int(sources.instance.store.failing_since is not None)),
+    ),
+    Metric(
+        "broker_store_failing_seconds",
+        Type.GAUGE,
+        "For how long it has not been able to; 0 where it is.",
+        _store(lambda sources: sources.health.store_failing_seconds() or 0.0),
+    ),
+    Metric(
+        "broker_store_database_bytes",
+        Type.GAUGE,
+        "Size of the file of SQLite.",
+        one(lambda sources: sources.files.database_bytes),
+    ),
+    Metric(
+        "broker_store_wal_bytes",
+        Type.GAUGE,
+        "Size of its write-ahead log.",
+        one(lambda sources: sources.files.wal_bytes),
+    ),
+    Metric(
+        "broker_store_free_disk_bytes",
+        Type.GAUGE,
+        "Room that is left on its disk.",
+        one(lambda sources: sources.files.free_disk_bytes),
+    ),
+    Metric(
+        "broker_reactor_lag_seconds",
+        Type.HISTOGRAM,
+        "How late calls of the reactor were, two a second.",
+        one(lambda sources: sources.lag.seconds),
+    ),
+    Metric("broker_log_lines_total", Type.COUNTER, "Events of the log, also those not written.", _lines, ("level",)),
+    Metric(
+        "broker_http_requests_total",
+        Type.COUNTER,
+        "Requests of administration, by what they cost and how they were answered.",
+        _answers,
+        ("class", "status"),
+    ),
+    Metric(
+        "broker_http_request_seconds",
+        Type.HISTOGRAM,
+        "From the first byte of a request to its answer.",
+        _answer_times,
+        ("class",),
+    ),
+)

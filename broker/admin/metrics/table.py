@@ -1,0 +1,46 @@
+"""All metrics of the broker; ``docs/metrics.md`` is written from it: ``python -m broker.admin.metrics.table``."""
+
+from __future__ import annotations
+
+import sys
+
+from broker.admin.metrics.metric import Metric
+from broker.admin.metrics.of_messages import MESSAGES
+from broker.admin.metrics.of_process import PROCESS
+
+METRICS: tuple[Metric, ...] = (*PROCESS, *MESSAGES)
+
+_HEAD = """\
+# Metrics
+
+`GET /metrics` over the socket of [administration](operations.md#administration-over-http), or on
+`plugin/admin/metricsPort`, in the form of Prometheus; in that of OpenMetrics for who asks for it (`Accept`).
+
+    broker run --set plugin/admin/metricsPort=7610
+    curl http://127.0.0.1:7610/metrics
+
+There are as many series whatever clients do: labels name listeners, protocols and states, and never an account, a topic
+or a peer. What takes a look at every session, topic and queue is counted every 10 seconds, everything else when it is
+asked for. Counters begin with the part of the broker that counts: those of listeners at run level 3, those of the
+store, of messages, sessions and logins at run level 0, all others with the process. They never fall meanwhile. Before
+run level 2 there is nothing of messages, sessions and logins; the sizes of files are there with SQLite only. Beside
+these there are `process_*`, `python_gc_*` and `python_info`.
+
+Rules for [alerts](alerts.md) come with the package.
+
+| metric | type | labels | |
+|---|---|---|---|
+"""
+
+
+def write() -> str:
+    """The text of the document."""
+    rows = [
+        f"| `{each.name}` | {each.type} | {', '.join(f'`{label}`' for label in each.labels) or '–'} | {each.help} |\n"
+        for each in METRICS
+    ]
+    return _HEAD + "".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write())

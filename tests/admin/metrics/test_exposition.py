@@ -1,0 +1,274 @@
+"""What ``/metrics`` tells."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from broker.admin.api.metrics import metrics_operations
+from broker.admin.metrics.metric import Type
+from broker.admin.metrics.table import METRICS, write
+from broker.core.dead_letters import DeadGroup, group_of
+from broker.errors import BrokerError, Code
+from broker.model.qos import QueueQos
+from broker.net.admission import Refusal
+from broker.net.limits import Limits
+from broker.net.listener import Listener
+from broker.net.transport import TransportSettings
+from broker.net.turns import Turns
+from tests.admin.api.desk import STRANGER, Desk
+from tests.admin.metrics.readings import Readings
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+MOST_SERIES = 600
+
+
+def readings_with_a_listener() -> Readings:
+    readings = Readings()
+    clock = readings.desk.world.clock
+    settings = TransportSettings(clock, Turns(clock), Limits(max_connections=2))
+    readings.desk.fake.doors.append(("SOCKET", Listener(lambda connection, host: None, settings)))  # type: ignore[arg-type, return-value]
+    return readings
+
+
+def populate(readings: Readings, count: int) -> None:
+    world = readings.desk.world
+    for number in range(count):
+        client = world.client(f"user{number}")
+        client.subscribe(f"topic{number}")
+        client.publish(f"topic{number}", b"x")
+    world.turn()
+    readings.count()
+
+
+def test_document_is_what_the_table_says() -> None:
+    assert DOCUMENT.read_text("utf-8") == write(), "run: python -m broker.admin.metrics.table > docs/metrics.md"
+
+
+def test_names_say_prefix_unit_and_kind() -> None:
+    for metric in METRICS:
+        assert re.fullmatch(r"broker_[a-z_]+", metric.name)
+        assert metric.name.endswith("_total") == (metric.type is Type.COUNTER)
+
+
+def test_every_metric_of_the_table_is_exposed_and_no_other_of_the_broker() -> None:
+    text, _ = Readings().exposition.write()
+    exposed = set(re.findall(r"^# TYPE (broker_\w+) ", text.decode(), re.MULTILINE))
+    assert exposed == {metric.name for metric in METRICS}
+
+
+def test_series_are_the_same_and_few_whatever_there_is() -> None:
+    readings = readings_with_a_listener()
+    empty = set(readings.series())
+
+    populate(readings, 50)
+
+    assert set(readings.series()) == empty
+    assert len(empty) <= MOST_SERIES
+
+
+def test_no_name_of_a_client_or_topic_is_told() -> None:
+    readings = Readings()
+    populate(readings, 3)
+    text, _ = readings.exposition.write()
+    assert b"user1" not in text
+    assert b"topic1" not in text
+
+
+def test_process_and_python_are_told_too() -> None:
+    names = {name for name, _ in Readings().series()}
+    assert {"process_resident_memory_bytes", "process_open_fds", "python_info"} <= names
+
+
+def test_openmetrics_is_for_who_asks_for_it() -> None:
+    readings = Readings()
+    text, media_type = readings.exposition.write("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+    assert media_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert {family.name for family in read_openmetrics(text.decode())} >= {"broker_ready", "broker_messages_published"}
+    assert readings.exposition.write("text/plain")[1] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_before_there_is_a_core_the_rest_is_told() -> None:
+    desk = Desk(settings={"db.url": "memory:"})
+    desk.fake.run_levels.level = 1
+    readings = Readings(desk)
+    assert readings.value("broker_run_level") == 1
+    assert readings.value("broker_ready") == 0
+    assert not [name for name, _ in readings.series() if name == "broker_messages_published_total"]
+
+
+@pytest.mark.parametrize("uid", [0, STRANGER])
+def test_metrics_are_for_monitoring(uid: int) -> None:
+    desk = Desk(uid=uid, settings={"db.url": "memory:"})
+    answer = desk.ask(metrics_operations(Readings(desk).exposition), "/metrics")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert [family for family in text_string_to_metric_families(answer.body.decode()) if family.name == "broker_ready"]
+
+
+def test_nobody_else_sees_them() -> None:
+    desk = Desk(uid=None, settings={"db.url": "memory:"})
+    assert desk.ask(metrics_operations(Readings(desk).exposition), "/metrics").status == 401
+
+
+def test_published_and_delivered_messages_are_counted_by_protocol() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack"), world.client("joe")
+    jack.subscribe("news")
+    joe.publish("news", b"12345", "<qos><persistent/></qos>")
+    joe.publish("news", b"1")
+    world.turn()
+
+    assert readings.value("broker_messages_published_total", protocol="native", persistence="persistent") == 1
+    assert readings.value("broker_messages_published_total", protocol="native", persistence="transient") == 1
+    assert readings.value("broker_message_bytes_published_total", protocol="native") == 6
+    assert readings.value("broker_messages_delivered_total", protocol="native") == 2
+    assert readings.value("broker_messages_acknowledged_total", protocol="native") == 2
+    assert readings.value("broker_messages_published_total", protocol="xmpp", persistence="transient") == 0
+
+
+def test_counters_do_not_fall_when_sessions_end() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    joe = world.client("joe")
+    for _ in range(20):
+        joe.publish("news", b"x")
+    started = readings.value("broker_sessions_started_total", kind="native")
+
+    joe.disconnect()
+
+    assert readings.value("broker_messages_published_total", protocol="native", persistence="transient") == 20
+    assert readings.value("broker_sessions_started_total", kind="native") == started
+    assert readings.value("broker_sessions_ended_total", kind="native") == 1
+
+
+def test_queues_sessions_topics_and_subscriptions_are_counted() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack", answers=False), world.client("joe")
+    jack.subscribe("news")
+    for _ in range(3):
+        joe.publish("news", b"x" * 100)
+    world.advance(5)
+
+    readings.count()
+
+    assert readings.value("broker_sessions", kind="native", state="attached") == 2
+    assert readings.value("broker_topics", state="ALIVE") == 1
+    assert readings.value("broker_subscriptions", kind="EXACT") == 1
+    assert readings.value("broker_queue_entries", relating="callback", place="memory") == 3
+    assert readings.value("broker_queue_bytes", relating="callback", place="memory") == 900
+    assert readings.value("broker_queue_entries", relating="callback", place="disk") == 0
+    assert readings.value("broker_queue_entries", relating="history", place="memory") == 3
+    assert readings.value("broker_queue_oldest_entry_seconds", relating="callback") == 5
+    assert readings.value("broker_queues_filled", relating="callback", above="0.5") == 0
+
+
+def test_entries_on_disk_are_told_apart() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = (
+        world.client("jack", answers=False, queue=QueueQos("callback", max_entries_cache=2)),
+        world.client("joe"),
+    )
+    jack.subscribe("news")
+    for _ in range(5):
+        joe.publish("news", b"x")
+    readings.count()
+    assert readings.value("broker_queue_entries", relating="callback", place="memory") == 2
+    assert readings.value("broker_queue_entries", relating="callback", place="disk") == 3
+
+
+def test_queues_that_are_nearly_full_are_counted() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack", answers=False, queue=QueueQos("callback", max_entries=10)), world.client("joe")
+    jack.subscribe("news")
+    for _ in range(9):
+        joe.publish("news", b"x")
+    readings.count()
+    found = {
+        above: readings.value("broker_queues_filled", relating="callback", above=above) for above in ("0.5", "0.9", "1")
+    }
+    assert found == {"0.5": 1, "0.9": 1, "1": 0}
+
+
+@pytest.mark.parametrize(
+    ("code", "group"),
+    [
+        (Code.RESOURCE_OVERFLOW_BYTES, DeadGroup.OVERFLOW),
+        (Code.RESOURCE_EXHAUST, DeadGroup.BUDGET),
+        (Code.COMMUNICATION_DEAD, DeadGroup.RECEIVER_GONE),
+        (Code.USER_NOT_CONNECTED, DeadGroup.RECEIVER_GONE),
+        (Code.USER_MESSAGE_INVALID, DeadGroup.FILTER),
+        (Code.USER_UPDATE_ERROR, DeadGroup.REFUSED_BY_CLIENT),
+        ("user.whatever.a.client.says", DeadGroup.REFUSED_BY_CLIENT),
+        ("nonsense", DeadGroup.INTERNAL),
+    ],
+)
+def test_reasons_of_dead_messages_have_a_group(code: str, group: DeadGroup) -> None:
+    assert group_of(BrokerError(code, "why")) is group
+
+
+def test_dead_messages_are_counted_by_group() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack", answers=False, queue=QueueQos("callback", max_entries=1)), world.client("joe")
+    jack.subscribe("news")
+    for _ in range(4):
+        joe.publish("news", b"x")
+    assert readings.value("broker_dead_messages_total", group="overflow") == 3
+
+
+def test_connections_are_counted_by_listener_and_refusals_by_reason() -> None:
+    readings = readings_with_a_listener()
+    (_, listener) = readings.desk.fake.doors[0]
+    for each in ("a", "b"):
+        assert listener.admission.admits("192.0.2.7")
+        listener.admission.opened(each, "192.0.2.7")
+    listener.admission.logged_in("a")
+    assert not listener.admission.admits("192.0.2.7")
+
+    assert readings.value("broker_connections", listener="SOCKET", state="anonymous") == 1
+    assert readings.value("broker_connections", listener="SOCKET", state="loggedIn") == 1
+    assert readings.value("broker_connections_limit", listener="SOCKET") == 2
+    assert readings.value("broker_connections_opened_total", listener="SOCKET") == 2
+    refused = {
+        each: readings.value("broker_connections_refused_total", listener="SOCKET", reason=each) for each in Refusal
+    }
+    assert refused == {"limit": 1, "strangers": 0, "pending": 0, "rate": 0}
+
+
+def test_store_that_cannot_commit_is_told_with_the_seconds() -> None:
+    readings = Readings()
+    readings.desk.world.store.fail(BrokerError(Code.RESOURCE_NO_MORE_SPACE, "full"))
+    readings.desk.world.advance(7)
+    assert readings.value("broker_store_failing") == 1
+    assert readings.value("broker_store_failing_seconds") == 7
+
+
+def test_lag_of_the_reactor_is_a_histogram_of_seconds() -> None:
+    readings = Readings()
+    clock = readings.desk.world.clock
+    readings.lag.start()
+    clock.advance(0.5)
+    clock.advance(0.75)
+    readings.lag.stop()
+
+    assert readings.value("broker_reactor_lag_seconds_bucket", le="0.001") == 1
+    assert readings.value("broker_reactor_lag_seconds_bucket", le="0.25") == 2
+    assert readings.value("broker_reactor_lag_seconds_count") == 2
+    assert readings.value("broker_reactor_lag_seconds_sum") == 0.25
+
+
+def test_answers_of_administration_are_counted_by_class_and_status() -> None:
+    readings = Readings()
+    readings.http(None, HTTPStatus.NOT_FOUND, 0.002)
+
+    assert readings.value("broker_http_requests_total", status="4xx", **{"class": "read"}) == 1
+    assert readings.value("broker_http_request_seconds_count", **{"class": "read"}) == 1
