@@ -175,6 +175,27 @@ class Asking(Patient):
             raise Failed(f"requests of {self.user} without an answer: {self.owed}")
 
 
+def done_while_moving(done: Callable[[], bool], progress: Callable[[], object]) -> bool:
+    """Ask again and again whether something is done, as long as it goes on: a busy machine may take its time.
+
+    Args:
+        done: does a part of it, and tells whether it is.
+        progress: a value that changes as long as it goes on.
+
+    Returns:
+        Whether it is done; else nothing has moved for :data:`PATIENCE`.
+    """
+    before = progress()
+    until = time.monotonic() + PATIENCE
+    while not done():
+        now = progress()
+        if now != before:
+            before, until = now, time.monotonic() + PATIENCE
+        elif time.monotonic() > until:
+            return False
+    return True
+
+
 def come_to_rest(clients: Sequence[Patient], complete: Callable[[], bool], explain: Callable[[], None]) -> None:
     """Everybody comes, takes what is left, and is told that all that it sent has been counted.
 
@@ -186,19 +207,18 @@ def come_to_rest(clients: Sequence[Patient], complete: Callable[[], bool], expla
     Raises:
         Failed: they do not come to rest.
     """
-    until = time.monotonic() + PATIENCE
-    before: list[tuple[int, int]] = []
-    while not (all(each.attached and not each.unacked for each in clients) and complete()):
+
+    def done() -> bool:
+        if all(each.attached and not each.unacked for each in clients) and complete():
+            return True
         for client in clients:
             client.ask() if client.attached else client.go_on()
             client.read(0.01)
-        progress = [(each.h, each.acked) for each in clients]
-        if progress != before:
-            before = progress
-            until = time.monotonic() + PATIENCE
-        if time.monotonic() > until:
-            explain()
-            told = [f"{each.user}/{each.resource} {len(each.unacked)} unacknowledged" for each in clients]
-            raise Failed(f"the streams do not come to rest: {', '.join(told)}")
+        return False
+
+    if not done_while_moving(done, lambda: [(each.h, each.acked) for each in clients]):
+        explain()
+        told = [f"{each.user}/{each.resource} {len(each.unacked)} unacknowledged" for each in clients]
+        raise Failed(f"the streams do not come to rest: {', '.join(told)}")
     for client in clients:
         client.rest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import socket
 import struct
@@ -12,7 +11,7 @@ from tests.campaign.checks import Failed, check_stream
 from tests.campaign.manager_faults import Talk
 from tests.campaign.native_talk import NativeTalk
 from tests.campaign.resident import resident
-from tests.campaign.resuming import PATIENCE, Patient
+from tests.campaign.resuming import PATIENCE, Patient, done_while_moving
 from tests.campaign.ways import Ways
 from tests.campaign.xmpp_talk import Talker, XmppTalk
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
@@ -84,8 +83,7 @@ def crowd_vanishes(broker: BrokerProcess, ways: Ways, chance: random.Random, tal
                 each.read(0.02)
         return not writer.unacked and all(len(each.got) >= len(sent[each]) for each in members)
 
-    with contextlib.suppress(LaunchError):
-        wait_until(complete, PATIENCE)
+    done_while_moving(complete, lambda: [(each.attached, each.acked, len(each.got)) for each in (*members, writer)])
     for each in members:
         check_stream(f"{CROWD_USER}/{each.resource}", sent[each], each.got)
     if writer.unacked:
