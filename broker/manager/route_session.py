@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from broker.errors import BrokerError
+from broker.failpoints import ARMED, reach
 from broker.manager.client import Client, opening
 from broker.manager.links import Links
 from broker.manager.settings import ManagerSettings
@@ -96,6 +97,7 @@ class RouteSession:
         everyone[self.id] = self
         link.add(self)
         self._create()
+        reach("client taken on")
         if settings.idle:
             self._idle = clock.callLater(settings.idle, self._look_at_silence)
 
@@ -136,6 +138,8 @@ class RouteSession:
                 self._fail("policy-violation", error.message)
             else:
                 link.route(self.id, content)
+                if ARMED:
+                    reach("stanza of a client routed")
 
     def blank(self) -> None:
         """See :class:`broker.manager.carrier.Carrier`; the server is not told."""
@@ -190,6 +194,8 @@ class RouteSession:
             return
         data = content.to_bytes(ns.CLIENT)
         client.write(data)
+        if ARMED:
+            reach("client given a stanza")
         if not client.writable and (namespace, name) == (ns.CLIENT, "message"):
             self._given.append(content.to_bytes(routes.NAMESPACE))
         if namespace == ns.SASL:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.campaign import friends, managers, resources, scenes, tables
+from tests.campaign import friends, managers, resources, scenes, tables, unmanaged
 from tests.campaign.checks import Failed, check_nothing_left
 from tests.campaign.faults import Faults
 from tests.campaign.native_talk import NativeTalk
@@ -25,6 +25,7 @@ ACCOUNTS = (
     *("joe", "jack", "jim", "away", "adm", "ann2", scenes.CROWD_USER, *USERS, *LATE),
     *friends.NAMES,
     *(resources.ACCOUNT, *resources.SENDERS),
+    *unmanaged.NAMES,
 )
 SETTINGS = {
     **managers.SETTINGS,
@@ -222,6 +223,9 @@ class Campaign:
         figures["ends of managers / of them at a named point"] = f"{ends} / {named}"
         figures["XMPP messages, each once and in order"] = str(streams.talk.count)
         figures["XMPP messages to several resources, each once to each"] = str(streams.resources.count)
+        figures["XMPP messages without stream management over routes / arrived"] = (
+            f"{streams.unmanaged.count} / {streams.unmanaged.arrived}"
+        )
         figures["XMPP requests, each answered and kept"] = str(streams.talk.requests)
         figures["changes of contacts, kept on both sides / compared"] = (
             f"{streams.friends.count} / {streams.friends.compared}"

@@ -154,6 +154,28 @@ def check_part(who: str, sent: Sequence[str], got: Sequence[str]) -> None:
         raise Failed(f"{who}: {len(wrong)} doubled, unknown or out of order, first {wrong[0]}")
 
 
+def check_unmanaged(who: str, sent: Sequence[str], live: Sequence[str], delayed: Sequence[str]) -> None:
+    """What a client without stream management got, over a connection manager that speaks routes.
+
+    Routes acknowledge nothing. So a message may be lost with a link, the manager or the broker; and one that the
+    manager could not be sure to have delivered is given back, and comes once more, but marked as delayed.
+
+    Args:
+        who: for the complaint.
+        sent: in order.
+        live: what came without a mark, in order.
+        delayed: what came with one.
+
+    Raises:
+        Failed: something came that nobody sent, or without a mark more than once or out of order.
+    """
+    known = set(sent)
+    strange = [text for text in (*live, *delayed) if text not in known]
+    if strange:
+        raise Failed(f"{who}: nobody sent {_some(strange)}")
+    check_part(who, sent, live)
+
+
 def check_history(who: str, sent: Sequence[Sent], kept: Sequence[Arrival], limit: int) -> None:
     """A topic keeps its newest messages.
 

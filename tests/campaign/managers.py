@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from broker.failpoints import VARIABLE
@@ -15,9 +16,25 @@ from tests.system.routed_client import SETTINGS as LISTENING
 
 SETTINGS = {**LISTENING, "xmpp.managers.grace": "5000"}
 """Of the broker; it keeps the sessions of a manager that was killed for 5 s."""
-LINKS = (1, 5)
-"""Of the managers, one after the other."""
-POINTS = (
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the managers.
+
+    Args:
+        name: of the manager.
+        links: to the broker.
+        frames: it speaks frames; otherwise routes, as existing managers do.
+    """
+
+    name: str
+    links: int
+    frames: bool = True
+
+
+KINDS = (Kind("cm1", 1), Kind("cm2", 5), Kind("cm3", 2, frames=False))
+IN_FRAMES = (
     "frames of the server received",
     "data of a client sent",
     "client given data",
@@ -27,7 +44,9 @@ POINTS = (
     "client taken on",
     "sessions drained",
 )
-"""Of :mod:`broker.failpoints`, in a manager."""
+"""Of :mod:`broker.failpoints`, in a manager that speaks frames, ..."""
+IN_ROUTES = ("stanza of a client routed", "client given a stanza", "client taken on", "sessions drained")
+"""... and in one that speaks routes."""
 ARMED = 0.5
 """Share of the starts after which a manager dies at a named point, if it is reached."""
 OFTEN = 60
@@ -42,26 +61,27 @@ class Manager:
     Args:
         directory: of its own.
         broker: that it dials, which has been started.
-        name: of the manager.
-        links: to the broker.
+        kind: which one it is.
         chance: decides whether it dies at a point.
 
     Attributes:
-        name: as above.
+        name: of the manager.
+        frames: it speaks frames.
         proxy: that its links pass.
         process: of the manager.
         deaths: how often it died.
         points: at which named points, and how often.
     """
 
-    def __init__(self, directory: Path, broker: BrokerProcess, name: str, links: int, chance: random.Random) -> None:
-        self.name = name
+    def __init__(self, directory: Path, broker: BrokerProcess, kind: Kind, chance: random.Random) -> None:
+        self.name = kind.name
+        self.frames = kind.frames
         self.proxy = Proxy(*broker.address("XMPP-MANAGERS"), waits=True)
         self.process = ManagerProcess(
             directory,
             broker,
-            {"xmpp.manager.connections": str(links)},
-            name,
+            {"xmpp.manager.connections": str(kind.links), "xmpp.manager.frames": str(kind.frames).lower()},
+            kind.name,
             server=("127.0.0.1", self.proxy.port),
         )
         self.deaths = 0
@@ -80,7 +100,8 @@ class Manager:
         """Start it if it does not run; by chance it will die at a named point."""
         if not self.process.running:
             armed = self._chance.random() < ARMED
-            self.start(self._chance.choice(POINTS) if armed else "", self._chance.randint(1, OFTEN))
+            points = IN_FRAMES if self.frames else IN_ROUTES
+            self.start(self._chance.choice(points) if armed else "", self._chance.randint(1, OFTEN))
 
     def start(self, point: str = "", count: int = 1) -> None:
         """Start it, and wait until it is ready.

@@ -9,19 +9,20 @@ from tests.campaign.checks import Failed
 from tests.campaign.friends import Friends
 from tests.campaign.resources import Resources
 from tests.campaign.resuming import PATIENCE, Patient
+from tests.campaign.unmanaged import UnmanagedTalk
 from tests.campaign.ways import Ways
 from tests.campaign.xmpp_talk import XmppTalk
 
 STAYS = 0.7
 """Share of the rounds after which connections that managers have kept open stay open."""
-WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 1, 1))
-"""How often talkers, friends and resources do something, each for a while: to log all in takes longer than the broker
-often lives.
+WEIGHTS = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (2, 1, 1, 1))
+"""How often talkers, friends, resources and clients without stream management do something, each for a while: to log
+all in takes longer than the broker often lives.
 """
 
 
 class Streams:
-    """Talkers, friends, and an account with several resources.
+    """Talkers, friends, an account with several resources, and clients without stream management.
 
     Args:
         ways: to the broker that is killed.
@@ -33,14 +34,16 @@ class Streams:
         self.talk = XmppTalk(ways, chance)
         self.friends = Friends(ways, chance)
         self.resources = Resources(ways, chance)
+        self.unmanaged = UnmanagedTalk(ways, chance)
         self._ways = ways
-        self._kinds = (self.talk, self.friends, self.resources)
+        self._managed = (self.talk, self.friends, self.resources)
+        self._kinds = (*self._managed, self.unmanaged)
         self._weights = WEIGHTS[-1]
 
     @property
     def messages(self) -> int:
         """Messages that were sent."""
-        return self.talk.count + self.resources.count
+        return self.talk.count + self.resources.count + self.unmanaged.count
 
     def prepare(self) -> None:
         """What must stand before the first kill."""
@@ -76,16 +79,20 @@ class Streams:
         for each in self._everybody:
             if not (stays and each.is_held):
                 each.cut()
+        for other in self.unmanaged.clients:
+            if not stays:
+                other.cut()
         self._weights = self._chance.choice(WEIGHTS)
 
     def cut(self) -> None:
         """All connections are lost."""
-        for each in self._everybody:
+        for each in (*self._everybody, *self.unmanaged.clients):
             each.cut()
 
     @property
     def _everybody(self) -> list[Patient]:
-        return [each for kind in self._kinds for each in kind.clients]
+        """Those that resume their streams."""
+        return [each for kind in self._managed for each in kind.clients]
 
     def drain(self) -> None:
         """Everybody takes what is left; raises :class:`Failed` where they do not come to rest."""

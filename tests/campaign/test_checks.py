@@ -14,6 +14,7 @@ from tests.campaign.checks import (
     check_nothing_left,
     check_part,
     check_stream,
+    check_unmanaged,
 )
 
 SENT = [Sent("a", 10), Sent("b", 20), Sent("c", 0), Sent("d", 40)]
@@ -90,6 +91,29 @@ class TestPart:
     def test_anything_else_is_found(self, got: list[str]) -> None:
         with pytest.raises(Failed, match="1 doubled, unknown or out of order"):
             check_part("jack", ["1", "2", "3"], got)
+
+
+class TestUnmanaged:
+    @pytest.mark.parametrize(
+        ("live", "delayed"),
+        [([], []), (["1", "3"], []), (["1", "2"], ["2", "2"]), (["3"], ["2", "1", "1"])],
+        ids=["nothing", "a part", "repeated with a mark", "late"],
+    )
+    def test_what_routes_cannot_promise_is_right(self, live: list[str], delayed: list[str]) -> None:
+        check_unmanaged("joe", ["1", "2", "3"], live, delayed)
+
+    @pytest.mark.parametrize(
+        ("live", "delayed", "complaint"),
+        [
+            (["1", "1"], [], "1 doubled, unknown or out of order"),
+            (["2", "1"], [], "1 doubled, unknown or out of order"),
+            (["4"], [], "nobody sent 4"),
+            ([], ["4"], "nobody sent 4"),
+        ],
+    )
+    def test_anything_else_is_found(self, live: list[str], delayed: list[str], complaint: str) -> None:
+        with pytest.raises(Failed, match=complaint):
+            check_unmanaged("joe", ["1", "2", "3"], live, delayed)
 
 
 class TestHistory:

@@ -27,7 +27,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
     monkeypatch.setattr(resuming, "DYING", 0.0)
     broker: Any = SimpleNamespace(on_close=[], running=True)
     ways = Ways(broker, random.Random(1), share=0.5)
-    manager: Any = SimpleNamespace(name="cm1", life=1)
+    manager: Any = SimpleNamespace(name="cm1", life=1, frames=True)
     ways.managers = [manager]
     return ways
 
@@ -70,6 +70,19 @@ def test_ways_over_managers_are_taken_as_often_as_they_are_to_be(ways: Ways) -> 
     taken = [ways.choose() for _ in range(1000)]
     assert set(taken) == {DIRECT, MANAGED}
     assert 400 < taken.count(MANAGED) < 600
+
+
+def test_a_connection_over_routes_ends_with_its_link(ways: Ways) -> None:
+    routes: Any = SimpleNamespace(name="cm3", life=1, frames=False)
+    ways.managers = [*ways.managers, routes]
+    assert ways.choose_routes() == "cm3-TLS"
+    client(ways, "cm3-TLS").dropped()
+    ways.check()
+
+
+def test_without_managers_everybody_comes_directly(ways: Ways) -> None:
+    ways.managers = []
+    assert (ways.choose(), ways.choose_routes()) == (DIRECT, DIRECT)
 
 
 def test_logs_are_searched_for_what_must_not_be_there(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.campaign.checks import Failed
-from tests.campaign.managers import LINKS, Manager
+from tests.campaign.managers import KINDS, Manager
 from tests.system.launcher import BrokerProcess
 
 DIRECT = "XMPP"
@@ -43,10 +43,7 @@ class Ways:
             count: times that it comes there.
         """
         if self._share:
-            self.managers = [
-                Manager(directory / f"cm{number}", self._broker, f"cm{number}", links, self._chance)
-                for number, links in enumerate(LINKS, 1)
-            ]
+            self.managers = [Manager(directory / kind.name, self._broker, kind, self._chance) for kind in KINDS]
         for each in self.managers:
             each.start(point, count)
 
@@ -61,15 +58,24 @@ class Ways:
             return f"{self._chance.choice(self.managers).name}-TLS"
         return DIRECT
 
+    def choose_routes(self) -> str:
+        """The name of a way over a manager that speaks routes; the direct one where there are no managers."""
+        routes = [each for each in self.managers if not each.frames]
+        return f"{self._chance.choice(routes).name}-TLS" if routes else DIRECT
+
     def address(self, name: str = DIRECT) -> tuple[str, int]:
         """Host and port."""
         manager = self._manager(name)
         return self._broker.address(name) if manager is None else manager.process.address("XMPP-TLS")
 
     def life(self, name: str) -> int:
-        """Number of the manager's process that a way leads over; 0 where there is none that keeps connections open."""
+        """Number of the manager's process that a way leads over; 0 where there is none that keeps connections open.
+
+        Over routes none is kept: what was on its way with a link or the broker is not known, so that the client must
+        resume its stream.
+        """
         manager = self._manager(name)
-        return 0 if manager is None else manager.life
+        return 0 if manager is None or not manager.frames else manager.life
 
     def is_living(self, name: str, life: int) -> bool:
         """Whether the manager's process that a way led over keeps connections open."""
