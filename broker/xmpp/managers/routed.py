@@ -175,6 +175,7 @@ class RoutedSession:
         Args:
             now: by the clock that :attr:`StreamConnection.heard` goes by.
         """
+        self.handed.rest(now)
         if now - self.stream.heard >= REST_AFTER:
             self._framing.rest()
 
