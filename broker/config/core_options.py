@@ -187,6 +187,13 @@ ACCOUNT_UNFINISHED_BYTES = declare(
     "What all native connections of one login name together may have sent of requests whose end has not come; a"
     " connection that brings more is closed.",
 )
+ACCOUNT_WAITING_BYTES = declare(
+    "account.maxWaitingBytes",
+    size(0),
+    1 << 28,
+    "What may wait of requests that have come over all native connections of one login name together; with more,"
+    " nothing is read from those connections until theirs are served.",
+)
 ACCOUNT_UNREAD_BYTES = declare(
     "account.maxUnreadBytes",
     size(0),

@@ -51,6 +51,7 @@ def settings_of(properties: Properties) -> Settings:
             queue_bytes=options.ACCOUNT_QUEUE_BYTES.get(properties),
             history_bytes=options.ACCOUNT_HISTORY_BYTES.get(properties),
             unfinished_bytes=options.ACCOUNT_UNFINISHED_BYTES.get(properties),
+            waiting_bytes=options.ACCOUNT_WAITING_BYTES.get(properties),
             unread_bytes=options.ACCOUNT_UNREAD_BYTES.get(properties),
         ),
     )

@@ -26,6 +26,7 @@ class QuotaLimits:
         queue_bytes: that wait in all its queues together, and in those that its messages made by ``forceQueuing``.
         history_bytes: in the histories of its topics together.
         unfinished_bytes: of requests whose end has not come yet, on all its connections together.
+        waiting_bytes: of requests that have come over all its connections together, and are not served.
         unread_bytes: that were written to all its connections together, on top of full buffers, and not taken.
     """
 
@@ -35,6 +36,7 @@ class QuotaLimits:
     queue_bytes: int = 1 << 30
     history_bytes: int = 1 << 30
     unfinished_bytes: int = 1 << 28
+    waiting_bytes: int = 1 << 28
     unread_bytes: int = 1 << 28
 
 
@@ -67,6 +69,7 @@ class Usage:
         "topics",
         "unfinished_bytes",
         "unread_bytes",
+        "waiting_bytes",
     )
 
     def __init__(self, account: str = "", limits: QuotaLimits = NO_LIMITS) -> None:
@@ -81,6 +84,7 @@ class Usage:
         self.history_bytes = 0
         self.unfinished_bytes = 0
         self.unread_bytes = 0
+        self.waiting_bytes = 0
 
     def check_forced(self) -> None:
         """Refuse to make one more session or login name for a message; raises as :meth:`check_topics`."""
@@ -126,6 +130,11 @@ class Usage:
                 f"the connections of {self.account} have sent {self.unfinished_bytes} bytes of requests without their "
                 f"end; {self.limits.unfinished_bytes} are allowed",
             )
+
+    @property
+    def has_too_many_waiting(self) -> bool:
+        """Whether so many bytes of its requests wait that nothing more is read from those connections."""
+        return self.waiting_bytes > self.limits.waiting_bytes
 
     def count_unread(self, change: int) -> str:
         """See :class:`broker.net.unread.UnreadTotal`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
+from broker.core.quotas import Usage
 from broker.native.wire.frames import Frame, FrameReader
 from broker.net.turns import GivesWay
 
@@ -40,6 +41,8 @@ class RequestQueue:
         "_most_bytes",
         "_reader",
         "_running",
+        "_size",
+        "_usage",
         "_waiting",
         "add",
         "blocked",
@@ -62,6 +65,8 @@ class RequestQueue:
         self._reader = reader
         self._most_bytes = most_bytes
         self._empty_at = 0  # bytes of the stream that had come when nothing waited
+        self._size = 0  # bytes that have come since
+        self._usage = Usage()
         self._waiting: deque[Frame] = deque()
         self.add: Callable[[Frame], None] = self._waiting.append
         self._busy = False
@@ -75,6 +80,7 @@ class RequestQueue:
     def clear(self) -> None:
         """Forget what waits."""
         self._waiting.clear()
+        self._count(0)
 
     def run(self) -> None:
         """Serve what waits, until a request takes its time, no answer can be written, or the turn is over."""
@@ -97,7 +103,10 @@ class RequestQueue:
         came = self._reader.consumed
         if not waiting:
             self._empty_at = came
-        if len(waiting) >= self._most or came - self._empty_at > self._most_bytes:
+        size = came - self._empty_at
+        if size != self._size:
+            self._count(size)
+        if len(waiting) >= self._most or size > self._most_bytes or (size and self._usage.has_too_many_waiting):
             self._held = True
             connection.hold(WAITING)
         elif self._held and len(waiting) <= self._most // 2:
@@ -105,6 +114,17 @@ class RequestQueue:
             connection.release(WAITING)
         if self.on_idle is not None and not waiting and not self._busy and not self._running:
             self.on_idle()
+
+    def belong(self, usage: Usage) -> None:
+        """The client has logged in: all connections of its account share how many bytes may wait."""
+        size = self._size
+        self._count(0)
+        self._usage = usage
+        self._count(size)
+
+    def _count(self, size: int) -> None:
+        self._usage.waiting_bytes += size - self._size
+        self._size = size
 
     def turn(self) -> None:
         """It is the connection's turn."""

@@ -314,6 +314,7 @@ class NativeServer(NativeConnection):
 
     def _logged_in(self, session: Session) -> None:
         self.bind(session)
+        self._request_queue.belong(session.subject.usage)
         self._secret = session.secret_id.encode()
         self._transport.logged_in(session.subject.name, session.subject.usage)
         self._cancel_timer()

@@ -7,6 +7,7 @@ import pytest
 from broker.core.dispatch import ConnectionState
 from broker.errors import BrokerError, Code
 from broker.model.connect import SessionQos
+from broker.xml.names import NAMES
 from tests.admin.office import BOSS, Office
 from tests.core.world import connect_qos
 
@@ -48,9 +49,9 @@ def test_an_account_sees_what_it_uses_of_what_it_may() -> None:
         f"queue_bytes=205/{limits.queue_bytes}",
         f"history_bytes=201/{limits.history_bytes}",
         f"unfinished_bytes=0/{limits.unfinished_bytes}",
+        f"waiting_bytes=0/{limits.waiting_bytes}",
         f"unread_bytes=0/{limits.unread_bytes}",
-        "xml_names=0/5000",
-        "xml_namespaces=0/1250",
+        *(f"{name}={used}/{most}" for name, used, most in NAMES.usage("joe")),  # the process forgets none
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
+from broker.core.quotas import QuotaLimits, Usage
 from broker.native.requests import WAITING, RequestQueue
 from broker.native.wire.frames import Frame, FrameReader, Kind, encode_frame
 
@@ -174,3 +175,52 @@ def test_large_requests_that_are_served_at_once_pause_nothing() -> None:
     for name in "abcdef":
         server.come_as_bytes(name, 900)
         assert not server.connection.holds
+
+
+class TestConnectionsOfAnAccount:
+    """They share how many bytes of requests may wait."""
+
+    def waiting(self, usage: Usage, size: int) -> tuple[Server, Deferred[None]]:
+        """A connection with a request that takes its time, and one of that size behind it."""
+        server = Server(most_bytes=10_000)
+        server.queue.belong(usage)
+        slow = server.slow["a"] = Deferred()
+        server.come("a")
+        server.come_as_bytes("b", size)
+        return server, slow
+
+    def test_nothing_is_read_from_those_with_which_too_many_wait(self) -> None:
+        usage = Usage("joe", QuotaLimits(waiting_bytes=2500))
+        one, slow = self.waiting(usage, 1000)
+        assert not one.connection.holds
+        other, _ = self.waiting(usage, 2000)
+        assert other.connection.holds == {WAITING}
+        idle = Server()
+        idle.queue.belong(usage)
+        idle.come_as_bytes("c", 100)
+        assert idle.served == ["c"]
+        assert not idle.connection.holds
+        slow.callback(None)
+        one.queue.turn()
+        assert 2000 < usage.waiting_bytes < 2500
+
+    def test_they_are_read_again_when_theirs_are_served(self) -> None:
+        usage = Usage("joe", QuotaLimits(waiting_bytes=500))
+        server, slow = self.waiting(usage, 1000)
+        assert server.connection.holds == {WAITING}
+        slow.callback(None)
+        server.queue.turn()
+        assert server.served == ["a", "b"]
+        assert not server.connection.holds
+        assert usage.waiting_bytes == 0
+
+    def test_what_came_before_the_login_counts_and_what_is_forgotten_does_not(self) -> None:
+        server = Server()
+        server.slow["a"] = Deferred()
+        server.come("a")
+        server.come_as_bytes("b", 500)
+        usage = Usage("joe")
+        server.queue.belong(usage)
+        assert usage.waiting_bytes > 500
+        server.queue.clear()
+        assert usage.waiting_bytes == 0
