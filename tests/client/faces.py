@@ -42,8 +42,8 @@ class Memory:
     def settle(self, arrived: list[Any], count: int) -> None:
         """Updates are there at once."""
 
-    def close(self) -> None:
-        """Nothing to close."""
+    def clear(self) -> None:
+        """Nothing stays."""
 
 
 class Real:
@@ -73,9 +73,18 @@ class Real:
         """Wait for updates."""
         wait_until(lambda: len(arrived) >= count, 10)
 
+    def clear(self) -> None:
+        """End the clients, and erase all topics."""
+        self.run(self.client(ConnectOptions("joe", "secret")).erase(xpath="//key"))
+        self._leave()
+
     def close(self) -> None:
         """End the clients and the broker."""
-        for client in self._clients:
+        self._leave()
+        self.process.close()
+
+    def _leave(self) -> None:
+        clients, self._clients = self._clients, []
+        for client in clients:
             with contextlib.suppress(UnacknowledgedError):  # of tests that let something wait
                 self.run(client.leave())
-        self.process.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +14,18 @@ JOE = ConnectOptions("joe", "secret")
 JACK = ConnectOptions("jack", "secret")
 
 
-@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.system)])
-def face(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory | Real]:
-    made: Memory | Real = Memory() if request.param == "memory" else Real(tmp_path)
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    made = Real(tmp_path_factory.mktemp("real"))
     yield made
     made.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.system)])
+def face(request: pytest.FixtureRequest) -> Iterator[Memory | Real]:
+    made: Memory | Real = Memory() if request.param == "memory" else request.getfixturevalue("real")
+    yield made
+    made.clear()
 
 
 def test_subscriber_gets_what_is_published(face: Memory | Real) -> None:
