@@ -186,10 +186,10 @@ class Census:
 
     async def _go_through(self, node: Node) -> None:
         numbers, reactor = Numbers(), self._instance.reactor
-        await scan(node.sessions.values(), numbers.add_session, reactor)
+        await scan(list(node.sessions.values()), numbers.add_session, reactor)
         await scan(_subject_queues(node), numbers.add_subject_queue, reactor)
-        await scan(node.topics.values(), numbers.add_topic, reactor)
-        await scan(node.subscriptions.values(), numbers.add_subscription, reactor)
+        await scan(list(node.topics.values()), numbers.add_topic, reactor)
+        await scan(list(node.subscriptions.values()), numbers.add_subscription, reactor)
         numbers.at = node.now()
         self.numbers = numbers
 

@@ -20,13 +20,12 @@ async def scan(objects: Iterable[T], look: Callable[[T], None], reactor: Any) ->
     """Look at objects, in slices.
 
     Args:
-        objects: they are listed before the first one is looked at, so what comes later is not among them, and what goes
-            meanwhile is.
+        objects: a list of them, or what goes through lists, since what they are kept in changes meanwhile.
         look: at one of them; it is called with each once.
         reactor: gives others their turn.
     """
     until = time.perf_counter() + SLICE
-    for number, each in enumerate(list(objects), 1):
+    for number, each in enumerate(objects, 1):
         look(each)
         if number % BETWEEN_LOOKS == 0 and time.perf_counter() >= until:
             await deferLater(reactor, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocolFactory
@@ -14,6 +15,8 @@ from broker.net.admission import Admission
 from broker.net.rate import Rate
 from broker.net.shutdown import Shutdown
 from broker.net.transport import Connection, MakeStream, TransportSettings
+
+_numbers = count(1)
 
 TellRefusal = Callable[[str, Callable[[], str]], None]
 """Takes the name of a peer and what makes the line for the log."""
@@ -70,6 +73,8 @@ class Listener(Factory):
 
     def opened(self, connection: Connection) -> None:
         """A connection is there."""
+        connection.number = next(_numbers)
+        connection.opened_at = self.settings.clock.seconds()
         self.connections.add(connection)
         self.admission.opened(connection, connection.host)
 

@@ -85,6 +85,8 @@ class Connection(TwistedProtocol):
     Attributes:
         host: address of the peer.
         port: of the peer, once it is connected.
+        number: unique in the process, once it is connected.
+        opened_at: when that was, in seconds by the reactor's clock.
         secure: whether TLS is on.
         stream: what is spoken over it.
     """
@@ -92,6 +94,8 @@ class Connection(TwistedProtocol):
     def __init__(self, settings: TransportSettings, owner: Owner, make_stream: MakeStream, host: str) -> None:
         self.host = host
         self.port = 0
+        self.number = 0
+        self.opened_at = 0.0
         self.secure = False
         self._settings = settings
         self._owner = owner

@@ -17,6 +17,7 @@ from broker.admin.api.health import health_operations
 from broker.admin.api.identity import identity_operations
 from broker.admin.api.metrics import metrics_operations
 from broker.admin.api.operations import Operation, routes_of
+from broker.admin.api.resources import resource_operations
 from broker.admin.census import Census
 from broker.admin.health import Health
 from broker.admin.http_counts import HttpCounts
@@ -94,8 +95,8 @@ class AdminPlugin:
         self._lag = ReactorLag(context.reactor)
         self._lines = LineCounts()
         self._answers = HttpCounts()
-        files = StoreFiles(context.properties, context.data)
-        sources = Sources(context, self._health, self._census, self._lag, self._answers, self._lines, files)
+        self._files = StoreFiles(context.properties, context.data)
+        sources = Sources(context, self._health, self._census, self._lag, self._answers, self._lines, self._files)
         self._exposition = Exposition(METRICS, sources)
         self._sites: list[Site] = []
         self._socket: Any = None
@@ -158,7 +159,11 @@ class AdminPlugin:
         return self._ports.addresses()
 
     def _operations(self, gate: Gate) -> list[Operation]:
-        return [*self._public_operations(gate), *identity_operations(gate)]
+        return [
+            *self._public_operations(gate),
+            *identity_operations(gate),
+            *resource_operations(self._context, self._health, self._census, self._files),
+        ]
 
     def _public_operations(self, gate: Gate) -> list[Operation]:
         return [*health_operations(self._health, gate), *metrics_operations(self._exposition)]

@@ -16,6 +16,7 @@ from broker.client import ConnectOptions
 from tests.system.http_client import ask_port, ask_socket
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 from tests.system.native_client import connected
+from tests.system.stream_client import StreamClient
 
 pytestmark = pytest.mark.system
 
@@ -128,3 +129,42 @@ def test_port_with_a_certificate_speaks_tls(tmp_path: Path) -> None:
         connection.request("GET", "/health/live")
         assert connection.getresponse().status == 200
         connection.close()
+
+
+def test_connection_of_a_client_is_told_with_its_session(broker: BrokerProcess) -> None:
+    connected(broker, ConnectOptions("joe", "secret", session=1))
+
+    (row,) = ask_socket(broker.admin_socket, "/api/v1/connections?subject=joe").json["items"]
+
+    assert (row["listener"], row["state"], row["session"]) == ("SOCKET", "loggedIn", "joe/1")
+    assert row["peer"].startswith("127.0.0.1:")
+    assert ask_socket(broker.admin_socket, f"/api/v1/connections/{row['id']}").json == row
+    assert ask_socket(broker.admin_socket, "/api/v1/sessions/joe/1").json["state"] == "attached"
+
+
+def test_stream_of_an_xmpp_client_is_told_with_its_window(broker: BrokerProcess) -> None:
+    client = StreamClient(broker, "joe", listener="XMPP-TLS")
+    assert client.go_on()
+    try:
+        (row,) = ask_socket(broker.admin_socket, "/api/v1/connections?listener=XMPP*").json["items"]
+        (session,) = ask_socket(broker.admin_socket, "/api/v1/sessions?kind=xmpp").json["items"]
+        assert row["tls"]["version"].startswith("TLSv1.")
+        assert (row["tls"]["clientCertificate"], row["session"]) == (False, session["name"])
+        assert (session["state"], session["stream"]["managed"]) == ("attached", True)
+        assert (session["resource"], session["stream"]["window"]) == ("x", 100)
+    finally:
+        client.cut()
+
+
+def test_metrics_are_on_a_port_of_their_own_and_count_what_clients_do(broker: BrokerProcess) -> None:
+    joe = connected(broker, ConnectOptions("joe", "secret"))
+    for _ in range(20):
+        joe.publish("news", "x")
+    joe.disconnect()
+
+    text = ask_port(broker.address("ADMIN-METRICS"), "/metrics").body.decode()
+
+    assert 'broker_messages_published_total{persistence="transient",protocol="native"} 20.0' in text
+    assert 'broker_logins_total{outcome="ok"} 1.0' in text
+    assert ask_port(broker.address("ADMIN"), "/metrics").status == 401
+    assert ask_port(broker.address("ADMIN-METRICS"), "/api/v1/me").status == 404

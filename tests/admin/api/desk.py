@@ -21,6 +21,7 @@ from broker.net.http.exchange import Credentials
 from broker.net.http.routes import Router
 from broker.net.http.site import Site
 from broker.net.listener import Listener
+from broker.runlevels.levels import name_of
 from tests.core.world import World
 from tests.net.http.conversation import Connection, Received, request
 
@@ -38,7 +39,7 @@ class FakeRunLevels:
     @property
     def name(self) -> str:
         """Name of the level."""
-        return {9: "RUNNING", 6: "CLEANUP", 3: "STANDBY"}[self.level]
+        return name_of(self.level)
 
     def ports(self) -> list[tuple[str, str, int]]:
         """The port."""

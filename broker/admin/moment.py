@@ -1,0 +1,17 @@
+"""Points in time as the API writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from broker.admin.values import LATEST
+
+
+def moment(milliseconds: int) -> str:
+    """RFC 3339 in UTC, with milliseconds; the last that there is for what no calendar goes to.
+
+    Args:
+        milliseconds: since 1970.
+    """
+    seconds, rest = divmod(max(0, min(milliseconds, LATEST)), 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"

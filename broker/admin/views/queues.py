@@ -1,0 +1,162 @@
+"""Queues: of sessions, of login names, and the histories of topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from broker.admin.census import Relating
+from broker.admin.filtering import at_least, at_least_part, by_choice, by_pattern
+from broker.admin.listing import Collection, Sort
+from broker.admin.moment import moment
+from broker.core.history import History
+from broker.core.ids import NANOSECONDS
+from broker.core.node import Node
+from broker.core.queues import Queue
+from broker.model.number import whole_or_none
+
+BETWEEN = "~"
+"""Stands between login name and number of a session in the name of its queue."""
+
+
+class QueueOf(NamedTuple):
+    """A queue and whose it is.
+
+    Args:
+        relating: what it belongs to.
+        owner: ``joe~1``, ``joe``, or the oid of a topic.
+        queue: itself.
+    """
+
+    relating: Relating
+    owner: str
+    queue: Queue | History
+
+
+class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """A queue.
+
+    Args:
+        relating: ``callback`` of a session, ``subject`` of a login name, ``history`` of a topic.
+        owner: whose it is.
+        entries: that it holds, also those that are on their way.
+        bytes: what they count for.
+        in_memory: of the entries.
+        on_disk: those that are there only.
+        durable: those that survive a crash; absent for a history.
+        max_entries: that it takes.
+        max_bytes: that it takes.
+        fill_ratio: the larger part of these that is used.
+        on_overflow: what becomes of what does not fit; absent for a history, which drops its oldest.
+        oldest_at: when the message that is next, or oldest, and in memory, was received; absent where there is none.
+    """
+
+    relating: Relating
+    owner: str
+    entries: int
+    bytes: int
+    in_memory: int
+    on_disk: int
+    max_entries: int
+    max_bytes: int
+    fill_ratio: float
+    durable: int | None = None
+    on_overflow: str | None = None
+    oldest_at: str | None = None
+
+
+def queue_row(each: QueueOf) -> QueueRow:
+    """What is told of a queue."""
+    queue = each.queue
+    entries, in_memory, oldest = len(queue), queue.in_memory, oldest_of(queue)
+    is_history = isinstance(queue, History)
+    return QueueRow(
+        each.relating,
+        each.owner,
+        entries,
+        queue.bytes,
+        in_memory,
+        entries - in_memory,
+        queue.limits.entries,
+        queue.limits.bytes,
+        round(fill_ratio(queue), 4),
+        None if isinstance(queue, History) else queue.durable,
+        None if is_history else queue.limits.overflow.value,
+        moment(oldest) if oldest else None,
+    )
+
+
+def fill_ratio(queue: Queue | History) -> float:
+    """The larger part of its limits that a queue uses; 1 and more where it is full."""
+    limits = queue.limits
+    return max(len(queue) / max(limits.entries, 1), queue.bytes / max(limits.bytes, 1))
+
+
+def oldest_of(queue: Queue | History) -> int:
+    """When the message in memory that is next in a queue, or oldest in a history, was received; 0 for none.
+
+    Returns:
+        Milliseconds since 1970.
+    """
+    if isinstance(queue, History):
+        message = next(iter(queue), None)
+        return 0 if message is None else message.id // NANOSECONDS
+    first = queue.peek(1) if queue.entries else []
+    return first[0].message.id // NANOSECONDS if first else 0
+
+
+def queues(node: Callable[[], Node]) -> Collection[QueueOf]:
+    """The collection.
+
+    Args:
+        node: gives the node.
+    """
+    return Collection(
+        objects=lambda: _all(node()),
+        id_of=lambda each: f"{each.relating}/{each.owner}",
+        row=queue_row,
+        sorts={
+            "entries": Sort(lambda each: len(each.queue)),
+            "bytes": Sort(lambda each: each.queue.bytes),
+            "fillRatio": Sort(lambda each: fill_ratio(each.queue)),
+            "owner": Sort(lambda each: each.owner, is_text=True),
+        },
+        default_sort="-entries",
+        filters={
+            "relating": by_choice(lambda each: each.relating, Relating),
+            "owner": by_pattern(lambda each: each.owner),
+            "minEntries": at_least(lambda each: len(each.queue)),
+            "minFillRatio": at_least_part(lambda each: fill_ratio(each.queue)),
+        },
+    )
+
+
+def find_queue(node: Node, relating: str, owner: str) -> QueueOf | None:
+    """A queue by whose it is; ``None`` where there is none."""
+    if relating == Relating.HISTORY:
+        topic = node.topics.get(owner)
+        return None if topic is None else QueueOf(Relating.HISTORY, owner, topic.history)
+    name, number = owner, None
+    if relating == Relating.CALLBACK:
+        name, _, text = owner.rpartition(BETWEEN)
+        number = whole_or_none(text)
+    subject = node.subjects.get(name)
+    if subject is None:
+        return None
+    if relating == Relating.SUBJECT:
+        return QueueOf(Relating.SUBJECT, owner, subject.queue)
+    session = None if number is None else subject.sessions.get(number)
+    return None if session is None else QueueOf(Relating.CALLBACK, owner, session.queue)
+
+
+def _all(node: Node) -> Iterator[QueueOf]:
+    sessions, subjects, topics = list(node.sessions.values()), list(node.subjects.values()), list(node.topics.values())
+    for session in sessions:
+        name = session.name
+        yield QueueOf(Relating.CALLBACK, f"{name.subject}{BETWEEN}{name.public_id}", session.queue)
+    for subject in subjects:
+        yield QueueOf(Relating.SUBJECT, subject.name, subject.queue)
+    for topic in topics:
+        yield QueueOf(Relating.HISTORY, topic.oid, topic.history)
