@@ -105,6 +105,21 @@ class Links:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def sessions(self) -> int:
+        """Sessions of clients with the server."""
+        return len(self._sessions)
+
+    @property
+    def sessions_detached(self) -> int:
+        """Those of them that have lost their link."""
+        return len(self._detached)
+
+    @property
+    def clients_waiting(self) -> int:
+        """Clients that wait for a link."""
+        return len(self._waiting)
+
     # What clients say
 
     def come(self, client: Client, header: StreamStart) -> None:

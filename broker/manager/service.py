@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
@@ -35,6 +35,8 @@ from broker.manager.settings import (
     CLIENT_CA,
     INTERFACE,
     LINK_CERTIFICATE,
+    METRICS_HOSTNAME,
+    METRICS_PORT,
     PLAIN_PORT,
     PRIVATE_KEY,
     REGISTRY,
@@ -53,6 +55,9 @@ from broker.net.turns import Turns
 from broker.private_files import warn_of_readers
 from broker.ready import announce, bracketed, start_failed
 from broker.timers import cancel
+
+if TYPE_CHECKING:
+    from broker.manager.monitoring import Monitoring
 
 log = Logger()
 
@@ -107,6 +112,7 @@ class Manager(Service):
         self._made = 0  # links, which have numbers
         self._drained: Deferred[None] | None = None
         self._rest: IDelayedCall | None = None
+        self._monitoring: Monitoring | None = None
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and be asked for its log."""
@@ -181,6 +187,8 @@ class Manager(Service):
             domain=settings.domain,
         )
         await self._listen()
+        if settings.metrics_port is not None:
+            await self._listen_for_monitoring(settings.metrics_port)
         for _ in range(settings.connections):
             dialer = Dialer(settings.servers, self._connect, self._maker(server_tls), self._reactor)
             self._dialers.append(dialer)
@@ -235,6 +243,23 @@ class Manager(Service):
                 advice=f", such as the broker: set {option.name}",
                 address=INTERFACE.name,
             )
+
+    async def _listen_for_monitoring(self, number: int) -> None:
+        from broker.manager.monitoring import Monitoring  # most managers do without, and so without its memory
+
+        listeners = list(zip(self._ports, self._listeners, strict=True))
+        monitoring = self._monitoring = Monitoring(self._reactor, self._settings, self._links, listeners)
+        self._ports["METRICS"] = await open_port(
+            self._reactor,
+            self._settings.metrics_hostname,
+            number,
+            50,
+            monitoring.site,
+            who="the manager",
+            advice=f": set {METRICS_PORT.name}",
+            address=METRICS_HOSTNAME.name,
+        )
+        monitoring.lag.start()
 
     def _context(self, alpn: Alpn) -> ServerContext:
         properties = self._properties
@@ -299,7 +324,12 @@ class Manager(Service):
 
     async def _end(self) -> None:
         cancel(self._rest)
-        for port in self._ports.values():
+        monitoring = self._monitoring
+        if monitoring is not None:
+            monitoring.stopping = True
+        ports, self._ports = self._ports, {}
+        watched = ports.pop("METRICS", None)
+        for port in ports.values():
             await port.stopListening()
         if not hasattr(self, "_links"):
             return
@@ -318,3 +348,7 @@ class Manager(Service):
         overdue = self._reactor.callLater(LAST_WORDS, self.stop_now)
         await DeferredList(closing)
         cancel(overdue)
+        if watched is not None and monitoring is not None:
+            monitoring.lag.stop()
+            await watched.stopListening()
+            await monitoring.site.close_all()

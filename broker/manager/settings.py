@@ -86,6 +86,21 @@ STOP_TIMEOUT = _declare(
     10_000,
     "How long the manager, when it stops, waits for the server to take what clients have sent.",
 )
+METRICS_PORT = _declare(
+    "xmpp.manager.metricsPort",
+    integer(-1, 65535),
+    -1,
+    "Port of HTTP with /healthz, /health/ready and /metrics, for everybody who reaches it; 0: any, -1: none.",
+)
+METRICS_HOSTNAME = _declare(
+    "xmpp.manager.metricsHostname", TEXT, "127.0.0.1", "Address that it listens on; 0.0.0.0 or :: for all."
+)
+METRICS_HOSTS = _declare(
+    "xmpp.manager.metricsHosts",
+    TEXT,
+    "",
+    "Comma list of more names by which it may be asked, beside that address and those of this machine.",
+)
 SERVER_TLS = _declare(
     "xmpp.server.tls",
     choice(LinkTls),
@@ -211,6 +226,9 @@ class ManagerSettings:
     patience: float
     other_host: str
     stop_timeout: float
+    metrics_hostname: str
+    metrics_port: int | None
+    metrics_hosts: tuple[str, ...]
     server_tls: LinkTls
     verify: bool
     authorities: Path | None
@@ -257,6 +275,9 @@ def settings_of(properties: Properties) -> ManagerSettings:
         patience=PATIENCE.get(properties) / 1000,
         other_host=_other_host(OTHER_HOST.get(properties)),
         stop_timeout=STOP_TIMEOUT.get(properties) / 1000,
+        metrics_hostname=METRICS_HOSTNAME.get(properties).strip() or "127.0.0.1",
+        metrics_port=None if METRICS_PORT.get(properties) < 0 else METRICS_PORT.get(properties),
+        metrics_hosts=tuple(each.strip() for each in METRICS_HOSTS.get(properties).split(",") if each.strip()),
         server_tls=SERVER_TLS.get(properties),
         verify=VERIFY.get(properties),
         authorities=Path(authorities) if authorities else None,

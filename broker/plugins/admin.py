@@ -21,13 +21,13 @@ from broker.admin.api.resources import resource_operations
 from broker.admin.census import Census
 from broker.admin.health import Health
 from broker.admin.http_counts import HttpCounts
-from broker.admin.metrics.exposition import Exposition
-from broker.admin.metrics.metric import Sources
+from broker.admin.metrics.sources import Sources
 from broker.admin.metrics.table import METRICS
-from broker.admin.reactor_lag import ReactorLag
 from broker.admin.roles import SocketRole
 from broker.admin.store_files import StoreFiles
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer
+from broker.exposition.reactor_lag import ReactorLag
+from broker.exposition.text import Exposition
 from broker.logs.counts import LineCounts
 from broker.net.http.exchange import Credentials
 from broker.net.http.routes import Router

@@ -15,6 +15,7 @@ import pytest
 from broker.net.channel_binding import EXPORTER_LABEL, EXPORTER_SIZE
 from tests.campaign.proxy import Proxy
 from tests.system.clients import install_javascript, javascript, slixmpp
+from tests.system.http_client import ask_port
 from tests.system.launcher import BrokerProcess, command, wait_until
 from tests.system.manager_process import ManagerProcess
 from tests.system.routed_client import SETTINGS
@@ -339,3 +340,20 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [command("broker"), "manager", *arguments], capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def test_manager_tells_whether_it_is_ready_and_what_it_carries(tmp_path: Path, broker: BrokerProcess) -> None:
+    with ManagerProcess(tmp_path / "watched", broker, {"xmpp.manager.metricsPort": "0"}) as manager:
+        wait_until(lambda: ask_port(manager.address("METRICS"), "/health/ready").status == 200)
+        client = StreamClient(manager, "joe", listener="XMPP-TLS")
+        assert client.go_on()
+
+        text = ask_port(manager.address("METRICS"), "/metrics").body.decode()
+
+        assert "broker_manager_sessions 1.0" in text
+        assert 'broker_connections{listener="XMPP-TLS",state="loggedIn"} 1.0' in text
+        assert ask_port(manager.address("METRICS"), "/healthz").status == 200
+        client.cut()
+        broker.kill()
+        wait_until(lambda: ask_port(manager.address("METRICS"), "/health/ready").status == 503)
+        assert ask_port(manager.address("METRICS"), "/healthz").status == 200

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from broker.client import BlockingClient, ConnectOptions, PublishOptions, SubscribeOptions
 from tests.contract.databases import postgresql
+from tests.system.http_client import ask_socket
 from tests.system.launcher import BrokerProcess, wait_until
 from tests.system.native_client import connected
 
@@ -89,6 +90,24 @@ class TestSqlite:
         assert late.acknowledged()
         broker.restart()
         assert [len(each) for each in received(broker)] == [len("before"), SMALL * 2]
+
+    def test_broker_lives_while_nothing_can_be_written_and_is_not_ready_after_a_while(self, tmp_path: Path) -> None:
+        with BrokerProcess(tmp_path / "data", settings={"health.storeGraceSeconds": "1"}) as broker:
+            with_accounts(broker)
+            joe = connected(broker, ConnectOptions("joe", "secret", callbacks=False))
+            self.limit_files(broker, SMALL)
+            late = Publisher(joe, "x" * SMALL * 2)
+            late.start()
+
+            wait_until(lambda: ask_socket(broker.admin_socket, "/health/ready").status == 503)
+
+            (reason,) = ask_socket(broker.admin_socket, "/health/ready").json["reasons"]
+            assert reason["code"] == "store"
+            assert ask_socket(broker.admin_socket, "/health/live").status == 200
+            assert b"broker_store_failing 1.0" in ask_socket(broker.admin_socket, "/metrics").body
+            self.limit_files(broker, UNLIMITED)
+            wait_until(lambda: ask_socket(broker.admin_socket, "/health/ready").status == 200)
+            late.join(timeout=30)
 
 
 class TestPostgresql:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from broker.admin.api.operations import Operation
-from broker.admin.metrics.exposition import Exposition
+from broker.admin.metrics.sources import Sources
 from broker.admin.roles import Right
+from broker.exposition.text import Exposition
 from broker.net.http.exchange import Answer, Call
 
 
-def metrics_operations(exposition: Exposition) -> list[Operation]:
+def metrics_operations(exposition: Exposition[Sources]) -> list[Operation]:
     """The operation.
 
     Args:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from broker.admin.census import FILL_RATIOS, QueueSums, Relating
-from broker.admin.metrics.metric import Metric, Sample, Sources, Type, one
+from broker.admin.metrics.sources import Sources
 from broker.admin.states import SessionState
 from broker.core.broker import Broker
 from broker.core.counters import Traffic
 from broker.core.topics import TopicState
+from broker.exposition.metric import Metric, Sample, Type, one
 from broker.model.key import QueryKind
 
 KINDS = (QueryKind.EXACT, QueryKind.XPATH, QueryKind.DOMAIN)
@@ -89,7 +90,7 @@ def _subscriptions(sources: Sources) -> Iterable[Sample]:
     return [((kind.value,), counted[kind]) for kind in KINDS]
 
 
-MESSAGES = (
+MESSAGES: tuple[Metric[Sources], ...] = (
     Metric(
         "broker_messages_published_total",
         Type.COUNTER,

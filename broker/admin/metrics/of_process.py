@@ -1,4 +1,4 @@
-"""Metrics of the process: run level, connections, logins, store, reactor, administration."""
+"""Metrics of the process: run level, listeners, logins, store, reactor, administration."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from twisted.copyright import version as twisted_version
 
 from broker import __version__
-from broker.admin.metrics.metric import Metric, Sample, Sources, Type, Value, one
+from broker.admin.metrics.sources import Sources
 from broker.config.core_options import NODE_ID
+from broker.exposition.metric import Metric, Sample, Type, Value, one
+from broker.net.listener_metrics import LISTENERS
 from broker.store.location import database_url
 
 
@@ -18,34 +20,6 @@ def _build(sources: Sources) -> Iterable[Sample]:
     kind = database_url(instance.properties, instance.data).partition(":")[0].partition("+")[0]
     node = NODE_ID.get(instance.properties)
     return [((__version__, platform.python_version(), twisted_version, kind, node), 1)]
-
-
-def _connections(sources: Sources) -> Iterable[Sample]:
-    for name, listener in sources.instance.listeners():
-        admission = listener.admission
-        yield (name, "anonymous"), admission.strangers
-        yield (name, "loggedIn"), len(admission) - admission.strangers
-
-
-def _limits(sources: Sources) -> Iterable[Sample]:
-    return [((name,), listener.admission.max_connections) for name, listener in sources.instance.listeners()]
-
-
-def _opened(sources: Sources) -> Iterable[Sample]:
-    return [((name,), listener.admission.admitted) for name, listener in sources.instance.listeners()]
-
-
-def _refused(sources: Sources) -> Iterable[Sample]:
-    for name, listener in sources.instance.listeners():
-        for reason, count in listener.admission.refusals.items():
-            yield (name, reason.value), count
-
-
-def _expiry(sources: Sources) -> Iterable[Sample]:
-    for name, listener in sources.instance.listeners():
-        tls = listener.settings.tls
-        if tls is not None:
-            yield (name,), tls.certificate.not_valid_after_utc.timestamp()
 
 
 def _logins(sources: Sources) -> Iterable[Sample]:
@@ -71,7 +45,7 @@ def _answer_times(sources: Sources) -> Iterable[Sample]:
     return [((kind,), histogram) for kind, histogram in sources.http.seconds.items()]
 
 
-PROCESS = (
+PROCESS: tuple[Metric[Sources], ...] = (
     Metric(
         "broker_build_info",
         Type.GAUGE,
@@ -86,23 +60,7 @@ PROCESS = (
         "1 where clients may be sent to the broker, as /health/ready has it.",
         one(lambda sources: 0 if sources.health.reasons() else 1),
     ),
-    Metric("broker_connections", Type.GAUGE, "Connections of clients.", _connections, ("listener", "state")),
-    Metric("broker_connections_limit", Type.GAUGE, "How many there may be.", _limits, ("listener",)),
-    Metric("broker_connections_opened_total", Type.COUNTER, "Connections that were let in.", _opened, ("listener",)),
-    Metric(
-        "broker_connections_refused_total",
-        Type.COUNTER,
-        "Connections that were not let in, by why.",
-        _refused,
-        ("listener", "reason"),
-    ),
-    Metric(
-        "broker_tls_certificate_expiry_timestamp_seconds",
-        Type.GAUGE,
-        "When the certificate that is shown expires, in seconds since 1970.",
-        _expiry,
-        ("listener",),
-    ),
+    *LISTENERS,
     Metric("broker_logins_total", Type.COUNTER, "Logins over all protocols, by how they went.", _logins, ("outcome",)),
     Metric(
         "broker_logins_waiting",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from broker.admin.metrics.metric import Metric
 from broker.admin.metrics.of_messages import MESSAGES
 from broker.admin.metrics.of_process import PROCESS
+from broker.admin.metrics.sources import Sources
+from broker.exposition.metric import Metric, markdown
 
-METRICS: tuple[Metric, ...] = (*PROCESS, *MESSAGES)
+METRICS: tuple[Metric[Sources], ...] = (*PROCESS, *MESSAGES)
 
 _HEAD = """\
 # Metrics
@@ -28,18 +29,12 @@ these there are `process_*`, `python_gc_*` and `python_info`.
 
 Rules for [alerts](alerts.md) come with the package.
 
-| metric | type | labels | |
-|---|---|---|---|
 """
 
 
 def write() -> str:
     """The text of the document."""
-    rows = [
-        f"| `{each.name}` | {each.type} | {', '.join(f'`{label}`' for label in each.labels) or '–'} | {each.help} |\n"
-        for each in METRICS
-    ]
-    return _HEAD + "".join(rows)
+    return _HEAD + markdown(METRICS)
 
 
 if __name__ == "__main__":

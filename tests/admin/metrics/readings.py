@@ -7,11 +7,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from broker.admin.census import Census
 from broker.admin.health import Health
 from broker.admin.http_counts import HttpCounts
-from broker.admin.metrics.exposition import Exposition
-from broker.admin.metrics.metric import Sources
+from broker.admin.metrics.sources import Sources
 from broker.admin.metrics.table import METRICS
-from broker.admin.reactor_lag import ReactorLag
 from broker.admin.store_files import StoreFiles
+from broker.exposition.reactor_lag import ReactorLag
+from broker.exposition.text import Exposition
 from broker.logs.counts import LineCounts
 from tests.admin.api.desk import Desk
 

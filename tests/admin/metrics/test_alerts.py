@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from broker.admin.metrics.metric import Type
 from broker.admin.metrics.table import METRICS
+from broker.exposition.metric import Type
 
 TREE = Path(__file__).parents[3]
 RULES = TREE / "share" / "prometheus" / "broker.rules.yml"

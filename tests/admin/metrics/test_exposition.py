@@ -11,10 +11,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from broker.admin.api.metrics import metrics_operations
-from broker.admin.metrics.metric import Type
 from broker.admin.metrics.table import METRICS, write
 from broker.core.dead_letters import DeadGroup, group_of
 from broker.errors import BrokerError, Code
+from broker.exposition.metric import Type
 from broker.model.qos import QueueQos
 from broker.net.admission import Refusal
 from broker.net.limits import Limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from typing import Generic
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -11,14 +12,14 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from broker.admin.metrics.metric import Metric, Sources, Type
+from broker.exposition.metric import Metric, S, Type
 from broker.histogram import Histogram
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-class Exposition(Collector):
+class Exposition(Collector, Generic[S]):
     """Reads metrics and writes them.
 
     Args:
@@ -26,7 +27,7 @@ class Exposition(Collector):
         sources: that they are read from.
     """
 
-    def __init__(self, metrics: Iterable[Metric], sources: Sources) -> None:
+    def __init__(self, metrics: Iterable[Metric[S]], sources: S) -> None:
         self._metrics = tuple(metrics)
         self._sources = sources
         self._registry = CollectorRegistry()
@@ -63,7 +64,7 @@ class Exposition(Collector):
         return generate_latest(self._registry), PLAIN
 
 
-def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+def _family(metric: Metric[S]) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
     match metric.type:
         case Type.COUNTER:
             return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
