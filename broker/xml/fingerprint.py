@@ -15,7 +15,7 @@ _START, _END, _TEXT, _NEXT = "\1", "\2", "\3", "\0"
 def fingerprint(data: bytes, namespace: str, aliases: frozenset[str] = frozenset()) -> int:
     """A number that two elements have in common only where they have the same names, attributes and texts.
 
-    Quotes, the order of attributes, prefixes, references and comments do not matter. It takes some 20 µs for a small
+    Quotes, the order of attributes, prefixes, references and comments do not matter. It takes some 15 µs for a small
     element.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 
 from broker.xml.fingerprint import fingerprint
 from broker.xmpp.wire import ns, routes
@@ -29,12 +30,16 @@ class HandedMessages:
         self._since = 0.0
 
     def add(self, message: bytes) -> None:
-        """A message goes to the manager."""
+        """A message goes to the manager; one that is not well-formed cannot be given back, either."""
+        with suppress(ValueError):
+            self._remember(_mark(message))
+
+    def _remember(self, mark: int) -> None:
         if self._marks is None:
             self._marks = array("Q")
         elif len(self._marks) >= MAX_MESSAGES:
             del self._marks[0]
-        self._marks.append(_mark(message))
+        self._marks.append(mark)
         self._is_new = True
 
     def rest(self, now: float) -> None:

@@ -38,3 +38,9 @@ def test_they_are_forgotten_when_none_was_added_for_long() -> None:
     assert handed.take(message(1))
     handed.rest(2 * REMEMBERED)
     assert not handed.take(message(2))
+
+
+def test_what_is_not_well_formed_is_passed_over() -> None:
+    handed = HandedMessages()
+    handed.add(b"<message>")
+    assert not handed.take(b"<message>")
