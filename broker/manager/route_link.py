@@ -192,7 +192,7 @@ class RouteLink:
                 session.refuse([] if error is None else [child.name for child in error.children])
             return
         for content in content_of(route):
-            if session is not None:
+            if session is not None and not session.is_over:
                 session.give(content)
             else:
                 self._send_back(id, content)

@@ -183,6 +183,11 @@ class RouteSession:
         """The server refuses the session."""
         self._fail("policy-violation", f"the server refuses the client: {reason}")
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the client takes nothing any more, though its connection may not be gone yet."""
+        return self._client.is_over
+
     def give(self, content: Tree) -> None:
         """Something has come for the client."""
         client = self._client

@@ -80,8 +80,7 @@ class Streams:
             if not (stays and each.is_held):
                 each.cut()
         for other in self.unmanaged.clients:
-            if not stays:
-                other.cut()
+            other.cut()  # else all that it sends is for a session that went with the broker
         self._weights = self._chance.choice(WEIGHTS)
 
     def cut(self) -> None:

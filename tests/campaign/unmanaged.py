@@ -8,6 +8,7 @@ the same says :func:`tests.campaign.checks.check_unmanaged`.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 
 from broker.xml.stanza import Stanza
@@ -20,6 +21,8 @@ from tests.system.launcher import LaunchError, wait_until
 from tests.system.stream_client import StreamClient
 
 NAMES = ("kim", "lee", "max")
+RUDE = 0.2
+"""Share of the connections that their clients cut, and do not end in good order."""
 
 
 class Unmanaged(StreamClient):
@@ -60,6 +63,14 @@ class Unmanaged(StreamClient):
 
     def ask(self) -> None:
         """Nothing is counted, so there is nothing to ask."""
+
+    def leave(self) -> None:
+        """End the stream in good order, and take what comes before the other side ends it, too."""
+        self.end()
+        until = time.monotonic() + LOGIN
+        while self.attached and time.monotonic() < until:
+            self.read(0.02)
+        self.cut()
 
     @property
     def came(self) -> int:
@@ -114,7 +125,10 @@ class UnmanagedTalk:
             return
         match self._chance.randrange(10):
             case 0:
-                client.cut()
+                if self._chance.random() < RUDE:
+                    client.cut()  # what it has not read is lost
+                else:
+                    client.leave()
             case 1 | 2 | 3 | 4:
                 client.read()
             case _:

@@ -259,6 +259,14 @@ class TestEnd:
         assert (iq.children[0].attributes["id"], failed.name) == (id, "failed")
         assert failed.children[0].text_of(ns.CLIENT, "body") == "hi"
 
+    def test_messages_for_a_client_whose_stream_is_over_go_back(self) -> None:
+        server = FakeServer(world())
+        person, id = logged_in(server)
+        person.send(b"</stream:stream>")  # its connection is closed, which takes a while
+        server.route(id, HELLO)
+        assert person.take() == b"</stream:stream>"
+        assert server.requests() == [("failed", id)]
+
     def test_messages_that_a_client_has_not_taken_go_back_before_its_end(self) -> None:
         server = FakeServer(world())
         person, id = logged_in(server)
