@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from broker import __version__
 from broker.admin.commands import AdministrativeCommands
+from broker.admin.daily_backup import DailyBackup
 from broker.admin.options import administrators
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
@@ -39,9 +40,12 @@ from broker.runlevels.check import check
 from broker.runlevels.levels import RUNNING, SELECTABLE
 from broker.runlevels.pluginfile import read
 from broker.runlevels.service import Direction, RunLevels
+from broker.store.backup_settings import backup_settings_of
 from broker.store.location import database_url
 from broker.store.memory import MemoryStore
+from broker.store.sql.backup import check_schedule, take_backup
 from broker.store.sql.store import SqlStore
+from broker.store.sql.worker import WriterThread
 from broker.xml.names import NAMES, NameLimits
 from broker.xmpp.routing.content import serve as serve_raw_contents
 from broker.xmpp.service import XmppService
@@ -116,6 +120,7 @@ class Application(Service):
         self._last_lines = LastLines()
         self._on_started = on_started
         self._plugin_file = plugin_file
+        self._daily_backup: DailyBackup | None = None
         self._security: Security | None = None
         self._starting: Deferred[None] | None = None
 
@@ -265,6 +270,8 @@ class Application(Service):
         elif level == ADMIT_LEVEL - 1:
             self.broker.stop()
         elif level == 0 and self.store is not None:
+            if self._daily_backup is not None:
+                self._daily_backup.stop()
             store, self.store = self.store, None
             await store.close()
 
@@ -272,6 +279,14 @@ class Application(Service):
         url = database_url(self.properties, self.data)
         self.store = MemoryStore(self.reactor) if url == MEMORY_URL else SqlStore(url, self.reactor)
         await self.store.open()
+        self._daily_backup = self._make_daily_backup(url)
+        self._daily_backup.start()
+
+    def _make_daily_backup(self, url: str) -> DailyBackup:
+        settings = backup_settings_of(self.properties, self.data)
+        check_schedule(url, settings)
+        worker = WriterThread(self.reactor, "backup")
+        return DailyBackup(self.reactor, settings, lambda: take_backup(url, settings), worker, time.time)
 
     async def _make_broker(self) -> None:
         self._security = await make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())

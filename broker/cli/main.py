@@ -1,6 +1,6 @@
 """The ``broker`` command: its options and its subcommands.
 
-Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
+Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage; ``broker restore --rehearse`` adds 6.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from broker import __version__
-from broker.cli import client_commands, compact, defaults, manager, run, user
+from broker.cli import backup, client_commands, compact, defaults, manager, restore, run, user
 from broker.cli.options import add_store_options
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
 from broker.errors import BrokerError, Code
@@ -37,6 +37,8 @@ REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (
     run.register,
     manager.register,
     user.register,
+    backup.register,
+    restore.register,
     compact.register,
     defaults.register,
     client_commands.register,

@@ -22,6 +22,15 @@ def folder() -> Path:
     return find_folder("migrations", "env.py")
 
 
+def known_revisions() -> set[str]:
+    """The revisions that this program was shipped with.
+
+    Raises:
+        FileNotFoundError: the installation is not whole.
+    """
+    return {path.name.partition("_")[0] for path in (folder() / "versions").glob("[0-9]*_*.py")}
+
+
 def revision_of(engine: Engine) -> str | None:
     """The revision of a database's schema, ``None`` where it has no schema yet."""
     with engine.connect() as connection:

@@ -37,10 +37,12 @@ class WriterThread:
 
     Args:
         reactor: where answers go.
+        name: of the thread.
     """
 
-    def __init__(self, reactor: IReactorFromThreads) -> None:
+    def __init__(self, reactor: IReactorFromThreads, name: str = "store writer") -> None:
         self._reactor = reactor
+        self._name = name
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._running = False
 
@@ -59,7 +61,7 @@ class WriterThread:
             self._running = True
             sys.setswitchinterval(min(SWITCH_INTERVAL, sys.getswitchinterval()))
             # A daemon, because a database that does not answer must not keep the process from ending.
-            Thread(target=self._work, name="store writer", daemon=True).start()
+            Thread(target=self._work, name=self._name, daemon=True).start()
         self._jobs.put(job)
         return deferred
 

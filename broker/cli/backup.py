@@ -1,0 +1,73 @@
+"""``broker backup``: a verified copy of the database, while the broker runs or not."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from broker.cli.options import add_store_options, assignments_of
+from broker.cli.terminal import say
+
+if TYPE_CHECKING:
+    from broker.cli.options import Subcommands
+    from broker.store.manifest import Counts
+
+EXAMPLES = """\
+examples:
+  broker --data /var/lib/broker backup
+  broker backup --set backup.directory=/backup --set backup.keep=30
+
+A broker that runs goes on meanwhile. The backup holds every message that was acknowledged before it began. What is
+printed last is the path of the backup; its manifest is beside it. See also: broker restore --help
+"""
+
+
+def register(subcommands: Subcommands) -> None:
+    """Add ``backup``."""
+    parser = subcommands.add_parser(
+        "backup",
+        help="make a verified copy of the database",
+        description="Make a copy of the SQLite database of a data directory, and verify it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_store_options(parser, subcommand=True)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make a backup; print what is in it, and its path.
+
+    Raises:
+        BrokerError: see :func:`broker.store.sql.backup.take_backup`.
+    """
+    from broker.config.command_line import read_properties
+    from broker.store.backup_settings import backup_settings_of
+    from broker.store.location import database_url
+    from broker.store.sql.backup import take_backup
+
+    properties = read_properties(options.config, assignments_of(options))
+    backup, manifest = take_backup(
+        database_url(properties, options.data), backup_settings_of(properties, options.data.absolute())
+    )
+    if manifest.counts is None:
+        say(f"schema {manifest.revision} is older than this program: verified, but not recovered")
+    else:
+        say(contents(manifest.counts))
+    say(f"{manifest.size_bytes} bytes, in {manifest.duration_milliseconds / 1000:.1f} s")
+    say(str(backup))
+    return 0
+
+
+def contents(counts: Counts) -> str:
+    """One line of what is in a database."""
+    found = {
+        "accounts": counts.accounts,
+        "topics": counts.topics,
+        "sessions": counts.sessions,
+        "subscriptions": counts.subscriptions,
+        "queued messages": counts.entries,
+        "dead messages": counts.dead_messages,
+        "records that cannot be read": counts.unreadable,
+    }
+    return ", ".join(f"{name}: {count}" for name, count in found.items())
