@@ -185,7 +185,7 @@ class Campaign:
             self._faults.steady()
         match special:
             case "crowd":
-                scenes.crowd_vanishes(self._broker, self._ways, self._chance, talk)
+                scenes.crowd_vanishes(self._broker, self._ways, self._chance, talk, streams.attend)
                 self._faults.count("a hundred clients vanish")
             case "stall":
                 grown = scenes.readers_stall(self._broker, streams.talk, native)

@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import time
+from collections.abc import Callable
 
 from tests.campaign.checks import Failed, check_stream
 from tests.campaign.manager_faults import Talk
@@ -19,6 +20,8 @@ from tests.system.stream_client import StreamClient
 
 CROWD = 100
 CROWD_USER = "crowd"
+ATTENDED_EVERY = 10
+"""Members of the crowd that come back, one after the other, before others read what they are asked."""
 STALL = 20.0
 """Seconds for which clients do not read."""
 STALL_MEMORY = 128.0
@@ -41,8 +44,17 @@ class Member(Patient):
         self.cut()
 
 
-def crowd_vanishes(broker: BrokerProcess, ways: Ways, chance: random.Random, talk: Talk) -> None:
+def crowd_vanishes(
+    broker: BrokerProcess, ways: Ways, chance: random.Random, talk: Talk, attend: Callable[[], object]
+) -> None:
     """A hundred clients are cut off at once, are written to, and come back; sometimes to a broker that was killed.
+
+    Args:
+        broker: that they talk to.
+        ways: to it.
+        chance: decides.
+        talk: lets other clients talk.
+        attend: lets others answer, who stay connected, while the crowd comes back.
 
     Raises:
         Failed: one of them did not get each message once and in order.
@@ -75,7 +87,10 @@ def crowd_vanishes(broker: BrokerProcess, ways: Ways, chance: random.Random, tal
     def complete() -> bool:
         if not broker.running:
             broker.start()
-        for each in (*members, writer):
+        for number, each in enumerate((*members, writer)):
+            if number % ATTENDED_EVERY == 0:
+                writer.read()
+                attend()
             if not each.attached:
                 each.go_on()
             elif each is writer or len(each.got) < len(sent[each]):  # type: ignore[index]

@@ -73,6 +73,12 @@ class Streams:
                 raise Failed(f"what was sent over managers is not counted: {', '.join(told)}")
         self._ways.check()
 
+    def attend(self) -> None:
+        """Have those read whose connections managers hold: once the broker is back, they have a time to answer in."""
+        for each in self._everybody:
+            if each.is_held:
+                each.read()
+
     def part(self) -> None:
         """Connections are lost, but most of those that managers hold; then others talk."""
         stays = self._chance.random() < STAYS
