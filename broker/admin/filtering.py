@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
-from broker.admin.listing import Predicate, ReadFilter
+from broker.admin.listing import Filter, Predicate
 from broker.model.number import whole_or_none
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ E = TypeVar("E", bound=StrEnum)
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
-def by_pattern(of: Callable[[T], str]) -> ReadFilter[T]:
+def by_pattern(of: Callable[[T], str]) -> Filter[T]:
     """Texts that are equal, or where ``*`` stands at the beginning or the end of the pattern, that end or begin so.
 
     Args:
@@ -36,10 +36,10 @@ def by_pattern(of: Callable[[T], str]) -> ReadFilter[T]:
             return lambda each: of(each).startswith(core)
         return lambda each: of(each) == core
 
-    return read
+    return Filter(read, {"type": "string", "description": "* at the beginning or the end stands for any text."})
 
 
-def by_part(of: Callable[[T], str]) -> ReadFilter[T]:
+def by_part(of: Callable[[T], str]) -> Filter[T]:
     """Texts that have a part, in upper or lower case.
 
     Args:
@@ -50,10 +50,10 @@ def by_part(of: Callable[[T], str]) -> ReadFilter[T]:
         wanted = part.casefold()
         return lambda each: wanted in of(each).casefold()
 
-    return read
+    return Filter(read, {"type": "string", "description": "In upper or lower case."})
 
 
-def by_choice(of: Callable[[T], str], values: type[E]) -> ReadFilter[T]:
+def by_choice(of: Callable[[T], str], values: type[E]) -> Filter[T]:
     """One of some names.
 
     Args:
@@ -66,10 +66,10 @@ def by_choice(of: Callable[[T], str], values: type[E]) -> ReadFilter[T]:
             raise ValueError(f"it is one of {', '.join(values)}")
         return lambda each: of(each) == text
 
-    return read
+    return Filter(read, {"type": "string", "enum": list(values)})
 
 
-def at_least(of: Callable[[T], float]) -> ReadFilter[T]:
+def at_least(of: Callable[[T], float]) -> Filter[T]:
     """Numbers of at least so much.
 
     Args:
@@ -82,10 +82,10 @@ def at_least(of: Callable[[T], float]) -> ReadFilter[T]:
             raise ValueError("it is a whole number of at least 0")
         return lambda each: of(each) >= least
 
-    return read
+    return Filter(read, {"type": "integer", "minimum": 0})
 
 
-def at_least_part(of: Callable[[T], float]) -> ReadFilter[T]:
+def at_least_part(of: Callable[[T], float]) -> Filter[T]:
     """Numbers of at least so much, such as ``0.9``.
 
     Args:
@@ -98,10 +98,10 @@ def at_least_part(of: Callable[[T], float]) -> ReadFilter[T]:
         least = float(text)
         return lambda each: of(each) >= least
 
-    return read
+    return Filter(read, {"type": "number", "minimum": 0})
 
 
-def by_truth(of: Callable[[T], bool]) -> ReadFilter[T]:
+def by_truth(of: Callable[[T], bool]) -> Filter[T]:
     """``true`` or ``false``.
 
     Args:
@@ -114,4 +114,4 @@ def by_truth(of: Callable[[T], bool]) -> ReadFilter[T]:
         wanted = text == "true"
         return lambda each: of(each) is wanted
 
-    return read
+    return Filter(read, {"type": "boolean"})

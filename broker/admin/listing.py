@@ -43,8 +43,19 @@ class Sort(Generic[T]):
 
 
 Predicate = Callable[[T], bool]
-ReadFilter = Callable[[str], Predicate[T]]
-"""Makes a predicate of the text of a parameter; raises ``ValueError`` with the reason where it cannot be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter(Generic[T]):
+    """A parameter that says which objects are wanted.
+
+    Args:
+        read: makes a predicate of its text; raises ``ValueError`` with the reason where it cannot be one.
+        schema: of the text (JSON Schema).
+    """
+
+    read: Callable[[str], Predicate[T]]
+    schema: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,8 @@ class Collection(Generic[T]):
     Args:
         objects: all of them now, out of lists that nobody changes.
         id_of: the id of one, which no other has.
-        row: what is told of one.
+        row_type: what is told of one.
+        row: makes it.
         sorts: fields that it can be sorted by.
         default_sort: one of them, with ``-`` in front for the largest first.
         filters: by the name of their parameter.
@@ -62,10 +74,11 @@ class Collection(Generic[T]):
 
     objects: Callable[[], Iterable[T]]
     id_of: Callable[[T], str]
+    row_type: type[msgspec.Struct]
     row: Callable[[T], msgspec.Struct]
     sorts: Mapping[str, Sort[T]]
     default_sort: str
-    filters: Mapping[str, ReadFilter[T]]
+    filters: Mapping[str, Filter[T]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from broker.admin.api.gate import Gate
-from broker.admin.api.health import health_operations
-from broker.admin.api.identity import identity_operations
-from broker.admin.api.metrics import metrics_operations
 from broker.admin.api.operations import Operation, routes_of
-from broker.admin.api.resources import resource_operations
+from broker.admin.api.table import Parts, all_operations, public_operations
 from broker.admin.census import Census
 from broker.admin.health import Health
 from broker.admin.http_counts import HttpCounts
@@ -90,14 +87,13 @@ class AdminPlugin:
         self._attributes = Attributes(plugin_id, attributes, self.known_attributes)
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
-        self._health = Health(context)
         self._census = Census(context)
         self._lag = ReactorLag(context.reactor)
         self._lines = LineCounts()
         self._answers = HttpCounts()
-        self._files = StoreFiles(context.properties, context.data)
-        sources = Sources(context, self._health, self._census, self._lag, self._answers, self._lines, self._files)
-        self._exposition = Exposition(METRICS, sources)
+        health, files = Health(context), StoreFiles(context.properties, context.data)
+        sources = Sources(context, health, self._census, self._lag, self._answers, self._lines, files)
+        self._parts = Parts(context, health, self._census, files, Exposition(METRICS, sources))
         self._sites: list[Site] = []
         self._socket: Any = None
         self._tls: ServerContext | None = None
@@ -117,13 +113,13 @@ class AdminPlugin:
         self._tls = self._server_context(host) if number != NONE else None
         gate = Gate(role)
         try:
-            self._open_socket(self._site(self._operations(gate), gate, named, over_socket=True), group)
+            self._open_socket(self._site(all_operations(self._parts, gate), gate, named, over_socket=True), group)
             if number != NONE:
-                site = self._site(self._operations(gate), gate, [host, *named])
+                site = self._site(all_operations(self._parts, gate), gate, [host, *named])
                 await self._ports.listen(self._id, host, number, BACKLOG, self._secured(site))
             if metrics_number != NONE:
                 public = Gate(public=True)
-                site = self._site(self._public_operations(public), public, [metrics_host, *named])
+                site = self._site(public_operations(self._parts, public), public, [metrics_host, *named])
                 await self._ports.listen(f"{self._id}-METRICS", metrics_host, metrics_number, BACKLOG, site)
         except Exception:
             await self.stop()
@@ -157,16 +153,6 @@ class AdminPlugin:
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""
         return self._ports.addresses()
-
-    def _operations(self, gate: Gate) -> list[Operation]:
-        return [
-            *self._public_operations(gate),
-            *identity_operations(gate),
-            *resource_operations(self._context, self._health, self._census, self._files),
-        ]
-
-    def _public_operations(self, gate: Gate) -> list[Operation]:
-        return [*health_operations(self._health, gate), *metrics_operations(self._exposition)]
 
     def _site(
         self, operations: Sequence[Operation], gate: Gate, hosts: Sequence[str], *, over_socket: bool = False

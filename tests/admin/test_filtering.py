@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import pytest
 
 from broker.admin.filtering import at_least, at_least_part, by_choice, by_part, by_pattern, by_truth
-from broker.admin.listing import ReadFilter
+from broker.admin.listing import Predicate
 
 
 class Colour(StrEnum):
@@ -17,12 +18,12 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
-PATTERN: ReadFilter[str] = by_pattern(lambda text: text)
-PART: ReadFilter[str] = by_part(lambda text: text)
-COLOUR: ReadFilter[str] = by_choice(lambda text: text, Colour)
-NUMBER: ReadFilter[float] = at_least(lambda number: number)
-RATIO: ReadFilter[float] = at_least_part(lambda number: number)
-TRUTH: ReadFilter[bool] = by_truth(lambda value: value)
+PATTERN: Callable[[str], Predicate[str]] = by_pattern(lambda text: text).read
+PART: Callable[[str], Predicate[str]] = by_part(lambda text: text).read
+COLOUR: Callable[[str], Predicate[str]] = by_choice(lambda text: text, Colour).read
+NUMBER: Callable[[str], Predicate[float]] = at_least(lambda number: number).read
+RATIO: Callable[[str], Predicate[float]] = at_least_part(lambda number: number).read
+TRUTH: Callable[[str], Predicate[bool]] = by_truth(lambda value: value).read
 
 
 @pytest.mark.parametrize(

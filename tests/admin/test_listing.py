@@ -35,6 +35,7 @@ def collection(
     return Collection(
         objects=lambda: list(things),
         id_of=lambda thing: thing.name,
+        row_type=Row,
         row=row,
         sorts={"name": Sort(lambda thing: thing.name, is_text=True), "size": Sort(lambda thing: thing.size)},
         default_sort="name",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from broker.admin.api.gate import Gate
-from broker.admin.api.operations import Operation
+from broker.admin.api.operations import Operation, Parameter
 from broker.admin.api.query import flag
-from broker.admin.health import Health, Phase, Readiness, Reason
+from broker.admin.health import Health, Liveness, Phase, Readiness, Reason
 from broker.admin.roles import Right, Role
 from broker.net.http.exchange import Answer, Call, json
 
@@ -40,7 +40,9 @@ def health_operations(health: Health, gate: Gate) -> list[Operation]:
             Right.ALL,
             live,
             "Whether the broker can be asked; 503 only while it ends.",
+            Liveness,
             any_level=True,
+            also=HTTPStatus.SERVICE_UNAVAILABLE,
         ),
         Operation(
             "getReadiness",
@@ -49,7 +51,9 @@ def health_operations(health: Health, gate: Gate) -> list[Operation]:
             Right.ALL,
             ready,
             "Whether clients may be sent to the broker; 503 with the reasons where not.",
-            parameters=("strict",),
+            Readiness,
+            (Parameter("strict", {"type": "boolean", "default": False}),),
             any_level=True,
+            also=HTTPStatus.SERVICE_UNAVAILABLE,
         ),
     ]

@@ -35,4 +35,6 @@ def identity_operations(gate: Gate) -> list[Operation]:
         actor = gate.actor(call)
         return json(Me(actor.via, actor.role.label, actor.name))
 
-    return [Operation("getMe", "GET", f"{API}/me", Right.ALL, me, "Who asks, and which role that is.", any_level=True)]
+    return [
+        Operation("getMe", "GET", f"{API}/me", Right.ALL, me, "Who asks, and which role that is.", Me, any_level=True)
+    ]

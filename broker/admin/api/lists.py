@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from broker.admin.api.operations import API, Operation
+from broker.admin.api.operations import API, Operation, Parameter
 from broker.admin.api.query import whole_number
 from broker.admin.filtering import by_part
 from broker.admin.instance import Instance
-from broker.admin.listing import Collection, ReadFilter, Wanted, fingerprint, make_page, read_cursor
+from broker.admin.listing import Collection, Filter, Page, Wanted, fingerprint, make_page, read_cursor
 from broker.admin.moment import moment
 from broker.admin.roles import Right
 from broker.errors import Code
@@ -21,10 +21,10 @@ from broker.net.http.problem import Refused, wrong_parameter
 from broker.net.http.routes import Cost
 
 T = TypeVar("T")
+R = TypeVar("R", bound=msgspec.Struct)
 
 MAX_ROWS = 1000
 ROWS = 100
-OF_LISTS = ("limit", "sort", "cursor")
 
 
 def list_operation(id: str, path: str, summary: str, instance: Instance, collection: Collection[T]) -> Operation:
@@ -43,12 +43,21 @@ def list_operation(id: str, path: str, summary: str, instance: Instance, collect
         return json(await make_page(collection, wanted, instance.reactor, lambda: _now(instance)))
 
     return Operation(
-        id, "GET", f"{API}{path}", Right.MONITORING, handler, summary, collection_parameters(collection), Cost.SCAN
+        id,
+        "GET",
+        f"{API}{path}",
+        Right.MONITORING,
+        handler,
+        summary,
+        Page,
+        collection_parameters(collection),
+        collection.row_type,
+        Cost.SCAN,
     )
 
 
 def get_operation(
-    id: str, path: str, summary: str, find: Callable[[Call], msgspec.Struct | None], what: str
+    id: str, path: str, summary: str, answer: type[R], find: Callable[[Call], R | None], what: str
 ) -> Operation:
     """An operation that tells of one object.
 
@@ -56,7 +65,8 @@ def get_operation(
         id: of the operation.
         path: behind that of the API.
         summary: one sentence.
-        find: its row; ``None`` where there is none.
+        answer: type of what is told.
+        find: makes it; ``None`` where there is none.
         what: it is, for the error.
     """
 
@@ -67,12 +77,18 @@ def get_operation(
             raise Refused(HTTPStatus.NOT_FOUND, Code.USER_OID_UNKNOWN, f"there is no {what} {name}")
         return json(row)
 
-    return Operation(id, "GET", f"{API}{path}", Right.MONITORING, handler, summary)
+    return Operation(id, "GET", f"{API}{path}", Right.MONITORING, handler, summary, answer)
 
 
-def collection_parameters(collection: Collection[Any]) -> tuple[str, ...]:
+def collection_parameters(collection: Collection[T]) -> tuple[Parameter, ...]:
     """The parameters of a list."""
-    return (*OF_LISTS, *_filters(collection))
+    orders = [order for name in collection.sorts for order in (name, f"-{name}")]
+    return (
+        Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
+        Parameter("sort", {"type": "string", "enum": orders, "default": collection.default_sort}),
+        Parameter("cursor", {"type": "string", "description": "page.next of the page before."}),
+        *(Parameter(name, each.schema) for name, each in _filters(collection).items()),
+    )
 
 
 def read_wanted(call: Call, collection: Collection[T]) -> Wanted[T]:
@@ -93,7 +109,7 @@ def read_wanted(call: Call, collection: Collection[T]) -> Wanted[T]:
     predicates = []
     for name, text in texts.items():
         try:
-            predicates.append(filters[name](text))
+            predicates.append(filters[name].read(text))
         except ValueError as error:
             raise wrong_parameter(name, str(error)) from error
     print_ = fingerprint(texts)
@@ -106,7 +122,7 @@ def read_wanted(call: Call, collection: Collection[T]) -> Wanted[T]:
     return Wanted(limit, sort, descending, predicates, print_, after)
 
 
-def _filters(collection: Collection[T]) -> dict[str, ReadFilter[T]]:
+def _filters(collection: Collection[T]) -> dict[str, Filter[T]]:
     return {"q": by_part(collection.id_of), **collection.filters}
 
 

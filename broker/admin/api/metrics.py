@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.admin.api.openapi import TEXT_TYPE
 from broker.admin.api.operations import Operation
 from broker.admin.metrics.sources import Sources
 from broker.admin.roles import Right
@@ -20,5 +21,15 @@ def metrics_operations(exposition: Exposition[Sources]) -> list[Operation]:
         return Answer(*exposition.write(call.headers.get("accept", "")))
 
     return [
-        Operation("getMetrics", "GET", "/metrics", Right.MONITORING, metrics, "Metrics for Prometheus.", any_level=True)
+        Operation(
+            "getMetrics",
+            "GET",
+            "/metrics",
+            Right.MONITORING,
+            metrics,
+            "Metrics for Prometheus.",
+            None,
+            any_level=True,
+            media_type=TEXT_TYPE,
+        )
     ]

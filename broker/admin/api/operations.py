@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
+
+import msgspec
 
 from broker.admin.api.query import check_known
 from broker.admin.instance import Instance
 from broker.admin.roles import Right
 from broker.errors import Code
-from broker.net.http.exchange import Answer, Call, Handler
+from broker.net.http.exchange import JSON_TYPE, Answer, Call, Handler
 from broker.net.http.problem import Refused
 from broker.net.http.routes import Cost, Route
 from broker.runlevels.levels import RUNNING, describe
 
 API = "/api/v1"
 """Before the path of each operation but those that are not of the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the query.
+
+    Args:
+        name: of it.
+        schema: of its text (JSON Schema).
+    """
+
+    name: str
+    schema: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +46,13 @@ class Operation:
         right: who may.
         handler: does it.
         summary: one sentence.
+        answer: type of its answer in JSON; ``None`` where that is no JSON.
         parameters: of the query; others are refused.
+        rows: of a list, the type of its rows.
         cost: of doing it.
         any_level: it is served at every run level; others at level 9 only.
+        media_type: of its answer.
+        also: another status with an answer of the same type.
     """
 
     id: str
@@ -41,9 +61,13 @@ class Operation:
     right: Right
     handler: Handler
     summary: str
-    parameters: tuple[str, ...] = ()
+    answer: type[msgspec.Struct] | None
+    parameters: tuple[Parameter, ...] = ()
+    rows: type[msgspec.Struct] | None = None
     cost: Cost = Cost.CONSTANT
     any_level: bool = False
+    media_type: str = JSON_TYPE
+    also: HTTPStatus | None = None
 
 
 def routes_of(operations: Iterable[Operation], instance: Instance) -> list[Route]:
@@ -56,7 +80,9 @@ def routes_of(operations: Iterable[Operation], instance: Instance) -> list[Route
     for each in operations:
         if each.id in routes:
             raise ValueError(f"there are two operations {each.id}")
-        handler = _guarded(each.handler, each.parameters, None if each.any_level else instance)
+        handler = _guarded(
+            each.handler, [parameter.name for parameter in each.parameters], None if each.any_level else instance
+        )
         routes[each.id] = Route(each.method, each.path, each.right, handler, each.cost, each.summary)
     return list(routes.values())
 

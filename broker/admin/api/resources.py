@@ -12,7 +12,7 @@ from broker.admin.instance import Instance
 from broker.admin.roles import Right
 from broker.admin.store_files import StoreFiles
 from broker.admin.views.connections import ConnectionRow, connection_row, connections, find_connection
-from broker.admin.views.overview import overview
+from broker.admin.views.overview import Overview, overview
 from broker.admin.views.queues import QueueRow, find_queue, queue_row, queues
 from broker.admin.views.sessions import SessionRow, find_session, session_row, sessions
 from broker.admin.views.topics import TopicRow, topic_row, topics
@@ -60,14 +60,15 @@ def resource_operations(instance: Instance, health: Health, census: Census, file
             Right.MONITORING,
             tell_overview,
             "The broker at a glance.",
+            Overview,
             any_level=True,
         ),
         list_operation("listConnections", "/connections", "Connections of clients.", instance, connections(instance)),
-        get_operation("getConnection", "/connections/{id}", "One connection.", connection, "connection"),
+        get_operation("getConnection", "/connections/{id}", "One connection.", ConnectionRow, connection, "connection"),
         list_operation("listSessions", "/sessions", "Sessions.", instance, sessions(node)),
-        get_operation("getSession", "/sessions/{subject}/{publicId}", "One session.", session, "session"),
+        get_operation("getSession", "/sessions/{subject}/{publicId}", "One session.", SessionRow, session, "session"),
         list_operation("listTopics", "/topics", "Topics.", instance, topics(node)),
-        get_operation("getTopic", "/topics/{oid}", "One topic.", topic, "topic"),
+        get_operation("getTopic", "/topics/{oid}", "One topic.", TopicRow, topic, "topic"),
         list_operation("listQueues", "/queues", "Queues.", instance, queues(node)),
-        get_operation("getQueue", "/queues/{relating}/{owner}", "One queue.", queue, "queue"),
+        get_operation("getQueue", "/queues/{relating}/{owner}", "One queue.", QueueRow, queue, "queue"),
     ]

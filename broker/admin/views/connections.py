@@ -80,6 +80,7 @@ def connections(instance: Instance) -> Collection[ConnectionOf]:
     return Collection(
         objects=lambda: _all(instance),
         id_of=lambda each: str(each.connection.number),
+        row_type=ConnectionRow,
         row=lambda each: connection_row(instance, each),
         sorts={
             "openedAt": Sort(lambda each: each.connection.opened_at),

@@ -116,6 +116,7 @@ def queues(node: Callable[[], Node]) -> Collection[QueueOf]:
     return Collection(
         objects=lambda: _all(node()),
         id_of=lambda each: f"{each.relating}/{each.owner}",
+        row_type=QueueRow,
         row=queue_row,
         sorts={
             "entries": Sort(lambda each: len(each.queue)),

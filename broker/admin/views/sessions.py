@@ -168,6 +168,7 @@ def sessions(node: Callable[[], Node]) -> Collection[Session]:
     return Collection(
         objects=lambda: list(node().sessions.values()),
         id_of=name_of,
+        row_type=SessionRow,
         row=lambda session: session_row(node(), session),
         sorts={
             "name": Sort(name_of, is_text=True),

@@ -85,6 +85,7 @@ def topics(node: Callable[[], Node]) -> Collection[Topic]:
     return Collection(
         objects=lambda: list(node().topics.values()),
         id_of=lambda topic: topic.oid,
+        row_type=TopicRow,
         row=topic_row,
         sorts={
             "oid": Sort(lambda topic: topic.oid, is_text=True),

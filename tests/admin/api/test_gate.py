@@ -16,7 +16,7 @@ async def serve(call: Call) -> Answer:
 
 
 def status(desk: Desk, right: Right, **headers: str) -> int:
-    return desk.ask([Operation("do", "GET", "/do", right, serve, "")], "/do", **headers).status
+    return desk.ask([Operation("do", "GET", "/do", right, serve, "", None)], "/do", **headers).status
 
 
 @pytest.mark.parametrize("right", Right)
@@ -37,7 +37,7 @@ def test_nobody_is_logged_in_over_http(right: Right) -> None:
 
 
 def test_who_is_not_logged_in_is_told_how_to() -> None:
-    answer = Desk(uid=None).ask([Operation("do", "GET", "/do", Right.MONITORING, serve, "")], "/do")
+    answer = Desk(uid=None).ask([Operation("do", "GET", "/do", Right.MONITORING, serve, "", None)], "/do")
     assert answer.headers["www-authenticate"] == 'Bearer realm="broker"'
 
 

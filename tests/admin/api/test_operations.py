@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.admin.api.operations import Operation, routes_of
+from broker.admin.api.operations import Operation, Parameter, routes_of
 from broker.admin.api.query import flag, whole_number
 from broker.admin.roles import Right
 from broker.net.http.exchange import Answer, Call
@@ -16,7 +16,8 @@ async def serve(call: Call) -> Answer:
 
 
 def operation(path: str = "/do", id: str = "do", *, any_level: bool = False) -> Operation:
-    return Operation(id, "GET", path, Right.ALL, serve, "", parameters=("strict", "limit"), any_level=any_level)
+    parameters = (Parameter("strict", {}), Parameter("limit", {}))
+    return Operation(id, "GET", path, Right.ALL, serve, "", None, parameters, any_level=any_level)
 
 
 def test_parameters_are_read_by_kind() -> None:

@@ -1,0 +1,68 @@
+"""All operations. What is said of the API comes from here, its routes as well as ``docs/openapi.json``.
+
+That is written by ``python -m broker.admin.api.table``.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from broker.admin.api.gate import Gate
+from broker.admin.api.health import health_operations
+from broker.admin.api.identity import identity_operations
+from broker.admin.api.metrics import metrics_operations
+from broker.admin.api.openapi import document_operation, write
+from broker.admin.api.operations import Operation
+from broker.admin.api.resources import resource_operations
+from broker.admin.census import Census
+from broker.admin.health import Health
+from broker.admin.instance import Instance
+from broker.admin.metrics.sources import Sources
+from broker.admin.store_files import StoreFiles
+from broker.exposition.text import Exposition
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What operations are served by.
+
+    Args:
+        instance: the broker.
+        health: of it.
+        census: numbers of its objects.
+        files: of the store.
+        exposition: writes its metrics.
+    """
+
+    instance: Instance
+    health: Health
+    census: Census
+    files: StoreFiles
+    exposition: Exposition[Sources]
+
+
+def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
+    """Those of a port for everybody: health and metrics."""
+    return [*health_operations(parts.health, gate), *metrics_operations(parts.exposition)]
+
+
+def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
+    """All of them."""
+    operations = [
+        *public_operations(parts, gate),
+        *identity_operations(gate),
+        *resource_operations(parts.instance, parts.health, parts.census, parts.files),
+    ]
+    return [*operations, document_operation(operations)]
+
+
+def described_operations() -> list[Operation]:
+    """All of them, to be described: nothing is there that could serve them."""
+    nothing: Any = None
+    return all_operations(Parts(nothing, nothing, nothing, nothing, nothing), Gate())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write(described_operations()))
