@@ -77,8 +77,11 @@ class AccountChanges:
         answered = self._asking.next()
         if not self._looking:
             self._looking = True
-            ensureDeferred(self._look_while_asked())
+            self._node.later(0, self._answer)  # with all who ask in this turn
         await answered
+
+    def _answer(self) -> None:
+        ensureDeferred(self._look_while_asked())
 
     async def _look_while_asked(self) -> None:
         while self._asking:

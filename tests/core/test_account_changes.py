@@ -46,7 +46,10 @@ def reads(world: World) -> SlowReads:
 
 
 def ask(world: World, times: int = 1) -> list[Deferred[None]]:
-    return [world.start(world.broker.account_changes.apply()) for _ in range(times)]
+    """Ask in one turn."""
+    asked = [world.start(world.broker.account_changes.apply()) for _ in range(times)]
+    world.turn()
+    return asked
 
 
 def answered(asked: Iterable[Deferred[None]]) -> list[bool]:
@@ -66,10 +69,18 @@ def test_who_asks_during_a_look_is_answered_by_the_next_one(world: World, reads:
     assert world.broker.account_changes.changed("joe", 0)
 
 
-def test_all_who_ask_during_a_look_share_the_next_one(world: World, reads: SlowReads) -> None:
+def test_all_who_ask_in_one_turn_share_a_look(world: World, reads: SlowReads) -> None:
     asked = ask(world, 5)
     reads.end()
-    assert answered(asked) == [True, False, False, False, False]
+    assert all(answered(asked))
+    assert reads.count == 1
+
+
+def test_all_who_ask_during_a_look_share_the_next_one(world: World, reads: SlowReads) -> None:
+    ask(world)
+    asked = [*ask(world), *ask(world, 2)]
+    reads.end()
+    assert answered(asked) == [False] * 3
     reads.end()
     assert all(answered(asked))
     assert reads.count == 2
@@ -79,6 +90,7 @@ def test_who_asks_while_others_are_answered_has_a_look_of_its_own(world: World, 
     again: list[Deferred[None]] = []
     ask(world)[0].addCallback(lambda _: again.extend(ask(world)))
     reads.end()
+    world.turn()
     assert answered(again) == [False]
     reads.end()
     assert answered(again) == [True]
@@ -86,7 +98,6 @@ def test_who_asks_while_others_are_answered_has_a_look_of_its_own(world: World, 
 
 def test_any_number_may_ask_at_once(world: World, reads: SlowReads) -> None:
     asked = ask(world, MANY)
-    reads.end()
     reads.end()
     assert [each.result for each in asked] == [None] * MANY
 
