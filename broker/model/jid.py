@@ -130,8 +130,8 @@ def prepare_resource(text: str) -> str:
     Raises:
         BrokerError: ``user.illegalArgument``.
     """
-    if not text:
-        return ""
+    if text.isascii() and (text.isprintable() or not text):  # which the profile takes as it is (RFC 8265 §4.2)
+        return _bounded(text)
     try:
         return _bounded(_opaque.enforce(text))
     except UnicodeError as error:

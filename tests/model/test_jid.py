@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from precis_i18n import get_profile
 
 from broker.errors import BrokerError
-from broker.model.jid import JID, parse_jid, prepared_or_empty
+from broker.model.jid import JID, parse_jid, prepare_resource, prepared_or_empty
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,14 @@ def test_whatever_comes_is_an_address_or_refused_and_reading_it_again_changes_no
     except BrokerError:
         return
     assert parse_jid(jid.full) == jid
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=50))
+def test_a_resource_of_ascii_is_what_its_profile_makes_of_it(text: str) -> None:
+    assert prepare_resource(text) == get_profile("OpaqueString").enforce(text)
+
+
+@pytest.mark.parametrize("text", ["tab\there", "\x7f", "x" * 1024])
+def test_a_resource_of_ascii_is_refused_where_its_profile_or_its_length_says_so(text: str) -> None:
+    with pytest.raises(BrokerError):
+        prepare_resource(text)

@@ -14,6 +14,8 @@ STANZAS = frozenset({"message", "presence", "iq"})
 class State(Enum):
     """How far a client is."""
 
+    __hash__ = object.__hash__  # that of Enum is written in Python, and the tables ask for it
+
     STRANGER = auto()
     SECURING = auto()
     AUTHENTICATING = auto()
@@ -24,6 +26,8 @@ class State(Enum):
 
 class Asked(Enum):
     """What an element asks for."""
+
+    __hash__ = object.__hash__  # that of Enum is written in Python, and the tables ask for it
 
     START_TLS = auto()
     AUTHENTICATE = auto()
@@ -42,6 +46,8 @@ class Asked(Enum):
 
 class Step(Enum):
     """What is done."""
+
+    __hash__ = object.__hash__  # that of Enum is written in Python, and the tables ask for it
 
     START_TLS = auto()
     SECURED = auto()

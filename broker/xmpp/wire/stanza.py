@@ -108,7 +108,7 @@ def element(
     """
     inner = escape(content).encode() if isinstance(content, str) else content
     declared = f" xmlns='{escape_attribute(namespace)}'" if namespace else ""
-    head = f"<{name}{declared}{write_attributes(attributes or {})}".encode()
+    head = f"<{name}{declared}{write_attributes(attributes) if attributes else ''}".encode()
     return b"%b>%b</%b>" % (head, inner, name.encode()) if inner else head + b"/>"
 
 
