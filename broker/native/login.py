@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from broker.core.broker import Broker
 from broker.core.dispatch import check_address, check_callback
@@ -131,8 +132,8 @@ class NativeLogin:
     def _answer(self, session: Session, qos: ConnectQos, reconnected: bool) -> ConnectQos:
         """The connect answer: the request as it was understood, with what the broker decided (spec §4.2)."""
         node = self._node
-        now = datetime.fromtimestamp(node.seconds(), UTC)
-        stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000}Z"
+        now = node.seconds()
+        stamp = f"{_written(int(now))}.{int(now % 1 * 1000)}Z"
         properties = [
             *qos.properties,
             ClientProperty("__cbQueueNumOfEntries", str(len(session.queue)), "long"),
@@ -174,6 +175,11 @@ class NativeLogin:
             queues=queues,
             properties=tuple(properties),
         )
+
+
+@lru_cache(1)
+def _written(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _check_connect(qos: ConnectQos) -> None:

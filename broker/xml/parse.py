@@ -101,10 +101,14 @@ class ExpatReader:
             raise refusal(f"{self.what} has more than {MAX_ELEMENTS} elements")
         if len(attributes) > MAX_ATTRIBUTES:
             raise refusal(f"{self.what} has an element with more than {MAX_ATTRIBUTES} attributes")
-        for used in (name, *attributes):
-            if used not in self._names:
+        names = self._names
+        if name not in names:
+            self.new_name(name)
+            names.add(name)
+        for used in attributes:
+            if used not in names:
                 self.new_name(used)
-                self._names.add(used)
+                names.add(used)
         self.started(name, attributes)
 
     def _on_end(self, _name: str) -> None:
@@ -161,19 +165,23 @@ class _TreeReader(ExpatReader):
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         folded = {key.lower(): value for key, value in attributes.items()} if attributes else attributes
-        element = Element(name.lower(), folded, self._source, self._expat.CurrentByteIndex)
-        if self._open:
-            parent = self._open[-1]
+        lower = name.lower()
+        element = Element(lower, folded, self._source, self._expat.CurrentByteIndex)
+        open = self._open
+        if open:
+            parent = open[-1]
             parent.children.append(element)
-            parent.last[element.name] = element
+            parent.last[lower] = element
         else:
             self.root = element
-        self._open.append(element)
+        open.append(element)
         self._texts.append([])
 
     def ended(self) -> None:
         element = self._open.pop()
-        element.text = "".join(self._texts.pop())
+        texts = self._texts.pop()
+        if texts:
+            element.text = "".join(texts)
         element.end = self._expat.CurrentByteIndex
 
     def text(self, data: str) -> None:
