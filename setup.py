@@ -29,6 +29,7 @@ class BuildWithFolders(build_py):
             "broker.etc",
             "broker.share.grafana",
             "broker.share.prometheus",
+            "broker.share.systemd",
         ]
 
 

@@ -26,6 +26,7 @@ from broker.core.broker import Broker
 from broker.core.configuration import settings_of
 from broker.core.node import Node
 from broker.errors import BrokerError, Code
+from broker.file_limit import raise_file_limit, warn_of_file_limit
 from broker.filters.queries import XPathQueries
 from broker.logs.audit import audit
 from broker.logs.last import LastLines
@@ -40,6 +41,7 @@ from broker.runlevels.check import check
 from broker.runlevels.levels import RUNNING, SELECTABLE
 from broker.runlevels.pluginfile import read
 from broker.runlevels.service import Direction, RunLevels
+from broker.service_manager import ServiceManager
 from broker.store.backup_settings import backup_settings_of
 from broker.store.location import database_url
 from broker.store.memory import MemoryStore
@@ -79,6 +81,7 @@ class Application(Service):
         reactor: the reactor.
         log_output: where the log goes; ``None`` where twistd sees to that.
         on_started: called when the run level is reached that it was to start with.
+        service_manager: is told how the broker is; ``None`` where there is none.
 
     Attributes:
         failure: why the broker could not start.
@@ -102,6 +105,7 @@ class Application(Service):
         *,
         log_output: LogOutput | None = None,
         on_started: Callable[[], None] = lambda: None,
+        service_manager: ServiceManager | None = None,
     ) -> None:
         self.data = data
         self.properties = properties
@@ -119,6 +123,7 @@ class Application(Service):
         self._log_output = log_output
         self._last_lines = LastLines()
         self._on_started = on_started
+        self._service_manager = service_manager or ServiceManager(reactor)
         self._plugin_file = plugin_file
         self._daily_backup: DailyBackup | None = None
         self._security: Security | None = None
@@ -142,6 +147,7 @@ class Application(Service):
         Fires when that is done.
         """
         super().stopService()  # type: ignore[no-untyped-call]
+        self._service_manager.stopping()
         if self.failure is None:
             audit("stop", {"via": "signal"})
         globalLogPublisher.removeObserver(self._last_lines)
@@ -166,6 +172,13 @@ class Application(Service):
         reloading.addErrback(lambda failure: log.failure("reloading failed", failure))
 
     async def _reload(self) -> None:
+        self._service_manager.reloading()
+        try:
+            await self._read_again()
+        finally:
+            self._service_manager.reloaded()
+
+    async def _read_again(self) -> None:
         if self._log_output is not None:
             self._log_output.reopen()
         outcomes = [await self._security.reload()] if self._security is not None else []
@@ -225,6 +238,7 @@ class Application(Service):
 
     def _begin(self) -> None:
         if self.running:
+            self._service_manager.starting()
             self._starting = ensureDeferred(self._start())
             self._starting.addErrback(self._failed)
 
@@ -239,7 +253,10 @@ class Application(Service):
         log.info(
             "broker {version}, node {node}, data in {data}", version=__version__, node=self._node_id, data=self.data
         )
+        file_limit = raise_file_limit()
         await self.change_run_level(RUN_LEVEL.get(self.properties))
+        warn_of_file_limit(file_limit, sum(each.admission.max_connections for _, each in self.listeners()))
+        self._service_manager.ready()
         self._on_started()
 
     async def _end(self) -> None:
@@ -251,6 +268,7 @@ class Application(Service):
             log.failure("the start was ended", failure, LogLevel.debug)
             return
         self.failure = start_failed("broker", failure, log)
+        self._service_manager.status(f"cannot start: {self.failure.message}")
         if self.reactor.running:
             self.reactor.stop()
 
@@ -259,6 +277,7 @@ class Application(Service):
         return NODE_ID.get(self.properties)
 
     async def _step(self, level: int, name: str, direction: Direction) -> None:
+        self._service_manager.status(f"run level {level} ({name})")
         if direction is Direction.UP:
             if level == STORE_LEVEL:
                 await self._open_store()

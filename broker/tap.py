@@ -14,6 +14,7 @@ from broker.errors import BrokerError
 from broker.logs.output import LogOutput, open_log
 from broker.logs.settings import LogSettings
 from broker.logs.settings import settings_of as log_settings_of
+from broker.service_manager import service_manager_of
 from broker.signals import serve
 from broker.timers import keep_steady
 
@@ -122,6 +123,7 @@ def makeService(options: Options) -> Application:
         reactor,
         log_output=options.log_output,
         on_started=options.on_started,
+        service_manager=service_manager_of(reactor),
     )
     serve(reactor, reload=application.reload, rotate_log=application.rotate_log)
     return application

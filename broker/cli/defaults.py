@@ -1,4 +1,4 @@
-"""``broker defaults``: files with every property and attribute and its default, and those for monitoring."""
+"""``broker defaults``: files with every property and attribute and its default, and those of other programs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ FILES = {
     "manager": ("etc", "manager.properties"),
     "alerts": ("share/prometheus", "broker.rules.yml"),
     "dashboard": ("share/grafana", "broker.json"),
+    "unit": ("share/systemd", "broker.service"),
+    "sysusers": ("share/systemd", "sysusers.conf"),
+    "tmpfiles": ("share/systemd", "tmpfiles.conf"),
 }
 """Folder and name by what is asked for."""
 EXAMPLES = """\
@@ -27,6 +30,7 @@ examples:
   broker defaults manager > manager.properties      a file to change, for broker manager --config
   broker defaults alerts > broker.rules.yml         rules for the alerts of Prometheus
   broker defaults dashboard > broker.json           a dashboard for Grafana
+  broker defaults unit > broker.service             a unit for systemd; sysusers, tmpfiles: what it needs
 """
 
 
@@ -34,7 +38,7 @@ def register(subcommands: Subcommands) -> None:
     """Add ``defaults``."""
     parser = subcommands.add_parser(
         "defaults",
-        help="print a file to begin with: properties, plugin file, alerts, dashboard",
+        help="print a file to begin with: properties, plugin file, alerts, dashboard, unit",
         description="Print a file to begin with. Those of properties and plugins say what the broker does without one.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
