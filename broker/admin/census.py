@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from broker.admin.instance import Instance, core_of
 from broker.admin.scan import scan
 from broker.admin.states import SessionState, state_of
+from broker.core.broker import Broker
 from broker.core.history import History
 from broker.core.ids import NANOSECONDS
 from broker.core.node import Node
@@ -104,6 +105,8 @@ class Numbers:
         subscriptions: by the kind of their query.
         unacked: stanzas that were sent on streams and not acknowledged.
         windows_full: streams that wait for an acknowledgement before they go on.
+        published: messages that were accepted until then.
+        delivered: messages that were written to receivers until then.
     """
 
     at: int = 0
@@ -113,6 +116,8 @@ class Numbers:
     subscriptions: Counter[QueryKind] = field(default_factory=Counter)
     unacked: int = 0
     windows_full: int = 0
+    published: int = 0
+    delivered: int = 0
 
     def add_session(self, session: Session) -> None:
         """Count a session and its queue."""
@@ -154,10 +159,11 @@ class Census:
 
     Attributes:
         numbers: of the last count.
+        before: of the one before it.
     """
 
     def __init__(self, instance: Instance) -> None:
-        self.numbers = Numbers()
+        self.numbers = self.before = Numbers()
         self._instance = instance
         self._call: IDelayedCall | None = None
         self._counting: Deferred[None] | None = None
@@ -180,18 +186,21 @@ class Census:
         if core is None:
             self._schedule(SOON)
             return
-        counting = self._counting = Deferred.fromCoroutine(self._go_through(core.node))
+        counting = self._counting = Deferred.fromCoroutine(self._go_through(core))
         counting.addErrback(self._failed)
         counting.addCallback(lambda _: self._counted())
 
-    async def _go_through(self, node: Node) -> None:
-        numbers, reactor = Numbers(), self._instance.reactor
+    async def _go_through(self, core: Broker) -> None:
+        node, numbers, reactor = core.node, Numbers(), self._instance.reactor
         await scan(list(node.sessions.values()), numbers.add_session, reactor)
         await scan(_subject_queues(node), numbers.add_subject_queue, reactor)
         await scan(list(node.topics.values()), numbers.add_topic, reactor)
         await scan(list(node.subscriptions.values()), numbers.add_subscription, reactor)
         numbers.at = node.now()
-        self.numbers = numbers
+        for kind in core.registry.kinds.values():
+            numbers.published += kind.traffic.published
+            numbers.delivered += kind.traffic.delivered
+        self.before, self.numbers = self.numbers, numbers
 
     def _failed(self, failure: Failure) -> Any:
         if not failure.check(CancelledError):

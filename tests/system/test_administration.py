@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPSConnection
 from pathlib import Path
 
@@ -168,3 +170,33 @@ def test_metrics_are_on_a_port_of_their_own_and_count_what_clients_do(broker: Br
     assert 'broker_logins_total{outcome="ok"} 1.0' in text
     assert ask_port(broker.address("ADMIN"), "/metrics").status == 401
     assert ask_port(broker.address("ADMIN-METRICS"), "/api/v1/me").status == 404
+
+
+def resident(broker: BrokerProcess) -> int:
+    return int(Path(f"/proc/{broker.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_crowd_with_long_requests_has_a_bounded_number_of_connections_and_bytes(broker: BrokerProcess) -> None:
+    before = resident(broker)
+    header = b"POST /health/live HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    crowd = [socket.create_connection(broker.address("ADMIN"), 10) for _ in range(300)]
+    try:
+        for each in crowd:
+            with suppress(OSError):  # of those that are not let in
+                each.sendall(header + b"x" * 200_000)
+        wait_until(lambda: sum(map(is_open, crowd)) <= 200)
+        assert ask_socket(broker.admin_socket, "/health/live").status == 200
+        assert resident(broker) - before < 20_000_000
+    finally:
+        for each in crowd:
+            each.close()
+
+
+def is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False

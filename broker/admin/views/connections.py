@@ -14,6 +14,7 @@ from broker.admin.listing import Collection, Sort
 from broker.admin.moment import moment
 from broker.admin.views.sessions import name_of
 from broker.core.sessions import Session
+from broker.model.number import whole_or_none
 from broker.native.connection import NativeConnection
 from broker.net.transport import Connection
 from broker.xmpp.stream.connection import StreamConnection
@@ -98,7 +99,8 @@ def connections(instance: Instance) -> Collection[ConnectionOf]:
 
 def find_connection(instance: Instance, id: str) -> ConnectionOf | None:
     """A connection by its id; ``None`` where there is none."""
-    return next((each for each in _all(instance) if str(each.connection.number) == id), None)
+    number = whole_or_none(id, 1)
+    return next((each for each in _all(instance) if each.connection.number == number), None)
 
 
 def connection_row(instance: Instance, each: ConnectionOf) -> ConnectionRow:

@@ -24,7 +24,7 @@ class RunLevelRow(msgspec.Struct, frozen=True):
     name: str
 
 
-class MessageSums(msgspec.Struct, frozen=True):
+class MessageSums(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """Messages since the broker came up.
 
     Args:
@@ -32,12 +32,18 @@ class MessageSums(msgspec.Struct, frozen=True):
         delivered: that were written to receivers.
         acknowledged: by receivers.
         dead: that could not be delivered.
+        published_per_second: before ``countedAt``; absent where nothing was counted twice, as of the following.
+        delivered_per_second: likewise.
+        rate_over_seconds: time that these are for.
     """
 
     published: int
     delivered: int
     acknowledged: int
     dead: int
+    published_per_second: float | None = None
+    delivered_per_second: float | None = None
+    rate_over_seconds: float | None = None
 
 
 class QueueSumsRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -161,7 +167,7 @@ def overview(instance: Instance, health: Health, census: Census, files: StoreFil
         moment(numbers.at) if numbers.at else None,
         None if node is None else moment(node.started),
         None if node is None else (now - node.started) / 1000,
-        _messages(instance),
+        _messages(instance, census),
         {
             relating: QueueSumsRow(sums.count, sums.entries, sums.bytes, sums.entries - sums.in_memory)
             for relating, sums in numbers.queues.items()
@@ -175,17 +181,23 @@ def overview(instance: Instance, health: Health, census: Census, files: StoreFil
     )
 
 
-def _messages(instance: Instance) -> MessageSums | None:
+def _messages(instance: Instance, census: Census) -> MessageSums | None:
     core = core_of(instance)
     if core is None:
         return None
     traffics = [kind.traffic for kind in core.registry.kinds.values()]
-    return MessageSums(
+    sums = (
         sum(each.published for each in traffics),
         sum(each.delivered for each in traffics),
         sum(each.acknowledged for each in traffics),
         core.letters.count,
     )
+    now, before = census.numbers, census.before
+    seconds = (now.at - before.at) / 1000
+    if not before.at or seconds <= 0 or now.published < before.published:  # the last: the core was made anew
+        return MessageSums(*sums)
+    published, delivered = now.published - before.published, now.delivered - before.delivered
+    return MessageSums(*sums, round(published / seconds, 1), round(delivered / seconds, 1), seconds)
 
 
 def _sessions(census: Census) -> dict[str, dict[SessionState, int]]:

@@ -129,6 +129,7 @@ def queues(node: Callable[[], Node]) -> Collection[QueueOf]:
             "relating": by_choice(lambda each: each.relating, Relating),
             "owner": by_pattern(lambda each: each.owner),
             "minEntries": at_least(lambda each: len(each.queue)),
+            "olderThanSeconds": at_least(lambda each: _age_seconds(node(), each.queue)),
             "minFillRatio": at_least_part(lambda each: fill_ratio(each.queue)),
         },
     )
@@ -150,6 +151,11 @@ def find_queue(node: Node, relating: str, owner: str) -> QueueOf | None:
         return QueueOf(Relating.SUBJECT, owner, subject.queue)
     session = None if number is None else subject.sessions.get(number)
     return None if session is None else QueueOf(Relating.CALLBACK, owner, session.queue)
+
+
+def _age_seconds(node: Node, queue: Queue | History) -> float:
+    oldest = oldest_of(queue)
+    return (node.now() - oldest) / 1000 if oldest else -1
 
 
 def _all(node: Node) -> Iterator[QueueOf]:

@@ -210,6 +210,32 @@ def test_overview_sums_up() -> None:
     assert told["store"] == {"failing": False, "backlogBytes": 0}
 
 
+def test_overview_tells_what_was_published_in_a_second() -> None:
+    api = Api()
+    joe = api.world.client("joe")
+    for messages in (3, 50):  # those before the first count are of no rate
+        for _ in range(messages):
+            joe.publish("news", b"x")
+        api.census.start()
+        api.world.turn()
+        api.census.stop()
+        assert ("publishedPerSecond" in api.ask("overview").json["messages"]) == (messages == 50)
+        api.world.advance(10)
+    told = api.ask("overview").json["messages"]
+    assert (told["publishedPerSecond"], told["deliveredPerSecond"], told["rateOverSeconds"]) == (5.0, 0.0, 10.0)
+
+
+def test_queues_whose_first_message_is_old_are_found() -> None:
+    api = Api()
+    jack, joe = api.world.client("jack/1", answers=False), api.world.client("joe/1")
+    jack.subscribe("news")
+    for _ in range(2):
+        joe.publish("news", b"x")
+    api.world.advance(60)
+    assert [row["owner"] for row in api.items("queues?relating=callback&olderThanSeconds=60")] == ["jack~1"]
+    assert api.items("queues?relating=callback&olderThanSeconds=61") == []
+
+
 def test_overview_is_told_before_there_is_a_core() -> None:
     api = Api()
     api.desk.fake.run_levels.level, api.desk.fake.store = 1, None
