@@ -1,8 +1,8 @@
 """Fair turns: whoever has much to do gives way to others after a few milliseconds (design D17).
 
 Turns are shared out between accounts, and then between the connections of each: who opens many connections has no more
-of the processor than who has one. Of those that wait, the one goes first that has used least of it. An address has no
-more than :data:`SPREAD` accounts have, however many of them log in from it.
+of the processor than who has one. Of those that wait, the one goes first that will have used least of it when its
+turn is over. An address has no more than :data:`SPREAD` accounts have, however many of them log in from it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,13 @@ LONG = 0.01
 """Seconds of a turn that was much too long: its last piece of work could not be interrupted."""
 LONGEST_REST = 0.05
 AHEAD = 0.05
-"""Seconds that one who had little to do may use before those who have much to do have their turns: as much as one piece
+"""Seconds that one who has little to do may use before those who have much to do have their turns: as much as one piece
 of their work may take that cannot be interrupted, so that it does not wait for one of each of them."""
+BEHIND = 0.01
+"""Seconds that one who had more than others is behind them at most: it would else wait for many of them one day, for
+what it has been given while nobody waited."""
+IDLE = 1.0
+"""Seconds after which one who had nothing to do begins where the others are."""
 SPREAD = 10
 """How many accounts' share of the processor the accounts of one address have together, and a link of a manager."""
 
@@ -71,11 +76,14 @@ class Share:
         carries: as above.
         network: that the account has logged in from last; ``None`` for this machine, as a proxy may stand for many.
         used: seconds of the processor, as those count that have had no more than others: whoever had nothing to do
-            meanwhile is :data:`AHEAD` of others, and no more.
+            meanwhile is where others are, and whoever had little to do is :data:`AHEAD` of them at most.
         started: when its last turn began, as :attr:`Turns.seconds` measures.
         alone: it had the turn before, too.
         spent: seconds of its turns since others had theirs.
         rests: it has spent enough, and others have not had theirs.
+        ended: when its last turn was over.
+        expected: seconds that its next turn will take, as its last ones did; one turn where it had none, and
+            :data:`AHEAD` at most.
         rested: when it has rested for as long as it kept others waiting; past for one that does not rest.
         waiting: work of its connections, in the order in which they asked.
     """
@@ -84,6 +92,8 @@ class Share:
         "__weakref__",
         "alone",
         "carries",
+        "ended",
+        "expected",
         "network",
         "rested",
         "rests",
@@ -97,6 +107,8 @@ class Share:
         self.carries = carries
         self.network: Network | None = None
         self.used = 0.0
+        self.expected = SLICE
+        self.ended = 0.0
         self.started = 0.0
         self.alone = False
         self.rested = 0.0
@@ -111,23 +123,32 @@ class Share:
 
     @property
     def rank(self) -> float:
-        """By which those that wait have their turns: the least goes first."""
+        """What it has used, or its network has."""
         network = self.network
         return self.used if network is None or network.used < self.used else network.used
 
-    def pay(self, seconds: float, least: float) -> None:
-        """Count work.
+    @property
+    def order(self) -> float:
+        """By which those that wait have their turns, the least first: what will have been used after the turn."""
+        return self.rank + self.expected
+
+    def pay(self, seconds: float, least: float, most: float) -> float:
+        """Count work; returns :attr:`rank`.
 
         Args:
             seconds: that it took.
             least: nothing is saved up below it.
+            most: nothing is owed above it.
         """
-        if self.used < least:
-            self.used = least
-        self.used += seconds / SPREAD if self.carries else seconds
+        used = self.used if self.used > least else least
+        self.used = used = min(used + (seconds / SPREAD if self.carries else seconds), most)
+        half = self.expected / 2
+        self.expected = min(seconds, AHEAD) if seconds > half else half
         network = self.network
-        if network is not None:
-            network.used = max(network.used, least) + seconds / SPREAD
+        if network is None:
+            return used
+        network.used = min((network.used if network.used > least else least) + seconds / SPREAD, most)
+        return used if used > network.used else network.used
 
 
 class Turns:
@@ -159,9 +180,9 @@ class Turns:
         self._last: Share | None = None
         self._accounts: WeakValueDictionary[str, Share] = WeakValueDictionary()
         self._networks: WeakValueDictionary[str, Network] = WeakValueDictionary()
-        self._waiting: list[tuple[float, int, Share]] = []  # a heap, by rank and then by time
+        self._waiting: list[tuple[float, int, Share]] = []  # a heap, by order and then by time
         self._asked = 0
-        self._least = -AHEAD  # see _advance
+        self._front = 0.0  # rank of the share that had a turn last, among those that wait where any do
         self._resting: list[Share] = []
         self._next: IDelayedCall | None = None
 
@@ -206,7 +227,12 @@ class Turns:
         """
         now = self.seconds()
         took = now - share.started
-        share.pay(took, self._least)
+        front = self._front
+        least = front - AHEAD if share.started - share.ended < IDLE else front
+        rank = share.pay(took, least, front + BEHIND)
+        if rank > front and not self._waiting:  # nobody is behind it who could catch up
+            self._front = rank
+        share.ended = now
         share.spent += took
         if share.spent >= self._length and not share.rests and not share.carries:
             share.rests = True
@@ -217,7 +243,8 @@ class Turns:
     def add(self, share: Share, work: Callable[[], None]) -> None:
         """Have something called in a turn of a share, behind what waits for one; once, however often it is added."""
         if not share.waiting:
-            share.used = max(share.used, self._least)
+            idle = self.seconds() - share.ended >= IDLE
+            share.used = max(share.used, self._front if idle else self._front - AHEAD)
             self._wait(share)
             self._schedule(share.rested)
         if work not in share.waiting:
@@ -281,25 +308,21 @@ class Turns:
         found: Share | None = None
         resting: list[Share] = []
         while self._waiting and found is None:
-            rank, _, share = heapq.heappop(self._waiting)
-            if share.rank > rank:  # others of its network have had turns meanwhile
+            order, _, share = heapq.heappop(self._waiting)
+            if share.order > order:  # it has worked meanwhile, or others of its network have
                 self._wait(share)
             elif share.rested > now:
                 resting.append(share)
             else:
-                self._advance(rank)
+                self._front = max(self._front, share.rank)
                 found = share
         for each in resting:
             self._wait(each)
         return found
 
-    def _advance(self, rank: float) -> None:
-        """A share of this rank has its turn: whoever was idle begins a little before it, and has saved up no more."""
-        self._least = max(self._least, rank - AHEAD)
-
     def _wait(self, share: Share) -> None:
         self._asked += 1
-        heapq.heappush(self._waiting, (share.rank, self._asked, share))
+        heapq.heappush(self._waiting, (share.order, self._asked, share))
 
     def _go_on(self, share: Share) -> None:
         """A share has a turn, with what waits longest in it."""
