@@ -29,6 +29,10 @@ def _logins(sources: Sources) -> Iterable[Sample]:
     return [(("ok",), counts.ok), (("wrong",), counts.wrong), (("throttled",), counts.throttled)]
 
 
+def _threads(sources: Sources) -> Iterable[Sample]:
+    return [] if sources.core is None else [(("login",), sources.instance.security.services.waiting)]
+
+
 def _store(read: Callable[[Sources], Value]) -> Callable[[Sources], Iterable[Sample]]:
     return one(lambda sources: None if sources.instance.store is None else read(sources))
 
@@ -63,10 +67,11 @@ PROCESS: tuple[Metric[Sources], ...] = (
     *LISTENERS,
     Metric("broker_logins_total", Type.COUNTER, "Logins over all protocols, by how they went.", _logins, ("outcome",)),
     Metric(
-        "broker_logins_waiting",
+        "broker_threads_waiting",
         Type.GAUGE,
-        "Logins that wait for their turn.",
-        one(lambda s: None if s.core is None else s.instance.security.services.waiting),
+        "What waits for a thread: logins, for one that checks their password.",
+        _threads,
+        ("pool",),
     ),
     Metric(
         "broker_store_commit_seconds",
