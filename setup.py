@@ -28,6 +28,7 @@ class BuildWithFolders(build_py):
             "broker.migrations.versions",
             "broker.etc",
             "broker.share.grafana",
+            "broker.share.logrotate",
             "broker.share.prometheus",
             "broker.share.systemd",
         ]

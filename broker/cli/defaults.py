@@ -19,6 +19,7 @@ FILES = {
     "dashboard": ("share/grafana", "broker.json"),
     "unit": ("share/systemd", "broker.service"),
     "sysusers": ("share/systemd", "sysusers.conf"),
+    "logrotate": ("share/logrotate", "broker"),
     "tmpfiles": ("share/systemd", "tmpfiles.conf"),
 }
 """Folder and name by what is asked for."""
@@ -31,6 +32,7 @@ examples:
   broker defaults alerts > broker.rules.yml         rules for the alerts of Prometheus
   broker defaults dashboard > broker.json           a dashboard for Grafana
   broker defaults unit > broker.service             a unit for systemd; sysusers, tmpfiles: what it needs
+  broker defaults logrotate > broker                for logrotate, in place of the broker's own rotation
 """
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
@@ -22,15 +25,23 @@ class LogFile:
         path: of the file; it is made where there is none.
         keep: old files that are kept.
         max_size: bytes at which it becomes an old one; 0 for any.
+        daily: it becomes an old one with the first line after midnight, local time; also one that was written to on an
+            earlier day, by a program that has ended.
+        wall: seconds since 1970.
 
     Raises:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: Path, keep: int, max_size: int) -> None:
+    def __init__(
+        self, path: Path, keep: int, max_size: int, *, daily: bool = False, wall: Callable[[], float] = time.time
+    ) -> None:
         self.path = path.absolute()
         self._keep = keep
         self._max_size = max_size
+        self._daily = daily
+        self._wall = wall
+        self._ends = math.inf
         self._takes_standard_error = False
         self._lock = Lock()  # threads log, too
         self._descriptor, self._size = self._open()
@@ -41,7 +52,7 @@ class LogFile:
         """Write one line or several."""
         data = text.encode("utf-8", "backslashreplace")
         with self._lock:
-            if self._max_size and self._size >= self._max_size:
+            if (self._max_size and self._size >= self._max_size) or (self._daily and self._wall() >= self._ends):
                 self._rotate_if_possible()
             while data:
                 written = os.write(self._descriptor, data)
@@ -91,7 +102,8 @@ class LogFile:
         try:
             self._rotate()
         except OSError:
-            self._size = 0  # to be tried again when as much has been written once more
+            self._size = 0  # to be tried again when as much has been written once more, or the day after
+            self._ends = _midnight_after(self._wall())
 
     def _go_on(self) -> None:
         before = self._descriptor
@@ -105,7 +117,9 @@ class LogFile:
         try:
             if self.path.is_file():  # and no device or pipe of others
                 keep_private(self.path)
-            return descriptor, os.fstat(descriptor).st_size
+            status = os.fstat(descriptor)
+            self._ends = _midnight_after(status.st_mtime if status.st_size else self._wall())
+            return descriptor, status.st_size
         except OSError:
             os.close(descriptor)
             raise
@@ -119,3 +133,9 @@ class LogFile:
             number = whole_or_none(suffix, 0) if name == self.path.name else None
             if number is not None and path == self._named(number) and path.is_file():
                 yield number, path
+
+
+def _midnight_after(when: float) -> float:
+    """When the day ends in which a time is, local time; both in seconds since 1970."""
+    day = datetime.fromtimestamp(when).date() + timedelta(days=1)
+    return datetime.combine(day, datetime.min.time()).timestamp()

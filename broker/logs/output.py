@@ -39,7 +39,7 @@ class LogOutput:
 
     def __init__(self, settings: LogSettings, path: Path | None) -> None:
         self.levels = LogLevels(settings.level, settings.levels)
-        self.file = None if path is None else LogFile(path, settings.keep, settings.max_size)
+        self.file = None if path is None else LogFile(path, settings.keep, settings.max_size, daily=settings.daily)
         stream: Any = sys.stdout if self.file is None else self.file
         write = FileLogObserver(stream, as_json if settings.format is Format.JSON else as_text)
         self.observer = LevelFilter(self.levels, FloodLimit(write))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from broker.config.kinds import choice, integer, size
+from broker.config.kinds import BOOLEAN, choice, integer, size
 from broker.config.options import declare, declare_indexed
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
@@ -44,6 +44,10 @@ MAX_SIZE = declare(
     "log.maxSize", size(0), 10 << 20, "Size at which the file of --logfile becomes an old one; 0: by SIGUSR1 only."
 )
 
+DAILY = declare(
+    "log.daily", BOOLEAN, False, "Whether the file of --logfile becomes an old one at midnight, too, whatever its size."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
@@ -55,6 +59,7 @@ class LogSettings:
         format: of a line.
         keep: old files that are kept.
         max_size: bytes at which a file becomes an old one; 0 for any.
+        daily: a file becomes an old one at midnight.
     """
 
     level: Level
@@ -62,6 +67,7 @@ class LogSettings:
     format: Format
     keep: int
     max_size: int
+    daily: bool = False
 
 
 def settings_of(properties: Properties) -> LogSettings:
@@ -80,5 +86,10 @@ def settings_of(properties: Properties) -> LogSettings:
                     Code.RESOURCE_CONFIGURATION, f"{LEVELS.name}[{namespace}]='{text}': {error}"
                 ) from error
     return LogSettings(
-        LEVEL.get(properties), levels, FORMAT.get(properties), KEEP.get(properties), MAX_SIZE.get(properties)
+        LEVEL.get(properties),
+        levels,
+        FORMAT.get(properties),
+        KEEP.get(properties),
+        MAX_SIZE.get(properties),
+        DAILY.get(properties),
     )

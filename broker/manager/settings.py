@@ -187,7 +187,7 @@ WRITE_TIMEOUT = _declare(
     60_000,
     "A client that has taken nothing of what waits for it for so long is let go of.",
 )
-for _option in (logs.LEVEL, logs.FORMAT, logs.KEEP, logs.MAX_SIZE):
+for _option in (logs.LEVEL, logs.FORMAT, logs.KEEP, logs.MAX_SIZE, logs.DAILY):
     REGISTRY.add(_option)
 REGISTRY.add_indexed(logs.LEVELS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,84 @@ def test_line_is_written_though_the_file_cannot_be_rotated(path: Path, tmp_path:
 def test_half_characters_of_a_text_are_written_as_escapes(path: Path) -> None:
     LogFile(path, 1, 0).write("\ud800\n")
     assert path.read_text() == "\\ud800\n"
+
+
+NOON = datetime(2026, 11, 30, 12).timestamp()
+DAY = 86_400.0
+
+
+class Clock:
+    """A clock on the wall."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_daily_file_becomes_an_old_one_with_the_first_line_of_the_next_day(
+    path: Path, tmp_path: Path, clock: Clock
+) -> None:
+    file = LogFile(path, 5, 0, daily=True, wall=clock)
+    file.write("noon\n")
+    clock.now += DAY / 2 - 1
+    file.write("night\n")
+    clock.now += 1
+    file.write("midnight\n")
+    clock.now += 1
+    file.write("after\n")
+
+    assert contents(tmp_path) == {"broker.log": "midnight\nafter\n", "broker.log.1": "noon\nnight\n"}
+
+
+def test_a_daily_file_of_an_earlier_day_becomes_an_old_one_at_the_next_start(
+    path: Path, tmp_path: Path, clock: Clock
+) -> None:
+    path.write_text("yesterday\n")
+    os.utime(path, (NOON - DAY, NOON - DAY))
+    LogFile(path, 5, 0, daily=True, wall=clock).write("today\n")
+
+    assert contents(tmp_path) == {"broker.log": "today\n", "broker.log.1": "yesterday\n"}
+
+
+def test_days_without_a_line_leave_no_files(path: Path, tmp_path: Path, clock: Clock) -> None:
+    file = LogFile(path, 5, 0, daily=True, wall=clock)
+    file.write("one\n")
+    clock.now += 9 * DAY
+    file.write("two\n")
+
+    assert contents(tmp_path) == {"broker.log": "two\n", "broker.log.1": "one\n"}
+
+
+def test_a_file_that_is_not_daily_knows_no_midnight(path: Path, tmp_path: Path, clock: Clock) -> None:
+    file = LogFile(path, 5, 0, wall=clock)
+    file.write("one\n")
+    clock.now += DAY
+    file.write("two\n")
+
+    assert contents(tmp_path) == {"broker.log": "one\ntwo\n"}
+
+
+def test_a_daily_file_that_cannot_be_renamed_goes_on_until_the_next_midnight(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def refuse(self: Path, target: Path) -> None:
+        tried.append(clock.now)
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    file = LogFile(path, 5, 0, daily=True, wall=clock)
+    for _ in range(6):
+        file.write("x\n")
+        clock.now += DAY / 2
+
+    assert path.read_text() == "x\n" * 6
+    assert tried == [NOON + DAY / 2, NOON + 3 * DAY / 2, NOON + 5 * DAY / 2]
