@@ -216,6 +216,7 @@ class Connection(TwistedProtocol):
     def abort(self) -> None:
         """Close now; what is not written yet is lost."""
         self._closed = True
+        self._buffer.unread.set(0)
         self._input.drop()
         transport: Any = self.transport
         if transport is not None:

@@ -13,6 +13,9 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from broker.net.unread import Unread
 from broker.timers import cancel
 
+BUFFER = 65_536
+"""Bytes from which on Twisted calls a buffer full."""
+
 
 class WriteBuffer:
     """Watches the buffer of one connection, between the transport's "full" and its "empty".
@@ -28,7 +31,7 @@ class WriteBuffer:
         on_stalled: told why the peer is to be given up.
 
     Attributes:
-        unread: bytes that came on top of a full buffer, for the account of the peer.
+        unread: bytes that wait beside those that a transport's buffer holds, for the account of the peer.
         waits: whether the transport called the buffer full, and not empty since.
     """
 
@@ -41,6 +44,7 @@ class WriteBuffer:
         "_on_stalled",
         "_patience",
         "_room",
+        "_size",
         "_timer",
         "unread",
         "waits",
@@ -62,6 +66,7 @@ class WriteBuffer:
         self._on_full = on_full
         self._on_stalled = on_stalled
         self._timer: Any = None
+        self._size = 0
         self.unread = Unread()
         self._full = False
         self._left = 0
@@ -75,7 +80,7 @@ class WriteBuffer:
             patience: seconds in which the peer must have taken something.
         """
         if self._timer is None:
-            self.unread.set(0)
+            self._size = 0
             self.watch(transport, patience)
             if not self._room and not self._full:
                 self._full = True
@@ -90,14 +95,14 @@ class WriteBuffer:
 
     def add(self, size: int) -> None:
         """So many bytes more were written while the buffer :attr:`waits`."""
-        total = self.unread.size + size
-        excess = self.unread.set(total)
+        self._size += size
+        excess = self.unread.set(self.unread.size + size)
         self._left += size
-        if not self._full and total >= self._room:
+        if not self._full and self._size >= self._room:
             self._full = True
             self._on_full(True)
-        if total > self._most:
-            self._on_stalled(f"{total} bytes more than its buffer holds wait for it")
+        if self._size > self._most:
+            self._on_stalled(f"{self._size} bytes more than its buffer holds wait for it")
         elif excess:
             self._on_stalled(excess)
 
@@ -118,6 +123,11 @@ class WriteBuffer:
     def _measure(self, transport: Any) -> None:
         self._left = untaken(transport)
         self._timer = self._clock.callLater(self._patience, self._check, transport)
+        excess = self.unread.set(
+            max(0, self._left - BUFFER)
+        )  # what made the buffer full may be much more than it holds
+        if excess:
+            self._on_stalled(excess)
 
     def _check(self, transport: Any) -> None:
         self._timer = None

@@ -356,7 +356,20 @@ class TestUnread:
                 "buffers; 1500 are allowed",
             )
         ]
-        assert (usage.unread_bytes, another.unread_bytes) == (800, 800)
+        assert 800 <= usage.unread_bytes == another.unread_bytes < 900
+
+    def test_what_makes_a_buffer_full_counts_too(self) -> None:
+        port = Port(Limits(room=1000))
+        usage = Usage("joe", QuotaLimits(unread_bytes=3 * FULL))
+        wires = []
+        for _ in range(2):
+            wire, stream = port.connect(room=0)
+            stream.connection.logged_in("joe", usage)
+            stream.connection.write(b"x" * 3 * FULL)
+            port.reactor.turn()
+            wires.append(wire)
+        assert [wire.socket.closed for wire in wires] == [False, True]
+        assert 2 * FULL <= usage.unread_bytes < 3 * FULL
 
     def test_what_is_taken_or_lost_counts_no_more(self) -> None:
         port = Port(Limits(room=1000))
