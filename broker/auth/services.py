@@ -166,14 +166,13 @@ class SecurityServices:
                 await service.authenticate(credentials, host)
             finally:
                 self._release()
-        except BrokerError as error:
-            if error.code == Code.USER_ACCESS_DENIED:
+        except BaseException as error:
+            if isinstance(error, BrokerError) and error.code == Code.USER_ACCESS_DENIED:
                 attempt.failed()
+            else:
+                attempt.dismiss()
             raise
-        else:
-            attempt.succeeded()
-        finally:
-            attempt.dismiss()
+        attempt.succeeded()
 
     async def begin(self, user: str, host: str) -> LoginAttempt:
         """Let a login begin, unless its account or its address has failed too often.

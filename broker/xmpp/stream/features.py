@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from broker.xmpp.wire import ns, sm
 from broker.xmpp.wire.sasl import Offer
@@ -42,8 +42,9 @@ def before_login(offer: Offer, *, tls: bool, tls_required: bool, max_stanza: int
     return "".join(parts).encode()
 
 
-def after_login(*, stream_management: bool, max_stanza: int, idle: int, more: Sequence[bytes] = ()) -> bytes:
-    """The features after the login.
+@lru_cache(8)
+def after_login(*, stream_management: bool, max_stanza: int, idle: int, more: tuple[bytes, ...] = ()) -> bytes:
+    """The features after the login; they are written once, as all clients of a service get the same.
 
     Args:
         stream_management: is offered.

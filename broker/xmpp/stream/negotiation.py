@@ -104,7 +104,7 @@ class Negotiation:
         stream.transport.write(stream.framing.open(attributes.get("from", "")))
         if start.namespace not in _CONTENT_NAMESPACES:
             stream.fail("invalid-namespace", f"the content namespace is {ns.CLIENT}")
-        elif _domain(attributes.get("to", domain)) != domain:
+        elif (to := attributes.get("to", domain)) != domain and _domain(to) != domain:
             stream.fail("host-unknown", f"the domain here is {domain}")
         elif not attributes.get("version", "").startswith("1."):
             stream.fail("unsupported-version", "the version is 1.0")
@@ -156,7 +156,7 @@ class Negotiation:
             stream_management=settings.sm_enabled,
             max_stanza=settings.max_stanza,
             idle=settings.idle,
-            more=self._service.stream_features,
+            more=tuple(self._service.stream_features),
         )
 
     @property
