@@ -42,7 +42,7 @@ from broker.runlevels.levels import RUNNING, SELECTABLE
 from broker.runlevels.pluginfile import read
 from broker.runlevels.service import Direction, RunLevels
 from broker.service_manager import ServiceManager
-from broker.store.backup_settings import backup_settings_of
+from broker.store.backup_settings import BEFORE_UPGRADE, backup_settings_of
 from broker.store.location import database_url
 from broker.store.memory import MemoryStore
 from broker.store.sql.backup import check_schedule, take_backup
@@ -296,7 +296,11 @@ class Application(Service):
 
     async def _open_store(self) -> None:
         url = database_url(self.properties, self.data)
-        self.store = MemoryStore(self.reactor) if url == MEMORY_URL else SqlStore(url, self.reactor)
+        if url == MEMORY_URL:
+            self.store = MemoryStore(self.reactor)
+        else:
+            copies = BEFORE_UPGRADE.get(self.properties)
+            self.store = SqlStore(url, self.reactor, copy_before_upgrade=copies)
         await self.store.open()
         self._daily_backup = self._make_daily_backup(url)
         self._daily_backup.start()

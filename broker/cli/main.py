@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from broker import __version__
-from broker.cli import backup, client_commands, compact, defaults, manager, restore, run, user
+from broker.cli import backup, client_commands, compact, defaults, manager, restore, run, upgrade, user
 from broker.cli.options import add_store_options
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
 from broker.errors import BrokerError, Code
@@ -39,6 +39,7 @@ REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (
     user.register,
     backup.register,
     restore.register,
+    upgrade.register,
     compact.register,
     defaults.register,
     client_commands.register,

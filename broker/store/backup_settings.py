@@ -8,7 +8,7 @@ from datetime import time
 from pathlib import Path
 
 from broker.config.core_options import NODE_ID
-from broker.config.kinds import TEXT, Kind, integer
+from broker.config.kinds import BOOLEAN, TEXT, Kind, integer
 from broker.config.options import declare
 from broker.config.properties import Properties
 
@@ -37,6 +37,13 @@ SCHEDULE = declare(
     "backup.schedule", TIME_OF_DAY, None, "When the broker makes a backup each day; empty: it makes none by itself."
 )
 KEEP = declare("backup.keep", integer(1), 7, "Backups of this node that are kept; each new one removes older ones.")
+
+BEFORE_UPGRADE = declare(
+    "backup.beforeUpgrade",
+    BOOLEAN,
+    True,
+    "Whether the database is copied to backups/before-<revision>.db beside it before its schema is changed.",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,9 @@ def make_backup(
     monotonic: Callable[[], float] = time.monotonic,
     free: Callable[[Path], int] = free_space,
 ) -> tuple[Path, Manifest]:
-    """Make one backup under a name; the other arguments, the result and errors are those of :func:`take_backup`.
+    """Make one backup under a name, in the place of one that has it; for whoever has the directory for itself.
+
+    The other arguments, the result and errors are those of :func:`take_backup`.
 
     Args:
         source: the database.
@@ -120,8 +122,6 @@ def make_backup(
     start = monotonic()
     size = size_of(source) + size_of(wal_of(source))
     _check_room(backup.parent, size, free)
-    if backup.exists():
-        raise BrokerError(Code.RESOURCE_CONFIGURATION, f"There is a backup {backup} already", "/store")
     part = backup.with_suffix(PART)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700)
@@ -156,6 +156,7 @@ def _publish(copy: Path, backup: Path, manifest: Manifest) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(manifest.to_json())
     sync(described)
+    backup.unlink(missing_ok=True)
     described.rename(manifest_of(backup))  # first, so that no backup is ever without one
     copy.rename(backup)
     sync(backup.parent)

@@ -104,13 +104,15 @@ class Database:
         url: see :func:`parse_url`.
         exclusive: for a broker's store: no other broker may use the database meanwhile.
         patience: seconds to wait for the PostgreSQL session of a broker that has just died.
+        copy_before_upgrade: copy a database of SQLite before its schema is changed.
     """
 
-    def __init__(self, url: str, *, exclusive: bool, patience: float = 3.0) -> None:
+    def __init__(self, url: str, *, exclusive: bool, patience: float = 3.0, copy_before_upgrade: bool = True) -> None:
         self.engine = engine_of(url)
         self._url = url
         self._exclusive = exclusive
         self._patience = patience
+        self._copies = copy_before_upgrade
         self._connection: Connection | None = None
         self._statements: dict[Executable, tuple[str, list[str]]] = {}
         self._lock_file: LockFile | None = None
@@ -213,12 +215,17 @@ class Database:
         if revision == NEWEST:
             return
         if self._exclusive or revision is None:
-            from broker.store.sql.upgrade import upgrade  # mostly not needed, and a fifth of a start
+            from broker.store.sql.upgrade import (  # not needed mostly, and a fifth of a start
+                copy_before_upgrade,
+                upgrade,
+            )
 
+            if self._copies and revision is not None and self.engine.dialect.name == "sqlite":
+                copy_before_upgrade(Path(str(self.engine.url.database)))
             upgrade(self.engine)
             return
         # An old schema is not changed under a broker that may be running on it.
-        owner = Database(self._url, exclusive=True, patience=self._patience)
+        owner = Database(self._url, exclusive=True, patience=self._patience, copy_before_upgrade=self._copies)
         owner.open()
         owner.close()
 

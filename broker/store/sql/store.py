@@ -54,13 +54,22 @@ class SqlStore(CommitLoop):
         reactor: schedules commits, and takes answers of the writer thread.
         worker: runs what blocks; by default a thread.
         patience: seconds to wait at start for the PostgreSQL session of a broker that has just died.
+        copy_before_upgrade: copy a database of SQLite before its schema is changed.
 
     Raises:
         BrokerError: ``resource.configuration`` where the URL is none that it can use.
     """
 
-    def __init__(self, url: str, reactor: IReactorTime, *, worker: Worker | None = None, patience: float = 3.0) -> None:
-        self.database = Database(url, exclusive=True, patience=patience)
+    def __init__(
+        self,
+        url: str,
+        reactor: IReactorTime,
+        *,
+        worker: Worker | None = None,
+        patience: float = 3.0,
+        copy_before_upgrade: bool = True,
+    ) -> None:
+        self.database = Database(url, exclusive=True, patience=patience, copy_before_upgrade=copy_before_upgrade)
         self._writer = Writer(self.database)
         self._reader = Reader(self.database)
         self.on_unreadable: Callable[[Unreadable], None] = lambda row: None

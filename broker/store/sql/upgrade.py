@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from twisted.logger import Logger
 
 from broker.errors import BrokerError, Code
+from broker.failpoints import reach
+from broker.store.backup_settings import BEFORE_UPGRADE, DEFAULT_DIRECTORY
+from broker.store.sql.backup import make_backup
 from broker.store.sql.revisions import NEWEST, folder
+
+log = Logger()
 
 UPGRADE_LOCK = 0x75706772616465
 """PostgreSQL's advisory lock while the schema changes: the bytes of ``upgrade``."""
@@ -43,6 +53,37 @@ def upgrade(engine: Engine) -> None:
             config = configuration()
             config.attributes["connection"] = connection
             command.upgrade(config, NEWEST)
+            reach("schema changed")
+
+
+def copy_before_upgrade(database: Path) -> Path:
+    """Copy a database, verified and with a manifest, to ``backups/before-<revision>.db`` beside it.
+
+    A copy that an earlier attempt has made is replaced.
+
+    Args:
+        database: of SQLite; nobody else writes to it.
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        BrokerError: ``resource.noMoreSpace`` where there is not enough room; ``resource.*`` as for every backup.
+        OSError: the directory cannot be used.
+    """
+    directory = database.parent / DEFAULT_DIRECTORY
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        copy, _ = make_backup(database, directory / f"before-{NEWEST}.db", "", datetime.fromtimestamp(time.time(), UTC))
+    except BrokerError as error:
+        raise BrokerError(
+            error.code,
+            f"The schema must be changed, and before that the database cannot be copied: {error.message}; to go on"
+            f" without a copy set {BEFORE_UPGRADE.name}=false",
+            "/store",
+        ) from error
+    log.info("the database was copied to {copy} before its schema is changed", copy=str(copy))
+    return copy
 
 
 def _wait_for_turn(connection: Connection) -> None:

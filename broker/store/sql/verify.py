@@ -70,7 +70,7 @@ def recover(path: Path) -> Counts:
     Raises:
         BrokerError: ``resource.*`` where a broker could not start on it.
     """
-    database = Database(f"{SQLITE}{path.absolute()}", exclusive=True)
+    database = Database(f"{SQLITE}{path.absolute()}", exclusive=True, copy_before_upgrade=False)
     try:
         database.open()
         writer = Writer(database)
