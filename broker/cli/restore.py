@@ -83,7 +83,8 @@ def _rehearse(options: argparse.Namespace) -> int:
 
 def _tell(restored: Restored) -> None:
     manifest = restored.manifest
-    say(f"backup of {manifest.node}, made {manifest.made_at} by version {manifest.version}")
+    whose = manifest.node or "a database before its upgrade"
+    say(f"backup of {whose}, made {manifest.made_at} by version {manifest.version}")
     say(contents(restored.counts))
     if restored.streams:
         say(f"XMPP streams that cannot be resumed: {restored.streams}; what waits in them goes to their accounts")

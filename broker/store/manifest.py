@@ -46,7 +46,7 @@ class Manifest:
 
     Args:
         file: name of the backup.
-        node: the broker that it is of.
+        node: the broker that it is of; empty for a copy that was made before an upgrade.
         version: of the program that made it.
         revision: of the schema.
         made_at: when it was begun, RFC 3339 in UTC.
