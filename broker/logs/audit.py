@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from time import time
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from broker.logs.limit import NamedLogLimits, lines
 from broker.model.host import network_of
@@ -29,7 +30,18 @@ def audit(action: str, fields: Mapping[str, object]) -> None:
             out.
     """
     given = {name: value for name, value in fields.items() if value}
-    log.info("{audit}", audit=line(action, given), action=action, **given)
+    event = {
+        **given,
+        "action": action,
+        "audit": line(action, given),
+        "log_format": "{audit}",
+        "log_level": LogLevel.info,
+        "log_logger": log,
+        "log_namespace": NAMESPACE,
+        "log_source": None,
+        "log_time": time(),
+    }
+    log.observer(event)  # as Logger.info does, which sorts all levels before
 
 
 def line(action: str, fields: Mapping[str, object]) -> str:
