@@ -58,6 +58,7 @@ class RouteSession:
         "_gone",
         "_heard",
         "_idle",
+        "_is_managed",
         "_link",
         "_logged_in",
         "_owner",
@@ -89,6 +90,7 @@ class RouteSession:
         self._gone = False
         self._logged_in = False
         self._asks_management = False
+        self._is_managed = False  # both sides count stanzas, or may do so
         self._given: list[bytes] = []  # messages that the client may not have taken
         self._heard = clock.seconds()
         self._deadline: IDelayedCall | None = clock.callLater(settings.patience, self._overdue)
@@ -132,6 +134,7 @@ class RouteSession:
             if namespace == ns.SASL:
                 client.wait()
             self._asks_management = namespace == ns.SM and name in ("enable", "resume")
+            self._is_managed = self._is_managed or self._asks_management
             try:
                 content = element.tree().to_bytes(routes.NAMESPACE)
             except BrokerError as error:
@@ -203,7 +206,9 @@ class RouteSession:
             reach("client given a stanza")
         if not client.writable and (namespace, name) == (ns.CLIENT, "message"):
             self._given.append(content.to_bytes(routes.NAMESPACE))
-        if namespace == ns.SASL:
+        if (namespace, name) == (ns.SM, "failed"):
+            self._is_managed = False
+        elif namespace == ns.SASL:
             if name == "success":
                 self._logged_in = True
                 client.admit(self.id)
@@ -217,6 +222,7 @@ class RouteSession:
         elif "unknown-stanza" not in conditions:
             self._fail("internal-server-error", "the server does not take what was sent")
         elif self._asks_management:
+            self._is_managed = False
             self._client.write(failed("feature-not-implemented"))
         else:
             self._fail("unsupported-stanza-type", "the server does not know what was sent")
@@ -237,8 +243,14 @@ class RouteSession:
             self._client.transport.release(LINK_FULL)
 
     def link_lost(self) -> None:
-        """The link is gone."""
+        """The link is gone.
+
+        Where both sides count stanzas, something may have been lost, and what follows over another link would be
+        counted in its place. So the client has to resume its stream, which says what each side has.
+        """
         self._link = None
+        if self._is_managed:
+            self._client.leave()
         self._client.transport.hold(NO_LINK)
         self._client.transport.release(LINK_FULL)
         self._owner.detached(self)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.campaign.checks import Failed
-from tests.campaign.managers import KINDS, Manager
+from tests.campaign.managers import KINDS, Kind, Manager
 from tests.system.launcher import BrokerProcess
 
 DIRECT = "XMPP"
@@ -20,18 +20,22 @@ class Ways:
         broker: the process.
         chance: decides.
         share: of the connections that go over managers; at 0 there are none.
+        kinds: of the managers.
 
     Attributes:
         managers: that were started.
         on_close: called when the broker's process is closed.
     """
 
-    def __init__(self, broker: BrokerProcess, chance: random.Random, share: float) -> None:
+    def __init__(
+        self, broker: BrokerProcess, chance: random.Random, share: float, kinds: Sequence[Kind] = KINDS
+    ) -> None:
         self.managers: Sequence[Manager] = ()
         self.on_close = broker.on_close
         self._broker = broker
         self._chance = chance
         self._share = share
+        self._kinds = kinds
         self._lost: list[str] = []
 
     def open(self, directory: Path, point: str = "", count: int = 1) -> None:
@@ -43,7 +47,7 @@ class Ways:
             count: times that it comes there.
         """
         if self._share:
-            self.managers = [Manager(directory / kind.name, self._broker, kind, self._chance) for kind in KINDS]
+            self.managers = [Manager(directory / kind.name, self._broker, kind, self._chance) for kind in self._kinds]
         for each in self.managers:
             each.start(point, count)
 

@@ -248,6 +248,32 @@ class TestEnd:
         person.leave()
         assert server.requests() == [("close", id)]
 
+    def test_a_client_that_counts_stanzas_must_resume_its_stream_when_its_link_is_lost(self) -> None:
+        server = FakeServer(world())
+        other = FakeServer(server.world)
+        person, id = logged_in(server)
+        person.send(ENABLE)
+        server.route(id, f"<enabled xmlns='{ns.SM}' resume='true' id='1'/>")
+        person.take()
+        server.lose()
+        assert person.socket.end == "closed"
+        assert not person.take()
+        person.send(message())
+        person.leave()
+        assert other.routed() == []
+        assert other.requests() == [("close", id)]
+
+    def test_a_client_that_may_not_count_stanzas_goes_on_over_another_link(self) -> None:
+        server = FakeServer(world())
+        other = FakeServer(server.world)
+        person, id = logged_in(server)
+        person.send(ENABLE)
+        server.route(id, f"<failed xmlns='{ns.SM}'/>")
+        server.lose()
+        assert not person.socket.end
+        person.send(message())
+        assert [stanza.name for stanza in other.routed()] == ["message"]
+
     def test_messages_for_a_client_that_is_gone_go_back(self) -> None:
         server = FakeServer(world())
         person, id = logged_in(server)

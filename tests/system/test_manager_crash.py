@@ -25,6 +25,11 @@ OF_MANAGERS = [
     ("session attached again", 2),
     ("stream resumed for its client", 1),
 ]
+OF_ROUTES = [
+    ("stanza of a client routed", 60),
+    ("client given a stanza", 80),
+    ("client taken on", 3),
+]
 OF_THE_BROKER = [
     ("frames of a manager received", 50),
     ("bytes of a client stored", 1),
@@ -44,7 +49,14 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 
 @pytest.fixture
 def ways(broker: BrokerProcess) -> Iterator[Ways]:
-    ways = Ways(broker, random.Random(7), share=1.0)
+    ways = Ways(broker, random.Random(7), 1.0, [kind for kind in managers.KINDS if kind.frames])
+    yield ways
+    ways.end()
+
+
+@pytest.fixture
+def routes(broker: BrokerProcess) -> Iterator[Ways]:
+    ways = Ways(broker, random.Random(7), 1.0, [kind for kind in managers.KINDS if not kind.frames])
     yield ways
     ways.end()
 
@@ -121,6 +133,17 @@ def test_each_message_comes_once_and_in_order_wherever_a_manager_is_killed(
     Talk(broker, ways).go_through()
     assert any(each.points for each in ways.managers), "the point was not reached"
     ways.close()
+
+
+@pytest.mark.parametrize(("point", "count"), OF_ROUTES)
+def test_streams_over_routes_that_are_resumed_lose_nothing_wherever_a_manager_is_killed(
+    broker: BrokerProcess, routes: Ways, tmp_path: Path, point: str, count: int
+) -> None:
+    broker.start()
+    routes.open(tmp_path, point, count)
+    Talk(broker, routes).go_through()
+    assert any(each.points for each in routes.managers), "the point was not reached"
+    routes.close()
 
 
 @pytest.mark.parametrize(("point", "count"), OF_THE_BROKER)
