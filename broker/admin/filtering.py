@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from broker.admin.listing import Filter, Predicate
-from broker.model.number import whole_or_none
+from broker.model.number import real_or_none, whole_or_none
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -93,9 +93,9 @@ def at_least_part(of: Callable[[T], float]) -> Filter[T]:
     """
 
     def read(text: str) -> Predicate[T]:
-        if not _DECIMAL.fullmatch(text):
+        least = real_or_none(text) if _DECIMAL.fullmatch(text) else None
+        if least is None:
             raise ValueError("it is a number such as 0.9")
-        least = float(text)
         return lambda each: of(each) >= least
 
     return Filter(read, {"type": "number", "minimum": 0})

@@ -7,7 +7,6 @@ what the first one costs. Rows are made for the page only.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from twisted.logger import Logger
 
 from broker.admin.scan import scan
 from broker.errors import BrokerError
+from broker.model.base64_text import bytes_or_none
 
 T = TypeVar("T")
 log = Logger()
@@ -249,10 +249,12 @@ def read_cursor(text: str, sort: str, descending: bool, fingerprint: str, *, is_
     Raises:
         ValueError: it is none, or of another list.
     """
+    raw = bytes_or_none(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    if raw is None:
+        raise ValueError("it is no cursor")
     try:
-        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
         content = msgspec.json.decode(raw, type=tuple[int, str, str, SortValue, str])
-    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError) as error:
         raise ValueError("it is no cursor") from error
     version, direction, filters, value, id = content
     if (version, direction, filters) != (VERSION, _direction(sort, descending), fingerprint):

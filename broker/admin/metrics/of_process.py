@@ -95,7 +95,7 @@ PROCESS: tuple[Metric[Sources], ...] = (
         "broker_store_failing",
         Type.GAUGE,
         "1 while the store cannot commit.",
-        _store(lambda sources: int(sources.instance.store.failing_since is not None)),
+        _store(lambda sources: 0 if sources.instance.store.failing_since is None else 1),
     ),
     Metric(
         "broker_store_failing_seconds",

@@ -62,7 +62,7 @@ def _decoded(raw: bytes) -> str:
     def byte(match: re.Match[bytes]) -> bytes:
         if match[1] is None:
             raise _wrong("the target has a % that is not followed by two hexadecimal digits")
-        return bytes([int(match[1], 16)])
+        return bytes.fromhex(match[1].decode())
 
     try:
         text = _ESCAPE.sub(byte, raw).decode()
