@@ -80,7 +80,7 @@ def take_backup(
     if parsed.get_backend_name() != "sqlite":
         raise _use_pg_dump(parsed, name)
     source = sqlite_file_of(parsed)
-    with _turn(settings.directory):
+    with alone_in(settings.directory):
         backup, manifest = make_backup(
             source, settings.directory / f"{name}{SUFFIX}", settings.node, begun, monotonic, free
         )
@@ -107,7 +107,7 @@ def make_backup(
     monotonic: Callable[[], float] = time.monotonic,
     free: Callable[[Path], int] = free_space,
 ) -> tuple[Path, Manifest]:
-    """Make one backup under a name, in the place of one that has it; for whoever has the directory for itself.
+    """Make one backup under a name, in the place of one that has it; for whoever is :func:`alone_in` the directory.
 
     The other arguments, the result and errors are those of :func:`take_backup`.
 
@@ -123,7 +123,6 @@ def make_backup(
     size = size_of(source) + size_of(wal_of(source))
     _check_room(backup.parent, size, free)
     part = backup.with_suffix(PART)
-    shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700)
     try:
         copy = part / DATABASE_FILE
@@ -177,13 +176,22 @@ def _prune(settings: BackupSettings) -> None:
 
 
 @contextmanager
-def _turn(directory: Path) -> Iterator[None]:
-    """Make the directory; nobody else makes backups in it meanwhile, so what others left unfinished can go."""
+def alone_in(directory: Path, *, wait: bool = False) -> Iterator[None]:
+    """Make a directory of backups; nobody else makes any in it meanwhile, so what others left unfinished is removed.
+
+    Args:
+        directory: of the backups.
+        wait: for a backup that is just being made.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where another is being made, and this one is not to wait.
+        OSError: the directory cannot be used.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             message = f"Another backup is just being made in {directory}"
             raise BrokerError(Code.RESOURCE_CONFIGURATION, message, "/store") from None

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.store.backup_settings import BEFORE_UPGRADE, DEFAULT_DIRECTORY
-from broker.store.sql.backup import make_backup
+from broker.store.sql.backup import alone_in, make_backup
 from broker.store.sql.revisions import NEWEST, folder
 
 log = Logger()
@@ -72,9 +72,10 @@ def copy_before_upgrade(database: Path) -> Path:
         OSError: the directory cannot be used.
     """
     directory = database.parent / DEFAULT_DIRECTORY
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = directory / f"before-{NEWEST}.db"
     try:
-        copy, _ = make_backup(database, directory / f"before-{NEWEST}.db", "", datetime.fromtimestamp(time.time(), UTC))
+        with alone_in(directory, wait=True):
+            copy, _ = make_backup(database, target, "", datetime.fromtimestamp(time.time(), UTC))
     except BrokerError as error:
         raise BrokerError(
             error.code,

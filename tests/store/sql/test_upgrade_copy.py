@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from broker.failpoints import VARIABLE
 from broker.store.manifest import read_manifest
 from broker.store.sql import schema
 from broker.store.sql.accounts import AccountTable
+from broker.store.sql.backup import alone_in
 from broker.store.sql.database import Database, engine_of
 from broker.store.sql.restore import restore
 from broker.store.sql.revisions import NEWEST, known_revisions, revision_of
@@ -208,6 +210,21 @@ def test_a_second_attempt_replaces_the_copy_of_the_first(old: Path) -> None:
 
     assert read_manifest(directory / f"before-{NEWEST}.db").size_bytes > 1000
     assert len(os.listdir(directory)) == 2
+
+
+def test_an_upgrade_waits_for_a_backup_that_is_just_being_made(old: Path) -> None:
+    directory = old.parent / "backups"
+    (directory / "heron-20261130T120000Z.part").mkdir(parents=True)
+    with ThreadPoolExecutor() as pool:
+        with alone_in(directory):
+            (directory / "heron-20261130T120000Z.part").mkdir()
+            upgraded = pool.submit(lambda: AccountTable(f"sqlite:///{old}").close())
+            with pytest.raises(TimeoutError):
+                upgraded.result(timeout=0.5)
+            assert (directory / "heron-20261130T120000Z.part").is_dir()
+        upgraded.result()
+
+    assert revision_of(engine_of(f"sqlite:///{old}")) == NEWEST
 
 
 class Full:
