@@ -132,12 +132,10 @@ class NativeLogin:
     def _answer(self, session: Session, qos: ConnectQos, reconnected: bool) -> ConnectQos:
         """The connect answer: the request as it was understood, with what the broker decided (spec §4.2)."""
         node = self._node
-        now = node.seconds()
-        stamp = f"{_written(int(now))}.{int(now % 1 * 1000)}Z"
         properties = [
             *qos.properties,
             ClientProperty("__cbQueueNumOfEntries", str(len(session.queue)), "long"),
-            ClientProperty("__rcvTimestampStr", stamp),
+            ClientProperty("__rcvTimestampStr", _stamp(node.seconds())),
         ]
         if session.why_transient:
             properties.append(property_of("__persistenceRefused", session.why_transient))
@@ -175,6 +173,11 @@ class NativeLogin:
             queues=queues,
             properties=tuple(properties),
         )
+
+
+def _stamp(now: float) -> str:
+    """A time as clients of the native protocol are told it."""
+    return f"{_written(int(now))}.{int(now % 1 * 1000)}Z"
 
 
 @lru_cache(1)
