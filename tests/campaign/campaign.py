@@ -205,9 +205,8 @@ class Campaign:
         ran = self._broker.running
         steps = 0
         while self._broker.running == ran and time.monotonic() < begun + seconds + (LONGER if steps < STEPS else 0.0):
-            for _ in range(10):
-                streams.step()
-            steps += 10
+            streams.step()  # a login may take two seconds while the store cannot work
+            steps += 1
 
     def _check_rest(self, streams: Streams, native: NativeTalk, grown: float, pages: int) -> None:
         self._ways.close()

@@ -117,7 +117,8 @@ class SqlitePlace(Place):
         """Take the disk away, with what was on it copied beside it."""
         if self.disk is not None:
             self.disk.free()
-            shutil.copytree(self.data, self.directory / "copy", dirs_exist_ok=True)
+            sockets = shutil.ignore_patterns("*.sock")  # of the broker, which cannot be copied
+            shutil.copytree(self.data, self.directory / "copy", ignore=sockets, dirs_exist_ok=True)
             self.disk.unmount()
 
 
