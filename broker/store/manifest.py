@@ -72,10 +72,12 @@ class Manifest:
 
     def to_json(self) -> str:
         """The text of the file."""
-        fields = asdict(self)
-        if self.counts is not None:
+        fields = _in_camel_case(asdict(self))
+        if self.counts is None:
+            del fields["counts"]
+        else:
             fields["counts"] = _in_camel_case(asdict(self.counts))
-        return json.dumps(_in_camel_case(fields), indent=2) + "\n"
+        return json.dumps(fields, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
@@ -84,27 +86,22 @@ class Manifest:
         Raises:
             BrokerError: ``resource.db.unknown`` where it is none.
         """
-        try:
-            found: Any = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"{_WHAT} cannot be read: {error}") from None
-        given = found.pop("counts", None) if isinstance(found, dict) else None
-        fields = _fields_of(found, _FIELDS)
-        return cls(**fields, counts=None if given is None else Counts(**_fields_of(given, _COUNTS)))
+        counts = _in_camel_case(get_type_hints(Counts))
+        fields = {**_in_camel_case(get_type_hints(Manifest)), "counts": counts}
+        found = read_object(data, fields, _WHAT)
+        given = found.pop("counts", None)
+        del fields["counts"]
+        return cls(**_by_name(found, fields), counts=None if given is None else Counts(**_by_name(given, counts)))
 
 
 _WHAT = "the manifest"
-_FIELDS = {name: kind for name, kind in get_type_hints(Manifest).items() if name != "counts"}
-_COUNTS = get_type_hints(Counts)
 
 
-def _fields_of(found: object, kinds: dict[str, type]) -> dict[str, Any]:
-    in_file = {_camel(name): name for name in kinds}
-    read = read_object(json.dumps(found).encode(), {_camel(name): kind for name, kind in kinds.items()}, _WHAT)
-    for name in in_file:
-        if name not in read:
-            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"{_WHAT} cannot be read: it has no {name}")
-    return {in_file[name]: value for name, value in read.items()}
+def _by_name(found: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    missing = [name for name in fields if name not in found]
+    if missing:
+        raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"{_WHAT} cannot be read: it has no {missing[0]}")
+    return {_snake(name): value for name, value in found.items()}
 
 
 def _in_camel_case(fields: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +111,10 @@ def _in_camel_case(fields: dict[str, Any]) -> dict[str, Any]:
 def _camel(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(each.capitalize() for each in others)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
 
 
 def manifest_of(backup: Path) -> Path:

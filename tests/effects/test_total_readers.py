@@ -19,6 +19,7 @@ PERMITTED = {
     "logs/lines.py": ("int(when)",),
     "model/host.py": ("int(address)",),
     "native/wire/frames.py": ("digits.isdigit", "int(digits)", "field.isdigit", "int(field)"),
+    "store/backup_settings.py": ("int(match[1])", "int(match[2])"),
     "store/sql/database.py": ("int(cursor.rowcount)",),
     "store/sql/reader.py": ("int(size)",),
 }

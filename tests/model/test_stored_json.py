@@ -5,13 +5,13 @@ import json
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.model.stored_json import read_object
+from broker.model.stored_json import Fields, read_object
 
-FIELDS = {"name": str, "count": int, "on": bool, "list": list}
+FIELDS: Fields = {"name": str, "count": int, "on": bool, "list": list, "inner": {"depth": int}}
 
 
 def test_the_fields_that_are_there_are_read() -> None:
-    values = {"name": "joé 💥\n", "count": -(2**63), "on": True, "list": ["a", ""]}
+    values = {"name": "joé 💥\n", "count": -(2**63), "on": True, "list": ["a", ""], "inner": {"depth": 2}}
     assert read_object(json.dumps(values).encode(), FIELDS, "it") == values
     assert read_object(b"{}", FIELDS, "it") == {}
 
@@ -42,6 +42,9 @@ def test_the_fields_that_are_there_are_read() -> None:
         b'{"list": "abc"}',
         b'{"list": [1]}',
         b'{"list": [["a"]]}',
+        b'{"inner": 1}',
+        b'{"inner": {"depth": "2"}}',
+        b'{"inner": {"unknown": 2}}',
         b'{"name": "\\ud800"}',
         b'{"name": "\\u0000"}',
         b'{"name": "\\u001b"}',
@@ -51,6 +54,6 @@ def test_the_fields_that_are_there_are_read() -> None:
     ids=lambda data: repr(data[:24]),
 )
 def test_anything_else_is_an_error_of_the_store(data: bytes) -> None:
-    with pytest.raises(BrokerError, match="it cannot be read") as caught:
+    with pytest.raises(BrokerError, match="^it.* cannot be read") as caught:
         read_object(data, FIELDS, "it")
     assert caught.value.code == Code.RESOURCE_DB_UNKNOWN

@@ -77,7 +77,7 @@ def recover(path: Path) -> Counts:
         writer.stop(writer.start())
         found = Reader(database).recover(writer.unreadable)
         with database.transaction(write=False) as connection:
-            accounts = int(connection.execute(select(func.count()).select_from(account)).scalar_one())
+            accounts: int = connection.execute(select(func.count()).select_from(account)).scalar_one()
     except Exception as error:
         raise translate(error) from error
     finally:
