@@ -54,6 +54,6 @@ def test_the_fields_that_are_there_are_read() -> None:
     ids=lambda data: repr(data[:24]),
 )
 def test_anything_else_is_an_error_of_the_store(data: bytes) -> None:
-    with pytest.raises(BrokerError, match="^it.* cannot be read") as caught:
+    with pytest.raises(BrokerError, match=r"it.* cannot be read") as caught:
         read_object(data, FIELDS, "it")
     assert caught.value.code == Code.RESOURCE_DB_UNKNOWN
