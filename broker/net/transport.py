@@ -86,7 +86,7 @@ class Connection(TwistedProtocol):
         host: address of the peer.
         port: of the peer, once it is connected.
         number: unique in the process, once it is connected.
-        opened_at: when that was, in seconds by the reactor's clock.
+        opened_at: when that was, in seconds by the reactor's clock, which counts them since 1970.
         secure: whether TLS is on.
         stream: what is spoken over it.
     """

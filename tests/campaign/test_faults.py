@@ -7,7 +7,7 @@ from pathlib import Path
 
 import broker.manager
 from tests.campaign import managers
-from tests.campaign.faults import POINTS
+from tests.campaign.faults import ELSEWHERE, POINTS
 
 MANAGER = Path(broker.manager.__file__).parent
 
@@ -16,4 +16,4 @@ def test_the_broker_and_its_managers_are_killed_at_each_point_that_they_have() -
     named: dict[bool, set[str]] = {False: set(), True: set()}
     for source in MANAGER.parent.rglob("*.py"):
         named[source.is_relative_to(MANAGER)] |= set(re.findall(r'reach\("([^"]+)"\)', source.read_text()))
-    assert named == {False: set(POINTS), True: {*managers.IN_FRAMES, *managers.IN_ROUTES}}
+    assert named == {False: {*POINTS, *ELSEWHERE}, True: {*managers.IN_FRAMES, *managers.IN_ROUTES}}

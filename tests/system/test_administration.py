@@ -134,14 +134,16 @@ def test_port_with_a_certificate_speaks_tls(tmp_path: Path) -> None:
 
 
 def test_connection_of_a_client_is_told_with_its_session(broker: BrokerProcess) -> None:
-    connected(broker, ConnectOptions("joe", "secret", session=1))
+    client = connected(broker, ConnectOptions("joe", "secret", session=1))
 
     (row,) = ask_socket(broker.admin_socket, "/api/v1/connections?subject=joe").json["items"]
 
     assert (row["listener"], row["state"], row["session"]) == ("SOCKET", "loggedIn", "joe/1")
     assert row["peer"].startswith("127.0.0.1:")
     assert ask_socket(broker.admin_socket, f"/api/v1/connections/{row['id']}").json == row
-    assert ask_socket(broker.admin_socket, "/api/v1/sessions/joe/1").json["state"] == "attached"
+    # It has its connection as soon as its login is answered.
+    wait_until(lambda: ask_socket(broker.admin_socket, "/api/v1/sessions/joe/1").json["state"] == "attached")
+    client.leave()
 
 
 def test_stream_of_an_xmpp_client_is_told_with_its_window(broker: BrokerProcess) -> None:

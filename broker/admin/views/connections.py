@@ -107,14 +107,12 @@ def connection_row(instance: Instance, each: ConnectionOf) -> ConnectionRow:
     """What is told of a connection."""
     connection = each.connection
     session = session_of(connection)
-    node = instance.broker.node
-    age = instance.reactor.seconds() - connection.opened_at
     return ConnectionRow(
         str(connection.number),
         each.listener,
         connection.peer,
         _state(session),
-        moment(node.now() - int(age * 1000)),
+        moment(int(connection.opened_at * 1000)),
         _tls(connection),
         None if session is None else name_of(session),
         None if session is None else session.name.subject,
