@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from broker.cli.options import add_store_options, assignments_of
+from broker.cli.options import add_store_command, assignments_of
 from broker.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -24,15 +24,14 @@ printed last is the path of the backup; its manifest is beside it. See also: bro
 
 def register(subcommands: Subcommands) -> None:
     """Add ``backup``."""
-    parser = subcommands.add_parser(
+    add_store_command(
+        subcommands,
         "backup",
-        help="make a verified copy of the database",
+        run,
+        text="make a verified copy of the database",
         description="Make a copy of the SQLite database of a data directory, and verify it.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_store_options(parser, subcommand=True)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from broker.cli.options import add_store_options, assignments_of
+from broker.cli.options import add_store_command, assignments_of
 from broker.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -21,15 +21,14 @@ The broker must not run. Until it is done the file system needs room for two mor
 
 def register(subcommands: Subcommands) -> None:
     """Add ``compact``."""
-    parser = subcommands.add_parser(
+    add_store_command(
+        subcommands,
         "compact",
-        help="make the database file as small as its contents",
+        run,
+        text="make the database file as small as its contents",
         description="Make the SQLite database of a data directory as small as its contents.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_store_options(parser, subcommand=True)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -23,6 +23,31 @@ DATA = "directory of the database and everything else that must survive"
 """What ``--data`` is for the broker."""
 
 
+def add_store_command(
+    subcommands: Subcommands, name: str, run: Run, *, text: str, description: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a subcommand that works on the database of a data directory; returns its parser.
+
+    Args:
+        subcommands: of the command.
+        name: of the subcommand.
+        run: what it does.
+        text: what it is for, in the list of commands.
+        description: the same in a sentence, for its own ``--help``.
+        examples: how it is called.
+    """
+    parser = subcommands.add_parser(
+        name,
+        help=text,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_store_options(parser, subcommand=True)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def add_store_options(parser: argparse.ArgumentParser, *, subcommand: bool, data: str = DATA) -> None:
     """Add ``--data``, ``--config`` and ``--set``.
 

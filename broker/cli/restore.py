@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from broker.cli.backup import contents
-from broker.cli.options import add_store_options, path_of
+from broker.cli.options import add_store_command, path_of
 from broker.cli.terminal import complain, reason_of, say
 from broker.errors import BrokerError
 
@@ -32,21 +32,20 @@ Never start the broker whose backup this is again on its own data: receivers wou
 
 def register(subcommands: Subcommands) -> None:
     """Add ``restore``."""
-    parser = subcommands.add_parser(
+    parser = add_store_command(
+        subcommands,
         "restore",
-        help="make a data directory out of a backup",
+        run,
+        text="make a data directory out of a backup",
         description="Make an empty data directory one of the broker, out of a backup with its manifest.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_store_options(parser, subcommand=True)
     parser.add_argument("file", metavar="FILE", type=path_of, help="the backup; its manifest is beside it")
     parser.add_argument(
         "--rehearse",
         action="store_true",
         help=f"do all of it in a temporary directory; exit status {REHEARSAL_FAILED} if it fails",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

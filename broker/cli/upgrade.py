@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from broker.cli.options import add_store_options, assignments_of
+from broker.cli.options import add_store_command, assignments_of
 from broker.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -21,16 +21,15 @@ Run it with the new program, before it is started. The schema is changed when th
 
 def register(subcommands: Subcommands) -> None:
     """Add ``upgrade``."""
-    parser = subcommands.add_parser(
+    parser = add_store_command(
+        subcommands,
         "upgrade",
-        help="tell what the next start would change in the database",
+        run,
+        text="tell what the next start would change in the database",
         description="Tell what the start of this version changes in the schema of a database, and how long it takes.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_store_options(parser, subcommand=True)
     parser.add_argument("--check", action="store_true", required=True, help="change nothing; tell what would be done")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
