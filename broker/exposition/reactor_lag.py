@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
+from broker.exposition.metric import Metric, Type, one
 from broker.histogram import Histogram
 from broker.timers import cancel
 
@@ -43,3 +44,23 @@ class ReactorLag:
     def _look(self) -> None:
         self.seconds.observe(max(0.0, self._reactor.seconds() - self._due))
         self.start()
+
+
+class HasLag(Protocol):
+    """What :data:`REACTOR_LAG` is read from."""
+
+    @property
+    def lag(self) -> ReactorLag:
+        """Of the reactor."""
+
+
+def _seconds(sources: HasLag) -> Histogram:
+    return sources.lag.seconds
+
+
+REACTOR_LAG: Metric[HasLag] = Metric(
+    "broker_reactor_lag_seconds",
+    Type.HISTOGRAM,
+    "How late calls of the reactor were, two a second.",
+    one(_seconds),
+)

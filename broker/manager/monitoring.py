@@ -11,7 +11,7 @@ from twisted.copyright import version as twisted_version
 
 from broker import __version__
 from broker.exposition.metric import Metric, Sample, Type, one
-from broker.exposition.reactor_lag import ReactorLag
+from broker.exposition.reactor_lag import REACTOR_LAG, ReactorLag
 from broker.exposition.text import Exposition
 from broker.manager.links import Links
 from broker.manager.settings import ManagerSettings
@@ -126,10 +126,5 @@ METRICS: tuple[Metric[Monitoring], ...] = (
         one(lambda monitoring: monitoring.links.clients_waiting),
     ),
     *LISTENERS,
-    Metric(
-        "broker_reactor_lag_seconds",
-        Type.HISTOGRAM,
-        "How late calls of the reactor were, two a second.",
-        one(lambda monitoring: monitoring.lag.seconds),
-    ),
+    REACTOR_LAG,
 )

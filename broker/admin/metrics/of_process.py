@@ -11,6 +11,7 @@ from broker import __version__
 from broker.admin.metrics.sources import Sources
 from broker.config.core_options import NODE_ID
 from broker.exposition.metric import Metric, Sample, Type, Value, one
+from broker.exposition.reactor_lag import REACTOR_LAG
 from broker.net.listener_metrics import LISTENERS
 from broker.store.location import database_url
 
@@ -121,12 +122,7 @@ PROCESS: tuple[Metric[Sources], ...] = (
         "Room that is left on its disk.",
         one(lambda sources: sources.files.free_disk_bytes),
     ),
-    Metric(
-        "broker_reactor_lag_seconds",
-        Type.HISTOGRAM,
-        "How late calls of the reactor were, two a second.",
-        one(lambda sources: sources.lag.seconds),
-    ),
+    REACTOR_LAG,
     Metric("broker_log_lines_total", Type.COUNTER, "Events of the log, also those not written.", _lines, ("level",)),
     Metric(
         "broker_http_requests_total",
