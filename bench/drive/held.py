@@ -15,22 +15,15 @@ from bench.drive.latency import summary
 from bench.drive.load import Load, TimedLoad
 from bench.drive.loop import DriveError, Link, Loop, Script, TlsLink, connect_for_tls
 from bench.drive.sessions import PASSWORD, attribute
-from bench.drive.tls import client_context, start_tls
+from bench.drive.tls import authenticate, client_context
 from bench.drive.xmpp import swallow
-from bench.drive.xmpp_wire import FEATURES, HEADER, Managed, authenticate_plain, bind, enable, resume, whole_elements
+from bench.drive.xmpp_wire import Managed, bind, enable, resume, whole_elements
 from bench.procfs import Usage
 
 _REST = 2.0
 _NUMBER = re.compile(rb"<body>(\d+) ")
 _ASK = b"<r xmlns='urn:xmpp:sm:3'/>"
 _ANSWER = re.compile(rb"<a [^>]*\bh=")
-
-
-def log_in(link: TlsLink, context: ssl.SSLContext, user: str) -> Script[None]:
-    """Start TLS and authenticate; what comes next are features."""
-    yield from start_tls(link, context)
-    yield FEATURES
-    yield from authenticate_plain(link, user, PASSWORD)
 
 
 class Reader:
@@ -82,7 +75,7 @@ class PacedLoad(TimedLoad):
             link = connect_for_tls(loop, self.host, ports[number % len(ports)], source(number))
 
             def script() -> Script[str]:
-                yield from log_in(link, context, f"user{number}")
+                yield from authenticate(link, context, f"user{number}", PASSWORD)
                 jid = yield from bind(link, "bench")
                 link.send(b"<presence/>")
                 return jid
@@ -213,7 +206,7 @@ class OutageLoad(Load):
         link = connect_for_tls(loop, self.host, ports[number % len(ports)], source(number))
 
         def script() -> Script[Held]:
-            yield from log_in(link, context, f"user{number}")
+            yield from authenticate(link, context, f"user{number}", PASSWORD)
             yield from bind(link, "bench")
             answer = yield from enable(link)
             link.send(b"<presence/>")
@@ -257,9 +250,7 @@ class OutageLoad(Load):
             link = connect_for_tls(loop, self.host, port, source(client.number))
 
             def script() -> Script[None]:
-                yield from log_in(link, context, f"user{client.number}")
-                link.send(HEADER)
-                yield FEATURES
+                yield from authenticate(link, context, f"user{client.number}", PASSWORD)
                 yield from resume(link, client.stream, client.managed.handled)
 
             return link, script()

@@ -167,8 +167,6 @@ class ResumeLoad(Load):
 
         def script() -> Script[None]:
             yield from self._authenticate(link, client.number)
-            link.send(HEADER)
-            yield FEATURES
             yield from resume(link, client.stream, client.managed.handled)
 
         return link, script()

@@ -28,9 +28,14 @@ def start_tls(link: TlsLink, context: ssl.SSLContext) -> Script[None]:
     link.start_tls(context, DOMAIN)
 
 
-def log_in(link: TlsLink, user: str, password: str, resource: str) -> Script[str]:
-    """Start TLS, authenticate, bind; returns the full address."""
-    yield from start_tls(link, client_context())
+def authenticate(link: TlsLink, context: ssl.SSLContext, user: str, password: str) -> Script[None]:
+    """Start TLS, and log in with the password; what comes next is the stream anew."""
+    yield from start_tls(link, context)
     yield FEATURES
     yield from authenticate_plain(link, user, password)
+
+
+def log_in(link: TlsLink, user: str, password: str, resource: str) -> Script[str]:
+    """Start TLS, authenticate, bind; returns the full address."""
+    yield from authenticate(link, client_context(), user, password)
     return (yield from bind(link, resource))

@@ -65,7 +65,9 @@ def enable(link: Link) -> Script[bytes]:
 
 
 def resume(link: Link, stream: bytes, handled: int) -> Script[None]:
-    """Resume a stream (XEP-0198 §5)."""
+    """Open the stream anew after SASL, and resume another (XEP-0198 §5)."""
+    link.send(HEADER)
+    yield FEATURES
     link.send(b"<resume xmlns='urn:xmpp:sm:3' previd='%b' h='%d'/>" % (stream, handled))
     answer = yield until(b"/>", b"</failed>")
     if b"<resumed" not in answer:

@@ -124,26 +124,26 @@ class Talk:
         return self._is_counted() and all(len(each.got) >= len(sent) for each, sent in self._sent.items())
 
 
+def go_through_deaths_of_managers(broker: BrokerProcess, ways: Ways, directory: Path, point: str, count: int) -> None:
+    broker.start()
+    ways.open(directory, point, count)
+    Talk(broker, ways).go_through()
+    assert any(each.points for each in ways.managers), "the point was not reached"
+    ways.close()
+
+
 @pytest.mark.parametrize(("point", "count"), OF_MANAGERS)
 def test_each_message_comes_once_and_in_order_wherever_a_manager_is_killed(
     broker: BrokerProcess, ways: Ways, tmp_path: Path, point: str, count: int
 ) -> None:
-    broker.start()
-    ways.open(tmp_path, point, count)
-    Talk(broker, ways).go_through()
-    assert any(each.points for each in ways.managers), "the point was not reached"
-    ways.close()
+    go_through_deaths_of_managers(broker, ways, tmp_path, point, count)
 
 
 @pytest.mark.parametrize(("point", "count"), OF_ROUTES)
 def test_streams_over_routes_that_are_resumed_lose_nothing_wherever_a_manager_is_killed(
     broker: BrokerProcess, routes: Ways, tmp_path: Path, point: str, count: int
 ) -> None:
-    broker.start()
-    routes.open(tmp_path, point, count)
-    Talk(broker, routes).go_through()
-    assert any(each.points for each in routes.managers), "the point was not reached"
-    routes.close()
+    go_through_deaths_of_managers(broker, routes, tmp_path, point, count)
 
 
 @pytest.mark.parametrize(("point", "count"), OF_THE_BROKER)
