@@ -15,6 +15,7 @@ from twisted.logger import ILogObserver, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
 from broker import __version__
+from broker.admin.access import Access
 from broker.admin.commands import AdministrativeCommands
 from broker.admin.daily_backup import DailyBackup
 from broker.admin.options import administrators
@@ -86,6 +87,7 @@ class Application(Service):
     Attributes:
         failure: why the broker could not start.
         broker: the core, from run level 2 on.
+        access: who may administer.
         native_login: logs native clients in, from run level 2 on.
         streams: the sessions of XMPP clients, from run level 2 on.
         xmpp: the XMPP service, which all its listeners share.
@@ -118,6 +120,7 @@ class Application(Service):
         self.run_levels: RunLevels
         self.chosen_ports: dict[str, int] = {}
         self.turns = Turns(reactor)
+        self.access = Access(properties, time.monotonic)
         self.store: Any = None
         self.serving = False
         self._log_output = log_output
@@ -330,6 +333,7 @@ class Application(Service):
         if self._security.htpasswd is not None:
             self._security.htpasswd.on_change = self.broker.rights_changed
             self.broker.account_changes.looks.append(self._security.htpasswd.refresh)
+        self.access.attach(self.broker)
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
         serve_raw_contents(self.broker.node)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from broker.admin.access import Access
     from broker.auth.wiring import Security
     from broker.config.properties import Properties
     from broker.core.broker import Broker
@@ -29,6 +30,7 @@ class Instance(Protocol):
         broker: the core, from run level :data:`BROKER_LEVEL` on.
         security: what logins are checked with, from there on, too.
         data: the data directory.
+        access: who may administer.
     """
 
     properties: Properties
@@ -39,6 +41,7 @@ class Instance(Protocol):
     store: Any
     broker: Broker
     data: Path
+    access: Access
 
     @property
     def security(self) -> Security:

@@ -7,7 +7,16 @@ from broker.config.options import declare
 from broker.config.properties import Properties
 
 ADMIN_USERS = declare(
-    "admin.users", TEXT, "", "Comma list of login names that may change things by __cmd: messages and see everything."
+    "admin.users",
+    TEXT,
+    "",
+    "Comma list of login names that may change things, by __cmd: messages or over HTTP, and see everything.",
+)
+ADMIN_MONITORS = declare(
+    "admin.monitors",
+    TEXT,
+    "",
+    "Comma list of login names that may see everything over HTTP but contents of messages, and change nothing.",
 )
 ADMIN_MESSAGES = declare("admin.messages", BOOLEAN, True, "Serve __cmd: messages.")
 STORE_GRACE = declare(
@@ -20,5 +29,13 @@ STORE_GRACE = declare(
 
 def administrators(properties: Properties) -> frozenset[str]:
     """The login names of the administrators."""
-    names = (name.strip() for name in ADMIN_USERS.get(properties).split(","))
-    return frozenset(name for name in names if name)
+    return _names(ADMIN_USERS.get(properties))
+
+
+def monitors(properties: Properties) -> frozenset[str]:
+    """The login names that may see everything."""
+    return _names(ADMIN_MONITORS.get(properties))
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name for each in text.split(",") if (name := each.strip()))

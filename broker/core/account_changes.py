@@ -51,6 +51,8 @@ class AccountChanges:
         looks: awaited before each look; what else may have changed is looked for there (:meth:`renew_where`).
         on_removed: awaited with the name of each account that is removed, when its sessions have ended and its
             documents are still there; each tongue adds what it has to do with those of others.
+        on_renewed: called when accounts have another password, or none any more, with what tells whether a login name
+            is one of these.
     """
 
     def __init__(self, node: Node, registry: SessionRegistry, documents: Documents, querying: Querying) -> None:
@@ -60,6 +62,7 @@ class AccountChanges:
         self._querying = querying
         self.looks: list[Callable[[], Awaitable[object]]] = []
         self.on_removed: list[Callable[[str], Awaitable[None]]] = []
+        self.on_renewed: list[Callable[[Callable[[str], bool]], None]] = []
         self._asking = Waiters()
         self._looking = False
         self._done: set[str] = set()
@@ -161,6 +164,7 @@ class AccountChanges:
         subject = self._node.subjects.get(name)
         for session in list(subject.sessions.values()) if subject is not None else ():
             session.kind.password_changed(session)
+        self._tell_renewed(lambda user: user == name)
         log.info("{name} has another password: its clients must log in anew", name=name)
 
     def renew_where(self, is_altered: Callable[[str], bool]) -> None:
@@ -171,10 +175,12 @@ class AccountChanges:
         """
         for name in [each for each in self._node.subjects if is_altered(each)]:
             self.renew(name)
+        self._tell_renewed(is_altered)  # also of names that have nothing here
 
     async def remove(self, name: str) -> None:
         """An account is gone: its sessions end, and nothing that is its own stays."""
         self._note(name)
+        self._tell_renewed(lambda user: user == name)
         error = BrokerError(Code.USER_NOT_CONNECTED, "the account was removed")
         subject = self._node.subjects.get(name)
         if subject is not None:
@@ -187,6 +193,10 @@ class AccountChanges:
         await self._documents.remove_all(name)
         await self._querying.erase_owned(name)
         log.info("{name} was removed, with all that was its own", name=name)
+
+    def _tell_renewed(self, is_altered: Callable[[str], bool]) -> None:
+        for listener in self.on_renewed:
+            listener(is_altered)
 
     def _note(self, name: str) -> None:
         self.seen += 1

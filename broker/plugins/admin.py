@@ -93,7 +93,7 @@ class AdminPlugin:
         self._answers = HttpCounts()
         health, files = Health(context), StoreFiles(context.properties, context.data)
         sources = Sources(context, health, self._census, self._lag, self._answers, self._lines, files)
-        self._parts = Parts(context, health, self._census, files, Exposition(METRICS, sources))
+        self._parts = Parts(context, context.access, health, self._census, files, Exposition(METRICS, sources))
         self._sites: list[Site] = []
         self._socket: Any = None
         self._tls: ServerContext | None = None
@@ -111,7 +111,8 @@ class AdminPlugin:
         metrics_number = get("metricsPort", integer(NONE, 65535), NONE)
         named = [each.strip() for each in get("hosts", TEXT, "").split(",") if each.strip()]
         self._tls = self._server_context(host) if number != NONE else None
-        gate = Gate(role)
+        behind_proxy = get("plainBehindProxy", BOOLEAN, False)
+        gate = Gate(self._context.access, role, behind_proxy=behind_proxy)
         try:
             self._open_socket(self._site(all_operations(self._parts, gate), gate, named, over_socket=True), group)
             if number != NONE:

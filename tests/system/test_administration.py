@@ -34,7 +34,7 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 def test_socket_is_its_owner_s_alone_who_is_an_administrator(broker: BrokerProcess) -> None:
     assert stat.S_IMODE(broker.admin_socket.stat().st_mode) == 0o600
     told = ask_socket(broker.admin_socket, "/api/v1/me").json
-    assert told == {"via": "socket", "role": "administrator", "user": f"uid {os.geteuid()}"}
+    assert told == {"via": "socket", "role": "administrator", "user": f"uid {os.geteuid()}", "roleFrom": "socket"}
 
 
 def test_health_is_told_over_the_socket_and_both_ports(broker: BrokerProcess) -> None:

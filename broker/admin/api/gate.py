@@ -6,15 +6,24 @@ import os
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from broker.admin.access import Access
+from broker.admin.browser_sessions import BrowserSession
 from broker.admin.roles import Right, Role, SocketRole
 from broker.errors import BrokerError, Code
+from broker.net.http.cookies import cookie_of
 from broker.net.http.exchange import Call
+from broker.net.http.origin import comes_from_here
 from broker.net.http.problem import Refused
 from broker.net.http.routes import Route
 
 ROOT = 0
 OF_BROWSERS = ("origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-user")
 """Headers that a browser sends. What forwards one to the socket would lend its own permissions to any page."""
+SECURE_COOKIE, PLAIN_COOKIE = "__Host-broker", "broker-session"
+"""Names of the cookie; a browser takes the first one over TLS only, and from this host only."""
+CSRF_HEADER = "x-broker-csrf"
+AUTOMATIC_HEADER = "x-broker-automatic"
+READS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,49 +32,67 @@ class Actor:
 
     Args:
         role: that it has.
-        name: for people, e.g. ``uid 1000``; empty where nothing is known.
-        via: how it came in: ``socket`` or ``http``.
+        name: for people, e.g. ``uid 1000`` or a login name; empty where nothing is known.
+        via: how it came in: ``socket``, ``session`` of a browser, or ``http`` for nobody.
+        source: what gives the role: ``socket``, or name of a property.
+        session: of a browser.
     """
 
     role: Role
     name: str
     via: str
+    source: str = ""
+    session: BrowserSession | None = None
 
 
 class Gate:
     """Tells who asks, and keeps those from routes who may not use them.
 
     Over the Unix socket root and the user of this process are administrators, and whoever else its file lets in, which
-    are members of its group, has the role that is configured for them. Nobody can log in over HTTP yet.
+    are members of its group, has the role that is configured for them. Over HTTP people log in, and their browsers show
+    a cookie; a change has to show more than that, or any page could make it in their name.
 
     Args:
+        access: knows who is logged in; ``None`` for a port where nobody is.
         group: role of members of the socket's group.
         public: routes that need a role are for everybody, as on a port of their own that is not for strangers.
+        behind_proxy: something in front of this speaks TLS.
     """
 
-    def __init__(self, group: SocketRole = SocketRole.MONITORING, *, public: bool = False) -> None:
+    def __init__(
+        self,
+        access: Access | None = None,
+        group: SocketRole = SocketRole.MONITORING,
+        *,
+        public: bool = False,
+        behind_proxy: bool = False,
+    ) -> None:
+        self._access = access
         self._group = group.role
         self._public = public
+        self._behind_proxy = behind_proxy
 
     def __call__(self, call: Call, route: Route) -> None:
         """Let a request in.
 
         Raises:
             BrokerError: ``user.security.authentication.accessDenied`` where nobody is logged in,
-                ``user.security.authorization.notAuthorized`` where the role does not suffice, or a browser forwards
-                into the Unix socket.
+                ``user.security.authorization.notAuthorized`` where the role does not suffice, a browser forwards into
+                the Unix socket, or a change does not come from a page of this site.
         """
         actor = self.actor(call)
         if actor.via == "socket" and any(name in call.headers for name in OF_BROWSERS):
             raise BrokerError(Code.USER_NOT_AUTHORIZED, "the Unix socket is not for browsers")
         needed = Right(route.right).role
+        if route.method not in READS and actor.via != "socket":
+            self._check_page(call, actor.session if needed > Role.NOBODY else None)
         if self._public or actor.role >= needed:
             return
-        if actor.role is Role.NOBODY:
+        if actor.role is Role.NOBODY and not actor.name:
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 Code.USER_ACCESS_DENIED,
-                "this is served over the Unix socket only",
+                "log in first, by POST /api/v1/login",
                 headers=[("WWW-Authenticate", 'Bearer realm="broker"')],
             )
         raise BrokerError(Code.USER_NOT_AUTHORIZED, f"this is for the role {needed.label}")
@@ -73,7 +100,36 @@ class Gate:
     def actor(self, call: Call) -> Actor:
         """Who asks."""
         credentials = call.peer.credentials
-        if credentials is None:
-            return Actor(Role.NOBODY, "", "http")
-        trusted = credentials.uid in (ROOT, os.geteuid())
-        return Actor(Role.ADMINISTRATOR if trusted else self._group, f"uid {credentials.uid}", "socket")
+        if credentials is not None:
+            trusted = credentials.uid in (ROOT, os.geteuid())
+            role = Role.ADMINISTRATOR if trusted else self._group
+            return Actor(role, f"uid {credentials.uid}", "socket", "socket")
+        if self._access is not None and "authorization" not in call.headers:
+            cookie = cookie_of(call.headers.get("cookie", ""), self.cookie_name(call))
+            session = self._access.sessions.find(cookie, automatic=AUTOMATIC_HEADER in call.headers) if cookie else None
+            if session is not None:
+                granted = self._access.granted(session.user)
+                return Actor(granted.role, session.user, "session", granted.source, session)
+        return Actor(Role.NOBODY, "", "http")
+
+    def is_secure(self, call: Call) -> bool:
+        """Whether a request came over TLS, to here or to what is in front."""
+        return call.peer.secure or self._behind_proxy
+
+    def cookie_name(self, call: Call) -> str:
+        """Name of the cookie of logins that come the way of a request."""
+        return SECURE_COOKIE if self.is_secure(call) else PLAIN_COOKIE
+
+    def _check_page(self, call: Call, session: BrowserSession | None) -> None:
+        """Refuse a change that a page of somebody else makes, in the name of who is logged in or by logging in.
+
+        Args:
+            call: the request.
+            session: that the change would be made by; ``None`` where it needs none, as to log in does.
+        """
+        if not comes_from_here(call.headers, secure=self.is_secure(call), required=session is not None):
+            raise BrokerError(Code.USER_NOT_AUTHORIZED, "changes are made by pages of this site only")
+        if session is not None and not session.allows(call.headers.get(CSRF_HEADER, "")):
+            raise BrokerError(
+                Code.USER_NOT_AUTHORIZED, "a change needs the header X-Broker-CSRF with the csrfToken of /api/v1/me"
+            )

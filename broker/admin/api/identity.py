@@ -10,18 +10,22 @@ from broker.admin.roles import Right
 from broker.net.http.exchange import Answer, Call, json
 
 
-class Me(msgspec.Struct, frozen=True, omit_defaults=True):
+class Me(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """Who asks.
 
     Args:
-        via: ``socket`` or ``http``.
+        via: ``socket``, ``session`` of a browser, or ``http`` for nobody.
         role: ``monitoring``, ``operator`` or ``administrator``; absent for nobody.
-        user: name, e.g. ``uid 1000``; absent for nobody.
+        user: name, e.g. ``uid 1000`` or a login name; absent for nobody.
+        role_from: what gives the role: ``socket``, or name of a property.
+        csrf_token: of a browser; each change shows it in the header ``X-Broker-CSRF``.
     """
 
     via: str
     role: str = ""
     user: str = ""
+    role_from: str = ""
+    csrf_token: str = ""
 
 
 def identity_operations(gate: Gate) -> list[Operation]:
@@ -33,7 +37,8 @@ def identity_operations(gate: Gate) -> list[Operation]:
 
     async def me(call: Call) -> Answer:
         actor = gate.actor(call)
-        return json(Me(actor.via, actor.role.label, actor.name))
+        csrf = "" if actor.session is None else actor.session.csrf
+        return json(Me(actor.via, actor.role.label, actor.name, actor.source, csrf))
 
     return [
         Operation("getMe", "GET", f"{API}/me", Right.ALL, me, "Who asks, and which role that is.", Me, any_level=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The document."""
     types: set[type[msgspec.Struct]] = {Problem, BrokenRow}
     for each in operations:
-        types.update(found for found in (each.answer, each.rows) if found is not None)
+        types.update(found for found in (each.answer, each.rows, each.body) if found is not None)
     ordered = sorted(types, key=lambda each: each.__name__)
     _, components = msgspec.json.schema_components(ordered, ref_template=REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
@@ -88,9 +89,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
     ]
     query = [{"name": each.name, "in": "query", "schema": dict(each.schema)} for each in operation.parameters]
     refused: dict[str, Any] = {"$ref": "#/components/responses/Problem"}
-    answers = {"200": {"description": "OK", "content": {operation.media_type: {"schema": _answer(operation)}}}}
+    answered: dict[str, Any] = {"description": operation.status.phrase}
+    if operation.status is not HTTPStatus.NO_CONTENT:
+        answered["content"] = {operation.media_type: {"schema": _answer(operation)}}
+    answers = {str(operation.status.value): answered}
     if operation.also is not None:
-        answers[str(operation.also.value)] = {**answers["200"], "description": operation.also.phrase}
+        answers[str(operation.also.value)] = {**answered, "description": operation.also.phrase}
     described: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
@@ -100,6 +104,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if path or query:
         described["parameters"] = [*path, *query]
+    if operation.body is not None:
+        schema = {"$ref": REFERENCE.format(name=operation.body.__name__)}
+        described["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": schema}}}
     return described
 
 

@@ -53,6 +53,8 @@ class Operation:
         any_level: it is served at every run level; others at level 9 only.
         media_type: of its answer.
         also: another status with an answer of the same type.
+        body: type of the body in JSON that a request has, if any.
+        status: of its answer.
     """
 
     id: str
@@ -68,6 +70,8 @@ class Operation:
     any_level: bool = False
     media_type: str = JSON_TYPE
     also: HTTPStatus | None = None
+    body: type[msgspec.Struct] | None = None
+    status: HTTPStatus = HTTPStatus.OK
 
 
 def routes_of(operations: Iterable[Operation], instance: Instance) -> list[Route]:

@@ -9,9 +9,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from broker.admin.access import Access
 from broker.admin.api.gate import Gate
 from broker.admin.api.health import health_operations
 from broker.admin.api.identity import identity_operations
+from broker.admin.api.login import login_operations
 from broker.admin.api.metrics import metrics_operations
 from broker.admin.api.openapi import document_operation, write
 from broker.admin.api.operations import Operation
@@ -30,6 +32,7 @@ class Parts:
 
     Args:
         instance: the broker.
+        access: who may administer.
         health: of it.
         census: numbers of its objects.
         files: of the store.
@@ -37,6 +40,7 @@ class Parts:
     """
 
     instance: Instance
+    access: Access
     health: Health
     census: Census
     files: StoreFiles
@@ -53,6 +57,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
     operations = [
         *public_operations(parts, gate),
         *identity_operations(gate),
+        *login_operations(parts.access, gate),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files),
     ]
     return [*operations, document_operation(operations)]
@@ -61,7 +66,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
 def described_operations() -> list[Operation]:
     """All of them, to be described: nothing is there that could serve them."""
     nothing: Any = None
-    return all_operations(Parts(nothing, nothing, nothing, nothing, nothing), Gate())
+    return all_operations(Parts(*[nothing] * 6), Gate())
 
 
 if __name__ == "__main__":

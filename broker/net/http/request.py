@@ -129,14 +129,18 @@ class SiteRequest(Request):
             ("X-Request-Id", self.id),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
-            ("Content-Type", answer.media_type),
-            ("Content-Length", str(len(answer.body))),
+            *self._content_headers(answer),
             *answer.headers,
         ):
             headers.setRawHeaders(name, [value])
         self.write(answer.body)
         site = self.channel.site
         site.answered(self.route, answer.status, site.clock.seconds() - self._began)
+
+    def _content_headers(self, answer: Answer) -> list[tuple[str, str]]:
+        if answer.status is HTTPStatus.NO_CONTENT:  # has none of them (RFC 9110 §8.6)
+            return []
+        return [("Content-Type", answer.media_type), ("Content-Length", str(len(answer.body)))]
 
     def _release(self) -> bytes:
         """Take the body, which is complete or wanted no more, out of what the site counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 from twisted.internet.testing import StringTransport
 
+from broker.admin.access import Access
 from broker.admin.api.gate import Gate
 from broker.admin.api.operations import Operation, routes_of
 from broker.admin.instance import Instance
@@ -65,6 +67,8 @@ class FakeInstance:
         self.data = Path("/nowhere")
         self.doors: list[tuple[str, Listener]] = []
         self.logins = LoginCounts()
+        self.access = Access(self.properties, world.clock.seconds)
+        self.access.attach(world.broker)
 
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners."""
@@ -84,6 +88,7 @@ class Desk:
         settings: properties.
         uid: of the process that asks, by default the broker's own; ``None`` for HTTP.
         role: of the socket's group.
+        behind_proxy: something in front of it speaks TLS.
     """
 
     def __init__(
@@ -93,10 +98,11 @@ class Desk:
         *,
         uid: int | None = os.geteuid(),
         role: SocketRole = SocketRole.MONITORING,
+        behind_proxy: bool = False,
     ) -> None:
         self.world = world or World()
         self.fake = FakeInstance(self.world, settings)
-        self.gate = Gate(role)
+        self.gate = Gate(self.fake.access, role, behind_proxy=behind_proxy)
         self.uid = uid
 
     @property
@@ -111,13 +117,27 @@ class Desk:
         credentials = None if uid is None else lambda transport: Credentials(1, uid, uid)
         return Site(router, self.gate, self.world.clock, credentials=credentials)
 
-    def ask(self, operations: Sequence[Operation], target: str, method: str = "GET", **headers: str) -> Received:
-        """Send one request."""
+    def ask(
+        self, operations: Sequence[Operation], target: str, method: str = "GET", body: object = None, **headers: str
+    ) -> Received:
+        """Send one request.
+
+        Args:
+            operations: of the site.
+            target: of the request.
+            method: of the request.
+            body: in JSON, where it is given; bytes as they are.
+            headers: more of them, with underscores for hyphens.
+        """
         channel = self.site(operations).buildProtocol(None)
         assert channel is not None
         connection = Connection(channel, self.world.clock)
         assert isinstance(connection.transport, StringTransport)
-        connection.send(request(target, method, b"", **headers))
+        content = b""
+        if body is not None:
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers = {"Content_Type": "application/json", **headers}
+        connection.send(request(target, method, content, **headers))
         self.world.turn()
         (answer,) = connection.answers(method)
         return answer

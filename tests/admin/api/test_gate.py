@@ -50,8 +50,8 @@ def test_browser_that_forwards_into_the_socket_is_refused_whatever_it_asks_for(h
 @pytest.mark.parametrize(
     ("uid", "told"),
     [
-        (0, {"via": "socket", "role": "administrator", "user": "uid 0"}),
-        (STRANGER, {"via": "socket", "role": "monitoring", "user": f"uid {STRANGER}"}),
+        (0, {"via": "socket", "role": "administrator", "user": "uid 0", "roleFrom": "socket"}),
+        (STRANGER, {"via": "socket", "role": "monitoring", "user": f"uid {STRANGER}", "roleFrom": "socket"}),
         (None, {"via": "http"}),
     ],
 )

@@ -62,8 +62,8 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_operation_says_what_it_does_and_only_reads(operation: Operation) -> None:
-    assert operation.method == "GET"
+def test_operation_says_what_it_does(operation: Operation) -> None:
+    assert operation.method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     assert operation.summary.endswith(".")
     assert re.fullmatch(r"/health/\w+|/metrics|/api/v1/[\w/{}.]+", operation.path)
 

@@ -1,0 +1,111 @@
+"""Who may administer: roles of login names, and how people log in over HTTP (operations §1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.admin.browser_sessions import BrowserSession, BrowserSessions
+from broker.admin.options import ADMIN_MONITORS, ADMIN_USERS, administrators, monitors
+from broker.admin.roles import Role
+from broker.auth.names import subject_of
+from broker.auth.services import ACCOUNTS
+from broker.config.properties import Properties
+from broker.core.broker import Broker
+from broker.errors import BrokerError, Code
+from broker.model.connect import Credentials
+
+VIA = "http"
+"""What the audit calls logins to administration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A role, and what gives it.
+
+    Args:
+        role: the role.
+        source: name of the property that gives it; empty for nobody.
+    """
+
+    role: Role = Role.NOBODY
+    source: str = ""
+
+
+NOTHING = Granted()
+
+
+class Access:
+    """Knows the roles of login names, and who is logged in.
+
+    Args:
+        properties: the configuration.
+        monotonic: seconds by a clock that nobody sets.
+
+    Attributes:
+        sessions: logins of people with browsers.
+    """
+
+    def __init__(self, properties: Properties, monotonic: Callable[[], float]) -> None:
+        self.sessions = BrowserSessions(monotonic)
+        self._named = {
+            **dict.fromkeys(monitors(properties), Granted(Role.MONITORING, ADMIN_MONITORS.name)),
+            **dict.fromkeys(administrators(properties), Granted(Role.ADMINISTRATOR, ADMIN_USERS.name)),
+        }
+        self._broker: Broker | None = None
+
+    def attach(self, broker: Broker) -> None:
+        """Check logins with a broker, and follow what is changed of its accounts."""
+        self._broker = broker
+        broker.account_changes.on_renewed.append(self.sessions.end_where)
+
+    def granted(self, user: str) -> Granted:
+        """The role of a login name."""
+        return self._named.get(user, NOTHING)
+
+    async def log_in(self, user: str, password: str, host: str) -> tuple[str, BrowserSession]:
+        """Log somebody in, with the same limits on guessing as clients have.
+
+        Args:
+            user: as it was given.
+            password: as it was given.
+            host: address of the peer.
+
+        Returns:
+            The cookie and the login.
+
+        Raises:
+            BrokerError: ``user.security.authentication.*`` where user or password are wrong;
+                ``user.security.authorization.notAuthorized`` for an account that is blocked or has no role;
+                ``resource.*`` where logins cannot be checked now.
+        """
+        if self._broker is None:
+            raise BrokerError(Code.RESOURCE_UNAVAILABLE, "logins are not served yet")
+        try:
+            name = await self._authenticated(self._broker, user, password, host)
+            granted = self.granted(name)
+            if granted.role is Role.NOBODY:
+                raise _no_role(name)
+        except BrokerError as error:
+            self._broker.logins.refused(user, VIA, host, error.message)
+            raise
+        self._broker.logins.admitted(name, VIA, host, role=granted.role.label)
+        return self.sessions.open(name)
+
+    async def _authenticated(self, broker: Broker, user: str, password: str, host: str) -> str:
+        admitted, name = False, ""
+        while not admitted:
+            since = broker.account_changes.seen
+            await broker.authenticate(Credentials(ACCOUNTS, user, password), host)
+            name = subject_of(user) or ""
+            admitted = await broker.admit(name, since)
+        try:
+            broker.registry.check_subject(name)
+        except BrokerError as error:
+            raise BrokerError(Code.USER_NOT_AUTHORIZED, error.message) from error
+        return name
+
+
+def _no_role(name: str) -> BrokerError:
+    reason = f"{name} has no role in administration; name it in {ADMIN_USERS.name} or {ADMIN_MONITORS.name}"
+    return BrokerError(Code.USER_NOT_AUTHORIZED, reason)
