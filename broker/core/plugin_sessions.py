@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from broker.core.dispatch import Delivery, Dispatch
+from broker.core.delivery import Delivery
+from broker.core.dispatch import Dispatch
 from broker.core.kinds import SessionKind
 from broker.core.sessions import Session
 from broker.errors import BrokerError

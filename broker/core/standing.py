@@ -7,7 +7,8 @@ belong to another such session, which hands on to that one only; while that one 
 
 from __future__ import annotations
 
-from broker.core.dispatch import ConnectionState, Delivery, Dispatch
+from broker.core.delivery import Delivery
+from broker.core.dispatch import ConnectionState, Dispatch
 from broker.core.entries import Entry, Fanout
 from broker.core.kinds import SessionKind
 from broker.core.overflow import overflow_error

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from broker.core.broker import Broker
-from broker.core.dispatch import check_address, check_callback
+from broker.core.delivery import check_address, check_callback
 from broker.core.sessions import Session
 from broker.core.settings import told
 from broker.errors import BrokerError, Code

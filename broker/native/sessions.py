@@ -7,7 +7,8 @@ from functools import partial
 
 from twisted.internet.defer import Deferred
 
-from broker.core.dispatch import PASSWORD_CHANGED, Delivery, Dispatch
+from broker.core.delivery import Delivery
+from broker.core.dispatch import PASSWORD_CHANGED, Dispatch
 from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import Session

@@ -8,7 +8,8 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
-from broker.core.dispatch import ConnectionState, Delivery
+from broker.core.delivery import Delivery
+from broker.core.dispatch import ConnectionState
 from broker.core.entries import QueueLimits
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code

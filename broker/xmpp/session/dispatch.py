@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred, ensureDeferred
 
 from broker.core.commit_gate import CommitGate
 from broker.core.counters import Counters
-from broker.core.dispatch import TAKEN_OVER, ConnectionState, Delivery, Dispatch
+from broker.core.delivery import Delivery
+from broker.core.dispatch import TAKEN_OVER, ConnectionState, Dispatch
 from broker.core.entries import Entry, Fanout
 from broker.core.message import Message
 from broker.core.queues import Queue
