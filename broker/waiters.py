@@ -19,6 +19,9 @@ class Waiters:
     def __bool__(self) -> bool:
         return bool(self._waiters)
 
+    def __len__(self) -> int:
+        return len(self._waiters)
+
     def next(self) -> Deferred[None]:
         """Fires within the call of :meth:`tell` that comes next; may be cancelled."""
         waiter: Deferred[None] = Deferred(self._leave)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -13,15 +12,16 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from broker.admin.flows import Flows
 from broker.admin.instance import Instance, core_of
 from broker.admin.scan import scan
 from broker.admin.states import SessionState, state_of
 from broker.core.broker import Broker
 from broker.core.history import History
 from broker.core.ids import NANOSECONDS
-from broker.core.node import Node
 from broker.core.queues import Queue
 from broker.core.sessions import Session
+from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.model.key import QueryKind
@@ -160,9 +160,11 @@ class Census:
     Attributes:
         numbers: of the last count.
         before: of the one before it.
+        flows: what leaves the queues.
     """
 
     def __init__(self, instance: Instance) -> None:
+        self.flows = Flows(instance)
         self.numbers = self.before = Numbers()
         self._instance = instance
         self._call: IDelayedCall | None = None
@@ -192,8 +194,20 @@ class Census:
 
     async def _go_through(self, core: Broker) -> None:
         node, numbers, reactor = core.node, Numbers(), self._instance.reactor
-        await scan(list(node.sessions.values()), numbers.add_session, reactor)
-        await scan(_subject_queues(node), numbers.add_subject_queue, reactor)
+        flows = self.flows
+
+        def look_at_session(session: Session) -> None:
+            numbers.add_session(session)
+            flows.look_at_session(session)
+
+        def look_at_subject(subject: Subject) -> None:
+            numbers.add_subject_queue(subject.queue)
+            flows.look_at_subject(subject)
+
+        flows.begin(node.now())
+        await scan(list(node.sessions.values()), look_at_session, reactor)
+        await scan(list(node.subjects.values()), look_at_subject, reactor)
+        flows.end()
         await scan(list(node.topics.values()), numbers.add_topic, reactor)
         await scan(list(node.subscriptions.values()), numbers.add_subscription, reactor)
         numbers.at = node.now()
@@ -213,7 +227,3 @@ class Census:
 
     def _schedule(self, seconds: float) -> None:
         self._call = self._instance.reactor.callLater(seconds, self._count)
-
-
-def _subject_queues(node: Node) -> Iterable[Queue]:
-    return [subject.queue for subject in node.subjects.values()]

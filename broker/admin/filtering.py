@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from typing import TypeVar
 
@@ -65,6 +65,22 @@ def by_choice(of: Callable[[T], str], values: type[E]) -> Filter[T]:
         if text not in list(values):
             raise ValueError(f"it is one of {', '.join(values)}")
         return lambda each: of(each) == text
+
+    return Filter(read, {"type": "string", "enum": list(values)})
+
+
+def by_any_choice(of: Callable[[T], Collection[str]], values: type[E]) -> Filter[T]:
+    """One of some names, of which objects may have several.
+
+    Args:
+        of: the names of an object.
+        values: all that there are.
+    """
+
+    def read(text: str) -> Predicate[T]:
+        if text not in list(values):
+            raise ValueError(f"it is one of {', '.join(values)}")
+        return lambda each: text in of(each)
 
     return Filter(read, {"type": "string", "enum": list(values)})
 

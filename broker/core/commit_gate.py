@@ -18,11 +18,23 @@ class CommitGate:
         store: an :class:`broker.ports.IStore`.
         send: writes to the connection.
         on_room: called when an outbox that was full (:attr:`is_full`) is being emptied.
+        monotonic: seconds by a clock that nobody sets.
+
+    Attributes:
+        waits_since: by that clock, when what waits began to, or part of it was written last; 0.0 where nothing waits.
     """
 
-    __slots__ = ("_on_room", "_send", "_size", "_store", "_waiting", "_watching")
+    __slots__ = ("_monotonic", "_on_room", "_send", "_size", "_store", "_waiting", "_watching", "waits_since")
 
-    def __init__(self, store: IStore, send: Callable[[bytes], None], on_room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: IStore,
+        send: Callable[[bytes], None],
+        on_room: Callable[[], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.waits_since = 0.0
+        self._monotonic = monotonic
         self._store = store
         self._send = send
         self._on_room = on_room
@@ -35,11 +47,18 @@ class CommitGate:
         """Whether so much waits that no more should be added."""
         return self._size > MAX_WAITING
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return self._size
+
     def write(self, data: bytes, position: int = 0) -> None:
         """Write now, or once the store has committed ``position`` and everything before is written."""
         if not self._waiting and position <= self._store.committed:
             self._send(data)
             return
+        if not self._waiting:
+            self.waits_since = self._monotonic()
         self._waiting.append((position, data))
         self._size += len(data)
         if not self._watching:
@@ -56,6 +75,7 @@ class CommitGate:
         """Forget what waits: the connection is gone."""
         self._waiting.clear()
         self._size = 0
+        self.waits_since = 0.0
 
     def _flush(self) -> None:
         self._watching = False
@@ -77,5 +97,8 @@ class CommitGate:
             if ARMED:
                 reach("stanzas written")
         if waiting:
+            self.waits_since = self._monotonic()
             self._watching = True
             self._store.when_committed(waiting[0][0], self._flush)
+        else:
+            self.waits_since = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from broker.core.counters import Counters
 from broker.core.delivery import Delivery
 from broker.core.entries import Entry, Fanout
+from broker.core.hindrances import Hindrance, Wait
 from broker.core.message import Message
 from broker.core.queues import Queue
 from broker.errors import BrokerError, Code
@@ -30,6 +31,7 @@ ONEWAY_BYTES = 256 * 1024
 """Entries, and their bytes, that are written between two looks at whether the receiver reads."""
 PASSWORD_CHANGED = "the password of the account was changed"
 TAKEN_OVER = "another connection took over the session"
+BY_CLIENT = "its client"
 HOLDBACK = (Code.COMMUNICATION_USER_HOLDBACK, Code.USER_UPDATE_HOLDBACK)
 """What a client says that wants to get nothing for now."""
 
@@ -61,40 +63,45 @@ class Dispatch:
         state: of the receiver.
         outbound: the connection, an :class:`broker.ports.IOutbound`, or ``None``.
         errors: how often deliveries failed or were refused.
-        since: when the state became what it is, milliseconds since 1970.
+        since: when the state became what it is, or another login took the session over; milliseconds since 1970.
+        held_by: who has deliveries held back, where they are not :attr:`active`.
         on_answer: called when the receiver has acknowledged an update; ``None`` where nobody wants to know.
         dial: makes an outbound connection to a callback server, where the client named one.
-        stalled: a ping is overdue.
     """
 
     __slots__ = (
         "_active",
         "_attempts",
         "_awaits_login",
+        "_blocked_at",
         "_collect",
         "_collected",
         "_counters",
         "_delivered",
+        "_dialled_at",
         "_dialling",
+        "_held_at",
         "_node",
         "_on_dead",
         "_on_dead_letters",
         "_on_state",
         "_ping",
         "_retry",
+        "_sent_at",
+        "_stalled_at",
         "_taken",
         "_timeout",
         "awake",
         "delivery",
         "dial",
         "errors",
+        "held_by",
         "last_error",
         "name",
         "on_answer",
         "outbound",
         "queue",
         "since",
-        "stalled",
         "state",
     )
 
@@ -116,7 +123,6 @@ class Dispatch:
         self.state = ConnectionState.UNDEF
         self.outbound: Any = None
         self.dial: Callable[[], Any] | None = None
-        self.stalled = False
         self.awake = False
         self.last_error: BrokerError | None = None
         self.errors = 0
@@ -124,6 +130,13 @@ class Dispatch:
         self.on_answer: Callable[[], None] | None = None
         self._node = node
         self._active = active
+        self.held_by = "" if active else BY_CLIENT
+        # Points in time by the clock that nobody sets, in seconds; 0.0 where there is none.
+        self._held_at = 0.0 if active else node.monotonic()
+        self._sent_at = 0.0  # the last deliveries
+        self._blocked_at = 0.0  # since then the connection takes nothing that is to be delivered
+        self._dialled_at = 0.0
+        self._stalled_at = 0.0
         self._on_dead_letters = on_dead_letters
         self._on_state = on_state
         self._on_dead = on_dead
@@ -147,11 +160,26 @@ class Dispatch:
 
     @active.setter
     def active(self, active: bool) -> None:
+        self.set_active(active, BY_CLIENT)
+
+    def set_active(self, active: bool, by: str) -> None:
+        """Let deliveries run, or hold them back.
+
+        Args:
+            active: which of these.
+            by: who wants it, for people.
+        """
         if active != self._active:
             self._active = active
+            self._held_at, self.held_by = (0.0, "") if active else (self._node.monotonic(), by)
             self._on_state()
             self._tell_if_empty()
         self.wake()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a ping is overdue."""
+        return self._stalled_at > 0
 
     @property
     def in_flight(self) -> int:
@@ -201,6 +229,7 @@ class Dispatch:
             old.close(TAKEN_OVER)
         self._attempts = 0
         self._awaits_login = False
+        self._blocked_at = self._stalled_at = 0.0
         self._become(ConnectionState.ALIVE)
         self._schedule_ping()
         self.wake()
@@ -237,6 +266,7 @@ class Dispatch:
         self._return_taken()
         self._attempts = 0
         self._awaits_login = True
+        self.since = self._node.now()
         if self.state is ConnectionState.ALIVE:
             self._become(ConnectionState.POLLING)
         if outbound is not None:
@@ -305,13 +335,13 @@ class Dispatch:
         self.queue.put_back(kept, failed=not holdback)
         if holdback:
             self.errors += 1
-            self.active = False
+            self.set_active(False, f"{BY_CLIENT} ({why.code})")
         else:
             self._wait_for_receiver(why)
 
     def ponged(self) -> None:
         """The receiver has answered a ping."""
-        self.stalled = False
+        self._stalled_at = 0.0
         if self._ping is not None:
             self._ping.cancel()
         self._schedule_ping()
@@ -370,14 +400,19 @@ class Dispatch:
                 if self._taken is not entries:  # the connection broke meanwhile, and they are queued again
                     break
                 self._taken = []
+                self._blocked_at = 0.0
                 self._counters.sent_oneway(len(entries))
                 queue.delivered(entries)
                 continue
+            self._blocked_at = 0.0
+            self._sent_at = self._node.monotonic()
             if delivery.update_timeout:
                 self._timeout = self._node.later(delivery.update_timeout, self._timed_out)
             self._counters.traffic.delivered += len(entries)
             outbound.deliver(entries, False)
             break
+        else:
+            self._note_blocked()
         self._collected = False
         self._tell_if_empty()
 
@@ -428,6 +463,68 @@ class Dispatch:
             self._call_receiver()
         else:
             self._schedule_retry()
+
+    def waits(self) -> Iterator[Wait]:
+        """Why the first entry does not leave, as far as deliveries know it; nothing where it is about to."""
+        if not self._active:
+            yield Wait(Hindrance.HELD_BACK, self._when(self._held_at), {"by": self.held_by})
+        outbound = self.outbound
+        if outbound is None:
+            yield self._wait_for_connection()
+            return
+        if self.state is not ConnectionState.ALIVE:  # it refused an update, and is left alone for a while
+            yield self._wait_for_return()
+            return
+        yield from self._waits_for_answer()
+        if not outbound.writable:
+            yield Wait(Hindrance.NOT_READING, self._when(self._blocked_at))
+        if self._collect is not None:
+            rest = self._in_seconds(self._collect)
+            since = self._node.now() - self.delivery.collect_time + int(rest * 1000)
+            yield Wait(Hindrance.COLLECTING, since, {"remainingSeconds": rest})
+        if self._stalled_at:
+            yield Wait(Hindrance.STALLED, self._when(self._stalled_at))
+
+    def _waits_for_answer(self) -> Iterator[Wait]:
+        if self._taken:
+            params = {"entries": len(self._taken), "maxEntries": self.delivery.burst_entries}
+            yield Wait(Hindrance.UNANSWERED, self._when(self._sent_at), params)
+
+    def _wait_for_connection(self) -> Wait:
+        """Why there is no connection."""
+        if self._awaits_login:
+            return Wait(Hindrance.TAKEN_OVER, self.since)
+        if self._dialling is not None:
+            return Wait(Hindrance.RECEIVER_BEING_CALLED, self._when(self._dialled_at), self._last_error())
+        if self.state is ConnectionState.UNDEF:
+            return Wait(Hindrance.NO_RECEIVER, self.since)
+        return self._wait_for_return()
+
+    def _wait_for_return(self) -> Wait:
+        params: dict[str, str | int | float] = dict(self._last_error())
+        params["attempts"] = self._attempts
+        if self.delivery.retries >= 0:
+            params["maxAttempts"] = self.delivery.retries
+        if self._retry is not None:
+            params["nextInSeconds"] = self._in_seconds(self._retry)
+        return Wait(Hindrance.RECEIVER_AWAY, self.since, params)
+
+    def _last_error(self) -> dict[str, str]:
+        return {} if self.last_error is None else {"lastError": str(self.last_error)[:200]}
+
+    def _note_blocked(self) -> None:
+        """The connection takes nothing, and something is to be delivered."""
+        if not self._blocked_at and self.queue.entries:
+            self._blocked_at = self._node.monotonic()
+
+    def _when(self, at: float) -> int:
+        """A point in time by the clock that nobody sets, in milliseconds since 1970; 0 where there is none."""
+        node = self._node
+        return node.now() - int((node.monotonic() - at) * 1000) if at else 0
+
+    def _in_seconds(self, call: IDelayedCall) -> float:
+        seconds: float = max(0.0, call.getTime() - self._node.clock.seconds())
+        return round(seconds, 3)
 
     def _without_stale(self, entries: list[Entry]) -> list[Entry]:
         node = self._node
@@ -501,6 +598,7 @@ class Dispatch:
 
     def _call_receiver(self) -> None:
         if self._dialling is None and self.dial is not None:
+            self._dialled_at = self._node.monotonic()
             dialling = self._dialling = self.dial()
             dialling.addCallbacks(self._dialled, self._dial_failed)
             dialling.addErrback(lambda failure: log.failure("{name}: dialling failed", failure, name=self.name))
@@ -554,7 +652,7 @@ class Dispatch:
     def _ping_unanswered(self) -> None:
         self._ping = None
         if self.delivery.stall_on_ping_timeout:
-            self.stalled = True
+            self._stalled_at = self._stalled_at or self._node.monotonic()
             self._schedule_ping()
             return
         outbound = self.outbound

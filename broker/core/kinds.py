@@ -75,6 +75,10 @@ class SessionKind(ABC):
         """Whether messages to the subject are delivered to this session."""
         return True
 
+    def why_no_subject_messages(self, session: Session) -> str:
+        """Why :meth:`takes_subject_messages` says no, for people; empty where it does not."""
+        return ""
+
     def label(self, session: Session) -> str:
         """What tells a session from the others of its login name, where its kind has a name for it; else empty.
 

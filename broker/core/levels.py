@@ -26,9 +26,20 @@ class Level:
         restored_to: number of the last entry that recovery may have found on disk.
         tail: number of the last entry that is, or was, in memory.
         loading: fires when the next entries have been read.
+        loading_since: when that began, milliseconds since 1970; 0 where that is not known.
     """
 
-    __slots__ = ("doubtful", "entries", "loading", "rank", "restored_to", "swapped", "swapped_bytes", "tail")
+    __slots__ = (
+        "doubtful",
+        "entries",
+        "loading",
+        "loading_since",
+        "rank",
+        "restored_to",
+        "swapped",
+        "swapped_bytes",
+        "tail",
+    )
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
@@ -39,6 +50,7 @@ class Level:
         self.restored_to = -1
         self.tail = -1
         self.loading: Deferred[None] | None = None
+        self.loading_since = 0
 
     def restore(self, entries: int, size: int, doubtful: int, last: int) -> None:
         """Account for entries that recovery found on disk.

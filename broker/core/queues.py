@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from broker.core.entries import ENTRY_OVERHEAD, NO_LIMIT, CacheBudget, Entry, Fanout, Judge, QueueLimits, loaded, write
+from broker.core.cached_entries import LOAD_BATCH, NEVER, CachedEntries
+from broker.core.entries import ENTRY_OVERHEAD, CacheBudget, Entry, Fanout, Judge, QueueLimits, write
 from broker.core.levels import Level
 from broker.core.message import Message
 from broker.core.quotas import Usage
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
-from broker.model.records import COPIED, NEWEST_ONLY, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
+from broker.model.records import NEWEST_ONLY, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 from broker.ports import IStore
 from broker.waiters import Waiters
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
+    pass
 
 log = Logger()
 
-LOAD_BATCH = 1000
-"""Entries that are read from disk at once."""
 
-LOW_WATER = 500
-"""Entries in memory below which more are read from disk, so that reading goes on while these are delivered."""
-
-CACHE_SHARE = 4
-"""A full cache makes room for this fraction of its limits all the same, so that a queue never gets stuck on disk."""
-NEVER = 2**62
-AT_ONCE = 0
-
-
-class Queue:
+class Queue(CachedEntries):
     """Entries for one receiver, highest priority first, then in order of arrival.
 
     Entries are *taken* for delivery and then either *settled* or *put back*. What is taken still counts.
@@ -51,39 +40,9 @@ class Queue:
         fanouts: of the entries of all queues that are on disk only, by their ``seq``; taken from it with the entry.
         judge: tells what is not to be delivered any more, and so does not count when the queue is full.
         usage: of the account that the queue counts for; none where it is not given.
-
-    Attributes:
-        entries: how many entries are queued, with those taken.
-        durable: how many of them survive a crash.
-        bytes: what they count for.
-        cached_bytes: what those in memory count for.
-        on_ready: called when entries came back from disk.
     """
 
-    __slots__ = (
-        "_arrivals",
-        "_budget",
-        "_cached",
-        "_erasures",
-        "_fanouts",
-        "_judge",
-        "_levels",
-        "_order",
-        "_revive",
-        "_rooms",
-        "_sequence",
-        "_stale_at",
-        "_stale_on_disk_at",
-        "_store",
-        "bytes",
-        "cached_bytes",
-        "durable",
-        "entries",
-        "id",
-        "limits",
-        "on_ready",
-        "usage",
-    )
+    __slots__ = ("_arrivals", "_erasures", "_rooms")
 
     def __init__(
         self,
@@ -97,28 +56,10 @@ class Queue:
         judge: Judge | None = None,
         usage: Usage | None = None,
     ) -> None:
-        self.id = id
-        self.limits = limits
-        self.entries = 0
-        self.durable = 0
-        self.bytes = 0
-        self.usage = usage or Usage()
-        self.on_ready: Callable[[], None] | None = None
-        self._budget = budget or CacheBudget(NO_LIMIT)
-        self._fanouts = {} if fanouts is None else fanouts
-        self._store = store
-        self._sequence = sequence
-        self._revive = revive
-        self._levels: dict[int, Level] = {}
-        self._order: list[Level] = []
-        self._cached = 0
-        self.cached_bytes = 0
+        super().__init__(id, limits, store, sequence, revive, budget, fanouts, judge, usage)
         self._rooms: Waiters | None = None
         self._arrivals: Waiters | None = None
-        self._judge = judge
         self._erasures = 0 if judge is None else judge.erasures
-        self._stale_at = NEVER  # no entry in memory is stale before, but for those that are erased
-        self._stale_on_disk_at = NEVER
 
     def __len__(self) -> int:
         return self.entries
@@ -146,11 +87,6 @@ class Queue:
         return self._judge is not None and self._stale_on_disk_at <= self._judge.now() and self._is_on_disk
 
     @property
-    def in_memory(self) -> int:
-        """How many of the entries are in memory."""
-        return self._cached
-
-    @property
     def next_flags(self) -> int:
         """The flags of the entry in memory that is delivered next; 0 where there is none."""
         for level in self._order:
@@ -160,15 +96,15 @@ class Queue:
                 break
         return 0
 
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether entries are on disk that may have been delivered before a crash, and are not marked there."""
-        return any(level.doubtful and level.swapped for level in self._order)
-
     def room(self) -> Deferred[None]:
         """Fires when the queue is not full any more; may be cancelled."""
         self._rooms = self._rooms or Waiters()
         return self._rooms.next()
+
+    @property
+    def room_waiters(self) -> int:
+        """How many wait for room."""
+        return 0 if self._rooms is None else len(self._rooms)
 
     def abandon(self) -> None:
         """The queue is gone: whoever waits for room need not wait any longer."""
@@ -216,6 +152,7 @@ class Queue:
             flags |= fanout.flags
         entry = Entry(message, self._sequence(), size, subscription_id, flags, fanout, redeliver)
         self.entries += 1
+        self.entered += 1
         self.bytes += size
         self.usage.queue_bytes += size
         level = self._levels.get(entry.rank) or self._add_level(entry.rank)
@@ -272,6 +209,7 @@ class Queue:
         entry = Entry(message, self._sequence(), size, subscription_id, flags, fanout)
         entry.number = number
         self.entries += 1
+        self.entered += 1
         self.bytes += size
         self.usage.queue_bytes += size
         self._hold(self._levels.get(entry.rank) or self._add_level(entry.rank), entry)
@@ -465,18 +403,6 @@ class Queue:
         reading.addCallback(check)
         return reading
 
-    @property
-    def _is_on_disk(self) -> bool:
-        return any(level.swapped for level in self._order)
-
-    def _expect_stale(self, entry: Entry) -> None:
-        """Note when an entry in memory becomes stale."""
-        message = entry.message
-        if entry.flags & NEWEST_ONLY:  # those that it supersedes
-            self._stale_at = AT_ONCE
-        elif message.envelope.qos.force_destroy and message.expires < self._stale_at:
-            self._stale_at = message.expires
-
     def take_matching(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
         """Take all entries in memory for which ``unwanted`` is true."""
         return [entry for level in self._order for entry in level.take_matching(unwanted)]
@@ -521,28 +447,6 @@ class Queue:
                     break
         return taken
 
-    def peek(self, count: int) -> list[Entry]:
-        """The next entries in memory in order of delivery, without taking them."""
-        return list(islice(chain.from_iterable(level.entries for level in self._order), count))
-
-    def restore(self, rank: int, entries: int, size: int, doubtful: int = 0) -> None:
-        """Account for durable entries that recovery found on disk.
-
-        Args:
-            rank: of the entries.
-            entries: how many.
-            size: what they count for together, in bytes.
-            doubtful: of these, how many at the head may have been delivered before the crash; they are marked as
-                repeated.
-        """
-        level = self._levels.get(rank) or self._add_level(rank)
-        level.restore(entries, size, doubtful, self._sequence())
-        self.entries += entries
-        self.durable += entries
-        self.bytes += size
-        self.usage.queue_bytes += size
-        self._stale_on_disk_at = AT_ONCE  # as far as anybody knows
-
     def settle_swapped(self, row: EntryRecord) -> None:
         """Settle an entry that is on disk only, without loading it (expiry); nothing changes where it is not.
 
@@ -580,121 +484,3 @@ class Queue:
                     level.entries.remove(entry)
                     self.settle((entry,))
                 break
-
-    def load(self) -> Deferred[None]:
-        """Bring the next entries into memory where none of the highest priority are.
-
-        Fires when there is something to :meth:`take`, or nothing is queued.
-        """
-        for level in self._order:
-            if level.entries:
-                break
-            if level.swapped:
-                return self._shared(self._read(level))
-        return succeed(None)
-
-    def _shared(self, reading: Deferred[None]) -> Deferred[None]:
-        loaded: Deferred[None] = Deferred()
-        reading.chainDeferred(loaded)
-        return loaded
-
-    def _add_level(self, rank: int) -> Level:
-        level = self._levels[rank] = Level(rank)
-        self._order.append(level)
-        self._order.sort(key=lambda each: each.rank)
-        return level
-
-    def _fits(self, size: int) -> bool:
-        """Whether there is room in memory for one more entry."""
-        limits, budget = self.limits, self._budget
-        return (
-            self._cached < limits.cache_entries
-            and self.cached_bytes + size <= limits.cache_bytes
-            and budget.used <= budget.most
-        )
-
-    def _hold(self, level: Level, entry: Entry) -> None:
-        """Account for an entry that is in memory now, the last of its level that is."""
-        size = entry.size
-        level.tail = entry.seq
-        self._cached += 1
-        self.cached_bytes += size
-        self._budget.used += size
-
-    def _read_ahead(self, level: Level) -> None:
-        limits = self.limits
-        low = min(LOW_WATER, limits.cache_entries // 2)
-        if len(level.entries) <= low and self.cached_bytes < limits.cache_bytes:
-            self._read(level)
-
-    def _read(self, level: Level) -> Deferred[None]:
-        """Read the next entries of a level, as many as the cache has room for; fires when they are there."""
-        if level.loading is not None:
-            return level.loading
-        loading: Deferred[None] = Deferred()
-        level.loading = loading
-        self._ask(level)
-        return loading
-
-    def _ask(self, level: Level) -> None:
-        limits = self.limits
-        entries = max(limits.cache_entries - self._cached, limits.cache_entries // CACHE_SHARE, 1)
-        size = max(limits.cache_bytes - self.cached_bytes, limits.cache_bytes // CACHE_SHARE, 0)
-        read = self._store.read_entries(self.id, level.rank, level.tail, min(entries, LOAD_BATCH), size)
-        read.addCallback(self._loaded, level)
-        read.addErrback(self._load_failed, level)
-
-    def _loaded(self, rows: list[tuple[EntryRecord, MessageRecord]], level: Level) -> None:
-        messages: dict[int, Message] = {}
-        for row, record in rows:
-            level.tail = row.seq
-            level.leave_disk(row.size)
-            fanout = self._fanouts.pop(row.seq, None) if row.flags & COPIED else None
-            message = messages.get(record.id) or self._revive(record)
-            if message is None:
-                self._forget(1, row.size, 0 if row.flags & TRANSIENT else 1)
-                continue
-            messages[record.id] = message
-            entry = loaded(row, message, fanout)
-            if level.doubtful:
-                level.doubtful -= 1
-                if not entry.redeliver:  # to be known after the next stop, too, whatever comes before
-                    entry.redeliver = 1
-                    self._store.set_redeliver(self.id, entry.rank, entry.seq, 1)
-            level.entries.append(entry)
-            self._hold(level, entry)
-            if message.expires or entry.flags & NEWEST_ONLY:
-                self._expect_stale(entry)
-        if not rows and level.swapped:
-            log.error(
-                "queue {id}: {count} entries of rank {rank} are not in the store any more",
-                id=self.id,
-                count=level.swapped,
-                rank=level.rank,
-            )
-            self._forget(level.swapped, level.swapped_bytes, min(level.swapped, self.durable))
-            level.swapped = level.swapped_bytes = 0
-        if not self._is_on_disk:
-            self._stale_on_disk_at = NEVER
-        reach("entries swapped in")
-        if level.swapped and not level.entries:
-            self._ask(level)  # none of these could be read; what is behind them can
-        else:
-            self._load_ended(level)
-
-    def _forget(self, entries: int, size: int, durable: int) -> None:
-        self.entries -= entries
-        self.bytes -= size
-        self.usage.queue_bytes -= size
-        self.durable -= durable
-
-    def _load_failed(self, failure: Failure, level: Level) -> None:
-        log.failure("queue {id}: entries cannot be read back", failure, id=self.id)
-        self._load_ended(level)
-
-    def _load_ended(self, level: Level) -> None:
-        loading, level.loading = level.loading, None
-        if loading is not None:
-            loading.callback(None)
-        if self.on_ready is not None and level.entries:
-            self.on_ready()

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.logger import Logger
 
+from broker.core.cached_entries import LOAD_BATCH
 from broker.core.codec import Codec, Encoded
 from broker.core.entries import Fanout, QueueLimits
 from broker.core.ids import floor_of
-from broker.core.queues import LOAD_BATCH, Queue
+from broker.core.queues import Queue
 from broker.core.set_aside import KEPT
 from broker.errors import BrokerError, Code
 from broker.model.key import Key

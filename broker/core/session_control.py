@@ -33,7 +33,7 @@ class SessionControl:
         """Have a session's queue delivered, or held."""
         if session.subject is not asking.subject:
             self._check(asking, session.name.absolute)
-        session.dispatch.active = active
+        session.dispatch.set_active(active, asking.name.relative)
 
     def set_timeout(self, asking: Session, session: Session, timeout: int) -> None:
         """Give a session another timeout, in milliseconds; ``<= 0`` never."""

@@ -208,6 +208,15 @@ class Session:
         """Whether messages to the subject are delivered to this session."""
         return not (self.ended or self.placeholder) and self.qos.ptp and self.kind.takes_subject_messages(self)
 
+    @property
+    def why_no_subject_messages(self) -> str:
+        """Why messages to the subject are not delivered to this session, for people; empty where they are."""
+        if self.ended:
+            return "it is being ended"
+        if self.placeholder:
+            return "nobody has logged in to it yet"
+        return self.kind.why_no_subject_messages(self) if self.qos.ptp else "its client wants no messages to it"
+
     def remember(self, key: tuple[bytes, bytes], plan: Plan) -> None:
         """Keep a plan for the next publish with the same bytes, unless they are so many that it is no plan."""
         if len(key[0]) + len(key[1]) > LONGEST_PLAN:

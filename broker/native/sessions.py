@@ -220,6 +220,15 @@ class NativeSessions(SessionKind):
         callback = session.qos.callback
         return callback is not None and callback.use_for_subject_queue is not False and callback.ptp is not False
 
+    def why_no_subject_messages(self, session: Session) -> str:
+        """See :class:`broker.core.kinds.SessionKind`."""
+        callback = session.qos.callback
+        if callback is None:
+            return "it has no callback"
+        if callback.ptp is False:
+            return "its callback is not for messages from point to point (ptp=false)"
+        return "" if self.takes_subject_messages(session) else "its callback has useForSubjectQueue=false"
+
     def _take_over(self, session: Session, qos: ConnectQos) -> bool:
         """Reconnect: callback address and settings are those of the new connect, the rest stays (spec §2.1).
 

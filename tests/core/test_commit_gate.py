@@ -14,7 +14,7 @@ class Given:
         self.store = MemoryStore(Clock())
         self.sent: list[bytes] = []
         self.rooms = 0
-        self.outbox = CommitGate(self.store, self.sent.append, self.count)
+        self.outbox = CommitGate(self.store, self.sent.append, self.count, lambda: 1.0)
 
     def count(self) -> None:
         self.rooms += 1

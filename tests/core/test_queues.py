@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.task import Clock
 
+from broker.core.cached_entries import CACHE_SHARE
 from broker.core.codec import Encoded
 from broker.core.entries import ENTRY_OVERHEAD, CacheBudget, Entry, QueueLimits
 from broker.core.message import Envelope, Message
-from broker.core.queues import CACHE_SHARE, Queue
+from broker.core.queues import Queue
 from broker.model.key import Key
 from broker.model.qos import PublishQos
 from broker.model.records import ONEWAY, MessageRecord, Recovered

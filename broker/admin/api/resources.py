@@ -16,6 +16,7 @@ from broker.admin.views.overview import Overview, overview
 from broker.admin.views.queues import QueueRow, find_queue, queue_row, queues
 from broker.admin.views.sessions import SessionRow, find_session, session_row, sessions
 from broker.admin.views.topics import TopicRow, topic_row, topics
+from broker.admin.why import Why
 from broker.core.node import Node
 from broker.net.http.exchange import Answer, Call, json
 
@@ -30,6 +31,11 @@ def resource_operations(instance: Instance, health: Health, census: Census, file
         files: of the store.
     """
 
+    def rate(id: int) -> float | None:
+        return census.flows.rate(id)
+
+    why = Why(instance, rate)
+
     def node() -> Node:
         return instance.broker.node
 
@@ -42,7 +48,7 @@ def resource_operations(instance: Instance, health: Health, census: Census, file
 
     def session(call: Call) -> SessionRow | None:
         found = find_session(node(), call.parameters["subject"], call.parameters["publicId"])
-        return None if found is None else session_row(node(), found)
+        return None if found is None else session_row(node(), found, why)
 
     def topic(call: Call) -> TopicRow | None:
         found = node().topics.get(call.parameters["oid"])
@@ -50,7 +56,7 @@ def resource_operations(instance: Instance, health: Health, census: Census, file
 
     def queue(call: Call) -> QueueRow | None:
         found = find_queue(node(), call.parameters["relating"], call.parameters["owner"])
-        return None if found is None else queue_row(found)
+        return None if found is None else queue_row(found, why)
 
     return [
         Operation(
@@ -65,10 +71,10 @@ def resource_operations(instance: Instance, health: Health, census: Census, file
         ),
         list_operation("listConnections", "/connections", "Connections of clients.", instance, connections(instance)),
         get_operation("getConnection", "/connections/{id}", "One connection.", ConnectionRow, connection, "connection"),
-        list_operation("listSessions", "/sessions", "Sessions.", instance, sessions(node)),
+        list_operation("listSessions", "/sessions", "Sessions.", instance, sessions(node, why)),
         get_operation("getSession", "/sessions/{subject}/{publicId}", "One session.", SessionRow, session, "session"),
         list_operation("listTopics", "/topics", "Topics.", instance, topics(node)),
         get_operation("getTopic", "/topics/{oid}", "One topic.", TopicRow, topic, "topic"),
-        list_operation("listQueues", "/queues", "Queues.", instance, queues(node)),
+        list_operation("listQueues", "/queues", "Queues.", instance, queues(node, why)),
         get_operation("getQueue", "/queues/{relating}/{owner}", "One queue.", QueueRow, queue, "queue"),
     ]

@@ -8,13 +8,18 @@ from typing import NamedTuple
 import msgspec
 
 from broker.admin.census import Relating
-from broker.admin.filtering import at_least, at_least_part, by_choice, by_pattern
+from broker.admin.filtering import at_least, at_least_part, by_any_choice, by_choice, by_pattern
 from broker.admin.listing import Collection, Sort
 from broker.admin.moment import moment
+from broker.admin.why import Why
+from broker.admin.why_texts import Waiting, told
+from broker.core.hindrances import Hindrance, Wait
 from broker.core.history import History
 from broker.core.ids import NANOSECONDS
 from broker.core.node import Node
 from broker.core.queues import Queue
+from broker.core.sessions import Session
+from broker.core.subjects import Subject
 from broker.model.number import whole_or_none
 
 BETWEEN = "~"
@@ -28,11 +33,13 @@ class QueueOf(NamedTuple):
         relating: what it belongs to.
         owner: ``joe~1``, ``joe``, or the oid of a topic.
         queue: itself.
+        of: the session or login name; ``None`` for a history.
     """
 
     relating: Relating
     owner: str
     queue: Queue | History
+    of: Session | Subject | None = None
 
 
 class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -51,6 +58,9 @@ class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         fill_ratio: the larger part of these that is used.
         on_overflow: what becomes of what does not fit; absent for a history, which drops its oldest.
         oldest_at: when the message that is next, or oldest, and in memory, was received; absent where there is none.
+        publishers_waiting: requests that wait for room in it.
+        left_per_second: entries, lately; absent where that is not known.
+        waiting: why its first entry waits, the decisive reason first; absent for a history, and where it is empty.
     """
 
     relating: Relating
@@ -65,10 +75,18 @@ class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     durable: int | None = None
     on_overflow: str | None = None
     oldest_at: str | None = None
+    publishers_waiting: int = 0
+    left_per_second: float | None = None
+    waiting: list[Waiting] = []
 
 
-def queue_row(each: QueueOf) -> QueueRow:
-    """What is told of a queue."""
+def queue_row(each: QueueOf, why: Why) -> QueueRow:
+    """What is told of a queue.
+
+    Args:
+        each: the queue.
+        why: tells why it waits.
+    """
     queue = each.queue
     entries, in_memory, oldest = len(queue), queue.in_memory, oldest_of(queue)
     is_history = isinstance(queue, History)
@@ -85,7 +103,17 @@ def queue_row(each: QueueOf) -> QueueRow:
         None if isinstance(queue, History) else queue.durable,
         None if is_history else queue.limits.overflow.value,
         moment(oldest) if oldest else None,
+        0 if isinstance(queue, History) else queue.room_waiters,
+        None if isinstance(queue, History) else why.rate(queue.id),
+        [told(wait) for wait in waits_of(each, why)],
     )
+
+
+def waits_of(each: QueueOf, why: Why) -> list[Wait]:
+    """Why a queue waits; empty for a history, which is not delivered."""
+    if isinstance(each.of, Session):
+        return why.of_session(each.of)
+    return [] if each.of is None else why.of_subject(each.of)
 
 
 def fill_ratio(queue: Queue | History) -> float:
@@ -107,17 +135,18 @@ def oldest_of(queue: Queue | History) -> int:
     return first[0].message.id // NANOSECONDS if first else 0
 
 
-def queues(node: Callable[[], Node]) -> Collection[QueueOf]:
+def queues(node: Callable[[], Node], why: Why) -> Collection[QueueOf]:
     """The collection.
 
     Args:
         node: gives the node.
+        why: tells why a queue waits.
     """
     return Collection(
         objects=lambda: _all(node()),
         id_of=lambda each: f"{each.relating}/{each.owner}",
         row_type=QueueRow,
-        row=queue_row,
+        row=lambda each: queue_row(each, why),
         sorts={
             "entries": Sort(lambda each: len(each.queue)),
             "bytes": Sort(lambda each: each.queue.bytes),
@@ -131,6 +160,7 @@ def queues(node: Callable[[], Node]) -> Collection[QueueOf]:
             "minEntries": at_least(lambda each: len(each.queue)),
             "olderThanSeconds": at_least(lambda each: _age_seconds(node(), each.queue)),
             "minFillRatio": at_least_part(lambda each: fill_ratio(each.queue)),
+            "waitingCode": by_any_choice(lambda each: [wait.code for wait in waits_of(each, why)], Hindrance),
         },
     )
 
@@ -148,9 +178,9 @@ def find_queue(node: Node, relating: str, owner: str) -> QueueOf | None:
     if subject is None:
         return None
     if relating == Relating.SUBJECT:
-        return QueueOf(Relating.SUBJECT, owner, subject.queue)
+        return QueueOf(Relating.SUBJECT, owner, subject.queue, subject)
     session = None if number is None else subject.sessions.get(number)
-    return None if session is None else QueueOf(Relating.CALLBACK, owner, session.queue)
+    return None if session is None else QueueOf(Relating.CALLBACK, owner, session.queue, session)
 
 
 def _age_seconds(node: Node, queue: Queue | History) -> float:
@@ -162,8 +192,8 @@ def _all(node: Node) -> Iterator[QueueOf]:
     sessions, subjects, topics = list(node.sessions.values()), list(node.subjects.values()), list(node.topics.values())
     for session in sessions:
         name = session.name
-        yield QueueOf(Relating.CALLBACK, f"{name.subject}{BETWEEN}{name.public_id}", session.queue)
+        yield QueueOf(Relating.CALLBACK, f"{name.subject}{BETWEEN}{name.public_id}", session.queue, session)
     for subject in subjects:
-        yield QueueOf(Relating.SUBJECT, subject.name, subject.queue)
+        yield QueueOf(Relating.SUBJECT, subject.name, subject.queue, subject)
     for topic in topics:
         yield QueueOf(Relating.HISTORY, topic.oid, topic.history)

@@ -7,11 +7,14 @@ from enum import StrEnum
 
 import msgspec
 
-from broker.admin.filtering import at_least, by_choice, by_pattern, by_truth
+from broker.admin.filtering import at_least, by_any_choice, by_choice, by_pattern, by_truth
 from broker.admin.listing import Collection, Sort
 from broker.admin.moment import moment
 from broker.admin.states import SessionState, state_of
 from broker.admin.views.queues import fill_ratio, oldest_of
+from broker.admin.why import Why
+from broker.admin.why_texts import Waiting, told
+from broker.core.hindrances import Hindrance
 from broker.core.node import Node
 from broker.core.queues import Queue
 from broker.core.sessions import Session
@@ -95,6 +98,7 @@ class SessionRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
         ends_at: when it ends, unless a request comes; absent where that is never.
         last_error: of a delivery.
         stream: of an XMPP client.
+        waiting: why the first entry of its queue waits, the decisive reason first; absent where the queue is empty.
     """
 
     name: str
@@ -117,6 +121,7 @@ class SessionRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     ends_at: str | None = None
     last_error: str | None = None
     stream: StreamRow | None = None
+    waiting: list[Waiting] = []
 
 
 def name_of(session: Session) -> str:
@@ -124,8 +129,14 @@ def name_of(session: Session) -> str:
     return f"{session.name.subject}/{session.name.public_id}"
 
 
-def session_row(node: Node, session: Session) -> SessionRow:
-    """What is told of a session."""
+def session_row(node: Node, session: Session, why: Why) -> SessionRow:
+    """What is told of a session.
+
+    Args:
+        node: that it belongs to.
+        session: itself.
+        why: tells why its queue waits.
+    """
     dispatch, counters, seen = session.dispatch, session.counters, node.seen_at(session)
     is_stream = isinstance(dispatch, StreamDispatch)
     return SessionRow(
@@ -156,20 +167,22 @@ def session_row(node: Node, session: Session) -> SessionRow:
         moment(seen + session.timeout) if session.timeout > 0 and not is_stream else None,
         None if dispatch.last_error is None else str(dispatch.last_error)[:200],
         _stream(dispatch) if isinstance(dispatch, StreamDispatch) else None,
+        [told(each) for each in why.of_session(session)],
     )
 
 
-def sessions(node: Callable[[], Node]) -> Collection[Session]:
+def sessions(node: Callable[[], Node], why: Why) -> Collection[Session]:
     """The collection.
 
     Args:
         node: gives the node.
+        why: tells why a queue waits.
     """
     return Collection(
         objects=lambda: list(node().sessions.values()),
         id_of=name_of,
         row_type=SessionRow,
-        row=lambda session: session_row(node(), session),
+        row=lambda session: session_row(node(), session, why),
         sorts={
             "name": Sort(name_of, is_text=True),
             "queueEntries": Sort(lambda session: session.queue.entries),
@@ -187,6 +200,7 @@ def sessions(node: Callable[[], Node]) -> Collection[Session]:
             "subject": by_pattern(lambda session: session.name.subject),
             "persistent": by_truth(lambda session: session.persistent),
             "minQueueEntries": at_least(lambda session: session.queue.entries),
+            "waitingCode": by_any_choice(lambda session: [each.code for each in why.of_session(session)], Hindrance),
         },
     )
 

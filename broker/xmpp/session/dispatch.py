@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -13,6 +13,7 @@ from broker.core.counters import Counters
 from broker.core.delivery import Delivery
 from broker.core.dispatch import TAKEN_OVER, ConnectionState, Dispatch
 from broker.core.entries import Entry, Fanout
+from broker.core.hindrances import Hindrance, Wait
 from broker.core.message import Message
 from broker.core.queues import Queue
 from broker.errors import BrokerError, Code
@@ -83,6 +84,7 @@ class StreamDispatch(Dispatch):
     """
 
     __slots__ = (
+        "_acked_at",
         "_away",
         "_away_since",
         "_counted",
@@ -97,6 +99,7 @@ class StreamDispatch(Dispatch):
         "_logged",
         "_numbered",
         "_outbox",
+        "_outstanding_at",
         "_reloading",
         "_replaceable",
         "expired",
@@ -138,12 +141,15 @@ class StreamDispatch(Dispatch):
         self._counted = False  # the node will have `handled` stored with the next commit
         self._late = 0  # entries up to this number waited for the client
         self._numbered: deque[tuple[int, bytes]] = deque()  # of `unacked`, to be sent: position, stanza
-        self._outbox = CommitGate(node.store, self._send, self.wake)
+        self._outbox = CommitGate(node.store, self._send, self.wake, node.monotonic)
         self._replaceable: dict[str, Entry] = {}  # ephemeral stanzas that waited since the client is away
         self._away_since = 0.0
         self._away = 0  # ephemeral stanzas that were queued since then
         self._logged: list[Entry] = []  # recovered entries that have a number
         self._reloading: Deferred[None] | None = None
+        # Points in time by the clock that nobody sets, in seconds; 0.0 where there is none.
+        self._acked_at = 0.0  # the last acknowledgement
+        self._outstanding_at = 0.0  # since then stanzas are unacknowledged and none of them was acknowledged
 
     @property
     def in_flight(self) -> int:
@@ -262,6 +268,9 @@ class StreamDispatch(Dispatch):
                 self.wake()
 
     def _acknowledged(self, entries: Sequence[Entry]) -> None:
+        self._acked_at = self._node.monotonic()
+        if entries:
+            self._outstanding_at = self._acked_at
         self._counters.acknowledged(len(entries))
         self.queue.delivered(entries)
 
@@ -437,6 +446,33 @@ class StreamDispatch(Dispatch):
         if outbound is not None:
             outbound.close("the session ended")
 
+    def waits(self) -> Iterator[Wait]:
+        """See :meth:`broker.core.dispatch.Dispatch.waits`; also what waits for the disk, and for acknowledgements."""
+        gate = self._outbox
+        if gate.waits_since:
+            yield Wait(Hindrance.COMMIT_PENDING, self._when(gate.waits_since), {"bytes": gate.size})
+        yield from super().waits()
+
+    def _wait_for_connection(self) -> Wait:
+        if self.state is not ConnectionState.POLLING:
+            return super()._wait_for_connection()
+        params: dict[str, str | int | float] = dict(self._last_error())
+        params["resumableSeconds"] = round(max(0.0, self.stream.window - self._node.monotonic() + self._away_since), 3)
+        return Wait(Hindrance.DETACHED_STREAM, self.since, params)
+
+    def _waits_for_answer(self) -> Iterator[Wait]:
+        unacked = self.unacked
+        if not unacked:
+            return
+        window = self.limits.window
+        params: dict[str, str | int | float] = {"unacked": len(unacked), "window": window}
+        if self._acked_at:
+            params["lastAckSeconds"] = round(self._node.monotonic() - self._acked_at, 3)
+        if len(unacked) >= window:
+            yield Wait(Hindrance.WINDOW_FULL, self._when(self._sent_at), params)
+        elif self.queue.entries == unacked.numbered and not self._numbered:  # nothing but what was sent
+            yield Wait(Hindrance.UNANSWERED, self._when(self._outstanding_at), params)
+
     def _pump(self) -> None:
         if self._direct:
             self._write_direct()
@@ -450,14 +486,21 @@ class StreamDispatch(Dispatch):
             entries = self._take(SENT_AT_ONCE)
             if not entries:
                 break
+            self._blocked_at = 0.0
             self._outbox.write(b"".join(self._stanzas(entries)))
             self._taken = []
             self.queue.delivered(entries)
             self._counters.sent_oneway(len(entries))
+        else:
+            self._note_blocked()
 
     def _pump_numbered(self, outbound: StreamOutbound, unacked: Unacked[Entry]) -> None:
         """Give numbers, and send what the window is open for."""
         numbered = self._numbered
+        if outbound.writable:
+            self._blocked_at = 0.0
+        else:
+            self._note_blocked()
         count = size = 0
         while outbound.writable and not self._outbox.is_full:
             while len(numbered) < SENT_AT_ONCE and self._number_more(unacked):
@@ -474,6 +517,9 @@ class StreamDispatch(Dispatch):
         while len(numbered) < NUMBERED_AHEAD and self._number_more(unacked):
             pass
         if count:
+            self._sent_at = self._node.monotonic()
+            if len(unacked) == count:
+                self._outstanding_at = self._sent_at
             self._counters.traffic.delivered += count
             self._ask(outbound, count, size, full=len(unacked) >= self.limits.window)
 

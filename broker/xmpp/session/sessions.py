@@ -79,6 +79,13 @@ class StreamSessions(SessionKind):
         """Whether messages to the bare JID are delivered to this resource (RFC 6121 §8.5.2)."""
         return self.of(session).stream.takes_messages
 
+    def why_no_subject_messages(self, session: Session) -> str:
+        """See :class:`broker.core.kinds.SessionKind`."""
+        stream = self.of(session).stream
+        if not stream.available:
+            return "it is unavailable"
+        return "" if stream.takes_messages else f"its priority is {stream.priority}"
+
     def label(self, session: Session) -> str:
         """The resource of its full JID."""
         return self.of(session).stream.resource
