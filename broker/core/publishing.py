@@ -17,7 +17,7 @@ from broker.core.entries import Fanout
 from broker.core.message import Envelope, Message
 from broker.core.overflow import discards, make_room, overflow_error
 from broker.core.queues import Queue
-from broker.core.sessions import Plan, Route, Session
+from broker.core.sessions import Plan, RoomWait, Route, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState, check_configuration
 from broker.core.verdicts import Verdicts
@@ -467,7 +467,7 @@ class Publisher:
         for subscription in aside.overflowing:
             self._overflow(subscription.session.queue, message, subscription.session.name)
 
-    def _refuses(self, queue: Queue, size: int, publisher: Session | None, owner: Session | None) -> bool:
+    def _refuses(self, queue: Queue, size: int, publisher: Session | None, owner: Session | Subject) -> bool:
         """Decide on a queue that seems to be full, without discarding anything yet.
 
         Args:
@@ -493,7 +493,7 @@ class Publisher:
                 return True
             case Overflow.BLOCK:
                 if publisher is not None and publisher is not owner:
-                    raise Pending(lambda: self._room(queue))
+                    raise Pending(lambda: self._room(queue, publisher, owner))
                 return True
             case Overflow.DEAD_MESSAGE | Overflow.DISCARD:
                 return True
@@ -520,13 +520,15 @@ class Publisher:
         else:
             self._letters.message(message, owner.absolute, error)
 
-    def _room(self, queue: Queue) -> Deferred[None]:
+    def _room(self, queue: Queue, publisher: Session, owner: Session | Subject) -> Deferred[None]:
         room = queue.room()
         self._node.waiting_publishers += 1
+        publisher.room_wait = RoomWait(owner, self._node.now())
         timer = self._node.later(self._node.settings.block_timeout, room.cancel)
 
         def ended(result: object) -> object:
             self._node.waiting_publishers -= 1
+            publisher.room_wait = None
             cancel(timer)
             if isinstance(result, Failure):
                 raise overflow_error(queue)
@@ -645,7 +647,7 @@ class Publisher:
         if subject.guest:  # who never comes back
             raise self._unknown(name, message)
         queue = subject.queue
-        if not queue.is_full or not self._refuses(queue, size, publisher, None):
+        if not queue.is_full or not self._refuses(queue, size, publisher, subject):
             return Copies(name, subject, [], [])
         if not discards(queue):
             raise overflow_error(queue)

@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from broker.core.subscriptions import Subscription
     from broker.core.topics import Topic
 
+
+class RoomWait(NamedTuple):
+    """A message of a session waits for room in a queue whose overflow is ``block``.
+
+    Args:
+        owner: whose queue it is.
+        since: milliseconds since 1970.
+    """
+
+    owner: Session | Subject
+    since: int
+
+
 LONGEST_PLAN = 8192
 """Bytes of key and QoS together for which a plan is kept."""
 MAX_PLANS = 256
@@ -118,6 +131,7 @@ class Session:
         logged_in: when its client last logged in, milliseconds since 1970.
         epoch: raised with every take-over (design D8).
         timeout: milliseconds without a request until it ends; ``<= 0`` never.
+        room_wait: a message of it waits for room; ``None`` where none does.
         seen: when the last request came, in seconds by a clock that nobody sets; after a restart, when that was.
         why_transient: why a session that asked to be persistent is not.
     """
@@ -143,6 +157,7 @@ class Session:
         "qos",
         "queue",
         "remote_properties",
+        "room_wait",
         "secret_id",
         "seen",
         "stored",
@@ -192,6 +207,7 @@ class Session:
         self.ended = False
         self.epoch = 0
         self.why_transient = ""
+        self.room_wait: RoomWait | None = None
         self.accept_wrong_sender = False
         self.subscriptions: dict[str, Subscription] = {}
         self.remote_properties: dict[str, ClientProperty] = {}

@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from broker.net.read_pauses import Held
+from broker.net.read_pauses import Held, Pause
 
 MAX_HELD = 10_000
 """Answers that may wait for the store before the client is read from no more."""
-STORE = "answers wait for the store"
 
 
 class Store(Protocol):
@@ -68,7 +67,7 @@ class HeldAnswers:
         self._waiting.append((position, answer))
         if len(self._waiting) > MAX_HELD and not self._held:
             self._held = True
-            self._connection.hold(STORE)
+            self._connection.hold(Pause.ANSWERS_UNSTORED)
 
     def add_and(self, answer: bytes, before: int, then: Callable[[], None]) -> None:
         """Write an answer likewise, and call something right behind it."""
@@ -98,6 +97,6 @@ class HeldAnswers:
             self._store.when_committed(waiting[0][0], self._release)
         if self._held and len(waiting) <= MAX_HELD // 2:
             self._held = False
-            self._connection.release(STORE)
+            self._connection.release(Pause.ANSWERS_UNSTORED)
         if ready:
             self._write(b"".join(ready))

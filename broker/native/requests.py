@@ -9,9 +9,8 @@ from twisted.internet.defer import Deferred
 
 from broker.core.quotas import Usage
 from broker.native.wire.frames import Frame, FrameReader
+from broker.net.read_pauses import Pause
 from broker.net.turns import GivesWay
-
-WAITING = "requests are waiting"
 
 
 class RequestQueue:
@@ -108,10 +107,10 @@ class RequestQueue:
             self._count(size)
         if len(waiting) >= self._most or size > self._most_bytes or (size and self._usage.has_too_many_waiting):
             self._held = True
-            connection.hold(WAITING)
+            connection.hold(Pause.REQUESTS_WAITING)
         elif self._held and len(waiting) <= self._most // 2:
             self._held = False
-            connection.release(WAITING)
+            connection.release(Pause.REQUESTS_WAITING)
         if self.on_idle is not None and not waiting and not self._busy and not self._running:
             self.on_idle()
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from broker.net.read_pauses import Held
+from broker.net.read_pauses import Held, Pause
 from broker.net.store_pressure import StorePressure
 from broker.net.turns import Share, Turns
-
-OTHERS_FIRST = "others have their turns"
 
 
 class Carrier(Held, Protocol):
@@ -62,7 +60,7 @@ class InputTurns:
         share = self._share
         if self._unseen or share.must_wait:
             self._unseen.append(data)
-            self._carrier.hold(OTHERS_FIRST)
+            self._carrier.hold(Pause.OTHERS_FIRST)
             self._turns.add(share, self._turn)
             return
         turns = self._turns
@@ -111,7 +109,7 @@ class InputTurns:
     def drop(self) -> None:
         """The stream never sees what it has not seen."""
         self._unseen.clear()
-        self._carrier.release(OTHERS_FIRST)
+        self._carrier.release(Pause.OTHERS_FIRST)
 
     def flush(self) -> None:
         """Show the stream at once what it has not seen: its connection ends."""
@@ -136,7 +134,7 @@ class InputTurns:
                 if self._asked or self.is_over:
                     self._turns.add(share, self._turn)
                 else:
-                    self._carrier.release(OTHERS_FIRST)
+                    self._carrier.release(Pause.OTHERS_FIRST)
                     self.flush()
         except Exception:
             self._carrier.abort()  # as Twisted does where bytes cannot be received

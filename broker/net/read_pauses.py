@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
+from enum import StrEnum
 from typing import Any, Protocol
+
+
+class Pause(StrEnum):
+    """Why a server does not read from a client."""
+
+    STORE_BEHIND = "storeBehind"
+    ANSWERS_UNSTORED = "answersUnstored"
+    REQUESTS_WAITING = "requestsWaiting"
+    UNREAD_ANSWERS = "unreadAnswers"
+    BUSY = "busy"
+    OTHERS_FIRST = "othersFirst"
 
 
 class Held(Hashable, Protocol):
@@ -17,12 +29,22 @@ class Held(Hashable, Protocol):
 
 
 class ReadPauses:
-    """The reasons not to read from a peer; it is read from while there are none."""
+    """The reasons not to read from a peer; it is read from while there are none.
 
-    __slots__ = ("_reasons",)
+    Args:
+        seconds: of a clock.
+    """
 
-    def __init__(self) -> None:
-        self._reasons: set[str] = set()
+    __slots__ = ("_reasons", "_seconds")
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._reasons: dict[str, float] = {}
+        self._seconds = seconds
+
+    @property
+    def since(self) -> Mapping[str, float]:
+        """When each of the reasons began, by the clock."""
+        return self._reasons
 
     def add(self, transport: Any, reason: str) -> None:
         """Read nothing until every reason is gone.
@@ -33,7 +55,8 @@ class ReadPauses:
         """
         if not self._reasons and transport is not None:
             transport.pauseProducing()
-        self._reasons.add(reason)
+        if reason not in self._reasons:
+            self._reasons[reason] = self._seconds()
 
     def remove(self, transport: Any, reason: str) -> None:
         """A reason is gone.
@@ -43,7 +66,7 @@ class ReadPauses:
             reason: that was.
         """
         if reason in self._reasons:
-            self._reasons.discard(reason)
+            del self._reasons[reason]
             if not self._reasons and transport is not None:
                 transport.resumeProducing()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from broker.net.read_pauses import Held
+from broker.net.read_pauses import Held, Pause
 
 HIGH_WATER = 16 * 1024 * 1024
 LOW_WATER = 4 * 1024 * 1024
 """Bytes that are not committed yet, above which peers are not read from, and below which they are again."""
-BEHIND = "the store is behind"
 
 
 class Store(Protocol):
@@ -50,7 +49,7 @@ class StorePressure:
         Args:
             connection: that has added to what the store has to write.
         """
-        connection.hold(BEHIND)
+        connection.hold(Pause.STORE_BEHIND)
         self._held[connection] = None
         self._watch()
 
@@ -68,6 +67,6 @@ class StorePressure:
         if self.store.backlog <= self._low:
             held, self._held = self._held, {}
             for connection in held:
-                connection.release(BEHIND)
+                connection.release(Pause.STORE_BEHIND)
         elif self._held:
             self._watch()

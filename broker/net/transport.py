@@ -20,7 +20,7 @@ from zope.interface import implementer
 from broker.net.channel_binding import channel_bindings
 from broker.net.input_turns import InputTurns
 from broker.net.limits import Limits
-from broker.net.read_pauses import ReadPauses
+from broker.net.read_pauses import Pause, ReadPauses
 from broker.net.store_pressure import StorePressure
 from broker.net.stream import Stream
 from broker.net.tls import ServerContext
@@ -31,8 +31,6 @@ from broker.net.write_buffer import WriteBuffer, untaken
 from broker.timers import cancel
 
 log = Logger()
-
-UNREAD_ANSWERS = "unread answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ class Connection(TwistedProtocol):
         self.secure = False
         self._settings = settings
         self._owner = owner
-        self._pauses = ReadPauses()
+        self._pauses = ReadPauses(settings.clock.seconds)
         self._closed = False
         self._lost = False
         self._handshake: IDelayedCall | None = None
@@ -246,6 +244,11 @@ class Connection(TwistedProtocol):
         if not self._closed:
             self._pauses.remove(self.transport, reason)
 
+    @property
+    def pauses(self) -> Mapping[str, float]:
+        """Why nothing is read from the peer, and when each reason began, in seconds since 1970; empty where it is."""
+        return self._pauses.since
+
     def logged_in(self, account: str, unread: UnreadTotal | None = None) -> None:
         """The peer counts no more as one of strangers; from now on it may have to wait for the store.
 
@@ -343,9 +346,9 @@ class Connection(TwistedProtocol):
         """Send nothing while the peer does not read, and read nothing that would need an answer."""
         if full:
             self.stream.set_writable(False)
-            self.hold(UNREAD_ANSWERS)
+            self.hold(Pause.UNREAD_ANSWERS)
         else:
-            self.release(UNREAD_ANSWERS)
+            self.release(Pause.UNREAD_ANSWERS)
             self.stream.set_writable(True)
 
     def _stalled(self, reason: str) -> None:

@@ -6,8 +6,9 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from broker.core.quotas import QuotaLimits, Usage
-from broker.native.requests import WAITING, RequestQueue
+from broker.native.requests import RequestQueue
 from broker.native.wire.frames import Frame, FrameReader, Kind, encode_frame
+from broker.net.read_pauses import Pause
 
 
 def request(name: str) -> Frame:
@@ -119,11 +120,11 @@ def test_nothing_is_read_while_too_many_wait(server: Server) -> None:
     server.come("a", "b", "c", "d")
     assert not server.connection.holds
     server.come("e")
-    assert server.connection.holds == {WAITING}
+    assert server.connection.holds == {Pause.REQUESTS_WAITING}
     server.connection.turn_is_over = True
     slow.callback(None)
     server.queue.turn()
-    assert server.connection.holds == {WAITING}
+    assert server.connection.holds == {Pause.REQUESTS_WAITING}
     server.queue.turn()
     assert not server.connection.holds
 
@@ -163,7 +164,7 @@ def test_nothing_is_read_while_large_requests_wait() -> None:
     server.come_as_bytes("b", 900)
     assert not server.connection.holds
     server.come_as_bytes("c", 900)
-    assert server.connection.holds == {WAITING}
+    assert server.connection.holds == {Pause.REQUESTS_WAITING}
     slow.callback(None)
     server.queue.turn()
     assert server.served == ["a", "b", "c"]
@@ -194,7 +195,7 @@ class TestConnectionsOfAnAccount:
         one, slow = self.waiting(usage, 1000)
         assert not one.connection.holds
         other, _ = self.waiting(usage, 2000)
-        assert other.connection.holds == {WAITING}
+        assert other.connection.holds == {Pause.REQUESTS_WAITING}
         idle = Server()
         idle.queue.belong(usage)
         idle.come_as_bytes("c", 100)
@@ -207,7 +208,7 @@ class TestConnectionsOfAnAccount:
     def test_they_are_read_again_when_theirs_are_served(self) -> None:
         usage = Usage("joe", QuotaLimits(waiting_bytes=500))
         server, slow = self.waiting(usage, 1000)
-        assert server.connection.holds == {WAITING}
+        assert server.connection.holds == {Pause.REQUESTS_WAITING}
         slow.callback(None)
         server.queue.turn()
         assert server.served == ["a", "b"]

@@ -12,10 +12,12 @@ from broker.admin.filtering import by_choice, by_pattern
 from broker.admin.instance import Instance
 from broker.admin.listing import Collection, Sort
 from broker.admin.moment import moment
+from broker.admin.views.queues import id_of, queue_of
 from broker.admin.views.sessions import name_of
 from broker.core.sessions import Session
 from broker.model.number import whole_or_none
 from broker.native.connection import NativeConnection
+from broker.net.read_pauses import Pause
 from broker.net.transport import Connection
 from broker.xmpp.stream.connection import StreamConnection
 
@@ -32,6 +34,40 @@ class ConnectionOf(NamedTuple):
 
     listener: str
     connection: Connection
+
+
+class HeldBackBy(StrEnum):
+    """Why a client that brings more than can be done with is not read from."""
+
+    QUEUE_FULL = "queueFull"
+    STORE_BEHIND = "storeBehind"
+    REQUESTS_WAITING = "requestsWaiting"
+    UNREAD_ANSWERS = "unreadAnswers"
+    BUSY = "busy"
+
+
+CAUSES = {  # the decisive one first
+    Pause.STORE_BEHIND: HeldBackBy.STORE_BEHIND,
+    Pause.ANSWERS_UNSTORED: HeldBackBy.STORE_BEHIND,
+    Pause.UNREAD_ANSWERS: HeldBackBy.UNREAD_ANSWERS,
+    Pause.REQUESTS_WAITING: HeldBackBy.REQUESTS_WAITING,
+    Pause.BUSY: HeldBackBy.BUSY,
+    Pause.OTHERS_FIRST: HeldBackBy.BUSY,
+}
+
+
+class HeldBack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A client is held back.
+
+    Args:
+        cause: why.
+        since: when that began.
+        queue: that has no room for its message, where that is the cause.
+    """
+
+    cause: HeldBackBy
+    since: str
+    queue: str | None = None
 
 
 class TlsRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -60,6 +96,7 @@ class ConnectionRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
         tls: how it is secured; absent where it is not.
         session: of the client; absent where there is none.
         subject: its login name; likewise.
+        held_back: why nothing is read from it; absent where it is read from.
     """
 
     id: str
@@ -70,6 +107,7 @@ class ConnectionRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     tls: TlsRow | None = None
     session: str | None = None
     subject: str | None = None
+    held_back: HeldBack | None = None
 
 
 def connections(instance: Instance) -> Collection[ConnectionOf]:
@@ -93,6 +131,7 @@ def connections(instance: Instance) -> Collection[ConnectionOf]:
             "peer": by_pattern(lambda each: each.connection.host),
             "state": by_choice(lambda each: _state(session_of(each.connection)), ConnectionState),
             "subject": by_pattern(lambda each: _subject(session_of(each.connection))),
+            "heldBack": by_choice(_cause, HeldBackBy),
         },
     )
 
@@ -116,7 +155,23 @@ def connection_row(instance: Instance, each: ConnectionOf) -> ConnectionRow:
         _tls(connection),
         None if session is None else name_of(session),
         None if session is None else session.name.subject,
+        held_back(connection, session),
     )
+
+
+def held_back(connection: Connection, session: Session | None) -> HeldBack | None:
+    """Why nothing is read from a connection; ``None`` where something is.
+
+    Args:
+        connection: of a client.
+        session: of the client; ``None`` where there is none.
+    """
+    if session is not None and session.room_wait is not None:
+        owner, since = session.room_wait
+        return HeldBack(HeldBackBy.QUEUE_FULL, moment(since), id_of(queue_of(owner)))
+    pauses = connection.pauses
+    reason = next((each for each in CAUSES if each in pauses), None)
+    return None if reason is None else HeldBack(CAUSES[reason], moment(int(pauses[reason] * 1000)))
 
 
 def session_of(connection: Connection) -> Session | None:
@@ -142,6 +197,11 @@ def _state(session: Session | None) -> ConnectionState:
 
 def _subject(session: Session | None) -> str:
     return "" if session is None else session.name.subject
+
+
+def _cause(each: ConnectionOf) -> str:
+    held = held_back(each.connection, session_of(each.connection))
+    return "" if held is None else held.cause
 
 
 def _tls(connection: Connection) -> TlsRow | None:

@@ -80,6 +80,19 @@ class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     waiting: list[Waiting] = []
 
 
+def queue_of(owner: Session | Subject) -> QueueOf:
+    """The queue of a session or login name."""
+    if isinstance(owner, Session):
+        name = owner.name
+        return QueueOf(Relating.CALLBACK, f"{name.subject}{BETWEEN}{name.public_id}", owner.queue, owner)
+    return QueueOf(Relating.SUBJECT, owner.name, owner.queue, owner)
+
+
+def id_of(each: QueueOf) -> str:
+    """``callback/joe~1``, ``subject/joe``, ``history/news``."""
+    return f"{each.relating}/{each.owner}"
+
+
 def queue_row(each: QueueOf, why: Why) -> QueueRow:
     """What is told of a queue.
 
@@ -144,7 +157,7 @@ def queues(node: Callable[[], Node], why: Why) -> Collection[QueueOf]:
     """
     return Collection(
         objects=lambda: _all(node()),
-        id_of=lambda each: f"{each.relating}/{each.owner}",
+        id_of=id_of,
         row_type=QueueRow,
         row=lambda each: queue_row(each, why),
         sorts={
@@ -178,9 +191,9 @@ def find_queue(node: Node, relating: str, owner: str) -> QueueOf | None:
     if subject is None:
         return None
     if relating == Relating.SUBJECT:
-        return QueueOf(Relating.SUBJECT, owner, subject.queue, subject)
+        return queue_of(subject)
     session = None if number is None else subject.sessions.get(number)
-    return None if session is None else QueueOf(Relating.CALLBACK, owner, session.queue, session)
+    return None if session is None else queue_of(session)
 
 
 def _age_seconds(node: Node, queue: Queue | History) -> float:
@@ -191,9 +204,8 @@ def _age_seconds(node: Node, queue: Queue | History) -> float:
 def _all(node: Node) -> Iterator[QueueOf]:
     sessions, subjects, topics = list(node.sessions.values()), list(node.subjects.values()), list(node.topics.values())
     for session in sessions:
-        name = session.name
-        yield QueueOf(Relating.CALLBACK, f"{name.subject}{BETWEEN}{name.public_id}", session.queue, session)
+        yield queue_of(session)
     for subject in subjects:
-        yield QueueOf(Relating.SUBJECT, subject.name, subject.queue, subject)
+        yield queue_of(subject)
     for topic in topics:
         yield QueueOf(Relating.HISTORY, topic.oid, topic.history)

@@ -11,9 +11,9 @@ from twisted.logger import Logger
 
 from broker.failpoints import ARMED, reach
 from broker.model.host import network_of
-from broker.net.input_turns import OTHERS_FIRST, InputTurns
+from broker.net.input_turns import InputTurns
+from broker.net.read_pauses import Pause
 from broker.net.tls_details import TlsDetails, clean
-from broker.net.transport import UNREAD_ANSWERS
 from broker.net.unread import Unread, UnreadTotal
 from broker.timers import cancel
 from broker.xmpp.managers.outgoing import Outgoing
@@ -205,7 +205,7 @@ class Channel:
             self._full = False
             if not self._closed:
                 self._stop_deadline()
-                self.release(UNREAD_ANSWERS)
+                self.release(Pause.UNREAD_ANSWERS)
                 self.stream.set_writable(True)
         self._send()
 
@@ -340,7 +340,7 @@ class Channel:
                 self._full = True
                 self._await_progress(process.settings.limits.write_timeout)
                 self.stream.set_writable(False)
-                self.hold(UNREAD_ANSWERS)
+                self.hold(Pause.UNREAD_ANSWERS)
             excess = self._count_excess()
             if outgoing.size > process.settings.limits.max_unread:
                 self._give_up(f"{outgoing.size} bytes wait for it")
@@ -386,7 +386,7 @@ class Channel:
 
     def hold(self, reason: str) -> None:
         """Show the stream nothing more; its manager stops when the window is used up."""
-        if reason != OTHERS_FIRST and reason not in self._held:  # for its turn it waits elsewhere
+        if reason != Pause.OTHERS_FIRST and reason not in self._held:  # for its turn it waits elsewhere
             self._held += (reason,)
 
     def release(self, reason: str) -> None:

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from broker.failpoints import ARMED, reach
 from broker.model.host import network_of
+from broker.net.read_pauses import Pause
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xml.stream import StreamError
 from broker.xmpp.routing.domain import Client
@@ -113,7 +114,7 @@ class StreamConnection:
         inbox = self.inbox
         if self._busy or inbox.events or inbox.later:
             if inbox.keep(data):
-                self.transport.hold("busy")
+                self.transport.hold(Pause.BUSY)
             return
         try:
             inbox.read(data)
@@ -240,7 +241,7 @@ class StreamConnection:
             if framing.error is not None:
                 self._broken(framing.error)
             else:
-                transport.release("busy")
+                transport.release(Pause.BUSY)
                 if not inbox.read_more():
                     break
         if not ending.is_open:
