@@ -94,7 +94,7 @@ $(VENV)/.created:
 
 $(VENV)/.runtime: $(VENV)/.created $(DECLARED)
 	@echo "== Installing the broker and the libraries that it runs on (about half a minute)"
-	@$(PIP) install -c constraints.txt -e ".[progress]"
+	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.created $(DECLARED)

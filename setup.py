@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: ``migrations/``, ``etc/`` and ``share/`` at the root are installed inside the package.
+"""What setup.cfg cannot say: ``migrations/``, ``etc/``, ``share/`` and the JSON of ``docs/`` are in the package.
 
 The mapping is made for the build alone. A ``package_dir`` of the whole distribution would turn an editable install
 into an import hook, and twistd, which looks through the folders on the path, would not find the plugin.
@@ -21,11 +21,13 @@ class BuildWithFolders(build_py):
             "broker.migrations": "migrations",
             "broker.etc": "etc",
             "broker.share": "share",
+            "broker.docs": "docs",
         }
         self.packages = [
             *(self.packages or ()),
             "broker.migrations",
             "broker.migrations.versions",
+            "broker.docs",
             "broker.etc",
             "broker.share.grafana",
             "broker.share.logrotate",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from broker.cli.exit_status import FAILED, NOT_CONNECTED, REFUSED, TIMED_OUT
 from broker.cli.formats import add_formats, write_outcome, write_update
 from broker.cli.lines import publish_lines
 from broker.cli.options import at_least, path_of, seconds
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from broker.cli.options import Subcommands
     from broker.client import BlockingClient, Published, PublishOptions
 
-FAILED, NOT_CONNECTED, REFUSED, TIMED_OUT = 1, 3, 4, 5
 EXIT_STATUS = """
 exit status: 0 done, 1 failed, 2 wrong usage, 3 no connection, 4 login refused, 5 nothing came in time
 """

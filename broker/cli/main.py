@@ -1,6 +1,6 @@
 """The ``broker`` command: its options and its subcommands.
 
-Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage; ``broker restore --rehearse`` adds 6.
+Exit status: see :mod:`broker.cli.exit_status`.
 """
 
 from __future__ import annotations
@@ -8,20 +8,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from broker import __version__
-from broker.cli import backup, client_commands, compact, defaults, manager, restore, run, upgrade, user
 from broker.cli.options import add_store_options
+from broker.cli.subcommands import CommandParser, LaterSubcommands, Register, add_subcommands
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
 from broker.errors import BrokerError, Code
 from broker.escape import escaped
 from broker.model.text import is_xml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from broker.cli.options import Run, Subcommands
+    from broker.cli.options import Run
 
 EXAMPLES = """\
 examples:
@@ -29,22 +28,38 @@ examples:
   broker user add joe                make an account; asks for the password
   broker subscribe --user joe --oid weather
   broker publish --user joe --oid weather "sunny"
+  broker status                      the broker at a glance
+  broker queues list --min-entries 1 what waits, the longest queue first
   broker --data /var/lib/broker user list
   broker COMMAND --help              options and examples of one command
 """
 
-REGISTRATIONS: tuple[Callable[[Subcommands], None], ...] = (
-    run.register,
-    manager.register,
-    user.register,
-    backup.register,
-    restore.register,
-    upgrade.register,
-    compact.register,
-    defaults.register,
-    client_commands.register,
+
+def _module(name: str) -> Register:
+    """What adds the subcommands of a module, which is imported then and no sooner."""
+
+    def register(subcommands: LaterSubcommands) -> None:
+        import_module(f"broker.cli.{name}").register(subcommands)
+
+    return register
+
+
+COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
+    (("run",), _module("run")),
+    (("manager",), _module("manager")),
+    (("user",), _module("user")),
+    (("backup",), _module("backup")),
+    (("restore",), _module("restore")),
+    (("upgrade",), _module("upgrade")),
+    (("compact",), _module("compact")),
+    (("defaults",), _module("defaults")),
+    (("subscribe", "publish", "send", "get", "erase", "ping"), _module("client_commands")),
+    (
+        ("status", "health", "whoami", "sessions", "connections", "topics", "queues", "metrics", "api"),
+        _module("ops.register"),
+    ),
 )
-"""Each adds subcommands whose default ``run`` is a :data:`broker.cli.options.Run`."""
+"""Names of subcommands, and what adds them; their default ``run`` is a :data:`broker.cli.options.Run`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_output = open_standard_streams()
     options = parse(arguments)
     command: Run = options.run
-    if not has_output and command not in (run.run, manager.run):
+    if not has_output and getattr(options, "needs_output", True):
         complain("standard output is closed; where nobody wants it, send it to /dev/null")
         return 1
     try:
@@ -82,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of one command; wrong usage ends by :class:`SystemExit`."""
     parser = make_parser()
-    options, rest = parser.parse_known_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options, rest = parser.parse_known_args(_with_descending_sort(given))
     if len(rest) == 1 and getattr(options, "content", "") is None and not rest[0].startswith("-"):
         options.content = rest.pop()  # argparse gives it up where options stand between RECEIVER and CONTENT
     if rest:
@@ -96,9 +112,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _with_descending_sort(arguments: Sequence[str]) -> list[str]:
+    """``--sort -entries`` as one argument; argparse takes the second for an option."""
+    joined: list[str] = []
+    for each in arguments:
+        if joined and joined[-1] == "--sort" and each.startswith("-"):
+            joined[-1] = f"--sort={each}"
+        else:
+            joined.append(each)
+    return joined
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="broker",
         description="A durable XML message broker.",
         epilog=EXAMPLES,
@@ -106,7 +133,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"broker {__version__}")
     add_store_options(parser, subcommand=False)
-    subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for register in REGISTRATIONS:
-        register(subcommands)
+    subcommands = add_subcommands(parser, "COMMAND")
+    for names, register in COMMANDS:
+        subcommands.add_later(names, register)
     return parser

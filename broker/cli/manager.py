@@ -58,7 +58,7 @@ def register(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--pidfile", metavar="FILE", type=path_of, help="write the process id")
     parser.add_argument("--logfile", metavar="FILE", type=path_of, help="log to a file")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, needs_output=False)
 
 
 def run(options: argparse.Namespace) -> int:

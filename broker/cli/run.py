@@ -55,7 +55,7 @@ def register(subcommands: Subcommands) -> None:
         "--logfile", metavar="FILE", type=path_of, help="log to a file (default with --daemon: DIR/broker.log)"
     )
     parser.add_argument("pairs", metavar="-KEY VALUE", nargs="*", help="properties after --")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, needs_output=False)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,28 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from broker.cli.client_file import FILE, read_client_file
 from broker.cli.options import path_of
 from broker.cli.standard_input import ask_password, read_password
-from broker.cli.terminal import reason_of
 from broker.errors import BrokerError, Code
 from broker.model.number import whole_or_none
 from broker.model.text import is_xml_text
 
 DEFAULT_SERVER = "socket://127.0.0.1:7607"
 SCHEME = "socket://"
-FILE = Path("~/.config/broker/client.toml")
-"""The user's own. A file of the current directory would be of whoever may write there."""
 VARIABLES = ("BROKER_SERVER", "BROKER_USER", "BROKER_PASSWORD")
-KEYS = {"server": str, "user": str, "password": str, "tls": bool, "ca": str}
-"""What the file may hold."""
-OTHERS_MAY_READ = 0o077
-OTHERS_MAY_WRITE = 0o022
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
             ``resource.configuration`` for a file that others may write, or read where it has a password, or that says
             something else.
     """
-    known = _read_file()
+    known = read_client_file()
     for name in VARIABLES:
         if not is_xml_text(environment.get(name, "")):
             raise BrokerError(
@@ -127,36 +120,3 @@ def _read_url(url: str) -> tuple[str, int]:
     if not host or "://" in host or number is None:
         raise BrokerError(Code.USER_WRONG_API_USAGE, f"'{url}' is not of the form {SCHEME}host:port")
     return host.removeprefix("[").removesuffix("]"), number
-
-
-def _read_file() -> dict[str, Any]:
-    path = FILE.expanduser()
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            text = file.read()
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise _unusable(path, reason_of(error)) from error
-    if status.st_uid != os.geteuid():
-        raise _unusable(path, "it belongs to somebody else")
-    if status.st_mode & OTHERS_MAY_WRITE:
-        raise _unusable(path, f"others may write it: chmod 600 {path}")
-    try:
-        known = tomllib.loads(text.decode())
-    except ValueError as error:
-        raise _unusable(path, str(error)) from error
-    for name, value in known.items():
-        kind = KEYS.get(name)
-        if kind is None:
-            raise _unusable(path, f"there is no {name!a}, but {', '.join(KEYS)}")
-        if not isinstance(value, kind):
-            raise _unusable(path, f"{name} must be a {'text' if kind is str else 'boolean'}")
-    if "password" in known and status.st_mode & OTHERS_MAY_READ:
-        raise _unusable(path, f"it holds a password and others may read it: chmod 600 {path}")
-    return known
-
-
-def _unusable(path: Path, why: str) -> BrokerError:
-    return BrokerError(Code.RESOURCE_CONFIGURATION, f"{path} cannot be used: {why}")

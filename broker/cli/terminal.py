@@ -30,6 +30,11 @@ def say(text: str, keep: str = "") -> None:
     print(shown(text, sys.stdout, keep), flush=True)
 
 
+def write(text: str) -> None:
+    """Write on standard output as it is; texts of others in it have been escaped, and it may move the cursor."""
+    print(text, end="", flush=True)
+
+
 def say_json(value: object) -> None:
     """Print a line for programs, which has no control character anywhere."""
     say(json.dumps(value).replace("\x7f", "\\u007f"))

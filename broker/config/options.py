@@ -9,7 +9,6 @@ A module declares the properties that it uses where it uses them::
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -18,6 +17,7 @@ from twisted.logger import Logger
 
 from broker.config.kinds import Kind
 from broker.config.legacy import PLUGIN_PREFIX, indexed_name, reason_without_effect, why_refused
+from broker.config.nearest import nearest
 from broker.config.properties import Properties
 from broker.config.sources import COMMAND_LINE, ENVIRONMENT, VARIABLE_PREFIX, variable_name
 from broker.config.syntax import Setting
@@ -222,13 +222,6 @@ class Registry:
             names = map(variable_name, names)
         near = nearest(setting.name, names)
         return f"; is {near} meant?" if near else ""
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that somebody who wrote ``name`` probably meant; upper and lower case count alike."""
-    by_lower = {each.lower(): each for each in names}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return by_lower[near[0]] if near else None
 
 
 def without_node(name: str) -> str:

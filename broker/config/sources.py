@@ -15,7 +15,15 @@ from broker.errors import BrokerError, Code
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
 VARIABLE_PREFIX = "BROKER_"
-OTHER_VARIABLES = ("BROKER_SERVER", "BROKER_USER", "BROKER_PASSWORD", "BROKER_KILL_AT", "BROKER_TEST_")
+OTHER_VARIABLES = (
+    "BROKER_SERVER",
+    "BROKER_USER",
+    "BROKER_PASSWORD",
+    "BROKER_SOCKET",
+    "BROKER_TOKEN",
+    "BROKER_KILL_AT",
+    "BROKER_TEST_",
+)
 """Variables with this prefix that are no properties: for the client commands, and for tests."""
 _NOT_WORD = re.compile(r"[^A-Za-z0-9]+")
 

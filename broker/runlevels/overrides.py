@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from broker.config.legacy import PLUGIN_PREFIX
-from broker.config.options import nearest, without_node
+from broker.config.nearest import nearest
+from broker.config.options import without_node
 from broker.config.properties import Properties
 from broker.config.sources import variable_name
 from broker.config.syntax import Setting

@@ -106,19 +106,19 @@ def test_data_directory_may_stand_before_or_after_the_subcommand() -> None:
 
 def test_failure_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     error = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "The database does not answer")
-    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(error)])
+    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(error))])
     assert main(["fail"]) == 1
     assert capsys.readouterr().err == "broker: resource.db.unavailable: The database does not answer\n"
 
 
 def test_interrupted_command_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(KeyboardInterrupt())])
+    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(KeyboardInterrupt()))])
     assert main(["fail"]) == 130
 
 
 def test_usage_errors_have_no_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     error = BrokerError(Code.USER_WRONG_API_USAGE, "who are you?")
-    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(error)])
+    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(error))])
     assert main(["fail"]) == 2
     assert capsys.readouterr().err == "broker: who are you?\n"
 
@@ -126,7 +126,7 @@ def test_usage_errors_have_no_code(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_a_reader_that_has_gone_ends_the_command_without_a_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(BrokenPipeError(32, "Broken pipe"))])
+    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(BrokenPipeError(32, "Broken pipe")))])
     assert main(["fail"]) == 141
     assert capsys.readouterr().err == ""
 
@@ -134,7 +134,7 @@ def test_a_reader_that_has_gone_ends_the_command_without_a_word(
 def test_a_command_whose_output_is_closed_does_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "REGISTRATIONS", [subcommand_that_raises(AssertionError())])
+    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(AssertionError()))])
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["fail"]) == 1
     sys.stdout.close()

@@ -113,3 +113,5 @@ def test_installed_broker_upgrades_a_database_and_is_listed_by_twistd(
     # and prints the files that one begins with
     for what, (folder, name) in FILES.items():
         assert run(python, "-m", "broker", "defaults", what, cwd=elsewhere) == (TREE / folder / name).read_text()
+    # and has the document that its commands take their options from
+    assert "--min-entries" in run(python, "-m", "broker", "queues", "list", "--help", cwd=elsewhere)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import TypeVar
 
-from broker.config.options import nearest
+from broker.config.nearest import nearest
 from broker.model.number import whole_or_none
 from broker.net.http.exchange import Call
 from broker.net.http.problem import wrong_parameter

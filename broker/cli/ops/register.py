@@ -1,0 +1,193 @@
+"""Parsers of the commands that ask a broker, made of the table of :mod:`broker.cli.ops.verbs`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from broker.cli.exit_status import EXIT_STATUS
+from broker.cli.ops.address import add_address_options
+from broker.cli.ops.document import Parameter, installed_document
+from broker.cli.ops.problems import explained
+from broker.cli.ops.verbs import NOUNS, VERBS, Form, Verb
+from broker.cli.options import at_least, filled, seconds
+from broker.cli.subcommands import add_subcommands
+from broker.config.nearest import nearest
+from broker.model.number import real_or_none
+
+if TYPE_CHECKING:
+    from broker.cli.subcommands import LaterSubcommands, Register
+
+WATCH_SECONDS = 2.0
+OPTIONS = {"q": "--search"}
+"""Options whose names are not those of their parameters."""
+OF_PAGES = ("limit", "cursor")
+"""Parameters that a command uses itself."""
+_CAPITAL = re.compile("[A-Z]")
+_RUNNERS = {
+    Form.LIST: ("lists", "list_rows"),
+    Form.COUNT: ("lists", "count_rows"),
+    Form.SHOW: ("objects", "show"),
+    Form.STATUS: ("status", "status"),
+    Form.HEALTH: ("health", "health"),
+    Form.METRICS: ("metrics", "metrics"),
+    Form.API: ("api", "api"),
+}
+"""Module and function that runs a command; it is imported when it does."""
+
+
+def register(subcommands: LaterSubcommands) -> None:
+    """Add all of them."""
+    for first in dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS):
+        if first in NOUNS:
+            _add_noun(subcommands, first)
+        else:
+            _add_verb(subcommands, first, next(verb for verb in VERBS if verb.name == first))
+
+
+def option_of(parameter: str) -> str:
+    """The option for a parameter of the API: ``minEntries`` is ``--min-entries``."""
+    return OPTIONS.get(parameter) or "--" + _CAPITAL.sub(lambda found: f"-{found[0].lower()}", parameter)
+
+
+def _add_noun(subcommands: LaterSubcommands, noun: str) -> None:
+    parser = subcommands.add_parser(noun, help=NOUNS[noun], description=f"About {NOUNS[noun]}.")
+    verbs = add_subcommands(parser, "ACTION")
+    for verb in VERBS:
+        first, _, second = verb.name.partition(" ")
+        if first == noun:
+            verbs.add_later((second,), _adds(second, verb))
+
+
+def _adds(name: str, verb: Verb) -> Register:
+    def register(subcommands: LaterSubcommands) -> None:
+        _add_verb(subcommands, name, verb)
+
+    return register
+
+
+def _add_verb(subcommands: LaterSubcommands, name: str, verb: Verb) -> None:
+    parser = subcommands.add_parser(
+        name,
+        help=verb.help,
+        description=f"{verb.help[0].upper()}{verb.help[1:]}.",
+        epilog=_epilog(verb),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_arguments(parser, verb)
+    add_address_options(parser)
+    runner = _RUNNERS[verb.form]
+    parser.set_defaults(run=_runs(verb, *runner), parser=parser)
+
+
+def _runs(verb: Verb, module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        do: Callable[[argparse.Namespace, Verb], int] = getattr(import_module(f"broker.cli.ops.{module}"), function)
+        return explained(lambda: do(options, verb))
+
+    return run
+
+
+def _epilog(verb: Verb) -> str:
+    examples = "".join(f"  {each}\n" for each in verb.examples)
+    return (f"examples:\n{examples}" if examples else "") + EXIT_STATUS
+
+
+def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
+    form = verb.form
+    if verb.argument is not None:
+        parser.add_argument("target", metavar=verb.argument.metavar, type=filled, help=verb.argument.help)
+    if form is Form.API:
+        parser.add_argument("method", metavar="METHOD", type=str.upper, help="GET, POST, PUT, PATCH or DELETE")
+        parser.add_argument("path", metavar="PATH", type=filled, help="with its query; /api/v1 may be left out")
+        parser.add_argument("body", metavar="JSON", nargs="?", help="of a change; - reads it from standard input")
+        return
+    if form is Form.HEALTH:
+        parser.add_argument("what", metavar="WHAT", nargs="?", default="ready", help="live, or ready (default)")
+        parser.add_argument(
+            "--strict", action="store_true", help="a store that cannot commit counts at once, and not after a minute"
+        )
+    if form is Form.METRICS:
+        parser.add_argument(
+            "name", metavar="NAME", nargs="?", type=filled, help="of those wanted; * stands for any text"
+        )
+    if form in (Form.LIST, Form.COUNT):
+        described = installed_document().operation(verb.operation)
+        filters = parser.add_argument_group("filters")
+        for parameter in described.query:
+            if parameter.name not in OF_PAGES and (form is Form.LIST or parameter.name != "sort"):
+                _add_parameter(filters, parameter)
+    if form is Form.LIST:
+        parser.add_argument(
+            "--limit", metavar="N", type=at_least(1), help="rows at most (default: all; 100 at a terminal)"
+        )
+        parser.add_argument(
+            "--columns",
+            metavar="A,B",
+            type=_columns(verb),
+            help=f"fields that are shown (default {','.join(verb.columns)})",
+        )
+    if form is not Form.METRICS:
+        output = parser.add_mutually_exclusive_group()
+        output.add_argument("--json", action="store_true", help=_json_help(form))
+        if form in (Form.LIST, Form.HEALTH):
+            quiet = "names only" if form is Form.LIST else "print nothing; the exit status says it"
+            output.add_argument("--quiet", action="store_true", help=quiet)
+    parser.add_argument(
+        "--watch",
+        metavar="S",
+        nargs="?",
+        type=seconds,
+        const=WATCH_SECONDS,
+        help=f"again every so many seconds (default {WATCH_SECONDS:g}), until Ctrl-C",
+    )
+
+
+def _add_parameter(group: Any, parameter: Parameter) -> None:
+    schema, name = parameter.schema, parameter.name
+    option: dict[str, Any] = {"dest": f"query_{name}", "help": schema.get("description", "").replace("%", "%%")}
+    if name == "sort":
+        option["help"] = "field to sort by, with - in front for the largest first"
+    if schema.get("type") == "boolean":
+        option |= {"choices": ("true", "false")}
+    elif "enum" in schema:
+        choices = [each for each in schema["enum"] if not each.startswith("-")]
+        option |= {"metavar": f"{{{','.join(choices)}}}", "choices": schema["enum"]}
+    elif schema.get("type") in ("integer", "number"):
+        option |= {"metavar": "N", "type": _number}
+    else:
+        option |= {"metavar": "TEXT"}
+    if "default" in schema:
+        option["help"] = f"{option['help']} (default {schema['default']})".strip()
+    group.add_argument(option_of(name), **option)
+
+
+def _number(text: str) -> str:
+    """The type of an option that is a number; the broker says whether it is in range."""
+    if real_or_none(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return text
+
+
+def _columns(verb: Verb) -> Callable[[str], list[str]]:
+    """The type of an option that names fields of rows."""
+    known = [*installed_document().operation(verb.operation).fields, *verb.columns]
+    objects = {field.rpartition(".")[0] for field in known} - {""}
+
+    def columns(text: str) -> list[str]:
+        names = [each.strip() for each in text.split(",")]
+        for name in names:
+            if name not in known and name not in objects:
+                near = nearest(name, known)
+                hint = f"is {near} meant?" if near else f"there are {', '.join(known)}"
+                raise argparse.ArgumentTypeError(f"there is no field {name!a}; {hint}")
+        return names
+
+    return columns
+
+
+def _json_help(form: Form) -> str:
+    return "one JSON object a row, as the API has it" if form is Form.LIST else "the JSON of the API"

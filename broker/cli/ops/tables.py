@@ -1,0 +1,87 @@
+"""Rows as a table for people at a terminal, and as lines of values between tabs for everybody else."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from broker.cli.ops.values import exact, readable, value_at
+from broker.cli.terminal import say, write
+
+Row = Mapping[str, Any]
+
+
+def is_terminal() -> bool:
+    """Whether people look at standard output."""
+    return sys.stdout.isatty()
+
+
+def write_lines(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write a line a row, with the values of the columns between tabs."""
+    for row in rows:
+        say("\t".join(exact(value_at(row, column)) for column in columns), keep="\t")
+
+
+def write_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write a table for people."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        numbers = bool(rows) and all(_is_number(value_at(row, column)) for row in rows)
+        justify = "right" if numbers else "left"
+        table.add_column(column, justify=justify, overflow="fold" if index == 0 else "ellipsis", no_wrap=index > 0)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(Text(readable(column, value_at(row, column))) for column in columns))
+    write(_rendered(table))
+
+
+def write_fields(paths: Sequence[str], row: Row) -> None:
+    """Write a line for each field of an object that is there; on a terminal in two columns."""
+    there = [path for path in paths if value_at(row, path) is not None]
+    if not is_terminal():
+        for path in there:
+            say(f"{path}\t{exact(value_at(row, path))}", keep="\t")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for path in there:
+        table.add_row(Text(path), Text(readable(path, value_at(row, path))))
+    write(_rendered(table))
+
+
+def fields_of(row: Row, prefix: str = "") -> list[str]:
+    """The paths of everything that is in an object, also of what the installed document does not know."""
+    found: list[str] = []
+    for name, value in row.items():
+        path = f"{prefix}.{name}" if prefix else name
+        found += fields_of(value, path) if isinstance(value, Mapping) and value else [path]
+    return found
+
+
+def _rendered(renderable: Any) -> str:
+    from rich.console import Console
+
+    output = io.StringIO()
+    console = Console(
+        file=output,
+        force_terminal=True,
+        width=shutil.get_terminal_size().columns,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    console.print(renderable)
+    return output.getvalue()
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

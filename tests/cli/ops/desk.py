@@ -1,0 +1,99 @@
+"""Commands that ask the API of a broker that is no process, without sockets."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from broker.admin.api.table import Parts, all_operations
+from broker.admin.census import Census
+from broker.admin.health import Health
+from broker.admin.store_files import StoreFiles
+from broker.cli.main import main
+from broker.cli.ops import address
+from broker.cli.transport import Address, Reply
+from tests.admin.api.desk import Desk
+from tests.core.world import World
+
+
+class Screen(io.StringIO):
+    """A terminal that people look at."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+class CommandDesk:
+    """A broker, and the command that asks it.
+
+    Args:
+        monkeypatch: of the test.
+        uid: of who asks, by default an administrator.
+
+    Attributes:
+        asked: method and target of each request.
+        canned: replies that are given before the broker is asked.
+        world: the core.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, uid: int = os.geteuid()) -> None:
+        self.world = World()
+        self.asked: list[tuple[str, str, object]] = []
+        self.canned: list[Reply | Exception] = []
+        self._desk = Desk(self.world, uid=uid)
+        instance = self._desk.instance
+        self.census = Census(instance)
+        given: dict[str, Any] = dict.fromkeys((field.name for field in dataclasses.fields(Parts)), None) | {
+            "instance": instance,
+            "access": self._desk.fake.access,
+            "health": Health(instance),
+            "census": self.census,
+            "files": StoreFiles(instance.properties, instance.data),
+        }
+        parts = Parts(**given)
+        self._operations = all_operations(parts, self._desk.gate)
+        self._monkeypatch = monkeypatch
+        monkeypatch.setattr(address, "Administration", self._administration)
+
+    def _administration(self, addresses: Sequence[Address], timeout: float) -> CommandDesk:
+        return self
+
+    def ask(self, method: str, target: str, body: object = None) -> Reply:
+        """What :meth:`broker.cli.transport.Administration.ask` does."""
+        self.asked.append((method, target, body))
+        if self.canned:
+            reply = self.canned.pop(0)
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
+        answer = self._desk.ask(self._operations, target, method, body)
+        return Reply(
+            answer.status, answer.headers.get("content-type", "").partition(";")[0], answer.headers, answer.body
+        )
+
+    def run_level(self, level: int) -> None:
+        """Let the broker be at another one."""
+        self._desk.fake.run_levels.level = level
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run a command whose output goes to a file; returns its exit status and output."""
+        return self._run(io.StringIO(), arguments)
+
+    def show(self, *arguments: str) -> tuple[int, str]:
+        """The same with a terminal."""
+        return self._run(Screen(), arguments)
+
+    def _run(self, output: io.StringIO, arguments: Sequence[str]) -> tuple[int, str]:
+        self._monkeypatch.setattr(sys, "stdout", output)
+        try:
+            status = main(arguments)
+        except SystemExit as end:
+            status = int(str(end.code))
+        return status, output.getvalue()

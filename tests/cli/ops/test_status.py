@@ -1,0 +1,84 @@
+"""``broker status``, ``health`` and ``metrics``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from broker.cli.ops.metrics import families
+from broker.cli.transport import Reply
+from tests.cli.ops.desk import CommandDesk
+
+
+def test_status_is_told_in_a_few_lines(desk: CommandDesk) -> None:
+    desk.world.client("joe")
+    status, output = desk.run("status")
+    told = dict(line.split("\t") for line in output.splitlines())
+    assert status == 0
+    assert told["broker"].startswith("broker: ready, run level 9 (RUNNING), up ")
+    assert told["topics"] == "0 topics, 0 subscriptions, 1 login names"
+
+
+def test_status_is_told_while_the_broker_comes_up(desk: CommandDesk) -> None:
+    desk.run_level(3)
+    status, output = desk.run("status")
+    assert (status, "not ready, run level 3" in output) == (0, True)
+
+
+def test_status_as_json_is_that_of_the_api(desk: CommandDesk) -> None:
+    told = json.loads(desk.run("status", "--json")[1])
+    assert told["runLevel"] == {"level": 9, "name": "RUNNING"}
+
+
+def test_alarms_and_a_failing_store_are_told(desk: CommandDesk) -> None:
+    overview = json.loads(desk.run("status", "--json")[1])
+    overview["alarms"] = [{"code": "queueNearlyFull", "severity": "warning", "detail": "3 queues above 90 %"}]
+    overview["store"] = {"failing": True, "failingSeconds": 75, "backlogBytes": 2_500_000}
+    desk.canned.append(Reply(200, "application/json", {}, json.dumps(overview).encode()))
+    _, output = desk.show("status")
+    assert "warning queueNearlyFull: 3 queues above 90 %" in output
+    assert "nothing is committed for 1 min 15 s, 2.5 MB wait for their commit" in output
+
+
+def test_broker_that_is_ready_is_health(desk: CommandDesk) -> None:
+    assert desk.run("health") == (0, "ready\n")
+    assert desk.run("health", "live") == (0, "live, running\n")
+
+
+def test_broker_that_is_not_ready_is_status_6_with_the_reason(desk: CommandDesk) -> None:
+    desk.run_level(6)
+    assert desk.run("health") == (6, "not ready\n  runLevel: the broker is at run level 6 (CLEANUP)\n")
+    assert desk.run("health", "--quiet") == (6, "")
+    assert desk.run("health", "live", "--quiet") == (0, "")
+
+
+def test_health_that_there_is_not_is_wrong_usage(desk: CommandDesk) -> None:
+    assert desk.run("health", "alive")[0] == 2
+
+
+EXPOSITION = """\
+# HELP broker_ready Whether it is.
+# TYPE broker_ready gauge
+broker_ready 1.0
+# HELP broker_queue_entries Entries.
+# TYPE broker_queue_entries gauge
+broker_queue_entries{place="disk"} 2.0
+"""
+
+
+def test_families_of_an_exposition_are_told_apart() -> None:
+    assert [(name, lines[-1]) for name, lines in families(EXPOSITION)] == [
+        ("broker_ready", "broker_ready 1.0"),
+        ("broker_queue_entries", 'broker_queue_entries{place="disk"} 2.0'),
+    ]
+
+
+def test_metrics_are_chosen_by_name(desk: CommandDesk, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, lines in (("broker_ready", 3), ("broker_*", 6)):
+        desk.canned.append(Reply(200, "text/plain", {}, EXPOSITION.encode()))
+        status, output = desk.run("metrics", name)
+        assert (status, len(output.splitlines())) == (0, lines)
+    desk.canned.append(Reply(200, "text/plain", {}, EXPOSITION.encode()))
+    assert desk.run("metrics", "nothing")[0] == 1
+    assert "there is no metric nothing" in capsys.readouterr().err

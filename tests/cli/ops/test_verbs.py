@@ -1,0 +1,96 @@
+"""The table of commands that ask a broker."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from broker.admin.api.openapi import document
+from broker.admin.api.table import described_operations
+from broker.cli.main import COMMANDS, make_parser, parse
+from broker.cli.ops.document import Document, installed_document
+from broker.cli.ops.verbs import NOUNS, VERBS, WITHOUT_A_VERB, Form, Verb
+from broker.cli.subcommands import LaterSubcommands, make_everything
+
+API = Document(document(described_operations()))
+NAMES = [verb.name for verb in VERBS]
+
+
+def options_of(verb: Verb) -> list[str]:
+    """Something for each argument that a command must have."""
+    options = [] if verb.argument is None else ["a/b"]
+    return [*options, "GET", "/me"] if verb.form is Form.API else options
+
+
+def test_every_operation_has_a_verb_or_a_reason_why_not() -> None:
+    asked = {operation for verb in VERBS for operation in verb.operations}
+    assert asked | set(WITHOUT_A_VERB) == API.ids
+    assert not asked & set(WITHOUT_A_VERB)
+
+
+def test_no_two_verbs_have_one_name() -> None:
+    assert sorted(set(NAMES)) == sorted(NAMES)
+
+
+def test_document_of_the_command_is_that_of_the_api() -> None:
+    installed = installed_document()
+    assert installed.ids == API.ids
+    assert [installed.operation(id) for id in sorted(API.ids)] == [API.operation(id) for id in sorted(API.ids)]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=NAMES)
+def test_a_verb_is_parsed(verb: Verb) -> None:
+    assert callable(parse([*verb.name.split(), *options_of(verb)]).run)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.form is Form.LIST], ids=lambda verb: verb.name)
+def test_a_list_shows_fields_that_its_rows_have(verb: Verb) -> None:
+    fields = API.operation(verb.operation).fields
+    assert [column for column in "/".join(verb.columns).split("/") if column not in fields] == []
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.examples], ids=lambda verb: verb.name)
+def test_examples_are_command_lines(verb: Verb) -> None:
+    for example in verb.examples:
+        words = example.replace("'", "").split()
+        assert words[0] == "broker"
+        parse(words[1:])
+
+
+def test_commands_are_known_by_name_before_their_parsers_are_made() -> None:
+    parser = make_parser()
+    (subcommands,) = (action for action in parser._actions if isinstance(action, LaterSubcommands))
+    before = list(subcommands.choices)
+    make_everything(parser)
+    assert before == list(subcommands.choices) == [name for names, _ in COMMANDS for name in names]
+
+
+def test_help_of_a_noun_tells_its_verbs() -> None:
+    parser = make_parser()
+    make_everything(parser)
+    (subcommands,) = (action for action in parser._actions if isinstance(action, LaterSubcommands))
+    for noun in NOUNS:
+        made: argparse.ArgumentParser = subcommands.choices[noun]
+        help = made.format_help()
+        assert [
+            verb.name for verb in VERBS if verb.name.startswith(f"{noun} ") and verb.help not in " ".join(help.split())
+        ] == []
+
+
+def test_unknown_command_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse(["sesions", "list"])
+    assert (end.value.code, "is sessions meant?" in capsys.readouterr().err) == (2, True)
+
+
+def test_one_command_is_parsed_without_what_others_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def register(subcommands: LaterSubcommands) -> None:
+        made.append("other")
+
+    commands = [*COMMANDS, (("other",), register)]
+    monkeypatch.setattr("broker.cli.main.COMMANDS", commands)
+    parse(["status"])
+    assert made == []

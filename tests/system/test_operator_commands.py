@@ -1,0 +1,136 @@
+"""Commands that ask the administration of a real broker, as processes and over real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from broker.cli.transport import Administration, PortAddress, UnixAddress
+from broker.errors import BrokerError, Code
+from tests.system.launcher import BrokerProcess, command
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    settings = {"plugin/admin/port": "0"}
+    with BrokerProcess(tmp_path_factory.mktemp("ops") / "data", settings=settings) as started:
+        yield started
+
+
+def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BROKER_")}
+    return subprocess.run(
+        [command("broker"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=home,
+        env={**kept, "HOME": str(home), **environment},
+    )
+
+
+def test_command_asks_over_the_socket_as_an_administrator(broker: BrokerProcess, tmp_path: Path) -> None:
+    done = run("whoami", "--json", home=tmp_path, BROKER_SOCKET=str(broker.admin_socket))
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["via"], told["role"], told["user"]) == ("socket", "administrator", f"uid {os.geteuid()}")
+
+
+def test_command_asks_over_a_port(broker: BrokerProcess, tmp_path: Path) -> None:
+    host, port = broker.address("ADMIN")
+    url = f"http://{host}:{port}"
+    assert run("health", "--url", url, home=tmp_path).stdout == "ready\n"
+    refused = run("status", "--url", url, home=tmp_path)
+    assert (refused.returncode, "--token-file" in refused.stderr) == (4, True)
+
+
+def test_where_no_broker_runs_the_command_says_what_to_do(tmp_path: Path) -> None:
+    done = run("status", "--data", "nowhere", home=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr == (
+        "broker: there is no socket nowhere/admin.sock\n"
+        "Is the broker running? Name its data directory with --data DIR, or its socket with --socket PATH.\n"
+    )
+
+
+def test_one_question_imports_no_twisted(broker: BrokerProcess, tmp_path: Path) -> None:
+    done = run("sessions", "list", home=tmp_path, BROKER_SOCKET=str(broker.admin_socket), PYTHONPROFILEIMPORTTIME="1")
+    imported = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines()]
+    assert "broker.cli.transport" in imported
+    assert [name for name in imported if name.partition(".")[0] in ("twisted", "treq", "rich", "msgspec")] == []
+
+
+def answered_by(directory: Path, answer: bytes | None) -> Iterator[UnixAddress]:
+    """A socket whose server answers each request with some bytes, or with silence where there are none."""
+    path = directory / "s"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    over = threading.Event()
+
+    def serve() -> None:
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.recv(65536)
+            if answer is None:
+                over.wait()
+            else:
+                accepted.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield UnixAddress(path)
+    finally:
+        over.set()
+        thread.join()
+        listener.close()
+
+
+server = contextmanager(answered_by)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", Code.COMMUNICATION),
+        (b"", Code.COMMUNICATION_NO_CONNECTION),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", Code.COMMUNICATION),
+        (None, Code.COMMUNICATION_RESPONSE_TIMEOUT),
+    ],
+    ids=["another protocol", "nothing", "half an answer", "silence"],
+)
+def test_what_is_no_answer_is_an_error_of_the_catalogue(tmp_path: Path, answer: bytes | None, code: Code) -> None:
+    with server(tmp_path, answer) as address, pytest.raises(BrokerError) as failed:
+        Administration([address], timeout=0.5 if answer is None else 10).ask("GET", "/health/live")
+    assert failed.value.code == code
+
+
+def test_socket_that_nobody_listens_on_any_more_is_no_connection(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    with pytest.raises(BrokerError, match="nothing listens on") as failed:
+        Administration([UnixAddress(path)]).ask("GET", "/")
+    assert failed.value.code == Code.COMMUNICATION_NO_CONNECTION
+
+
+def test_first_socket_that_is_there_is_asked(broker: BrokerProcess, tmp_path: Path) -> None:
+    addresses = [UnixAddress(tmp_path / "none"), UnixAddress(broker.admin_socket)]
+    assert Administration(addresses).ask("GET", "/health/live").read_object()["status"] == "live"
+
+
+def test_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BrokerError, match="no\\.pem") as failed:
+        Administration([PortAddress("localhost", 1, True, tmp_path / "no.pem")]).ask("GET", "/")
+    assert failed.value.code == Code.RESOURCE_CONFIGURATION_SSL_SOCKET
