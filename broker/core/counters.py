@@ -2,36 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from time import time
+
+from broker.errors import Code
+from broker.histogram import Histogram
+
+DELIVERY_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0)
+SAMPLE = 64
+"""Of so many messages that are done with, the time of one is looked at."""
+NANOSECONDS = 1_000_000_000
+
+
+class FailureClass(StrEnum):
+    """Why requests fail: the first part of their error codes."""
+
+    USER = "user"
+    RESOURCE = "resource"
+    COMMUNICATION = "communication"
+    INTERNAL = "internal"
+
+
+def class_of(code: Code | str) -> FailureClass:
+    """The class of an error code."""
+    try:
+        return FailureClass(str(code).partition(".")[0])
+    except ValueError:  # of a plugin's own making
+        return FailureClass.INTERNAL
 
 
 class Traffic:
     """What all sessions of one kind did since the broker started. These numbers never fall.
+
+    Args:
+        seconds: since 1970.
 
     Attributes:
         published: messages that were accepted.
         published_persistent: those of them that are persistent.
         published_bytes: of their contents.
         delivered: messages that were written to receivers, also those that are repeated.
+        redelivered: messages that were written again to receivers who may have got them before.
         acknowledged: messages that receivers have acknowledged.
+        delivery_seconds: from the moment that a message was accepted until a receiver was done with it; of one in
+            :data:`SAMPLE`.
+        failed: requests that were refused, by why.
         started: sessions.
         ended: sessions.
     """
 
     __slots__ = (
+        "_sample_at",
+        "_seconds",
+        "_settled",
         "acknowledged",
         "delivered",
+        "delivery_seconds",
         "ended",
+        "failed",
         "published",
         "published_bytes",
         "published_persistent",
+        "redelivered",
         "started",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Callable[[], float] = time) -> None:
         self.published = self.published_persistent = self.published_bytes = 0
-        self.delivered = self.acknowledged = 0
+        self.delivered = self.redelivered = self.acknowledged = 0
         self.started = self.ended = 0
+        self.failed = dict.fromkeys(FailureClass, 0)
+        self.delivery_seconds = Histogram(DELIVERY_SECONDS)
+        self._seconds = seconds
+        self._settled = 0
+        self._sample_at = SAMPLE
+
+    def settled(self, count: int, newest: int) -> None:
+        """Receivers are done with messages.
+
+        Args:
+            count: of them.
+            newest: id of the last one, which is the time when it was accepted.
+        """
+        self._settled += count
+        if self._settled >= self._sample_at:
+            self._sample_at = self._settled + SAMPLE
+            self.delivery_seconds.observe(max(0.0, self._seconds() - newest / NANOSECONDS))
+
+    def refused(self, code: Code | str) -> None:
+        """A request was refused.
+
+        Args:
+            code: of the error.
+        """
+        self.failed[class_of(code)] += 1
 
 
 class Counters:
@@ -67,15 +132,29 @@ class Counters:
         if persistent:
             traffic.published_persistent += 1
 
-    def acknowledged(self, count: int) -> None:
-        """Count messages that the receiver has acknowledged."""
-        self.updates += count
-        self.traffic.acknowledged += count
+    def acknowledged(self, count: int, newest: int) -> None:
+        """Count messages that the receiver has acknowledged.
 
-    def sent_oneway(self, count: int) -> None:
-        """Count messages that were written to a receiver that acknowledges none."""
+        Args:
+            count: of them; one at least.
+            newest: id of the last one.
+        """
+        self.updates += count
+        traffic = self.traffic
+        traffic.acknowledged += count
+        traffic.settled(count, newest)
+
+    def sent_oneway(self, count: int, newest: int) -> None:
+        """Count messages that were written to a receiver that acknowledges none.
+
+        Args:
+            count: of them; one at least.
+            newest: id of the last one.
+        """
         self.oneway_updates += count
-        self.traffic.delivered += count
+        traffic = self.traffic
+        traffic.delivered += count
+        traffic.settled(count, newest)
 
     def add(self, other: Counters) -> None:
         """Count what another has counted, too."""

@@ -282,7 +282,7 @@ class Dispatch:
         self._stop_waiting()
         if self.on_answer is not None:
             self.on_answer()
-        self._counters.acknowledged(len(taken))
+        self._counters.acknowledged(len(taken), taken[-1].message.id)
         self.queue.delivered(taken)
         self._tell_if_empty()
         self.pump()
@@ -324,7 +324,7 @@ class Dispatch:
             self._attempts = 0
             if self.on_answer is not None:
                 self.on_answer()
-            self._counters.acknowledged(len(delivered))
+            self._counters.acknowledged(len(delivered), delivered[-1].message.id)
             self.queue.delivered(delivered)
             self._tell_if_empty()
         if why is None:
@@ -392,6 +392,9 @@ class Dispatch:
             if not entries:
                 continue
             self._taken = entries
+            for entry in entries:
+                if entry.redeliver:
+                    self._counters.traffic.redelivered += 1
             if oneway:
                 if single:
                     outbound.deliver_oneway(entries)
@@ -401,7 +404,7 @@ class Dispatch:
                     break
                 self._taken = []
                 self._blocked_at = 0.0
-                self._counters.sent_oneway(len(entries))
+                self._counters.sent_oneway(len(entries), entries[-1].message.id)
                 queue.delivered(entries)
                 continue
             self._blocked_at = 0.0
@@ -538,6 +541,7 @@ class Dispatch:
         stale: list[Entry] = []
         for entry in entries:
             (stale if node.is_stale(entry) else fresh).append(entry)
+        node.count_stale(stale)
         self.queue.settle(stale)
         return fresh
 

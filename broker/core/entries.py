@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from broker.core.losses import Losses
 from broker.core.message import Message
 from broker.model.qos import Overflow
 from broker.model.records import COPIED, HAD, EntryRecord
@@ -168,15 +170,20 @@ class Judge(Protocol):
 
     Attributes:
         erasures: how often messages were erased that may be queued.
+        losses: counts messages that go without a word.
     """
 
     erasures: int
+    losses: Losses
 
     def now(self) -> int:
         """Milliseconds since 1970."""
 
     def is_stale(self, entry: Entry) -> bool:
         """Whether an entry is not to be delivered any more."""
+
+    def count_stale(self, entries: Sequence[Entry]) -> None:
+        """Count entries that are dropped because they are."""
 
 
 def loaded(row: EntryRecord, message: Message, fanout: Fanout | None = None) -> Entry:

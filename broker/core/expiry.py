@@ -123,7 +123,8 @@ class Expiry:
             _, message_id, oid = heapq.heappop(self._heap)
             topic = self._node.topics.get(oid)
             if topic is not None:
-                topic.history.discard(message_id)  # unless somebody has met it before
+                if topic.history.discard(message_id):  # unless somebody has met it before
+                    self._node.losses.expired += 1
                 reach("message expired")
                 self._on_expired(oid)
         self._schedule()
@@ -175,8 +176,8 @@ class Expiry:
             if not queue.settle_unread(row.entry):
                 if queue.unread:
                     await queue.load()
-                queue.discard(row.entry.message_id)
+                node.losses.expired += queue.discard(row.entry.message_id)
             self._on_expired(row.oid)
         elif isinstance(queue, Queue) and node.stored_envelope(row.sender, row.key, row.qos).qos.force_destroy:
-            queue.settle_swapped(row.entry)
+            node.losses.expired += queue.settle_swapped(row.entry)
             queue.drop_stale()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred
 
 from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, loaded, write
+from broker.core.losses import Losses
 from broker.core.message import Message
 from broker.core.quotas import Usage
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
@@ -44,6 +45,7 @@ class History:
         sequence: gives the next entry number.
         revive: makes a message from its record; ``None`` for one that cannot be read, which stays on disk.
         now: tells the milliseconds since 1970.
+        losses: counts messages that expire; nobody's where it is not given.
 
     Attributes:
         usage: of the account that its topic counts for.
@@ -56,6 +58,7 @@ class History:
         "_expires_at",
         "_hot",
         "_hot_bytes",
+        "_losses",
         "_now",
         "_recovered",
         "_revive",
@@ -76,6 +79,7 @@ class History:
         sequence: Callable[[], int],
         revive: Callable[[MessageRecord], Message | None],
         now: Callable[[], int],
+        losses: Losses | None = None,
     ) -> None:
         self.id = id
         self.limits = limits
@@ -85,6 +89,7 @@ class History:
         self._sequence = sequence
         self._revive = revive
         self._now = now
+        self._losses = losses or Losses()
         self._recovered = 0  # entries with lower numbers were there before this start
         self._expires_at = NEVER  # no entry that is known expires before
         self._hot: deque[Entry] = deque()
@@ -204,12 +209,14 @@ class History:
             if 0 < entry.message.expires <= now:
                 self._hot_bytes -= entry.size
                 self._forget(entry)
+                self._losses.expired += 1
             else:
                 self._hot.append(entry)
         cold, self._cold = self._cold, deque()
         for known in cold:
             if 0 < known.expires <= now:
                 self._settle_cold(known)
+                self._losses.expired += 1
             else:
                 self._cold.append(known)
         times = [entry.message.expires for entry in self._hot] + [known.expires for known in self._cold]
@@ -227,6 +234,7 @@ class History:
         if not self.unread or self._waiting or row.seq >= self._recovered:
             return False
         self.unread -= 1
+        self._losses.expired += 1
         self._store.settle(self.id, HISTORY_RANK, row.seq, row.message_id)
         return True
 
@@ -266,6 +274,7 @@ class History:
             if row.seq in known:
                 continue
             if 0 < record.expires <= now:
+                self._losses.expired += 1
                 self._store.settle(self.id, HISTORY_RANK, row.seq, row.message_id)
                 continue
             entry = self._entry(row, record)

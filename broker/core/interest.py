@@ -46,11 +46,15 @@ class Interest:
 
     Attributes:
         processor_time: seconds that this thread has computed.
+        seconds: of these, that XPath queries were evaluated on new topics; never falls.
+        budget_exceeded: how often one was not, because the time of those whose it is was over; never falls.
     """
 
     def __init__(self, queries: Queries) -> None:
         self._ordinary = queries.document(ORDINARY)
         self.processor_time = time.thread_time
+        self.seconds = 0.0
+        self.budget_exceeded = 0
         self._domains: dict[str, dict[str, Subscription]] = {}
         self._xpaths: dict[str, dict[str, Subscription]] = {}
         self._steps: dict[Subject, int] = {}
@@ -100,6 +104,7 @@ class Interest:
             subjects = (each.session.subject for each in bucket.values())
             payer = next((subject for subject in subjects if spent.get(subject, 0.0) <= RULE_SECONDS), None)
             if payer is None:
+                self.budget_exceeded += 1
                 for each in bucket.values():
                     unasked[each.session] = unasked.get(each.session, 0) + 1
                 continue
@@ -107,6 +112,7 @@ class Interest:
                 found += bucket.values()
             before, now = now, self.processor_time()
             spent[payer] = spent.get(payer, 0.0) + now - before
+        self.seconds += sum(spent.values())
         return Matched(found, unasked)
 
     def _bucket(self, subscription: Subscription) -> dict[str, Subscription]:

@@ -43,7 +43,7 @@ class SessionKind(ABC):
     clients_choose_number: ClassVar[bool] = False
 
     def __init__(self, registry: SessionRegistry) -> None:
-        self.traffic = Traffic()
+        self.traffic = Traffic(registry.node.seconds)
         self._registry = registry
         registry.add_kind(self)
 

@@ -86,6 +86,16 @@ class Level:
         self.entries = kept
         return taken
 
+    def remove(self, seq: int) -> list[Entry]:
+        """Take one of the entries in memory; none where it is not there."""
+        for entry in reversed(self.entries):
+            if entry.seq <= seq:
+                if entry.seq < seq:
+                    break
+                self.entries.remove(entry)
+                return [entry]
+        return []
+
     def take_numbered(self) -> list[Entry]:
         """Take the entries at the head of those in memory that have a number."""
         taken: list[Entry] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +16,7 @@ from broker.core.entries import CacheBudget, Entry, Fanout, QueueLimits
 from broker.core.history import History
 from broker.core.ids import Ids
 from broker.core.interest import Interest
+from broker.core.losses import Losses
 from broker.core.message import Envelope, Message, NeutralReader
 from broker.core.pace import NoTurns, Pace, Turns
 from broker.core.queues import Queue
@@ -84,6 +85,7 @@ class Node:
             delivered any more. A tongue adds its own before recovery.
         erased: number of the erasure by oid, of topics that queues may still hold erased messages of.
         set_aside: what of the store cannot be read.
+        losses: messages that went without a word.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -127,6 +129,7 @@ class Node:
         self.erasures = 0
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.past = Counters()
+        self.losses = Losses()
         self.waiting_publishers = 0
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
@@ -270,7 +273,9 @@ class Node:
 
     def make_topic(self, id: int, oid: str) -> Topic:
         """Make a topic with a known number."""
-        history = History(id, self.default_history(oid), self.store, self.next_entry, self.revive, self.now)
+        history = History(
+            id, self.default_history(oid), self.store, self.next_entry, self.revive, self.now, self.losses
+        )
         self.queues[id] = history
         topic = self.topics[oid] = Topic(id, oid, history, self.queries)
         return topic
@@ -402,3 +407,12 @@ class Node:
             if subscription is not None and subscription.newest.get(message.oid, 0) > message.id:
                 return True
         return self.is_erased(message)
+
+    def count_stale(self, entries: Sequence[Entry]) -> None:
+        """Count entries that are dropped because they :meth:`are stale <is_stale>`."""
+        losses, now = self.losses, self.now()
+        for entry in entries:
+            if 0 < entry.message.expires <= now:
+                losses.expired += 1
+            else:
+                losses.stale += 1

@@ -20,7 +20,7 @@ from broker.core.queues import Queue
 from broker.core.sessions import Plan, RoomWait, Route, Session
 from broker.core.subjects import Subject
 from broker.core.topics import Topic, TopicState, check_configuration
-from broker.core.verdicts import Verdicts
+from broker.core.verdicts import FilterCosts, Verdicts
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
@@ -114,6 +114,7 @@ class Publisher:
 
     Attributes:
         processor_time: seconds that this thread has computed.
+        filter_costs: of all messages.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Publisher:
         self._expiry = expiry
         self._rights = rights
         self.processor_time = time.thread_time
+        self.filter_costs = FilterCosts()
         letters.publish = self.publish_internal
 
     def prepare(
@@ -371,9 +373,8 @@ class Publisher:
                 continue
             if subscription.accepts is not None:
                 if verdicts is None:
-                    verdicts = Verdicts(
-                        self.processor_time, self._node.pace(publisher) if publisher is not None else None
-                    )
+                    pace = self._node.pace(publisher) if publisher is not None else None
+                    verdicts = Verdicts(self.processor_time, pace, self.filter_costs)
                 if candidate is None:
                     candidate = topic.candidate(message)
                 try:
@@ -516,6 +517,7 @@ class Publisher:
     def _overflow(self, queue: Queue, message: Message, owner: SessionName) -> None:
         error = overflow_error(queue)
         if discards(queue):
+            self._node.losses.discarded += 1
             self._refusals.tell(owner.absolute, lambda: f"{owner.relative}: {message.oid} discarded: {error.message}")
         else:
             self._letters.message(message, owner.absolute, error)

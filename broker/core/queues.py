@@ -352,6 +352,7 @@ class Queue(CachedEntries):
             return 0
         self._erasures = judge.erasures
         stale = self.take_matching(judge.is_stale)
+        judge.count_stale(stale)
         self._stale_at = NEVER
         for level in self._order:
             for entry in level.entries:
@@ -383,6 +384,8 @@ class Queue(CachedEntries):
                 if level.loading is None:
                     self._read_ahead(level)
         self.settle(discarded)
+        if self._judge is not None:
+            self._judge.losses.discarded_oldest += len(discarded)
         if missing is not None:
             reading = self._read_more(missing)
             reading.addCallback(lambda _: self._trim())
@@ -447,16 +450,19 @@ class Queue(CachedEntries):
                     break
         return taken
 
-    def settle_swapped(self, row: EntryRecord) -> None:
-        """Settle an entry that is on disk only, without loading it (expiry); nothing changes where it is not.
+    def settle_swapped(self, row: EntryRecord) -> bool:
+        """Settle an entry that is on disk only, without loading it (expiry).
 
         Args:
             row: of this queue, as it was read.
+
+        Returns:
+            Whether it was there.
         """
         level = self._levels.get(row.rank)
         # While entries are being read this one may be among them; it is met again when it is delivered.
         if level is None or not level.swapped or level.loading is not None or row.seq <= level.tail:
-            return
+            return False
         level.leave_disk(row.size)
         if level.doubtful and row.seq < level.restored_to:  # else one that came after the crash would be in doubt
             level.doubtful -= 1
@@ -465,9 +471,10 @@ class Queue(CachedEntries):
         self._store.settle(self.id, row.rank, row.seq, row.message_id)
         if self._rooms and not self.is_full:
             self._rooms.tell()
+        return True
 
     def drop(self, row: EntryRecord) -> None:
-        """Settle an entry that waits; nothing changes where it is on its way or gone.
+        """Settle an entry that waits and is superseded; nothing changes where it is on its way or gone.
 
         Args:
             row: of this queue.
@@ -476,11 +483,10 @@ class Queue(CachedEntries):
         if level is None:
             return
         if row.seq > level.tail:
-            self.settle_swapped(row)
-            return
-        for entry in reversed(level.entries):
-            if entry.seq <= row.seq:
-                if entry.seq == row.seq:
-                    level.entries.remove(entry)
-                    self.settle((entry,))
-                break
+            dropped = self.settle_swapped(row)
+        else:
+            found = level.remove(row.seq)
+            self.settle(found)
+            dropped = bool(found)
+        if dropped and self._judge is not None:
+            self._judge.losses.stale += 1

@@ -60,6 +60,10 @@ class Recovery:
         placeholders: forgets those that nothing is left for.
         querying: stands up subscriptions.
         erasure: of what waits in queues.
+
+    Attributes:
+        seconds: that it has taken.
+        entries: messages in queues and histories that it has found.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class Recovery:
         self._erasure = erasure
         self._aside = node.set_aside
         self._found: Recovered | None = None
+        self.seconds = 0.0
+        self.entries = 0
 
     async def topics(self) -> None:
         """Read the store and stand up the topics (run level 2).
@@ -84,8 +90,8 @@ class Recovery:
         Raises:
             BrokerError: ``resource.db.*`` where the database fails.
         """
-        found = self._found = await self._node.store.recover()
-        node = self._node
+        node, began = self._node, self._node.monotonic()
+        found = self._found = await node.store.recover()
         for row in found.unreadable:
             self._aside.add(row)
         node.raise_floor(max(found.last_id, floor_of(found.heartbeat)))
@@ -104,13 +110,15 @@ class Recovery:
             if published is not None:
                 published.history.restore(depth.entries)
                 published.used = True
+        self.entries = sum(depth.entries for depth in found.depths)
+        self.seconds += node.monotonic() - began
 
     async def sessions(self) -> None:
         """Stand up subjects, sessions, subscriptions and their queues (the session persistence plugin)."""
         found, self._found = self._found, None
         if found is None:
             return
-        node = self._node
+        node, began = self._node, self._node.monotonic()
         for subject in found.subjects:
             self._aside.attempt("subject", _name(subject.id, subject.name), self._subject, subject)
         by_id: dict[int, Session] = {}
@@ -154,12 +162,13 @@ class Recovery:
             node.check_topic(topic)
         for standing in list(node.subjects.values()):
             node.release_subject(standing)
+        self.seconds += node.monotonic() - began
         log.info(
             "recovered {sessions} sessions, {subscriptions} subscriptions, {topics} topics, {entries} queued messages",
             sessions=len(by_id),
             subscriptions=len(node.subscriptions),
             topics=len(node.topics),
-            entries=sum(depth.entries for depth in found.depths),
+            entries=self.entries,
         )
         if self._aside.count:
             log.error("{count} records of the store are set aside; __cmd:?setAside lists them", count=self._aside.count)

@@ -19,19 +19,34 @@ FILTER_SECONDS = 0.1
 that are left, so that filters of one client cost nobody much."""
 
 
+class FilterCosts:
+    """What filters cost so far.
+
+    Attributes:
+        seconds: of the processor; never falls.
+    """
+
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
 class Verdicts:
     """Asks filters, each once, and in several turns where all of them together take long.
 
     Args:
         processor_time: seconds that this thread has computed.
         pace: of the publish; ``None`` for the broker itself, which asks all of them at once.
+        costs: are added to.
     """
 
-    __slots__ = ("_is_over", "_known", "_pace", "_processor_time", "_resumed", "_spent")
+    __slots__ = ("_costs", "_is_over", "_known", "_pace", "_processor_time", "_resumed", "_spent")
 
-    def __init__(self, processor_time: Callable[[], float], pace: Pace | None) -> None:
+    def __init__(self, processor_time: Callable[[], float], pace: Pace | None, costs: FilterCosts) -> None:
         self._processor_time = processor_time
         self._pace = pace
+        self._costs = costs
         self._is_over = False
         self._resumed = False
         self._known: dict[tuple[Subscription, Predicate | None], bool | BrokerError] = {}
@@ -76,4 +91,6 @@ class Verdicts:
         except BrokerError as error:
             return error
         finally:
-            self._spent[subject] = used + self._processor_time() - before
+            spent = self._processor_time() - before
+            self._spent[subject] = used + spent
+            self._costs.seconds += spent

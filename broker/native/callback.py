@@ -23,6 +23,7 @@ from broker.native.connection import NativeConnection
 from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Frame, Kind, encode_frame
 from broker.native.wire.methods import encode_exception
+from broker.net.connection_counts import ConnectionCounts
 from broker.net.stream import Stream
 from broker.net.transport import Connection, TransportSettings
 
@@ -136,6 +137,9 @@ class CallbackDialer:
 
 class _Nobody:
     """The owner of connections that the broker has opened itself: they are no strangers."""
+
+    def __init__(self) -> None:
+        self.counts = ConnectionCounts()
 
     def opened(self, connection: Connection) -> None:
         """It is there."""

@@ -261,6 +261,7 @@ class NativeServer(NativeConnection):
         return pause
 
     def _log_oneway(self, error: BrokerError) -> None:
+        self._service.login.sessions.traffic.refused(error.code)
         self._tell(lambda: f"{self.peer}: publishOneway: {str(error)[:MAX_SHOWN]}")
 
     def tell_violation(self, reason: str) -> None:
@@ -402,6 +403,7 @@ class NativeServer(NativeConnection):
         self._answer_error(frame, error)
 
     def _answer_error(self, frame: Frame, error: BrokerError) -> None:
+        self._service.login.sessions.traffic.refused(error.code)
         if frame.method == b"publishOneway":
             return
         now = datetime.fromtimestamp(self._broker.node.seconds(), UTC)

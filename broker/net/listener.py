@@ -12,6 +12,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from broker.model.host import network_of
 from broker.net.admission import Admission
+from broker.net.connection_counts import ConnectionCounts
 from broker.net.rate import Rate
 from broker.net.shutdown import Shutdown
 from broker.net.transport import Connection, MakeStream, TransportSettings
@@ -37,6 +38,7 @@ class Listener(Factory):
     Attributes:
         admission: counts the connections.
         connections: those that are there.
+        counts: of them, and of those that are gone.
     """
 
     noisy = False
@@ -54,6 +56,7 @@ class Listener(Factory):
             rate=Rate(clock, limits.rate, limits.burst) if limits.rate else None,
         )
         self.connections: set[Connection] = set()
+        self.counts = ConnectionCounts()
         self._emptied: list[Deferred[None]] = []
 
     @property

@@ -37,6 +37,30 @@ def _refused(sources: HasListeners) -> Iterable[Sample]:
             yield (name, reason.value), count
 
 
+def _bytes(sources: HasListeners) -> Iterable[Sample]:
+    for name, listener in sources.listeners():
+        yield (name, "received"), listener.counts.received
+        yield (name, "sent"), listener.counts.sent
+
+
+def _held(sources: HasListeners) -> Iterable[Sample]:
+    for name, listener in sources.listeners():
+        for pause, count in listener.counts.held.items():
+            yield (name, pause), count
+
+
+def _handshakes(sources: HasListeners) -> Iterable[Sample]:
+    return [((name,), listener.counts.handshakes_failed) for name, listener in sources.listeners()]
+
+
+def _reloads(sources: HasListeners) -> Iterable[Sample]:
+    for name, listener in sources.listeners():
+        tls = listener.settings.tls
+        if tls is not None:
+            yield (name, "done"), tls.reloads
+            yield (name, "failed"), tls.reloads_failed
+
+
 def _expiry(sources: HasListeners) -> Iterable[Sample]:
     for name, listener in sources.listeners():
         tls = listener.settings.tls
@@ -54,6 +78,34 @@ LISTENERS: tuple[Metric[HasListeners], ...] = (
         "Connections that were not let in, by why.",
         _refused,
         ("listener", "reason"),
+    ),
+    Metric(
+        "broker_network_bytes_total",
+        Type.COUNTER,
+        "Bytes that clients have sent, and that were written to them; with TLS those inside it.",
+        _bytes,
+        ("listener", "direction"),
+    ),
+    Metric(
+        "broker_connections_held_back",
+        Type.GAUGE,
+        "Connections that are not read from now, by why; those with two reasons are in both.",
+        _held,
+        ("listener", "cause"),
+    ),
+    Metric(
+        "broker_tls_handshakes_failed_total",
+        Type.COUNTER,
+        "TLS handshakes of clients that did not come to their end.",
+        _handshakes,
+        ("listener",),
+    ),
+    Metric(
+        "broker_tls_reloads_total",
+        Type.COUNTER,
+        "How often the certificate was read again for new connections; where that failed the one before stays in use.",
+        _reloads,
+        ("listener", "outcome"),
     ),
     Metric(
         "broker_tls_certificate_expiry_timestamp_seconds",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -33,13 +33,15 @@ class ReadPauses:
 
     Args:
         seconds: of a clock.
+        held: counts peers by the reasons that they are not read from; others than it has are not counted.
     """
 
-    __slots__ = ("_reasons", "_seconds")
+    __slots__ = ("_held", "_reasons", "_seconds")
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
+    def __init__(self, seconds: Callable[[], float], held: MutableMapping[str, int]) -> None:
         self._reasons: dict[str, float] = {}
         self._seconds = seconds
+        self._held = held
 
     @property
     def since(self) -> Mapping[str, float]:
@@ -57,6 +59,7 @@ class ReadPauses:
             transport.pauseProducing()
         if reason not in self._reasons:
             self._reasons[reason] = self._seconds()
+            self._count(reason, 1)
 
     def remove(self, transport: Any, reason: str) -> None:
         """A reason is gone.
@@ -67,6 +70,7 @@ class ReadPauses:
         """
         if reason in self._reasons:
             del self._reasons[reason]
+            self._count(reason, -1)
             if not self._reasons and transport is not None:
                 transport.resumeProducing()
 
@@ -77,5 +81,15 @@ class ReadPauses:
             transport: of the connection.
         """
         if self._reasons:
-            self._reasons.clear()
+            self.end()
             transport.resumeProducing()
+
+    def end(self) -> None:
+        """The peer is gone, and with it all reasons."""
+        for reason in self._reasons:
+            self._count(reason, -1)
+        self._reasons.clear()
+
+    def _count(self, reason: str, change: int) -> None:
+        if reason in self._held:
+            self._held[reason] += change

@@ -45,6 +45,8 @@ class ServerContext:
 
     Attributes:
         certificate: that it shows.
+        reloads: how often its files were read again and are in use.
+        reloads_failed: how often they could not be used.
 
     Raises:
         BrokerError: what ``make`` raises.
@@ -54,6 +56,7 @@ class ServerContext:
         self._make = make
         self._context, self.certificate = make()
         self.verifies = verifies
+        self.reloads = self.reloads_failed = 0
 
     def getContext(self) -> SSL.Context:
         """The context of a new connection."""
@@ -69,11 +72,19 @@ class ServerContext:
             BrokerError: ``resource.configuration.sslSocket`` where a file cannot be used, or the certificate has
                 expired; nothing changes.
         """
+        try:
+            self._context, self.certificate = self._read_again(now)
+        except BrokerError:
+            self.reloads_failed += 1
+            raise
+        self.reloads += 1
+
+    def _read_again(self, now: float) -> tuple[SSL.Context, x509.Certificate]:
         context, certificate = self._make()
         end = certificate.not_valid_after_utc
         if end < datetime.fromtimestamp(now, UTC):
             raise BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"the certificate has expired on {end:%Y-%m-%d}")
-        self._context, self.certificate = context, certificate
+        return context, certificate
 
 
 @dataclass(frozen=True, slots=True)

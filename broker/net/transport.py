@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from broker.net.channel_binding import channel_bindings
+from broker.net.connection_counts import ConnectionCounts
 from broker.net.input_turns import InputTurns
 from broker.net.limits import Limits
 from broker.net.read_pauses import Pause, ReadPauses
@@ -55,7 +56,13 @@ class TransportSettings:
 
 
 class Owner(Protocol):
-    """Who made a connection, and counts it."""
+    """Who made a connection, and counts it.
+
+    Attributes:
+        counts: of all its connections.
+    """
+
+    counts: ConnectionCounts
 
     def opened(self, connection: Connection) -> None:
         """It is there, and its peer has not logged in."""
@@ -86,6 +93,8 @@ class Connection(TwistedProtocol):
         number: unique in the process, once it is connected.
         opened_at: when that was, in seconds by the reactor's clock, which counts them since 1970.
         secure: whether TLS is on.
+        received: bytes that have come; with TLS those inside it.
+        sent: bytes that were written; likewise.
         stream: what is spoken over it.
     """
 
@@ -96,8 +105,10 @@ class Connection(TwistedProtocol):
         self.opened_at = 0.0
         self.secure = False
         self._settings = settings
+        self.received = self.sent = 0
         self._owner = owner
-        self._pauses = ReadPauses(settings.clock.seconds)
+        self._counts = owner.counts
+        self._pauses = ReadPauses(settings.clock.seconds, owner.counts.held)
         self._closed = False
         self._lost = False
         self._handshake: IDelayedCall | None = None
@@ -142,6 +153,9 @@ class Connection(TwistedProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come. The stream sees them when it is the account's turn, which mostly is now."""
         if not self._closed:
+            size = len(data)
+            self.received += size
+            self._counts.received += size
             try:
                 self._input.received(data)
             except Exception:  # noqa: BLE001 - it is logged; TLS would never tell of the end of a connection that raises
@@ -174,8 +188,11 @@ class Connection(TwistedProtocol):
         if not self._closed and transport is not None:
             waits = self._buffer.waits
             transport.write(data)
+            size = len(data)
+            self.sent += size
+            self._counts.sent += size
             if waits:
-                self._buffer.add(len(data))
+                self._buffer.add(size)
 
     def start_tls(self) -> None:
         """Begin the handshake, as soon as what was written is out; then the stream's ``secured()`` is called.
@@ -310,8 +327,10 @@ class Connection(TwistedProtocol):
         """Let go of everything, whatever fails."""
         self._closed = self._lost = True
         if self._handshake is not None and reason.check(SSL.Error):
+            self._counts.handshakes_failed += 1
             self._owner.refused(self, f"the TLS handshake failed: {_reasons(reason.value)}")
         self._cancel_handshake()
+        self._pauses.end()
         self._buffer.stop()
         self._input.lost()
         try:
@@ -339,6 +358,7 @@ class Connection(TwistedProtocol):
 
     def _handshake_overdue(self) -> None:
         self._handshake = None
+        self._counts.handshakes_failed += 1
         self._owner.refused(self, "no TLS handshake in time")
         self.abort()
 

@@ -35,6 +35,9 @@ class IJournal(Interface):
 
     commit_seconds: Histogram = Attribute("How long commits took; of a store without a disk nothing.")
     commit_operations: Histogram = Attribute("How many operations were in them.")
+    reads: int = Attribute("Questions that were asked; of a store without a disk none.")
+    folds: int = Attribute("How often a journal was written to the tables; of a store without one never.")
+    waiting: int = Attribute("Batches and questions that wait for a thread; of a store without one none.")
 
     def open() -> Deferred[None]:
         """Open the database and bring its schema up to date.

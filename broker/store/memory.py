@@ -65,6 +65,7 @@ class MemoryStore:
         self.failure: BrokerError | None = None
         self.failing_since: float | None = None
         self.commit_seconds, self.commit_operations = Histogram(()), Histogram(())
+        self.reads = self.folds = self.waiting = 0
         self.held = False
         self.tables = Tables()
         self._clock = clock

@@ -11,7 +11,7 @@ from broker.core.pace import SLICE, NoTurns, Pace
 from broker.core.publishing import Published
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
-from broker.core.verdicts import Verdicts
+from broker.core.verdicts import FilterCosts, Verdicts
 from broker.core.waiting import Pending
 from broker.errors import BrokerError
 from broker.filters.candidate import Candidate
@@ -186,7 +186,7 @@ class TestFilters:
     def test_a_slice_begins_with_the_first_that_was_not_asked(self, world: World) -> None:
         """Given many that were asked, the way to that one may take longer than a slice, in each turn again."""
         clock = ManualTurns()
-        verdicts = Verdicts(lambda: 0.0, Pace(clock, "publisher"))
+        verdicts = Verdicts(lambda: 0.0, Pace(clock, "publisher"), FilterCosts())
         subscriptions: list[Subscription] = []
         for number in range(4):
             client = world.client(f"receiver{number}")

@@ -12,6 +12,7 @@ from broker.core.counters import Traffic
 from broker.core.topics import TopicState
 from broker.exposition.metric import Metric, Sample, Type, one
 from broker.model.key import QueryKind
+from broker.xmpp.session.sessions import StreamSessions
 
 KINDS = (QueryKind.EXACT, QueryKind.XPATH, QueryKind.DOMAIN)
 STATES = (SessionState.ATTACHED, SessionState.WAITING, SessionState.DETACHED, SessionState.PLACEHOLDER)
@@ -35,6 +36,34 @@ def _published(sources: Sources) -> Iterable[Sample]:
         yield (name, "persistent"), count
     for (name,), count in _traffic(lambda traffic: traffic.published - traffic.published_persistent)(sources):
         yield (name, "transient"), count
+
+
+def _failed(sources: Sources) -> Iterable[Sample]:
+    core = sources.core
+    kinds = {} if core is None else core.registry.kinds
+    return [((name, each.value), count) for name, kind in kinds.items() for each, count in kind.traffic.failed.items()]
+
+
+def _delivery_times(sources: Sources) -> Iterable[Sample]:
+    core = sources.core
+    kinds = {} if core is None else core.registry.kinds
+    return [((name,), kind.traffic.delivery_seconds) for name, kind in kinds.items()]
+
+
+def _discarded(sources: Sources) -> Iterable[Sample]:
+    core = sources.core
+    if core is None:
+        return []
+    losses = core.node.losses
+    return [(("discard",), losses.discarded), (("discardOldest",), losses.discarded_oldest), (("stale",), losses.stale)]
+
+
+def _resumptions(sources: Sources) -> Iterable[Sample]:
+    core = sources.core
+    streams = None if core is None else core.registry.kinds.get(StreamSessions.name)
+    if not isinstance(streams, StreamSessions):
+        return []
+    return [((outcome.value,), count) for outcome, count in streams.resumptions.items()]
 
 
 def _dead(sources: Sources) -> Iterable[Sample]:
@@ -113,11 +142,46 @@ MESSAGES: tuple[Metric[Sources], ...] = (
         ("protocol",),
     ),
     Metric(
+        "broker_messages_redelivered_total",
+        Type.COUNTER,
+        "Those of them that receivers may have got before: they did not acknowledge them.",
+        _traffic(lambda traffic: traffic.redelivered),
+        ("protocol",),
+    ),
+    Metric(
         "broker_messages_acknowledged_total",
         Type.COUNTER,
         "Messages that receivers have acknowledged; those of whom that is not asked acknowledge none.",
         _traffic(lambda traffic: traffic.acknowledged),
         ("protocol",),
+    ),
+    Metric(
+        "broker_delivery_seconds",
+        Type.HISTOGRAM,
+        "From the moment that a message was accepted until a receiver was done with it; of one in 64.",
+        _delivery_times,
+        ("protocol",),
+    ),
+    Metric(
+        "broker_messages_expired_total",
+        Type.COUNTER,
+        "Messages whose time was over: in histories, and in queues where they do not wait all the same.",
+        _core(lambda core: core.node.losses.expired),
+    ),
+    Metric(
+        "broker_messages_discarded_total",
+        Type.COUNTER,
+        "Messages that queues dropped without a word: full ones, as onOverflow says, or because a newer one came or"
+        " they were erased.",
+        _discarded,
+        ("reason",),
+    ),
+    Metric(
+        "broker_requests_failed_total",
+        Type.COUNTER,
+        "Requests that were refused, by the first part of the error's code.",
+        _failed,
+        ("protocol", "class"),
     ),
     Metric(
         "broker_dead_messages_total",
@@ -146,6 +210,13 @@ MESSAGES: tuple[Metric[Sources], ...] = (
         "Sessions that have ended, also those of before the last start.",
         _traffic(lambda traffic: traffic.ended),
         ("kind",),
+    ),
+    Metric(
+        "broker_stream_resumes_total",
+        Type.COUNTER,
+        "XMPP clients that wanted to go on with their streams, by how that ended.",
+        _resumptions,
+        ("outcome",),
     ),
     Metric(
         "broker_stream_unacked_stanzas",
@@ -197,6 +268,30 @@ MESSAGES: tuple[Metric[Sources], ...] = (
         Type.GAUGE,
         "Requests that wait for room in a queue.",
         _core(lambda core: core.node.waiting_publishers),
+    ),
+    Metric(
+        "broker_filter_seconds_total",
+        Type.COUNTER,
+        "Time of the processor that filters of subscriptions have taken on messages, and XPath queries on new topics.",
+        _core(lambda core: core.publisher.filter_costs.seconds + core.node.interest.seconds),
+    ),
+    Metric(
+        "broker_xpath_budget_exceeded_total",
+        Type.COUNTER,
+        "XPath queries that were not asked about a new topic, because those of their login names had taken too long.",
+        _core(lambda core: core.node.interest.budget_exceeded),
+    ),
+    Metric(
+        "broker_recovery_seconds",
+        Type.GAUGE,
+        "How long the broker took to stand up again what was stored.",
+        _core(lambda core: core.recovery.seconds),
+    ),
+    Metric(
+        "broker_recovery_entries",
+        Type.GAUGE,
+        "Messages in queues and histories that it found.",
+        _core(lambda core: core.recovery.entries),
     ),
     Metric(
         "broker_queue_cache_bytes",

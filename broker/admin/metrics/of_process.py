@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from twisted.copyright import version as twisted_version
 
 from broker import __version__
+from broker.admin import memory
 from broker.admin.metrics.sources import Sources
 from broker.config.core_options import NODE_ID
 from broker.exposition.metric import Metric, Sample, Type, Value, one
@@ -31,7 +32,11 @@ def _logins(sources: Sources) -> Iterable[Sample]:
 
 
 def _threads(sources: Sources) -> Iterable[Sample]:
-    return [] if sources.core is None else [(("login",), sources.instance.security.services.waiting)]
+    instance = sources.instance
+    if instance.store is not None:
+        yield ("store",), instance.store.waiting
+    if sources.core is not None:
+        yield ("login",), instance.security.services.waiting
 
 
 def _store(read: Callable[[Sources], Value]) -> Callable[[Sources], Iterable[Sample]]:
@@ -70,7 +75,7 @@ PROCESS: tuple[Metric[Sources], ...] = (
     Metric(
         "broker_threads_waiting",
         Type.GAUGE,
-        "What waits for a thread: logins, for one that checks their password.",
+        "What waits for a thread: logins for those that check passwords, commits and questions for that of the store.",
         _threads,
         ("pool",),
     ),
@@ -121,6 +126,36 @@ PROCESS: tuple[Metric[Sources], ...] = (
         Type.GAUGE,
         "Room that is left on its disk.",
         one(lambda sources: sources.files.free_disk_bytes),
+    ),
+    Metric(
+        "broker_store_reads_total",
+        Type.COUNTER,
+        "Questions to the database.",
+        _store(lambda sources: sources.instance.store.reads),
+    ),
+    Metric(
+        "broker_store_folds_total",
+        Type.COUNTER,
+        "How often what was committed as one row was written to the tables; each question asks for that.",
+        _store(lambda sources: sources.instance.store.folds),
+    ),
+    Metric(
+        "broker_memory_limit_bytes",
+        Type.GAUGE,
+        "Memory that the process may use: of its control group, or of the machine.",
+        one(lambda sources: memory.limit() or None),
+    ),
+    Metric(
+        "broker_backup_last_success_timestamp_seconds",
+        Type.GAUGE,
+        "When the newest backup was made, in seconds since 1970; absent where there is none.",
+        one(lambda sources: None if (found := sources.last_backup()) is None else found.at),
+    ),
+    Metric(
+        "broker_backup_bytes",
+        Type.GAUGE,
+        "Its size; absent where there is none.",
+        one(lambda sources: None if (found := sources.last_backup()) is None else found.size),
     ),
     REACTOR_LAG,
     Metric("broker_log_lines_total", Type.COUNTER, "Events of the log, also those not written.", _lines, ("level",)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broker.admin.instance import core_of
+from broker.admin.last_backup import Backup, last_backup
 
 if TYPE_CHECKING:
     from broker.admin.census import Census
@@ -45,6 +46,10 @@ class Sources:
     def core(self) -> Broker | None:
         """The core, where the run level has one."""
         return core_of(self.instance)
+
+    def last_backup(self) -> Backup | None:
+        """The newest backup, where there is one."""
+        return last_backup(self.instance.properties, self.instance.data)
 
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners for clients, by their names."""

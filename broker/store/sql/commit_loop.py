@@ -87,6 +87,7 @@ class CommitLoop:
         committed: all operations up to this position are on disk.
         commit_seconds: how long commits took.
         commit_operations: how many operations were in them.
+        reads: questions that were asked; never falls.
         failure: what keeps the loop from committing, or ``None``.
         failing_since: when it began to, in seconds by the reactor's clock, or ``None``.
     """
@@ -122,6 +123,7 @@ class CommitLoop:
         self.failing_since: float | None = None
         self.commit_seconds = Histogram(COMMIT_SECONDS)
         self.commit_operations = Histogram(COMMIT_OPERATIONS)
+        self.reads = 0
         self._began = 0.0
         self._stopped: Deferred[None] = Deferred()
 
@@ -129,6 +131,11 @@ class CommitLoop:
     def is_open(self) -> bool:
         """Whether operations are taken."""
         return self._state is not _State.CLOSED
+
+    @property
+    def waiting(self) -> int:
+        """Batches and questions that wait for the thread."""
+        return len(self._queue)
 
     @property
     def backlog(self) -> int:
@@ -199,6 +206,7 @@ class CommitLoop:
             return fail(_not_open())
         if self.failure is not None and not patient:
             return fail(self.failure)
+        self.reads += 1
         asked = _Query(query, patient)
         if concerns(self.batch):
             self._close_batch(amid_turn=True)

@@ -77,6 +77,11 @@ class SqlStore(CommitLoop):
             worker = WriterThread(IReactorFromThreads(reactor))
         super().__init__(reactor, worker, self._writer.write, self._writer.fold)
 
+    @property
+    def folds(self) -> int:
+        """How often what the journal held was written to the tables."""
+        return self._writer.folds  # which another thread counts, and this one may tell a little late
+
     def open(self) -> Deferred[None]:
         """Open the database, alone, and bring its schema up to date."""
         return Deferred.fromCoroutine(self._open())

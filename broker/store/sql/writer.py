@@ -61,6 +61,7 @@ class Writer:
 
     Attributes:
         unreadable: batches of the journal that cannot be read.
+        folds: how often what the journal held was written to the tables; never falls.
     """
 
     def __init__(self, database: Database) -> None:
@@ -73,6 +74,7 @@ class Writer:
         self._gathered = Batch()  # what the journal holds, and a batch that goes to the tables with it
         self._batch: Batch | None = None  # that was begun, and may have to be tried again
         self._folding = False  # begun, and may have to be tried again
+        self.folds = 0
         self.unreadable: list[Unreadable] = []
 
     def start(self) -> int:
@@ -141,6 +143,7 @@ class Writer:
     def _fold_again(self) -> None:
         if self._folding:
             self._commit(self._fold)
+            self.folds += 1
             self._known = max(self._known, self._gathered.last_id)
             self._gathered = Batch(self._gathered.last_id)
             self._policy.folded()

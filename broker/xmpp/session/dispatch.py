@@ -251,6 +251,7 @@ class StreamDispatch(Dispatch):
         assert unacked is not None
         self.outbound = outbound
         position = self._node.store.position if self.is_durable else 0
+        self._counters.traffic.redelivered += len(unacked)
         unacked.rewind()
         self._numbered = deque([(position, self._late_stanza(entry)) for entry in unacked.items()])
         self._late = self._node.next_entry()
@@ -271,7 +272,7 @@ class StreamDispatch(Dispatch):
         self._acked_at = self._node.monotonic()
         if entries:
             self._outstanding_at = self._acked_at
-        self._counters.acknowledged(len(entries))
+            self._counters.acknowledged(len(entries), entries[-1].message.id)
         self.queue.delivered(entries)
 
     def count_handled(self) -> None:
@@ -490,7 +491,7 @@ class StreamDispatch(Dispatch):
             self._outbox.write(b"".join(self._stanzas(entries)))
             self._taken = []
             self.queue.delivered(entries)
-            self._counters.sent_oneway(len(entries))
+            self._counters.sent_oneway(len(entries), entries[-1].message.id)
         else:
             self._note_blocked()
 
@@ -593,7 +594,7 @@ class StreamDispatch(Dispatch):
     def _write_direct(self) -> None:
         direct, self._direct, self._direct_size = self._direct, [], 0
         self._outbox.write(b"".join([message.content for message, _, _, _ in direct]))
-        self._counters.sent_oneway(len(direct))
+        self._counters.sent_oneway(len(direct), direct[-1][0].id)
         for _, _, _, fanout in direct:
             if fanout is not None:
                 fanout.deliver(self._node.store, self.queue.id)

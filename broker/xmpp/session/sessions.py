@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from twisted.logger import Logger
 
@@ -41,11 +42,27 @@ class StreamService:
     undelivered: Callable[[Session, Sequence[Entry]], None]
 
 
+class Resumption(StrEnum):
+    """How the wish of a client to go on with its stream ended."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    """It had such a stream, which was not kept for so long."""
+    TOO_HIGH = "tooHigh"
+    """It says that it has got more than was sent."""
+    TOO_LOW = "tooLow"
+    """It says that it has got less than it had acknowledged."""
+
+
 class StreamSessions(SessionKind):
     """The streams among the sessions of the node.
 
     Args:
         registry: of all sessions.
+
+    Attributes:
+        resumptions: how many there were that ended so; these numbers never fall.
     """
 
     name = "xmpp"
@@ -54,6 +71,7 @@ class StreamSessions(SessionKind):
     def __init__(self, registry: SessionRegistry) -> None:
         super().__init__(registry)
         self._node = registry.node
+        self.resumptions = dict.fromkeys(Resumption, 0)
         self._service = StreamService(StreamLimits(), None, _untold, _untold)
 
     def connect(self, service: StreamService) -> list[Session]:

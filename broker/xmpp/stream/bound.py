@@ -208,6 +208,9 @@ class BoundStream:
     def _refuse(self, client: Client, stanza: Stanza, error: StanzaError | BrokerError) -> None:
         """Refuse a stanza; a client that cannot be told loses its stream, and the stanza is not counted as handled."""
         refusal = StanzaError.of(error) if isinstance(error, BrokerError) else error
+        self.client.session.kind.traffic.refused(
+            error.code if isinstance(error, BrokerError) else refusal.failure_class
+        )
         if not self._router.refuse(client, stanza, refusal):
             self._stream.fail("resource-constraint", "too many stanzas wait for you")
 

@@ -10,6 +10,7 @@ from broker.model.jid import prepare_domain
 from broker.xml.stanza import Stanza, StreamStart
 from broker.xmpp.routing.domain import Client
 from broker.xmpp.service import XmppService
+from broker.xmpp.session.sessions import Resumption
 from broker.xmpp.stream import features
 from broker.xmpp.stream.authentication import Authentication
 from broker.xmpp.stream.binding import Binding
@@ -199,6 +200,7 @@ class Negotiation:
 
     async def _resume(self, stanza: Stanza) -> None:
         settings, stream = self._settings, self._stream
+        resumptions = self._service.domain.streams.resumptions
         previous, h = stanza.attributes.get("previd", ""), sm.counter_of(stanza)
         if not settings.sm_enabled or not settings.sm_resume:
             self._refuse_resumption(Condition.FEATURE_NOT_IMPLEMENTED)
@@ -210,12 +212,15 @@ class Negotiation:
             session = await self._binding.resume(self._authentication.user, previous, h)
         except BrokerError:
             handled = await self._service.stale_handled(self._authentication.user, previous)
+            resumptions[Resumption.UNKNOWN if handled is None else Resumption.EXPIRED] += 1
             self._refuse_resumption(Condition.ITEM_NOT_FOUND, handled)
             return
         except sm.TooHigh as error:
+            resumptions[Resumption.TOO_HIGH] += 1
             stream.fail("undefined-condition", str(error), sm.handled_count_too_high(error))
             return
         except sm.TooLow as error:
+            resumptions[Resumption.TOO_LOW] += 1
             self._refuse_resumption(Condition.ITEM_NOT_FOUND, text=str(error))
             return
         client = await self._binding.confirm(session)
@@ -226,6 +231,7 @@ class Negotiation:
             client.dispatch.start_polling()
             return
         bound = self._become(client)
+        resumptions[Resumption.OK] += 1
         stream.write(sm.resumed(client.dispatch.handled, previous))
         self._service.go_on(client, bound)
 

@@ -51,6 +51,16 @@ _TYPES = {
 """Error type that goes with a condition; ``cancel`` for the others."""
 
 
+_CLASSES = {
+    Condition.INTERNAL_SERVER_ERROR: "internal",
+    Condition.RESOURCE_CONSTRAINT: "resource",
+    Condition.SERVICE_UNAVAILABLE: "communication",
+    Condition.RECIPIENT_UNAVAILABLE: "communication",
+    Condition.REMOTE_SERVER_NOT_FOUND: "communication",
+}
+"""Conditions that are not the fault of who asks, by what error codes of the broker begin with."""
+
+
 class StanzaError(Exception):
     """A stanza is refused.
 
@@ -74,6 +84,11 @@ class StanzaError(Exception):
 
     def __str__(self) -> str:
         return f"{self.condition}: {self.text}" if self.text else str(self.condition)
+
+    @property
+    def failure_class(self) -> str:
+        """What kind of failure it is, as error codes of the broker begin."""
+        return _CLASSES.get(self.condition, "user")
 
     @classmethod
     def of(cls, error: BrokerError) -> StanzaError:

@@ -27,6 +27,9 @@ QUIET = {
     'process_open_fds{job="broker", instance="a"}': "800+0x1500",
     'process_max_fds{job="broker", instance="a"}': "1024+0x1500",
     'process_start_time_seconds{job="broker", instance="a"}': "100+0x1500",
+    'process_resident_memory_bytes{job="broker", instance="a"}': "800+0x1500",
+    'broker_memory_limit_bytes{job="broker", instance="a"}': "1000+0x1500",
+    'broker_backup_last_success_timestamp_seconds{instance="a"}': "0+0x1500",
     'broker_ready{instance="a"}': "1+0x1500",
     'broker_store_failing{instance="a"}': "0+0x1500",
     'broker_store_commit_seconds_bucket{instance="a", le="1"}': "0+600x1500",
@@ -112,6 +115,8 @@ SCENARIOS = (
         {'process_start_time_seconds{job="broker", instance="a"}': "100+0x30 200+0x5 300+0x5 400+0x60"},
         50,
     ),
+    Scenario("BrokerMemoryHigh", {'process_resident_memory_bytes{job="broker", instance="a"}': "900+0x1500"}),
+    Scenario("BrokerBackupOld", {'broker_backup_last_success_timestamp_seconds{instance="a"}': f"{-30 * 3600}+0x1500"}),
 )
 MINUTES = (60, 380, 1400)
 """When a quiet broker is looked at."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from http import HTTPStatus
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from broker.admin.api.metrics import metrics_operations
 from broker.admin.metrics.table import METRICS, write
+from broker.core.counters import FailureClass
 from broker.core.dead_letters import DeadGroup, group_of
 from broker.errors import BrokerError, Code
 from broker.exposition.metric import Type
-from broker.model.qos import QueueQos
+from broker.model.qos import Overflow, QueueQos
 from broker.net.admission import Refusal
 from broker.net.limits import Limits
 from broker.net.listener import Listener
+from broker.net.read_pauses import Pause, ReadPauses
 from broker.net.transport import TransportSettings
 from broker.net.turns import Turns
 from tests.admin.api.desk import STRANGER, Desk
@@ -272,3 +276,138 @@ def test_answers_of_administration_are_counted_by_class_and_status() -> None:
 
     assert readings.value("broker_http_requests_total", status="4xx", **{"class": "read"}) == 1
     assert readings.value("broker_http_request_seconds_count", **{"class": "read"}) == 1
+
+
+def test_messages_that_receivers_may_have_got_before_are_counted_when_they_are_sent_again() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack/1", answers=False, persistent=True), world.client("joe")
+    jack.subscribe("news")
+    joe.publish("news", b"x")
+    world.turn()
+    assert readings.value("broker_messages_redelivered_total", protocol="native") == 0
+
+    jack.lose_connection()
+    world.client("jack/1", persistent=True)
+    world.turn()
+
+    assert readings.value("broker_messages_redelivered_total", protocol="native") == 1
+
+
+def test_time_of_delivery_is_that_of_one_message_in_64() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack/1", answers=False), world.client("joe")
+    jack.subscribe("news")
+    for _ in range(128):
+        joe.publish("news", b"x")
+        world.advance(0.25)
+        jack.outbound.acknowledge()
+    assert readings.value("broker_delivery_seconds_count", protocol="native") == 2
+    assert readings.value("broker_delivery_seconds_sum", protocol="native") == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("overflow", "reason"), [(Overflow.DISCARD, "discard"), (Overflow.DISCARD_OLDEST, "discardOldest")]
+)
+def test_messages_that_full_queues_drop_without_a_word_are_counted(overflow: Overflow, reason: str) -> None:
+    readings = Readings()
+    world = readings.desk.world
+    queue = QueueQos("callback", max_entries=2, on_overflow=overflow)
+    jack, joe = world.client("jack/1", persistent=True, queue=queue), world.client("joe")
+    jack.subscribe("news")
+    jack.lose_connection()
+    for _ in range(5):
+        joe.publish("news", b"x")
+    assert readings.value("broker_messages_discarded_total", reason=reason) == 3
+
+
+def test_messages_that_are_superseded_before_they_are_delivered_are_stale() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack/1", persistent=True), world.client("joe")
+    jack.subscribe("news", "<qos><clientProperty name='__newestOnly'>true</clientProperty></qos>")
+    jack.lose_connection()
+    for _ in range(5):
+        joe.publish("news", b"x")
+    assert readings.value("broker_messages_discarded_total", reason="stale") == 4
+
+
+def test_messages_whose_time_is_over_are_counted_in_histories_and_queues() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack/1", persistent=True), world.client("joe")
+    jack.subscribe("news")
+    jack.lose_connection()
+    joe.publish("news", b"x", "<qos><expiration lifeTime='1000' forceDestroy='true'/></qos>")
+    world.advance(2)
+    assert readings.value("broker_messages_expired_total") == 1
+
+    world.client("jack/1", persistent=True)
+    world.turn()
+
+    assert readings.value("broker_messages_expired_total") == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        (Code.USER_ILLEGAL_ARGUMENT, FailureClass.USER),
+        (Code.RESOURCE_EXHAUST, FailureClass.RESOURCE),
+        (Code.COMMUNICATION_DEAD, FailureClass.COMMUNICATION),
+        (Code.INTERNAL_UNKNOWN, FailureClass.INTERNAL),
+        ("nonsense", FailureClass.INTERNAL),
+    ],
+)
+def test_requests_that_fail_are_counted_by_the_first_part_of_their_code(code: str, failure: FailureClass) -> None:
+    readings = Readings()
+    readings.desk.world.broker.registry.kinds["native"].traffic.refused(code)
+    counted = {
+        each: readings.value("broker_requests_failed_total", protocol="native", **{"class": each})
+        for each in FailureClass
+    }
+    assert counted == {each: float(each is failure) for each in FailureClass}
+
+
+def test_time_that_filters_take_is_counted_and_queries_that_get_none_of_it() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    ticks = count()
+    world.broker.publisher.processor_time = world.node.interest.processor_time = lambda: float(next(ticks))
+    jack, joe = world.client("jack"), world.client("joe")
+    for name in "ab":
+        jack.subscribe(key=f"<key queryType='XPATH'>//{name}</key>")
+    joe.publish("news", b"x")
+    assert readings.value("broker_filter_seconds_total") == 1
+    assert readings.value("broker_xpath_budget_exceeded_total") == 1
+
+
+def test_newest_backup_is_told_and_nothing_where_there_is_none(tmp_path: Path) -> None:
+    readings = Readings()
+    readings.desk.fake.data = tmp_path
+    assert not [name for name, _ in readings.series() if name.startswith("broker_backup")]
+    directory = tmp_path / "backups"
+    directory.mkdir()
+    for day, size in ((1, 5), (2, 7)):
+        backup = directory / f"broker-2026010{day}T000000Z.db"
+        backup.write_bytes(b"x" * size)
+        os.utime(backup, (day, day))
+
+    assert readings.value("broker_backup_last_success_timestamp_seconds") == 2
+    assert readings.value("broker_backup_bytes") == 7
+
+
+def test_connections_that_are_held_back_are_counted_by_why_until_they_are_read_from_or_gone() -> None:
+    readings = readings_with_a_listener()
+    (_, listener) = readings.desk.fake.doors[0]
+    pauses = [ReadPauses(readings.desk.world.clock.seconds, listener.counts.held) for _ in range(2)]
+    for each in pauses:
+        each.add(None, Pause.BUSY)
+        each.add(None, Pause.BUSY)
+    pauses[0].remove(None, Pause.BUSY)
+    pauses[1].add(None, Pause.STORE_BEHIND)
+    held = "broker_connections_held_back"
+    assert readings.value(held, listener="SOCKET", cause="busy") == 1
+    assert readings.value(held, listener="SOCKET", cause="storeBehind") == 1
+    pauses[1].end()
+    assert readings.value(held, listener="SOCKET", cause="busy") == 0
