@@ -55,7 +55,7 @@ COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (("defaults",), _module("defaults")),
     (("subscribe", "publish", "send", "get", "erase", "ping"), _module("client_commands")),
     (
-        ("status", "health", "whoami", "sessions", "connections", "topics", "queues", "metrics", "api"),
+        ("status", "health", "top", "whoami", "sessions", "connections", "topics", "queues", "metrics", "api"),
         _module("ops.register"),
     ),
 )

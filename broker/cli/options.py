@@ -19,6 +19,9 @@ Run: TypeAlias = Callable[[argparse.Namespace], int]
 """What a subcommand sets as its default ``run``: takes the parsed options, returns the exit status."""
 
 
+LEAST_PAUSE = 0.1
+"""Seconds."""
+
 DATA = "directory of the database and everything else that must survive"
 """What ``--data`` is for the broker."""
 
@@ -112,6 +115,14 @@ def seconds(text: str) -> float:
     value = real_or_none(text)
     if value is None or value < 0 or not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
+
+
+def pause(text: str) -> float:
+    """The type of an option that is the time between two requests."""
+    value = seconds(text)
+    if value < LEAST_PAUSE:
+        raise argparse.ArgumentTypeError(f"{text} is too short: at least {LEAST_PAUSE:g} seconds")
     return value
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
+import signal
 import socket
 import subprocess
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from broker.cli.ops.top import BACK
 from broker.cli.transport import Administration, PortAddress, UnixAddress
 from broker.errors import BrokerError, Code
 from tests.system.launcher import BrokerProcess, command
@@ -134,3 +140,72 @@ def test_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match="no\\.pem") as failed:
         Administration([PortAddress("localhost", 1, True, tmp_path / "no.pem")]).ask("GET", "/")
     assert failed.value.code == Code.RESOURCE_CONFIGURATION_SSL_SOCKET
+
+
+class Terminal:
+    """A terminal with a command in it.
+
+    Args:
+        arguments: of the command.
+        home: of the user.
+        socket: of the broker.
+    """
+
+    def __init__(self, *arguments: str, home: Path, socket: Path) -> None:
+        self._ours, self._theirs = pty.openpty()
+        self.before = termios.tcgetattr(self._theirs)
+        environment = {**os.environ, "HOME": str(home), "BROKER_SOCKET": str(socket), "COLUMNS": "120", "LINES": "40"}
+        self.process = subprocess.Popen(
+            [command("broker"), *arguments], stdin=self._theirs, stdout=self._theirs, cwd=home, env=environment
+        )
+        self.seen = ""
+
+    def wait_for(self, text: str) -> None:
+        """Read until a text was shown."""
+        deadline = time.monotonic() + 20
+        while text not in self.seen:
+            ready, _, _ = select.select([self._ours], [], [], 20)
+            assert ready and time.monotonic() < deadline, self.seen
+            self.seen += os.read(self._ours, 65536).decode(errors="replace")
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._ours, keys.encode())
+
+    def end(self) -> int:
+        """Wait for the end; returns the exit status."""
+        self.wait_for(BACK)
+        status = self.process.wait(20)
+        assert termios.tcgetattr(self._theirs) == self.before
+        return status
+
+    def close(self) -> None:
+        """End everything."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+@pytest.fixture
+def terminal(broker: BrokerProcess, tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal("top", "--interval", "0.2", home=tmp_path, socket=broker.admin_socket)
+    opened.wait_for("messages/s")
+    yield opened
+    opened.close()
+
+
+def test_top_follows_the_broker_and_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
+    terminal.wait_for("published 0.0/s")
+    terminal.type("fjoe\r")
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_top_that_is_ended_by_a_signal_leaves_the_terminal_as_it_was(
+    terminal: Terminal, number: signal.Signals, status: int
+) -> None:
+    terminal.process.send_signal(number)
+    assert terminal.end() == status

@@ -13,7 +13,7 @@ from broker.cli.ops.address import add_address_options
 from broker.cli.ops.document import Parameter, installed_document
 from broker.cli.ops.problems import explained
 from broker.cli.ops.verbs import NOUNS, VERBS, Form, Verb
-from broker.cli.options import at_least, filled, seconds
+from broker.cli.options import at_least, filled, pause
 from broker.cli.subcommands import add_subcommands
 from broker.config.nearest import nearest
 from broker.model.number import real_or_none
@@ -31,6 +31,8 @@ _RUNNERS = {
     Form.LIST: ("lists", "list_rows"),
     Form.COUNT: ("lists", "count_rows"),
     Form.SHOW: ("objects", "show"),
+    Form.WHY: ("why", "why"),
+    Form.TOP: ("top", "top"),
     Form.STATUS: ("status", "status"),
     Form.HEALTH: ("health", "health"),
     Form.METRICS: ("metrics", "metrics"),
@@ -130,6 +132,15 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
             type=_columns(verb),
             help=f"fields that are shown (default {','.join(verb.columns)})",
         )
+    if form is Form.TOP:
+        parser.add_argument(
+            "--interval",
+            metavar="S",
+            type=pause,
+            default=WATCH_SECONDS,
+            help=f"seconds between two looks (default {WATCH_SECONDS:g})",
+        )
+        return
     if form is not Form.METRICS:
         output = parser.add_mutually_exclusive_group()
         output.add_argument("--json", action="store_true", help=_json_help(form))
@@ -140,7 +151,7 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
         "--watch",
         metavar="S",
         nargs="?",
-        type=seconds,
+        type=pause,
         const=WATCH_SECONDS,
         help=f"again every so many seconds (default {WATCH_SECONDS:g}), until Ctrl-C",
     )

@@ -19,7 +19,10 @@ class Form(Enum):
     """The number of rows that match."""
     SHOW = "show"
     """One object, a line for each field."""
+    WHY = "why"
+    """The reasons why a queue waits."""
     STATUS = "status"
+    TOP = "top"
     HEALTH = "health"
     METRICS = "metrics"
     API = "api"
@@ -84,10 +87,20 @@ SESSION = Argument("SESSION", ("subject", "publicId"), "login name and number, s
 QUEUE = Argument(
     "QUEUE", ("relating", "owner"), "callback/joe~1 of a session, subject/joe of a login name, history/news of a topic"
 )
-SESSION_COLUMNS = ("name", "kind", "state", "queue.entries", "queue.bytes", "queue.oldestAt", "idleSeconds", "endsAt")
-CONNECTION_COLUMNS = ("id", "listener", "peer", "state", "session", "openedAt", "tls.version")
+SESSION_COLUMNS = (
+    "name",
+    "kind",
+    "state",
+    "queue.entries",
+    "queue.bytes",
+    "queue.oldestAt",
+    "waiting",
+    "idleSeconds",
+    "endsAt",
+)
+CONNECTION_COLUMNS = ("id", "listener", "peer", "state", "session", "openedAt", "tls.version", "heldBack.cause")
 TOPIC_COLUMNS = ("oid", "state", "subscribers", "historyEntries", "historyBytes", "owner", "mime")
-QUEUE_COLUMNS = ("relating/owner", "entries", "bytes", "onDisk", "fillRatio", "oldestAt", "onOverflow")
+QUEUE_COLUMNS = ("relating/owner", "entries", "bytes", "onDisk", "fillRatio", "oldestAt", "leftPerSecond", "waiting")
 
 VERBS = (
     Verb(
@@ -105,6 +118,14 @@ VERBS = (
         also=("getLiveness", "getReadiness"),
         examples=("broker health", "broker health live --quiet"),
     ),
+    Verb(
+        "top",
+        "follow rates, lag, and the busiest queues and sessions on the whole screen",
+        "getOverview",
+        Form.TOP,
+        also=("listQueues", "listSessions", "getMetrics"),
+        examples=("broker top", "broker top --interval 10"),
+    ),
     Verb("whoami", "tell who you are to the broker, and with which role", "getMe", Form.SHOW),
     Verb(
         "sessions list",
@@ -121,6 +142,9 @@ VERBS = (
         "sessions count", "count sessions", "listSessions", Form.COUNT, examples=("broker sessions count --kind xmpp",)
     ),
     Verb("sessions show", "tell everything of one session", "getSession", Form.SHOW, SESSION),
+    Verb(
+        "sessions why", "tell why a session's messages wait, and what to do about it", "getSession", Form.WHY, SESSION
+    ),
     Verb(
         "connections list",
         "list connections",
@@ -162,6 +186,14 @@ VERBS = (
         examples=("broker queues list --min-entries 1", "broker queues list --min-fill-ratio 0.9 --json"),
     ),
     Verb("queues show", "tell everything of one queue", "getQueue", Form.SHOW, QUEUE),
+    Verb(
+        "queues why",
+        "tell why a queue waits, since when, and what to do about it",
+        "getQueue",
+        Form.WHY,
+        QUEUE,
+        examples=("broker queues why callback/joe~1",),
+    ),
     Verb(
         "queues count",
         "count queues",
