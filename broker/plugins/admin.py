@@ -1,4 +1,4 @@
-"""The plugin of administration over HTTP: health, and what there is to see, as JSON."""
+"""The plugin of administration over HTTP: health, what there is to see as JSON, and the console for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from broker.admin.api.gate import Gate
 from broker.admin.api.operations import Operation, routes_of
 from broker.admin.api.table import Parts, all_operations, public_operations
 from broker.admin.census import Census
+from broker.admin.console import console_routes
 from broker.admin.health import Health
+from broker.admin.history import History
+from broker.admin.history_series import HISTORY_SERIES
 from broker.admin.http_counts import HttpCounts
 from broker.admin.metrics.sources import Sources
 from broker.admin.metrics.table import METRICS
@@ -93,7 +96,9 @@ class AdminPlugin:
         self._answers = HttpCounts()
         health, files = Health(context), StoreFiles(context.properties, context.data)
         sources = Sources(context, health, self._census, self._lag, self._answers, self._lines, files)
-        self._parts = Parts(context, context.access, health, self._census, files, Exposition(METRICS, sources))
+        self._history = History(HISTORY_SERIES, sources, context.reactor)
+        exposition = Exposition(METRICS, sources)
+        self._parts = Parts(context, context.access, health, self._census, files, exposition, self._history)
         self._sites: list[Site] = []
         self._socket: Any = None
         self._tls: ServerContext | None = None
@@ -116,7 +121,7 @@ class AdminPlugin:
         try:
             self._open_socket(self._site(all_operations(self._parts, gate), gate, named, over_socket=True), group)
             if number != NONE:
-                site = self._site(all_operations(self._parts, gate), gate, [host, *named])
+                site = self._site(all_operations(self._parts, gate), gate, [host, *named], console=True)
                 await self._ports.listen(self._id, host, number, BACKLOG, self._secured(site))
             if metrics_number != NONE:
                 public = Gate(public=True)
@@ -128,9 +133,11 @@ class AdminPlugin:
         globalLogPublisher.addObserver(self._lines)
         self._lag.start()
         self._census.start()
+        self._history.start()
 
     async def stop(self) -> None:
         """Close everything; what is being served is answered."""
+        self._history.stop()
         self._census.stop()
         self._lag.stop()
         globalLogPublisher.removeObserver(self._lines)
@@ -156,9 +163,16 @@ class AdminPlugin:
         return self._ports.addresses()
 
     def _site(
-        self, operations: Sequence[Operation], gate: Gate, hosts: Sequence[str], *, over_socket: bool = False
+        self,
+        operations: Sequence[Operation],
+        gate: Gate,
+        hosts: Sequence[str],
+        *,
+        over_socket: bool = False,
+        console: bool = False,
     ) -> Site:
-        router = Router(routes_of(operations, self._context))
+        page = console_routes() if console else []
+        router = Router([*routes_of(operations, self._context), *page])
         credentials = _credentials if over_socket else None
         site = Site(router, gate, self._context.reactor, hosts=hosts, credentials=credentials, observer=self._answers)
         self._sites.append(site)

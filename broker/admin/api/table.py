@@ -12,6 +12,7 @@ from typing import Any
 from broker.admin.access import Access
 from broker.admin.api.gate import Gate
 from broker.admin.api.health import health_operations
+from broker.admin.api.history import history_operations
 from broker.admin.api.identity import identity_operations
 from broker.admin.api.login import login_operations
 from broker.admin.api.metrics import metrics_operations
@@ -20,6 +21,7 @@ from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
 from broker.admin.census import Census
 from broker.admin.health import Health
+from broker.admin.history import History
 from broker.admin.instance import Instance
 from broker.admin.metrics.sources import Sources
 from broker.admin.store_files import StoreFiles
@@ -37,6 +39,7 @@ class Parts:
         census: numbers of its objects.
         files: of the store.
         exposition: writes its metrics.
+        history: of its numbers.
     """
 
     instance: Instance
@@ -45,6 +48,7 @@ class Parts:
     census: Census
     files: StoreFiles
     exposition: Exposition[Sources]
+    history: History[Sources]
 
 
 def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
@@ -59,6 +63,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *identity_operations(gate),
         *login_operations(parts.access, gate),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files),
+        *history_operations(parts.history),
     ]
     return [*operations, document_operation(operations)]
 
@@ -66,7 +71,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
 def described_operations() -> list[Operation]:
     """All of them, to be described: nothing is there that could serve them."""
     nothing: Any = None
-    return all_operations(Parts(*[nothing] * 6), Gate())
+    return all_operations(Parts(*[nothing] * 7), Gate())
 
 
 if __name__ == "__main__":

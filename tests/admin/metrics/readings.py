@@ -29,8 +29,8 @@ class Readings:
         self.http = HttpCounts()
         self.lines = LineCounts()
         files = StoreFiles(instance.properties, instance.data)
-        sources = Sources(instance, Health(instance), self.census, self.lag, self.http, self.lines, files)
-        self.exposition = Exposition(METRICS, sources)
+        self.sources = Sources(instance, Health(instance), self.census, self.lag, self.http, self.lines, files)
+        self.exposition = Exposition(METRICS, self.sources)
 
     def count(self) -> None:
         """Take the census once, now."""

@@ -1,0 +1,141 @@
+// The frame: what is around all pages, and which page an address leads to.
+
+import { ask, logOut, loginNeeded, Refused, state, Unreachable, watch, whoAmI } from "./api.js";
+import * as connections from "./connections.js";
+import { el, name, put, say, visible } from "./dom.js";
+import { clock } from "./format.js";
+import { keys } from "./keys.js";
+import { every } from "./live.js";
+import { loginForm, noRole } from "./login.js";
+import * as overview from "./overview.js";
+import * as queue from "./queue.js";
+import * as queues from "./queues.js";
+import { searchBox } from "./search.js";
+import * as session from "./session.js";
+import * as sessions from "./sessions.js";
+import { themeSwitch } from "./theme.js";
+import * as topic from "./topic.js";
+import * as topics from "./topics.js";
+
+const SILENT = 10; // seconds without an answer after which the page says so
+const PAGES = [
+  { segments: ["overview"], page: overview, title: "Overview", key: "o" },
+  { segments: ["sessions"], page: sessions, title: "Sessions", key: "s" },
+  { segments: ["queues"], page: queues, title: "Queues", key: "q" },
+  { segments: ["topics"], page: topics, title: "Topics", key: "t" },
+  { segments: ["connections"], page: connections, title: "Connections", key: "c" },
+  { segments: ["sessions", null, null], page: session },
+  { segments: ["queues", null, null], page: queue },
+  { segments: ["topics", null], page: topic },
+];
+
+let current = null;
+let told = null;
+const main = el("main", { id: "main", tabindex: "-1" });
+const node = el("strong.node");
+const level = el("span.level");
+const user = el("span.user");
+const leave = el("button.quiet", { type: "button", click: () => logOut() }, "Log out");
+const silence = el("p.silence", { role: "status", hidden: true });
+const links = PAGES.filter((each) => each.title).map((each) =>
+  el("a", { href: `#/${each.segments[0]}`, "aria-keyshortcuts": `g ${each.key}` }, each.title),
+);
+const search = searchBox();
+const login = loginForm();
+
+/** The place that an address names: its segments and its parameters. */
+function placeOf(hash) {
+  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
+  try {
+    const segments = path.split("/").filter(Boolean).map(decodeURIComponent);
+    return { segments: segments.length ? segments : ["overview"], query: Object.fromEntries(new URLSearchParams(query)) };
+  } catch {
+    return { segments: ["overview"], query: {} };
+  }
+}
+
+function pageOf({ segments }) {
+  return PAGES.find(
+    (each) => each.segments.length === segments.length && each.segments.every((own, index) => own === null || own === segments[index]),
+  );
+}
+
+function go() {
+  const place = placeOf(location.hash);
+  const found = pageOf(place);
+  current?.stop?.();
+  current = null;
+  for (const each of links) {
+    const isHere = each.hash === `#/${place.segments[0]}`;
+    if (isHere) each.setAttribute("aria-current", "page");
+    else each.removeAttribute("aria-current");
+  }
+  if (state.user && !state.role) {
+    put(main, noRole());
+    return;
+  }
+  if (!found) {
+    put(main, el("div.empty", null, el("h1", null, "There is no such page"), el("p", null, "The address is ", el("code", null, visible(location.hash)))));
+    return;
+  }
+  current = found.page.show(place);
+  put(main, current.node);
+  document.title = `${visible(current.title)} – ${told ? told.node : "Broker"}`;
+  if (told) current.overview?.(told);
+}
+
+async function beat() {
+  if (loginNeeded() || !state.role) return;
+  try {
+    told = await ask("overview", { automatic: true });
+  } catch (error) {
+    if (error instanceof Refused || error instanceof Unreachable) return;
+    throw error;
+  }
+  say(node, visible(told.node));
+  const isReady = told.ready;
+  level.className = `level ${isReady ? "good" : "warn"}`;
+  say(level, `${isReady ? "ready" : "not ready"}, run level ${told.runLevel.level}`);
+  current?.overview?.(told);
+}
+
+function hear() {
+  const isSilent = state.heard > 0 && (Date.now() - state.heard) / 1000 > SILENT && !loginNeeded();
+  document.documentElement.classList.toggle("silent", isSilent);
+  silence.hidden = !isSilent;
+  if (isSilent) say(silence, `No data since ${clock(state.heard)} – connection lost, trying again`);
+}
+
+watch(() => {
+  put(user, state.user ? [name(state.user), el("small", null, state.role || "no role")] : null);
+  leave.hidden = !state.user || state.user.startsWith("uid ");
+  if (!loginNeeded()) go();
+});
+
+document.body.append(
+  el("a.skip", { href: "#main", click: (event) => (event.preventDefault(), main.focus()) }, "To the content"),
+  el("header.top", null, el("a.brand", { href: "#/overview", "aria-label": "Overview" }, el("img", { src: "./page/icon.svg", alt: "", width: 24, height: 24 })), node, level, search.node, user, themeSwitch(), leave),
+  el("nav", { "aria-label": "Pages" }, links),
+  silence,
+  main,
+  login.node,
+);
+keys(PAGES.filter((each) => each.title), () => search.focus());
+addEventListener("hashchange", go);
+setInterval(hear, 1000);
+
+async function begin() {
+  for (;;) {
+    try {
+      await whoAmI();
+      break;
+    } catch (error) {
+      put(main, el("div.empty", null, el("p", null, "The broker does not answer yet: ", visible(error.message))));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+  login.follow();
+  every(1, beat);
+}
+
+begin();

@@ -1,0 +1,45 @@
+// Connections of clients.
+
+import { at, el, link, name } from "./dom.js";
+import { clock } from "./format.js";
+import { listPage } from "./listing.js";
+
+const STATES = [["loggedIn", "Logged in"], ["notLoggedIn", "Not logged in"]];
+
+function sessionLink(row) {
+  if (!row.session) return el("span.muted", null, "–");
+  const cut = row.session.lastIndexOf("/");
+  return link(at(["sessions", row.session.slice(0, cut), row.session.slice(cut + 1)]), name(row.session));
+}
+
+const COLUMNS = [
+  { id: "peer", title: "Peer", sort: "peer", cell: (row) => name(row.peer) },
+  { id: "session", title: "Session", cell: sessionLink },
+  { id: "listener", title: "Listener", width: 14, cell: (row) => row.listener },
+  { id: "tls", title: "Secured by", width: 34, cell: (row) => (row.tls ? `${row.tls.version}, ${row.tls.cipher}` : "nothing") },
+  { id: "certificate", title: "Client certificate", width: 18, isHidden: true, cell: (row) => (row.tls?.clientCertificate ? "yes" : "no") },
+  { id: "opened", title: "Opened", sort: "openedAt", width: 24, isNumber: true, cell: (row) => clock(row.openedAt) },
+];
+
+/** The page. */
+export function show(place) {
+  return listPage(place, {
+    title: "Connections",
+    label: "Connections",
+    noun: ["connection"],
+    path: "connections",
+    columns: COLUMNS,
+    sort: "-openedAt",
+    idOf: (row) => row.id,
+    open: (row) => (row.session ? sessionLink(row).hash : at(["connections"])),
+    filters: [
+      { name: "peer", label: "Address", holder: "Address, or 10.1.*" },
+      { name: "subject", label: "Login name" },
+      { name: "state", label: "Logged in or not", choices: STATES },
+    ],
+    empty: [
+      el("p", null, "No connection matches."),
+      el("p", null, "If clients should be there: is the broker at run level 9 (top of the page), and do they use the right port? ", el("code", null, "broker status"), " tells which are open."),
+    ],
+  });
+}

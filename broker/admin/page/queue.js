@@ -1,0 +1,59 @@
+// One queue.
+
+import { ask, path, Refused } from "./api.js";
+import { at, el, link, name, put, visible } from "./dom.js";
+import { ago, bytes, count, percent } from "./format.js";
+import { every } from "./live.js";
+import { group } from "./session.js";
+import { whyPanel } from "./why.js";
+
+const WHAT = { callback: "Messages for the session", subject: "Messages for whoever logs in as", history: "What is kept of the topic" };
+
+/** The page. */
+export function show(place) {
+  const [, relating, owner] = place.segments;
+  const content = el("div.details");
+  const end = every(1, async () => {
+    try {
+      put(content, tell(await ask(path("queues", relating, owner), { automatic: true })));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      put(content, el("div.empty", null, el("p", null, error.status === 404 ? "This queue is not there: what it belonged to has ended, or never was." : visible(error.message))));
+    }
+  });
+  return {
+    title: owner,
+    node: el("div.object", null, el("p.trail", null, link("#/queues", "Queues")), el("h1", null, name(owner)), content),
+    stop: end,
+  };
+}
+
+function ownerLink({ relating, owner }) {
+  if (relating === "history") return link(at(["topics", owner]), name(owner));
+  if (relating === "subject") return link(at(["sessions"], { subject: owner }), name(owner));
+  const cut = owner.lastIndexOf("~");
+  const [subject, number] = [owner.slice(0, cut), owner.slice(cut + 1)];
+  return link(at(["sessions", subject, number]), name(`${subject}/${number}`));
+}
+
+function tell(row) {
+  return [
+    el("p.lead", null, el("span", null, WHAT[row.relating] ?? row.relating, " ", ownerLink(row))),
+    whyPanel(row.waiting, row.entries),
+    el(
+      "div.facts",
+      null,
+      group("Messages", [
+        ["Messages", count(row.entries), `of ${count(row.maxEntries)}`],
+        ["Bytes", bytes(row.bytes), `of ${bytes(row.maxBytes)}`],
+        ["Full", percent(row.fillRatio), row.onOverflow ? `then: ${row.onOverflow}` : "then the oldest go"],
+        ["Oldest", row.oldestAt ? `${ago(row.oldestAt)} ago` : "–"],
+      ]),
+      group("Where they are", [
+        ["In memory", count(row.inMemory)],
+        ["On disk only", count(row.onDisk)],
+        ...(row.durable === undefined ? [] : [["Survive a crash", count(row.durable)]]),
+      ]),
+    ),
+  ];
+}
