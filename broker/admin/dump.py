@@ -74,7 +74,7 @@ def of_subscription(subscription: Subscription) -> str:
 
 def of_topic(topic: Topic) -> str:
     """A topic, its key and the subscriptions that receive from it."""
-    subscribers = _some(topic.subscriptions.values(), _subscriber, "subscriber")
+    subscribers = _some(topic.subscriptions, _subscriber, "subscriber")
     key = topic.encoded.key.decode("utf-8", "replace").strip()
     return f"<topic{_topic(topic)}>{key}{subscribers}\n</topic>"
 

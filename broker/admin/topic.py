@@ -39,16 +39,14 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
         return broker.end_subscriptions(administrator, [each for each in subscriptions if not each.is_rule])
 
     async def unsubscribe_all(topic: Topic, argument: str) -> int:
-        return drop(topic.subscriptions.values())
+        return drop(topic.subscriptions)
 
     async def unsubscribe_by_index(topic: Topic, argument: str) -> str:
-        return end_at(broker, administrator, topic.subscriptions.values(), argument)
+        return end_at(broker, administrator, topic.subscriptions, argument)
 
     async def unsubscribe_session(topic: Topic, argument: str) -> int:
         name = node.session_name(argument)
-        return drop(
-            each for each in topic.subscriptions.values() if name in (each.session.name, each.session.name.of_subject())
-        )
+        return drop(each for each in topic.subscriptions if name in (each.session.name, each.session.name.of_subject()))
 
     return Attributes(
         readers={
@@ -62,7 +60,7 @@ def topic_attributes(broker: Broker, administrator: Session) -> Attributes[Topic
             "stateStr": lambda topic: topic.state.value,
             "numSubscribers": lambda topic: len(topic.subscriptions),
             "exactSubscribersExist": lambda topic: topic.exact > 0,
-            "subscribers": lambda topic: sorted({each.session.name.relative for each in topic.subscriptions.values()}),
+            "subscribers": lambda topic: sorted({each.session.name.relative for each in topic.subscriptions}),
             "numOfHistoryEntries": lambda topic: len(topic.history),
             "numOfCacheEntries": lambda topic: topic.history.in_memory,
             "destroyDelay": lambda topic: (

@@ -166,6 +166,14 @@ ACCOUNT_FORCED = declare(
 ACCOUNT_SUBSCRIPTIONS = declare(
     "account.maxSubscriptions", integer(0), 50_000, "Subscriptions of all sessions of one login name together."
 )
+ACCOUNT_MATCHES = declare(
+    "account.maxMatches",
+    integer(0),
+    1_000_000,
+    "Topics that all subscriptions by domain and XPath of one login name may have, each counted for each subscription"
+    " that has it, at some 150 bytes of memory; a new topic above it is left out for them, and its first message is a"
+    " dead message for their sessions.",
+)
 ACCOUNT_TOPICS = declare("account.maxTopics", integer(0), 10_000, "Topics and nodes that one login name may make.")
 ACCOUNT_QUEUE_BYTES = declare(
     "account.maxQueueBytes",

@@ -182,9 +182,9 @@ class Broker:
         self.check_accepting()
         return await self.querying.subscribe(session, key, qos, encoded)
 
-    def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
+    async def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
         """Unsubscribe (spec §2.5); returns the ids of the subscriptions that ended."""
-        return self.querying.unsubscribe(session, key)
+        return await self.querying.unsubscribe(session, key)
 
     async def subscribe_account(self, session: Session, key: QueryKey, qos: QueryQos, label: str = "") -> Subscription:
         """Subscribe the login name of a session; as :meth:`subscribe`.
@@ -217,7 +217,7 @@ class Broker:
         standing = self.standing.find(session.name.subject, label)
         if standing is None:
             return []
-        ended = self.querying.unsubscribe(standing, key)
+        ended = await self.querying.unsubscribe(standing, key)
         await self.standing.release(standing)
         return ended
 

@@ -47,6 +47,7 @@ def settings_of(properties: Properties) -> Settings:
         quotas=QuotaLimits(
             forced=options.ACCOUNT_FORCED.get(properties),
             subscriptions=options.ACCOUNT_SUBSCRIPTIONS.get(properties),
+            matches=options.ACCOUNT_MATCHES.get(properties),
             topics=options.ACCOUNT_TOPICS.get(properties),
             queue_bytes=options.ACCOUNT_QUEUE_BYTES.get(properties),
             history_bytes=options.ACCOUNT_HISTORY_BYTES.get(properties),

@@ -31,7 +31,8 @@ class Matched(NamedTuple):
 
     Args:
         subscriptions: whose query selects it.
-        unasked: sessions whose time was over, each with the number of their subscriptions that were not asked.
+        unasked: sessions whose time or quota of matches was used up, each with the number of their subscriptions that
+            do not get it.
     """
 
     subscriptions: list[Subscription]
@@ -96,8 +97,11 @@ class Interest:
         """The subscriptions whose query selects a new topic."""
         found = list(self._domains.get(topic.domain, {}).values()) if topic.domain else []
         unasked: dict[Session, int] = {}
-        if topic.document is None:
-            return Matched(found, unasked)
+        if topic.document is not None:
+            self._ask_xpaths(topic, found, unasked)
+        return Matched(_within_quotas(found, unasked), unasked)
+
+    def _ask_xpaths(self, topic: Topic, found: list[Subscription], unasked: dict[Session, int]) -> None:
         spent: dict[Subject, float] = {}
         now = self.processor_time()
         for bucket in self._xpaths.values():
@@ -113,7 +117,6 @@ class Interest:
             before, now = now, self.processor_time()
             spent[payer] = spent.get(payer, 0.0) + now - before
         self.seconds += sum(spent.values())
-        return Matched(found, unasked)
 
     def _bucket(self, subscription: Subscription) -> dict[str, Subscription]:
         if subscription.key.kind is QueryKind.DOMAIN:
@@ -135,3 +138,16 @@ class Interest:
 
     def _steps_of(self, query: TopicQuery) -> int:
         return STEPS_EACH + query.steps(self._ordinary)
+
+
+def _within_quotas(found: list[Subscription], unasked: dict[Session, int]) -> list[Subscription]:
+    free: dict[Subject, int] = {}
+    kept = []
+    for each in found:
+        subject = each.session.subject
+        left = free[subject] = free.get(subject, subject.usage.free_matches) - 1
+        if left >= 0:
+            kept.append(each)
+        else:
+            unasked[each.session] = unasked.get(each.session, 0) + 1
+    return kept

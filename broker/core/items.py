@@ -136,7 +136,7 @@ class Items:
         return [each for each in history if each.id not in known][::-1] + found
 
     def _tell(self, session: Session, topic: Topic, news: ClientProperty) -> None:
-        receivers = [each for each in topic.subscriptions.values() if each.session.kind.told_of_items]
+        receivers = [each for each in topic.subscriptions if each.session.kind.told_of_items and not each.ended]
         if not receivers:
             return
         node = self._node

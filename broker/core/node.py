@@ -322,7 +322,7 @@ class Node:
         topic.die()
         topic.release()
         topic.history.clear()
-        for subscription in list(topic.subscriptions.values()):
+        for subscription in list(topic.subscriptions):
             topic.unsubscribe(subscription)
         if self.topics.get(topic.oid) is topic:
             del self.topics[topic.oid]

@@ -367,7 +367,7 @@ class Publisher:
         if topic.unasked:
             aside = Aside()
             aside.unasked = True
-        for subscription in topic.subscriptions.values():
+        for subscription in topic.subscriptions:
             session = subscription.session
             if session is publisher and not subscription.local:
                 continue
@@ -413,7 +413,10 @@ class Publisher:
         """A message that sessions might have wanted is a dead message for them, once for each topic."""
         unasked, topic.unasked = topic.unasked, {}
         for session, number in unasked.items():
-            reason = f"the XPath subscriptions of {session.name.relative} take too long; {number} do not get this topic"
+            reason = (
+                f"the queries of {session.name.relative} take too long, or select too many topics; {number} do not get "
+                "this topic"
+            )
             self._letters.message(message, session.name.absolute, BrokerError(Code.RESOURCE_EXHAUST, reason))
 
     def _is_unchanged(self, topic: Topic, message: Message) -> bool:

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from broker.core.codec import Encoded, TopicQuery
 from broker.core.entries import ENTRY_OVERHEAD
 from broker.core.history import EVERYTHING
+from broker.core.matches import Matches
 from broker.core.message import Message
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
@@ -66,6 +67,7 @@ class Querying:
     ) -> None:
         self._node = node
         self._search = TopicSearch(node)
+        self._matches = Matches(node)
         self._expiry = expiry
         self._erasure = erasure
         self._sessions = sessions
@@ -120,7 +122,10 @@ class Querying:
         self._enter(subscription)
         try:
             pace = self._node.pace(session)
-            self._join(subscription, [topic] if topic else await self._search.matching(key, query, pace))
+            if topic is None:
+                await self._matches.join(subscription, await self._search.matching(key, query, pace), pace)
+            else:
+                self._join(subscription, topic)
             initial = await self._initial(subscription, accepts, qos, pace) if qos.initial_update else []
             if self._is_registered(subscription):
                 if qos.persistent:
@@ -162,7 +167,7 @@ class Querying:
         subscription.persistent = True
         self._node.stored_subscriptions += 1
 
-    def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
+    async def unsubscribe(self, session: Session, key: QueryKey) -> list[str]:
         """End subscriptions of a session (spec §2.5).
 
         Returns:
@@ -178,8 +183,12 @@ class Querying:
             ended = [found] if found is not None else []
         else:
             ended = [each for each in session.subscriptions.values() if _same_query(each.key, key)]
+        pace = self._node.pace(session)
         for subscription in ended:
-            self.drop(subscription)
+            if not subscription.ended:  # while others had their turns
+                self.drop(subscription)
+            if pace.is_over:
+                await pace.next_turn()
         return [subscription.id for subscription in ended]
 
     def drop(self, subscription: Subscription) -> None:
@@ -190,9 +199,13 @@ class Querying:
             subscription.persistent = False
             node.stored_subscriptions -= 1
             node.store.delete_subscription(subscription.id)
-        for topic in list(subscription.topics):
-            topic.unsubscribe(subscription)
-            node.check_topic(topic)
+        subscription.end()
+        if not subscription.is_rule:
+            for topic in list(subscription.topics):
+                topic.unsubscribe(subscription)
+                node.check_topic(topic)
+        else:
+            self._matches.leave(subscription)
 
     async def get(self, session: Session, key: QueryKey, qos: QueryQos) -> list[tuple[Message, bool]]:
         """The newest messages of the topics that a query selects (spec §2.6).
@@ -355,13 +368,9 @@ class Querying:
         before = subscription.session.subscriptions.get(id)
         if before is not None:
             self.drop(before)
-        topics = list(subscription.topics)
         self._unregister(subscription)
-        for topic in topics:
-            topic.unsubscribe(subscription)
         subscription.id = id
         self._enter(subscription)
-        self._join(subscription, topics)
 
     async def _renew(
         self,
@@ -448,13 +457,15 @@ class Querying:
 
     def _stand_up(self, subscription: Subscription) -> None:
         """Register a subscription, at once."""
-        node = self._node
-        if subscription.is_rule:
-            topics = [each for each in node.topics.values() if subscription.selects(each)]
-        else:
-            topics = [node.topic(subscription.key.oid)]
+        if not subscription.is_rule:
+            topic = self._node.topic(subscription.key.oid)
+            self._enter(subscription)
+            self._join(subscription, topic)
+            return
+        selected = [each for each in self._node.topics.values() if subscription.selects(each)]
         self._enter(subscription)
-        self._join(subscription, topics)
+        for topic in selected:
+            topic.subscribe(subscription)
 
     def _enter(self, subscription: Subscription) -> None:
         """It is there; one with a query selects topics that are made from now on."""
@@ -464,12 +475,10 @@ class Querying:
         subscription.session.subject.usage.subscriptions += 1
         subscription.session.subscriptions[subscription.id] = subscription
 
-    def _join(self, subscription: Subscription, topics: list[Topic]) -> None:
-        """It gets what is published on these topics; unless it has ended meanwhile."""
-        if self._is_registered(subscription):
-            for topic in topics:
-                topic.subscribe(subscription)
-                self._node.check_topic(topic)
+    def _join(self, subscription: Subscription, topic: Topic) -> None:
+        """It gets what is published on its topic."""
+        topic.subscribe(subscription)
+        self._node.check_topic(topic)
 
     def _unregister(self, subscription: Subscription) -> None:
         node = self._node
@@ -550,12 +559,12 @@ class Querying:
 
     def _erase(self, topic: Topic, eraser: SessionName, request: Encoded, *, force: bool) -> None:
         node = self._node
-        receivers = [each for each in topic.subscriptions.values() if each.notify]
+        receivers = [each for each in topic.subscriptions if each.notify and not each.ended]
         if force:
             self._erasure.erase(topic.oid)
         known = topic.key or Key(topic.oid)
         key = replace(known, meta=b"", mime_extended=known.mime_extended or ERASED_VERSION)
-        for subscription in [each for each in topic.subscriptions.values() if not each.is_rule]:
+        for subscription in [each for each in topic.subscriptions if not each.is_rule]:
             self.drop(subscription)  # invalid from now on; those with a query match again when the topic comes back
         node.remove_topic(topic)
         for subscription in receivers:

@@ -22,6 +22,7 @@ class QuotaLimits:
     Args:
         forced: sessions and login names that its messages make by ``forceQueuing`` and nobody has logged in to.
         subscriptions: of all its sessions together.
+        matches: topics that its subscriptions with a query have, each counted for each subscription that has it.
         topics: that it has made, or that belong to it.
         queue_bytes: that wait in all its queues together, and in those that its messages made by ``forceQueuing``.
         history_bytes: in the histories of its topics together.
@@ -32,6 +33,7 @@ class QuotaLimits:
 
     forced: int = 1000
     subscriptions: int = 50_000
+    matches: int = 1_000_000
     topics: int = 10_000
     queue_bytes: int = 1 << 30
     history_bytes: int = 1 << 30
@@ -62,6 +64,7 @@ class Usage:
         "forced",
         "history_bytes",
         "limits",
+        "matches",
         "max_history_bytes",
         "max_queue_bytes",
         "queue_bytes",
@@ -79,6 +82,7 @@ class Usage:
         self.max_history_bytes = limits.history_bytes
         self.forced = 0
         self.subscriptions = 0
+        self.matches = 0
         self.topics = 0
         self.queue_bytes = 0
         self.history_bytes = 0
@@ -93,6 +97,24 @@ class Usage:
     def check_subscriptions(self) -> None:
         """Refuse one more subscription; raises as :meth:`check_topics`."""
         self._check(self.subscriptions, self.limits.subscriptions, "subscriptions")
+
+    def check_matches(self, more: int) -> None:
+        """Refuse a subscription with a query; raises as :meth:`check_topics`.
+
+        Args:
+            more: topics that its query selects.
+        """
+        if more > self.free_matches:
+            raise BrokerError(
+                Code.RESOURCE_EXHAUST,
+                f"the queries of {self.account} select {self.matches} topics already, one for each subscription that "
+                f"has it; with {more} more they are over the limit of {self.limits.matches}",
+            )
+
+    @property
+    def free_matches(self) -> int:
+        """Topics that its subscriptions with a query may have in addition."""
+        return self.limits.matches - self.matches
 
     def check_topics(self) -> None:
         """Refuse one more topic.

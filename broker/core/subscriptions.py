@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from broker.core.message import Message
     from broker.core.sessions import Session
     from broker.core.topics import Topic
-    from broker.filters.candidate import Predicate
+    from broker.filters.candidate import Candidate, Predicate
 
 
 class Subscription:
@@ -35,6 +35,7 @@ class Subscription:
         flags: of the entries that it causes.
         topics: that it receives from now.
         newest: where only the newest message is wanted (:data:`NEWEST_ONLY`), its id by the topic's oid.
+        ended: whether it gets nothing more, also where topics still have it.
         held: messages that wait until its initial update is queued; ``None`` when it is.
         persistent: whether it is in the store.
     """
@@ -43,6 +44,7 @@ class Subscription:
         "_waiting",
         "accepts",
         "created",
+        "ended",
         "flags",
         "held",
         "id",
@@ -79,6 +81,7 @@ class Subscription:
         self.topics: set[Topic] = set()
         self.newest: dict[str, int] = {}
         self.held: list[Message] | None = None
+        self.ended = False
         self._waiting: dict[str, EntryRecord] = {}
         self.persistent = False
         self.flags = (
@@ -92,6 +95,11 @@ class Subscription:
     def is_rule(self) -> bool:
         """Whether it also matches topics that come later (XPATH, DOMAIN)."""
         return self.key.kind is not QueryKind.EXACT
+
+    def end(self) -> None:
+        """It selects no message any more, also on topics that still have it."""
+        self.ended = True
+        self.accepts = _nothing
 
     def supersede(self, entry: Entry) -> None:
         """Settle the entry before this one on the same topic, where it still waits (:data:`NEWEST_ONLY`).
@@ -133,3 +141,7 @@ class Subscription:
     def selects(self, topic: Topic) -> bool:
         """Whether the query of a rule matches a topic; see :func:`broker.core.topic_search.selects`."""
         return selects(self.key, self.query, topic)
+
+
+def _nothing(candidate: Candidate) -> bool:
+    return False

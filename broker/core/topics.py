@@ -127,7 +127,7 @@ class Topic:
         self.owner = ""
         self.creator: Usage | None = None
         self.state = TopicState.UNCONFIGURED
-        self.subscriptions: dict[str, Subscription] = {}
+        self.subscriptions: dict[Subscription, None] = {}  # in the order in which they came
         self.exact = 0
         self.stored = False
         self.used = False
@@ -232,7 +232,7 @@ class Topic:
         Args:
             default: limits of the history.
         """
-        for subscription in [each for each in self.subscriptions.values() if each.is_rule]:
+        for subscription in [each for each in self.subscriptions if each.is_rule]:
             self.unsubscribe(subscription)
         self.unasked = {}
         self.key = None
@@ -246,20 +246,25 @@ class Topic:
 
     def subscribe(self, subscription: Subscription) -> None:
         """Deliver to this subscription from now on."""
-        if subscription.id in self.subscriptions:
+        if subscription in self.subscriptions:
             return
-        self.subscriptions[subscription.id] = subscription
+        self.subscriptions[subscription] = None
         subscription.topics.add(self)
-        if not subscription.is_rule:
+        if subscription.is_rule:
+            subscription.session.subject.usage.matches += 1
+        else:
             self.exact += 1
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver to it no more."""
-        if self.subscriptions.pop(subscription.id, None) is None:
+        if subscription not in self.subscriptions:
             return
+        del self.subscriptions[subscription]
         subscription.topics.discard(self)
         subscription.forget(self.oid)
-        if not subscription.is_rule:
+        if subscription.is_rule:
+            subscription.session.subject.usage.matches -= 1
+        else:
             self.exact -= 1
 
     def settle_state(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from broker.core.publishing import Published
 from broker.model.cache import cached_if_short
 from broker.model.qos import STATE_OK, Method, StatusQos
@@ -23,7 +21,7 @@ def publish_unit(published: Published) -> bytes:
     """
     if published.id and published.state == STATE_OK and not published.info and not published.properties:
         return _template(published.oid) % published.id
-    return _status_unit(
+    return status_unit(
         StatusQos(
             state=published.state,
             info=published.info,
@@ -35,17 +33,13 @@ def publish_unit(published: Published) -> bytes:
     )
 
 
-def status_units(statuses: Iterable[StatusQos]) -> bytes:
-    """One unit for each status, one after the other."""
-    return b"".join([_status_unit(status) for status in statuses])
-
-
-def _status_unit(status: StatusQos) -> bytes:
+def status_unit(status: StatusQos) -> bytes:
+    """The unit for a status."""
     return encode_unit(write_status_qos(status))
 
 
 @cached_if_short(_KNOWN_OIDS)
 def _template(oid: str) -> bytes:
     # An attribute's own quotes are escaped, so this can be found in the timestamp only.
-    unit = _status_unit(StatusQos(oid=oid, received=1, method=Method.PUBLISH))
+    unit = status_unit(StatusQos(oid=oid, received=1, method=Method.PUBLISH))
     return unit.replace(b"%", b"%%").replace(_PLACE, b"nanos='%d'")

@@ -18,7 +18,7 @@ from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.logs.limit import LogLimit, lines
 from broker.model.host import network_of
-from broker.native.answers import OK, publish_unit, status_units
+from broker.native.answers import OK, publish_unit, status_unit
 from broker.native.connection import NativeConnection
 from broker.native.held_answers import HeldAnswers
 from broker.native.limits import NativeLimits
@@ -355,17 +355,17 @@ class NativeServer(NativeConnection):
     async def _subscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._store.position
-        self._answer(frame, status_units([await self._service.subscribe(session, units[0].key, units[0].qos)]), before)
+        self._answer(frame, status_unit(await self._service.subscribe(session, units[0].key, units[0].qos)), before)
 
     async def _unsubscribe(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._store.position
-        self._answer(frame, status_units(self._service.unsubscribe(session, units[0].key)), before)
+        self._answer(frame, b"".join(await self._service.unsubscribe(session, units[0].key)), before)
 
     async def _erase(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)
         before = self._store.position
-        self._answer(frame, status_units(await self._service.erase(session, units[0].key, units[0].qos)), before)
+        self._answer(frame, b"".join(await self._service.erase(session, units[0].key, units[0].qos)), before)
 
     async def _get(self, frame: Frame, units: list[Unit]) -> None:
         session = self._session_of(frame)

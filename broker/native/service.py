@@ -19,6 +19,7 @@ from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
 from broker.model.key import REFRESH_OID, Key, is_administrative
 from broker.model.qos import Method, PublishQos, StatusQos
+from broker.native.answers import status_unit
 from broker.native.callback import CallbackDialer
 from broker.native.codec import (
     read_connect_qos,
@@ -199,15 +200,15 @@ class NativeService:
             properties=subscribed.properties,
         )
 
-    def unsubscribe(self, session: Session, key: bytes) -> list[StatusQos]:
-        """Unsubscribe (spec §2.5)."""
-        ended = self.broker.unsubscribe(session, read_query_key(key))
-        return [StatusQos(subscription_id=id, method=Method.UNSUBSCRIBE) for id in ended]
+    async def unsubscribe(self, session: Session, key: bytes) -> list[bytes]:
+        """Unsubscribe (spec §2.5); returns one unit for each subscription that has ended."""
+        ended = await self.broker.unsubscribe(session, read_query_key(key))
+        return await self.broker.node.pace(session).map(_unsubscribed, ended)
 
-    async def erase(self, session: Session, key: bytes, qos: bytes) -> list[StatusQos]:
-        """Erase topics (spec §2.7)."""
+    async def erase(self, session: Session, key: bytes, qos: bytes) -> list[bytes]:
+        """Erase topics (spec §2.7); returns one unit for each."""
         erased = await self.broker.erase(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
-        return [StatusQos(oid=oid, method=Method.ERASE) for oid in erased]
+        return await self.broker.node.pace(session).map(_erased, erased)
 
     async def get(self, session: Session, key: bytes, qos: bytes) -> list[Unit] | Deferred[list[Unit]]:
         """Read messages (spec §2.6), or what an administrative message asks for (spec §16.2).
@@ -237,3 +238,11 @@ class NativeService:
         message, content = found
         node = self.broker.node
         return message_unit(message, content=content, node=node.id, now=node.now())
+
+
+def _unsubscribed(id: str) -> bytes:
+    return status_unit(StatusQos(subscription_id=id, method=Method.UNSUBSCRIBE))
+
+
+def _erased(oid: str) -> bytes:
+    return status_unit(StatusQos(oid=oid, method=Method.ERASE))

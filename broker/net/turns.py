@@ -24,7 +24,7 @@ log = Logger()
 
 SLICE = 0.005
 """Seconds of one turn. Work is not interrupted, so a turn is as long as its last piece of work makes it."""
-ALONE = 0.02
+ALONE = 0.01
 """Seconds of a turn of one that had the last turn, too: then nobody waits, and what is done at once costs less."""
 LONG = 0.01
 """Seconds of a turn that was much too long: its last piece of work could not be interrupted."""

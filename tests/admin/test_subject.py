@@ -45,6 +45,7 @@ def test_an_account_sees_what_it_uses_of_what_it_may() -> None:
         "sessions=1/10",
         f"forced=1/{limits.forced}",
         f"subscriptions=1/{limits.subscriptions}",
+        f"matches=0/{limits.matches}",
         f"topics=1/{limits.topics}",
         f"queue_bytes=205/{limits.queue_bytes}",
         f"history_bytes=201/{limits.history_bytes}",

@@ -16,7 +16,7 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos, SessionQos
 from broker.model.key import Key
 from broker.model.qos import PublishQos, StatusQos, UpdateQos
-from broker.native.answers import OK, status_units
+from broker.native.answers import OK, status_unit
 from broker.native.codec import write_connect_qos, write_key, write_update_qos
 from broker.native.wire.frames import Frame, FrameReader, Kind, Unit, encode_frame, encode_unit
 from broker.native.wire.methods import encode_exception
@@ -206,7 +206,7 @@ def accept(connection: Connection, frame: Frame) -> None:
     """Acknowledge a request."""
     id = "__subId:client/joe/session/1-exact:news"
     statuses = [StatusQos(oid="news", subscription_id=id, received=1) for _ in frame.units()]
-    connection.answer(frame, status_units(statuses))
+    connection.answer(frame, b"".join(map(status_unit, statuses)))
 
 
 def contents(frames: list[Frame]) -> list[bytes]:

@@ -12,7 +12,7 @@ from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos, SessionQos
 from broker.model.key import Key
 from broker.model.qos import PublishQos, StatusQos, UpdateQos
-from broker.native.answers import OK, status_units
+from broker.native.answers import OK, status_unit
 from broker.native.codec import write_connect_qos, write_key, write_update_qos
 from broker.native.wire.frames import Frame, FrameReader, Kind, encode_frame, encode_unit
 from broker.native.wire.methods import encode_exception
@@ -26,7 +26,7 @@ LONGEST = 10.0
 def accept(frame: Frame) -> bytes:
     """Acknowledge a request."""
     statuses = [StatusQos(oid="news", subscription_id="__subId:1", received=1) for _ in frame.units()]
-    return response(frame, status_units(statuses))
+    return response(frame, b"".join(map(status_unit, statuses)))
 
 
 def response(frame: Frame, body: bytes) -> bytes:

@@ -8,7 +8,7 @@ from broker.client import ConnectOptions, State, Update
 from broker.client.values import QUEUED
 from broker.errors import Code
 from broker.model.qos import StatusQos
-from broker.native.answers import status_units
+from broker.native.answers import status_unit
 from broker.native.wire.frames import Frame
 from tests.client.fake_broker import FakeBroker, Outcome, accept
 
@@ -97,7 +97,7 @@ def test_an_initial_update_of_an_id_that_only_the_answer_tells_waits_for_it() ->
     broker.turn()
     broker.connection.update("news", b"initial", "__subId:77")
     assert broker.acknowledged() == []
-    broker.connection.answer(asked[0], status_units([StatusQos(subscription_id="__subId:77")]))
+    broker.connection.answer(asked[0], status_unit(StatusQos(subscription_id="__subId:77")))
     assert (arrived, default) == (["initial"], [])
     assert broker.acknowledged() == ["RESPONSE"]
 

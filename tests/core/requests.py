@@ -55,9 +55,9 @@ class Requests:
         """Subscribe (spec xmlblaster §2.4)."""
         return await self._broker.subscribe(session, read_query_key(key), read_query_qos(qos), Encoded(key, qos))
 
-    def unsubscribe(self, session: Session, key: bytes) -> list[str]:
+    async def unsubscribe(self, session: Session, key: bytes) -> list[str]:
         """Unsubscribe (spec xmlblaster §2.5); returns the ids of the subscriptions that ended."""
-        return self._broker.unsubscribe(session, read_query_key(key))
+        return await self._broker.unsubscribe(session, read_query_key(key))
 
     async def get(self, session: Session, key: bytes, qos: bytes) -> Answer:
         """Read messages, or what an administrative message tells (spec xmlblaster §2.6, §16.2)."""

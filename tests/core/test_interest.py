@@ -76,7 +76,7 @@ class TestTime:
             pub.publish("a", b"1")
             pub.publish("a", b"2")
         assert watcher.contents == [b"1"]
-        reason = "the XPath subscriptions of client/joe/-2 take too long; 2 do not get this topic"
+        reason = "the queries of client/joe/-2 take too long, or select too many topics; 2 do not get this topic"
         assert [text for text in map(formatEvent, events) if "dead message" in text and text.endswith(reason)]
 
 

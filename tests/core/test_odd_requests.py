@@ -337,7 +337,10 @@ def in_memory(world: World) -> dict[str, object]:
     node = world.node
     return {
         **standing(world),
-        "all topics": {each.oid: (each.state, each.used, sorted(each.subscriptions)) for each in node.topics.values()},
+        "all topics": {
+            each.oid: (each.state, each.used, sorted(one.id for one in each.subscriptions))
+            for each in node.topics.values()
+        },
         "all sessions": {
             each.name.relative: (
                 each.qos,

@@ -270,7 +270,7 @@ class Client:
 
     def unsubscribe(self, oid: str = "", key: str = "") -> list[str]:
         """Unsubscribe."""
-        return self.world.requests.unsubscribe(self.session, (key or f"<key oid='{oid}'/>").encode())
+        return self.world.run(self.world.requests.unsubscribe(self.session, (key or f"<key oid='{oid}'/>").encode()))
 
     def get(self, oid: str = "", qos: str = "<qos/>", key: str = "") -> list[bytes]:
         """Contents of the newest messages."""

@@ -80,7 +80,7 @@ class Plugin:
 
     def unsubscribe(self) -> None:
         """Of the topic."""
-        assert len(self.broker.unsubscribe(self.session, EXACT)) == 1
+        assert len(self.run(self.broker.unsubscribe(self.session, EXACT))) == 1
 
     def read(self) -> None:
         """What the topic has."""

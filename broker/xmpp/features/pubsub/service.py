@@ -276,7 +276,7 @@ class PubSub:
     async def _delete(self, request: Iq, action: Tree) -> bytes | None:
         """XEP-0060 §8.4."""
         topic = self.nodes.get(_node(action))
-        sessions = {each.session for each in topic.subscriptions.values()}
+        sessions = {each.session for each in topic.subscriptions}
         await self.nodes.delete(request.client.session, topic)
         for session in sessions:
             releasing = ensureDeferred(self._broker.standing.release(session))
@@ -300,7 +300,7 @@ class PubSub:
         topic = self._owned(request, action)
         content = b"".join(
             _subscription(each)
-            for each in topic.subscriptions.values()
+            for each in topic.subscriptions
             if each.session.kind is self._broker.standing  # others may claim any address
         )
         inner = element("subscriptions", attributes={"node": topic.oid}, content=content)
