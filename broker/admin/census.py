@@ -15,14 +15,14 @@ from twisted.python.failure import Failure
 from broker.admin.flows import Flows
 from broker.admin.instance import Instance, core_of
 from broker.admin.scan import scan
-from broker.admin.states import SessionState, state_of
+from broker.admin.states import SessionState, state_by
 from broker.core.broker import Broker
 from broker.core.history import History
 from broker.core.ids import NANOSECONDS
+from broker.core.kinds import SessionKind
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
-from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic
 from broker.model.key import QueryKind
 from broker.runlevels.levels import RUNNING
@@ -56,7 +56,6 @@ class QueueSums:
         in_memory: those of them that are in memory.
         bytes: what the entries count for; in histories without those that nobody has asked for since the start.
         bytes_in_memory: of those in memory.
-        oldest: milliseconds since 1970 of the oldest message that is next in its queue and in memory; 0 for none.
         filled: queues that are filled to at least each of :data:`FILL_RATIOS`.
     """
 
@@ -65,32 +64,34 @@ class QueueSums:
     in_memory: int = 0
     bytes: int = 0
     bytes_in_memory: int = 0
-    oldest: int = 0
+    _first: int = 0
     filled: list[int] = field(default_factory=lambda: [0] * len(FILL_RATIOS))
 
     def add(self, queue: Queue | History, bytes_in_memory: int, first: int) -> None:
-        """Count one.
+        """Count what one holds.
 
         Args:
-            queue: of this kind.
+            queue: of this kind, with entries.
             bytes_in_memory: of it.
             first: id of the message in memory that is delivered next, or is the oldest; 0 for none.
         """
-        self.count += 1
-        entries, limits = len(queue), queue.limits
-        if not entries:
-            return
+        entries, size, limits = len(queue), queue.bytes, queue.limits
         self.entries += entries
         self.in_memory += queue.in_memory
-        self.bytes += queue.bytes
+        self.bytes += size
         self.bytes_in_memory += bytes_in_memory
-        if first:
-            time = first // NANOSECONDS
-            self.oldest = min(self.oldest, time) if self.oldest else time
-        ratio = max(entries / max(limits.entries, 1), queue.bytes / max(limits.bytes, 1))
-        for index, bound in enumerate(FILL_RATIOS):
-            if ratio >= bound:
-                self.filled[index] += 1
+        if first and (not self._first or first < self._first):
+            self._first = first
+        if entries * 2 >= limits.entries or size * 2 >= limits.bytes:  # few are half full
+            ratio = max(entries / max(limits.entries, 1), size / max(limits.bytes, 1))
+            for index, bound in enumerate(FILL_RATIOS):
+                if ratio >= bound:
+                    self.filled[index] += 1
+
+    @property
+    def oldest(self) -> int:
+        """Milliseconds since 1970 of the oldest message that is next in its queue and in memory; 0 for none."""
+        return self._first // NANOSECONDS
 
 
 @dataclass(slots=True)
@@ -112,20 +113,23 @@ class Numbers:
     at: int = 0
     queues: dict[Relating, QueueSums] = field(default_factory=lambda: {each: QueueSums() for each in Relating})
     sessions: Counter[tuple[str, SessionState]] = field(default_factory=Counter)
-    topics: Counter[str] = field(default_factory=Counter)
+    topics: dict[str, int] = field(default_factory=dict)
     subscriptions: Counter[QueryKind] = field(default_factory=Counter)
     unacked: int = 0
     windows_full: int = 0
     published: int = 0
     delivered: int = 0
+    _alike: dict[tuple[SessionKind, bool, bool], int] = field(default_factory=dict)
 
     def add_session(self, session: Session) -> None:
         """Count a session and its queue."""
         if session.ended:
             return
-        self.sessions[session.kind.name, state_of(session)] += 1
-        self._add_queue(Relating.CALLBACK, session.queue)
         dispatch = session.dispatch
+        alike = session.kind, session.placeholder, dispatch.outbound is not None
+        self._alike[alike] = self._alike.get(alike, 0) + 1
+        if session.queue.entries:
+            self._add_queue(self.queues[Relating.CALLBACK], session.queue)
         if isinstance(dispatch, StreamDispatch) and dispatch.unacked is not None:
             unacked = len(dispatch.unacked)
             self.unacked += unacked
@@ -133,22 +137,35 @@ class Numbers:
 
     def add_topic(self, topic: Topic) -> None:
         """Count a topic and its history."""
-        self.topics[topic.state.value] += 1
+        state = topic.state.value
+        self.topics[state] = self.topics.get(state, 0) + 1
         history = topic.history
-        oldest = next(iter(history), None)
-        self.queues[Relating.HISTORY].add(history, history.bytes_in_memory, oldest.id if oldest is not None else 0)
+        if len(history):
+            self.queues[Relating.HISTORY].add(history, history.bytes_in_memory, history.oldest_id)
 
-    def add_subscription(self, subscription: Subscription) -> None:
-        """Count a subscription."""
-        self.subscriptions[subscription.key.kind] += 1
-
-    def _add_queue(self, relating: Relating, queue: Queue) -> None:
-        first = queue.peek(1) if queue.entries else ()
-        self.queues[relating].add(queue, queue.cached_bytes, first[0].message.id if first else 0)
+    def _add_queue(self, sums: QueueSums, queue: Queue) -> None:
+        first = queue.peek(1)
+        sums.add(queue, queue.cached_bytes, first[0].message.id if first else 0)
 
     def add_subject_queue(self, queue: Queue) -> None:
         """Count the queue of a login name."""
-        self._add_queue(Relating.SUBJECT, queue)
+        if queue.entries:
+            self._add_queue(self.queues[Relating.SUBJECT], queue)
+
+    def finish(self, core: Broker) -> None:
+        """Add what is counted when it happens, and need not be looked for."""
+        node = core.node
+        self.at = node.now()
+        for (kind, placeholder, attached), count in self._alike.items():
+            self.sessions[kind.name, state_by(kind, placeholder=placeholder, attached=attached)] += count
+        self.subscriptions.update(node.interest.rules)
+        self.subscriptions[QueryKind.EXACT] = len(node.subscriptions) - sum(node.interest.rules.values())
+        self.queues[Relating.CALLBACK].count = sum(self._alike.values())
+        self.queues[Relating.SUBJECT].count = len(node.subjects)
+        self.queues[Relating.HISTORY].count = len(node.topics)
+        for each in core.registry.kinds.values():
+            self.published += each.traffic.published
+            self.delivered += each.traffic.delivered
 
 
 class Census:
@@ -209,11 +226,7 @@ class Census:
         await scan(list(node.subjects.values()), look_at_subject, reactor)
         flows.end()
         await scan(list(node.topics.values()), numbers.add_topic, reactor)
-        await scan(list(node.subscriptions.values()), numbers.add_subscription, reactor)
-        numbers.at = node.now()
-        for kind in core.registry.kinds.values():
-            numbers.published += kind.traffic.published
-            numbers.delivered += kind.traffic.delivered
+        numbers.finish(core)
         self.before, self.numbers = self.numbers, numbers
 
     def _failed(self, failure: Failure) -> Any:

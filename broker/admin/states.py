@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from broker.core.kinds import SessionKind
 from broker.core.sessions import Session
 
 
@@ -26,8 +27,19 @@ def state_of(session: Session) -> SessionState:
     """The state of a session."""
     if session.ended:
         return SessionState.ENDING
-    if session.placeholder:
+    return state_by(session.kind, placeholder=session.placeholder, attached=session.dispatch.outbound is not None)
+
+
+def state_by(kind: SessionKind, *, placeholder: bool, attached: bool) -> SessionState:
+    """The state of sessions that have not ended.
+
+    Args:
+        kind: of them.
+        placeholder: nobody has logged in to them.
+        attached: a client takes deliveries.
+    """
+    if placeholder:
         return SessionState.PLACEHOLDER
-    if session.dispatch.outbound is not None:
+    if attached:
         return SessionState.ATTACHED
-    return SessionState.WAITING if session.kind.clients_choose_number else SessionState.DETACHED
+    return SessionState.WAITING if kind.clients_choose_number else SessionState.DETACHED

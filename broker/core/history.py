@@ -126,6 +126,11 @@ class History:
         return {entry.message.id for entry in self._hot} | {cold.message_id for cold in self._cold}
 
     @property
+    def oldest_id(self) -> int:
+        """Id of the oldest message in memory; 0 where there is none."""
+        return self._hot[0].message.id if self._hot else 0
+
+    @property
     def newest(self) -> Message | None:
         """The newest message in memory."""
         self.expire()

@@ -46,6 +46,7 @@ class Interest:
         queries: make what queries see of a topic.
 
     Attributes:
+        rules: how many subscriptions there are of each kind.
         processor_time: seconds that this thread has computed.
         seconds: of these, that XPath queries were evaluated on new topics; never falls.
         budget_exceeded: how often one was not, because the time of those whose it is was over; never falls.
@@ -54,6 +55,7 @@ class Interest:
     def __init__(self, queries: Queries) -> None:
         self._ordinary = queries.document(ORDINARY)
         self.processor_time = time.thread_time
+        self.rules = {QueryKind.DOMAIN: 0, QueryKind.XPATH: 0}
         self.seconds = 0.0
         self.budget_exceeded = 0
         self._domains: dict[str, dict[str, Subscription]] = {}
@@ -64,15 +66,17 @@ class Interest:
     def add(self, subscription: Subscription) -> None:
         """Ask it from now on; XPath queries of the same text are evaluated once for all."""
         self._bucket(subscription)[subscription.id] = subscription
+        self.rules[_kind(subscription)] += 1
         self._count(subscription, 1)
 
     def remove(self, subscription: Subscription) -> None:
         """Ask it no more."""
         bucket = self._bucket(subscription)
         if bucket.pop(subscription.id, None) is not None:
+            self.rules[_kind(subscription)] -= 1
             self._count(subscription, -1)
         if not bucket:
-            index = self._domains if subscription.key.kind is QueryKind.DOMAIN else self._xpaths
+            index = self._domains if _kind(subscription) is QueryKind.DOMAIN else self._xpaths
             index.pop(subscription.key.domain or subscription.key.text, None)
 
     def check(self, subject: Subject, text: str, query: TopicQuery) -> None:
@@ -119,7 +123,7 @@ class Interest:
         self.seconds += sum(spent.values())
 
     def _bucket(self, subscription: Subscription) -> dict[str, Subscription]:
-        if subscription.key.kind is QueryKind.DOMAIN:
+        if _kind(subscription) is QueryKind.DOMAIN:
             return self._domains.setdefault(subscription.key.domain, {})
         return self._xpaths.setdefault(subscription.key.text, {})
 
@@ -151,3 +155,7 @@ def _within_quotas(found: list[Subscription], unasked: dict[Session, int]) -> li
         else:
             unasked[each.session] = unasked.get(each.session, 0) + 1
     return kept
+
+
+def _kind(subscription: Subscription) -> QueryKind:
+    return QueryKind.DOMAIN if subscription.key.kind is QueryKind.DOMAIN else QueryKind.XPATH

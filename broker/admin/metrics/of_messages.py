@@ -9,6 +9,7 @@ from broker.admin.metrics.sources import Sources
 from broker.admin.states import SessionState
 from broker.core.broker import Broker
 from broker.core.counters import Traffic
+from broker.core.hindrances import Hindrance
 from broker.core.topics import TopicState
 from broker.exposition.metric import Metric, Sample, Type, one
 from broker.model.key import QueryKind
@@ -97,6 +98,11 @@ def _places(
     return samples
 
 
+def _stuck(sources: Sources) -> Iterable[Sample]:
+    stuck = sources.census.flows.stuck
+    return [((cause.value,), stuck[cause]) for cause in Hindrance if cause is not Hindrance.FLOWING]
+
+
 def _filled(sources: Sources) -> Iterable[Sample]:
     for relating, sums in sources.census.numbers.queues.items():
         for ratio, count in zip(FILL_RATIOS, sums.filled, strict=True):
@@ -111,7 +117,7 @@ def _oldest(sources: Sources) -> Iterable[Sample]:
 
 def _topics(sources: Sources) -> Iterable[Sample]:
     counted = sources.census.numbers.topics
-    return [((state.value,), counted[state.value]) for state in TopicState if state is not TopicState.DEAD]
+    return [((state.value,), counted.get(state.value, 0)) for state in TopicState if state is not TopicState.DEAD]
 
 
 def _subscriptions(sources: Sources) -> Iterable[Sample]:
@@ -262,6 +268,14 @@ MESSAGES: tuple[Metric[Sources], ...] = (
         "Queues that are filled to at least this part of what they hold; counted every 10 seconds.",
         _filled,
         ("relating", "above"),
+    ),
+    Metric(
+        "broker_queues_stuck",
+        Type.GAUGE,
+        "Queues of sessions and login names that hold messages and have let none go for a minute, by the decisive"
+        " reason; looked at every 10 seconds.",
+        _stuck,
+        ("cause",),
     ),
     Metric(
         "broker_publishers_waiting",

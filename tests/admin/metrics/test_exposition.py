@@ -411,3 +411,30 @@ def test_connections_that_are_held_back_are_counted_by_why_until_they_are_read_f
     assert readings.value(held, listener="SOCKET", cause="storeBehind") == 1
     pauses[1].end()
     assert readings.value(held, listener="SOCKET", cause="busy") == 0
+
+
+def test_queues_that_let_nothing_go_are_counted_by_what_holds_them() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    jack, joe = world.client("jack", answers=False), world.client("joe")
+    jack.subscribe("news")
+    joe.publish("news", b"x")
+    readings.count()
+    assert readings.value("broker_queues_stuck", cause="unanswered") == 0
+    world.advance(61)
+    readings.count()
+    assert readings.value("broker_queues_stuck", cause="unanswered") == 1
+
+
+def test_subscriptions_are_counted_by_their_kind_until_they_end() -> None:
+    readings = Readings()
+    jack = readings.desk.world.client("jack")
+    jack.subscribe("news")
+    jack.subscribe(key="<key queryType='XPATH'>//a</key>")
+    jack.subscribe(key="<key queryType='DOMAIN' domain='b'/>")
+    readings.count()
+    kinds = ("EXACT", "XPATH", "DOMAIN")
+    assert [readings.value("broker_subscriptions", kind=each) for each in kinds] == [1, 1, 1]
+    jack.disconnect()
+    readings.count()
+    assert [readings.value("broker_subscriptions", kind=each) for each in kinds] == [0, 0, 0]
