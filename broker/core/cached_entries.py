@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from broker.core.entries import NO_LIMIT, CacheBudget, Entry, Fanout, Judge, QueueLimits, loaded
+from broker.core.entries import NO_LIMIT, CacheBudget, Entry, Fanout, Judge, Part, QueueLimits, loaded
 from broker.core.levels import Level
 from broker.core.message import Message
 from broker.core.quotas import Usage
@@ -134,6 +134,15 @@ class CachedEntries:
     def peek(self, count: int) -> list[Entry]:
         """The next entries in memory in order of delivery, without taking them."""
         return list(islice(chain.from_iterable(level.entries for level in self._order), count))
+
+    def parts(self) -> list[Part]:
+        """What is queued and not taken, in order of delivery."""
+        parts: list[Part] = []
+        for level in self._order:
+            parts.append(Part(level.rank, list(level.entries)))
+            if level.swapped:
+                parts.append(Part(level.rank, None, level.tail))
+        return parts
 
     def restore(self, rank: int, entries: int, size: int, doubtful: int = 0) -> None:
         """Account for durable entries that recovery found on disk.

@@ -191,6 +191,11 @@ class Dispatch:
         """Entries that come back to the queue if they are not acknowledged."""
         return self._taken
 
+    @property
+    def outstanding(self) -> Sequence[Entry]:
+        """Entries that were taken from the queue: they are on their way, and out of reach of others."""
+        return self._taken
+
     passes_queue = False
     """Whether :meth:`put` may send a message at once, so that it sees itself to what the queue needs."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from broker.core.losses import Losses
 from broker.core.message import Message
@@ -163,6 +163,26 @@ class Entry:
         self.stored = False
         self.fanout = fanout
         self.number = 0
+
+
+END = 2**63 - 1
+"""Above the number of every entry."""
+
+
+class Part(NamedTuple):
+    """Entries of one rank that follow each other in a queue: in memory, or on disk only.
+
+    Args:
+        rank: under which the store has them.
+        entries: in memory, in order; ``None`` for those on disk.
+        after: on disk, those with higher numbers.
+        before: and lower ones than this.
+    """
+
+    rank: int
+    entries: list[Entry] | None
+    after: int = -1
+    before: int = END
 
 
 class Judge(Protocol):

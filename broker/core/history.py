@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from broker.core.entries import ENTRY_OVERHEAD, Entry, QueueLimits, loaded, write
+from broker.core.entries import END, ENTRY_OVERHEAD, Entry, Part, QueueLimits, loaded, write
 from broker.core.losses import Losses
 from broker.core.message import Message
 from broker.core.quotas import Usage
@@ -124,6 +124,16 @@ class History:
     def ids(self) -> set[int]:
         """Ids of the messages; without those not loaded since recovery."""
         return {entry.message.id for entry in self._hot} | {cold.message_id for cold in self._cold}
+
+    def parts(self) -> list[Part]:
+        """The entries that have not expired, the oldest first."""
+        now = self._now()
+        hot = [entry for entry in self._hot if not 0 < entry.message.expires <= now]
+        parts = [Part(HISTORY_RANK, hot)]
+        if self._cold or self.unread:
+            before = self._hot[0].seq if self._hot else END
+            parts.insert(0, Part(HISTORY_RANK, None, -1, before))
+        return parts
 
     @property
     def oldest_id(self) -> int:

@@ -351,6 +351,18 @@ class Node:
         """A message from the store; ``None`` where it cannot be read: it stays there, for a broker that can."""
         return self.set_aside.attempt("message", str(record.id), self._revived, record)
 
+    def message_of(self, record: MessageRecord) -> Message:
+        """A message from the store, for those who only look at it: nothing is remembered of it.
+
+        Raises:
+            BrokerError: ``resource.db.unknown`` where it cannot be read.
+        """
+        if isinstance(record, UnreadableMessage):
+            raise BrokerError(Code.RESOURCE_DB_UNKNOWN, record.sender)
+        known = (record.sender, record.key, record.qos)
+        envelope = self._envelopes.get(known) or self._envelope_of(*known)
+        return Message(record.id, envelope, record.content, record.expires)
+
     def _revived(self, record: MessageRecord) -> Message:
         if isinstance(record, UnreadableMessage):
             raise BrokerError(Code.RESOURCE_DB_UNKNOWN, record.sender)
@@ -365,13 +377,16 @@ class Node:
         known = (sender, key, qos)
         envelope = self._envelopes.get(known)
         if envelope is None:
-            codec = self.codec
-            received = self.received_qos(codec.read_publish_qos(qos), sender)
-            envelope = self.envelope(codec.read_key(key), received, Encoded(key, qos))
+            envelope = self._envelope_of(sender, key, qos)
             if len(self._envelopes) >= MAX_ENVELOPES:
                 self._envelopes.clear()
             self._envelopes[known] = envelope
         return envelope
+
+    def _envelope_of(self, sender: str, key: bytes, qos: bytes) -> Envelope:
+        codec = self.codec
+        received = self.received_qos(codec.read_publish_qos(qos), sender)
+        return self.envelope(codec.read_key(key), received, Encoded(key, qos))
 
     def received_qos(self, qos: PublishQos, sender: str) -> PublishQos:
         """The QoS as receivers read it: sender set, topic section removed, local destinations relative (spec §4.5).

@@ -17,6 +17,7 @@ from broker.admin.api.operations import Operation, routes_of
 from broker.admin.api.table import Parts, all_operations, public_operations
 from broker.admin.census import Census
 from broker.admin.console import console_routes
+from broker.admin.disk_reads import DiskReads
 from broker.admin.health import Health
 from broker.admin.history import History
 from broker.admin.history_series import HISTORY_SERIES
@@ -97,8 +98,16 @@ class AdminPlugin:
         health, files = Health(context), StoreFiles(context.properties, context.data)
         sources = Sources(context, health, self._census, self._lag, self._answers, self._lines, files)
         self._history = History(HISTORY_SERIES, sources, context.reactor)
-        exposition = Exposition(METRICS, sources)
-        self._parts = Parts(context, context.access, health, self._census, files, exposition, self._history)
+        self._parts = Parts(
+            instance=context,
+            access=context.access,
+            health=health,
+            census=self._census,
+            files=files,
+            exposition=Exposition(METRICS, sources),
+            history=self._history,
+            reads=DiskReads(context),
+        )
         self._sites: list[Site] = []
         self._socket: Any = None
         self._tls: ServerContext | None = None

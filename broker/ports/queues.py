@@ -57,6 +57,11 @@ class IQueues(Interface):
     ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
         """Read as :meth:`read_entries` does, but no contents: these are empty."""
 
+    def read_back(
+        queue_id: int, rank: int, before: int, limit: int, max_bytes: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read as :meth:`read_entries` does, but entries with ``seq < before``, the last of them first."""
+
     def read_expired(
         now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:

@@ -237,6 +237,12 @@ class MemoryStore:
         """Read entries of one queue and rank without contents."""
         return self._read(self.tables.read_headers, queue_id, rank, after, limit)
 
+    def read_back(
+        self, queue_id: int, rank: int, before: int, limit: int, max_bytes: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of one queue and rank, the last first."""
+        return self._read(self.tables.read_back, queue_id, rank, before, limit, max_bytes)
+
     def read_expired(
         self, now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -59,6 +59,10 @@ class _Rank:
     def after(self, seq: int, limit: int) -> list[EntryRecord]:
         start = bisect_right(self.order, seq)
         return [self.entries[found] for found in self.order[start : start + limit]]
+
+    def before(self, seq: int, limit: int) -> list[EntryRecord]:
+        end = bisect_left(self.order, seq)
+        return [self.entries[found] for found in reversed(self.order[max(0, end - limit) : end])]
 
 
 class Tables:
@@ -190,9 +194,12 @@ class Tables:
     ) -> list[tuple[EntryRecord, MessageRecord]]:
         """Read entries of one queue and rank."""
         entries = self._queues.get(queue_id, {}).get(rank)
+        return self._limited(entries.after(after, limit) if entries else [], max_bytes)
+
+    def _limited(self, entries: list[EntryRecord], max_bytes: int) -> list[tuple[EntryRecord, MessageRecord]]:
         found: list[tuple[EntryRecord, MessageRecord]] = []
         size = 0
-        for entry in entries.after(after, limit) if entries else ():
+        for entry in entries:
             if 0 <= max_bytes <= size and found:
                 break
             read = pair(entry, self.messages[entry.message_id])
@@ -200,6 +207,13 @@ class Tables:
                 found.append(read)
                 size += read[0].size
         return found
+
+    def read_back(
+        self, queue_id: int, rank: int, before: int, limit: int, max_bytes: int
+    ) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Read entries of one queue and rank, the last first."""
+        entries = self._queues.get(queue_id, {}).get(rank)
+        return self._limited(entries.before(before, limit) if entries else [], max_bytes)
 
     def read_headers(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """Read entries of one queue and rank without contents."""

@@ -392,6 +392,19 @@ class StoreContract:
         assert found == [(entry(7, 2, 2), message(2)._replace(content=b""))]
         assert len(stage.run(stage.store.read_headers(7, RANK, 0, 10))) == 3
 
+    def test_entries_are_read_back_from_the_last_one(self, stage: Stage) -> None:
+        for id in range(1, 7):
+            put(stage, id, 7)
+        put(stage, 7, 8)
+
+        back = [(entry(7, id, id), message(id)) for id in range(6, 0, -1)]
+
+        assert stage.run(stage.store.read_back(7, RANK, EPOCH + 100, 4, 10_000)) == back[:4]
+        assert stage.run(stage.store.read_back(7, RANK, EPOCH + 3, 4, 10_000)) == back[4:]
+        assert stage.run(stage.store.read_back(7, RANK, EPOCH + 1, 4, 10_000)) == []
+        assert stage.run(stage.store.read_back(7, RANK, EPOCH + 100, 4, 1)) == back[:1]
+        assert stage.run(stage.store.read_back(9, RANK, EPOCH + 100, 4, 1)) == []
+
     def test_entries_of_expired_messages_are_found_longest_expired_first(self, stage: Stage) -> None:
         for id, expires in ((1, 0), (2, 300), (3, 200), (4, 100), (5, 301)):
             stage.store.put_entry(entry(7, id, id), message(id, expires=expires))

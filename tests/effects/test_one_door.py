@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.core.cached_entries import CachedEntries
 from broker.core.history import History
 from broker.core.queues import Queue
 from broker.ports import IStore
@@ -19,6 +20,7 @@ READS = frozenset(
         "read_documents",
         "read_entries",
         "read_headers",
+        "read_back",
         "read_expired",
         "when_committed",
         "end_turn",
@@ -27,7 +29,7 @@ READS = frozenset(
 """Methods of the store that change nothing."""
 OUTSIDE = frozenset({"open", "close", "get_account", "list_accounts", "put_account", "delete_account"})
 """Those of whoever runs the store, and of accounts, which the security service owns."""
-LOOKS = frozenset({"load", "latest", "peek", "arrival", "room", "read_oldest", "can_discard_oldest"})
+LOOKS = frozenset({"load", "latest", "peek", "arrival", "parts", "room", "read_oldest", "can_discard_oldest"})
 """Methods of queues and histories that change nothing."""
 DISPATCHES = frozenset({"xmpp/session/dispatch.py"})
 """What delivers a session's own queue is a part of the core that its tongue brings along."""
@@ -40,7 +42,7 @@ def public_methods(kind: type) -> frozenset[str]:
 
 
 STORE = frozenset(IStore.names(all=True)) - READS - OUTSIDE
-QUEUES = (public_methods(Queue) | public_methods(History)) - LOOKS
+QUEUES = (public_methods(Queue) | public_methods(CachedEntries) | public_methods(History)) - LOOKS
 CHANGES = {"store": STORE, "queue": QUEUES, "history": QUEUES}
 INTERNAL = frozenset({"querying", "publisher", "items", "placeholders", "letters", "erasure"})
 """Parts of the core behind :class:`broker.core.broker.Broker`."""

@@ -12,7 +12,7 @@ import msgspec
 
 from broker import __version__
 from broker.admin.api.operations import API, Operation
-from broker.admin.listing import BrokenRow, Page
+from broker.admin.listing import BrokenRow
 from broker.admin.roles import Right
 from broker.net.http.exchange import JSON_TYPE, Answer, Call
 from broker.net.http.problem import PROBLEM_TYPE, Problem
@@ -111,10 +111,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _answer(operation: Operation) -> dict[str, Any]:
-    if operation.rows is not None:
+    if operation.rows is not None and operation.answer is not None:
         rows = [{"$ref": REFERENCE.format(name=each.__name__)} for each in (operation.rows, BrokenRow)]
         page = {"properties": {"items": {"type": "array", "items": {"anyOf": rows}}}}
-        return {"allOf": [{"$ref": REFERENCE.format(name=Page.__name__)}, page]}
+        return {"allOf": [{"$ref": REFERENCE.format(name=operation.answer.__name__)}, page]}
     if operation.answer is None:
         return {"type": "string"} if operation.media_type == TEXT_TYPE else {"type": "object"}
     return {"$ref": REFERENCE.format(name=operation.answer.__name__)}

@@ -17,11 +17,16 @@ E = TypeVar("E", bound=StrEnum)
 def check_known(call: Call, known: Collection[str]) -> None:
     """Refuse parameters that a route does not have.
 
+    Args:
+        call: the request.
+        known: names of parameters; ``property.*`` stands for all that begin with ``property.``.
+
     Raises:
         Refused: 400 for the first of them.
     """
     for name in call.query:
-        if name not in known:
+        prefix, dot, _ = name.partition(".")
+        if name not in known and f"{prefix}{dot}*" not in known:
             near = nearest(name, known)
             raise wrong_parameter(name, f"there is no such parameter{f'; is {near} meant?' if near else ''}")
 

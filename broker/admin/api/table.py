@@ -6,10 +6,11 @@ That is written by ``python -m broker.admin.api.table``.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from broker.admin.access import Access
+from broker.admin.api.entries import entry_operations
 from broker.admin.api.gate import Gate
 from broker.admin.api.health import health_operations
 from broker.admin.api.history import history_operations
@@ -20,6 +21,7 @@ from broker.admin.api.openapi import document_operation, write
 from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
 from broker.admin.census import Census
+from broker.admin.disk_reads import DiskReads
 from broker.admin.health import Health
 from broker.admin.history import History
 from broker.admin.instance import Instance
@@ -40,6 +42,7 @@ class Parts:
         files: of the store.
         exposition: writes its metrics.
         history: of its numbers.
+        reads: limits how often queues are read from disk.
     """
 
     instance: Instance
@@ -49,6 +52,7 @@ class Parts:
     files: StoreFiles
     exposition: Exposition[Sources]
     history: History[Sources]
+    reads: DiskReads
 
 
 def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
@@ -62,6 +66,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *public_operations(parts, gate),
         *identity_operations(gate),
         *login_operations(parts.access, gate),
+        *entry_operations(parts.instance, gate, parts.reads),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files),
         *history_operations(parts.history),
     ]
@@ -71,7 +76,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
 def described_operations() -> list[Operation]:
     """All of them, to be described: nothing is there that could serve them."""
     nothing: Any = None
-    return all_operations(Parts(*[nothing] * 7), Gate())
+    return all_operations(Parts(*[nothing for _ in fields(Parts)]), Gate())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +13,7 @@ from broker.admin.listing import Collection, Sort
 from broker.admin.moment import moment
 from broker.admin.why import Why
 from broker.admin.why_texts import Waiting, told
+from broker.core.entries import Entry
 from broker.core.hindrances import Hindrance, Wait
 from broker.core.history import History
 from broker.core.ids import NANOSECONDS
@@ -58,6 +59,7 @@ class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         fill_ratio: the larger part of these that is used.
         on_overflow: what becomes of what does not fit; absent for a history, which drops its oldest.
         oldest_at: when the message that is next, or oldest, and in memory, was received; absent where there is none.
+        revision: another text as soon as an entry has come or gone; absent for a history.
         publishers_waiting: requests that wait for room in it.
         left_per_second: entries, lately; absent where that is not known.
         waiting: why its first entry waits, the decisive reason first; absent for a history, and where it is empty.
@@ -75,6 +77,7 @@ class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     durable: int | None = None
     on_overflow: str | None = None
     oldest_at: str | None = None
+    revision: str | None = None
     publishers_waiting: int = 0
     left_per_second: float | None = None
     waiting: list[Waiting] = []
@@ -116,10 +119,21 @@ def queue_row(each: QueueOf, why: Why) -> QueueRow:
         None if isinstance(queue, History) else queue.durable,
         None if is_history else queue.limits.overflow.value,
         moment(oldest) if oldest else None,
+        revision_of(queue),
         0 if isinstance(queue, History) else queue.room_waiters,
         None if isinstance(queue, History) else why.rate(queue.id),
         [told(wait) for wait in waits_of(each, why)],
     )
+
+
+def outstanding_of(each: QueueOf) -> Sequence[Entry]:
+    """The entries of a queue that are on their way to a client."""
+    return each.of.dispatch.outstanding if isinstance(each.of, Session) else ()
+
+
+def revision_of(queue: Queue | History) -> str | None:
+    """What is another text as soon as an entry has come or gone; ``None`` for a history."""
+    return None if isinstance(queue, History) else f"{queue.entered}-{queue.entered - queue.entries}"
 
 
 def waits_of(each: QueueOf, why: Why) -> list[Wait]:

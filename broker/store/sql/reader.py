@@ -59,6 +59,13 @@ _LATER = (
 _NEXT = _WITH_MESSAGE.where(*_LATER).order_by(entry.c.seq).limit(bindparam("limit"))
 MAX_FLAGS = 2**31 - 1
 _NO_CONTENT = literal(b"", LargeBinary).label("content")
+_BACK = (
+    _WITH_MESSAGE.where(
+        entry.c.queue_id == bindparam("queue_id"), entry.c.rank == bindparam("rank"), entry.c.seq < bindparam("before")
+    )
+    .order_by(entry.c.seq.desc())
+    .limit(bindparam("limit"))
+)
 _HEADERS = (
     select(*entry.columns, *(_NO_CONTENT if each is message.c.content else each for each in message.columns))
     .join_from(entry, message, entry.c.message_id == message.c.id)
@@ -182,6 +189,13 @@ class Reader:
     def headers(self, queue_id: int, rank: int, after: int, limit: int) -> list[tuple[EntryRecord, MessageRecord]]:
         """The same without contents."""
         return self._pairs(_HEADERS, {"queue_id": queue_id, "rank": rank, "after": after, "limit": limit})
+
+    def back(
+        self, queue_id: int, rank: int, before: int, limit: int, max_bytes: int
+    ) -> list[tuple[EntryRecord, MessageRecord]]:
+        """Entries of one queue and rank with ``seq < before``, the last first; ``max_bytes`` as in the port."""
+        values = {"queue_id": queue_id, "rank": rank, "before": before, "limit": limit}
+        return self._pairs(_BACK, values, max_bytes)
 
     def documents(self, owner: str, kind: str) -> tuple[list[DocumentRecord], list[Unreadable]]:
         """Documents of one kind of one owner, one of them empty for all, and the rows that are none."""

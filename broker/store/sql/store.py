@@ -263,6 +263,15 @@ class SqlStore(CommitLoop):
             lambda batch: batch.changes_entries(queue_id, after),
         )
 
+    def read_back(
+        self, queue_id: int, rank: int, before: int, limit: int, max_bytes: int
+    ) -> Deferred[list[tuple[EntryRecord, MessageRecord]]]:
+        """Read entries of one queue and rank, the last first; waits while the database fails."""
+        return self._ask_tables(
+            lambda: self._reader.back(queue_id, rank, before, limit, max_bytes),
+            lambda batch: batch.changes_entries(queue_id, -1),
+        )
+
     def read_expired(
         self, now: int, limit: int, max_bytes: int, after: ExpiredPlace = FIRST_EXPIRED
     ) -> Deferred[list[ExpiredRecord]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from broker.core.message import Message
 from broker.errors import BrokerError, Code
@@ -125,3 +125,30 @@ def _bits(data: Tree) -> tuple[bytes, str]:
     if content is None:
         return data.text.encode(), "text/plain"
     return content, data.attributes.get("type", "application/octet-stream")
+
+
+class StanzaHead(NamedTuple):
+    """What a stanza is, without what is in it.
+
+    Args:
+        kind: ``message``, ``presence`` or ``iq``.
+        type: of it; empty for none.
+        id: that its sender has given it; likewise.
+    """
+
+    kind: str
+    type: str = ""
+    id: str = ""
+
+
+def head_of(stanza: bytes) -> StanzaHead | None:
+    """What a stanza is; ``None`` where it cannot be read.
+
+    Args:
+        stanza: as it is queued.
+    """
+    try:
+        tree = parse_tree(stanza, ns.CLIENT, what="stanza")
+    except BrokerError:
+        return None
+    return StanzaHead(tree.name, tree.attributes.get("type", ""), tree.attributes.get("id", ""))

@@ -157,6 +157,12 @@ class StreamDispatch(Dispatch):
         return len(self.unacked) if self.unacked is not None else 0
 
     @property
+    def outstanding(self) -> Sequence[Entry]:
+        """See :attr:`broker.core.dispatch.Dispatch.outstanding`; what has a number counts, sent or not."""
+        numbered = [] if self.unacked is None else self.unacked.items()
+        return [*numbered, *self._taken, *self._logged]
+
+    @property
     def is_durable(self) -> bool:
         """Whether the stream survives a crash."""
         return self.stream.resumable and self.limits.durable

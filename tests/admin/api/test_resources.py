@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 import pytest
 
+from broker.admin.api.entries import entry_operations
 from broker.admin.api.resources import resource_operations
 from broker.admin.census import Census
+from broker.admin.disk_reads import DiskReads
 from broker.admin.health import Health
 from broker.admin.store_files import StoreFiles
 from broker.model.qos import QueueQos
@@ -28,7 +30,10 @@ class Api:
         self.world = self.desk.world
         self.census = Census(instance)
         files = StoreFiles(instance.properties, instance.data)
-        self.operations = resource_operations(instance, Health(instance), self.census, files)
+        self.operations = [
+            *resource_operations(instance, Health(instance), self.census, files),
+            *entry_operations(instance, self.desk.gate, DiskReads(instance)),
+        ]
 
     def ask(self, path: str) -> Received:
         return self.desk.ask(self.operations, f"/api/v1/{path}")
