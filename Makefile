@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help environment run test bench crash fuzz soak lint format wheel constraints clean
+.PHONY: help environment run test bench crash fuzz soak screenshots lint format wheel constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fuzz: $(VENV)/.fuzz ## Fuzz all parsers, SECONDS each (default 60), or one TARGE
 soak: $(VENV)/.test ## Feed a broker STANZAS (default 1000000) with ever new names and LOGINS (10000), and watch its memory
 	@$(BIN)/python -m tests.campaign.soak $(if $(STANZAS),--stanzas $(STANZAS)) $(if $(LOGINS),--logins $(LOGINS))
 
+screenshots: $(VENV)/.test ## Take pictures of the console for docs/console, in light and dark; needs Chromium
+	@$(BIN)/python -m tests.page.screenshots docs/console
+
 environment: $(VENV)/.test $(VENV)/.dev ## Install all that the tests and the tools need, and do no more
 
 lint: $(VENV)/.test $(VENV)/.dev ## Check style, types and the direction of imports
@@ -71,7 +74,7 @@ wheel: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 constraints: $(VENV)/.created ## Pin the newest versions that setup.cfg allows in constraints.txt
 	@echo "== Resolving into build/constraints"
 	@rm -rf build/constraints && mkdir -p build && $(PYTHON) -m venv build/constraints
-	@build/constraints/bin/python -m pip --quiet --disable-pip-version-check install --upgrade ".[test,dev,fuzz]"
+	@build/constraints/bin/python -m pip --quiet --disable-pip-version-check install --upgrade ".[test,browser,dev,fuzz]"
 	@{ echo "# The versions that the tests run with; written by \`make constraints\`."; \
 	   build/constraints/bin/python -m pip freeze --all --exclude xmlbroker --exclude pip; } > constraints.txt
 	@rm -rf build/constraints
@@ -99,7 +102,7 @@ $(VENV)/.runtime: $(VENV)/.created $(DECLARED)
 
 $(VENV)/.test: $(VENV)/.created $(DECLARED)
 	@echo "== Installing the broker and what its tests need (about a minute)"
-	@$(PIP) install -c constraints.txt -e ".[test]"
+	@$(PIP) install -c constraints.txt -e ".[test,browser]"
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.fuzz: $(VENV)/.created $(DECLARED)

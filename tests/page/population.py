@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 from broker.client import BlockingClient, ConnectOptions, PublishOptions
 from tests.system.launcher import BrokerProcess
 from tests.system.native_client import connected
@@ -57,3 +60,20 @@ def crowd(writer: BlockingClient, number: int = MANY) -> None:
     for first in range(1, number + 1, 500):
         names = tuple(f"crowd/{each}" for each in range(first, min(first + 500, number + 1)))
         writer.publish("letter", b"for you", PublishOptions(to=names, force=True))
+
+
+def traffic(broker: BrokerProcess, seconds: int) -> BlockingClient:
+    """Publish as many people do, more and less, for some time; gives the client that did."""
+    writer = connected(broker, ConnectOptions(ADMINISTRATOR, PASSWORD))
+    reader = connected(broker, ConnectOptions(MONITOR, PASSWORD))
+    reader.subscribe("prices")
+    broker.on_close.extend([writer.disconnect, reader.disconnect])
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        for number in range(int(12 + 9 * math.sin(left / 5) + 4 * math.sin(left))):
+            writer.publish("prices", f"{number}")
+        for _ in range(100):
+            if next(reader.updates(timeout=0), None) is None:
+                break
+        time.sleep(0.3)
+    return writer

@@ -1,0 +1,286 @@
+"""Each page, in a browser."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from broker.client import ConnectOptions
+from tests.page.browser import Window, origin_of
+from tests.page.population import ADMINISTRATOR, HOSTILE, MANY, MONITOR, NOBODY, PASSWORD, SETTINGS, crowd
+from tests.system.launcher import BrokerProcess
+from tests.system.native_client import connected
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+PAGES = {
+    "overview": "Overview",
+    "sessions": "Sessions",
+    "queues": "Queues",
+    "topics": "Topics",
+    "connections": "Connections",
+    "sessions/visitor/1": "visitor/1",
+    "queues/callback/visitor~1": "visitor~1",
+    "topics/news": "news",
+}
+ESCAPED = {
+    "\u202egnp.exe\u2066": "\\u{202e}gnp.exe\\u{2066}",
+    "zero\u200bwidth\u00adhyphen": "zero\\u{200b}width\\u{ad}hyphen",
+}
+
+
+def settle(window: Window, place: str, heading: str) -> Page:
+    """Open a place and wait until all of it is there."""
+    page = window.open(place).heading(heading).page
+    page.locator(".level", has_text="ready").wait_for()
+    if page.locator("table[role=grid]").count():
+        window.rows().first.wait_for()
+    return page
+
+
+def violations(page: Page) -> list[str]:
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("place", PAGES)
+def test_page_keeps_nobody_from_using_it_in_light_and_dark_and_on_a_small_screen(window: Window, place: str) -> None:
+    page = settle(window, place, PAGES[place])
+
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        assert violations(page) == [], theme
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+def test_what_the_policy_forbids_is_refused_by_the_browser(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+
+    # Later, as what is evaluated at once is the test's own and under no policy.
+    refused = page.evaluate(
+        """() => new Promise((resolve) => setTimeout(() => {
+            const outcome = (work) => { try { work(); return "done"; } catch (error) { return error.name; } };
+            const node = document.createElement("p");
+            node.setAttribute("style", "color: red");
+            resolve([outcome(() => eval("1")), outcome(() => { node.innerHTML = "<b>x</b>"; }), node.style.color]);
+        }))"""
+    )
+
+    assert refused == ["EvalError", "TypeError", ""]
+    window.errors.clear()  # the browser says so
+
+
+def test_hostile_names_are_shown_as_they_are_and_lead_to_what_they_name(window: Window) -> None:
+    page = settle(window, "topics", "Topics")
+
+    for name in HOSTILE:
+        shown = ESCAPED.get(name, name)
+        text = shown[:300]
+        link = page.locator("tbody a", has_text=text[:100])
+        assert link.first.text_content() == (text if len(shown) <= 300 else f"{text}…")
+        link.first.click()
+        window.heading(text[:100])
+        page.get_by_text("History").first.wait_for()
+        page.go_back()
+        window.heading("Topics").rows().first.wait_for()
+
+
+def test_login_opens_the_page_that_was_asked_for(stranger: Window) -> None:
+    stranger.open("queues?minEntries=1")
+
+    stranger.log_in(password="wrong")
+    stranger.page.get_by_role("alert").filter(has_text="password").wait_for()
+    stranger.log_in()
+
+    stranger.heading("Queues").rows().first.wait_for()
+    assert stranger.page.url.endswith("#/queues?minEntries=1")
+
+
+def test_account_without_a_role_is_told_so(stranger: Window) -> None:
+    stranger.open().log_in(NOBODY)
+
+    stranger.page.get_by_role("alert").filter(has_text="role").wait_for()
+
+
+def test_who_may_only_look_sees_the_same_pages(stranger: Window) -> None:
+    stranger.open("sessions").log_in(MONITOR)
+
+    stranger.heading("Sessions").rows("visitor/1").wait_for()
+
+
+def test_session_that_ends_asks_for_a_login_over_the_view_and_the_view_stays(stranger: Window) -> None:
+    stranger.open("sessions/visitor/1").log_in()
+    stranger.heading("visitor/1")
+
+    stranger.page.context.clear_cookies()
+    stranger.page.locator("dialog.login[open]").wait_for()
+    assert stranger.page.locator("main h1").text_content() == "visitor/1"
+    stranger.log_in()
+
+    stranger.page.locator("dialog.login[open]").wait_for(state="hidden")
+    stranger.heading("visitor/1")
+
+
+def test_filters_and_order_are_in_the_address_and_survive_a_reload(window: Window) -> None:
+    page = settle(window, "queues", "Queues")
+
+    page.get_by_label("All queues").select_option("history")
+    page.get_by_role("button", name="Owner").click()
+    page.get_by_label("Owner", exact=True).fill("news")
+    window.rows("news").wait_for()
+
+    page.wait_for_function("() => location.hash.includes('q=news')")
+    assert page.url.endswith("#/queues?relating=history&sort=owner&q=news")
+    page.reload()
+    window.heading("Queues").rows("news").wait_for()
+    assert window.rows().count() == 1
+    page.go_back()
+    page.wait_for_function("() => !location.hash.includes('sort')")
+
+
+def test_why_a_session_waits_is_said_on_top(window: Window) -> None:
+    page = settle(window, "sessions/visitor/1", "visitor/1")
+
+    why = page.get_by_role("region", name="Why is it waiting?")
+    assert why.locator("code").first.text_content() == "receiverAway"
+    assert why.get_by_text("What to do").is_visible()
+
+
+def test_everything_can_be_done_by_keys(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.textContent") == "To the content"
+    window.press("g", "s")
+    window.heading("Sessions").rows("visitor/1").wait_for()
+    page.get_by_role("grid").focus()
+    while page.locator("tr.current", has_text="visitor/1").count() == 0:
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    window.heading("visitor/1")
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("weather")
+    page.get_by_role("option", name="weather").wait_for()
+    page.keyboard.press("Enter")
+    window.heading("weather")
+
+
+def test_columns_are_chosen_and_kept(window: Window) -> None:
+    page = settle(window, "sessions", "Sessions")
+
+    page.get_by_text("Columns").click()
+    page.get_by_label("Subscriptions").check()
+    page.get_by_label("Kind", exact=True).uncheck()
+    page.reload()
+    window.rows().first.wait_for()
+
+    titles = page.locator("thead th").all_text_contents()
+    assert "Subscriptions" in titles
+    assert "Kind" not in titles
+
+
+def test_theme_is_chosen_and_kept(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+
+    def is_dark() -> bool:
+        return bool(page.evaluate("() => getComputedStyle(document.documentElement).colorScheme === 'dark'"))
+
+    assert not is_dark()
+    page.get_by_role("button", name="Dark colours").click()
+    page.reload()
+    assert is_dark()
+    page.get_by_role("button", name="Light colours").click()
+    assert not is_dark()
+
+
+def test_charts_show_the_past_and_their_values_in_words(window: Window) -> None:
+    page = settle(window, "overview?seconds=3600", "Overview")
+
+    chart = page.get_by_role("img", name=re.compile("^Messages per second, the last 1"))
+    chart.wait_for()
+    assert "published" in (chart.get_attribute("aria-label") or "")
+
+
+def test_page_without_data_is_greyed_says_since_when_and_goes_on_by_itself(window: Window) -> None:
+    page = window.page
+    page.clock.install()
+    settle(window, "overview", "Overview")
+
+    page.context.set_offline(True)
+    page.clock.fast_forward(12_000)
+    page.get_by_text("connection lost, trying again").wait_for()
+    assert "silent" in (page.locator("html").get_attribute("class") or "")
+    page.context.set_offline(False)
+    page.clock.fast_forward(3_000)
+    page.get_by_text("connection lost, trying again").wait_for(state="hidden")
+    window.errors.clear()  # the browser says that it was offline
+
+
+def test_why_joes_queue_does_not_drain_is_found_in_two_steps(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+    window.begin()
+
+    window.press("/")
+    window.type("visitor")
+    page.get_by_role("option", name="visitor/1").wait_for()
+    window.press("Enter")
+
+    window.heading("visitor/1")
+    page.get_by_role("region", name="Why is it waiting?").wait_for()
+    assert window.steps <= 2
+
+
+def test_of_ten_thousand_sessions_those_are_nodes_that_are_seen(
+    window: Window, broker: BrokerProcess, record_property: Callable[[str, object], None]
+) -> None:
+    client = connected(broker, ConnectOptions(ADMINISTRATOR, PASSWORD))
+    crowd(client)
+    client.disconnect()
+    page = window.page
+    began = time.monotonic()
+
+    window.open("sessions?subject=crowd").heading("Sessions").rows("crowd/1").first.wait_for()
+    record_property("seconds until the first of 10,000 rows", round(time.monotonic() - began, 2))
+    page.get_by_role("status").filter(has_text=re.compile(r"10\D?000\ssessions")).wait_for()
+    assert window.rows().count() < 60
+
+    page.locator(".rows").evaluate("(node) => { node.scrollTop = node.scrollHeight / 2; }")
+    window.rows(re.compile(r"crowd/\d")).first.wait_for()
+    page.locator(".rows").evaluate("(node) => { node.scrollTop = node.scrollHeight; }")
+    page.locator(f"tr[aria-rowindex='{MANY + 1}']", has_text="crowd/").wait_for()
+    assert window.rows().count() < 60
+
+
+def test_page_goes_on_after_a_restart_of_the_broker_when_somebody_has_logged_in(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with BrokerProcess(tmp_path / "data", settings=SETTINGS) as broker:
+        broker.add_account(ADMINISTRATOR)
+        context = browser.new_context()
+        window = Window(context, origin_of(broker)).open("sessions")
+        window.log_in()
+        window.heading("Sessions")
+
+        broker.restart()
+
+        window.log_in()
+        window.page.locator("dialog.login[open]").wait_for(state="hidden")
+        window.page.locator(".level", has_text="ready").wait_for()
+        assert window.page.url.endswith("#/sessions")
+        context.close()
