@@ -333,6 +333,8 @@ class Application(Service):
         if self._security.htpasswd is not None:
             self._security.htpasswd.on_change = self.broker.rights_changed
             self.broker.account_changes.looks.append(self._security.htpasswd.refresh)
+        if self._security.services.offers_scram:  # the accounts are those of the store
+            await self.broker.account_changes.read_roles()
         self.access.attach(self.broker)
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)

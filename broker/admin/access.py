@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from broker.admin.browser_sessions import BrowserSession, BrowserSessions
 from broker.admin.options import ADMIN_MONITORS, ADMIN_USERS, administrators, monitors
-from broker.admin.roles import Role
+from broker.admin.roles import Role, role_of
 from broker.auth.names import subject_of
 from broker.auth.services import ACCOUNTS
 from broker.config.properties import Properties
@@ -15,6 +15,8 @@ from broker.core.broker import Broker
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
 
+ACCOUNT = "account"
+"""The source of a role that an account itself has."""
 VIA = "http"
 """What the audit calls logins to administration."""
 
@@ -25,7 +27,7 @@ class Granted:
 
     Args:
         role: the role.
-        source: name of the property that gives it; empty for nobody.
+        source: name of the property that gives it, or ``account``; empty for nobody.
     """
 
     role: Role = Role.NOBODY
@@ -58,10 +60,15 @@ class Access:
         """Check logins with a broker, and follow what is changed of its accounts."""
         self._broker = broker
         broker.account_changes.on_renewed.append(self.sessions.end_where)
+        broker.control.on_blocked.append(lambda name: self.sessions.end_where(lambda user: user == name))
 
     def granted(self, user: str) -> Granted:
         """The role of a login name."""
-        return self._named.get(user, NOTHING)
+        named = self._named.get(user)
+        if named is not None or self._broker is None:
+            return named or NOTHING
+        role = role_of(self._broker.node.roles.get(user, ""))
+        return Granted(role, ACCOUNT) if role else NOTHING
 
     async def log_in(self, user: str, password: str, host: str) -> tuple[str, BrowserSession]:
         """Log somebody in, with the same limits on guessing as clients have.
@@ -107,5 +114,5 @@ class Access:
 
 
 def _no_role(name: str) -> BrokerError:
-    reason = f"{name} has no role in administration; name it in {ADMIN_USERS.name} or {ADMIN_MONITORS.name}"
+    reason = f"{name} has no role in administration; give it one by: broker user role {name} monitoring"
     return BrokerError(Code.USER_NOT_AUTHORIZED, reason)

@@ -19,6 +19,11 @@ class Role(IntEnum):
         return self.name.lower() if self else ""
 
 
+def role_of(label: str) -> Role:
+    """The role of a label; nobody's where it is none."""
+    return next((role for role in Role if role.label == label), Role.NOBODY)
+
+
 class SocketRole(StrEnum):
     """The roles that the group of a Unix socket may have."""
 

@@ -134,6 +134,7 @@ def make_account(name: str, password: str, *, created: int, iterations: int = DE
         make_verifier(Mechanism.SHA_1, password, iterations=iterations).serialize(),
         make_verifier(Mechanism.SHA_256, password, iterations=iterations).serialize(),
         created,
+        changed=created,
     )
 
 

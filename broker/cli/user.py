@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from broker.cli.options import Subcommands
     from broker.store.sql.accounts import AccountTable
 
+NO_ROLE = "none"
+ROLES = ("administrator", "operator", "monitoring", NO_ROLE)
+
 EXAMPLES = """\
 examples:
   broker user add joe                               asks for the password, twice and without echo
   openssl rand -hex 16 | broker user add joe --password-stdin
   broker --data /var/lib/broker user passwd joe
+  broker user role joe monitoring                   administrator, operator, monitoring or none
   broker user remove joe
   broker user list
 
@@ -50,6 +54,12 @@ def register(subcommands: Subcommands) -> None:
             "--password-stdin", action="store_true", help="read the password from the first line of standard input"
         )
         action.set_defaults(run=run)
+    action = actions.add_parser(
+        "role", help="give a role in administration", description="Give an account a role in administration."
+    )
+    action.add_argument("name", metavar="NAME")
+    action.add_argument("role", metavar="ROLE", choices=ROLES, help=", ".join(ROLES))
+    action.set_defaults(run=role)
     action = actions.add_parser("remove", help="remove an account", description="Remove an account.")
     action.add_argument("name", metavar="NAME")
     action.set_defaults(run=remove)
@@ -84,7 +94,19 @@ def passwd(options: argparse.Namespace) -> int:
         record = accounts.get(name)
         if record is None:
             raise _no_account(name)
-        accounts.put(make_account(name, _read_password(options), created=record.created))
+        made = make_account(name, _read_password(options), created=record.created)
+        accounts.put(made._replace(role=record.role, changed=time.time_ns() // 1_000_000))
+    return 0
+
+
+def role(options: argparse.Namespace) -> int:
+    """Give an account another role in administration."""
+    from broker.auth.names import check_account_name
+
+    name = check_account_name(options.name)
+    with _accounts(options, make=False) as accounts:
+        if not accounts.set_role(name, "" if options.role == NO_ROLE else options.role):
+            raise _no_account(name)
     return 0
 
 

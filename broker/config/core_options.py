@@ -26,6 +26,10 @@ KEEP_UNRESOLVED = declare(
     "Leave a ${name} without a value as it is; otherwise it is an error.",
 )
 
+AUDIT_DAYS = declare("audit.keepDays", integer(1, 3650), 90, "Days that rows of the audit are kept in the database.")
+AUDIT_ENTRIES = declare(
+    "audit.maxEntries", integer(1000), 100_000, "Rows of the audit in the database; the oldest go, within an hour."
+)
 SESSION_TIMEOUT = declare(
     "session.timeout", duration(-1), 86_400_000, "Until a session without requests ends; 0 or -1: never."
 )

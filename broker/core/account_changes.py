@@ -12,8 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from broker.core.asker import Asker
+from broker.core.audit_trail import Change
 from broker.errors import BrokerError, Code
-from broker.logs.audit import audit
 from broker.model.records import AccountAction
 from broker.timers import cancel
 from broker.waiters import Waiters
@@ -51,6 +52,7 @@ class AccountChanges:
         looks: awaited before each look; what else may have changed is looked for there (:meth:`renew_where`).
         on_removed: awaited with the name of each account that is removed, when its sessions have ended and its
             documents are still there; each tongue adds what it has to do with those of others.
+        on_role_changed: called when an account has another role in administration.
         on_renewed: called when accounts have another password, or none any more, with what tells whether a login name
             is one of these.
     """
@@ -62,6 +64,8 @@ class AccountChanges:
         self._querying = querying
         self.looks: list[Callable[[], Awaitable[object]]] = []
         self.on_removed: list[Callable[[str], Awaitable[None]]] = []
+        self.on_role_changed: list[Callable[[], None]] = []
+        self._has_roles = False
         self.on_renewed: list[Callable[[Callable[[str], bool]], None]] = []
         self._asking = Waiters()
         self._looking = False
@@ -137,17 +141,37 @@ class AccountChanges:
         if name in self._failed:
             raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "the account is being removed, try again later")
 
+    async def read_roles(self) -> None:
+        """Know the roles of accounts from now on, which are those of the store."""
+        self._has_roles = True
+        self._node.roles.update(await self._node.store.list_roles())
+
     async def _see_to(self, change: AccountChange) -> None:
         match change.action:
             case AccountAction.REMOVED:
                 await self.remove(change.name)
             case AccountAction.PASSWORD:
                 self.renew(change.name)
+        if self._has_roles:
+            await self._read_role(change.name)
+
+    async def _read_role(self, name: str) -> None:
+        record = await self._node.store.get_account(name)
+        role = "" if record is None else record.role
+        if role == self._node.roles.get(name, ""):
+            return
+        if role:
+            self._node.roles[name] = role
+        else:
+            del self._node.roles[name]
+        self._tell_renewed(lambda user: user == name)  # what was granted by the former role ends
+        for listener in self.on_role_changed:
+            listener()
 
     def _audit(self, change: AccountChange) -> None:
         at = datetime.fromtimestamp(change.at / 1000, UTC).isoformat(timespec="seconds") if change.at else ""
-        fields = {"principal": change.by, "via": "command", "target": change.name, "at": at, "outcome": "done"}
-        audit(f"user.{change.action}", fields)
+        done = Change(Asker(change.by, via="command"), f"user.{change.action}", change.name)
+        self._node.trail.note(done, at=change.at, more={"at": at})
 
     def start(self) -> None:
         """Look again and again from now on."""
@@ -187,6 +211,10 @@ class AccountChanges:
             for session in list(subject.sessions.values()):
                 if session.kind.of_account:
                     await self._registry.end(session, error, forget=True)
+            subject.blocked_at, subject.is_limited = 0, False
+            subject.max_sessions = subject.session_limit = self._node.settings.max_sessions
+            if subject.stored:
+                self._node.keep_limits(subject)
             await self._empty(subject)
         for listener in self.on_removed:
             await listener(name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from enum import StrEnum
 from typing import Any
 
 from twisted.logger import Logger
 
 from broker.core.account_changes import AccountChanges
 from broker.core.administration import Answer, Commands
+from broker.core.asker import Asker
 from broker.core.codec import Encoded
 from broker.core.dead_letters import DeadLetters
 from broker.core.direct import Direct
@@ -39,6 +41,16 @@ from broker.ports import IAuthorizer
 from broker.timers import cancel
 
 log = Logger()
+
+
+class Remains(StrEnum):
+    """What becomes of the queue of a session that is ended."""
+
+    SUBJECT = "subject"
+    """What is for the login name waits for another session of it; the rest becomes dead messages."""
+    DEAD = "dead"
+    DISCARD = "discard"
+
 
 HEARTBEAT = 10_000
 """Milliseconds between notes in the store that the broker is running."""
@@ -104,6 +116,7 @@ class Broker:
         self.commands: Commands | None = None
         self.logins = LoginAudit(node.monotonic)
         self.on_rights_changed: list[Callable[[], None]] = []
+        self.account_changes.on_role_changed.append(self.rights_changed)
         self.authenticate = authenticate
         self._beat: Any = None
 
@@ -114,6 +127,7 @@ class Broker:
         self.expiry.start()
         self.erasure.start()
         self.account_changes.start()
+        self.node.trail.start()
         self._heartbeat()
 
     def stop(self) -> None:
@@ -122,6 +136,7 @@ class Broker:
         self.expiry.stop()
         self.erasure.stop()
         self.account_changes.stop()
+        self.node.trail.stop()
         self.node.save_new_topics()
         cancel(self._beat)
         self._beat = None
@@ -242,22 +257,26 @@ class Broker:
             self.querying.drop(each)
         return len(ended)
 
-    async def end_session(self, session: Session, target: Session, error: BrokerError) -> None:
+    async def end_session(
+        self, asking: Session | Asker, target: Session, error: BrokerError, remains: Remains = Remains.SUBJECT
+    ) -> None:
         """End a session, whoever has it.
 
         Args:
-            session: who ends it.
+            asking: who ends it.
             target: that is ended.
             error: why, for its client and what it leaves behind.
+            remains: what becomes of its queue.
 
         Raises:
             BrokerError: ``user.notAuthorized`` where it is of another login name, but for an administrator.
         """
-        if target.subject is not session.subject and not self.rights.is_administrator(session):
+        is_own = not isinstance(asking, Asker) and target.subject is asking.subject
+        if not is_own and not self.rights.is_administrator(asking):
             raise BrokerError(
                 Code.USER_NOT_AUTHORIZED, f"{target.name.relative} belongs to somebody else", target.name.absolute
             )
-        await self.registry.end(target, error)
+        await self.registry.end(target, error, forget=remains is Remains.DISCARD, dead=remains is Remains.DEAD)
 
     async def get(self, session: Session, key: QueryKey, qos: QueryQos) -> list[tuple[Message, bool]]:
         """Read messages (spec §2.6); see :meth:`broker.core.querying.Querying.get`."""

@@ -44,6 +44,8 @@ def settings_of(properties: Properties) -> Settings:
         max_subscriptions=options.MAX_SUBSCRIPTIONS.get(properties),
         all_subscriptions=options.ALL_SUBSCRIPTIONS.get(properties),
         max_answer_bytes=options.ANSWER_BYTES.get(properties),
+        audit_days=options.AUDIT_DAYS.get(properties),
+        audit_entries=options.AUDIT_ENTRIES.get(properties),
         quotas=QuotaLimits(
             forced=options.ACCOUNT_FORCED.get(properties),
             subscriptions=options.ACCOUNT_SUBSCRIPTIONS.get(properties),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.logger import Logger
 
+from broker.core.audit_trail import AuditTrail
 from broker.core.codec import Codec, Encoded, Queries
 from broker.core.counters import Counters
 from broker.core.dispatch import Dispatch
@@ -33,7 +34,7 @@ from broker.model.address import SessionName, parse_session_name, stripped_node_
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.number import MOST
 from broker.model.qos import Destination, PublishQos
-from broker.model.records import NEWEST_ONLY, MessageRecord, SubjectRecord, TopicRecord, UnreadableMessage
+from broker.model.records import NEWEST_ONLY, MessageRecord, TopicRecord, UnreadableMessage
 from broker.ports import IStore
 from broker.timers import cancel
 
@@ -84,6 +85,8 @@ class Node:
         content_checks: each raises ``resource.db.unknown`` for a message from the store whose content cannot be
             delivered any more. A tongue adds its own before recovery.
         erased: number of the erasure by oid, of topics that queues may still hold erased messages of.
+        roles: of accounts in administration, by login name; empty where accounts are not those of the store.
+        trail: what was done in administration.
         set_aside: what of the store cannot be read.
         losses: messages that went without a word.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
@@ -135,6 +138,8 @@ class Node:
         self.raw_contents: dict[str, NeutralReader] = {}
         self.content_checks: list[Callable[[Message], None]] = []
         self.last_heartbeat = 0
+        self.roles: dict[str, str] = {}
+        self.trail = AuditTrail(self)
         self.set_aside = SetAside()
         store.before_commit = self._before_commit
         store.on_unreadable = self.set_aside.add
@@ -244,12 +249,16 @@ class Node:
     def save_subject(self, subject: Subject) -> None:
         """Have the subject in the store, because entries of its queue are to be there."""
         if not subject.stored:
-            subject.stored = True
-            self.store.put_subject(SubjectRecord(subject.id, subject.name))
+            self.keep_limits(subject)
+
+    def keep_limits(self, subject: Subject) -> None:
+        """Have the subject in the store as it is now."""
+        subject.stored = True
+        self.store.put_subject(subject.record)
 
     def release_subject(self, subject: Subject) -> None:
         """Forget a subject that has neither sessions nor messages."""
-        if subject.sessions or subject.ending or len(subject.queue) or subject.blocked:
+        if subject.sessions or subject.ending or len(subject.queue) or subject.blocked or subject.is_limited:
             return
         self.subjects.pop(subject.name, None)
         self.queues.pop(subject.id, None)

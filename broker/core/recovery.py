@@ -197,6 +197,10 @@ class Recovery:
         node.queues.pop(subject.id, None)
         subject.id = subject.queue.id = record.id
         subject.stored = True
+        subject.blocked_at = record.blocked
+        if record.max_sessions:
+            subject.is_limited = True
+            subject.max_sessions = subject.session_limit = record.max_sessions
         node.queues[subject.id] = subject.queue
 
     def _session(self, record: SessionRecord, by_id: dict[int, Session], is_newest: bool, handled: int | None) -> bool:

@@ -58,7 +58,15 @@ class SessionRegistry:
         """Know a kind of sessions; before recovery, as records name their kind."""
         self.kinds[kind.name] = kind
 
-    async def end(self, session: Session, error: BrokerError, *, by_client: bool = False, forget: bool = False) -> None:
+    async def end(
+        self,
+        session: Session,
+        error: BrokerError,
+        *,
+        by_client: bool = False,
+        forget: bool = False,
+        dead: bool = False,
+    ) -> None:
         """End a session for whatever reason; everything it holds is let go of, in any case.
 
         Args:
@@ -66,6 +74,7 @@ class SessionRegistry:
             error: the reason, for dead messages.
             by_client: drop what subscriptions queued instead of making dead messages of it.
             forget: drop all that is queued, because whom it was for is no more.
+            dead: make dead messages also of what would go back to the subject.
         """
         subject = session.subject
         if session.ended:
@@ -101,7 +110,7 @@ class SessionRegistry:
                     raise BrokerError(Code.RESOURCE_DB_UNKNOWN, f"the queue of {session.name.relative} cannot be read")
                 session.queue.settle(entries)
                 if not forget:
-                    self.subject_queues.put_back(session, entries, error, by_client=by_client)
+                    self.subject_queues.put_back(session, entries, error, by_client=by_client, dead=dead)
             emptied = True
             reach("session emptied")
         finally:

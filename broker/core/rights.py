@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broker.core.asker import Asker
 from broker.errors import BrokerError, Code
 from broker.logs.audit import audit
 from broker.model.key import is_system_topic
@@ -22,6 +23,8 @@ _OF_GUESTS = frozenset({"get"})
 _OF_EVERYBODY = frozenset({"unSubscribe"})
 """Methods that tell nothing of a topic and change nothing of it, which everybody may call on the broker's own."""
 _EXACT = "exact:"
+ADMINISTRATOR = "administrator"
+"""The role of accounts that own everything."""
 
 
 class Rights:
@@ -41,9 +44,12 @@ class Rights:
         self._authorizer = authorizer
         self.blocks: Callable[[str, str], bool] = lambda receiver, sender: False
 
-    def is_administrator(self, session: Session) -> bool:
-        """Whether a session belongs to an administrator."""
-        return session.name.subject in self._node.settings.administrators
+    def is_administrator(self, asking: Session | Asker) -> bool:
+        """Whether a session belongs to an administrator; who asks by administration was let in there."""
+        if isinstance(asking, Asker):
+            return True
+        name = asking.name.subject
+        return name in self._node.settings.administrators or self._node.roles.get(name) == ADMINISTRATOR
 
     def permits(self, session: Session, method: str, target: str) -> bool:
         """Whether a session's login name may call a method on a target, as the method rules of its account say."""

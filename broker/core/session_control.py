@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from broker.core.asker import Asker
 from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
@@ -18,55 +20,82 @@ DISCONNECTED = "an administrator disconnected the client"
 class SessionControl:
     """Changes sessions and login names for administrators; of their own sessions all may stop and start the delivery.
 
-    Every method takes the session that asks first, and raises ``user.notAuthorized`` where it may not.
+    Every method takes who asks first, a session or somebody whom administration has let in, and raises
+    ``user.notAuthorized`` where it may not.
 
     Args:
         registry: of the sessions.
         rights: decides who may.
+
+    Attributes:
+        on_blocked: called with each login name whose logins are refused from now on.
     """
 
     def __init__(self, registry: SessionRegistry, rights: Rights) -> None:
         self._registry = registry
         self._rights = rights
+        self.on_blocked: list[Callable[[str], None]] = []
 
-    def set_active(self, asking: Session, session: Session, active: bool) -> None:
+    def set_active(self, asking: Session | Asker, session: Session, active: bool) -> None:
         """Have a session's queue delivered, or held."""
-        if session.subject is not asking.subject:
+        if isinstance(asking, Asker) or session.subject is not asking.subject:
             self._check(asking, session.name.absolute)
-        session.dispatch.set_active(active, asking.name.relative)
+        session.dispatch.set_active(active, _name_of(asking))
 
-    def set_timeout(self, asking: Session, session: Session, timeout: int) -> None:
+    def set_timeout(self, asking: Session | Asker, session: Session, timeout: int) -> None:
         """Give a session another timeout, in milliseconds; ``<= 0`` never."""
         self._check(asking, session.name.absolute)
         self._registry.set_timeout(session, timeout)
 
-    def set_accepts_wrong_sender(self, asking: Session, session: Session, accepts: bool) -> None:
+    def set_accepts_wrong_sender(self, asking: Session | Asker, session: Session, accepts: bool) -> None:
         """Let a session publish in the name of others."""
         self._check(asking, session.name.absolute)
         session.accept_wrong_sender = accepts
         session.plans.clear()  # they hold the sender
 
-    def block_session(self, asking: Session, session: Session, blocked: bool) -> None:
+    def block_session(self, asking: Session | Asker, session: Session, blocked: bool) -> None:
         """Refuse logins to a session."""
         self._check(asking, session.name.absolute)
         session.blocked = blocked
 
-    def disconnect(self, asking: Session, session: Session) -> None:
+    def disconnect(self, asking: Session | Asker, session: Session) -> None:
         """Close the connection of a session, which waits for its client."""
         self._check(asking, session.name.absolute)
         session.dispatch.detach(DISCONNECTED)
 
-    def block(self, asking: Session, subject: Subject, blocked: bool) -> None:
-        """Refuse logins of a login name."""
+    def block(self, asking: Session | Asker, subject: Subject, blocked: bool) -> None:
+        """Refuse logins of a login name, also after a restart, until they are let in again."""
         self._check(asking, subject.name)
-        subject.blocked = blocked
-        self._registry.node.release_subject(subject)
+        if blocked != subject.blocked:
+            node = self._registry.node
+            subject.blocked_at = node.now() if blocked else 0
+            self._keep(subject)
+            for listener in self.on_blocked if blocked else ():
+                listener(subject.name)
 
-    def limit_sessions(self, asking: Session, subject: Subject, limit: int) -> None:
-        """Limit the sessions of a login name."""
+    def limit_sessions(self, asking: Session | Asker, subject: Subject, limit: int) -> None:
+        """Limit the sessions of a login name, also after a restart.
+
+        Args:
+            asking: who asks.
+            subject: the login name.
+            limit: sessions that it may have; 0 for what the configuration says.
+        """
         self._check(asking, subject.name)
-        subject.max_sessions = subject.session_limit = limit
+        subject.is_limited = limit > 0
+        subject.max_sessions = subject.session_limit = limit or self._registry.node.settings.max_sessions
+        self._keep(subject)
 
-    def _check(self, asking: Session, target: str) -> None:
+    def _keep(self, subject: Subject) -> None:
+        node = self._registry.node
+        if subject.stored or subject.blocked or subject.is_limited:
+            node.keep_limits(subject)
+        node.release_subject(subject)
+
+    def _check(self, asking: Session | Asker, target: str) -> None:
         if not self._rights.is_administrator(asking):
-            raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{asking.name.subject} may not change {target}", target)
+            raise BrokerError(Code.USER_NOT_AUTHORIZED, f"{_name_of(asking)} may not change {target}", target)
+
+
+def _name_of(asking: Session | Asker) -> str:
+    return asking.principal if isinstance(asking, Asker) else asking.name.relative

@@ -42,6 +42,8 @@ class Settings:
         max_answer_bytes: most bytes of contents that one ``get`` is answered with.
         quotas: of each account.
         administrators: login names that own everything.
+        audit_days: that rows of the audit are kept.
+        audit_entries: most rows of the audit.
     """
 
     session_timeout: int = DAY
@@ -69,6 +71,8 @@ class Settings:
     max_answer_bytes: int = 67_108_864
     quotas: QuotaLimits = QuotaLimits()
     administrators: frozenset[str] = frozenset()
+    audit_days: int = 90
+    audit_entries: int = 100_000
 
 
 def limits_of(qos: QueueQos | None, default: QueueLimits) -> QueueLimits:

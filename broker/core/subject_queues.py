@@ -74,7 +74,9 @@ class SubjectQueues:
         waiters = self._moving.get(session)
         return succeed(None) if waiters is None else waiters.next()
 
-    def put_back(self, session: Session, entries: list[Entry], error: BrokerError, *, by_client: bool) -> None:
+    def put_back(
+        self, session: Session, entries: list[Entry], error: BrokerError, *, by_client: bool, dead: bool = False
+    ) -> None:
         """Entries of a session that ends: back to the subject, dead messages, or dropped with their subscription.
 
         Args:
@@ -82,6 +84,7 @@ class SubjectQueues:
             entries: of its queue, settled already.
             error: why it ends, for dead messages.
             by_client: drop what subscriptions queued instead of making dead messages of it.
+            dead: make dead messages also of what would go back to the subject.
         """
         subject = session.subject
         dropped: list[Entry] = []
@@ -101,7 +104,9 @@ class SubjectQueues:
                 entry.fanout.copies -= 1
                 if entry.fanout.delivered or entry.fanout.copies:
                     continue
-            if entry.flags & FOR_SUBJECT:  # accepted, so however full the queue is: that was a matter of its sender
+            if (
+                entry.flags & FOR_SUBJECT and not dead
+            ):  # accepted, so however full the queue is: that was a matter of its sender
                 self.put(subject, entry, entry.message.envelope.persistent)
                 reach("message returned")
             else:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from broker.core.counters import Counters
 from broker.core.queues import Queue
 from broker.core.quotas import Forced, Usage
+from broker.model.records import SubjectRecord
 
 if TYPE_CHECKING:
     from broker.core.sessions import Session
@@ -32,18 +33,20 @@ class Subject:
         sessions: by public id.
         ending: fires when a session that is being ended is gone, by public id.
         stored: whether its record is in the store.
-        blocked: an administrator refuses its logins.
+        blocked_at: since when an administrator refuses its logins, milliseconds since 1970; 0 where that is not so.
+        is_limited: an administrator has set ``session_limit``.
         past: what sessions that have ended did.
         guest: it has no account, so it may send and receive, and nothing is kept for it.
     """
 
     __slots__ = (
-        "blocked",
+        "blocked_at",
         "created",
         "ending",
         "forced",
         "guest",
         "id",
+        "is_limited",
         "max_sessions",
         "name",
         "past",
@@ -65,9 +68,20 @@ class Subject:
         self.sessions: dict[int, Session] = {}
         self.ending: dict[int, list[Deferred[None]]] = {}
         self.stored = False
-        self.blocked = False
+        self.blocked_at = 0
+        self.is_limited = False
         self.guest = False
         self.past = Counters()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether an administrator refuses its logins."""
+        return self.blocked_at > 0
+
+    @property
+    def record(self) -> SubjectRecord:
+        """As it is in the store."""
+        return SubjectRecord(self.id, self.name, self.blocked_at, self.session_limit if self.is_limited else 0)
 
     def count(self, *, placeholders: bool) -> int:
         """How many sessions of clients it has.

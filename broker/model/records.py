@@ -36,10 +36,19 @@ FIRST_EXPIRED: ExpiredPlace = (0, 0, 0, 0, 0)
 
 
 class SubjectRecord(NamedTuple):
-    """A login name that owns sessions or queued messages. ``id`` is also the id of its subject queue."""
+    """A login name that owns sessions or queued messages, or that administration has limited.
+
+    Args:
+        id: unique within the node; also of its subject queue.
+        name: the login name.
+        blocked: when its logins were blocked, milliseconds since 1970; 0 where they are not.
+        max_sessions: that it may have; 0 for what the configuration says.
+    """
 
     id: int
     name: str
+    blocked: int = 0
+    max_sessions: int = 0
 
 
 class SessionRecord(NamedTuple):
@@ -198,12 +207,83 @@ class DocumentRecord(NamedTuple):
 
 
 class AccountRecord(NamedTuple):
-    """An account's SCRAM verifiers (design D13); each is ``iterations$salt$stored key$server key`` in base64."""
+    """An account (design D13).
+
+    Args:
+        name: login name.
+        scram_sha_1: verifier of SCRAM-SHA-1, ``iterations$salt$stored key$server key`` in base64.
+        scram_sha_256: verifier of SCRAM-SHA-256, likewise.
+        created: milliseconds since 1970.
+        role: in administration: ``monitoring``, ``operator``, ``administrator``, or empty for none.
+        changed: when it got its password, milliseconds since 1970; 0 where that is not known.
+    """
 
     name: str
     scram_sha_1: str
     scram_sha_256: str
     created: int
+    role: str = ""
+    changed: int = 0
+
+
+class AuditRecord(NamedTuple):
+    """What somebody has done in administration.
+
+    Args:
+        id: unique within the node, ascending.
+        at: milliseconds since 1970.
+        principal: login name, ``uid 0``, or user of the operating system.
+        role: that it had.
+        via: how it came: ``socket``, ``session``, ``token …``, ``__cmd``, ``command``, ``signal``.
+        peer: address; empty where there is none.
+        action: what was done, e.g. ``session.end``.
+        target: to what; empty for the node.
+        parameters: with which, as JSON or text; neither secrets nor contents.
+        reason: why, as whoever did it gave it.
+        outcome: ``begun``, ``done``, ``failed`` or ``refused``.
+        code: of the error, where it failed.
+        request: id of the request.
+    """
+
+    id: int
+    at: int
+    principal: str
+    role: str
+    via: str
+    peer: str
+    action: str
+    target: str
+    parameters: str
+    reason: str
+    outcome: str
+    code: str
+    request: str
+
+
+class AuditQuery(NamedTuple):
+    """Which rows of the audit are wanted, the newest first.
+
+    Texts are compared as they are, or as the beginning where ``*`` stands at their end; empty for any.
+
+    Args:
+        principal: see :class:`AuditRecord`; likewise the next two.
+        action: see there.
+        target: see there.
+        since: milliseconds since 1970, included.
+        until: milliseconds since 1970, excluded; 0 for no end.
+        before: rows with lower ids only; 0 for all.
+        skip: rows that are left out at the beginning.
+        limit: rows at most.
+    """
+
+    principal: str = ""
+    action: str = ""
+    target: str = ""
+    since: int = 0
+    until: int = 0
+    before: int = 0
+    skip: int = 0
+    limit: int = 100
 
 
 SECURITY_OWNER = "__security"
@@ -216,10 +296,11 @@ class AccountAction(StrEnum):
     ADDED = "add"
     PASSWORD = "passwd"
     REMOVED = "remove"
+    ROLE = "role"
 
 
 class AccountChange(NamedTuple):
-    """An account was added or removed, or has another password.
+    """An account was added or removed, or has another password or role.
 
     Args:
         id: of the change.

@@ -20,6 +20,15 @@ class IAccounts(Interface):
     def delete_account(name: str) -> Deferred[bool]:
         """Delete an account; fires with whether there was one."""
 
+    def set_role(name: str, role: str) -> Deferred[bool]:
+        """Give an account another role in administration; fires with whether there is one, when it is on disk.
+
+        The role is ``monitoring``, ``operator``, ``administrator``, or empty for none.
+        """
+
+    def list_roles() -> Deferred[dict[str, str]]:
+        """Roles of the accounts that have one, by login name."""
+
     def get_account(name: str) -> Deferred[AccountRecord | None]:
         """Read an account as it is on disk now (another process may have changed it).
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from broker.ports.accounts import IAccounts
+from broker.ports.audit import IAudit
 from broker.ports.documents import IDocuments
 from broker.ports.journal import IJournal
 from broker.ports.queues import IQueues
 from broker.ports.records import IRecords
 
 
-class IStore(IJournal, IQueues, IRecords, IDocuments, IAccounts):
+class IStore(IJournal, IQueues, IRecords, IDocuments, IAccounts, IAudit):
     """Durable state (design D2–D6). All methods are called in the reactor thread.
 
     Appending is synchronous and cheap: it adds to the open batch. The store commits what has gathered as one

@@ -9,7 +9,12 @@ from broker.model.number import whole_or_none
 from broker.model.records import SECURITY_OWNER, AccountAction, AccountChange, DocumentRecord
 
 KIND = "auth.changes"
-_MARKS = {AccountAction.ADDED: b"+", AccountAction.PASSWORD: b"=", AccountAction.REMOVED: b"-"}
+_MARKS = {
+    AccountAction.ADDED: b"+",
+    AccountAction.PASSWORD: b"=",
+    AccountAction.REMOVED: b"-",
+    AccountAction.ROLE: b"@",
+}
 _ACTIONS = {mark: action for action, mark in _MARKS.items()}
 _BY = "\n"
 """Stands between an account and who changed it; no account has it in its name."""

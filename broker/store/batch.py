@@ -3,9 +3,9 @@
 Pure values, no I/O. What is put and deleted again within the batch leaves no trace in it; what has to be done to rows
 that are on disk already is kept as a list of steps, because settling and moving do not commute.
 
-A batch is applied in this order: :attr:`Batch.steps` one after the other, then :attr:`Batch.ended_sessions` and
-:attr:`Batch.purge`, then the records by table, then messages and entries, and last the :attr:`Batch.released` messages
-as far as no entry refers to them any more.
+A batch is applied in this order: :attr:`Batch.steps` one after the other, then :attr:`Batch.ended_sessions`,
+:attr:`Batch.purge` and :attr:`Batch.forgotten`, then the records by table, then messages and entries, and last the
+:attr:`Batch.released` messages as far as no entry refers to them any more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from broker.model.records import (
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     MessageRecord,
@@ -88,6 +89,8 @@ class Batch:
         ended_sessions: ids of sessions whose subscriptions and counters on disk are to be deleted.
         handled: how many stanzas are handled, by session id.
         documents: by owner, kind and name, ``None`` to delete.
+        audit: rows of the audit to be inserted or replaced, by id.
+        forgotten: older rows of the audit are to be deleted up to this id; 0 for none.
         purge: documents that expired until then are to be deleted; milliseconds since 1970, or ``None``.
         messages: to be inserted, by id.
         entries: to be inserted, by queue and then by ``(rank, seq)``.
@@ -100,10 +103,12 @@ class Batch:
         "_references",
         "_step",
         "_subscriptions_of",
+        "audit",
         "bytes",
         "documents",
         "ended_sessions",
         "entries",
+        "forgotten",
         "handled",
         "heartbeat",
         "last_id",
@@ -131,6 +136,8 @@ class Batch:
         self.handled: dict[int, int] = {}
         self.documents: dict[DocumentKey, DocumentRecord | None] = {}
         self.purge: int | None = None
+        self.audit: dict[int, AuditRecord] = {}
+        self.forgotten = 0
         self.messages: dict[int, MessageRecord] = {}
         self.entries: dict[int, dict[tuple[int, int], EntryRecord]] = {}
         self.released: set[int] = set()
@@ -157,6 +164,8 @@ class Batch:
             or self.subjects
             or self.handled
             or self.documents
+            or self.audit
+            or self.forgotten
             or self.purge is not None
             or self.heartbeat is not None
         )
@@ -165,6 +174,11 @@ class Batch:
     def changes_documents(self) -> bool:
         """Whether a document may be another one than before it."""
         return bool(self.documents) or self.purge is not None
+
+    @property
+    def changes_audit(self) -> bool:
+        """Whether a row of the audit may be another one than before it."""
+        return bool(self.audit) or self.forgotten > 0
 
     def changes_entries(self, queue_id: int, after: int) -> bool:
         """Whether entries of a queue with ``seq > after`` may be others than before it."""
@@ -301,6 +315,17 @@ class Batch:
             if record is not None and 0 < record.expires <= now:
                 self.documents[key] = None
 
+    def put_audit(self, record: AuditRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.audit[record.id] = record
+
+    def forget_audit(self, upto: int) -> None:
+        """Delete older rows, of this batch and of those before."""
+        self.forgotten = max(upto, self.forgotten)
+        for id in [id for id in self.audit if id <= upto]:
+            del self.audit[id]
+
     def merge(self, other: Batch) -> None:
         """Append the operations of another batch, which came after those of this one.
 
@@ -365,6 +390,9 @@ class Batch:
         if other.purge is not None:
             self.purge_documents(other.purge)
         self.documents.update(other.documents)
+        if other.forgotten:
+            self.forget_audit(other.forgotten)
+        self.audit.update(other.audit)
         if other.heartbeat is not None:
             self.heartbeat = other.heartbeat
 

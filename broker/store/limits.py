@@ -11,6 +11,7 @@ import re
 from broker.errors import BrokerError, Code
 from broker.model.records import (
     AccountRecord,
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     MessageRecord,
@@ -24,6 +25,8 @@ MAX_INTEGER = 2**63 - 1
 """The highest value of a 64 bit column."""
 _BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"
 _VERIFIER = re.compile(rf"[1-9][0-9]{{3,7}}(?:\${_BASE64}){{3}}")
+ROLES = ("", "monitoring", "operator", "administrator")
+"""That an account may have."""
 MAX_KEY_BYTES = 1024
 """Of a text that is a primary key; PostgreSQL's B-tree refuses keys above 2704 bytes."""
 
@@ -66,6 +69,8 @@ def check_entry(record: EntryRecord, message: MessageRecord | None) -> None:
 def check_subject(record: SubjectRecord) -> None:
     """Raise ``user.illegalArgument`` where a subject cannot be stored."""
     check_text(record.name, "the subject's name")
+    if not 0 <= record.blocked <= MAX_INTEGER or not 0 <= record.max_sessions <= MAX_INTEGER:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "a limit of the subject is out of range")
 
 
 def check_session(record: SessionRecord) -> None:
@@ -96,9 +101,20 @@ def check_document(record: DocumentRecord) -> None:
     _check_key(record.name, "the document's name")
 
 
+def check_audit(record: AuditRecord) -> None:
+    """Raise ``user.illegalArgument`` where a row of the audit cannot be stored."""
+    for name, value in zip(record._fields, record, strict=True):
+        if isinstance(value, str):
+            check_text(value, f"the {name} of the audit")
+    if not 0 <= record.id <= MAX_INTEGER or not 0 <= record.at <= MAX_INTEGER:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "the time of the audit is out of range")
+
+
 def check_account(record: AccountRecord) -> None:
     """Raise ``user.illegalArgument`` where an account cannot be stored, or nobody could log in with it."""
     _check_key(record.name, "the account's name")
     for verifier in (record.scram_sha_1, record.scram_sha_256):
         if not _VERIFIER.fullmatch(verifier):  # which is a secret
             raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "a verifier of the account is none")
+    if record.role not in ROLES:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "the role of the account is none")

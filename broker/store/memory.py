@@ -17,6 +17,8 @@ from broker.model.records import (
     SECURITY_OWNER,
     AccountChange,
     AccountRecord,
+    AuditQuery,
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     ExpiredPlace,
@@ -221,6 +223,19 @@ class MemoryStore:
         """Delete what has expired."""
         self._append(self.tables.purge_documents, now)
 
+    def put_audit(self, record: AuditRecord) -> None:
+        """Insert or replace."""
+        limits.check_audit(record)
+        self._append(self.tables.put_audit, record)
+
+    def forget_audit(self, upto: int) -> None:
+        """Delete older rows."""
+        self._append(self.tables.forget_audit, upto)
+
+    def read_audit(self, query: AuditQuery) -> Deferred[list[AuditRecord]]:
+        """Read rows of the audit."""
+        return self._read(self.tables.read_audit, query, self.on_unreadable)
+
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind."""
         return self._read(self.tables.read_documents, owner, kind, self.on_unreadable)
@@ -261,6 +276,14 @@ class MemoryStore:
     def get_account(self, name: str) -> Deferred[AccountRecord | None]:
         """Read an account."""
         return self._read(self.tables.get_account, name).addCallback(self._account, name)
+
+    def set_role(self, name: str, role: str) -> Deferred[bool]:
+        """Give an account another role."""
+        return self._read(self.tables.set_role, name, role)
+
+    def list_roles(self) -> Deferred[dict[str, str]]:
+        """Roles of the accounts that have one."""
+        return self._read(self.tables.list_roles)
 
     def list_accounts(self) -> Deferred[list[AccountRecord]]:
         """All accounts by name."""

@@ -9,6 +9,7 @@ import msgpack
 
 from broker.errors import BrokerError, Code
 from broker.model.records import (
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     MessageRecord,
@@ -21,13 +22,16 @@ from broker.store.batch import Batch, ClearQueue, MoveQueue, Step
 from broker.store.limits import MAX_INTEGER
 from broker.store.rows import HIGHEST_ID, checked
 
-VERSION = 4
+VERSION = 5
 """Of the format; a record that gets another field needs another one, and a way to read the old."""
 
 _WITHOUT_OWNERS = 2
 """The version whose topics had their owner, if any, in the meta data of the key."""
 _WITHOUT_CREATORS = 3
 """The version whose topics counted for their owner, if for anybody."""
+_WITHOUT_AUDIT = 4
+"""The version that had no rows of the audit, and whose subjects had neither block nor limit."""
+_READ = (_WITHOUT_OWNERS, _WITHOUT_CREATORS, _WITHOUT_AUDIT, VERSION)
 _OWNER = re.compile(rb"<key\b[^>]*><node owner=['\"]([^'\"@]+)@")
 
 _CLEAR, _MOVE = 1, 2
@@ -51,6 +55,8 @@ def pack(batch: Batch) -> bytes:
             list(batch.documents.items()),
             list(batch.messages.values()),
             [entry for queue in batch.entries.values() for entry in queue.values()],
+            list(batch.audit.items()),
+            batch.forgotten,
         )
     )
     return packed
@@ -69,12 +75,15 @@ def unpack(data: bytes) -> Batch:
 
 
 def _unpacked(fields: Any) -> Batch:
-    if not isinstance(fields, tuple) or not fields or fields[0] not in (VERSION, _WITHOUT_CREATORS, _WITHOUT_OWNERS):
+    if not isinstance(fields, tuple) or not fields or fields[0] not in _READ:
         raise ValueError("it was written by another version of this program")
     (version, last_id, heartbeat, steps, ended, subjects, sessions, subscriptions, topics, handled, purge, *rest) = (
         fields
     )
-    documents, messages, entries = rest
+    if version < VERSION:
+        rest = [*rest, (), 0]
+        subjects = [(id, None if row is None else (*row, 0, 0)) for id, row in subjects]
+    documents, messages, entries, audit, forgotten = rest
     batch = Batch()
     for settled, redelivered, numbered, flagged, then in steps:
         for each in settled:
@@ -102,7 +111,7 @@ def _unpacked(fields: Any) -> Batch:
         batch.delete_subscription(id) if record is None else batch.put_subscription(record)
     if version == _WITHOUT_OWNERS:
         topics = [(id, None if row is None else (*row, _owner_of(row[2]))) for id, row in topics]
-    if version != VERSION:
+    if version < _WITHOUT_AUDIT:
         topics = [(id, None if row is None else (*row, row[-1])) for id, row in topics]
     batch.topics.update(_records(TopicRecord, topics))
     for session_id, count in handled:
@@ -113,6 +122,8 @@ def _unpacked(fields: Any) -> Batch:
     for row in entries:
         entry = checked(EntryRecord, row)
         batch.put_entry(entry, records.pop(entry.message_id, None))
+    batch.audit.update(_records(AuditRecord, audit))
+    (batch.forgotten,) = _numbers((forgotten,), 1)
     batch.heartbeat = None if heartbeat is None else _numbers((heartbeat,), 1)[0]
     (batch.last_id,) = _numbers((last_id,), 1)
     if batch.last_id > HIGHEST_ID:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 from broker.errors import BrokerError, Code
 from broker.model.records import (
     AccountRecord,
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     ExpiredRecord,
@@ -81,6 +82,7 @@ _KINDS: dict[Any, tuple[str, int, Callable[[Any], None]]] = {
     EntryRecord: ("entry", 3, _check_copy),
     DocumentRecord: ("document", 3, limits.check_document),
     AccountRecord: ("account", 1, limits.check_account),
+    AuditRecord: ("audit", 1, limits.check_audit),
     HandledRow: ("handled", 1, _check_handled),
     NumberRow: ("number", 1, _check_number),
 }

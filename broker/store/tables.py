@@ -15,6 +15,8 @@ from broker.model.records import (
     AccountAction,
     AccountChange,
     AccountRecord,
+    AuditQuery,
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     ExpiredPlace,
@@ -34,6 +36,19 @@ from broker.store.rows import MAX_ENTRY_BYTES, HandledRow, expired_row, pair, re
 
 def _size(entry: EntryRecord) -> int:
     return entry.size if type(entry.size) is int and 0 <= entry.size <= MAX_ENTRY_BYTES else 0
+
+
+def _is_wanted(record: AuditRecord, query: AuditQuery) -> bool:
+    return (
+        query.since <= record.at
+        and (not query.until or record.at < query.until)
+        and (not query.before or record.id < query.before)
+        and all(_is_like(getattr(record, name), getattr(query, name)) for name in ("principal", "action", "target"))
+    )
+
+
+def _is_like(text: str, wanted: str) -> bool:
+    return not wanted or (text.startswith(wanted[:-1]) if wanted.endswith("*") else text == wanted)
 
 
 class _Rank:
@@ -76,6 +91,7 @@ class Tables:
         self.messages: dict[int, MessageRecord] = {}
         self.accounts: dict[str, AccountRecord] = {}
         self.documents: dict[tuple[str, str, str], DocumentRecord] = {}
+        self.audit: dict[int, AuditRecord] = {}
         self.handled: dict[int, int] = {}
         self.last_id = 0
         self.heartbeat = 0
@@ -181,6 +197,23 @@ class Tables:
         """Delete what has expired."""
         for key in [key for key, record in self.documents.items() if 0 < record.expires <= now]:
             del self.documents[key]
+
+    def put_audit(self, record: AuditRecord) -> None:
+        """Insert or replace."""
+        self._use(record.id)
+        self.audit[record.id] = record
+
+    def forget_audit(self, upto: int) -> None:
+        """Delete older rows."""
+        for id in [id for id in self.audit if id <= upto]:
+            del self.audit[id]
+
+    def read_audit(
+        self, query: AuditQuery, tell: Callable[[Unreadable], object] = lambda unreadable: None
+    ) -> list[AuditRecord]:
+        """Rows of the audit, the newest first."""
+        rows = [self.audit[id] for id in sorted(self.audit, reverse=True) if _is_wanted(self.audit[id], query)]
+        return list(records(AuditRecord, rows[query.skip : query.skip + query.limit], tell))
 
     def read_documents(
         self, owner: str, kind: str, tell: Callable[[Unreadable], object] = lambda unreadable: None
@@ -295,6 +328,18 @@ class Tables:
     def read_account_changes(self) -> list[AccountChange]:
         """What was changed of accounts."""
         return [read_change(each) for each in self.read_documents(SECURITY_OWNER, KIND)]
+
+    def list_roles(self) -> dict[str, str]:
+        """Roles of the accounts that have one."""
+        return {each.name: each.role for each in self.accounts.values() if each.role}
+
+    def set_role(self, name: str, role: str) -> bool:
+        """Give an account another role; tell whether there is one."""
+        record = self.accounts.get(name)
+        if record is not None:
+            self.accounts[name] = record._replace(role=role)
+            self.put_document(change_record(name, AccountAction.ROLE))
+        return record is not None
 
     def get_account(self, name: str) -> tuple[list[AccountRecord], list[Unreadable]]:
         """Read: as a list that is empty where there is none, and what is none."""

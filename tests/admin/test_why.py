@@ -251,7 +251,7 @@ def test_login_that_is_blocked_is_decisive_for_who_is_away() -> None:
     joe = office.receiver(persistent=True)
     joe.lose_connection()
     office.publish()
-    joe.session.subject.blocked = True
+    joe.session.subject.blocked_at = 1
     assert codes(office.waits(joe)) == [Hindrance.LOGIN_BLOCKED, Hindrance.RECEIVER_AWAY]
 
 
@@ -260,7 +260,7 @@ def test_login_that_is_blocked_hinders_nobody_who_is_there() -> None:
     joe = office.receiver()
     office.publish()
     office.world.advance(10)
-    joe.session.subject.blocked = True
+    joe.session.subject.blocked_at = 1
     assert codes(office.waits(joe)) == [Hindrance.UNANSWERED]
 
 
@@ -352,7 +352,7 @@ def test_message_for_a_login_name_without_sessions_waits_for_one() -> None:
     (wait,) = office.why.of_subject(subject)
     assert "no session" in told(wait).detail
 
-    subject.blocked = True
+    subject.blocked_at = 1
 
     assert codes(office.why.of_subject(subject)) == [Hindrance.LOGIN_BLOCKED, Hindrance.NO_SESSION_TAKES]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broker.model.records import (
     AccountRecord,
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     MessageRecord,
@@ -37,8 +38,8 @@ def subscription(id: str, session_id: int) -> SubscriptionRecord:
     return SubscriptionRecord(id, session_id, b"<key oid='Hello'/>", b"<qos/>", 1000)
 
 
-def subject(id: int, name: str = "joe") -> SubjectRecord:
-    return SubjectRecord(id, name)
+def subject(id: int, name: str = "joe", *, blocked: int = 0, max_sessions: int = 0) -> SubjectRecord:
+    return SubjectRecord(id, name, blocked, max_sessions)
 
 
 def topic(id: int, oid: str = "Hello") -> TopicRecord:
@@ -53,3 +54,8 @@ def document(
 
 def account(name: str) -> AccountRecord:
     return AccountRecord(name, "4096$c2FsdA==$c3RvcmVk$c2VydmVy", "8192$c2FsdA==$c3RvcmVk$c2VydmVy", 1000)
+
+
+def audit(id: int, principal: str = "boss", action: str = "session.end", target: str = "joe/1") -> AuditRecord:
+    texts = (principal, "administrator", "session", "192.0.2.7", action, target, '{"queue":"dead"}', "he\u0301", "done")
+    return AuditRecord(EPOCH + id, 1000 + id, *texts, "", "r-1")

@@ -14,6 +14,7 @@ from broker.model.records import (
     HAD,
     TRANSIENT,
     AccountAction,
+    AuditQuery,
     EntryRecord,
     MessageRecord,
     QueueDepth,
@@ -22,6 +23,7 @@ from tests.contract.records import (
     EPOCH,
     RANK,
     account,
+    audit,
     document,
     entry,
     message,
@@ -731,13 +733,90 @@ class StoreContract:
             lambda: stage.store.put_document(document("joe", "x" * 1025)),
             lambda: stage.store.put_document(document("joe", "a", kind="\0")),
             lambda: stage.store.put_account(account("x" * 1025)),
+            lambda: stage.store.put_account(account("joe")._replace(role="god")),
+            lambda: stage.store.put_audit(audit(1, "\0")),
+            lambda: stage.store.put_subject(subject(1, blocked=-1)),
         ):
             with pytest.raises(BrokerError) as caught:
                 refuse()
             assert caught.value.code == Code.USER_ILLEGAL_ARGUMENT
         assert stage.store.position == 0
 
+    # --- audit ---
+
+    def test_rows_of_the_audit_are_told_the_newest_first(self, stage: Stage) -> None:
+        rows = [audit(id, principal) for id, principal in enumerate(["boss", "ann", "boss"])]
+        for row in rows:
+            stage.store.put_audit(row)
+        stage.store.put_audit(rows[1]._replace(outcome="failed"))
+
+        for _ in range(2):
+            assert stage.run(stage.store.read_audit(AuditQuery())) == [
+                rows[2],
+                rows[1]._replace(outcome="failed"),
+                rows[0],
+            ]
+            stage.restart()
+
+    @pytest.mark.parametrize(
+        ("query", "wanted"),
+        [
+            (AuditQuery(principal="boss"), [3, 0]),
+            (AuditQuery(principal="bos"), []),
+            (AuditQuery(action="session.*"), [2, 1, 0]),
+            (AuditQuery(action="Session.*"), []),
+            (AuditQuery(target="topic/%*"), [3]),
+            (AuditQuery(target="topic/%_"), [3]),
+            (AuditQuery(target="topic/__"), []),
+            (AuditQuery(target="*"), [3, 2, 1, 0]),
+            (AuditQuery(since=1001, until=1003), [2, 1]),
+            (AuditQuery(before=EPOCH + 2), [1, 0]),
+            (AuditQuery(skip=1, limit=2), [2, 1]),
+            (AuditQuery("joé", "session.end", "joe/1"), [2]),
+        ],
+    )
+    def test_rows_of_the_audit_are_selected(self, stage: Stage, query: AuditQuery, wanted: list[int]) -> None:
+        for id, principal in enumerate(["boss", "ann", "joé"]):
+            stage.store.put_audit(audit(id, principal))
+        stage.store.put_audit(audit(3, action="topic.erase", target="topic/%_"))
+
+        assert [row.id - EPOCH for row in stage.run(stage.store.read_audit(query))] == wanted
+
+    def test_rows_of_the_audit_are_forgotten(self, stage: Stage) -> None:
+        for id in range(2):
+            stage.store.put_audit(audit(id))
+        stage.commit()
+        for id in range(2, 4):
+            stage.store.put_audit(audit(id))
+        stage.store.forget_audit(EPOCH + 2)
+        stage.restart()
+
+        assert stage.run(stage.store.read_audit(AuditQuery())) == [audit(3)]
+
+    def test_ids_of_the_audit_are_used_by_nothing_else(self, stage: Stage) -> None:
+        stage.store.put_audit(audit(5))
+        stage.restart()
+        assert stage.run(stage.store.recover()).last_id == EPOCH + 5
+
+    def test_block_and_limit_of_a_login_name_are_kept(self, stage: Stage) -> None:
+        limited = subject(3, blocked=1_700_000_000_000, max_sessions=2)
+        stage.store.put_subject(limited)
+        stage.restart()
+        assert stage.run(stage.store.recover()).subjects == [limited]
+
     # --- accounts ---
+
+    def test_accounts_get_and_lose_a_role(self, stage: Stage) -> None:
+        for name in ("joe", "amy"):
+            stage.run(stage.store.put_account(account(name)))
+
+        assert stage.run(stage.store.set_role("joe", "operator")) is True
+        assert stage.run(stage.store.set_role("nobody", "operator")) is False
+        assert stage.run(stage.store.get_account("joe")) == account("joe")._replace(role="operator")
+        assert stage.run(stage.store.list_roles()) == {"joe": "operator"}
+        assert stage.run(stage.store.read_account_changes())[-1][1:3] == ("joe", AccountAction.ROLE)
+        stage.run(stage.store.set_role("joe", ""))
+        assert stage.run(stage.store.list_roles()) == {}
 
     def test_accounts_are_put_read_listed_and_deleted(self, stage: Stage) -> None:
         for name in ("joe", "Zoë", "amy"):

@@ -246,7 +246,7 @@ class TestLimits:
 
     def test_blocked_login_is_denied(self) -> None:
         world = World()
-        world.connect("joe").session.subject.blocked = True
+        world.connect("joe").session.subject.blocked_at = 1
         with pytest.raises(BrokerError) as raised:
             world.connect("joe")
         assert code_of(raised) == Code.COMMUNICATION_SERVER_DENY

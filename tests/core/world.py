@@ -218,6 +218,7 @@ class World:
         """Delayed calls but for those that the broker itself always has."""
         broker = self.broker
         own = [broker._beat, broker.expiry._sweep_call, self.node._keep_call, broker.account_changes._look]
+        own.append(self.node.trail._look)
         return len([call for call in self.clock.getDelayedCalls() if call not in own])
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from broker.model.records import COPIED, HAD, TRANSIENT, MessageRecord
 from broker.store.tables import Tables
-from tests.contract.records import document, entry, message, session, subject, subscription, topic
+from tests.contract.records import EPOCH, audit, document, entry, message, session, subject, subscription, topic
 
 QUEUES = (1, 2, 3)
 RANKS = (0, 4)
@@ -40,6 +40,8 @@ _SIMPLE = {
     "put_document": st.builds(document, _owner, _name, expires=st.sampled_from([0, 0, 50, 150])),
     "delete_document": st.tuples(_owner, st.just("roster"), _name),
     "purge_documents": st.sampled_from([60, 200]),
+    "put_audit": st.builds(audit, _id, _owner),
+    "forget_audit": st.integers(EPOCH, EPOCH + 3),
     "beat": st.integers(1, 100),
     "settle_all": _queue,
 }

@@ -9,7 +9,15 @@ import msgpack
 from hypothesis import given
 from hypothesis.strategies import integers, sampled_from
 
-from broker.model.records import DocumentRecord, EntryRecord, MessageRecord, Recovered, TopicRecord
+from broker.model.records import (
+    AuditRecord,
+    DocumentRecord,
+    EntryRecord,
+    MessageRecord,
+    Recovered,
+    SubjectRecord,
+    TopicRecord,
+)
 from broker.store.batch import Batch, ClearQueue, MoveQueue
 from broker.store.packing import pack, unpack
 from broker.store.tables import Tables
@@ -28,6 +36,7 @@ class Disk:
         self.entries: dict[tuple[int, int, int], EntryRecord] = {}
         self.handled: dict[int, int] = {}
         self.documents: dict[tuple[str, str, str], DocumentRecord] = {}
+        self.audit: dict[int, AuditRecord] = {}
         self.heartbeat = 0
         self.last_id = 0
 
@@ -62,6 +71,7 @@ class Disk:
             self.handled.pop(id, None)
         self.handled.update(batch.handled)
         self._apply_documents(batch)
+        self.audit = {id: row for id, row in self.audit.items() if id > batch.forgotten} | batch.audit
         for name, table in self.records.items():
             for id, record in getattr(batch, name).items():
                 table.pop(id, None)
@@ -117,6 +127,7 @@ def assert_same(disk: Disk, expected: Tables) -> None:
     assert sorted(disk.entries.values()) == sorted(expected.entries())
     assert disk.messages == expected.messages
     assert disk.documents == expected.documents
+    assert disk.audit == expected.audit
     assert disk.recovered() == expected.recover()
 
 
@@ -238,12 +249,30 @@ def test_a_subscription_that_another_session_took_over_outlives_the_first() -> N
     assert batch.subscriptions == {"s1": subscription("s1", 2)}
 
 
+WITHOUT_AUDIT = 14
+"""Fields of a packed batch of the versions that had no audit."""
+
+
+def test_a_batch_from_before_the_audit_is_read_with_subjects_without_limits() -> None:
+    batch = Batch()
+    batch.put_subject(SubjectRecord(1, "joe", 5, 6))
+    batch.delete_subject(2)
+    fields = list(msgpack.unpackb(pack(batch), use_list=False))[:WITHOUT_AUDIT]
+    fields[0] = 4
+    fields[5] = [(id, None if row is None else row[:2]) for id, row in fields[5]]
+
+    found = unpack(msgpack.packb(fields))
+
+    assert found.subjects == {1: SubjectRecord(1, "joe"), 2: None}
+    assert not found.changes_audit
+
+
 def test_a_batch_from_before_topics_had_owners_is_read_with_those_that_their_keys_name() -> None:
     batch = Batch()
     batch.put_topic(TopicRecord(1, "news", b"<key oid='news'><node owner='joe@localhost'/></key>", b""))
     batch.put_topic(TopicRecord(2, "plain", b"<key oid='plain'/>", b""))
     batch.delete_topic(3)
-    fields = list(msgpack.unpackb(pack(batch), use_list=False))
+    fields = list(msgpack.unpackb(pack(batch), use_list=False))[:WITHOUT_AUDIT]
     fields[0] = 2
     fields[8] = [(id, None if row is None else row[:4]) for id, row in fields[8]]
 
@@ -257,7 +286,7 @@ def test_a_batch_from_before_topics_had_creators_is_read_with_their_owners() -> 
     batch = Batch()
     batch.put_topic(TopicRecord(1, "news", b"<key/>", b"", "joe", "mary"))
     batch.delete_topic(2)
-    fields = list(msgpack.unpackb(pack(batch), use_list=False))
+    fields = list(msgpack.unpackb(pack(batch), use_list=False))[:WITHOUT_AUDIT]
     fields[0] = 3
     fields[8] = [(id, None if row is None else row[:5]) for id, row in fields[8]]
 

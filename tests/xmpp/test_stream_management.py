@@ -9,6 +9,7 @@ import pytest
 
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
+from broker.core.asker import Asker
 from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
 from broker.model.records import SessionRecord
@@ -415,11 +416,14 @@ class TestResumption:
         jack.cut()
         peer = logged_in(world)
         session = world.node.sessions[jack.id]
-        blocked = session if what == "session" else session.subject
-        blocked.blocked = True
+        boss = Asker("boss")
+        control = world.broker.control
+        control.block_session(boss, session, True) if what == "session" else control.block(boss, session.subject, True)
         (failed,) = peer.resume(jack.id, jack.h)
         assert failed.find(ns.STANZAS, "item-not-found") is not None
-        blocked.blocked = False
+        control.block_session(boss, session, False) if what == "session" else control.block(
+            boss, session.subject, False
+        )
         assert logged_in(world).resume(jack.id, jack.h)[0].name == "resumed"
 
     def test_24_26_b5_an_unknown_id_is_not_found_and_bind_goes_on(self, world: World) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Select, bindparam, delete, select
+from sqlalchemy import Select, bindparam, delete, literal_column, select, update
 
 from broker.model.records import AccountAction, AccountRecord, Unreadable
 from broker.store.account_changes import change_record
@@ -19,6 +19,7 @@ from broker.store.sql.schema import account, document
 from broker.store.sql.writer import upsert
 
 _ALL = select(*account.columns)
+_ROLES = select(account.c.name, account.c.role).where(account.c.role != literal_column("''"))
 _BY_NAME = _ALL.where(account.c.name == bindparam("name"))
 
 
@@ -38,6 +39,22 @@ def delete_account(database: Database, name: str, by: str = "") -> bool:
         if found:
             upsert(connection, document, [change_record(name, AccountAction.REMOVED, by)])
         return found
+
+
+def set_role(database: Database, name: str, role: str, by: str = "") -> bool:
+    """Give an account another role; tell whether there is one. ``by`` is as above."""
+    with database.transaction() as connection:
+        statement = update(account).where(account.c.name == name).values(role=role)
+        found = connection.execute(statement).rowcount > 0
+        if found:
+            upsert(connection, document, [change_record(name, AccountAction.ROLE, by)])
+        return found
+
+
+def list_roles(database: Database) -> dict[str, str]:
+    """Roles of the accounts that have one."""
+    found = database.read_alone(_ROLES, {})
+    return {name: role for name, role in found if isinstance(name, str) and isinstance(role, str)}
 
 
 def get_account(database: Database, name: str) -> tuple[list[AccountRecord], list[Unreadable]]:
@@ -85,6 +102,11 @@ class AccountTable:
         """Delete; tell whether there was one."""
         with _translated():
             return delete_account(self._database, name, self._by)
+
+    def set_role(self, name: str, role: str) -> bool:
+        """Give an account another role; tell whether there is one."""
+        with _translated():
+            return set_role(self._database, name, role, self._by)
 
     def get(self, name: str) -> AccountRecord | None:
         """Read one."""

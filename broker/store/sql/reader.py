@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
+    ColumnClause,
     Connection,
     Executable,
+    Integer,
     LargeBinary,
     Select,
     Table,
+    Text,
     and_,
     bindparam,
     case,
@@ -31,6 +35,8 @@ from broker.model.records import (
     HAD,
     TRANSIENT,
     AccountRecord,
+    AuditQuery,
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     ExpiredPlace,
@@ -46,7 +52,18 @@ from broker.model.records import (
 )
 from broker.store.rows import MAX_ENTRY_BYTES, HandledRow, expired_row, key_of, pair, records
 from broker.store.sql.database import Database
-from broker.store.sql.schema import account, document, entry, handled, message, session, subject, subscription, topic
+from broker.store.sql.schema import (
+    account,
+    audit,
+    document,
+    entry,
+    handled,
+    message,
+    session,
+    subject,
+    subscription,
+    topic,
+)
 from broker.store.sql.writer import HEARTBEAT, LAST_ID, read_last_id, read_numbers
 
 _ENTRY_WIDTH = len(EntryRecord._fields)
@@ -79,6 +96,31 @@ _COPIES = (
 _DOCUMENTS = select(*document.columns).where(document.c.kind == bindparam("kind"))
 _DOCUMENTS_OF_OWNER = _DOCUMENTS.where(document.c.owner == bindparam("owner"))
 _ALL_OF_OWNER = select(*document.columns).where(document.c.owner == bindparam("owner"))
+
+
+_WHOLE = 2**31 - 1
+"""Characters of the beginning of a text that is the text itself."""
+
+
+def _rows_of_audit() -> Select[Any]:
+    since, until, before = (bindparam(name, type_=BigInteger) for name in ("since", "until", "before"))
+    zero: ColumnClause[int] = literal_column("0")
+    texts = [
+        func.substr(audit.c[name], literal_column("1"), bindparam(f"{name}_length", type_=Integer))
+        == bindparam(f"{name}_begin", type_=Text)
+        for name in ("principal", "action", "target")
+    ]
+    return (
+        select(*audit.columns)
+        .where(*texts, audit.c.at >= since)
+        .where(or_(until == zero, audit.c.at < until), or_(before == zero, audit.c.id < before))
+        .order_by(audit.c.id.desc())
+        .limit(bindparam("limit"))
+        .offset(bindparam("skip"))
+    )
+
+
+_AUDIT = _rows_of_audit()
 
 
 def _next_of_size() -> Select[Any]:
@@ -203,6 +245,18 @@ class Reader:
         rows = self._database.read_alone(query, {"kind": kind, "owner": owner})
         unreadable: list[Unreadable] = []
         return sorted(records(DocumentRecord, rows, unreadable.append)), unreadable
+
+    def audit(self, query: AuditQuery) -> tuple[list[AuditRecord], list[Unreadable]]:
+        """Rows of the audit, the newest first, and those that are none."""
+        values: dict[str, Any] = query._asdict()
+        for name in ("principal", "action", "target"):
+            text = values.pop(name)
+            is_whole = text and not text.endswith("*")
+            values[f"{name}_begin"] = text if is_whole else text[:-1]
+            values[f"{name}_length"] = _WHOLE if is_whole else len(text[:-1])
+        unreadable: list[Unreadable] = []
+        rows = self._database.read_alone(_AUDIT, values)
+        return list(records(AuditRecord, rows, unreadable.append)), unreadable
 
     def expired(self, now: int, limit: int, max_bytes: int, after: ExpiredPlace) -> list[ExpiredRecord]:
         """Entries of messages with ``0 < expires <= now`` (ms since 1970), as in the port."""

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, column, inspect, select, table
 
 from broker.config.installation import find_folder
 
-NEWEST = "0003"
+NEWEST = "0004"
 """The revision that this program needs, the last one in :func:`folder`."""
 _VERSION = table("alembic_version", column("version_num"))
 

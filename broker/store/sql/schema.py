@@ -33,6 +33,8 @@ account = Table(
     Column("scram_sha_1", Text, nullable=False),
     Column("scram_sha_256", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("changed", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -41,6 +43,8 @@ subject = Table(
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
+    Column("blocked", BigInteger, nullable=False),
+    Column("max_sessions", BigInteger, nullable=False),
 )
 
 session = Table(
@@ -128,6 +132,15 @@ document = Table(
     Column("expires", BigInteger, nullable=False),
     Index("document_expires", "expires", sqlite_where=text("expires > 0"), postgresql_where=text("expires > 0")),
     sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("principal", "role", "via", "peer", "action", "target")),
+    *(Column(name, Text, nullable=False) for name in ("parameters", "reason", "outcome", "code", "request")),
 )
 
 journal = Table(

@@ -15,6 +15,8 @@ from broker.model.records import (
     SECURITY_OWNER,
     AccountChange,
     AccountRecord,
+    AuditQuery,
+    AuditRecord,
     DocumentRecord,
     EntryRecord,
     ExpiredPlace,
@@ -227,6 +229,22 @@ class SqlStore(CommitLoop):
         self.batch.purge_documents(now)
         self.appended()
 
+    def put_audit(self, record: AuditRecord) -> None:
+        """Insert or replace."""
+        limits.check_audit(record)
+        self.batch.put_audit(record)
+        self.appended()
+
+    def forget_audit(self, upto: int) -> None:
+        """Delete older rows."""
+        self.batch.forget_audit(upto)
+        self.appended()
+
+    def read_audit(self, query: AuditQuery) -> Deferred[list[AuditRecord]]:
+        """Read rows of the audit; waits while the database fails."""
+        read = self._ask_tables(lambda: self._reader.audit(query), lambda batch: batch.changes_audit)
+        return read.addCallback(self._readable)
+
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
         read = self._ask_tables(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)
@@ -306,6 +324,14 @@ class SqlStore(CommitLoop):
     def _readable_account(self, read: tuple[list[AccountRecord], list[Unreadable]], name: str) -> AccountRecord | None:
         self._tell(read[1])
         return account_of(name, *read)
+
+    def set_role(self, name: str, role: str) -> Deferred[bool]:
+        """Give an account another role."""
+        return self._ask_accounts(accounts.set_role, name, role)
+
+    def list_roles(self) -> Deferred[dict[str, str]]:
+        """Roles of the accounts that have one."""
+        return self._ask_accounts(accounts.list_roles)
 
     def list_accounts(self) -> Deferred[list[AccountRecord]]:
         """All accounts by name."""

@@ -22,6 +22,7 @@ from broker.store.sql.dialects import insert_into
 from broker.store.sql.journal import JournalPolicy
 from broker.store.sql.schema import (
     COMMIT_NUMBER,
+    audit,
     document,
     entry,
     handled,
@@ -205,6 +206,9 @@ class Writer:
         _replace(connection, topic, batch.topics)
         upsert(connection, handled, batch.handled.items())
         _write_documents(connection, batch)
+        if batch.forgotten:
+            connection.execute(delete(audit).where(audit.c.id <= batch.forgotten))
+        upsert(connection, audit, batch.audit.values())
         if batch.messages:
             self._bulk.insert_messages(connection, batch.messages.values(), self._known)
         if batch.entries:

@@ -8,8 +8,12 @@ from twisted.logger import capturedLogs
 from broker.admin.access import Access
 from broker.admin.api.operations import Operation
 from broker.admin.roles import Right
+from broker.core.asker import Asker
+from broker.model.records import AccountRecord
 from broker.net.http.exchange import Answer, Call
 from tests.admin.api.browser import HERE, Browser, desk_of
+from tests.admin.api.desk import Desk
+from tests.core.world import World
 from tests.logs.audit_lines import audit_lines
 
 
@@ -69,12 +73,12 @@ def test_wrong_password_and_unknown_user_are_answered_alike() -> None:
 
 def test_who_has_no_role_is_told_what_gives_one() -> None:
     answer = Browser().log_in("joe")
-    assert (answer.status, "admin.users" in answer.json["detail"]) == (403, True)
+    assert (answer.status, "broker user role joe" in answer.json["detail"]) == (403, True)
 
 
 def test_blocked_login_name_is_not_let_in() -> None:
     browser = Browser()
-    browser.desk.world.node.subject("boss").blocked = True
+    browser.desk.world.node.subject("boss").blocked_at = 1
     answer = browser.log_in()
     assert (answer.status, "blocked" in answer.json["detail"]) == (403, True)
 
@@ -223,3 +227,57 @@ def test_logins_are_not_served_before_there_is_a_core() -> None:
     desk = desk_of()
     desk.fake.access = Access(desk.fake.properties, desk.world.clock.seconds)
     assert Browser(desk).log_in().status == 503
+
+
+def with_role(browser: Browser, role: str) -> None:
+    """Give joe an account with a role, as another program does it."""
+    world = browser.desk.world
+    verifier = "4096$c2Fs$c3Rv$c2Vy"
+    world.run(world.store.put_account(AccountRecord("joe", verifier, verifier, 0)))
+    world.run(world.store.set_role("joe", role))
+    world.run(world.broker.account_changes.read_roles())
+
+
+def test_role_of_the_account_lets_in() -> None:
+    browser = Browser()
+    with_role(browser, "operator")
+    browser.log_in("joe")
+    told = browser.send("me").json
+    assert (told["role"], told["roleFrom"]) == ("operator", "account")
+
+
+def test_property_beats_the_role_of_the_account() -> None:
+    browser = Browser(desk_of({"admin.monitors": "joe"}))
+    with_role(browser, "administrator")
+    assert browser.log_in("joe").json["role"] == "monitoring"
+
+
+@pytest.mark.parametrize("role", ["", "monitoring"])
+def test_other_role_of_the_account_ends_its_logins(role: str) -> None:
+    browser = Browser()
+    with_role(browser, "operator")
+    browser.log_in("joe")
+    world = browser.desk.world
+    world.run(world.store.set_role("joe", role))
+    world.advance(1)
+    assert browser.send("me").json == {"via": "http"}
+    assert browser.log_in("joe").status == (200 if role else 403)
+
+
+def test_block_ends_logins() -> None:
+    browser = Browser()
+    browser.log_in()
+    world = browser.desk.world
+    world.broker.control.block(Asker("adm"), world.node.subject("boss"), True)
+    assert browser.send("me").json == {"via": "http"}
+
+
+def test_administrator_by_role_may_administer_by_messages_too() -> None:
+    world = World()
+    browser = Browser(Desk(world))
+    joe = world.client("joe").session
+    with_role(browser, "administrator")
+    assert world.broker.rights.is_administrator(joe)
+    world.run(world.store.set_role("joe", "operator"))
+    world.advance(1)
+    assert not world.broker.rights.is_administrator(joe)

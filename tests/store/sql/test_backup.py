@@ -79,7 +79,7 @@ def test_a_backup_of_a_running_store_tells_what_is_in_it(stage: SqliteStage, set
     path, manifest = take_backup(stage.url(), settings, now=lambda: NOON)
 
     assert manifest.counts == ALL
-    assert (manifest.node, manifest.made_at, manifest.revision) == ("heron", "2026-11-30T12:00:00Z", "0003")
+    assert (manifest.node, manifest.made_at, manifest.revision) == ("heron", "2026-11-30T12:00:00Z", "0004")
     assert path == settings.directory / "heron-20261130T120000Z.db"
 
 
@@ -136,7 +136,7 @@ def test_older_backups_than_are_to_be_kept_go_with_their_manifests(
 
 def test_files_of_others_in_the_directory_stay(stage: SqliteStage, settings: BackupSettings) -> None:
     settings.directory.mkdir()
-    others = {"crane-20200101T000000Z.db", "before-0003.db", "heron-notes.txt", "heron-x-20200101T000000Z.db"}
+    others = {"crane-20200101T000000Z.db", "before-0004.db", "heron-notes.txt", "heron-x-20200101T000000Z.db"}
     for name in others:
         (settings.directory / name).touch()
 
@@ -189,12 +189,12 @@ def test_a_copy_that_is_not_sound_is_no_backup(stage: SqliteStage, settings: Bac
 
 
 def test_a_database_of_an_older_schema_is_verified_and_left_at_it(stage: SqliteStage, settings: BackupSettings) -> None:
-    stage.edit("UPDATE alembic_version SET version_num = '0002'")
+    stage.edit("UPDATE alembic_version SET version_num = '0003'")
 
     path, manifest = take_backup(stage.url(), settings)
 
-    assert (manifest.revision, manifest.counts) == ("0002", None)
-    assert query(path, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert (manifest.revision, manifest.counts) == ("0003", None)
+    assert query(path, "SELECT version_num FROM alembic_version") == [("0003",)]
 
 
 def test_where_there_is_no_database_none_is_made(tmp_path: Path, settings: BackupSettings) -> None:
@@ -297,7 +297,7 @@ def test_what_is_not_what_its_manifest_says_is_not_restored(
 
 def with_manifest(database: Path) -> Path:
     """Have a file with a manifest of its own, as somebody could who means it."""
-    found = Manifest("b.db", "heron", "0.1.0", "0003", "", 0, 0, 0, database.stat().st_size, sha256_of(database), None)
+    found = Manifest("b.db", "heron", "0.1.0", "0004", "", 0, 0, 0, database.stat().st_size, sha256_of(database), None)
     manifest_of(database).write_text(found.to_json())
     return database
 

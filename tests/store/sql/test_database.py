@@ -97,12 +97,12 @@ def test_after_a_failed_transaction_the_next_one_has_a_new_connection(url: str) 
     database = Database(url, exclusive=True)
     database.open()
     with pytest.raises(ZeroDivisionError), database.transaction() as connection:
-        connection.execute(text("INSERT INTO subject (id, name) VALUES (1, 'joe')"))
+        connection.execute(text("INSERT INTO handled VALUES (1, 2)"))
         failed = connection.connection.driver_connection
         _ = 1 // 0
 
     with database.transaction() as connection:
-        assert connection.execute(text("SELECT count(*) FROM subject")).scalar() == 0
+        assert connection.execute(text("SELECT count(*) FROM handled")).scalar() == 0
         assert connection.connection.driver_connection is not failed
     database.close()
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from broker.model.records import AuditQuery
 from broker.store.sql import journal
 from broker.store.sql.schema import metadata
 from tests.contract.databases import postgresql
@@ -27,6 +28,7 @@ def reads(stage: Stage) -> list[Any]:
         *(stage.run(stage.store.read_entries(queue, rank, 0, 100)) for queue in QUEUES for rank in RANKS),
         stage.run(stage.store.read_expired(100, 100, 10_000)),
         stage.run(stage.store.read_documents("", "roster")),
+        stage.run(stage.store.read_audit(AuditQuery())),
     ]
 
 

@@ -33,6 +33,7 @@ RECORDS: dict[Table, Any] = {
     schema.message: records.MessageRecord,
     schema.entry: records.EntryRecord,
     schema.document: records.DocumentRecord,
+    schema.audit: records.AuditRecord,
 }
 
 
@@ -164,3 +165,46 @@ def test_topics_count_for_their_owners_where_nobody_else_is_known(empty_url: str
     with engine.connect() as connection:
         rows = connection.execute(schema.topic.select().order_by(schema.topic.c.id)).all()
     assert [(row.oid, row.owner, row.creator) for row in rows] == [("news", "joe", "joe"), ("plain", "", "")]
+
+
+def test_nobody_has_a_role_or_is_blocked_after_the_upgrade(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    _at(engine, "0003")
+    account = records.AccountRecord("joe", "4096$c2Fs$c3Rv$c2Vy", "4096$c2Fs$c3Rv$c2Vy", 1000)
+    _insert(engine, "account", account._asdict(), "name, scram_sha_1, scram_sha_256, created")
+    _insert(engine, "subject", {"id": 7, "name": "joe"}, "id, name")
+
+    upgrade(engine)
+
+    assert _all(engine, schema.account) == [account]
+    assert _all(engine, schema.subject) == [records.SubjectRecord(7, "joe")]
+
+
+def test_accounts_and_subjects_outlive_a_downgrade(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    upgrade(engine)
+    account = records.AccountRecord("joe", "4096$c2Fs$c3Rv$c2Vy", "4096$c2Fs$c3Rv$c2Vy", 1000, "operator", 5)
+    subject = records.SubjectRecord(7, "joe", 4, 5)
+    _insert(engine, "account", account._asdict(), ", ".join(account._fields))
+    _insert(engine, "subject", subject._asdict(), ", ".join(subject._fields))
+
+    config = configuration()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    assert "audit" not in inspect(engine).get_table_names()
+    upgrade(engine)
+
+    assert _all(engine, schema.account) == [account._replace(role="", changed=0)]
+    assert _all(engine, schema.subject) == [subject._replace(blocked=0, max_sessions=0)]
+
+
+def _insert(engine: Engine, table: str, row: dict[str, Any], columns: str) -> None:
+    values = ", ".join(f":{name}" for name in columns.split(", "))
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
+
+
+def _all(engine: Engine, table: Table) -> list[Any]:
+    with engine.connect() as connection:
+        return [RECORDS[table]._make(row) for row in connection.execute(table.select())]

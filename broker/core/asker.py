@@ -1,0 +1,24 @@
+"""Who asks for something by administration, over no session of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody whom administration has let in, and whose right to what is asked it has checked.
+
+    Args:
+        principal: login name, ``uid 0``, or user of the operating system.
+        role: that it has; empty where none is needed.
+        via: how it came: ``socket``, ``session``, ``token …``, ``__cmd …``, ``command``, ``signal``.
+        peer: its address; empty where there is none.
+        request: id of the request; empty where there is none.
+    """
+
+    principal: str
+    role: str = ""
+    via: str = ""
+    peer: str = ""
+    request: str = ""
