@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
+  broker check                       look for what would go wrong
   broker run                         start the broker on ./data
   broker user add joe                make an account; asks for the password
   broker subscribe --user joe --oid weather
@@ -53,6 +54,7 @@ COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (("upgrade",), _module("upgrade")),
     (("compact",), _module("compact")),
     (("defaults",), _module("defaults")),
+    (("check",), _module("check.command")),
     (("subscribe", "publish", "send", "get", "erase", "ping"), _module("client_commands")),
     (
         ("status", "health", "top", "whoami", "sessions", "connections", "topics", "queues", "metrics", "api"),

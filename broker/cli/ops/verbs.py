@@ -218,9 +218,9 @@ VERBS = (
 )
 
 WITHOUT_A_VERB = {
+    "getHistory": "for the charts of the console; broker top shows numbers as they are, Prometheus keeps them",
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
-    "getHistory": "for the charts of the console; broker metrics and broker top tell what is now",
     "listEntries": "broker api GET /queues/callback/joe~1/entries",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }

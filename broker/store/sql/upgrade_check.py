@@ -56,13 +56,7 @@ def check_upgrade(url: str, *, monotonic: Callable[[], float] = time.monotonic) 
     """
     parsed = parse_url(url)
     source = sqlite_file_of(parsed) if parsed.get_backend_name() == "sqlite" else None
-    try:
-        before = revision_of(engine_of(url))
-    except Exception as error:
-        raise translate(error) from error
-    if before is not None and before not in known_revisions():
-        message = f"The database's schema ({before}) was written by a newer version of this program"
-        raise BrokerError(Code.RESOURCE_CONFIGURATION, message, "/store")
+    before, _ = schema_of(url)
     script = ScriptDirectory.from_config(configuration())
     revisions = [] if before == NEWEST else list(script.iterate_revisions(NEWEST, before or "base"))[::-1]
     reasons = [getattr(each.module, IRREVERSIBLE, "") for each in revisions]
@@ -73,6 +67,26 @@ def check_upgrade(url: str, *, monotonic: Callable[[], float] = time.monotonic) 
         irreversible=next(filter(None, reasons), ""),
         seconds=_measure(source, monotonic) if revisions and source is not None else None,
     )
+
+
+def schema_of(url: str) -> tuple[str | None, str]:
+    """The revision of a database's schema, ``None`` where it has none yet, and the one that this program needs.
+
+    Args:
+        url: of the database.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where it is newer than this program; ``resource.*`` where the database
+            fails.
+    """
+    try:
+        before = revision_of(engine_of(url))
+    except Exception as error:
+        raise translate(error) from error
+    if before is not None and before not in known_revisions():
+        message = f"The database's schema ({before}) was written by a newer version of this program"
+        raise BrokerError(Code.RESOURCE_CONFIGURATION, message, "/store")
+    return before, NEWEST
 
 
 def _measure(source: Path, monotonic: Callable[[], float]) -> float:

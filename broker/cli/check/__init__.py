@@ -1,0 +1,1 @@
+"""``broker check``: whether a broker could start, and what would be wrong with it; nothing is changed."""
