@@ -29,6 +29,7 @@ class BuildWithFolders(build_py):
             "broker.migrations.versions",
             "broker.docs",
             "broker.etc",
+            "broker.share.completions",
             "broker.share.grafana",
             "broker.share.logrotate",
             "broker.share.prometheus",

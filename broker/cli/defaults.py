@@ -45,7 +45,7 @@ def register(subcommands: Subcommands) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=FILES, help="which file")
+    parser.add_argument("what", choices=list(FILES), help="which file")
     parser.set_defaults(run=run)
 
 

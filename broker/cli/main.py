@@ -55,6 +55,8 @@ COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (("compact",), _module("compact")),
     (("defaults",), _module("defaults")),
     (("check",), _module("check.command")),
+    (("completion",), _module("completion")),
+    (("complete",), _module("ops.complete")),
     (("subscribe", "publish", "send", "get", "erase", "ping"), _module("client_commands")),
     (
         ("status", "health", "top", "whoami", "sessions", "connections", "topics", "queues", "metrics", "api"),
