@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from broker.admin.address import Command
+from broker.core.asker import Asker
+from broker.core.audit_trail import Change
 from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.errors import BrokerError
-from broker.logs.audit import CountedAudit, audit
+from broker.logs.audit import CountedAudit
 
 _SECRET = re.compile("(?<!ht)passw|passphrase|secret(?!file)|token|credential", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
@@ -35,8 +37,15 @@ def named(command: Command) -> tuple[str, str]:
     return f"{command.kind}.{command.attribute}", command.context.strip("/")
 
 
+ALWAYS = frozenset({"node.runlevel"})
+"""Actions that must be possible also where they cannot be written down."""
+LOGGING = "logging."
+
+
 class ChangeAudit:
-    """One line for each change of an administrator, also where it fails; those of others are counted by login name.
+    """Changes by messages: those of an administrator are written down, as all that administration changes.
+
+    Those of others, of what is their own or refused, are counted by login name.
 
     Args:
         broker: the core.
@@ -44,25 +53,30 @@ class ChangeAudit:
 
     def __init__(self, broker: Broker) -> None:
         self._is_administrator = broker.rights.is_administrator
+        self._trail = broker.node.trail
         self._of_others = CountedAudit(broker.node.monotonic, "changes")
 
-    @contextmanager
-    def change(self, session: Session, action: str, target: str = "", *, parameters: str = "") -> Iterator[None]:
-        """Write a line when a change has been made, or has failed.
+    @asynccontextmanager
+    async def change(
+        self, session: Session, action: str, target: str = "", *, parameters: str = ""
+    ) -> AsyncIterator[None]:
+        """Make a change inside of this.
 
         Args:
             session: who makes it.
             action: what it is.
             target: what it changes; empty for the node.
             parameters: with which; no secret is among them.
+
+        Raises:
+            BrokerError: ``resource.db.unavailable`` where it cannot be written down.
         """
-        fields: dict[str, object] = {
-            "principal": session.subject.name,
-            "via": "__cmd",
-            "session": session.name.relative,
-            "target": target,
-            "parameters": parameters,
-        }
+        if self._is_administrator(session):
+            asker = Asker(session.subject.name, via="__cmd", session=session.name.relative)
+            always = action in ALWAYS or action.startswith(LOGGING)
+            async with self._trail.change(Change(asker, action, target, parameters), always=always):
+                yield
+            return
         outcome: dict[str, object] = {"outcome": "failed"}
         try:
             yield
@@ -71,7 +85,11 @@ class ChangeAudit:
             outcome |= {"code": error.code, "reason": error.message}
             raise
         finally:
-            if self._is_administrator(session):
-                audit(action, fields | outcome)
-            else:
-                self._of_others.note(session.subject.name, action, fields | outcome)
+            fields = {
+                "principal": session.subject.name,
+                "via": "__cmd",
+                "session": session.name.relative,
+                "target": target,
+                "parameters": parameters,
+            }
+            self._of_others.note(session.subject.name, action, fields | outcome)

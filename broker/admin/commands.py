@@ -110,7 +110,7 @@ class AdministrativeCommands:
         attributes = self._attributes(command, session)
         if command.attribute in attributes.operations:
             argument = command.value or ""
-            with self._audit.change(session, *named(command), parameters=shown(command.attribute, argument)):
+            async with self._audit.change(session, *named(command), parameters=shown(command.attribute, argument)):
                 self._permissions.check_change(session, command)
                 return self._told(command, await self._call(command, attributes, argument))
         self._permissions.check_read(session, command)
@@ -138,11 +138,11 @@ class AdministrativeCommands:
         """
         text = content.decode("utf-8", "replace")
         if oid == REMOTE_PROPERTIES_OID:
-            with self._audit.change(session, "remoteProperties", parameters=text.strip()):
+            async with self._audit.change(session, "remoteProperties", parameters=text.strip()):
                 return self._change_remote_properties(session, text.strip(), qos)
         command = self._parse(oid)
         value = text if command.value is None else command.value
-        with self._audit.change(session, *named(command), parameters=shown(command.attribute, value)):
+        async with self._audit.change(session, *named(command), parameters=shown(command.attribute, value)):
             self._permissions.check_change(session, command)
             await self._change(session, command, value)
         return f"{command.address(self._node.id)}={value}"
@@ -169,7 +169,7 @@ class AdministrativeCommands:
     async def _entries(self, session: Session, command: Command, qos: QueryQos) -> Found | Deferred[Found]:
         query = queue_query_of(command.value, qos)
         told = self._audit.change(session, *named(command), parameters=command.value or "")
-        with told if query.consumable else nullcontext():
+        async with told if query.consumable else nullcontext():
             self._permissions.check_entries(session, command, consumable=query.consumable)
         source = self._source(session, command, qos)
 

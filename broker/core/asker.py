@@ -14,6 +14,7 @@ class Asker:
         role: that it has; empty where none is needed.
         via: how it came: ``socket``, ``session``, ``token …``, ``__cmd …``, ``command``, ``signal``.
         peer: its address; empty where there is none.
+        session: over which it came, of those that send messages.
         request: id of the request; empty where there is none.
     """
 
@@ -22,3 +23,4 @@ class Asker:
     via: str = ""
     peer: str = ""
     request: str = ""
+    session: str = ""

@@ -176,29 +176,36 @@ class AuditTrail:
 
     def _end(self, id: int, change: Change, outcome: Outcome, code: str = "", error: str = "") -> None:
         self._put(id, change, outcome, code)
-        self._tell(change, outcome, code, {"error": error})
+        self._tell(change, outcome, code, {}, error)
 
     def _put(self, id: int, change: Change, outcome: Outcome, code: str, at: int = 0) -> None:
         asker = change.asker
-        texts = (asker.principal, asker.role, asker.via, asker.peer, change.action, change.target, change.parameters)
+        texts = (
+            asker.principal,
+            asker.role,
+            asker.via,
+            asker.peer or asker.session,
+            change.action,
+            change.target,
+            change.parameters,
+        )
         kept = (_kept(text) for text in (*texts, change.reason, str(outcome), code, asker.request))
         self._node.store.put_audit(AuditRecord(id, at or id // 1_000_000, *kept))
 
-    def _tell(self, change: Change, outcome: Outcome, code: str, more: Mapping[str, object]) -> None:
+    def _tell(self, change: Change, outcome: Outcome, code: str, more: Mapping[str, object], error: str = "") -> None:
         asker = change.asker
         fields = {
             "principal": asker.principal,
             "via": asker.via,
-            "role": asker.role,
+            "session": asker.session,
             "peer": asker.peer,
             "target": change.target,
             "parameters": change.parameters,
+            "role": asker.role,
             "request": asker.request,
             "why": change.reason,
-            **more,
-            "code": code,
         }
-        audit(change.action, {**fields, "outcome": str(outcome)})
+        audit(change.action, {**fields, **more, "outcome": str(outcome), "code": code, "reason": error})
 
     async def _forget(self) -> None:
         node = self._node

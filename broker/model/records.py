@@ -235,7 +235,7 @@ class AuditRecord(NamedTuple):
         principal: login name, ``uid 0``, or user of the operating system.
         role: that it had.
         via: how it came: ``socket``, ``session``, ``token …``, ``__cmd``, ``command``, ``signal``.
-        peer: address; empty where there is none.
+        peer: address, or the session that sent a message; empty where there is neither.
         action: what was done, e.g. ``session.end``.
         target: to what; empty for the node.
         parameters: with which, as JSON or text; neither secrets nor contents.

@@ -60,8 +60,8 @@ def test_change_leaves_one_row_and_one_line() -> None:
     )
     assert row.at == 1_000_000_000
     (line,) = audit_lines(logged)
-    assert line.startswith("session.end principal=boss via=session role=administrator ")
-    assert line.endswith(" why='it hangs' outcome=done")
+    assert line.startswith("session.end principal=boss via=session peer=192.0.2.7 target=joe/1 ")
+    assert line.endswith(" role=administrator request=r-1 why='it hangs' outcome=done")
 
 
 def test_row_is_on_disk_before_the_change_is_made() -> None:

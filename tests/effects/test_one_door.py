@@ -17,6 +17,7 @@ BROKER = Path(__file__).parents[2] / "broker"
 READS = frozenset(
     {
         "read_account_changes",
+        "read_audit",
         "read_documents",
         "read_entries",
         "read_headers",
@@ -27,7 +28,9 @@ READS = frozenset(
     }
 )
 """Methods of the store that change nothing."""
-OUTSIDE = frozenset({"open", "close", "get_account", "list_accounts", "put_account", "delete_account"})
+OUTSIDE = frozenset(
+    {"open", "close", "get_account", "list_accounts", "list_roles", "put_account", "set_role", "delete_account"}
+)
 """Those of whoever runs the store, and of accounts, which the security service owns."""
 LOOKS = frozenset({"load", "latest", "peek", "arrival", "parts", "room", "read_oldest", "can_discard_oldest"})
 """Methods of queues and histories that change nothing."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from broker.admin.access import Access
+from broker.admin.actions.change import ChangeDesk
+from broker.admin.actions.sessions import session_changes
+from broker.admin.api.audit import audit_operations
 from broker.admin.api.entries import entry_operations
 from broker.admin.api.gate import Gate
 from broker.admin.api.health import health_operations
@@ -69,6 +72,8 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *entry_operations(parts.instance, gate, parts.reads),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files),
         *history_operations(parts.history),
+        *audit_operations(parts.instance),
+        *session_changes(ChangeDesk(parts.instance, gate)),
     ]
     return [*operations, document_operation(operations)]
 

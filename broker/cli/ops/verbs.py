@@ -222,6 +222,14 @@ WITHOUT_A_VERB = {
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "listEntries": "broker api GET /queues/callback/joe~1/entries",
+    "disconnectSession": "broker api POST /sessions/joe/1/disconnect",
+    "endSession": 'broker api POST /sessions/joe/1/end \'{"queue": "dead"}\'',
+    "setDeliveries": "broker api POST /sessions/joe/1/deliveries '{\"active\": false}'",
+    "closeConnection": "broker api DELETE /connections/17",
+    "blockSubject": "broker api POST /subjects/joe/block",
+    "unblockSubject": "broker api POST /subjects/joe/unblock",
+    "limitSubject": "broker api PATCH /subjects/joe '{\"maxSessions\": 3}'",
+    "listAudit": "broker api GET /audit",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

@@ -1,0 +1,36 @@
+"""Changes of a broker that is no process, made by its own user over the socket."""
+
+from __future__ import annotations
+
+from broker.admin.actions.change import ChangeDesk
+from broker.admin.actions.sessions import session_changes
+from broker.admin.api.audit import audit_operations
+from broker.model.records import AuditQuery, AuditRecord
+from tests.admin.api.desk import Desk
+from tests.net.http.conversation import Received
+
+
+class ChangeOffice:
+    """A desk with the operations that change something, and the audit.
+
+    Args:
+        desk: of the broker; a new one where it is not given.
+    """
+
+    def __init__(self, desk: Desk | None = None) -> None:
+        self.desk = desk or Desk()
+        self.world = self.desk.world
+        changes = ChangeDesk(self.desk.instance, self.desk.gate)
+        self.operations = [*session_changes(changes), *audit_operations(self.desk.instance)]
+
+    def ask(self, path: str, method: str = "GET", body: object = None, **headers: str) -> Received:
+        """Send one request."""
+        return self.desk.ask(self.operations, f"/api/v1/{path}", method, body, **headers)
+
+    def post(self, path: str, body: object = None) -> Received:
+        """Make a change."""
+        return self.ask(path, "POST", body)
+
+    def rows(self) -> list[AuditRecord]:
+        """The audit, the newest first."""
+        return self.world.run(self.world.store.read_audit(AuditQuery()))
