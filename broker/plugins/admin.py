@@ -18,6 +18,8 @@ from broker.admin.api.table import Parts, all_operations, public_operations
 from broker.admin.census import Census
 from broker.admin.console import console_routes
 from broker.admin.disk_reads import DiskReads
+from broker.admin.findings.alarms import Alarms
+from broker.admin.findings.watch import Watch
 from broker.admin.health import Health
 from broker.admin.history import History
 from broker.admin.history_series import HISTORY_SERIES
@@ -97,6 +99,8 @@ class AdminPlugin:
         self._answers = HttpCounts()
         health, files = Health(context), StoreFiles(context.properties, context.data)
         sources = Sources(context, health, self._census, self._lag, self._answers, self._lines, files)
+        watch = Watch(sources)
+        self._alarms = Alarms(watch, context.reactor)
         self._history = History(HISTORY_SERIES, sources, context.reactor)
         self._parts = Parts(
             instance=context,
@@ -107,6 +111,8 @@ class AdminPlugin:
             exposition=Exposition(METRICS, sources),
             history=self._history,
             reads=DiskReads(context),
+            alarms=self._alarms,
+            watch=watch,
         )
         self._sites: list[Site] = []
         self._socket: Any = None
@@ -143,9 +149,11 @@ class AdminPlugin:
         self._lag.start()
         self._census.start()
         self._history.start()
+        self._alarms.start()
 
     async def stop(self) -> None:
         """Close everything; what is being served is answered."""
+        self._alarms.stop()
         self._history.stop()
         self._census.stop()
         self._lag.stop()

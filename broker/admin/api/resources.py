@@ -7,6 +7,7 @@ import time
 from broker.admin.api.lists import get_operation, list_operation
 from broker.admin.api.operations import API, Operation
 from broker.admin.census import Census
+from broker.admin.findings.alarms import Alarms
 from broker.admin.health import Health
 from broker.admin.instance import Instance
 from broker.admin.roles import Right
@@ -21,7 +22,9 @@ from broker.core.node import Node
 from broker.net.http.exchange import Answer, Call, json
 
 
-def resource_operations(instance: Instance, health: Health, census: Census, files: StoreFiles) -> list[Operation]:
+def resource_operations(
+    instance: Instance, health: Health, census: Census, files: StoreFiles, alarms: Alarms
+) -> list[Operation]:
     """The operations.
 
     Args:
@@ -29,6 +32,7 @@ def resource_operations(instance: Instance, health: Health, census: Census, file
         health: of it.
         census: numbers of its objects.
         files: of the store.
+        alarms: what is wrong.
     """
 
     def rate(id: int) -> float | None:
@@ -40,7 +44,7 @@ def resource_operations(instance: Instance, health: Health, census: Census, file
         return instance.broker.node
 
     async def tell_overview(call: Call) -> Answer:
-        return json(overview(instance, health, census, files, int(time.time() * 1000)))
+        return json(overview(instance, health, census, files, alarms, int(time.time() * 1000)))
 
     def connection(call: Call) -> ConnectionRow | None:
         found = find_connection(instance, call.parameters["id"])

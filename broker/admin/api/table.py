@@ -14,6 +14,7 @@ from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.sessions import session_changes
 from broker.admin.api.audit import audit_operations
 from broker.admin.api.entries import entry_operations
+from broker.admin.api.findings import check_operations, diagnosis_operations
 from broker.admin.api.gate import Gate
 from broker.admin.api.health import health_operations
 from broker.admin.api.history import history_operations
@@ -25,6 +26,8 @@ from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
+from broker.admin.findings.alarms import Alarms
+from broker.admin.findings.watch import Watch
 from broker.admin.health import Health
 from broker.admin.history import History
 from broker.admin.instance import Instance
@@ -46,6 +49,8 @@ class Parts:
         exposition: writes its metrics.
         history: of its numbers.
         reads: limits how often queues are read from disk.
+        alarms: what is wrong.
+        watch: numbers of the last minutes.
     """
 
     instance: Instance
@@ -56,11 +61,17 @@ class Parts:
     exposition: Exposition[Sources]
     history: History[Sources]
     reads: DiskReads
+    alarms: Alarms
+    watch: Watch
 
 
 def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
     """Those of a port for everybody: health and metrics."""
-    return [*health_operations(parts.health, gate), *metrics_operations(parts.exposition)]
+    return [
+        *health_operations(parts.health, gate),
+        *check_operations(parts.watch, gate),
+        *metrics_operations(parts.exposition),
+    ]
 
 
 def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
@@ -70,7 +81,8 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *identity_operations(gate),
         *login_operations(parts.access, gate),
         *entry_operations(parts.instance, gate, parts.reads),
-        *resource_operations(parts.instance, parts.health, parts.census, parts.files),
+        *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
+        *diagnosis_operations(parts.watch),
         *history_operations(parts.history),
         *audit_operations(parts.instance),
         *session_changes(ChangeDesk(parts.instance, gate)),

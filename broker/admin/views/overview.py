@@ -9,6 +9,8 @@ import msgspec
 from broker import __version__
 from broker.admin import memory
 from broker.admin.census import Census, Relating
+from broker.admin.findings.alarms import Alarm, Alarms
+from broker.admin.findings.finding import Severity
 from broker.admin.health import Health
 from broker.admin.instance import Instance, core_of
 from broker.admin.moment import moment
@@ -94,6 +96,45 @@ class CertificateRow(msgspec.Struct, frozen=True, rename="camel"):
     not_after: str
 
 
+class AlarmRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """Something that is wrong.
+
+    Args:
+        code: which kind of thing.
+        severity: of it.
+        since: when it was first found.
+        detail: one sentence.
+        clients: what it means for clients.
+        what_to_do: one or two sentences.
+        href: where the API has more.
+        doc: page and heading of the documentation.
+    """
+
+    code: str
+    severity: Severity
+    since: str
+    detail: str
+    clients: str
+    what_to_do: str
+    href: str = ""
+    doc: str = ""
+
+    @classmethod
+    def of(cls, alarm: Alarm) -> AlarmRow:
+        """The row of an alarm."""
+        found = alarm.finding
+        return cls(
+            found.code,
+            found.severity,
+            moment(alarm.since),
+            found.title,
+            found.clients,
+            found.what_to_do,
+            found.href,
+            found.doc,
+        )
+
+
 class Overview(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """The broker at a glance. What is there at a higher run level only is absent below it.
 
@@ -102,6 +143,7 @@ class Overview(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         version: of the program.
         run_level: that is reached.
         ready: clients may be sent to it.
+        alarms: what is wrong, the worst first.
         limits: of connections.
         certificates: that listeners show.
         process: of the system.
@@ -116,6 +158,7 @@ class Overview(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     version: str
     run_level: RunLevelRow
     ready: bool
+    alarms: list[AlarmRow]
     connections: ConnectionSums
     limits: list[LimitRow]
     certificates: list[CertificateRow]
@@ -133,7 +176,9 @@ class Overview(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     subscriptions: int | None = None
 
 
-def overview(instance: Instance, health: Health, census: Census, files: StoreFiles, now: int) -> Overview:
+def overview(
+    instance: Instance, health: Health, census: Census, files: StoreFiles, alarms: Alarms, now: int
+) -> Overview:
     """Make it.
 
     Args:
@@ -141,6 +186,7 @@ def overview(instance: Instance, health: Health, census: Census, files: StoreFil
         health: of it.
         census: numbers of its objects.
         files: of the store.
+        alarms: what is wrong.
         now: milliseconds since 1970.
     """
     listeners = instance.listeners()
@@ -151,6 +197,7 @@ def overview(instance: Instance, health: Health, census: Census, files: StoreFil
         __version__,
         RunLevelRow(levels.level, levels.name),
         not health.reasons(),
+        [AlarmRow.of(each) for each in alarms.raised],
         ConnectionSums(
             sum(len(listener.admission) for _, listener in listeners),
             sum(listener.admission.strangers for _, listener in listeners),

@@ -230,6 +230,9 @@ WITHOUT_A_VERB = {
     "unblockSubject": "broker api POST /subjects/joe/unblock",
     "limitSubject": "broker api PATCH /subjects/joe '{\"maxSessions\": 3}'",
     "listAudit": "broker api GET /audit",
+    "getChecks": "broker api GET /health/checks",
+    "getCheck": "broker api GET /health/checks/certificates?withinDays=21",
+    "diagnose": "broker api GET /diagnose",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

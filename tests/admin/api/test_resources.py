@@ -15,6 +15,7 @@ from broker.admin.health import Health
 from broker.admin.store_files import StoreFiles
 from broker.model.qos import QueueQos
 from tests.admin.api.desk import STRANGER, Desk
+from tests.admin.sources import alarms_of
 from tests.net.http.conversation import Received
 
 MEMORY = {"db.url": "memory:"}
@@ -31,7 +32,7 @@ class Api:
         self.census = Census(instance)
         files = StoreFiles(instance.properties, instance.data)
         self.operations = [
-            *resource_operations(instance, Health(instance), self.census, files),
+            *resource_operations(instance, Health(instance), self.census, files, alarms_of(instance, self.census)),
             *entry_operations(instance, self.desk.gate, DiskReads(instance)),
         ]
 

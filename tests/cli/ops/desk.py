@@ -19,6 +19,7 @@ from broker.cli.main import main
 from broker.cli.ops import address
 from broker.cli.transport import Address, Reply
 from tests.admin.api.desk import Desk
+from tests.admin.sources import alarms_of, watch_of
 from tests.core.world import World
 
 
@@ -56,6 +57,8 @@ class CommandDesk:
             "health": Health(instance),
             "census": self.census,
             "files": StoreFiles(instance.properties, instance.data),
+            "alarms": alarms_of(instance, self.census),
+            "watch": watch_of(instance, self.census),
         }
         parts = Parts(**given)
         self._operations = all_operations(parts, self._desk.gate)
