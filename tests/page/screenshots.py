@@ -22,7 +22,7 @@ PAGES = {
 }
 SETTLE = 2500
 """Milliseconds after which all of a page is there."""
-SECONDS = 75
+SECONDS = 60
 """Of traffic, so that the charts show something."""
 
 
@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
             for theme in ("light", "dark"):
                 context = browser.new_context(
                     storage_state=kept,
-                    viewport={"width": 1280, "height": 800},
+                    viewport={"width": 1024, "height": 660},
                     color_scheme=theme,
                 )
                 window = Window(context, origin_of(broker))

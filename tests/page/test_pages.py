@@ -210,9 +210,9 @@ def test_theme_is_chosen_and_kept(window: Window) -> None:
 
 
 def test_charts_show_the_past_and_their_values_in_words(window: Window) -> None:
-    page = settle(window, "overview?seconds=3600", "Overview")
+    page = settle(window, "overview?seconds=300", "Overview")
 
-    chart = page.get_by_role("img", name=re.compile("^Messages per second, the last 1"))
+    chart = page.get_by_role("img", name=re.compile("^Messages per second, the last 5"))
     chart.wait_for()
     assert "published" in (chart.get_attribute("aria-label") or "")
 
@@ -284,3 +284,22 @@ def test_page_goes_on_after_a_restart_of_the_broker_when_somebody_has_logged_in(
         window.page.locator(".level", has_text="ready").wait_for()
         assert window.page.url.endswith("#/sessions")
         context.close()
+
+
+def test_oldest_message_is_seen_in_three_steps_and_stays_where_it_is(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+    window.begin()
+
+    window.press("/")
+    window.type("visitor")
+    page.get_by_role("option", name="visitor/1").wait_for()
+    window.press("Enter")
+    window.heading("visitor/1")
+    window.click(page.locator(".entries tbody button").first)
+
+    message = page.get_by_role("complementary", name="Message")
+    assert message.get_by_text("news").first.is_visible()
+    assert window.steps <= 3
+    message.get_by_role("button", name="Show its content").click()
+    message.get_by_text("news 0").wait_for()
+    assert page.locator(".entries .mark.held").count() == 0  # nothing was delivered in vain

@@ -1,6 +1,6 @@
 // Charts of what the broker keeps of its past, as SVG. The last values are said in words, too.
 
-import { el, put, say, svg } from "./dom.js";
+import { el, say, svg } from "./dom.js";
 import { duration, hour } from "./format.js";
 
 const WIDTH = 600;
@@ -8,10 +8,10 @@ const HEIGHT = 120;
 
 /** A chart of one or more series: `{title, format, series: [{name, label}]}`, in the order of their colours. */
 export class Chart {
-  constructor({ title, format, series, stacked = false }) {
+  constructor({ title, format, series, isSparse = false }) {
     this.format = format;
     this.series = series;
-    this.stacked = stacked;
+    this.isSparse = isSparse; // a mean, of which there is none where nothing was counted: points are joined
     this.title = title;
     this.lines = series.map((_, index) => svg("path", { class: `line series${index + 1}` }));
     this.areas = series.map((_, index) => svg("path", { class: `area series${index + 1}` }));
@@ -53,8 +53,8 @@ export class Chart {
     const top = ceiling(Math.max(0, ...this.shown.flat().filter((value) => value !== null)));
     const points = Math.max(2, this.shown[0].length);
     this.shown.forEach((values, index) => {
-      const parts = pieces(values, points, top);
-      this.lines[index].setAttribute("d", parts.map((part) => `M${part.map((each) => each.join(",")).join("L")}`).join(""));
+      const parts = this.isSparse ? [pieces(values, points, top).flat()] : pieces(values, points, top);
+      this.lines[index].setAttribute("d", parts.map((part) => drawn(part)).join(""));
       this.areas[index].setAttribute("d", parts.map(filled).join(""));
     });
     say(this.scale[0], this.format(top));
@@ -105,17 +105,6 @@ export class Chart {
   }
 }
 
-/** A line of one series, without anything around it. */
-export function sparkline(values, label) {
-  const top = ceiling(Math.max(0, ...values.filter((value) => value !== null)));
-  const parts = pieces(values, Math.max(2, values.length), top);
-  const d = parts.map((part) => `M${part.map((each) => each.join(",")).join("L")}`).join("");
-  return put(
-    svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }),
-    svg("path", { class: "line series1", d }),
-  );
-}
-
 function pieces(values, points, top) {
   const found = [];
   let part = [];
@@ -131,7 +120,12 @@ function pieces(values, points, top) {
   return found.map((each) => (each.length === 1 ? [each[0], [each[0][0] + 1, each[0][1]]] : each));
 }
 
+function drawn(part) {
+  return part.length ? `M${part.map((each) => each.join(",")).join("L")}` : "";
+}
+
 function filled(part) {
+  if (!part.length) return "";
   const [first, last] = [part[0], part[part.length - 1]];
   return `M${first[0]},${HEIGHT}L${part.map((each) => each.join(",")).join("L")}L${last[0]},${HEIGHT}Z`;
 }

@@ -1,7 +1,7 @@
 // Connections of clients.
 
 import { at, el, link, name } from "./dom.js";
-import { clock } from "./format.js";
+import { ago, clock } from "./format.js";
 import { listPage } from "./listing.js";
 
 const STATES = [["loggedIn", "Logged in"], ["notLoggedIn", "Not logged in"]];
@@ -12,12 +12,27 @@ function sessionLink(row) {
   return link(at(["sessions", row.session.slice(0, cut), row.session.slice(cut + 1)]), name(row.session));
 }
 
+const CAUSES = {
+  busy: "its requests are being served",
+  queueFull: "a queue has no room",
+  requestsWaiting: "too many of its requests wait",
+  storeBehind: "the store is behind",
+  unreadAnswers: "it does not read answers",
+};
+
+function heldCell({ heldBack }) {
+  if (!heldBack) return "";
+  const queue = heldBack.queue ? [" of ", name(heldBack.queue)] : [];
+  return el("span.held", null, CAUSES[heldBack.cause] ?? heldBack.cause, ...queue, `, ${ago(heldBack.since)}`);
+}
+
 const COLUMNS = [
   { id: "peer", title: "Peer", sort: "peer", cell: (row) => name(row.peer) },
   { id: "session", title: "Session", cell: sessionLink },
   { id: "listener", title: "Listener", width: 14, cell: (row) => row.listener },
   { id: "tls", title: "Secured by", width: 34, cell: (row) => (row.tls ? `${row.tls.version}, ${row.tls.cipher}` : "nothing") },
   { id: "certificate", title: "Client certificate", width: 18, isHidden: true, cell: (row) => (row.tls?.clientCertificate ? "yes" : "no") },
+  { id: "held", title: "Held back", width: 32, cell: heldCell },
   { id: "opened", title: "Opened", sort: "openedAt", width: 24, isNumber: true, cell: (row) => clock(row.openedAt) },
 ];
 
@@ -36,6 +51,7 @@ export function show(place) {
       { name: "peer", label: "Address", holder: "Address, or 10.1.*" },
       { name: "subject", label: "Login name" },
       { name: "state", label: "Logged in or not", choices: STATES },
+      { name: "heldBack", label: "Held back or not", choices: Object.entries(CAUSES) },
     ],
     empty: [
       el("p", null, "No connection matches."),

@@ -25,13 +25,13 @@ function fill(made, attributes, children) {
     else if (value === true) made.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter((each) => each !== null && each !== undefined && each !== false));
+  made.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
   return made;
 }
 
 /** Put other children in the place of those that are there. */
 export function put(parent, ...children) {
-  parent.replaceChildren(...children.flat().filter((each) => each !== null && each !== undefined && each !== false));
+  parent.replaceChildren(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
   return parent;
 }
 

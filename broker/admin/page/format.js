@@ -37,7 +37,7 @@ export function percent(ratio) {
 /** A time span in its two largest units. */
 export function duration(seconds) {
   if (seconds === undefined || seconds === null) return NONE;
-  if (seconds < 1) return `${WHOLE.format(seconds * 1000)}\u00a0ms`;
+  if (seconds < 1) return `${number(seconds * 1000)}\u00a0ms`;
   if (seconds < 10) return `${ONE.format(seconds)}\u00a0s`;
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   const first = units.findIndex(([, size]) => seconds >= size);

@@ -18,7 +18,7 @@ export function loginForm() {
     el("label", null, el("span", null, "Password"), password),
     error,
     submit,
-    el("p.hint", null, "Who may administer is named by the property ", el("code", null, "admin.users"), "; accounts are made by ", el("code", null, "broker user add NAME"), ", passwords changed by ", el("code", null, "broker user passwd NAME"), "."),
+    el("p.hint", null, "An account gets a role by ", el("code", null, "broker user role NAME operator"), ", and another password by ", el("code", null, "broker user passwd NAME"), "."),
   );
   const dialog = el("dialog.login", { "aria-labelledby": "login-title", cancel: (event) => event.preventDefault() }, form);
 
@@ -54,7 +54,7 @@ export function noRole() {
     "div.empty",
     null,
     el("h1", null, "Your account has no role"),
-    el("p", null, "Whoever runs the broker can name it in one of the properties ", el("code", null, "admin.users"), " and ", el("code", null, "admin.monitors"), ":"),
-    el("pre", null, el("code", null, `broker run --set admin.monitors=${visible(state.user)}`)),
+    el("p", null, "Whoever runs the broker can give it one, on its machine:"),
+    el("pre", null, el("code", null, `broker user role ${visible(state.user)} monitoring`)),
   );
 }

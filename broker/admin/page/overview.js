@@ -7,8 +7,8 @@ import { ago, bytes, clock, count, day, duration, number, plural, until } from "
 import { every } from "./live.js";
 import { whyCell } from "./why.js";
 
-const RANGES = { "15 min": 900, "1 h": 3600, "24 h": 86400 };
-const POINTS = 240;
+const RANGES = { "5 min": 300, "15 min": 900, "1 h": 3600, "24 h": 86400 };
+const POINTS = 300;
 const LOOKS = 6;
 const perSecond = (value) => number(value);
 
@@ -36,6 +36,7 @@ const CHARTS = [
   {
     title: "Time of a commit",
     format: duration,
+    isSparse: true,
     series: [{ name: "commitSeconds", label: "mean" }],
   },
   {
@@ -48,7 +49,7 @@ const CHARTS = [
 /** The page. */
 export function show(place) {
   const charts = CHARTS.map((each) => new Chart(each));
-  const chosen = Object.values(RANGES).includes(Number(place.query.seconds)) ? Number(place.query.seconds) : 900;
+  const chosen = Object.values(RANGES).includes(Number(place.query.seconds)) ? Number(place.query.seconds) : 300;
   const ranges = el(
     "div.segments",
     { role: "group", "aria-label": "Time of the charts" },
@@ -82,7 +83,7 @@ export function show(place) {
     put(looks, found.length ? found : el("li.calm", null, "Nothing. No alarm, no message that waits, no certificate that ends soon."));
   }
 
-  const ends = [every(chosen > 900 ? 10 : 2, draw), every(5, look)];
+  const ends = [every(chosen > 300 ? 5 : 1, draw), every(5, look)];
   return {
     title: "Overview",
     node: el(
@@ -125,7 +126,7 @@ function waiting(queue) {
   return el(
     `li${isFull ? ".warn" : ""}`,
     null,
-    el("strong", null, link(address, name(queue.owner))),
+    el("strong", null, link(address, name(queue.relating === "callback" ? queue.owner.replace(/~(?=[^~]*$)/, "/") : queue.owner))),
     el("span", null, `${plural(queue.entries, "message")} of ${count(queue.maxEntries)}`, queue.oldestAt ? `, the oldest for ${ago(queue.oldestAt)}` : ""),
     whyCell(queue.waiting),
   );

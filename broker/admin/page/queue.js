@@ -2,7 +2,8 @@
 
 import { ask, path, Refused } from "./api.js";
 import { at, el, link, name, put, visible } from "./dom.js";
-import { ago, bytes, count, percent } from "./format.js";
+import { ago, bytes, count, number, percent } from "./format.js";
+import { entriesPanel } from "./entries.js";
 import { every } from "./live.js";
 import { group } from "./session.js";
 import { whyPanel } from "./why.js";
@@ -23,7 +24,7 @@ export function show(place) {
   });
   return {
     title: owner,
-    node: el("div.object", null, el("p.trail", null, link("#/queues", "Queues")), el("h1", null, name(owner)), content),
+    node: el("div.object", null, el("p.trail", null, link("#/queues", "Queues")), el("h1", null, name(owner)), content, entriesPanel(relating, owner)),
     stop: end,
   };
 }
@@ -48,6 +49,8 @@ function tell(row) {
         ["Bytes", bytes(row.bytes), `of ${bytes(row.maxBytes)}`],
         ["Full", percent(row.fillRatio), row.onOverflow ? `then: ${row.onOverflow}` : "then the oldest go"],
         ["Oldest", row.oldestAt ? `${ago(row.oldestAt)} ago` : "–"],
+        ...(row.leftPerSecond === undefined ? [] : [["Leave it", `${number(row.leftPerSecond)} per second`]]),
+        ...(row.publishersWaiting ? [["Publishers wait for room", count(row.publishersWaiting)]] : []),
       ]),
       group("Where they are", [
         ["In memory", count(row.inMemory)],

@@ -3,6 +3,7 @@
 import { ask, path, Refused } from "./api.js";
 import { at, el, link, name, put, visible } from "./dom.js";
 import { ago, bytes, clock, count, duration, percent, until } from "./format.js";
+import { entriesPanel } from "./entries.js";
 import { every } from "./live.js";
 import { stateCell } from "./sessions.js";
 import { whyPanel } from "./why.js";
@@ -22,7 +23,7 @@ export function show(place) {
   });
   return {
     title,
-    node: el("div.object", null, el("p.trail", null, link("#/sessions", "Sessions")), el("h1", null, name(title)), content),
+    node: el("div.object", null, el("p.trail", null, link("#/sessions", "Sessions")), el("h1", null, name(title)), content, entriesPanel("callback", `${subject}~${number}`)),
     stop: end,
   };
 }

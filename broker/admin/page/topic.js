@@ -3,6 +3,7 @@
 import { ask, path, Refused } from "./api.js";
 import { at, el, link, name, put, visible } from "./dom.js";
 import { bytes, count } from "./format.js";
+import { entriesPanel } from "./entries.js";
 import { every } from "./live.js";
 import { group } from "./session.js";
 
@@ -22,7 +23,7 @@ export function show(place) {
   });
   return {
     title: oid,
-    node: el("div.object", null, el("p.trail", null, link("#/topics", "Topics")), el("h1", null, name(oid)), content),
+    node: el("div.object", null, el("p.trail", null, link("#/topics", "Topics")), el("h1", null, name(oid)), content, entriesPanel("history", oid)),
     stop: end,
   };
 }

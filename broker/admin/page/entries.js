@@ -1,0 +1,163 @@
+// Messages of a queue, looked at without a trace: nothing is taken, marked or reordered.
+
+import { ask, list, may, path, Refused, Unreachable } from "./api.js";
+import { el, name, put, visible } from "./dom.js";
+import { bytes, clock, count, plural, until } from "./format.js";
+
+const PAGE = 50;
+const CONTENT = 65_536; // bytes of a content that are shown
+
+/** The section; `look` fetches anew. */
+export function entriesPanel(relating, owner) {
+  const address = `${path("queues", relating, owner)}/entries`;
+  const isHistory = relating === "history";
+  let from = isHistory ? "tail" : "head";
+  let next = "";
+  let chosen = null;
+  const body = el("tbody");
+  const state = el("p.status", { role: "status" });
+  const more = el("button", { type: "button", hidden: true, click: () => fetchMore() }, "Show more");
+  const detail = el("aside.message", { "aria-label": "Message", hidden: true });
+  const ends = el("div.segments", { role: "group", "aria-label": "Which end" }, [["head", isHistory ? "Oldest first" : "Next first"], ["tail", "Newest first"]].map(([end, label]) => el("button", { type: "button", "aria-pressed": String(end === from), click: () => turn(end) }, label)));
+  const table = el(
+    "table",
+    { "aria-label": "Messages" },
+    el("thead", null, el("tr", null, ["Topic", "Sender", "Received", "Size", "Priority", ""].map((title, index) => el(`th${index === 3 || index === 4 ? ".number" : ""}`, { scope: "col" }, title || el("span.unseen", null, "State"))))),
+    body,
+  );
+  const holder = el("div.entries", null, el("div.rows", { tabindex: "0", role: "region", "aria-label": "List of messages" }, table), detail);
+
+  function turn(end) {
+    from = end;
+    for (const [index, button] of [...ends.children].entries()) button.setAttribute("aria-pressed", String((index === 0) === (end === "head")));
+    look();
+  }
+
+  async function look() {
+    next = "";
+    chosen = null;
+    detail.hidden = true;
+    put(body);
+    await fetchMore();
+  }
+
+  async function fetchMore() {
+    try {
+      const told = await list(address, { from, limit: PAGE, cursor: next, contentBytes: may("operator") ? "0" : undefined }, {});
+      body.append(...told.items.map(row));
+      next = told.page.next ?? "";
+      more.hidden = !next;
+      put(state, body.children.length ? `${plural(body.children.length, "message")}${next ? ", and there are more" : ""}, as of ${clock(told.asOf)}` : "No message.");
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+      put(state, visible(error.message));
+    }
+  }
+
+  function row(entry) {
+    if (entry.error) return el("tr", null, el("td", { colspan: 6 }, `${entry.id}: ${entry.error}`));
+    const open = el("button.plain", { type: "button", "aria-expanded": "false", click: () => show(entry, open) }, name(entry.oid || "addressed"));
+    return el(
+      "tr",
+      { click: (event) => event.target.closest("button") || show(entry, open) },
+      el("td", null, open),
+      el("td", null, name(entry.sender)),
+      el("td", null, clock(entry.receivedAt)),
+      el("td.number", null, bytes(entry.sizeBytes)),
+      el("td.number", null, count(entry.priority)),
+      el("td", null, marks(entry)),
+    );
+  }
+
+  function show(entry, button) {
+    chosen?.setAttribute("aria-expanded", "false");
+    for (const each of body.children) each.classList.toggle("current", each.contains(button));
+    const isSame = chosen === button;
+    chosen = isSame ? null : button;
+    detail.hidden = isSame;
+    if (isSame) return;
+    button.setAttribute("aria-expanded", "true");
+    put(detail, describe(entry));
+  }
+
+  function describe(entry) {
+    const content = el("div.content");
+    const read = el("button", { type: "button", click: () => contents(entry, content, read) }, "Show its content");
+    const facts = [
+      ["Message", entry.messageId],
+      ["Received", entry.receivedAt],
+      ["Size", bytes(entry.sizeBytes)],
+      ["Priority", count(entry.priority)],
+      ["Survives a crash", entry.persistent ? "yes" : "no"],
+      ...(entry.expiresAt ? [["Expires", `in ${until(entry.expiresAt)}`]] : []),
+      ...(entry.subscription ? [["Subscription", visible(entry.subscription)]] : []),
+      ...(entry.stanza ? [["Stanza", visible([entry.stanza.kind, entry.stanza.type, entry.stanza.id].filter(Boolean).join(" "))]] : []),
+      ...(entry.redeliver ? [["Delivered in vain", plural(entry.redeliver, "time")]] : []),
+    ];
+    return [
+      el("h3", null, name(entry.oid || "Addressed message")),
+      el("dl", null, facts.map(([term, value]) => el("div", null, el("dt", null, term), el("dd", null, value)))),
+      el("h4", null, "Key"),
+      el("pre", { tabindex: "0" }, el("code", null, visible(entry.key, 4000))),
+      may("operator")
+        ? [el("p", null, read), el("p.hint", null, "Reading a content is written to the audit.")]
+        : el("p.hint", null, "Contents are for the role operator."),
+      content,
+    ];
+  }
+
+  async function contents(entry, place, button) {
+    button.disabled = true;
+    try {
+      const found = await find(entry);
+      put(
+        place,
+        found
+          ? [text("Content", shown(found.content)), found.qos ? text("QoS", visible(found.qos, 8000)) : null, found.properties && Object.keys(found.properties).length ? properties(found.properties) : null]
+          : el("p", null, "It has left the queue meanwhile."),
+      );
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+      put(place, el("p.error", null, visible(error.message)));
+      button.disabled = false;
+    }
+  }
+
+  async function find(entry) {
+    let cursor = "";
+    for (let pages = 0; pages < 20; pages += 1) {
+      const told = await ask(`${address}?${new URLSearchParams({ from, oid: entry.oid, limit: PAGE, contentBytes: CONTENT, ...(cursor ? { cursor } : {}) })}`);
+      const found = told.items.find((each) => each.seq === entry.seq);
+      if (found || !told.page.next) return found;
+      cursor = told.page.next;
+    }
+    return undefined;
+  }
+
+  look();
+  return el("section.panel", null, el("div.heading", null, el("h2", null, "Messages"), ends, el("button", { type: "button", click: look }, "Look again")), holder, el("footer", null, state, more));
+}
+
+function marks(entry) {
+  return [
+    entry.inFlight ? el("span.mark", null, "on its way") : null,
+    entry.redeliver ? el("span.mark.held", null, `${count(entry.redeliver)}× in vain`) : null,
+    entry.onDisk ? el("span.mark", null, "on disk") : null,
+    entry.persistent ? null : el("span.mark", null, "transient"),
+  ];
+}
+
+function shown(content) {
+  if (!content) return "";
+  if (content.text === undefined || content.text === null) return `${content.base64}\n(base64 of ${bytes(content.bytes)})`;
+  const lines = content.text.split("\n").map((line) => visible(line.replaceAll("\t", "    "), CONTENT));
+  return `${lines.join("\n")}${content.truncated ? `\n… of ${bytes(content.bytes)}` : ""}`;
+}
+
+function text(title, value) {
+  return [el("h4", null, title), el("pre", { tabindex: "0" }, el("code", null, value || "(empty)"))];
+}
+
+function properties(values) {
+  return [el("h4", null, "Properties"), el("dl", null, Object.entries(values).map(([key, value]) => el("div", null, el("dt", null, name(key)), el("dd", null, name(value)))))];
+}
