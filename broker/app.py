@@ -336,6 +336,7 @@ class Application(Service):
         if self._security.services.offers_scram:  # the accounts are those of the store
             await self.broker.account_changes.read_roles()
         self.access.attach(self.broker)
+        await self.access.load()
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
         serve_raw_contents(self.broker.node)

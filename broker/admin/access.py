@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from broker.admin.browser_sessions import BrowserSession, BrowserSessions
 from broker.admin.options import ADMIN_MONITORS, ADMIN_USERS, administrators, monitors
 from broker.admin.roles import Role, role_of
+from broker.admin.tokens import Token, Tokens
 from broker.auth.names import subject_of
 from broker.auth.services import ACCOUNTS
 from broker.config.properties import Properties
@@ -46,6 +47,7 @@ class Access:
 
     Attributes:
         sessions: logins of people with browsers.
+        tokens: of programs; ``None`` before there is a core.
     """
 
     def __init__(self, properties: Properties, monotonic: Callable[[], float]) -> None:
@@ -54,13 +56,29 @@ class Access:
             **dict.fromkeys(monitors(properties), Granted(Role.MONITORING, ADMIN_MONITORS.name)),
             **dict.fromkeys(administrators(properties), Granted(Role.ADMINISTRATOR, ADMIN_USERS.name)),
         }
+        self.tokens: Tokens | None = None
         self._broker: Broker | None = None
 
     def attach(self, broker: Broker) -> None:
         """Check logins with a broker, and follow what is changed of its accounts."""
         self._broker = broker
-        broker.account_changes.on_renewed.append(self.sessions.end_where)
+        self.tokens = Tokens(broker.documents, broker.node.now)
+        broker.account_changes.on_renewed += [self.sessions.end_where, self.tokens.revoke_where]
+        broker.account_changes.on_role_changed.append(self._role_changed)
         broker.control.on_blocked.append(lambda name: self.sessions.end_where(lambda user: user == name))
+
+    async def load(self) -> None:
+        """Read the tokens out of the store."""
+        if self.tokens is not None:
+            await self.tokens.load()
+
+    def token(self, text: str) -> Token | None:
+        """The token that a program sends, unless its owner's logins are blocked."""
+        token = None if self.tokens is None else self.tokens.find(text)
+        if token is None or self._broker is None:
+            return None
+        subject = self._broker.node.subjects.get(token.owner)
+        return None if subject is not None and subject.blocked else token
 
     def granted(self, user: str) -> Granted:
         """The role of a login name."""
@@ -98,6 +116,12 @@ class Access:
             raise
         self._broker.logins.admitted(name, VIA, host, role=granted.role.label)
         return self.sessions.open(name)
+
+    def _role_changed(self, name: str) -> None:
+        """What was granted by the former role ends."""
+        self.sessions.end_where(lambda user: user == name)
+        if self.tokens is not None:
+            self.tokens.revoke_above(name, self.granted(name).role)
 
     async def _authenticated(self, broker: Broker, user: str, password: str, host: str) -> str:
         admitted, name = False, ""

@@ -52,7 +52,7 @@ class AccountChanges:
         looks: awaited before each look; what else may have changed is looked for there (:meth:`renew_where`).
         on_removed: awaited with the name of each account that is removed, when its sessions have ended and its
             documents are still there; each tongue adds what it has to do with those of others.
-        on_role_changed: called when an account has another role in administration.
+        on_role_changed: called with the name of each account that has another role in administration.
         on_renewed: called when accounts have another password, or none any more, with what tells whether a login name
             is one of these.
     """
@@ -64,7 +64,7 @@ class AccountChanges:
         self._querying = querying
         self.looks: list[Callable[[], Awaitable[object]]] = []
         self.on_removed: list[Callable[[str], Awaitable[None]]] = []
-        self.on_role_changed: list[Callable[[], None]] = []
+        self.on_role_changed: list[Callable[[str], None]] = []
         self._has_roles = False
         self.on_renewed: list[Callable[[Callable[[str], bool]], None]] = []
         self._asking = Waiters()
@@ -164,9 +164,8 @@ class AccountChanges:
             self._node.roles[name] = role
         else:
             del self._node.roles[name]
-        self._tell_renewed(lambda user: user == name)  # what was granted by the former role ends
         for listener in self.on_role_changed:
-            listener()
+            listener(name)
 
     def _audit(self, change: AccountChange) -> None:
         at = datetime.fromtimestamp(change.at / 1000, UTC).isoformat(timespec="seconds") if change.at else ""

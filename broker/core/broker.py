@@ -116,7 +116,7 @@ class Broker:
         self.commands: Commands | None = None
         self.logins = LoginAudit(node.monotonic)
         self.on_rights_changed: list[Callable[[], None]] = []
-        self.account_changes.on_role_changed.append(self.rights_changed)
+        self.account_changes.on_role_changed.append(lambda name: self.rights_changed())
         self.authenticate = authenticate
         self._beat: Any = None
 

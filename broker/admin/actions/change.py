@@ -189,7 +189,8 @@ async def note_reading(desk: ChangeDesk, call: Call, action: str, target: str, p
 
 def asker_of(actor: Actor, call: Call) -> Asker:
     """Who asks, as the core and the audit know them."""
-    return Asker(actor.name, actor.role.label, actor.via, call.peer.host, call.id)
+    via = actor.via if actor.token is None else f"{actor.via} {actor.token.id}"
+    return Asker(actor.name, actor.role.label, via, call.peer.host, call.id)
 
 
 def parameters_of(body: Body) -> str:

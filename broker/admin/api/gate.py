@@ -9,6 +9,7 @@ from http import HTTPStatus
 from broker.admin.access import Access
 from broker.admin.browser_sessions import BrowserSession
 from broker.admin.roles import Right, Role, SocketRole
+from broker.admin.tokens import Token
 from broker.errors import BrokerError, Code
 from broker.net.http.cookies import cookie_of
 from broker.net.http.exchange import Call
@@ -33,9 +34,10 @@ class Actor:
     Args:
         role: that it has.
         name: for people, e.g. ``uid 1000`` or a login name; empty where nothing is known.
-        via: how it came in: ``socket``, ``session`` of a browser, or ``http`` for nobody.
+        via: how it came in: ``socket``, ``session`` of a browser, ``token`` of a program, or ``http`` for nobody.
         source: what gives the role: ``socket``, or name of a property.
         session: of a browser.
+        token: of a program.
     """
 
     role: Role
@@ -43,6 +45,7 @@ class Actor:
     via: str
     source: str = ""
     session: BrowserSession | None = None
+    token: Token | None = None
 
 
 class Gate:
@@ -50,7 +53,8 @@ class Gate:
 
     Over the Unix socket root and the user of this process are administrators, and whoever else its file lets in, which
     are members of its group, has the role that is configured for them. Over HTTP people log in, and their browsers show
-    a cookie; a change has to show more than that, or any page could make it in their name.
+    a cookie; a change has to show more than that, or any page could make it in their name. Programs send a token; then
+    no cookie is looked at.
 
     Args:
         access: knows who is logged in; ``None`` for a port where nobody is.
@@ -92,7 +96,7 @@ class Gate:
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 Code.USER_ACCESS_DENIED,
-                "log in first, by POST /api/v1/login",
+                "log in first, by POST /api/v1/login or with a token that is valid",
                 headers=[("WWW-Authenticate", 'Bearer realm="broker"')],
             )
         raise BrokerError(Code.USER_NOT_AUTHORIZED, f"this is for the role {needed.label}")
@@ -104,7 +108,13 @@ class Gate:
             trusted = credentials.uid in (ROOT, os.geteuid())
             role = Role.ADMINISTRATOR if trusted else self._group
             return Actor(role, f"uid {credentials.uid}", "socket", "socket")
-        if self._access is not None and "authorization" not in call.headers:
+        if self._access is not None and "authorization" in call.headers:
+            scheme, _, text = call.headers["authorization"].partition(" ")
+            token = self._access.token(text.strip()) if scheme.lower() == "bearer" else None
+            if token is not None:
+                granted = self._access.granted(token.owner)
+                return Actor(min(token.role, granted.role), token.owner, "token", granted.source, token=token)
+        elif self._access is not None:
             cookie = cookie_of(call.headers.get("cookie", ""), self.cookie_name(call))
             session = self._access.sessions.find(cookie, automatic=AUTOMATIC_HEADER in call.headers) if cookie else None
             if session is not None:

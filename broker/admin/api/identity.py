@@ -14,7 +14,7 @@ class Me(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """Who asks.
 
     Args:
-        via: ``socket``, ``session`` of a browser, or ``http`` for nobody.
+        via: ``socket``, ``session`` of a browser, ``token`` of a program, or ``http`` for nobody.
         role: ``monitoring``, ``operator`` or ``administrator``; absent for nobody.
         user: name, e.g. ``uid 1000`` or a login name; absent for nobody.
         role_from: what gives the role: ``socket``, or name of a property.

@@ -12,6 +12,7 @@ from typing import Any
 from broker.admin.access import Access
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.sessions import session_changes
+from broker.admin.actions.tokens import token_operations
 from broker.admin.api.audit import audit_operations
 from broker.admin.api.entries import entry_operations
 from broker.admin.api.findings import check_operations, diagnosis_operations
@@ -76,6 +77,7 @@ def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
 
 def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
     """All of them."""
+    desk = ChangeDesk(parts.instance, gate)
     operations = [
         *public_operations(parts, gate),
         *identity_operations(gate),
@@ -85,7 +87,8 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *diagnosis_operations(parts.watch),
         *history_operations(parts.history),
         *audit_operations(parts.instance),
-        *session_changes(ChangeDesk(parts.instance, gate)),
+        *session_changes(desk),
+        *token_operations(desk, parts.access),
     ]
     return [*operations, document_operation(operations)]
 
