@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from broker import __version__
+from broker.cli.ops.verbs import ASKING
 from broker.cli.options import add_store_options
 from broker.cli.subcommands import CommandParser, LaterSubcommands, Register, add_subcommands
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
@@ -58,10 +59,7 @@ COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (("completion",), _module("completion")),
     (("complete",), _module("ops.complete")),
     (("subscribe", "publish", "send", "get", "erase", "ping"), _module("client_commands")),
-    (
-        ("status", "health", "top", "whoami", "sessions", "connections", "topics", "queues", "metrics", "api"),
-        _module("ops.register"),
-    ),
+    (ASKING, _module("ops.register")),
 )
 """Names of subcommands, and what adds them; their default ``run`` is a :data:`broker.cli.options.Run`."""
 

@@ -9,7 +9,7 @@ import sys
 from broker.cli.exit_status import DONE
 from broker.cli.ops.address import administration_of
 from broker.cli.ops.problems import exit_status_of
-from broker.cli.ops.verbs import Verb
+from broker.cli.ops.verb import Verb
 from broker.cli.terminal import say
 from broker.errors import BrokerError, Code
 from broker.model.json_object import object_or_none

@@ -10,7 +10,8 @@ from broker.cli.ops.address import addresses_of
 from broker.cli.ops.document import installed_document
 from broker.cli.ops.problems import ProblemError, succeeded
 from broker.cli.ops.values import value_at
-from broker.cli.ops.verbs import VERBS, Form
+from broker.cli.ops.verb import Form
+from broker.cli.ops.verbs import VERBS
 from broker.cli.options import path_of
 from broker.cli.terminal import say
 from broker.cli.transport import Administration

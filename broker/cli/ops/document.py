@@ -90,22 +90,26 @@ class Document:
         """Ids of all operations."""
         return frozenset(self._found)
 
-    def operation(self, id: str) -> Described:
+    def operation(self, id: str, rows: str = "items") -> Described:
         """One operation.
+
+        Args:
+            id: of it.
+            rows: member of its answer that is a list, if any.
 
         Raises:
             KeyError: there is none of this id.
         """
         method, path, found = self._found[id]
         answer = self._answer(found)
-        rows = self._rows(answer)
+        row = self._row(answer, rows)
         query = tuple(
             Parameter(each["name"], self._resolved(each["schema"]), each.get("required", False))
             for each in found.get("parameters", ())
             if each["in"] == "query"
         )
-        fields = tuple(self._fields(answer if rows is None else rows, MAX_DEPTH))
-        return Described(id, method, path, found["summary"], query, self._body(found), fields, rows is not None)
+        fields = tuple(self._fields(answer if row is None else row, MAX_DEPTH))
+        return Described(id, method, path, found["summary"], query, self._body(found), fields, row is not None)
 
     def _answer(self, operation: Mapping[str, Any]) -> Schema:
         for status, response in operation["responses"].items():
@@ -126,12 +130,13 @@ class Document:
             for name, each in schema.get("properties", {}).items()
         )
 
-    def _rows(self, answer: Schema) -> Schema | None:
-        """The schema of the rows of a list; ``None`` where an answer is none."""
-        for part in answer.get("allOf", ()):
-            items = part.get("properties", {}).get("items", {}).get("items", {})
-            if "anyOf" in items:
-                row: Schema = items["anyOf"][0]
+    def _row(self, answer: Schema, name: str) -> Schema | None:
+        """The schema of the rows in a member of an answer; ``None`` where it has no such list."""
+        for part in (*answer.get("allOf", ())[::-1], self._resolved(answer)):
+            found = part.get("properties", {}).get(name, {})
+            if found.get("type") == "array":
+                items: Schema = found["items"]
+                row: Schema = items.get("anyOf", [items])[0]
                 return row
         return None
 

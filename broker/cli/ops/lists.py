@@ -10,9 +10,11 @@ from typing import Any
 from broker.cli.exit_status import DONE, DONE_IN_PART
 from broker.cli.ops.address import administration_of
 from broker.cli.ops.document import installed_document
+from broker.cli.ops.objects import path_of
+from broker.cli.ops.parameters import query_of
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.tables import is_terminal, write_lines, write_table
-from broker.cli.ops.verbs import Verb
+from broker.cli.ops.verb import Verb
 from broker.cli.ops.watching import watched
 from broker.cli.terminal import advise, complain, say, say_json
 from broker.cli.transport import Administration
@@ -31,7 +33,8 @@ class Pages:
 
     Args:
         administration: of the broker.
-        operation: id of the operation that lists.
+        verb: the command that lists.
+        path: parameters of the path.
         query: parameters of it.
         limit: most rows; ``None`` for all.
 
@@ -40,11 +43,18 @@ class Pages:
     """
 
     def __init__(
-        self, administration: Administration, operation: str, query: Mapping[str, str], limit: int | None
+        self,
+        administration: Administration,
+        verb: Verb,
+        path: Mapping[str, str],
+        query: Mapping[str, str],
+        limit: int | None,
     ) -> None:
         self.page: Mapping[str, Any] = {}
         self._administration = administration
-        self._operation = installed_document().operation(operation)
+        self._operation = installed_document().operation(verb.operation, verb.rows)
+        self._rows_name = verb.rows
+        self._path = path
         self._query = query
         self._limit = limit
 
@@ -53,11 +63,12 @@ class Pages:
 
     def _rows(self) -> Iterator[Row]:
         size = PAGE if self._limit is None else min(PAGE, self._limit)
-        query = {**self._query, "limit": str(size)}
+        paged = "limit" in [each.name for each in self._operation.query]
+        query = {**self._query, **({"limit": str(size)} if paged else {})}
         while True:
-            target = self._operation.target({}, query)
+            target = self._operation.target(self._path, query)
             answer = succeeded(self._administration.ask(self._operation.method, target)).read_object()
-            items, page = answer.get("items"), answer.get("page")
+            items, page = answer.get(self._rows_name), answer.get("page", {})
             if not isinstance(items, list) or not isinstance(page, dict):
                 raise BrokerError(Code.COMMUNICATION, "the answer is no page of a list")
             self.page = page
@@ -76,7 +87,7 @@ def count_rows(options: argparse.Namespace, verb: Verb) -> int:
     """Count them."""
 
     def once() -> int:
-        pages = Pages(administration_of(options), verb.operation, query_of(options), 1)
+        pages = Pages(administration_of(options), verb, path_of(verb.argument, options), query_of(options), 1)
         for _ in pages:
             pass
         if options.json:
@@ -88,20 +99,10 @@ def count_rows(options: argparse.Namespace, verb: Verb) -> int:
     return watched(options.watch, once)
 
 
-def query_of(options: argparse.Namespace) -> dict[str, str]:
-    """The parameters of the query that options of a command stand for."""
-    prefix = "query_"
-    return {
-        name.removeprefix(prefix): str(value)
-        for name, value in vars(options).items()
-        if name.startswith(prefix) and value is not None
-    }
-
-
 def _list_once(options: argparse.Namespace, verb: Verb) -> int:
     screen = is_terminal() and not options.json and not options.quiet
     limit = options.limit or (OF_A_SCREEN if screen else None)
-    pages = Pages(administration_of(options), verb.operation, query_of(options), limit)
+    pages = Pages(administration_of(options), verb, path_of(verb.argument, options), query_of(options), limit)
     columns = options.columns or verb.columns
     broken = 0
     shown: list[Row] = []

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from broker.cli.exit_status import DONE, FAILED
 from broker.cli.ops.address import administration_of
 from broker.cli.ops.problems import succeeded
-from broker.cli.ops.verbs import Verb
+from broker.cli.ops.verb import Verb
 from broker.cli.ops.watching import watched
 from broker.cli.terminal import complain, say
 

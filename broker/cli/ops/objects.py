@@ -9,7 +9,7 @@ from broker.cli.ops.address import administration_of
 from broker.cli.ops.document import installed_document
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.tables import fields_of, write_fields
-from broker.cli.ops.verbs import Argument, Verb
+from broker.cli.ops.verb import Argument, Verb
 from broker.cli.ops.watching import watched
 from broker.cli.terminal import say_json
 from broker.errors import BrokerError, Code

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from broker.cli.ops.verbs import VERBS, Form, Verb
+from broker.cli.ops.verb import Form, Verb
+from broker.cli.ops.verbs import VERBS
 
 BEGIN, END = "<!-- commands: begin -->\n", "<!-- commands: end -->\n"
 """Lines of the document that the table stands between."""
@@ -29,7 +30,7 @@ def _arguments(verb: Verb) -> str:
         case Form.API:
             return " METHOD PATH [JSON]"
         case Form.HEALTH:
-            return " [live\\|ready]"
+            return " [WHAT]"
         case Form.METRICS:
             return " [NAME]"
         case _:

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from broker.cli.exit_status import EXIT_STATUS
 from broker.cli.ops.address import add_address_options
-from broker.cli.ops.document import Parameter, installed_document
+from broker.cli.ops.document import installed_document
+from broker.cli.ops.parameters import add_body_parameter, add_query_parameter, known_parameters
 from broker.cli.ops.problems import explained
-from broker.cli.ops.verbs import NOUNS, VERBS, Form, Verb
+from broker.cli.ops.verb import Form, Verb
+from broker.cli.ops.verbs import ASKING, NOUNS, VERBS
 from broker.cli.options import at_least, filled, pause
 from broker.cli.subcommands import add_subcommands
 from broker.config.nearest import nearest
-from broker.model.number import real_or_none
 
 if TYPE_CHECKING:
     from broker.cli.subcommands import LaterSubcommands, Register
 
 WATCH_SECONDS = 2.0
-OPTIONS = {"q": "--search"}
-"""Options whose names are not those of their parameters."""
 OF_PAGES = ("limit", "cursor")
 """Parameters that a command uses itself."""
-_CAPITAL = re.compile("[A-Z]")
+OF_LISTS = (*OF_PAGES, "sort")
+"""Those that make no difference to a number of objects."""
 _RUNNERS = {
     Form.LIST: ("lists", "list_rows"),
     Form.COUNT: ("lists", "count_rows"),
     Form.SHOW: ("objects", "show"),
+    Form.CHANGE: ("changes", "change"),
     Form.WHY: ("why", "why"),
     Form.TOP: ("top", "top"),
     Form.STATUS: ("status", "status"),
+    Form.DIAGNOSE: ("diagnose", "diagnose"),
     Form.HEALTH: ("health", "health"),
     Form.METRICS: ("metrics", "metrics"),
     Form.API: ("api", "api"),
@@ -43,16 +44,11 @@ _RUNNERS = {
 
 def register(subcommands: LaterSubcommands) -> None:
     """Add all of them."""
-    for first in dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS):
+    for first in ASKING:
         if first in NOUNS:
             _add_noun(subcommands, first)
         else:
             _add_verb(subcommands, first, next(verb for verb in VERBS if verb.name == first))
-
-
-def option_of(parameter: str) -> str:
-    """The option for a parameter of the API: ``minEntries`` is ``--min-entries``."""
-    return OPTIONS.get(parameter) or "--" + _CAPITAL.sub(lambda found: f"-{found[0].lower()}", parameter)
 
 
 def _add_noun(subcommands: LaterSubcommands, noun: str) -> None:
@@ -108,7 +104,13 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
         parser.add_argument("body", metavar="JSON", nargs="?", help="of a change; - reads it from standard input")
         return
     if form is Form.HEALTH:
-        parser.add_argument("what", metavar="WHAT", nargs="?", default="ready", help="live, or ready (default)")
+        parser.add_argument(
+            "what",
+            metavar="WHAT",
+            nargs="?",
+            default="ready",
+            help="live, ready (default), checks, or one of these, such as disk",
+        )
         parser.add_argument(
             "--strict", action="store_true", help="a store that cannot commit counts at once, and not after a minute"
         )
@@ -117,11 +119,10 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
             "name", metavar="NAME", nargs="?", type=filled, help="of those wanted; * stands for any text"
         )
     if form in (Form.LIST, Form.COUNT):
-        described = installed_document().operation(verb.operation)
+        described = installed_document().operation(verb.operation, verb.rows)
         filters = parser.add_argument_group("filters")
-        for parameter in described.query:
-            if parameter.name not in OF_PAGES and (form is Form.LIST or parameter.name != "sort"):
-                _add_parameter(filters, parameter)
+        for parameter in known_parameters(described.query, OF_PAGES if form is Form.LIST else OF_LISTS):
+            add_query_parameter(filters, parameter)
     if form is Form.LIST:
         parser.add_argument(
             "--limit", metavar="N", type=at_least(1), help="rows at most (default: all; 100 at a terminal)"
@@ -132,6 +133,9 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
             type=_columns(verb),
             help=f"fields that are shown (default {','.join(verb.columns)})",
         )
+    if form is Form.CHANGE:
+        _add_change(parser, verb)
+        return
     if form is Form.TOP:
         parser.add_argument(
             "--interval",
@@ -144,7 +148,7 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
     if form is not Form.METRICS:
         output = parser.add_mutually_exclusive_group()
         output.add_argument("--json", action="store_true", help=_json_help(form))
-        if form in (Form.LIST, Form.HEALTH):
+        if form in (Form.LIST, Form.HEALTH, Form.DIAGNOSE):
             quiet = "names only" if form is Form.LIST else "print nothing; the exit status says it"
             output.add_argument("--quiet", action="store_true", help=quiet)
     parser.add_argument(
@@ -157,35 +161,33 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
     )
 
 
-def _add_parameter(group: Any, parameter: Parameter) -> None:
-    schema, name = parameter.schema, parameter.name
-    option: dict[str, Any] = {"dest": f"query_{name}", "help": schema.get("description", "").replace("%", "%%")}
-    if name == "sort":
-        option["help"] = "field to sort by, with - in front for the largest first"
-    if schema.get("type") == "boolean":
-        option |= {"choices": ("true", "false")}
-    elif "enum" in schema:
-        choices = [each for each in schema["enum"] if not each.startswith("-")]
-        option |= {"metavar": f"{{{','.join(choices)}}}", "choices": schema["enum"]}
-    elif schema.get("type") in ("integer", "number"):
-        option |= {"metavar": "N", "type": _number}
-    else:
-        option |= {"metavar": "TEXT"}
-    if "default" in schema:
-        option["help"] = f"{option['help']} (default {schema['default']})".strip()
-    group.add_argument(option_of(name), **option)
-
-
-def _number(text: str) -> str:
-    """The type of an option that is a number; the broker says whether it is in range."""
-    if real_or_none(text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number")
-    return text
+def _add_change(parser: argparse.ArgumentParser, verb: Verb) -> None:
+    described = installed_document().operation(verb.operation)
+    left_out = (*dict(verb.fixed), verb.secret)
+    members = known_parameters(described.body, left_out)
+    by_name = {each.name: each for each in members}
+    for name in verb.positional:
+        add_body_parameter(parser, by_name[name], positional=True)
+    group = parser.add_argument_group("change")
+    for parameter in members:
+        if parameter.name not in verb.positional:
+            add_body_parameter(group, parameter)
+    for parameter in described.query:
+        add_query_parameter(group, parameter)
+    if verb.secret:
+        group.add_argument(
+            "--password-stdin", action="store_true", help="read it from the first line of standard input"
+        )
+    if verb.loses:
+        group.add_argument("--yes", action="store_true", help="do not ask")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help=_json_help(verb.form))
+    output.add_argument("--quiet", action="store_true", help="print nothing; the exit status says it")
 
 
 def _columns(verb: Verb) -> Callable[[str], list[str]]:
     """The type of an option that names fields of rows."""
-    known = [*installed_document().operation(verb.operation).fields, *verb.columns]
+    known = [*installed_document().operation(verb.operation, verb.rows).fields, *verb.columns]
     objects = {field.rpartition(".")[0] for field in known} - {""}
 
     def columns(text: str) -> list[str]:

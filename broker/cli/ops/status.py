@@ -12,7 +12,7 @@ from broker.cli.ops.document import installed_document
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.tables import is_terminal
 from broker.cli.ops.values import bytes_text, readable, seconds_text, value_at
-from broker.cli.ops.verbs import Verb
+from broker.cli.ops.verb import Verb
 from broker.cli.ops.watching import watched
 from broker.cli.terminal import say, say_json, write
 from broker.escape import escaped

@@ -22,7 +22,7 @@ from broker.cli.ops.document import installed_document
 from broker.cli.ops.problems import ProblemError, succeeded
 from broker.cli.ops.top_samples import Sample, read_lag
 from broker.cli.ops.top_screen import ESCAPE, Screen, Wish
-from broker.cli.ops.verbs import Verb
+from broker.cli.ops.verb import Verb
 from broker.cli.terminal import write
 from broker.cli.transport import Administration
 from broker.errors import BrokerError, Code

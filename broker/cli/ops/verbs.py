@@ -6,84 +6,21 @@ query are its options, the fields of the answer its columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
-
-class Form(Enum):
-    """How a command asks, and what it makes of the answer."""
-
-    LIST = "list"
-    """Pages of rows, as a table."""
-    COUNT = "count"
-    """The number of rows that match."""
-    SHOW = "show"
-    """One object, a line for each field."""
-    WHY = "why"
-    """The reasons why a queue waits."""
-    STATUS = "status"
-    TOP = "top"
-    HEALTH = "health"
-    METRICS = "metrics"
-    API = "api"
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A name on the command line that stands for parameters of the path.
-
-    Args:
-        metavar: what the help calls it.
-        parameters: one, or two with ``/`` between their values.
-        help: what it is, with an example.
-        cut_last: of several ``/`` the last one counts, else the first.
-    """
-
-    metavar: str
-    parameters: tuple[str, ...]
-    help: str
-    cut_last: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """A command.
-
-    Args:
-        name: one word, or a noun and a verb.
-        help: what it does.
-        operation: that it asks for; empty where that depends on its arguments.
-        form: how.
-        argument: what it is about; ``None`` for everything.
-        columns: fields that a list shows unless others are named, the first of which is the name of an object.
-        also: more operations that it asks for.
-        examples: command lines.
-    """
-
-    name: str
-    help: str
-    operation: str
-    form: Form
-    argument: Argument | None = None
-    columns: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-
-    @property
-    def operations(self) -> tuple[str, ...]:
-        """All operations that it asks for."""
-        return (self.operation, *self.also) if self.operation else self.also
-
+from broker.cli.ops.verb import Argument, Form, Verb
 
 NOUNS = {
     "sessions": "sessions of clients, attached or not",
+    "subjects": "login names: whether they may log in, and how many sessions they may have",
     "connections": "connections of clients",
     "topics": "topics, their subscribers and histories",
     "queues": "queues of sessions and login names, and histories",
+    "tokens": "tokens, by which programs administer over a port",
 }
 """First words of commands that have two."""
 
 SESSION = Argument("SESSION", ("subject", "publicId"), "login name and number, such as joe/1", cut_last=True)
+SUBJECT = Argument("NAME", ("name",), "a login name")
+CONNECTION = Argument("ID", ("id",), "as broker connections list has it")
 QUEUE = Argument(
     "QUEUE", ("relating", "owner"), "callback/joe~1 of a session, subject/joe of a login name, history/news of a topic"
 )
@@ -112,11 +49,26 @@ VERBS = (
     ),
     Verb(
         "health",
-        "tell whether the broker lives, or is ready for clients; exit status 6 where not",
+        "tell whether the broker lives, is ready for clients, or how its parts are; exit status 6 where not",
         "",
         Form.HEALTH,
-        also=("getLiveness", "getReadiness"),
-        examples=("broker health", "broker health live --quiet"),
+        also=("getLiveness", "getReadiness", "getChecks", "getCheck"),
+        examples=("broker health", "broker health live --quiet", "broker health checks", "broker health certificates"),
+    ),
+    Verb(
+        "diagnose",
+        "tell what is wrong or odd, the worst first, and what to do; exit status 6 where there is something to do",
+        "diagnose",
+        Form.DIAGNOSE,
+        examples=("broker diagnose",),
+    ),
+    Verb(
+        "audit",
+        "list what was done in administration, the newest first",
+        "listAudit",
+        Form.LIST,
+        columns=("at", "principal", "via", "action", "target", "outcome", "reason", "parameters"),
+        examples=("broker audit --since 1h", "broker audit --by 'uid 0' --action 'session.*'"),
     ),
     Verb(
         "top",
@@ -146,6 +98,57 @@ VERBS = (
         "sessions why", "tell why a session's messages wait, and what to do about it", "getSession", Form.WHY, SESSION
     ),
     Verb(
+        "sessions disconnect",
+        "close the connection of a session, which waits for its client",
+        "disconnectSession",
+        Form.CHANGE,
+        SESSION,
+        examples=("broker sessions disconnect joe/1 --reason 'it floods'",),
+    ),
+    Verb(
+        "sessions end",
+        "end a session",
+        "endSession",
+        Form.CHANGE,
+        SESSION,
+        loses="the session ends; its subscriptions are lost, and its messages go where --queue says",
+        examples=("broker sessions end joe/1 --queue dead --yes",),
+    ),
+    Verb(
+        "sessions hold",
+        "hold the deliveries to a session",
+        "setDeliveries",
+        Form.CHANGE,
+        SESSION,
+        fixed=(("active", False),),
+    ),
+    Verb(
+        "sessions resume",
+        "go on with the deliveries to a session",
+        "setDeliveries",
+        Form.CHANGE,
+        SESSION,
+        fixed=(("active", True),),
+    ),
+    Verb(
+        "subjects block",
+        "refuse logins of a login name until they are let in again",
+        "blockSubject",
+        Form.CHANGE,
+        SUBJECT,
+        examples=("broker subjects block joe --disconnect --reason 'stolen password'",),
+    ),
+    Verb("subjects unblock", "let logins of a login name in again", "unblockSubject", Form.CHANGE, SUBJECT),
+    Verb(
+        "subjects set-max-sessions",
+        "limit the sessions of a login name",
+        "limitSubject",
+        Form.CHANGE,
+        SUBJECT,
+        positional=("maxSessions",),
+        examples=("broker subjects set-max-sessions joe 3",),
+    ),
+    Verb(
         "connections list",
         "list connections",
         "listConnections",
@@ -153,12 +156,14 @@ VERBS = (
         columns=CONNECTION_COLUMNS,
         examples=("broker connections list --state notLoggedIn",),
     ),
+    Verb("connections show", "tell everything of one connection", "getConnection", Form.SHOW, CONNECTION),
     Verb(
-        "connections show",
-        "tell everything of one connection",
-        "getConnection",
-        Form.SHOW,
-        Argument("ID", ("id",), "as the list has it"),
+        "connections close",
+        "close a connection, whose client may come back",
+        "closeConnection",
+        Form.CHANGE,
+        CONNECTION,
+        examples=("broker connections close 17 --reason 'it floods'",),
     ),
     Verb("connections count", "count connections", "listConnections", Form.COUNT),
     Verb(
@@ -195,11 +200,46 @@ VERBS = (
         examples=("broker queues why callback/joe~1",),
     ),
     Verb(
+        "queues peek",
+        "look at the messages of a queue in the order of their delivery, without any trace",
+        "listEntries",
+        Form.LIST,
+        QUEUE,
+        ("seq", "oid", "sender", "receivedAt", "sizeBytes", "priority", "inFlight", "redeliver"),
+        examples=(
+            "broker queues peek callback/joe~1 --limit 5",
+            "broker queues peek history/news --from tail --limit 1 --columns content.text",
+        ),
+    ),
+    Verb(
         "queues count",
         "count queues",
         "listQueues",
         Form.COUNT,
         examples=("broker queues count --older-than-seconds 3600",),
+    ),
+    Verb(
+        "tokens list",
+        "list tokens of programs: your own, all for administrators",
+        "listTokens",
+        Form.LIST,
+        columns=("id", "owner", "name", "role", "createdAt", "expiresAt", "lastUsedAt"),
+    ),
+    Verb(
+        "tokens create",
+        "make a token for a program, and print it, this once",
+        "createToken",
+        Form.CHANGE,
+        positional=("name",),
+        examples=("broker tokens create prometheus --owner adm --role monitoring --days 365",),
+    ),
+    Verb(
+        "tokens revoke",
+        "end a token",
+        "revokeToken",
+        Form.CHANGE,
+        Argument("ID", ("id",), "as broker tokens list has it"),
+        examples=("broker tokens revoke 3f2a",),
     ),
     Verb(
         "metrics",
@@ -217,25 +257,13 @@ VERBS = (
     ),
 )
 
+ASKING = tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS))
+"""First words of the commands."""
+
 WITHOUT_A_VERB = {
     "getHistory": "for the charts of the console; broker top shows numbers as they are, Prometheus keeps them",
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
-    "listEntries": "broker api GET /queues/callback/joe~1/entries",
-    "disconnectSession": "broker api POST /sessions/joe/1/disconnect",
-    "endSession": 'broker api POST /sessions/joe/1/end \'{"queue": "dead"}\'',
-    "setDeliveries": "broker api POST /sessions/joe/1/deliveries '{\"active\": false}'",
-    "closeConnection": "broker api DELETE /connections/17",
-    "blockSubject": "broker api POST /subjects/joe/block",
-    "unblockSubject": "broker api POST /subjects/joe/unblock",
-    "limitSubject": "broker api PATCH /subjects/joe '{\"maxSessions\": 3}'",
-    "listTokens": "broker api GET /tokens",
-    "createToken": 'broker api POST /tokens \'{"name": "backup", "owner": "adm"}\'',
-    "revokeToken": "broker api DELETE /tokens/ID",
-    "listAudit": "broker api GET /audit",
-    "getChecks": "broker api GET /health/checks",
-    "getCheck": "broker api GET /health/checks/certificates?withinDays=21",
-    "diagnose": "broker api GET /diagnose",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

@@ -12,7 +12,7 @@ from broker.cli.ops.document import installed_document
 from broker.cli.ops.objects import path_of
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.values import readable, value_at
-from broker.cli.ops.verbs import Verb
+from broker.cli.ops.verb import Verb
 from broker.cli.ops.watching import watched
 from broker.cli.terminal import say, say_json
 from broker.escape import escaped

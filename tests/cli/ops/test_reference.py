@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_table_of_commands_is_that_of_the_program() -> None:
 
 @pytest.mark.parametrize("line", LINES)
 def test_command_lines_of_the_document_are_parsed(line: str) -> None:
-    words = line.partition("  #")[0].partition(" | ")[0].partition(" > ")[0].replace("'", "").split()
+    words = shlex.split(line.partition("  #")[0].partition(" | ")[0].partition(" > ")[0])
     assert callable(parse(words[1:]).run)
 
 

@@ -53,8 +53,45 @@ def test_broker_that_is_not_ready_is_status_6_with_the_reason(desk: CommandDesk)
     assert desk.run("health", "live", "--quiet") == (0, "")
 
 
-def test_health_that_there_is_not_is_wrong_usage(desk: CommandDesk) -> None:
-    assert desk.run("health", "alive")[0] == 2
+def test_health_that_there_is_not_fails(desk: CommandDesk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.run("health", "alive")[0] == 1
+    assert "there is no check alive" in capsys.readouterr().err
+
+
+CHECKS = (
+    b'{"status":"fail","checks":[{"name":"disk","status":"fail","detail":"full"},{"name":"clock","status":"pass"}]}'
+)
+
+
+def test_checks_are_a_line_each(desk: CommandDesk) -> None:
+    desk.canned.append(Reply(503, "application/json", {}, CHECKS))
+    assert desk.run("health", "checks") == (6, "fail  disk: full\npass  clock\n")
+
+
+FINDING = {
+    "code": "diskFillsUp",
+    "severity": "warning",
+    "title": "1 GB is free",
+    "whatToDo": "make room",
+    "evidence": {"freeBytes": 1_000_000_000},
+}
+
+
+@pytest.mark.parametrize(("severity", "status"), [("critical", 6), ("warning", 6), ("notice", 0)])
+def test_diagnosis_tells_what_to_do_and_is_status_6_where_there_is_something_to_do(
+    desk: CommandDesk, severity: str, status: int
+) -> None:
+    answer = json.dumps({"findings": [{**FINDING, "severity": severity}]}).encode()
+    desk.canned.append(Reply(200, "application/json", {}, answer))
+    assert desk.run("diagnose") == (
+        status,
+        f"{severity.upper()} diskFillsUp: 1 GB is free\n  freeBytes: 1.0 GB\n  What to do: make room\n",
+    )
+
+
+def test_broker_with_which_nothing_is_wrong_says_so(desk: CommandDesk) -> None:
+    desk.canned.append(Reply(200, "application/json", {}, b'{"findings":[]}'))
+    assert desk.run("diagnose") == (0, "nothing is wrong\n")
 
 
 EXPOSITION = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 import pytest
 
@@ -10,7 +11,8 @@ from broker.admin.api.openapi import document
 from broker.admin.api.table import described_operations
 from broker.cli.main import COMMANDS, make_parser, parse
 from broker.cli.ops.document import Document, installed_document
-from broker.cli.ops.verbs import NOUNS, VERBS, WITHOUT_A_VERB, Form, Verb
+from broker.cli.ops.verb import Form, Verb
+from broker.cli.ops.verbs import NOUNS, VERBS, WITHOUT_A_VERB
 from broker.cli.subcommands import LaterSubcommands, make_everything
 
 API = Document(document(described_operations()))
@@ -20,6 +22,7 @@ NAMES = [verb.name for verb in VERBS]
 def options_of(verb: Verb) -> list[str]:
     """Something for each argument that a command must have."""
     options = [] if verb.argument is None else ["a/b"]
+    options += ["1" for _ in verb.positional]
     return [*options, "GET", "/me"] if verb.form is Form.API else options
 
 
@@ -53,7 +56,7 @@ def test_a_list_shows_fields_that_its_rows_have(verb: Verb) -> None:
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.examples], ids=lambda verb: verb.name)
 def test_examples_are_command_lines(verb: Verb) -> None:
     for example in verb.examples:
-        words = example.replace("'", "").split()
+        words = shlex.split(example)
         assert words[0] == "broker"
         parse(words[1:])
 

@@ -1,0 +1,108 @@
+"""Commands that change something: they ask first where something is lost, and wait until it is done."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from broker.cli.exit_status import DONE, DONE_IN_PART, FAILED
+from broker.cli.ops.address import administration_of
+from broker.cli.ops.document import Described, installed_document
+from broker.cli.ops.objects import path_of
+from broker.cli.ops.parameters import body_of, query_of
+from broker.cli.ops.problems import succeeded
+from broker.cli.ops.tables import fields_of, write_fields
+from broker.cli.ops.verb import Verb
+from broker.cli.standard_input import ask_password, read_password
+from broker.cli.terminal import advise, complain, say, say_json, show_progress
+from broker.cli.transport import Administration, Reply
+from broker.errors import BrokerError, Code
+
+ACCEPTED, NO_CONTENT = 202, 204
+POLL = 0.5
+"""Seconds between two looks at an operation that takes long."""
+
+
+def change(options: argparse.Namespace, verb: Verb) -> int:
+    """Change it.
+
+    Returns:
+        7 where an operation left something undone.
+    """
+    described = installed_document().operation(verb.operation)
+    path = path_of(verb.argument, options)
+    body = body_of(options, dict(verb.fixed))
+    if verb.secret:
+        body[verb.secret] = _secret(verb, options)
+    if verb.loses and not (body.get("dryRun") or options.yes):
+        _confirm(verb, options)
+    administration = administration_of(options)
+    sent = body if described.method != "DELETE" and (body or described.body) else None
+    reply = succeeded(administration.ask(described.method, described.target(path, query_of(options)), sent))
+    return _tell(administration, reply, described, options)
+
+
+def _confirm(verb: Verb, options: argparse.Namespace) -> None:
+    if not sys.stdin.isatty():
+        raise BrokerError(Code.USER_WRONG_API_USAGE, f"{verb.loses}: give --yes, where nobody can be asked")
+    target = getattr(options, "target", "")
+    advise(f"broker {verb.name}{f' {target}' if target else ''}: {verb.loses}.")
+    advise("Go on? Type yes: ")
+    if sys.stdin.readline().strip() != "yes":
+        raise BrokerError(Code.USER_WRONG_API_USAGE, "nothing was done")
+
+
+def _secret(verb: Verb, options: argparse.Namespace) -> str:
+    if options.password_stdin:
+        return read_password()
+    password = ask_password(f"New {verb.secret}: ")
+    if ask_password("The same again: ") != password:
+        raise BrokerError(Code.USER_WRONG_API_USAGE, "the two differ; nothing was done")
+    return password
+
+
+def _tell(administration: Administration, reply: Reply, described: Described, options: argparse.Namespace) -> int:
+    if reply.status == NO_CONTENT or not reply.body:
+        if not options.quiet:
+            say("done")
+        return DONE
+    answer = reply.read_object()
+    if reply.status == ACCEPTED and "id" in answer:
+        return _follow(administration, answer, options)
+    if options.json:
+        say_json(answer)
+    elif not options.quiet:
+        if answer == {"done": True}:
+            say("done")
+        else:
+            write_fields(fields_of(answer), answer)
+    return DONE
+
+
+def operation_target(id: str) -> str:
+    """Where the API tells of an operation that takes long."""
+    return installed_document().operation("getOperation").target({"id": id}, {})
+
+
+def _follow(administration: Administration, operation: dict[str, Any], options: argparse.Namespace) -> int:
+    """Wait for the end of an operation that takes long; Ctrl-C leaves it to itself."""
+    target = operation_target(str(operation["id"]))
+    try:
+        while operation.get("state") == "running":
+            total = operation.get("total")
+            show_progress(f"{operation.get('done', 0):,}{f' of {total:,}' if total else ''}")
+            time.sleep(POLL)
+            operation = succeeded(administration.ask("GET", target)).read_object()
+    except KeyboardInterrupt:
+        complain(f"it goes on in the broker: broker operations show {operation['id']}")
+        raise
+    show_progress("")
+    if options.json:
+        say_json(operation)
+    elif not options.quiet:
+        write_fields(fields_of(operation), operation)
+    if operation.get("state") == "failed":
+        return FAILED
+    return DONE if operation.get("state") == "done" else DONE_IN_PART

@@ -1,0 +1,201 @@
+"""Options for the parameters of operations, and back: what was given, for the query and for the body of a request."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from broker.cli.ops.document import Parameter
+from broker.errors import BrokerError, Code
+from broker.model.json_object import object_or_none
+from broker.model.number import real_or_none, whole_or_none
+
+OPTIONS = {"q": "--search", "principal": "--by"}
+"""Options whose names are not those of their parameters."""
+QUERY, BODY = "query_", "body_"
+"""Before the names of parameters among those of the parsed options."""
+ANY = ".*"
+"""At the end of a parameter of which there is one for each name, such as ``property.*``."""
+_CAPITAL = re.compile("[A-Z]")
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def option_of(parameter: str) -> str:
+    """The option for a parameter of the API: ``minEntries`` is ``--min-entries``."""
+    name = parameter.removesuffix(ANY)
+    return OPTIONS.get(name) or "--" + _CAPITAL.sub(lambda found: f"-{found[0].lower()}", name)
+
+
+def add_query_parameter(group: Any, parameter: Parameter) -> None:
+    """Add the option for a parameter of the query; its value is the text that the query has."""
+    schema, name = parameter.schema, parameter.name
+    option: dict[str, Any] = {"dest": f"{QUERY}{name}", "help": _help(parameter)}
+    if name.endswith(ANY):
+        option |= {"metavar": "NAME=VALUE", "action": "append"}
+    elif name == "sort":
+        option["help"] = f"field to sort by, with - in front for the largest first (default {schema.get('default')})"
+    if schema.get("type") == "boolean":
+        option |= {"choices": ("true", "false")}
+    elif "enum" in schema:
+        choices = [each for each in schema["enum"] if not each.startswith("-")]
+        option |= {"metavar": f"{{{','.join(choices)}}}", "choices": schema["enum"]}
+    elif schema.get("type") in ("integer", "number"):
+        option |= {"metavar": "N", "type": _number_text}
+    elif schema.get("format") == "date-time":
+        option |= {
+            "metavar": "TIME",
+            "type": moment,
+            "help": f"{_help(parameter)} such as 2026-11-30T03:12:07Z, or 90m ago",
+        }
+        option["help"] = option["help"].strip()
+    else:
+        option.setdefault("metavar", "TEXT")
+    group.add_argument(option_of(name), **option)
+
+
+def add_body_parameter(group: Any, parameter: Parameter, *, positional: bool = False) -> None:
+    """Add the option, or the argument, for a member of the body; its value is that of the JSON."""
+    schema, name = parameter.schema, parameter.name
+    kind = schema.get("type")
+    option: dict[str, Any] = {"help": _help(parameter)}
+    if kind == "boolean" and not positional and schema.get("default") is False:
+        option |= {"action": "store_const", "const": True}
+    elif kind == "boolean":
+        option |= {"type": _truth, "metavar": "{true,false}"}
+    elif "enum" in schema:
+        option |= {"choices": schema["enum"]}
+    elif kind == "integer":
+        option |= {"type": _whole, "metavar": "N"}
+    elif kind == "number":
+        option |= {"type": _real, "metavar": "N"}
+    elif kind == "array":
+        option |= {
+            "type": _json_or_text,
+            "metavar": "VALUE",
+            **({"nargs": "+"} if positional else {"action": "append"}),
+        }
+    elif "anyOf" in schema:
+        option |= {"type": _json_or_text, "metavar": "VALUE"}
+    elif kind == "object" or kind is None:
+        option |= {"type": _json, "metavar": "JSON"}
+    else:
+        option |= {"metavar": "TEXT"}
+    if positional:
+        option["metavar"] = (
+            option_of(name).strip("-").upper() if "choices" not in option else f"{{{','.join(option['choices'])}}}"
+        )
+        group.add_argument(f"{BODY}{name}", **option)
+    else:
+        group.add_argument(option_of(name), dest=f"{BODY}{name}", required=parameter.required, **option)
+
+
+def query_of(options: argparse.Namespace) -> dict[str, str]:
+    """The parameters of the query that options of a command stand for.
+
+    Raises:
+        BrokerError: ``user.wrongApiUsage`` for one that should be ``NAME=VALUE`` and is not.
+    """
+    found: dict[str, str] = {}
+    for name, value in vars(options).items():
+        if not name.startswith(QUERY) or value is None:
+            continue
+        parameter = name.removeprefix(QUERY)
+        if not parameter.endswith(ANY):
+            found[parameter] = str(value)
+            continue
+        for each in value:
+            key, equals, text = each.partition("=")
+            if not equals or not key:
+                option = option_of(parameter)
+                raise BrokerError(Code.USER_WRONG_API_USAGE, f"{option} {each}: it must be NAME=VALUE")
+            found[f"{parameter.removesuffix('*')}{key}"] = text
+    return found
+
+
+def body_of(options: argparse.Namespace, fixed: Mapping[str, object]) -> dict[str, object]:
+    """The body that options of a command stand for.
+
+    Args:
+        options: of the command.
+        fixed: members that are the same whatever the options.
+    """
+    given = {
+        name.removeprefix(BODY): value
+        for name, value in vars(options).items()
+        if name.startswith(BODY) and value is not None
+    }
+    return {**given, **fixed}
+
+
+def moment(text: str, now: datetime | None = None) -> str:
+    """The type of an option that is a point in time: RFC 3339, or how long ago (``90m``).
+
+    Args:
+        text: as it was typed.
+        now: the time.
+    """
+    ago = _AGO.fullmatch(text)
+    if ago is None:
+        return text  # the broker says whether it is a time
+    count = whole_or_none(ago[1])
+    assert count is not None
+    begun = (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: count})
+    return f"{begun:%Y-%m-%dT%H:%M:%S}.{begun.microsecond // 1000:03d}Z"
+
+
+def known_parameters(parameters: Collection[Parameter], left_out: Collection[str]) -> list[Parameter]:
+    """Those that a command has options for."""
+    return [each for each in parameters if each.name not in left_out]
+
+
+def _help(parameter: Parameter) -> str:
+    schema = parameter.schema
+    text = str(schema.get("description", "")).replace("%", "%%")
+    default = schema.get("default")
+    if default in (None, "", False) or default == []:
+        return text
+    return f"{text} (default {default})".strip()
+
+
+def _number_text(text: str) -> str:
+    if real_or_none(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return text  # the broker says whether it is in range
+
+
+def _whole(text: str) -> int:
+    value = whole_or_none(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return value
+
+
+def _real(text: str) -> float:
+    value = real_or_none(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return value
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError("it is true or false")
+    return text == "true"
+
+
+def _json(text: str) -> Any:
+    found = object_or_none(text.encode())
+    if found is None:
+        raise argparse.ArgumentTypeError("it is no JSON object")
+    return found
+
+
+def _json_or_text(text: str) -> Any:
+    number = whole_or_none(text)
+    if number is not None:
+        return number
+    return _json(text) if text.startswith("{") else text

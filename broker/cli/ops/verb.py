@@ -1,0 +1,84 @@
+"""The form of the commands that ask a broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Form(Enum):
+    """How a command asks, and what it makes of the answer."""
+
+    LIST = "list"
+    """Pages of rows, as a table."""
+    COUNT = "count"
+    """The number of rows that match."""
+    SHOW = "show"
+    """One object, a line for each field."""
+    CHANGE = "change"
+    """A change, and what came of it."""
+    WHY = "why"
+    """The reasons why a queue waits."""
+    STATUS = "status"
+    TOP = "top"
+    HEALTH = "health"
+    DIAGNOSE = "diagnose"
+    METRICS = "metrics"
+    API = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A name on the command line that stands for parameters of the path.
+
+    Args:
+        metavar: what the help calls it.
+        parameters: one, or two with ``/`` between their values.
+        help: what it is, with an example.
+        cut_last: of several ``/`` the last one counts, else the first.
+    """
+
+    metavar: str
+    parameters: tuple[str, ...]
+    help: str
+    cut_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A command.
+
+    Args:
+        name: one word, or a noun and a verb.
+        help: what it does.
+        operation: that it asks for; empty where that depends on its arguments.
+        form: how.
+        argument: what it is about; ``None`` for everything.
+        columns: fields that a list shows unless others are named, the first of which is the name of an object.
+        also: more operations that it asks for.
+        rows: member of the answer that a list shows.
+        fixed: members of the body of a change that are the same each time.
+        positional: members of the body that are arguments, in their order.
+        secret: member of the body that is a password: it is asked for, or read from standard input.
+        loses: what a change destroys, for the question that is asked before; empty where there is none.
+        examples: command lines.
+    """
+
+    name: str
+    help: str
+    operation: str
+    form: Form
+    argument: Argument | None = None
+    columns: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    rows: str = "items"
+    fixed: tuple[tuple[str, object], ...] = ()
+    positional: tuple[str, ...] = ()
+    secret: str = ""
+    loses: str = ""
+    examples: tuple[str, ...] = ()
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """All operations that it asks for."""
+        return (self.operation, *self.also) if self.operation else self.also
