@@ -12,12 +12,18 @@ from broker.admin.tokens import Token, Tokens
 from broker.auth.names import subject_of
 from broker.auth.services import ACCOUNTS
 from broker.config.properties import Properties
+from broker.core.asker import Asker
+from broker.core.audit_trail import AuditTrail, Change, Outcome
 from broker.core.broker import Broker
 from broker.errors import BrokerError, Code
+from broker.logs.limit import LogLimit
 from broker.model.connect import Credentials
 
 ACCOUNT = "account"
 """The source of a role that an account itself has."""
+LOGIN = "login"
+REFUSAL_INTERVAL = 10.0
+"""Seconds between two rows of the audit about logins that were refused; the log has more of them."""
 VIA = "http"
 """What the audit calls logins to administration."""
 
@@ -57,6 +63,7 @@ class Access:
             **dict.fromkeys(administrators(properties), Granted(Role.ADMINISTRATOR, ADMIN_USERS.name)),
         }
         self.tokens: Tokens | None = None
+        self._refusals = LogLimit(monotonic, REFUSAL_INTERVAL)
         self._broker: Broker | None = None
 
     def attach(self, broker: Broker) -> None:
@@ -113,9 +120,19 @@ class Access:
                 raise _no_role(name)
         except BrokerError as error:
             self._broker.logins.refused(user, VIA, host, error.message)
+            self._note_refusal(self._broker.node.trail, Change(Asker(user, via=VIA, peer=host), LOGIN), error)
             raise
-        self._broker.logins.admitted(name, VIA, host, role=granted.role.label)
+        self._broker.node.trail.note(Change(Asker(name, granted.role.label, VIA, host), LOGIN))
         return self.sessions.open(name)
+
+    def _note_refusal(self, trail: AuditTrail, change: Change, error: BrokerError) -> None:
+        """Write a row, unless another one was written just now: strangers must not drive out what is there."""
+
+        def put(reason: str) -> None:
+            change.reason = reason
+            trail.note(change, Outcome.REFUSED, str(error.code), line=False)
+
+        self._refusals.tell(put, lambda: error.message)
 
     def _role_changed(self, name: str) -> None:
         """What was granted by the former role ends."""

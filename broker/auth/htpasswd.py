@@ -73,6 +73,11 @@ class HtpasswdFile:
         self.on_change: Callable[[Callable[[str], bool]], object] = lambda is_altered: None
         self._warn()
 
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self._path
+
     def permits(self, subject: str, method: str, target: str) -> bool:
         """See :class:`broker.ports.IAuthorizer`; a subject that the file does not name may do nothing."""
         entry = self._users.find(subject, partial=self._partial)

@@ -11,7 +11,7 @@ from twisted.python.threadpool import ThreadPool
 from broker.auth.accounts import StoredAccounts, decoy_key
 from broker.auth.anyone import Anyone, Simple
 from broker.auth.authority import PermitAll
-from broker.auth.executor import PoolExecutor
+from broker.auth.executor import Executor, PoolExecutor
 from broker.auth.htpasswd import HtpasswdFile
 from broker.auth.services import SecurityServices
 from broker.auth.throttle import LoginThrottle
@@ -62,11 +62,13 @@ class Security(NamedTuple):
     Args:
         services: authenticates.
         authorizer: an :class:`broker.ports.IAuthorizer`.
+        run: computes password hashes.
         htpasswd: the file that accounts are in, where there is one.
     """
 
     services: SecurityServices
     authorizer: IAuthorizer
+    run: Executor
     htpasswd: HtpasswdFile | None = None
 
     async def reload(self) -> bool:
@@ -95,11 +97,13 @@ async def make_security(properties: Properties, store: IStore, reactor: Any, thr
     secret_file = SECRET_FILE.get(properties).strip()
     if not secret_file:
         accounts = StoredAccounts(store, run, await decoy_key(store))
-        return Security(SecurityServices(accounts, throttle, reactor, verifiers=accounts, simple=simple), PermitAll())
+        return Security(
+            SecurityServices(accounts, throttle, reactor, verifiers=accounts, simple=simple), PermitAll(), run
+        )
     if secret_file == NO_FILE:
         log.warn("{option}=NONE: anyone on this machine may log in under any name", option=SECRET_FILE.name)
-        return Security(SecurityServices(Anyone(), throttle, reactor, simple=simple), PermitAll())
+        return Security(SecurityServices(Anyone(), throttle, reactor, simple=simple), PermitAll(), run)
     warn_of_readers(Path(secret_file), SECRET_FILE.name)
     htpasswd = HtpasswdFile(Path(secret_file), run, allow_partial_usernames=PARTIAL_USERS.get(properties))
     services = SecurityServices(htpasswd, throttle, reactor, simple=simple)
-    return Security(services, htpasswd, htpasswd)
+    return Security(services, htpasswd, run, htpasswd)

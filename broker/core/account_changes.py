@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from broker.core.asker import Asker
 from broker.core.audit_trail import Change
 from broker.errors import BrokerError, Code
-from broker.model.records import AccountAction
+from broker.model.records import BY_ADMINISTRATION, AccountAction
 from broker.timers import cancel
 from broker.waiters import Waiters
 
@@ -168,6 +168,8 @@ class AccountChanges:
             listener(name)
 
     def _audit(self, change: AccountChange) -> None:
+        if change.by == BY_ADMINISTRATION:
+            return
         at = datetime.fromtimestamp(change.at / 1000, UTC).isoformat(timespec="seconds") if change.at else ""
         done = Change(Asker(change.by, via="command"), f"user.{change.action}", change.name)
         self._node.trail.note(done, at=change.at, more={"at": at})

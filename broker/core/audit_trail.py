@@ -87,6 +87,7 @@ class AuditTrail:
         *,
         at: int = 0,
         more: Mapping[str, object] | None = None,
+        line: bool = True,
     ) -> None:
         """Write down what was done: in the open batch, and in the log.
 
@@ -96,9 +97,11 @@ class AuditTrail:
             code: of the error where it failed.
             at: milliseconds since 1970; 0 for now.
             more: what the line in the log has beside.
+            line: the log gets its line here.
         """
         self._put(self._node.ids.next(), change, outcome, code, at)
-        self._tell(change, outcome, code, more or {})
+        if line:
+            self._tell(change, outcome, code, more or {})
 
     @asynccontextmanager
     async def change(self, change: Change, *, always: bool = False) -> AsyncIterator[None]:

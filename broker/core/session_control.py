@@ -72,6 +72,8 @@ class SessionControl:
             self._keep(subject)
             for listener in self.on_blocked if blocked else ():
                 listener(subject.name)
+        else:
+            self._registry.node.release_subject(subject)
 
     def limit_sessions(self, asking: Session | Asker, subject: Subject, limit: int) -> None:
         """Limit the sessions of a login name, also after a restart.

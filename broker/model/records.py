@@ -286,6 +286,9 @@ class AuditQuery(NamedTuple):
     limit: int = 100
 
 
+BY_ADMINISTRATION = "/administration"
+"""In the place of the user of the operating system who has changed an account: somebody over the API, whom the audit
+names already."""
 SECURITY_OWNER = "__security"
 """Owner of documents that are the broker's own; no account has such a name."""
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 class IAccounts(Interface):
     """Accounts with their verifiers (design D13); other processes may change them, too."""
 
-    def put_account(record: AccountRecord) -> Deferred[None]:
-        """Insert or replace an account; fires when it is on disk."""
+    def put_account(record: AccountRecord, by: str = "") -> Deferred[None]:
+        """Insert or replace an account; fires when it is on disk. For ``by`` see :class:`AccountChange`."""
 
-    def delete_account(name: str) -> Deferred[bool]:
+    def delete_account(name: str, by: str = "") -> Deferred[bool]:
         """Delete an account; fires with whether there was one."""
 
-    def set_role(name: str, role: str) -> Deferred[bool]:
+    def set_role(name: str, role: str, by: str = "") -> Deferred[bool]:
         """Give an account another role in administration; fires with whether there is one, when it is on disk.
 
         The role is ``monitoring``, ``operator``, ``administrator``, or empty for none.

@@ -264,22 +264,22 @@ class MemoryStore:
         """Read entries of expired messages."""
         return self._read(self.tables.read_expired, now, limit, max_bytes, after)
 
-    def put_account(self, record: AccountRecord) -> Deferred[None]:
+    def put_account(self, record: AccountRecord, by: str = "") -> Deferred[None]:
         """Insert or replace an account."""
         limits.check_account(record)
-        return self._read(self.tables.put_account, record)
+        return self._read(self.tables.put_account, record, by)
 
-    def delete_account(self, name: str) -> Deferred[bool]:
+    def delete_account(self, name: str, by: str = "") -> Deferred[bool]:
         """Delete an account."""
-        return self._read(self.tables.delete_account, name)
+        return self._read(self.tables.delete_account, name, by)
 
     def get_account(self, name: str) -> Deferred[AccountRecord | None]:
         """Read an account."""
         return self._read(self.tables.get_account, name).addCallback(self._account, name)
 
-    def set_role(self, name: str, role: str) -> Deferred[bool]:
+    def set_role(self, name: str, role: str, by: str = "") -> Deferred[bool]:
         """Give an account another role."""
-        return self._read(self.tables.set_role, name, role)
+        return self._read(self.tables.set_role, name, role, by)
 
     def list_roles(self) -> Deferred[dict[str, str]]:
         """Roles of the accounts that have one."""

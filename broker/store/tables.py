@@ -312,17 +312,17 @@ class Tables:
             for rank in ranks.values():
                 yield from rank.entries.values()
 
-    def put_account(self, record: AccountRecord) -> None:
+    def put_account(self, record: AccountRecord, by: str = "") -> None:
         """Insert or replace."""
         action = AccountAction.PASSWORD if record.name in self.accounts else AccountAction.ADDED
-        self.put_document(change_record(record.name, action))
+        self.put_document(change_record(record.name, action, by))
         self.accounts[record.name] = record
 
-    def delete_account(self, name: str) -> bool:
+    def delete_account(self, name: str, by: str = "") -> bool:
         """Delete; tell whether there was one."""
         found = self.accounts.pop(name, None) is not None
         if found:
-            self.put_document(change_record(name, AccountAction.REMOVED))
+            self.put_document(change_record(name, AccountAction.REMOVED, by))
         return found
 
     def read_account_changes(self) -> list[AccountChange]:
@@ -333,12 +333,12 @@ class Tables:
         """Roles of the accounts that have one."""
         return {each.name: each.role for each in self.accounts.values() if each.role}
 
-    def set_role(self, name: str, role: str) -> bool:
+    def set_role(self, name: str, role: str, by: str = "") -> bool:
         """Give an account another role; tell whether there is one."""
         record = self.accounts.get(name)
         if record is not None:
             self.accounts[name] = record._replace(role=role)
-            self.put_document(change_record(name, AccountAction.ROLE))
+            self.put_document(change_record(name, AccountAction.ROLE, by))
         return record is not None
 
     def get_account(self, name: str) -> tuple[list[AccountRecord], list[Unreadable]]:

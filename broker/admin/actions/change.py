@@ -114,6 +114,7 @@ def change_operation(
     cost: Cost = Cost.CONSTANT,
     always: bool = False,
     target: Callable[[Request[B]], str] | None = None,
+    parameters: tuple[Parameter, ...] = (),
 ) -> Operation:
     """An operation that changes something.
 
@@ -132,8 +133,11 @@ def change_operation(
         cost: of making it.
         always: it is made at every run level, and also where it cannot be written down.
         target: what it changes, for the audit; by default what the path names.
+        parameters: of the query.
     """
     takes_body = method != "DELETE"
+    if not takes_body:
+        parameters = (*parameters, Parameter("reason", {"type": "string", "description": "For log and audit."}))
 
     async def handler(call: Call) -> Answer:
         given = _body_of(call, body) if takes_body else body(reason=call.query.get("reason", ""))
@@ -150,7 +154,7 @@ def change_operation(
         handler,
         summary,
         answer,
-        () if takes_body else (Parameter("reason", {"type": "string", "description": "For log and audit."}),),
+        parameters,
         cost=cost,
         any_level=always,
         body=body if takes_body else None,

@@ -16,6 +16,7 @@ from broker.admin.views.connections import ConnectionRow, connection_row, connec
 from broker.admin.views.overview import Overview, overview
 from broker.admin.views.queues import QueueRow, find_queue, queue_row, queues
 from broker.admin.views.sessions import SessionRow, find_session, session_row, sessions
+from broker.admin.views.subjects import SubjectRow, subject_row, subjects
 from broker.admin.views.topics import TopicRow, topic_row, topics
 from broker.admin.why import Why
 from broker.core.node import Node
@@ -54,6 +55,10 @@ def resource_operations(
         found = find_session(node(), call.parameters["subject"], call.parameters["publicId"])
         return None if found is None else session_row(node(), found, why)
 
+    def subject(call: Call) -> SubjectRow | None:
+        found = node().subjects.get(call.parameters["name"])
+        return None if found is None else subject_row(found)
+
     def topic(call: Call) -> TopicRow | None:
         found = node().topics.get(call.parameters["oid"])
         return None if found is None else topic_row(found)
@@ -77,6 +82,8 @@ def resource_operations(
         get_operation("getConnection", "/connections/{id}", "One connection.", ConnectionRow, connection, "connection"),
         list_operation("listSessions", "/sessions", "Sessions.", instance, sessions(node, why)),
         get_operation("getSession", "/sessions/{subject}/{publicId}", "One session.", SessionRow, session, "session"),
+        list_operation("listSubjects", "/subjects", "Login names that are known now.", instance, subjects(node)),
+        get_operation("getSubject", "/subjects/{name}", "One login name.", SubjectRow, subject, "login name"),
         list_operation("listTopics", "/topics", "Topics.", instance, topics(node)),
         get_operation("getTopic", "/topics/{oid}", "One topic.", TopicRow, topic, "topic"),
         list_operation("listQueues", "/queues", "Queues.", instance, queues(node, why)),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from broker.admin.access import Access
+from broker.admin.actions.accounts import account_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
@@ -89,6 +90,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *audit_operations(parts.instance),
         *session_changes(desk),
         *token_operations(desk, parts.access),
+        *account_operations(desk, parts.access),
     ]
     return [*operations, document_operation(operations)]
 

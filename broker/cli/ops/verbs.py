@@ -264,6 +264,13 @@ WITHOUT_A_VERB = {
     "getHistory": "for the charts of the console; broker top shows numbers as they are, Prometheus keeps them",
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
+    "listSubjects": "broker api GET /subjects",
+    "getSubject": "broker api GET /subjects/joe",
+    "listAccounts": "broker api GET /accounts; without a broker: broker user list",
+    "getAccount": "broker api GET /accounts/joe",
+    "addAccount": "broker user add",
+    "changeAccount": "broker user passwd, broker user role",
+    "removeAccount": "broker user remove",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

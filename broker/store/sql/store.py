@@ -307,14 +307,14 @@ class SqlStore(CommitLoop):
 
         return self.ask(ask, patient=True, concerns=concerns)
 
-    def put_account(self, record: AccountRecord) -> Deferred[None]:
+    def put_account(self, record: AccountRecord, by: str = "") -> Deferred[None]:
         """Insert or replace an account; fails at once while the database fails, as all that is about accounts."""
         limits.check_account(record)
-        return self._ask_accounts(accounts.put_account, record)
+        return self._ask_accounts(accounts.put_account, record, by)
 
-    def delete_account(self, name: str) -> Deferred[bool]:
+    def delete_account(self, name: str, by: str = "") -> Deferred[bool]:
         """Delete an account."""
-        return self._ask_accounts(accounts.delete_account, name)
+        return self._ask_accounts(accounts.delete_account, name, by)
 
     def get_account(self, name: str) -> Deferred[AccountRecord | None]:
         """Read an account as it is on disk now."""
@@ -325,9 +325,9 @@ class SqlStore(CommitLoop):
         self._tell(read[1])
         return account_of(name, *read)
 
-    def set_role(self, name: str, role: str) -> Deferred[bool]:
+    def set_role(self, name: str, role: str, by: str = "") -> Deferred[bool]:
         """Give an account another role."""
-        return self._ask_accounts(accounts.set_role, name, role)
+        return self._ask_accounts(accounts.set_role, name, role, by)
 
     def list_roles(self) -> Deferred[dict[str, str]]:
         """Roles of the accounts that have one."""

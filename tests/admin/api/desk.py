@@ -24,6 +24,7 @@ from broker.net.http.routes import Router
 from broker.net.http.site import Site
 from broker.net.listener import Listener
 from broker.runlevels.levels import name_of
+from tests.auth.support import InlineExecutor
 from tests.core.world import World
 from tests.net.http.conversation import Connection, Received, request
 
@@ -67,6 +68,7 @@ class FakeInstance:
         self.data = Path("/nowhere")
         self.doors: list[tuple[str, Listener]] = []
         self.logins = LoginCounts()
+        self.htpasswd: Any = None
         self.access = Access(self.properties, world.clock.seconds)
         self.access.attach(world.broker)
 
@@ -77,7 +79,9 @@ class FakeInstance:
     @property
     def security(self) -> Any:
         """What logins are checked with."""
-        return SimpleNamespace(services=SimpleNamespace(counts=self.logins, waiting=0))
+        return SimpleNamespace(
+            services=SimpleNamespace(counts=self.logins, waiting=0), run=InlineExecutor(), htpasswd=self.htpasswd
+        )
 
 
 class Desk:

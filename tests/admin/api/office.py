@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.admin.actions.accounts import account_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.sessions import session_changes
 from broker.admin.api.audit import audit_operations
@@ -21,7 +22,11 @@ class ChangeOffice:
         self.desk = desk or Desk()
         self.world = self.desk.world
         changes = ChangeDesk(self.desk.instance, self.desk.gate)
-        self.operations = [*session_changes(changes), *audit_operations(self.desk.instance)]
+        self.operations = [
+            *session_changes(changes),
+            *account_operations(changes, self.desk.fake.access),
+            *audit_operations(self.desk.instance),
+        ]
 
     def ask(self, path: str, method: str = "GET", body: object = None, **headers: str) -> Received:
         """Send one request."""

@@ -22,6 +22,7 @@ OPERATIONS = described_operations()
 EXAMPLES = {
     "{id}": "1",
     "{subject}": "joe",
+    "{name}": "joe",
     "{publicId}": "1",
     "{oid}": "news",
     "{relating}": "callback",
