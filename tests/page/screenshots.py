@@ -19,6 +19,8 @@ PAGES = {
     "topics": "topics",
     "topic": "topics/news",
     "connections": "connections",
+    "diagnose": "diagnose",
+    "audit": "audit",
 }
 SETTLE = 2500
 """Milliseconds after which all of a page is there."""

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from broker.client import ConnectOptions
+from broker.client import ConnectOptions, PublishOptions
 from tests.page.browser import Window, origin_of
 from tests.page.population import ADMINISTRATOR, HOSTILE, MANY, MONITOR, NOBODY, PASSWORD, SETTINGS, crowd
+from tests.system.http_client import ask_socket
 from tests.system.launcher import BrokerProcess
 from tests.system.native_client import connected
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
+JSON = {"Content-Type": "application/json"}
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 PAGES = {
     "overview": "Overview",
@@ -25,9 +27,12 @@ PAGES = {
     "queues": "Queues",
     "topics": "Topics",
     "connections": "Connections",
+    "diagnose": "Diagnose",
+    "audit": "Audit",
     "sessions/visitor/1": "visitor/1",
     "queues/callback/visitor~1": "visitor~1",
     "topics/news": "news",
+    "connections/1": "Connection",
 }
 ESCAPED = {
     "\u202egnp.exe\u2066": "\\u{202e}gnp.exe\\u{2066}",
@@ -303,3 +308,69 @@ def test_oldest_message_is_seen_in_three_steps_and_stays_where_it_is(window: Win
     message.get_by_role("button", name="Show its content").click()
     message.get_by_text("news 0").wait_for()
     assert page.locator(".entries .mark.held").count() == 0  # nothing was delivered in vain
+
+
+def test_what_changed_in_the_last_hour_is_seen_in_two_steps(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+    window.begin()
+
+    window.press("g", "a")
+    window.heading("Audit")
+    window.steps += 1
+    page.get_by_label("Whenever").select_option(label="In the last hour")
+
+    window.rows("user.add").first.wait_for()
+    assert window.steps <= 2
+
+
+def test_client_is_thrown_out_and_kept_out_in_four_steps(window: Window, broker: BrokerProcess) -> None:
+    client = connected(broker, ConnectOptions(NOBODY, PASSWORD, session=7))
+    page = settle(window, "overview", "Overview")
+    window.begin()
+
+    window.press("/")
+    window.type("visitor/7")
+    page.get_by_role("option", name="visitor/7").wait_for()
+    window.press("Enter")
+    window.heading("visitor/7")
+    window.click(page.get_by_role("button", name="Block login"))
+    assert violations(page) == []
+    window.press("Enter")
+
+    page.get_by_text("Logins of visitor are blocked; 1\u00a0connection closed").wait_for()
+    assert window.steps <= 4
+    client.disconnect()
+    unblocked = ask_socket(broker.admin_socket, "/api/v1/subjects/visitor/unblock", "POST", JSON, b"{}")
+    assert unblocked.status == 200
+
+
+def test_session_with_messages_ends_when_its_name_was_typed(window: Window, broker: BrokerProcess) -> None:
+    writer = connected(broker, ConnectOptions(ADMINISTRATOR, PASSWORD))
+    writer.publish("letter", b"for you", PublishOptions(to=("doomed/1",), force=True))
+    writer.disconnect()
+    page = settle(window, "sessions/doomed/1", "doomed/1")
+
+    page.get_by_role("button", name="End …").click()
+    dialog = page.get_by_role("dialog", name="End doomed/1")
+    submit = dialog.get_by_role("button", name="End the session")
+    assert "1\u00a0message" in (dialog.text_content() or "")
+    assert submit.is_disabled()
+    dialog.get_by_label("What waits in its queue").select_option("dead")
+    dialog.get_by_label("To confirm").fill("doomed/1")
+    dialog.get_by_label("Reason").fill("it is over")
+    command = dialog.locator("pre").text_content()
+    assert command == """broker api POST /sessions/doomed/1/end '{"queue":"dead","reason":"it is over"}'"""
+    submit.click()
+
+    page.get_by_text("doomed/1 has ended, with 1").wait_for()
+    page.get_by_text("it has ended, or never was").wait_for()
+    window.open("audit?action=session.end").heading("Audit").rows("it is over").wait_for()
+
+
+def test_who_may_only_look_sees_what_others_may_do_and_cannot(stranger: Window) -> None:
+    stranger.open("sessions/visitor/1").log_in(MONITOR)
+
+    button = stranger.page.get_by_role("button", name="Disconnect")
+    button.wait_for()
+    assert button.is_disabled()
+    assert "operator" in (button.get_attribute("title") or "")

@@ -39,9 +39,11 @@ class SocketConnection(HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask_socket(path: Path, target: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> HttpAnswer:
+def ask_socket(
+    path: Path, target: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> HttpAnswer:
     """Send one request over a Unix socket."""
-    return _ask(SocketConnection(path), target, method, headers)
+    return _ask(SocketConnection(path), target, method, headers, body)
 
 
 def ask_port(
@@ -51,8 +53,10 @@ def ask_port(
     return _ask(HTTPConnection(*address, timeout=10), target, method, headers)
 
 
-def _ask(connection: HTTPConnection, target: str, method: str, headers: Mapping[str, str] | None) -> HttpAnswer:
-    connection.request(method, target, headers=dict(headers or {}))
+def _ask(
+    connection: HTTPConnection, target: str, method: str, headers: Mapping[str, str] | None, body: bytes = b""
+) -> HttpAnswer:
+    connection.request(method, target, body or None, dict(headers or {}))
     response = connection.getresponse()
     answer = HttpAnswer(
         response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()

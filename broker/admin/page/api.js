@@ -33,11 +33,11 @@ function tell() {
   for (const each of listeners) each(state);
 }
 
-/** Ask for something of the API and give what it answers. Where that needs a login, it waits for one. */
+/** Ask for something of the API, or by `/path` of the site, and give what it answers. Where that needs a login, it waits for one. */
 export async function ask(path, { method = "GET", body, automatic = false, signal } = {}) {
   for (;;) {
     try {
-      return await send(`${BASE}/${path}`, method, body, automatic, signal);
+      return await send(path.startsWith("/") ? path.slice(1) : `${BASE}/${path}`, method, body, automatic, signal);
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 401) throw error;
       if (method !== "GET") {

@@ -1,7 +1,10 @@
 // The frame: what is around all pages, and which page an address leads to.
 
 import { ask, logOut, loginNeeded, Refused, state, Unreachable, watch, whoAmI } from "./api.js";
+import * as audit from "./audit.js";
+import * as connection from "./connection.js";
 import * as connections from "./connections.js";
+import * as diagnose from "./diagnose.js";
 import { el, name, put, say, visible } from "./dom.js";
 import { clock } from "./format.js";
 import { keys } from "./keys.js";
@@ -24,9 +27,12 @@ const PAGES = [
   { segments: ["queues"], page: queues, title: "Queues", key: "q" },
   { segments: ["topics"], page: topics, title: "Topics", key: "t" },
   { segments: ["connections"], page: connections, title: "Connections", key: "c" },
+  { segments: ["diagnose"], page: diagnose, title: "Diagnose", key: "i" },
+  { segments: ["audit"], page: audit, title: "Audit", key: "a" },
   { segments: ["sessions", null, null], page: session },
   { segments: ["queues", null, null], page: queue },
   { segments: ["topics", null], page: topic },
+  { segments: ["connections", null], page: connection },
 ];
 
 let current = null;

@@ -6,7 +6,8 @@ import { listPage } from "./listing.js";
 
 const STATES = [["loggedIn", "Logged in"], ["notLoggedIn", "Not logged in"]];
 
-function sessionLink(row) {
+/** The session of a connection, if there is one. */
+export function sessionLink(row) {
   if (!row.session) return el("span.muted", null, "–");
   const cut = row.session.lastIndexOf("/");
   return link(at(["sessions", row.session.slice(0, cut), row.session.slice(cut + 1)]), name(row.session));
@@ -20,14 +21,20 @@ const CAUSES = {
   unreadAnswers: "it does not read answers",
 };
 
-function heldCell({ heldBack }) {
+/** By what it is held back. */
+export function heldCell({ heldBack }) {
   if (!heldBack) return "";
   const queue = heldBack.queue ? [" of ", name(heldBack.queue)] : [];
   return el("span.held", null, CAUSES[heldBack.cause] ?? heldBack.cause, ...queue, `, ${ago(heldBack.since)}`);
 }
 
+/** The address of a connection. */
+export function connectionAt(row) {
+  return at(["connections", row.id]);
+}
+
 const COLUMNS = [
-  { id: "peer", title: "Peer", sort: "peer", cell: (row) => name(row.peer) },
+  { id: "peer", title: "Peer", sort: "peer", cell: (row) => link(connectionAt(row), name(row.peer)) },
   { id: "session", title: "Session", cell: sessionLink },
   { id: "listener", title: "Listener", width: 14, cell: (row) => row.listener },
   { id: "tls", title: "Secured by", width: 34, cell: (row) => (row.tls ? `${row.tls.version}, ${row.tls.cipher}` : "nothing") },
@@ -46,7 +53,7 @@ export function show(place) {
     columns: COLUMNS,
     sort: "-openedAt",
     idOf: (row) => row.id,
-    open: (row) => (row.session ? sessionLink(row).hash : at(["connections"])),
+    open: connectionAt,
     filters: [
       { name: "peer", label: "Address", holder: "Address, or 10.1.*" },
       { name: "subject", label: "Login name" },

@@ -63,3 +63,23 @@ export function at(segments, query = {}) {
   const search = new URLSearchParams(given).toString();
   return `#/${segments.map(encodeURIComponent).join("/")}${search ? `?${search}` : ""}`;
 }
+
+/** Make what is shown like what it should be, and leave every node that may stay: a focus or a selection in it is kept. */
+export function renew(parent, ...children) {
+  const wanted = children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false);
+  const nodes = wanted.map((each) => (each instanceof Node ? each : document.createTextNode(each)));
+  nodes.forEach((node, index) => {
+    const old = parent.childNodes[index];
+    if (!old) parent.append(node);
+    else if (old.nodeName !== node.nodeName) old.replaceWith(node);
+    else if (node.nodeType === Node.TEXT_NODE) {
+      if (old.data !== node.data) old.data = node.data;
+    } else {
+      for (const { name: key } of [...old.attributes]) if (!node.hasAttribute(key)) old.removeAttribute(key);
+      for (const { name: key, value } of node.attributes) if (old.getAttribute(key) !== value) old.setAttribute(key, value);
+      renew(old, ...node.childNodes);
+    }
+  });
+  while (parent.childNodes.length > nodes.length) parent.lastChild.remove();
+  return parent;
+}

@@ -30,7 +30,7 @@ export function listPage(place, what) {
 
   function show() {
     table?.stop();
-    const { sort = what.sort, ...parameters } = place.query;
+    const { sort = what.sort, ...parameters } = place.query; // a list that has one order only has no sort
     table = new Table({ ...what, parameters: { ...what.parameters, ...parameters }, sort, go: change });
     put(holder, table.node);
   }

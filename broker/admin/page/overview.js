@@ -2,7 +2,8 @@
 
 import { ask, list } from "./api.js";
 import { Chart } from "./chart.js";
-import { at, el, link, name, put, say, visible } from "./dom.js";
+import { at, el, link, name, renew, say, visible } from "./dom.js";
+import { pageOf } from "./diagnose.js";
 import { ago, bytes, clock, count, day, duration, number, plural, until } from "./format.js";
 import { every } from "./live.js";
 import { whyCell } from "./why.js";
@@ -80,7 +81,7 @@ export function show(place) {
   function attend(overview) {
     if (!overview) return;
     const found = [...alarms(overview), ...certificates(overview), ...held.slice(0, LOOKS).map(waiting)];
-    put(looks, found.length ? found : el("li.calm", null, "Nothing. No alarm, no message that waits, no certificate that ends soon."));
+    renew(looks, found.length ? found : el("li.calm", null, "Nothing. No alarm, no message that waits, no certificate that ends soon."));
   }
 
   const ends = [every(chosen > 300 ? 5 : 1, draw), every(5, look)];
@@ -99,15 +100,25 @@ export function show(place) {
       last = told;
       say(subtitle, [told.version, told.uptimeSeconds ? `up ${duration(told.uptimeSeconds)}` : "", `run level ${told.runLevel.level}, ${told.runLevel.name}`].filter(Boolean).join(" · "));
       attend(told);
-      put(facts, tell(told));
+      renew(facts, tell(told));
     },
   };
 }
 
 function alarms(overview) {
   return (overview.alarms ?? []).map((each) =>
-    el(`li.${each.severity === "critical" ? "bad" : "warn"}`, null, el("strong", null, visible(each.detail)), each.since ? el("span", null, `for ${ago(each.since)}`) : null),
+    el(
+      `li.${{ critical: "bad", warning: "warn" }[each.severity] ?? "note"}`,
+      null,
+      el("strong.whole", null, pageOf(each.href) ? link(pageOf(each.href), visible(each.detail)) : visible(each.detail)),
+      el("span.cause", null, `for ${ago(each.since)}`),
+      el("span.whole", null, visible(`${sentence(each.clients)} ${sentence(each.whatToDo)}`)),
+    ),
   );
+}
+
+function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 }
 
 function certificates(overview) {

@@ -1,7 +1,7 @@
 // One queue.
 
 import { ask, path, Refused } from "./api.js";
-import { at, el, link, name, put, visible } from "./dom.js";
+import { at, el, link, name, put, renew, visible } from "./dom.js";
 import { ago, bytes, count, number, percent } from "./format.js";
 import { entriesPanel } from "./entries.js";
 import { every } from "./live.js";
@@ -16,7 +16,7 @@ export function show(place) {
   const content = el("div.details");
   const end = every(1, async () => {
     try {
-      put(content, tell(await ask(path("queues", relating, owner), { automatic: true })));
+      renew(content, tell(await ask(path("queues", relating, owner), { automatic: true })));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       put(content, el("div.empty", null, el("p", null, error.status === 404 ? "This queue is not there: what it belonged to has ended, or never was." : visible(error.message))));

@@ -14,6 +14,7 @@ export class Rows {
     this.idOf = idOf;
     this.pages = [{ cursor: undefined, rows: null, used: 0 }];
     this.matched = 0;
+    this.isCounted = true;
     this.asOf = "";
     this.complete = true;
     this.fresh = 0; // rows that the broker has by now and the reader does not see yet
@@ -24,7 +25,8 @@ export class Rows {
   get length() {
     const last = this.pages.length - 1;
     const known = last * SIZE + (this.pages[last].rows?.length ?? 0);
-    return this.pages[last].cursor === undefined && last > 0 ? known : Math.max(known, this.matched);
+    if (!this.isCounted) return known + (this.pages[last].rows || last === 0 ? 0 : 1);
+    return Math.max(known, this.matched);
   }
 
   /** The row at a place, or undefined where it was not fetched. */
@@ -59,8 +61,9 @@ export class Rows {
   async ask(cursor, automatic) {
     const parameters = { ...this.parameters, limit: SIZE, cursor };
     const told = await list(this.path, parameters, { automatic, signal: this.aborter.signal });
-    this.matched = told.page.matched;
-    this.complete = told.page.complete;
+    this.matched = told.page.matched ?? 0;
+    this.complete = told.page.complete ?? true;
+    this.isCounted = told.page.matched !== undefined; // else there is one more place as long as there is a next page
     this.asOf = told.asOf;
     return told;
   }

@@ -1,7 +1,8 @@
 // One session: why it waits, its queue, its stream, what it did.
 
+import { sessionActions } from "./actions.js";
 import { ask, path, Refused } from "./api.js";
-import { at, el, link, name, put, visible } from "./dom.js";
+import { at, el, link, name, put, renew, visible } from "./dom.js";
 import { ago, bytes, clock, count, duration, percent, until } from "./format.js";
 import { entriesPanel } from "./entries.js";
 import { every } from "./live.js";
@@ -13,17 +14,27 @@ export function show(place) {
   const [, subject, number] = place.segments;
   const title = `${subject}/${number}`;
   const content = el("div.details");
-  const end = every(1, async () => {
+  let row = null;
+  const actions = sessionActions(() => row, look);
+  actions.node.hidden = true;
+
+  async function look() {
     try {
-      put(content, tell(await ask(path("sessions", subject, number), { automatic: true })));
+      row = await ask(path("sessions", subject, number), { automatic: true });
+      actions.follow(row);
+      renew(content, tell(row));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      put(content, gone(error, subject));
+      row = null;
+      renew(content, gone(error, subject));
     }
-  });
+    actions.node.hidden = row === null;
+  }
+
+  const end = every(1, look);
   return {
     title,
-    node: el("div.object", null, el("p.trail", null, link("#/sessions", "Sessions")), el("h1", null, name(title)), content, entriesPanel("callback", `${subject}~${number}`)),
+    node: el("div.object", null, el("p.trail", null, link("#/sessions", "Sessions")), el("div.heading", null, el("h1", null, name(title)), actions.node), content, entriesPanel("callback", `${subject}~${number}`)),
     stop: end,
   };
 }

@@ -9,6 +9,8 @@ import { Rows } from "./rows.js";
 const HEIGHT = 28;
 const MORE = 3; // rows above and below those that are seen
 const SECONDS = 2;
+const UNIT = 0.52; // rem that a character takes
+const LEAST = 24; // characters of a column that takes what is left
 let numbers = 0;
 
 /**
@@ -24,7 +26,7 @@ export class Table {
     this.id = `table${(numbers += 1)}`;
     this.nodes = new Map();
     this.current = -1;
-    this.rows = new Rows(what.path, { ...what.parameters, sort: what.sort }, what.idOf);
+    this.rows = new Rows(what.path, { ...what.parameters, ...(what.sort ? { sort: what.sort } : {}) }, what.idOf);
     this.head = el("tr");
     this.before = el("tr", { "aria-hidden": "true" });
     this.behind = el("tr", { "aria-hidden": "true" });
@@ -82,12 +84,13 @@ export class Table {
   }
 
   columns() {
-    const [field, descending] = [this.what.sort.replace(/^-/, ""), this.what.sort.startsWith("-")];
+    const sort = this.what.sort ?? "";
+    const [field, descending] = [sort.replace(/^-/, ""), sort.startsWith("-")];
     this.visible = this.shown();
     put(
       this.head,
       this.visible.map((column) => {
-        const isSort = column.sort === field;
+        const isSort = column.sort !== undefined && column.sort === field;
         const cell = el(`th${column.isNumber ? ".number" : ""}`, {
           scope: "col",
           "aria-sort": isSort ? (descending ? "descending" : "ascending") : null,
@@ -98,14 +101,14 @@ export class Table {
           ? el("button", { type: "button", click: () => this.what.go({ sort: next }) }, column.title)
           : column.title;
         cell.append(content);
-        cell.style.width = column.width ? `${column.width}ch` : "auto";
+        cell.style.width = column.width ? `${column.width * UNIT}rem` : "auto";
         return cell;
       }),
     );
     for (const spacer of [this.before, this.behind]) {
       put(spacer, el("td", { colspan: this.visible.length }));
     }
-    this.grid.style.minWidth = `${this.visible.reduce((sum, column) => sum + (column.width ?? 22), 0)}ch`;
+    this.grid.style.minWidth = `${this.visible.reduce((sum, column) => sum + (column.width ?? LEAST), 0) * UNIT}rem`;
   }
 
   /** Fetch again. Nothing jumps under the pointer, or while somebody goes through the rows by keys. */
@@ -211,7 +214,8 @@ export class Table {
     else if (isEmpty && !this.none.firstChild) put(this.none, this.what.empty);
     else if (!isEmpty) put(this.none);
     const cut = rows.complete ? "" : ", cut: looking at more took too long";
-    say(this.status, rows.asOf ? `${plural(length, ...this.what.noun)}${cut}, as of ${clock(rows.asOf)}` : "Loading …");
+    const more = rows.isCounted || rows.pages[rows.pages.length - 1].rows ? "" : "and more, ";
+    say(this.status, rows.asOf ? `${plural(more ? length - 1 : length, ...this.what.noun)}${cut}, ${more}as of ${clock(rows.asOf)}` : "Loading …");
     this.more.hidden = rows.fresh === 0;
     say(this.more, `${count(rows.fresh)} new, show`);
   }

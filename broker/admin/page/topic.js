@@ -1,7 +1,7 @@
 // One topic.
 
 import { ask, path, Refused } from "./api.js";
-import { at, el, link, name, put, visible } from "./dom.js";
+import { at, el, link, name, put, renew, visible } from "./dom.js";
 import { bytes, count } from "./format.js";
 import { entriesPanel } from "./entries.js";
 import { every } from "./live.js";
@@ -15,7 +15,7 @@ export function show(place) {
   const content = el("div.details");
   const end = every(1, async () => {
     try {
-      put(content, tell(await ask(path("topics", oid), { automatic: true })));
+      renew(content, tell(await ask(path("topics", oid), { automatic: true })));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       put(content, el("div.empty", null, el("p", null, error.status === 404 ? "There is no such topic." : visible(error.message))));

@@ -1,0 +1,107 @@
+// What can be done to sessions, login names and connections.
+
+import { path } from "./api.js";
+import { askForChange, changeButton } from "./dialog.js";
+import { el, name } from "./dom.js";
+import { count, plural } from "./format.js";
+
+/** The buttons of a session; `read` gives its row as it is now, `renew` fetches it. */
+export function sessionActions(read, renew) {
+  const hold = changeButton("Hold deliveries", "operator", () => deliveries(read(), renew));
+  const node = el(
+    "div.actions",
+    null,
+    changeButton("Disconnect", "operator", () => disconnect(read(), renew)),
+    hold,
+    changeButton("End …", "operator", () => end(read(), renew), { isDanger: true }),
+    changeButton("Block login …", "administrator", () => block(read(), renew), { isDanger: true }),
+  );
+  return { node, follow: (row) => (hold.textContent = row.active ? "Hold deliveries" : "Deliver again") };
+}
+
+function disconnect(row, done) {
+  askForChange({
+    title: `Disconnect ${row.name}`,
+    verb: "Disconnect",
+    says: el("p", null, "Closes the connection of ", name(row.name), ". The session waits with its ", plural(row.queue.entries, "message"), ", and its client may come back at once: to keep it out, block its login."),
+    method: "POST",
+    path: path("sessions", row.subject, String(row.publicId), "disconnect"),
+    outcome: () => `${row.name} was disconnected`,
+    done,
+  });
+}
+
+function deliveries(row, done) {
+  askForChange({
+    title: row.active ? `Hold deliveries to ${row.name}` : `Deliver to ${row.name} again`,
+    verb: row.active ? "Hold" : "Deliver",
+    says: el("p", null, row.active ? "Its messages wait until deliveries go on; nothing is lost, as long as its queue has room: it holds " : "Its messages are delivered from now on: ", `${count(row.queue.entries)} of ${count(row.queue.maxEntries)}.`),
+    method: "POST",
+    path: path("sessions", row.subject, String(row.publicId), "deliveries"),
+    body: { active: !row.active },
+    outcome: () => (row.active ? `Deliveries to ${row.name} are held` : `${row.name} is delivered to`),
+    done,
+  });
+}
+
+function end(row, done) {
+  const entries = row.queue.entries;
+  askForChange({
+    title: `End ${row.name}`,
+    verb: "End the session",
+    isDanger: true,
+    says: el("p", null, "Ends the session with its ", plural(row.subscriptions, "subscription"), entries ? [" and takes ", el("b", null, plural(entries, "message")), " from its queue."] : ". Its queue is empty."),
+    fields: [
+      {
+        key: "queue",
+        label: "What waits in its queue",
+        choices: [
+          ["subject", "waits for another session of this login name; the rest becomes dead messages"],
+          ["dead", "becomes dead messages"],
+          ["discard", "is lost"],
+        ],
+      },
+    ],
+    typed: entries ? row.name : undefined,
+    method: "POST",
+    path: path("sessions", row.subject, String(row.publicId), "end"),
+    outcome: (told) => `${row.name} has ended, with ${plural(told.entries, "message")}`,
+    done,
+  });
+}
+
+function block(row, done) {
+  askForChange({
+    title: `Block logins of ${row.subject}`,
+    verb: "Block",
+    isDanger: true,
+    says: el("p", null, "Refuses every login of ", name(row.subject), " until it is unblocked, also after a restart. Its sessions and messages stay."),
+    fields: [{ key: "disconnect", label: "Connections that it has", choices: [["true", "are closed"], ["false", "stay"]] }],
+    method: "POST",
+    path: path("subjects", row.subject, "block"),
+    outcome: (told) => `Logins of ${row.subject} are blocked; ${plural(told.disconnected, "connection")} closed`,
+    done,
+  });
+}
+
+/** The buttons of a connection. */
+export function connectionActions(read, done) {
+  return el(
+    "div.actions",
+    null,
+    changeButton("Close …", "operator", () => {
+      const row = read();
+      askForChange({
+        title: `Close the connection of ${row.peer}`,
+        verb: "Close",
+        isDanger: true,
+        says: el("p", null, "Closes the connection", row.session ? [" of ", name(row.session)] : "", ". A session stays, and its client may come back at once."),
+        method: "DELETE",
+        path: path("connections", row.id),
+        reasonInQuery: true,
+        outcome: () => `The connection of ${row.peer} was closed`,
+        done,
+      });
+    }),
+  );
+}

@@ -1,0 +1,111 @@
+// Changes: what will happen is said before, in numbers; what is lost wants a name typed; the command for it stands beside.
+
+import { change, may, Refused, Unreachable } from "./api.js";
+import { el, put, visible } from "./dom.js";
+
+const SHOWN = 5000; // milliseconds for which an outcome is shown
+const FOR = { operator: "Only the roles operator and administrator may do this.", administrator: "Only administrators may do this." };
+
+/** A button for a change; whoever may not make it sees it, and why not. */
+export function changeButton(label, role, open, { isDanger = false } = {}) {
+  const allowed = may(role);
+  return el(`button${isDanger ? ".danger" : ""}`, { type: "button", disabled: !allowed, title: allowed ? null : FOR[role], click: open }, label);
+}
+
+/** The command that does the same: `broker api POST /sessions/joe/1/end '{"queue":"dead"}'`. */
+export function commandOf(method, path, body) {
+  const given = body && Object.keys(body).length ? ` ${quoted(JSON.stringify(body))}` : "";
+  return `broker api ${method} ${quoted(`/${path}`)}${given}`;
+}
+
+function quoted(text) {
+  return /^[\w./~%@:+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * Ask before a change, and make it.
+ *
+ * `title` and `verb` say what it is; `says` is what will happen; `fields` are `{key, label, choices}` of its body;
+ * `typed` is a name that must be typed where something is lost. `method` and `path` are those of the API; `outcome`
+ * makes words of the answer, and `done` is called with it.
+ */
+export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, reasonInQuery = false, outcome, done }) {
+  const inputs = fields.map(({ key, label, choices }) => {
+    const input = el("select", { change: follow });
+    input.append(...choices.map(([value, words]) => new Option(words, value)));
+    return { key, input, node: el("label", null, el("span", null, label), input) };
+  });
+  const reason = el("input", { maxlength: "200", autocomplete: "off", input: follow });
+  const proof = typed ? el("input", { autocomplete: "off", spellcheck: "false", input: follow }) : null;
+  const submit = el(`button${isDanger ? ".danger" : ".primary"}`, { type: "submit" }, verb);
+  const error = el("p.error", { role: "alert" });
+  const code = el("code");
+  const copy = el("button.quiet", { type: "button", click: copied }, "Copy");
+  const dialog = el(
+    "dialog.change",
+    { "aria-labelledby": "change-title", close: () => dialog.remove() },
+    el(
+      "form",
+      { submit: send },
+      el("h2", { id: "change-title" }, title),
+      el("div.says", null, says),
+      inputs.map((each) => each.node),
+      proof ? el("label", null, el("span", null, "To confirm, type ", el("b", null, el("bdi", null, visible(typed)))), proof) : null,
+      el("label", null, el("span", null, "Reason, for the log and the audit"), reason),
+      error,
+      el("div.buttons", null, el("button", { type: "button", click: () => dialog.close() }, "Cancel"), submit),
+      el("div.command", null, el("span", null, "The same as a command"), copy, el("pre", { tabindex: "0" }, code)),
+    ),
+  );
+
+  function wanted() {
+    const given = { ...body, ...Object.fromEntries(inputs.map((each) => [each.key, valueOf(each.input.value)])) };
+    return reason.value && !reasonInQuery ? { ...given, reason: reason.value } : given;
+  }
+
+  function address() {
+    return reason.value && reasonInQuery ? `${path}?${new URLSearchParams({ reason: reason.value })}` : path;
+  }
+
+  function follow() {
+    submit.disabled = proof !== null && proof.value !== typed;
+    code.textContent = commandOf(method, address(), wanted());
+  }
+
+  async function copied() {
+    await navigator.clipboard.writeText(code.textContent);
+    copy.textContent = "Copied";
+  }
+
+  async function send(event) {
+    event.preventDefault();
+    submit.disabled = true;
+    put(error);
+    try {
+      const told = await change(address(), method, method === "DELETE" ? undefined : wanted());
+      dialog.close();
+      toast(outcome ? outcome(told) : `${title}: done`);
+      done?.(told);
+    } catch (problem) {
+      if (!(problem instanceof Refused || problem instanceof Unreachable)) throw problem;
+      put(error, visible(problem.message));
+      submit.disabled = false;
+    }
+  }
+
+  follow();
+  document.body.append(dialog);
+  dialog.showModal();
+  (proof ?? reason).focus();
+}
+
+function valueOf(text) {
+  return text === "true" ? true : text === "false" ? false : text;
+}
+
+/** Say how a change went. */
+export function toast(words) {
+  const node = el("p.toast", { role: "status" }, words);
+  document.body.append(node);
+  setTimeout(() => node.remove(), SHOWN);
+}
