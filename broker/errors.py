@@ -68,6 +68,7 @@ class Code(StrEnum):
     USER_PTP_UNKNOWN_DESTINATION = "user.ptp.unknownDestination"
     USER_PTP_DENIED = "user.ptp.denied"
     USER_MESSAGE_INVALID = "user.message.invalid"
+    USER_PRECONDITION = "user.precondition"
     USER_QUERY_INVALID = "user.query.invalid"
     USER_QUERY_TYPE_INVALID = "user.query.type.invalid"
 

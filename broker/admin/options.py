@@ -19,6 +19,12 @@ ADMIN_MONITORS = declare(
     "Comma list of login names that may see everything over HTTP but contents of messages, and change nothing.",
 )
 ADMIN_MESSAGES = declare("admin.messages", BOOLEAN, True, "Serve __cmd: messages.")
+MAX_REPLAYS = declare(
+    "deadMessage.maxReplays",
+    integer(0),
+    3,
+    "How often a message that dies again and again is sent again by administration; more often only by force.",
+)
 STORE_GRACE = declare(
     "health.storeGraceSeconds",
     integer(0),

@@ -13,6 +13,7 @@ from broker.core.administration import Answer, Commands
 from broker.core.asker import Asker
 from broker.core.codec import Encoded
 from broker.core.dead_letters import DeadLetters
+from broker.core.dead_messages import DeadMessages
 from broker.core.direct import Direct
 from broker.core.dispatch import TAKEN_OVER
 from broker.core.documents import Documents
@@ -25,6 +26,7 @@ from broker.core.placeholders import Placeholders
 from broker.core.plugin_sessions import PluginSessions
 from broker.core.publishing import Published, Publisher
 from broker.core.querying import Querying, Subscribed
+from broker.core.queue_control import QueueControl
 from broker.core.recovery import Recovery
 from broker.core.registry import SessionRegistry
 from broker.core.rights import Rights
@@ -80,6 +82,8 @@ class Broker:
         direct: puts messages to sessions and subjects into their queues, which a tongue has routed itself.
         documents: what tongues keep of accounts.
         control: changes sessions and login names while they are there.
+        dead_messages: those that are kept, for administration.
+        queue_control: changes the entries of queues, for administration.
         account_changes: sees to accounts that are removed or get another password.
         rights: who may have which effect.
         commands: serves administrative messages; ``None`` where there is no administration.
@@ -104,10 +108,12 @@ class Broker:
         self.prepare = self.publisher.prepare
         self.publish = self.publisher.publish
         self.publish_when_possible = self.publisher.publish_when_possible
+        self.dead_messages = DeadMessages(node, self.registry, self.publisher)
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)
         self.account_changes = AccountChanges(node, self.registry, self.documents, self.querying)
         self.control = SessionControl(self.registry, self.rights)
+        self.queue_control = QueueControl(node, self.registry, self.letters)
         self.standing = StandingSessions(self.registry)
         self._plugins = PluginSessions(self.registry)
         self.recovery = Recovery(node, self.registry, self.placeholders, self.querying, self.erasure)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.logger import Logger
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+MAX_LOST = 1000
+"""Dead messages of which a header is kept in memory, because nothing else is."""
 DEAD_MESSAGE_KEY = Key(DEAD_MESSAGE_OID)
 
 
@@ -52,6 +55,30 @@ def group_of(error: BrokerError) -> DeadGroup:
     return next((group for prefix, group in _PREFIXES if code.startswith(prefix)), DeadGroup.INTERNAL)
 
 
+class Lost(NamedTuple):
+    """A dead message of which nothing is kept but this.
+
+    Args:
+        id: of the dead message.
+        oid: of the topic that it was published on.
+        receiver: absolute name of the session or login name that did not get it.
+        sender: absolute name of the session that had published it.
+        code: of the reason.
+        text: of the reason.
+        received: id that it had.
+        size: of its content, in bytes.
+    """
+
+    id: int
+    oid: str
+    receiver: str
+    sender: str
+    code: str
+    text: str
+    received: int
+    size: int
+
+
 class DeadLetters:
     """Publishes undeliverable messages on ``__sys__deadMessage``.
 
@@ -65,6 +92,7 @@ class DeadLetters:
         publish: publishes a message of the broker itself; set by :class:`broker.core.publishing.Publisher`.
         count: dead messages so far.
         counts: of them, by the group of their reason.
+        lost: the last of those that are volatile.
     """
 
     def __init__(self, node: Node) -> None:
@@ -72,6 +100,7 @@ class DeadLetters:
         self.publish: Callable[[Message], None] | None = None
         self.count = 0
         self.counts = dict.fromkeys(DeadGroup, 0)
+        self.lost: deque[Lost] = deque(maxlen=MAX_LOST)
         self._told = NamedLogLimits(node.monotonic, lines(log.warn), "dead messages")
 
     def entries(self, entries: Iterable[Entry], receiver: str, error: BrokerError) -> None:
@@ -99,8 +128,12 @@ class DeadLetters:
         if message.oid == DEAD_MESSAGE_OID or self.publish is None:
             return
         qos = self._qos(message, receiver, error)
+        dead = self._node.message(self._node.envelope(DEAD_MESSAGE_KEY, qos), message.content)
+        if not qos.persistent:
+            sender, code, size = message.qos.sender, str(error.code), len(message.content)
+            self.lost.append(Lost(dead.id, message.oid, receiver, sender, code, error.message, message.id, size))
         try:
-            self.publish(self._node.message(self._node.envelope(DEAD_MESSAGE_KEY, qos), message.content))
+            self.publish(dead)
         except BrokerError as refused:  # whoever reports it goes on with what comes behind
             reason = str(refused)
             self._told.tell(DEAD_MESSAGE_OID, lambda: f"the dead message cannot be published: {reason}")

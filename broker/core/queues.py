@@ -133,6 +133,7 @@ class Queue(CachedEntries):
         durable: bool = False,
         fanout: Fanout | None = None,
         redeliver: int = 0,
+        rank: int | None = None,
     ) -> Entry:
         """Append a message.
 
@@ -143,6 +144,7 @@ class Queue(CachedEntries):
             durable: keep it over a crash.
             fanout: set where other sessions of the subject get copies.
             redeliver: deliveries that failed while it was in another queue.
+            rank: 9 minus the priority that it has here; ``None`` for that of the message.
 
         Returns:
             Its entry.
@@ -151,6 +153,8 @@ class Queue(CachedEntries):
         if fanout is not None:
             flags |= fanout.flags
         entry = Entry(message, self._sequence(), size, subscription_id, flags, fanout, redeliver)
+        if rank is not None:
+            entry.rank = rank
         self.entries += 1
         self.entered += 1
         self.bytes += size
@@ -449,6 +453,21 @@ class Queue(CachedEntries):
                 if not level.entries:  # they cannot be read
                     break
         return taken
+
+    def is_on_disk(self, row: EntryRecord) -> bool:
+        """Whether an entry is on disk only; one that was settled since it was read is not found out.
+
+        Args:
+            row: of this queue, as it was read.
+        """
+        level = self._levels.get(row.rank)
+        return level is not None and level.swapped > 0 and level.loading is None and row.seq > level.tail
+
+    async def has_read(self) -> None:
+        """Wait until no entries are being read from disk."""
+        for level in list(self._order):
+            while level.loading is not None:
+                await self._shared(level.loading)
 
     def settle_swapped(self, row: EntryRecord) -> bool:
         """Settle an entry that is on disk only, without loading it (expiry).

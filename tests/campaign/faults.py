@@ -53,7 +53,7 @@ POINTS = (
     *OF_LINKS,
 )
 """Of :mod:`broker.failpoints`, in the broker."""
-ELSEWHERE = ("schema changed",)
+ELSEWHERE = ("dead message replayed", "entries put", "schema changed")
 """Points that no client brings about, and other tests kill the broker at."""
 ONCE_A_SECOND = frozenset({"commit written", "journal written to the tables"})
 """Those that the broker comes to when it folds its journal."""

@@ -12,9 +12,12 @@ from typing import Any
 from broker.admin.access import Access
 from broker.admin.actions.accounts import account_operations
 from broker.admin.actions.change import ChangeDesk
+from broker.admin.actions.dead_messages import dead_changes
+from broker.admin.actions.entries import entry_changes
 from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
 from broker.admin.api.audit import audit_operations
+from broker.admin.api.dead_messages import dead_operations
 from broker.admin.api.entries import entry_operations
 from broker.admin.api.findings import check_operations, diagnosis_operations
 from broker.admin.api.gate import Gate
@@ -86,11 +89,14 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *entry_operations(parts.instance, gate, parts.reads),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
         *diagnosis_operations(parts.watch),
+        *dead_operations(parts.instance, gate, parts.reads),
         *history_operations(parts.history),
         *audit_operations(parts.instance),
         *session_changes(desk),
         *token_operations(desk, parts.access),
         *account_operations(desk, parts.access),
+        *entry_changes(desk),
+        *dead_changes(desk),
     ]
     return [*operations, document_operation(operations)]
 

@@ -261,6 +261,17 @@ ASKING = tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS))
 """First words of the commands."""
 
 WITHOUT_A_VERB = {
+    "listDeadMessages": "broker api GET /dead-messages",
+    "countDeadMessages": "broker api GET /dead-messages/count?groupBy=reasonGroup",
+    "getDeadMessage": "broker api GET /dead-messages/ID",
+    "replayDeadMessages": 'broker api POST /dead-messages/replay \'{"select": {"all": true}}\'',
+    "exportDeadMessages": "broker api POST /dead-messages/export",
+    "purgeDeadMessages": 'broker api POST /dead-messages/purge \'{"confirm": "dead"}\'',
+    "deleteDeadMessage": "broker api DELETE /dead-messages/ID",
+    "moveEntries": "broker api POST /queues/callback/joe~1/entries/move",
+    "requeueEntries": "broker api POST /queues/callback/joe~1/entries/requeue",
+    "deleteEntries": "broker api POST /queues/callback/joe~1/entries/delete",
+    "purgeQueue": 'broker api POST /queues/callback/joe~1/entries/purge \'{"confirm": "joe~1"}\'',
     "getHistory": "for the charts of the console; broker top shows numbers as they are, Prometheus keeps them",
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from broker.admin.actions.accounts import account_operations
 from broker.admin.actions.change import ChangeDesk
+from broker.admin.actions.dead_messages import dead_changes
+from broker.admin.actions.entries import entry_changes
 from broker.admin.actions.sessions import session_changes
 from broker.admin.api.audit import audit_operations
+from broker.admin.api.dead_messages import dead_operations
+from broker.admin.disk_reads import DiskReads
 from broker.model.records import AuditQuery, AuditRecord
 from tests.admin.api.desk import Desk
 from tests.net.http.conversation import Received
@@ -22,10 +26,14 @@ class ChangeOffice:
         self.desk = desk or Desk()
         self.world = self.desk.world
         changes = ChangeDesk(self.desk.instance, self.desk.gate)
+        instance, reads = self.desk.instance, DiskReads(self.desk.instance)
         self.operations = [
             *session_changes(changes),
             *account_operations(changes, self.desk.fake.access),
-            *audit_operations(self.desk.instance),
+            *entry_changes(changes),
+            *dead_changes(changes),
+            *dead_operations(instance, self.desk.gate, reads),
+            *audit_operations(instance),
         ]
 
     def ask(self, path: str, method: str = "GET", body: object = None, **headers: str) -> Received:

@@ -1,0 +1,325 @@
+"""Changes to the entries of queues: move, requeue, delete, purge."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+
+from broker.admin.actions.change import Body, ChangeDesk, Request, broker_of, change_operation
+from broker.admin.api.bodies import wrong_member
+from broker.admin.api.entries import no_queue
+from broker.admin.api.operations import Operation
+from broker.admin.filtering import by_pattern
+from broker.admin.listing import Predicate
+from broker.admin.roles import Right
+from broker.admin.views.queues import BETWEEN, find_queue, revision_of
+from broker.core.entries import Entry
+from broker.core.ids import NANOSECONDS
+from broker.core.queue_control import Matched, Owner, Progress, QueueControl
+from broker.errors import Code
+from broker.model.number import whole_or_none
+from broker.net.http.exchange import Call
+from broker.net.http.problem import Refused
+from broker.net.http.routes import Cost
+
+MAX_SEQS = 1000
+PATH = "/queues/{relating}/{owner}/entries"
+
+
+class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Which entries: all, some by their numbers, or those that match filters.
+
+    Args:
+        all: of them.
+        seqs: numbers, as the list of entries has them.
+        oid: of the topic; ``*`` at the beginning and the end stands for any text.
+        sender: absolute name of the session that has published it; likewise.
+        older_than_seconds: received so long ago, or longer.
+    """
+
+    all: bool = False
+    seqs: list[str] = []
+    oid: str | None = None
+    sender: str | None = None
+    older_than_seconds: int | None = None
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A queue that takes entries.
+
+    Args:
+        relating: ``callback`` of a session or ``subject`` of a login name.
+        owner: ``joe~1`` or ``joe``.
+    """
+
+    relating: Literal["callback", "subject"]
+    owner: str
+
+
+class Move(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """Entries are to be moved to another queue.
+
+    Args:
+        reason: for log and audit.
+        select: which.
+        to: where.
+        dry_run: tell only what would be moved.
+        up_to: move as many as there is room for; else none where there is not enough.
+    """
+
+    select: Selection
+    to: Target
+    dry_run: bool = False
+    up_to: bool = False
+
+
+class Requeue(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """Entries are to be put behind the others of their queue.
+
+    Args:
+        reason: for log and audit.
+        select: which.
+        at: the end.
+        priority: that they get, 0 to 9; absent for that which they have.
+    """
+
+    select: Selection
+    at: Literal["tail"] = "tail"
+    priority: int | None = None
+
+
+class Delete(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """Entries are to be deleted.
+
+    Args:
+        reason: for log and audit.
+        select: which; more than one need the header ``If-Match`` with the revision of the queue.
+        to: they become dead messages, or nothing is left of them.
+    """
+
+    select: Selection
+    to: Literal["dead", "nothing"]
+
+
+class Purge(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """All entries are to be deleted, and nothing is left of them.
+
+    Args:
+        reason: for log and audit.
+        confirm: the owner, once more.
+    """
+
+    confirm: str
+
+
+class Changed(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """What was done with entries.
+
+    Args:
+        done: entries it was done with; of a dry run, those it would be.
+        skipped_in_flight: entries that are on their way, and are left alone.
+        failed: entries that cannot be read, or are of use to nobody else; they stay.
+        dry_run: nothing was done.
+    """
+
+    done: int
+    skipped_in_flight: int
+    failed: int
+    dry_run: bool = False
+
+
+def entry_changes(desk: ChangeDesk) -> list[Operation]:
+    """The operations.
+
+    Args:
+        desk: where they are made.
+    """
+
+    def control() -> QueueControl:
+        return broker_of(desk).queue_control
+
+    def owner_of(call: Call) -> Owner:
+        return _owner(desk, call)
+
+    async def move(request: Request[Move]) -> Changed:
+        body, owner = request.body, owner_of(request.call)
+        target = _target(desk, body.to)
+        if target is owner:
+            raise wrong_member("/to/owner", "it is the same queue; requeue puts entries at its end")
+        wanted = _wanted(desk, body.select)
+        matched = await control().count(owner, wanted)
+        if body.dry_run:
+            return Changed(matched.entries, matched.in_flight, 0, True)
+        if not body.up_to:
+            _check_room(matched, target, body.to)
+        progress = Progress()
+        await control().move(owner, wanted, target, progress)
+        return _changed(progress)
+
+    async def requeue(request: Request[Requeue]) -> Changed:
+        body, progress = request.body, Progress()
+        if body.priority is not None and not 0 <= body.priority <= 9:
+            raise wrong_member("/priority", "it is a number from 0 to 9")
+        await control().requeue(owner_of(request.call), _wanted(desk, body.select), body.priority, progress)
+        return _changed(progress)
+
+    async def delete(request: Request[Delete]) -> Changed:
+        body, owner, progress = request.body, owner_of(request.call), Progress()
+        wanted = _wanted(desk, body.select)
+        if len(body.select.seqs) != 1:
+            _check_revision(request, owner)
+        await control().delete(owner, wanted, progress, dead=body.to == "dead")
+        return _changed(progress)
+
+    async def purge(request: Request[Purge]) -> Changed:
+        owner, progress = owner_of(request.call), Progress()
+        if request.body.confirm != request["owner"]:
+            raise wrong_member("/confirm", f"it must be {request['owner'][:200]}, as in the path")
+        await control().delete(owner, lambda entry: True, progress, dead=False)
+        return _changed(progress)
+
+    return [
+        change_operation(
+            desk,
+            "moveEntries",
+            "POST",
+            f"{PATH}/move",
+            Right.OPERATOR,
+            "Move entries to another queue; after a crash each is in exactly one.",
+            "queue.move",
+            Move,
+            Changed,
+            move,
+            cost=Cost.STORE,
+        ),
+        change_operation(
+            desk,
+            "requeueEntries",
+            "POST",
+            f"{PATH}/requeue",
+            Right.OPERATOR,
+            "Put entries behind the others of their queue.",
+            "queue.requeue",
+            Requeue,
+            Changed,
+            requeue,
+            cost=Cost.STORE,
+        ),
+        change_operation(
+            desk,
+            "deleteEntries",
+            "POST",
+            f"{PATH}/delete",
+            Right.ADMINISTRATOR,
+            "Delete entries, or make dead messages of them.",
+            "queue.delete",
+            Delete,
+            Changed,
+            delete,
+            cost=Cost.STORE,
+        ),
+        change_operation(
+            desk,
+            "purgeQueue",
+            "POST",
+            f"{PATH}/purge",
+            Right.ADMINISTRATOR,
+            "Delete all entries of a queue.",
+            "queue.purge",
+            Purge,
+            Changed,
+            purge,
+            cost=Cost.STORE,
+        ),
+    ]
+
+
+def _owner(desk: ChangeDesk, call: Call) -> Owner:
+    found = find_queue(broker_of(desk).node, call.parameters["relating"], call.parameters["owner"])
+    if found is None:
+        raise no_queue(call)
+    if found.of is None:
+        raise Refused(
+            HTTPStatus.CONFLICT, Code.USER_ILLEGAL_ARGUMENT, "a history is changed by what is published on its topic"
+        )
+    return found.of
+
+
+def _target(desk: ChangeDesk, to: Target) -> Owner:
+    """The owner of a queue that takes entries; a login name need not be in use."""
+    broker = broker_of(desk)
+    found = find_queue(broker.node, to.relating, to.owner)
+    if found is not None and found.of is not None:
+        return found.of
+    if to.relating == "callback":
+        raise wrong_member("/to/owner", f"there is no session {to.owner.replace(BETWEEN, '/')[:200]}")
+    broker.registry.check_subject_name(to.owner)
+    return broker.node.subject(to.owner)
+
+
+def _check_room(matched: Matched, target: Owner, to: Target) -> None:
+    entries, octets = target.queue.space
+    if matched.entries > entries or matched.bytes > octets:
+        raise Refused(
+            HTTPStatus.CONFLICT,
+            Code.RESOURCE_OVERFLOW_ENTRIES,
+            f"{to.relating}/{to.owner[:200]} has room for {max(entries, 0)} entries and {max(octets, 0)} bytes;"
+            f" {matched.entries} entries count for {matched.bytes} bytes. Nothing was moved; upTo moves what fits",
+        )
+
+
+def _check_revision(request: Request[Delete], owner: Owner) -> None:
+    given, revision = request.call.headers.get("if-match"), revision_of(owner.queue)
+    if given is None:
+        raise Refused(
+            HTTPStatus.PRECONDITION_REQUIRED,
+            Code.USER_PRECONDITION,
+            "to delete more than one entry, send If-Match with the revision of the queue that you have seen",
+        )
+    if given.strip().strip('"') != revision:
+        raise Refused(
+            HTTPStatus.PRECONDITION_FAILED,
+            Code.USER_PRECONDITION,
+            f"entries have come or gone meanwhile: the revision is {revision}",
+        )
+
+
+def _wanted(desk: ChangeDesk, select: Selection) -> Predicate[Entry]:
+    """Tells which entries are selected.
+
+    Raises:
+        Refused: 400 where none can be, or in two ways.
+    """
+    filters: list[Predicate[Entry]] = []
+    try:
+        if select.oid is not None:
+            filters.append(by_pattern(_oid).read(select.oid))
+        if select.sender is not None:
+            filters.append(by_pattern(_sender).read(select.sender))
+    except ValueError as error:
+        raise wrong_member("/select", str(error)) from error
+    if select.older_than_seconds is not None:
+        before = broker_of(desk).node.now() - select.older_than_seconds * 1000
+        filters.append(lambda entry: entry.message.id // NANOSECONDS <= before)
+    if select.all + bool(select.seqs) + bool(filters) != 1:
+        raise wrong_member("/select", "it has all, seqs, or filters")
+    if select.seqs:
+        seqs = {whole_or_none(seq, 0) for seq in select.seqs}
+        if None in seqs or len(select.seqs) > MAX_SEQS:
+            raise wrong_member("/select/seqs", f"they are at most {MAX_SEQS} numbers")
+        return lambda entry: entry.seq in seqs
+    return lambda entry: all(each(entry) for each in filters)
+
+
+def _changed(progress: Progress) -> Changed:
+    return Changed(progress.done, progress.skipped_in_flight, progress.failed)
+
+
+def _oid(entry: Entry) -> str:
+    return entry.message.oid
+
+
+def _sender(entry: Entry) -> str:
+    return entry.message.qos.sender

@@ -1,0 +1,128 @@
+"""Entries that administrators move, and dead messages that they send again, while the power goes."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.client import ConnectOptions, PublishOptions
+from tests.system.http_client import SocketConnection, ask_socket
+from tests.system.launcher import BrokerProcess
+from tests.system.native_client import connected
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+COUNT = 2500
+KILL_AT = "BROKER_KILL_AT"
+SETTINGS = {
+    "queue/callback/maxEntries": "10000",
+    "queue/callback/maxEntriesCache": "300",
+    "queue/subject/maxEntries": "10000",
+    "queue/deadMessage/maxEntries": "10000",
+}
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    broker = BrokerProcess(tmp_path / "data", settings=SETTINGS)
+    broker.add_accounts("ann", "joe", "jack")
+    with broker:
+        yield broker
+
+
+def post(broker: BrokerProcess, path: str, body: object) -> Any:
+    """Make a change; ``None`` where the broker dies meanwhile."""
+    connection = SocketConnection(broker.admin_socket)
+    try:
+        connection.request("POST", f"/api/v1/{path}", json.dumps(body), {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def contents(broker: BrokerProcess, path: str) -> list[int]:
+    """Contents of everything that is in a queue, or dead, page by page."""
+    found: list[int] = []
+    cursor = ""
+    while True:
+        answer = ask_socket(broker.admin_socket, f"/api/v1/{path}?limit=1000&contentBytes=10{cursor}")
+        if answer.status == 429:
+            continue
+        if answer.status == 404:
+            return found
+        page = answer.json
+        found += [int(item["content"]["text"]) for item in page["items"]]
+        if "next" not in page["page"]:
+            return found
+        cursor = f"&cursor={page['page']['next']}"
+
+
+def restart(broker: BrokerProcess, kill_at: str = "") -> None:
+    """Kill the broker, if it lives still, and start it again."""
+    broker.environment.pop(KILL_AT, None)
+    if kill_at:
+        broker.environment[KILL_AT] = kill_at
+    broker.restart()
+
+
+def test_entries_are_in_exactly_one_queue_whenever_the_broker_is_killed(broker: BrokerProcess) -> None:
+    # given a queue of which most is on disk, and one that its entries are moved to
+    for name in ("joe", "jack"):
+        connected(broker, ConnectOptions(name, "secret", session=1, persistent=True)).leave()
+    ann = connected(broker, ConnectOptions("ann", "secret", callbacks=False))
+    options = PublishOptions(persistent=True, to=("joe/1",), subscribable=False)
+    for number in range(COUNT):
+        ann.publish("numbers", str(number), options)
+    ann.disconnect()
+    move = {"select": {"all": True}, "to": {"relating": "callback", "owner": "jack~1"}}
+    joe, jack = "queues/callback/joe~1/entries", "queues/callback/jack~1/entries"
+    chance = random.Random(7)
+
+    # when the broker is killed amid the move, at its points and at any time
+    for kill_at in ("entries put:1", "entries put:2", "", "", ""):
+        restart(broker, kill_at)
+        if kill_at:
+            assert post(broker, f"{joe}/move", move) is None
+        else:
+            moving = threading.Thread(target=post, args=(broker, f"{joe}/move", move))
+            moving.start()
+            moving.join(chance.random() * 0.2)
+            broker.kill()
+            moving.join()
+        restart(broker)
+        # then each entry is in one of the two
+        assert sorted(contents(broker, joe) + contents(broker, jack)) == list(range(COUNT))
+
+    # and what is left is moved, in order
+    post(broker, f"{joe}/move", move)
+    assert contents(broker, jack) == list(range(COUNT))
+    assert contents(broker, joe) == []
+
+    # given that they are dead messages then
+    assert post(broker, "sessions/jack/1/end", {"queue": "dead"})["entries"] == COUNT
+    assert sorted(contents(broker, "dead-messages")) == list(range(COUNT))
+    replay = {"select": {"all": True}, "to": {"subject": "jack"}}
+    # when the broker is killed while they are sent again
+    for kill_at in ("dead message replayed:1", "dead message replayed:250", "", ""):
+        restart(broker, kill_at)
+        if kill_at:
+            assert post(broker, "dead-messages/replay", replay) is None
+        else:
+            replaying = threading.Thread(target=post, args=(broker, "dead-messages/replay", replay))
+            replaying.start()
+            replaying.join(0.1 + chance.random() * 0.3)
+            broker.kill()
+            replaying.join()
+        restart(broker)
+        # then each is dead still, or was sent once
+        sent = contents(broker, "queues/subject/jack/entries")
+        assert sorted(contents(broker, "dead-messages") + sent) == list(range(COUNT))
