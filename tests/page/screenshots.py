@@ -19,6 +19,7 @@ PAGES = {
     "topics": "topics",
     "topic": "topics/news",
     "connections": "connections",
+    "accounts": "accounts",
     "diagnose": "diagnose",
     "audit": "audit",
 }

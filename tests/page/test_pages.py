@@ -27,12 +27,14 @@ PAGES = {
     "queues": "Queues",
     "topics": "Topics",
     "connections": "Connections",
+    "accounts": "Accounts",
     "diagnose": "Diagnose",
     "audit": "Audit",
     "sessions/visitor/1": "visitor/1",
     "queues/callback/visitor~1": "visitor~1",
     "topics/news": "news",
     "connections/1": "Connection",
+    "accounts/visitor": "visitor",
 }
 ESCAPED = {
     "\u202egnp.exe\u2066": "\\u{202e}gnp.exe\\u{2066}",
@@ -374,3 +376,27 @@ def test_who_may_only_look_sees_what_others_may_do_and_cannot(stranger: Window) 
     button.wait_for()
     assert button.is_disabled()
     assert "operator" in (button.get_attribute("title") or "")
+
+
+def test_account_is_made_gets_a_role_and_is_deleted(window: Window) -> None:
+    page = settle(window, "accounts", "Accounts")
+
+    page.get_by_role("button", name="New …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Login name").fill("newcomer")
+    dialog.get_by_label("Password").fill("secret")
+    assert "secret" not in (dialog.locator("pre").text_content() or "")
+    page.get_by_role("button", name="Make it").click()
+    window.heading("newcomer")
+    page.get_by_role("button", name="Role …").click()
+    dialog.get_by_label("Role in administration").select_option("monitoring")
+    page.get_by_role("button", name="Give it").click()
+    page.locator("dd", has_text="monitoring").wait_for()
+    page.get_by_role("button", name="Delete …").click()
+    assert violations(page) == []
+    dialog.get_by_label("To confirm").fill("newcomer")
+    page.get_by_role("button", name="Delete the account").click()
+
+    page.get_by_text("There is no account newcomer any more").wait_for()
+    window.heading("Accounts").rows("visitor").wait_for()
+    assert window.rows("newcomer").count() == 0

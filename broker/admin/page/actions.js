@@ -98,7 +98,6 @@ export function connectionActions(read, done) {
         says: el("p", null, "Closes the connection", row.session ? [" of ", name(row.session)] : "", ". A session stays, and its client may come back at once."),
         method: "DELETE",
         path: path("connections", row.id),
-        reasonInQuery: true,
         outcome: () => `The connection of ${row.peer} was closed`,
         done,
       });

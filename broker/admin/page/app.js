@@ -1,5 +1,7 @@
 // The frame: what is around all pages, and which page an address leads to.
 
+import * as account from "./account.js";
+import * as accounts from "./accounts.js";
 import { ask, logOut, loginNeeded, Refused, state, Unreachable, watch, whoAmI } from "./api.js";
 import * as audit from "./audit.js";
 import * as connection from "./connection.js";
@@ -27,12 +29,14 @@ const PAGES = [
   { segments: ["queues"], page: queues, title: "Queues", key: "q" },
   { segments: ["topics"], page: topics, title: "Topics", key: "t" },
   { segments: ["connections"], page: connections, title: "Connections", key: "c" },
+  { segments: ["accounts"], page: accounts, title: "Accounts", key: "u" },
   { segments: ["diagnose"], page: diagnose, title: "Diagnose", key: "i" },
   { segments: ["audit"], page: audit, title: "Audit", key: "a" },
   { segments: ["sessions", null, null], page: session },
   { segments: ["queues", null, null], page: queue },
   { segments: ["topics", null], page: topic },
   { segments: ["connections", null], page: connection },
+  { segments: ["accounts", null], page: account },
 ];
 
 let current = null;

@@ -25,14 +25,16 @@ function quoted(text) {
 /**
  * Ask before a change, and make it.
  *
- * `title` and `verb` say what it is; `says` is what will happen; `fields` are `{key, label, choices}` of its body;
+ * `title` and `verb` say what it is; `says` is what will happen; `fields` are `{key, label, choices}` of its body, or
+ * `{key, label, type}` for what is typed;
  * `typed` is a name that must be typed where something is lost. `method` and `path` are those of the API; `outcome`
  * makes words of the answer, and `done` is called with it.
+ * `command` is the command that does the same, where it is another than that of any request.
  */
-export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, reasonInQuery = false, outcome, done }) {
-  const inputs = fields.map(({ key, label, choices }) => {
-    const input = el("select", { change: follow });
-    input.append(...choices.map(([value, words]) => new Option(words, value)));
+export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, command, outcome, done }) {
+  const inputs = fields.map(({ key, label, choices, type = "text" }) => {
+    const input = choices ? el("select", { change: follow }) : el("input", { type, required: true, autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false", input: follow });
+    if (choices) input.append(...choices.map(([value, words]) => new Option(words, value)));
     return { key, input, node: el("label", null, el("span", null, label), input) };
   });
   const reason = el("input", { maxlength: "200", autocomplete: "off", input: follow });
@@ -60,16 +62,17 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
 
   function wanted() {
     const given = { ...body, ...Object.fromEntries(inputs.map((each) => [each.key, valueOf(each.input.value)])) };
-    return reason.value && !reasonInQuery ? { ...given, reason: reason.value } : given;
+    return reason.value ? { ...given, reason: reason.value } : given;
   }
 
   function address() {
-    return reason.value && reasonInQuery ? `${path}?${new URLSearchParams({ reason: reason.value })}` : path;
+    const query = method === "DELETE" ? new URLSearchParams(wanted()).toString() : "";
+    return query ? `${path}?${query}` : path;
   }
 
   function follow() {
     submit.disabled = proof !== null && proof.value !== typed;
-    code.textContent = commandOf(method, address(), wanted());
+    code.textContent = command ?? commandOf(method, address(), method === "DELETE" ? undefined : wanted());
   }
 
   async function copied() {
@@ -96,7 +99,7 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
   follow();
   document.body.append(dialog);
   dialog.showModal();
-  (proof ?? reason).focus();
+  (inputs.find((each) => each.input.nodeName === "INPUT")?.input ?? proof ?? reason).focus();
 }
 
 function valueOf(text) {
