@@ -19,10 +19,12 @@ from broker.admin.access import Access
 from broker.admin.commands import AdministrativeCommands
 from broker.admin.daily_backup import DailyBackup
 from broker.admin.options import administrators
+from broker.admin.property_book import PropertyBook
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
 from broker.config.core_options import ACCOUNT_XML_NAMES, NODE_ID, RUN_LEVEL, XML_NAMES
 from broker.config.properties import Properties
+from broker.config.runtime import RuntimeFile
 from broker.core.broker import Broker
 from broker.core.configuration import settings_of
 from broker.core.node import Node
@@ -31,7 +33,10 @@ from broker.file_limit import raise_file_limit, warn_of_file_limit
 from broker.filters.queries import XPathQueries
 from broker.logs.audit import audit
 from broker.logs.last import LastLines
+from broker.logs.levels import EVERYTHING
 from broker.logs.output import LogOutput
+from broker.logs.settings import LEVEL
+from broker.logs.timed_levels import TimedLevels
 from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
@@ -94,6 +99,8 @@ class Application(Service):
         run_levels: starts and stops everything.
         store: from run level 1 on; ``None`` before.
         serving: all ports for clients are open.
+        property_book: the properties, and changes of them.
+        log_levels: levels of the log, and changes of them; ``None`` where the log is not the broker's own.
         chosen_ports: number of each listener's port, by its name, once it was open.
         turns: that connections of all listeners take.
     """
@@ -124,6 +131,10 @@ class Application(Service):
         self.store: Any = None
         self.serving = False
         self._log_output = log_output
+        self.log_levels = None if log_output is None else TimedLevels(log_output.levels, reactor)
+        self._log_level = LEVEL.default
+        self.property_book = PropertyBook(properties, RuntimeFile(data))
+        self.property_book.on_change.append(self._properties_changed)
         self._last_lines = LastLines()
         self._on_started = on_started
         self._service_manager = service_manager or ServiceManager(reactor)
@@ -252,6 +263,9 @@ class Application(Service):
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         plan = check(read(self._plugin_file), self.properties, CORE)
         registry.report(self.properties)
+        self._log_level = LEVEL.get(self.properties)
+        for each in self.properties.assigned():
+            log.info("{name} is as it was set at {source}, whatever else says", name=each.name, source=each.source)
         self.run_levels = RunLevels(plan, self, [self._step])
         log.info(
             "broker {version}, node {node}, data in {data}", version=__version__, node=self._node_id, data=self.data
@@ -344,12 +358,23 @@ class Application(Service):
             self.broker,
             self.run_levels,
             self.request_run_levels,
-            self.properties,
+            self.property_book,
             __version__,
             self._last_lines,
-            None if self._log_output is None else self._log_output.levels,
+            self.log_levels,
         )
         await self.broker.recovery.topics()
+
+    def _properties_changed(self) -> None:
+        """Have properties in force that were changed while the broker runs."""
+        core = getattr(self, "broker", None)
+        if core is not None:
+            settings = settings_of(self.properties)
+            core.node.change_settings(replace(settings, administrators=core.node.settings.administrators))
+        level = LEVEL.get(self.properties)
+        if self.log_levels is not None and level is not self._log_level:
+            self.log_levels.configure(EVERYTHING, level)
+        self._log_level = level
 
     def _make_xmpp(self) -> XmppService:
         settings = xmpp_settings_of(self.properties)
@@ -364,6 +389,7 @@ class Application(Service):
                 await self._close_ports()
                 raise
         self.serving = True
+        self.property_book.listeners_opened()
 
     async def _close_ports(self) -> None:
         self.serving = False

@@ -10,6 +10,7 @@ from twisted.python import usage
 
 from broker.config.command_line import DEFAULT_DATA, check_filled, read_properties
 from broker.config.properties import Properties
+from broker.config.runtime import RuntimeFile
 from broker.errors import BrokerError
 from broker.logs.output import LogOutput, open_log
 from broker.logs.settings import LogSettings
@@ -103,6 +104,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"{plugins}: no such plugin file")
         try:
             self.properties = read_properties(None if config is None else Path(config), self._assignments, self._pairs)
+            RuntimeFile(self.data).load(self.properties)
             self._log_settings = log_settings_of(self.properties)
         except BrokerError as error:
             raise usage.UsageError(error.message) from error

@@ -18,20 +18,20 @@ from broker.admin.log_levels import change_level, read_level
 from broker.admin.node import node_attributes
 from broker.admin.options import ADMIN_MESSAGES
 from broker.admin.permissions import Permissions
+from broker.admin.property_book import PropertyBook
 from broker.admin.queue_query import queue_query_of
 from broker.admin.session import session_attributes
 from broker.admin.subject import subject_attributes
 from broker.admin.subscription import subscription_attributes
 from broker.admin.topic import topic_attributes
 from broker.admin.values import to_text
-from broker.config.properties import Properties
 from broker.core.administration import Answer, Found, Told
 from broker.core.broker import Broker
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.logs.last import LastLines
-from broker.logs.levels import LogLevels
+from broker.logs.timed_levels import TimedLevels
 from broker.model.key import COMMAND_PREFIX, REMOTE_PROPERTIES_OID
 from broker.model.property import ClientProperty, find
 from broker.model.qos import PublishQos, QueryQos
@@ -56,7 +56,7 @@ class AdministrativeCommands:
         broker: the core.
         run_levels: of the broker.
         request_run_levels: goes to run levels, one after the other, once the answer is sent.
-        properties: the configuration.
+        book: the properties.
         version: of the program.
         last_lines: of its log.
         log_levels: of the log; ``None`` where it is not the broker's own.
@@ -67,15 +67,16 @@ class AdministrativeCommands:
         broker: Broker,
         run_levels: RunLevels,
         request_run_levels: Callable[[Sequence[int]], None],
-        properties: Properties,
+        book: PropertyBook,
         version: str,
         last_lines: LastLines,
-        log_levels: LogLevels | None,
+        log_levels: TimedLevels | None,
     ) -> None:
         self._log_levels = log_levels
         self._broker = broker
         self._node = broker.node
-        self._properties = properties
+        self._book = book
+        self._properties = properties = book.properties
         self._permissions = Permissions(broker)
         self._audit = ChangeAudit(broker)
         self._enabled = ADMIN_MESSAGES.get(properties)
@@ -149,7 +150,7 @@ class AdministrativeCommands:
 
     async def _change(self, session: Session, command: Command, value: str) -> None:
         if command.kind is Kind.PROPERTY:
-            self._properties.assign(command.attribute, value)
+            self._book.set(command.attribute, value, f"{session.subject.name} by __cmd")
             return
         if command.kind is Kind.LOGGING:
             change_level(self._log_levels, command.attribute, value)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from broker.admin.access import Access
+    from broker.admin.property_book import PropertyBook
     from broker.auth.wiring import Security
     from broker.config.properties import Properties
     from broker.core.broker import Broker
+    from broker.logs.timed_levels import TimedLevels
     from broker.net.listener import Listener
     from broker.runlevels.service import RunLevels
 
@@ -31,6 +33,8 @@ class Instance(Protocol):
         security: what logins are checked with, from there on, too.
         data: the data directory.
         access: who may administer.
+        property_book: the properties, and changes of them.
+        log_levels: levels of the log; ``None`` where it is not the broker's own.
     """
 
     properties: Properties
@@ -42,6 +46,8 @@ class Instance(Protocol):
     broker: Broker
     data: Path
     access: Access
+    property_book: PropertyBook
+    log_levels: TimedLevels | None
 
     @property
     def security(self) -> Security:

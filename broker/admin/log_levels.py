@@ -6,8 +6,8 @@ import sys
 
 from broker.errors import BrokerError, Code
 from broker.logs.audit import NAMESPACE as AUDIT
-from broker.logs.levels import LogLevels
 from broker.logs.settings import Level
+from broker.logs.timed_levels import TimedLevels
 
 LEVELS = {
     "OFF": Level.CRITICAL,
@@ -31,7 +31,7 @@ NAMES = {
 """What clients are told."""
 
 
-def read_level(levels: LogLevels | None, namespace: str) -> str:
+def read_level(levels: TimedLevels | None, namespace: str) -> str:
     """The name of the level that holds for a part.
 
     Args:
@@ -45,7 +45,7 @@ def read_level(levels: LogLevels | None, namespace: str) -> str:
     return NAMES[_checked(levels, namespace).of(namespace)]
 
 
-def change_level(levels: LogLevels | None, namespace: str, name: str) -> None:
+def change_level(levels: TimedLevels | None, namespace: str, name: str) -> None:
     """Change the level of a part until the broker stops.
 
     Args:
@@ -69,11 +69,20 @@ def change_level(levels: LogLevels | None, namespace: str, name: str) -> None:
     checked.set(namespace, level)
 
 
-def _checked(levels: LogLevels | None, namespace: str) -> LogLevels:
-    if levels is None:
-        raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "the log is not the broker's own, so its levels are not")
+def check_part(namespace: str) -> None:
+    """Refuse the name of a part that there is not.
+
+    Raises:
+        BrokerError: ``user.illegalArgument``.
+    """
     if namespace != AUDIT and namespace not in sys.modules:
         raise BrokerError(
             Code.USER_ILLEGAL_ARGUMENT, f"no part of the broker has the name '{namespace[:64]}'; broker.core is one"
         )
+
+
+def _checked(levels: TimedLevels | None, namespace: str) -> TimedLevels:
+    if levels is None:
+        raise BrokerError(Code.RESOURCE_ADMIN_UNAVAILABLE, "the log is not the broker's own, so its levels are not")
+    check_part(namespace)
     return levels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker.config.kinds import BOOLEAN, TEXT, integer
-from broker.config.options import declare
+from broker.config.options import Effect, declare
 from broker.config.properties import Properties
 
 ADMIN_USERS = declare(
@@ -30,6 +30,7 @@ STORE_GRACE = declare(
     integer(0),
     60,
     "Seconds for which the store may fail to commit until /health/ready says that the broker is not ready.",
+    change=Effect.NOW,
 )
 
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from broker.config.declared import load
-from broker.config.options import Registry
+from broker.config.options import Effect, Registry
 
 BROKER = "Properties of the broker, each with its default. Give this file with --config FILE."
 BROKER_RULES = """\
@@ -18,6 +18,12 @@ BROKER_RULES = """\
 """
 _REFERENCES = "# ${NAME} is replaced by the value of another property or of the environment.\n"
 _WIDTH = 118
+_CHANGES = {
+    Effect.NOW: "; a change takes effect at once",
+    Effect.NEW_OBJECTS: "; a change takes effect for what is new",
+    Effect.LISTENER: "; a change takes effect when listeners open anew",
+    Effect.RESTART: "",
+}
 
 
 def write(registry: Registry, title: str = BROKER, rules: str = BROKER_RULES) -> str:
@@ -31,7 +37,7 @@ def write(registry: Registry, title: str = BROKER, rules: str = BROKER_RULES) ->
     groups: dict[str, list[str]] = {}
     for option in registry:
         comment = textwrap.fill(
-            f"{option.help} ({option.kind.label})",
+            f"{option.help} ({option.kind.label}{_CHANGES[option.change]})",
             _WIDTH,
             initial_indent="# ",
             subsequent_indent="# ",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from twisted.logger import Logger
@@ -27,6 +28,17 @@ T = TypeVar("T")
 log = Logger()
 
 
+class Effect(StrEnum):
+    """When a property that is changed while the broker runs takes effect."""
+
+    NOW = "now"
+    NEW_OBJECTS = "newObjects"
+    """For what is made from then on: sessions, topics, messages."""
+    LISTENER = "listener"
+    """When the listeners are opened anew: at run level 9 after a lower one."""
+    RESTART = "restart"
+
+
 @dataclass(frozen=True, slots=True)
 class Option(Generic[T]):
     """A declared property.
@@ -36,12 +48,14 @@ class Option(Generic[T]):
         kind: of its value, with its limits.
         default: where no source has it.
         help: one line for the example file.
+        change: when a change takes effect.
     """
 
     name: str
     kind: Kind[T]
     default: T
     help: str
+    change: Effect = Effect.RESTART
 
     def get(self, properties: Properties, context: str = "") -> T:
         """The value.
@@ -85,13 +99,13 @@ class Registry:
     def __iter__(self) -> Iterator[Option[Any]]:
         return iter(self._options.values())
 
-    def declare(self, name: str, kind: Kind[T], default: T, help: str) -> Option[T]:
+    def declare(self, name: str, kind: Kind[T], default: T, help: str, change: Effect = Effect.RESTART) -> Option[T]:
         """Declare a property.
 
         Raises:
             ValueError: where it is declared already.
         """
-        option = Option(name, kind, default, help)
+        option = Option(name, kind, default, help, change)
         self.add(option)
         return option
 
@@ -120,6 +134,19 @@ class Registry:
         if option.name in self._indexed:
             raise ValueError(f"{option.name}[] is declared twice")
         self._indexed[option.name] = option
+
+    def find(self, name: str) -> Option[Any]:
+        """The property of a name.
+
+        Raises:
+            BrokerError: ``user.illegalArgument`` where there is none, with the nearest.
+        """
+        option = self._options.get(name)
+        if option is None:
+            near = nearest(name, self._options)
+            hint = f"; is {near} meant?" if near else ""
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"there is no property {name[:200]}{hint}")
+        return option
 
     def indexed(self) -> Iterator[IndexedOption]:
         """The properties of the form ``name[index]``."""

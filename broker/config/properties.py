@@ -55,9 +55,37 @@ class Properties:
         """Id of this node, which selects the ``/node/<id>/…`` properties; it does not change while the broker runs."""
         return self._node_id
 
-    def assign(self, name: str, value: str) -> None:
-        """Set a property while the broker runs; it beats all other sources."""
-        self._assigned[name] = Setting(name, value, "assigned at run time")
+    def assign(self, name: str, value: str, source: str = "assigned at run time") -> None:
+        """Set a property while the broker runs; it beats all other sources.
+
+        Args:
+            name: of it.
+            value: its text.
+            source: for messages.
+        """
+        self._assigned[name] = Setting(name, value, source)
+
+    def take_back(self, name: str) -> None:
+        """Let the other sources say again what a property is."""
+        self._assigned.pop(name, None)
+
+    def assigned(self) -> tuple[Setting, ...]:
+        """What was set while the broker runs."""
+        return tuple(self._assigned.values())
+
+    def found(self, name: str) -> list[Setting]:
+        """All settings for a name, the one that counts first."""
+        settings: list[Setting] = []
+        for form in candidates(name, self.node_id):
+            for source in (self._assigned, self._command_line):
+                if form in source:
+                    settings.append(source[form])
+            of_environment = in_environment(self._environment, form)
+            if of_environment is not None:
+                settings.append(of_environment)
+            if form in self._file:
+                settings.append(self._file[form])
+        return settings
 
     def find(self, name: str, context: str = "") -> Setting | None:
         """The most specific setting for a name, its variables not replaced.

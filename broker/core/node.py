@@ -151,6 +151,15 @@ class Node:
         self._awake: list[Dispatch] = []
         self._envelopes: dict[tuple[str, bytes, bytes], Envelope] = {}
 
+    def change_settings(self, settings: Settings) -> None:
+        """Have other settings from now on: limits hold at once, defaults for what is new."""
+        self.settings = settings
+        self.cache_budget.most = settings.cache_bytes
+        self.quotas.change(settings.quotas)
+        self._envelopes.clear()
+        for session in self.sessions.values():
+            session.plans.clear()  # which know the life time that messages get
+
     def total(self, *names: str) -> int:
         """What all sessions did since the broker started, also those that have ended.
 

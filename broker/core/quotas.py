@@ -90,6 +90,12 @@ class Usage:
         self.unread_bytes = 0
         self.waiting_bytes = 0
 
+    def change(self, limits: QuotaLimits) -> None:
+        """Have other limits from now on."""
+        self.limits = limits
+        self.max_queue_bytes = limits.queue_bytes
+        self.max_history_bytes = limits.history_bytes
+
     def check_forced(self) -> None:
         """Refuse to make one more session or login name for a message; raises as :meth:`check_topics`."""
         self._check(self.forced, self.limits.forced, "sessions and login names made by forceQueuing")
@@ -218,6 +224,13 @@ class Quotas:
             limits = NO_LIMITS if account in self._administrators else self._limits
             usage = self._usages[account] = Usage(account, limits)
         return usage
+
+    def change(self, limits: QuotaLimits) -> None:
+        """Have other limits from now on, also for those who use more already: they get nothing more."""
+        self._limits = limits
+        for usage in self._usages.values():
+            if usage.account not in self._administrators:
+                usage.change(limits)
 
     def all(self) -> list[Usage]:
         """Of every account that uses something, by login name."""

@@ -9,6 +9,9 @@ from zope.interface import implementer
 
 from broker.logs.settings import Level
 
+EVERYTHING = ""
+"""The namespace of what has no level of its own."""
+
 
 class LogLevels:
     """The levels of the log, which can be changed at any time.
@@ -17,13 +20,15 @@ class LogLevels:
         level: of all parts that have none of their own.
         levels: of parts, by namespace; one holds for what is below it, too.
 
+    Attributes:
+        by_namespace: levels that were set; that of the empty namespace is for all others.
     """
 
     def __init__(self, level: Level = Level.INFO, levels: Mapping[str, Level] | None = None) -> None:
-        self._predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level.value))
-        self._admitted: dict[tuple[str, object], bool] = {}
-        for namespace, each in (levels or {}).items():
-            self.set(namespace, each)
+        self.by_namespace = {EVERYTHING: level, **(levels or {})}
+        self._predicate: LogLevelFilterPredicate
+        self._admitted: dict[tuple[str, object], bool]
+        self._apply()
 
     def admit(self, event: LogEvent) -> bool:
         """Whether an event is written; one without a namespace or a level is not."""
@@ -49,7 +54,19 @@ class LogLevels:
             namespace: of the part, e.g. ``broker.core``.
             level: that holds from now on.
         """
-        self._predicate.setLogLevelForNamespace(namespace, LogLevel.levelWithName(level.value))
+        self.by_namespace[namespace] = level
+        self._apply()
+
+    def unset(self, namespace: str) -> None:
+        """Let the level of what is above a part hold for it."""
+        del self.by_namespace[namespace]
+        self._apply()
+
+    def _apply(self) -> None:
+        predicate = LogLevelFilterPredicate(LogLevel.levelWithName(self.by_namespace[EVERYTHING].value))
+        for namespace, level in self.by_namespace.items():
+            predicate.setLogLevelForNamespace(namespace, LogLevel.levelWithName(level.value))
+        self._predicate = predicate
         self._admitted = {}  # another one, as a thread may be about to add what held before
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from broker.config.kinds import BOOLEAN, choice, integer, size
-from broker.config.options import declare, declare_indexed
+from broker.config.options import Effect, declare, declare_indexed
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
 
@@ -29,7 +29,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
-LEVEL = declare("log.level", choice(Level), Level.INFO, "What is logged: lines of this level and of those before it.")
+LEVEL = declare(
+    "log.level",
+    choice(Level),
+    Level.INFO,
+    "What is logged: lines of this level and of those before it.",
+    change=Effect.NOW,
+)
 LEVELS = declare_indexed(
     "log.level", "The level of one part, for example log.level[broker.native]=debug.", "broker.native"
 )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 from xml.sax.saxutils import quoteattr
 
 from broker.admin.commands import AdministrativeCommands
 from broker.admin.options import administrators
+from broker.admin.property_book import PropertyBook
+from broker.config.declared import load
 from broker.config.properties import Properties
+from broker.config.runtime import RuntimeFile
 from broker.config.syntax import Setting
 from broker.core.administration import Answer, Found, Told
 from broker.core.publishing import Published
@@ -17,10 +21,12 @@ from broker.core.quotas import Quotas
 from broker.core.waiting import Pending
 from broker.logs.last import LastLines
 from broker.logs.levels import LogLevels
+from broker.logs.timed_levels import TimedLevels
 from broker.runlevels.service import RunLevels
 from tests.core.world import Client, World
 
 BOSS = {"admin.users": "boss"}
+NOWHERE = Path("/nowhere")
 
 
 class FakeRunLevels:
@@ -51,7 +57,7 @@ class Office:
         self.world = world or World()
         self.last_lines = LastLines()
         self.requested: list[list[int]] = []
-        self.log_levels = LogLevels()
+        self.log_levels = TimedLevels(LogLevels(), self.world.clock)
         self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
         node = self.world.node
         node.settings = replace(node.settings, administrators=administrators(self.properties))
@@ -60,7 +66,7 @@ class Office:
             self.world.broker,
             cast(RunLevels, FakeRunLevels()),
             self._request,
-            self.properties,
+            PropertyBook(self.properties, RuntimeFile(NOWHERE), load()),
             "1.2.3",
             self.last_lines,
             self.log_levels,

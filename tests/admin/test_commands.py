@@ -179,6 +179,18 @@ class TestProperties:
         assert published.info == "/node/heron/sysprop/?session.timeout=7s"
         assert office.get(boss, "sysprop/?session.timeout") == "7s"
 
+    @pytest.mark.parametrize(
+        ("name", "code"),
+        [("db.url=memory:", Code.USER_CONFIGURATION), ("session.timout=5s", Code.USER_ILLEGAL_ARGUMENT)],
+    )
+    def test_that_would_have_no_effect_are_refused(self, name: str, code: Code) -> None:
+        office = Office(BOSS)
+        boss = office.client("boss")
+        with pytest.raises(BrokerError) as refused:
+            office.set(boss, f"sysprop/?{name}")
+        assert refused.value.code == code
+        assert office.properties.assigned() == ()
+
     @pytest.mark.parametrize("name", ["plugin/mail/password", "a.secret", "myPasswd", "api.token"])
     def test_that_look_like_secrets_are_not_told(self, name: str) -> None:
         office = Office({name: "1234", **BOSS})

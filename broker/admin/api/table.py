@@ -12,11 +12,13 @@ from typing import Any
 from broker.admin.access import Access
 from broker.admin.actions.accounts import account_operations
 from broker.admin.actions.change import ChangeDesk
+from broker.admin.actions.configuration import configuration_changes
 from broker.admin.actions.dead_messages import dead_changes
 from broker.admin.actions.entries import entry_changes
 from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
 from broker.admin.api.audit import audit_operations
+from broker.admin.api.configuration import configuration_operations
 from broker.admin.api.dead_messages import dead_operations
 from broker.admin.api.entries import entry_operations
 from broker.admin.api.findings import check_operations, diagnosis_operations
@@ -97,6 +99,8 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *account_operations(desk, parts.access),
         *entry_changes(desk),
         *dead_changes(desk),
+        *configuration_operations(parts.instance),
+        *configuration_changes(desk),
     ]
     return [*operations, document_operation(operations)]
 

@@ -282,6 +282,12 @@ WITHOUT_A_VERB = {
     "addAccount": "broker user add",
     "changeAccount": "broker user passwd, broker user role",
     "removeAccount": "broker user remove",
+    "listProperties": "broker api GET /properties?changed=true",
+    "getProperty": "broker api GET /properties/session.timeout",
+    "setProperty": 'broker api PUT /properties/session.timeout \'{"value": "1h", "keep": true}\'',
+    "takeBackProperty": "broker api DELETE /properties/session.timeout",
+    "listLogLevels": "broker api GET /log-levels",
+    "setLogLevel": 'broker api PUT /log-levels/broker.core \'{"level": "debug", "forSeconds": 600}\'',
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

@@ -15,10 +15,15 @@ from broker.admin.access import Access
 from broker.admin.api.gate import Gate
 from broker.admin.api.operations import Operation, routes_of
 from broker.admin.instance import Instance
+from broker.admin.property_book import PropertyBook
 from broker.admin.roles import SocketRole
 from broker.auth.services import LoginCounts
+from broker.config.declared import load
 from broker.config.properties import Properties
+from broker.config.runtime import RuntimeFile
 from broker.config.syntax import Setting
+from broker.logs.levels import LogLevels
+from broker.logs.timed_levels import TimedLevels
 from broker.net.http.exchange import Credentials
 from broker.net.http.routes import Router
 from broker.net.http.site import Site
@@ -71,6 +76,8 @@ class FakeInstance:
         self.htpasswd: Any = None
         self.access = Access(self.properties, world.clock.seconds)
         self.access.attach(world.broker)
+        self.property_book = PropertyBook(self.properties, RuntimeFile(self.data), load())
+        self.log_levels: TimedLevels | None = TimedLevels(LogLevels(), world.clock)
 
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners."""
