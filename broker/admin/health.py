@@ -108,6 +108,9 @@ class Health:
         reasons: list[Reason] = []
         if not instance.serving:
             reasons.append(Reason("listeners", "the ports for clients are not open"))
+        draining = [name for name, listener in instance.listeners() if listener.admission.draining]
+        if draining:
+            reasons.append(Reason("listeners", f"{', '.join(draining)} let no new connections in"))
         failing = self.store_failing_seconds()
         if failing is not None and (strict or failing >= STORE_GRACE.get(instance.properties)):
             failure = instance.store.failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +53,9 @@ class Instance(Protocol):
     @property
     def security(self) -> Security:
         """See above."""
+
+    def request_run_levels(self, levels: Sequence[int]) -> None:
+        """Go to other run levels soon, one after the other."""
 
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners for clients, by their names."""

@@ -24,6 +24,7 @@ class Refusal(StrEnum):
     STRANGERS = "strangers"
     PENDING = "pending"
     RATE = "rate"
+    DRAINING = "draining"
 
 
 _TEXTS = {
@@ -31,6 +32,7 @@ _TEXTS = {
     Refusal.STRANGERS: "there are too many that have not logged in",
     Refusal.PENDING: "it has too many that have not logged in",
     Refusal.RATE: "it connects too often",
+    Refusal.DRAINING: "an administrator lets nobody in",
 }
 
 
@@ -49,6 +51,7 @@ class Admission:
 
     Attributes:
         max_connections: see above.
+        draining: nobody is let in; those who are there stay.
         admitted: connections so far; never falls.
         refusals: connections that were refused so far, by their reason; these never fall either.
     """
@@ -64,6 +67,7 @@ class Admission:
     ) -> None:
         self._clock = clock
         self.max_connections = max_connections
+        self.draining = False
         self.admitted = 0
         self.refusals = dict.fromkeys(Refusal, 0)
         self._max_pending = max_pending
@@ -123,6 +127,8 @@ class Admission:
 
     def _obstacle(self, host: str) -> Refusal | None:
         """Why no connection of an address may come in; ``None`` where one may."""
+        if self.draining:
+            return Refusal.DRAINING
         if len(self._connections) >= self.max_connections:
             return Refusal.LIMIT
         if len(self._strangers) >= self._max_strangers:

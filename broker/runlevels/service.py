@@ -69,6 +69,11 @@ class RunLevels:
         """Ids of the plugins that run, in the order in which they were started."""
         return tuple(self._running)
 
+    @property
+    def plugins(self) -> tuple[PlannedPlugin, ...]:
+        """All plugins that can be made."""
+        return self._plan.plugins
+
     def plugin(self, plugin_id: str) -> Any:
         """A running plugin, or ``None``."""
         return self._running.get(plugin_id)

@@ -15,6 +15,7 @@ from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.configuration import configuration_changes
 from broker.admin.actions.dead_messages import dead_changes
 from broker.admin.actions.entries import entry_changes
+from broker.admin.actions.running import running_operations
 from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
 from broker.admin.api.audit import audit_operations
@@ -97,6 +98,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *session_changes(desk),
         *token_operations(desk, parts.access),
         *account_operations(desk, parts.access),
+        *running_operations(desk),
         *entry_changes(desk),
         *dead_changes(desk),
         *configuration_operations(parts.instance),

@@ -29,12 +29,20 @@ from broker.net.http.routes import Router
 from broker.net.http.site import Site
 from broker.net.listener import Listener
 from broker.runlevels.levels import name_of
+from broker.runlevels.plan import PlannedPlugin
+from broker.runlevels.pluginfile import Action, PluginConfig
 from tests.auth.support import InlineExecutor
 from tests.core.world import World
 from tests.net.http.conversation import Connection, Received, request
 
 STRANGER = 4711
 """A user that the broker does not run as."""
+
+
+class FakePlugin:
+    """Makes nothing."""
+
+    requires = provides = ()
 
 
 class FakeRunLevels:
@@ -48,6 +56,18 @@ class FakeRunLevels:
     def name(self) -> str:
         """Name of the level."""
         return name_of(self.level)
+
+    plugins = (
+        PlannedPlugin(
+            PluginConfig("SOCKET", "SocketDriver", startup=Action(9)),
+            cast(Any, FakePlugin),
+            {"port": "7607", "password": "s3cret"},
+        ),
+    )
+
+    def plugin(self, plugin_id: str) -> Any:
+        """The plugin runs, with its port."""
+        return self if plugin_id == "SOCKET" else None
 
     def ports(self) -> list[tuple[str, str, int]]:
         """The port."""
@@ -74,10 +94,15 @@ class FakeInstance:
         self.doors: list[tuple[str, Listener]] = []
         self.logins = LoginCounts()
         self.htpasswd: Any = None
+        self.requested: list[list[int]] = []
         self.access = Access(self.properties, world.clock.seconds)
         self.access.attach(world.broker)
         self.property_book = PropertyBook(self.properties, RuntimeFile(self.data), load())
         self.log_levels: TimedLevels | None = TimedLevels(LogLevels(), world.clock)
+
+    def request_run_levels(self, levels: Sequence[int]) -> None:
+        """Go nowhere."""
+        self.requested.append(list(levels))
 
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners."""

@@ -6,6 +6,7 @@ from broker.admin.actions.accounts import account_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.dead_messages import dead_changes
 from broker.admin.actions.entries import entry_changes
+from broker.admin.actions.running import running_operations
 from broker.admin.actions.sessions import session_changes
 from broker.admin.api.audit import audit_operations
 from broker.admin.api.dead_messages import dead_operations
@@ -33,6 +34,7 @@ class ChangeOffice:
             *entry_changes(changes),
             *dead_changes(changes),
             *dead_operations(instance, self.desk.gate, reads),
+            *running_operations(changes),
             *audit_operations(instance),
         ]
 

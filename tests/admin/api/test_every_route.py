@@ -6,7 +6,7 @@ import enum
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from twisted.internet.defer import succeed
@@ -105,7 +105,8 @@ def example(type: Any) -> Any:
     if isinstance(type, enum.EnumMeta):
         return next(iter(type))
     if isinstance(type, msgspec.StructMeta):
-        return {each.encode_name: example(each.type) for each in msgspec.structs.fields(type) if each.required}
+        fields = msgspec.structs.fields(cast(msgspec.Struct, type))
+        return {each.encode_name: example(each.type) for each in fields if each.required}
     return {bool: False, int: 1, str: "mary", float: 1.0}.get(type, [])
 
 
@@ -203,5 +204,5 @@ def test_no_change_is_made_while_the_store_fails() -> None:
         route = everything()
         route.world.store.fail(BrokerError(Code.RESOURCE_NO_MORE_SPACE, "the disk is full"))
         answer = route.ask(operation, body_of(operation))
-        assert answer.status == (200 if operation.any_level else 503), operation.id
+        assert (answer.status == 503) is not operation.any_level, operation.id
         assert not route.joe.session.ended

@@ -245,7 +245,7 @@ def test_connections_are_counted_by_listener_and_refusals_by_reason() -> None:
     refused = {
         each: readings.value("broker_connections_refused_total", listener="SOCKET", reason=each) for each in Refusal
     }
-    assert refused == {"limit": 1, "strangers": 0, "pending": 0, "rate": 0}
+    assert refused == {"limit": 1, "strangers": 0, "pending": 0, "rate": 0, "draining": 0}
 
 
 def test_store_that_cannot_commit_is_told_with_the_seconds() -> None:
