@@ -19,6 +19,7 @@ from broker.core.dispatch import TAKEN_OVER
 from broker.core.documents import Documents
 from broker.core.erasure import Erasure
 from broker.core.expiry import Expiry
+from broker.core.explanation import Explanation
 from broker.core.items import Items
 from broker.core.message import Message
 from broker.core.node import Node
@@ -83,6 +84,7 @@ class Broker:
         documents: what tongues keep of accounts.
         control: changes sessions and login names while they are there.
         dead_messages: those that are kept, for administration.
+        explanation: why a subscription gets a message, or does not.
         queue_control: changes the entries of queues, for administration.
         account_changes: sees to accounts that are removed or get another password.
         rights: who may have which effect.
@@ -108,6 +110,7 @@ class Broker:
         self.prepare = self.publisher.prepare
         self.publish = self.publisher.publish
         self.publish_when_possible = self.publisher.publish_when_possible
+        self.explanation = Explanation(node, self.rights, self.publisher)
         self.dead_messages = DeadMessages(node, self.registry, self.publisher)
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)

@@ -32,6 +32,7 @@ from broker.admin.api.metrics import metrics_operations
 from broker.admin.api.openapi import document_operation, write
 from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
+from broker.admin.api.subscriptions import subscription_operations
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
 from broker.admin.findings.alarms import Alarms
@@ -93,6 +94,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
         *diagnosis_operations(parts.watch),
         *dead_operations(parts.instance, gate, parts.reads),
+        *subscription_operations(parts.instance),
         *history_operations(parts.history),
         *audit_operations(parts.instance),
         *session_changes(desk),

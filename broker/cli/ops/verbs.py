@@ -261,6 +261,10 @@ ASKING = tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS))
 """First words of the commands."""
 
 WITHOUT_A_VERB = {
+    "listSubscriptions": "broker api GET /subscriptions",
+    "getSubscription": "broker api GET /subscriptions/ID",
+    "explainSubscription": 'broker api POST /subscriptions/explain \'{"session": "joe/1", "topic": "news"}\'',
+    "listReceivers": "broker api GET /topics/news/receivers",
     "listDeadMessages": "broker api GET /dead-messages",
     "countDeadMessages": "broker api GET /dead-messages/count?groupBy=reasonGroup",
     "getDeadMessage": "broker api GET /dead-messages/ID",
