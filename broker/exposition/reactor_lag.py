@@ -23,11 +23,13 @@ class ReactorLag:
 
     Attributes:
         seconds: by which calls were late.
+        latest: by which the last one was.
     """
 
     def __init__(self, reactor: Any) -> None:
         self.seconds = Histogram(BOUNDS)
         self._reactor = reactor
+        self.latest = 0.0
         self._due = 0.0
         self._call: IDelayedCall | None = None
 
@@ -42,7 +44,8 @@ class ReactorLag:
         self._call = None
 
     def _look(self) -> None:
-        self.seconds.observe(max(0.0, self._reactor.seconds() - self._due))
+        self.latest = max(0.0, self._reactor.seconds() - self._due)
+        self.seconds.observe(self.latest)
         self.start()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from zope.interface import implementer
 
 from broker.admin.api.gate import Gate
 from broker.admin.api.operations import Operation, routes_of
+from broker.admin.api.rates import RequestRates
 from broker.admin.api.table import Parts, all_operations, public_operations
 from broker.admin.census import Census
 from broker.admin.console import console_routes
@@ -32,8 +34,9 @@ from broker.config.kinds import BOOLEAN, TEXT, choice, integer
 from broker.exposition.reactor_lag import ReactorLag
 from broker.exposition.text import Exposition
 from broker.logs.counts import LineCounts
-from broker.net.http.exchange import Credentials
-from broker.net.http.routes import Router
+from broker.model.host import network_of
+from broker.net.http.exchange import Call, Credentials
+from broker.net.http.routes import Cost, Router
 from broker.net.http.site import Site
 from broker.net.tls import Alpn, ServerContext, server_context
 from broker.net.unix_socket import credentials_of, open_unix_socket
@@ -95,6 +98,7 @@ class AdminPlugin:
         self._ports = Ports(plugin_id, context)
         self._census = Census(context)
         self._lag = ReactorLag(context.reactor)
+        self._rates = RequestRates(context.reactor, lambda: self._lag.latest)
         self._lines = LineCounts()
         self._answers = HttpCounts()
         health, files = Health(context), StoreFiles(context.properties, context.data)
@@ -189,7 +193,12 @@ class AdminPlugin:
         console: bool = False,
     ) -> Site:
         page = console_routes() if console else []
-        router = Router([*routes_of(operations, self._context), *page])
+        rates = self._rates
+
+        def turn(call: Call, cost: Cost) -> AbstractAsyncContextManager[None]:
+            return rates.turn(gate.actor(call).name or network_of(call.peer.host), cost)
+
+        router = Router([*routes_of(operations, self._context, turn), *page])
         credentials = _credentials if over_socket else None
         site = Site(router, gate, self._context.reactor, hosts=hosts, credentials=credentials, observer=self._answers)
         self._sites.append(site)

@@ -47,10 +47,14 @@ def ask_socket(
 
 
 def ask_port(
-    address: tuple[str, int], target: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    address: tuple[str, int],
+    target: str,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
 ) -> HttpAnswer:
     """Send one request to a port."""
-    return _ask(HTTPConnection(*address, timeout=10), target, method, headers)
+    return _ask(HTTPConnection(*address, timeout=10), target, method, headers, body)
 
 
 def _ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -15,7 +16,7 @@ import pytest
 import trustme
 
 from broker.client import ConnectOptions
-from tests.system.http_client import ask_port, ask_socket
+from tests.system.http_client import HttpAnswer, ask_port, ask_socket
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 from tests.system.native_client import connected
 from tests.system.stream_client import StreamClient
@@ -62,6 +63,31 @@ def test_other_host_is_misdirected(broker: BrokerProcess) -> None:
 )
 def test_path_means_what_it_says_or_nothing(broker: BrokerProcess, path: str) -> None:
     assert ask_port(broker.address("ADMIN"), path).status == 404
+
+
+def test_what_somebody_changes_over_http_outlives_a_restart(broker: BrokerProcess) -> None:
+    def ask(path: str, method: str = "GET", body: object = None, **headers: str) -> HttpAnswer:
+        content = b"" if body is None else json.dumps(body).encode()
+        given = {"Content-Type": "application/json", **headers}
+        return ask_port(broker.address("ADMIN"), f"/api/v1/{path}", method, given, content)
+
+    assert ask("login", "POST", {"user": "joe", "password": "wrong"}).status == 401
+    login = ask("login", "POST", {"user": "joe", "password": "secret"})
+    host, port = broker.address("ADMIN")
+    cookie = {"Cookie": login.headers["set-cookie"].partition(";")[0], "Origin": f"http://{host}:{port}"}
+    assert ask("subjects/mary/block", "POST", **cookie).status == 403
+    cookie["X-Broker-CSRF"] = login.json["csrfToken"]
+    assert ask("subjects/mary/block", "POST", {"reason": "she floods"}, **cookie).status == 200
+    token = ask("tokens", "POST", {"name": "cron"}, **cookie).json["token"]
+
+    broker.kill()
+    broker.start()
+
+    assert ask("overview", **cookie).status == 401
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert [row["name"] for row in ask("subjects?blocked=true", **bearer).json["items"]] == ["mary"]
+    rows = ask("audit?target=subjects/*", **bearer).json["items"]
+    assert [(row["principal"], row["reason"], row["outcome"]) for row in rows] == [("joe", "she floods", "done")]
 
 
 def test_socket_of_a_broker_that_was_killed_is_replaced(broker: BrokerProcess) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -74,8 +75,22 @@ class Operation:
     status: HTTPStatus = HTTPStatus.OK
 
 
-def routes_of(operations: Iterable[Operation], instance: Instance) -> list[Route]:
+Turn = Callable[[Call, Cost], AbstractAsyncContextManager[None]]
+"""Inside of what it gives a request is served; see :meth:`broker.admin.api.rates.RequestRates.turn`."""
+
+
+def at_once(call: Call, cost: Cost) -> AbstractAsyncContextManager[None]:
+    """Lets every request begin."""
+    return nullcontext()
+
+
+def routes_of(operations: Iterable[Operation], instance: Instance, turn: Turn = at_once) -> list[Route]:
     """The routes that serve operations.
+
+    Args:
+        operations: all of them.
+        instance: the broker.
+        turn: lets requests begin, but those that are for everybody.
 
     Raises:
         ValueError: two of them have the same id.
@@ -84,23 +99,24 @@ def routes_of(operations: Iterable[Operation], instance: Instance) -> list[Route
     for each in operations:
         if each.id in routes:
             raise ValueError(f"there are two operations {each.id}")
-        handler = _guarded(
-            each.handler, [parameter.name for parameter in each.parameters], None if each.any_level else instance
-        )
+        handler = _guarded(each, instance, at_once if each.right is Right.ALL else turn)
         routes[each.id] = Route(each.method, each.path, each.right, handler, each.cost, each.summary)
     return list(routes.values())
 
 
-def _guarded(handler: Handler, parameters: Collection[str], instance: Instance | None) -> Handler:
+def _guarded(operation: Operation, instance: Instance, turn: Turn) -> Handler:
+    parameters = [parameter.name for parameter in operation.parameters]
+
     async def guarded(call: Call) -> Answer:
         check_known(call, parameters)
-        if instance is not None and instance.run_levels.level < RUNNING:
+        if not operation.any_level and instance.run_levels.level < RUNNING:
             level = describe(instance.run_levels.level)
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 Code.RESOURCE_UNAVAILABLE,
                 f"the broker is at run level {level}; this is served at {describe(RUNNING)}",
             )
-        return await handler(call)
+        async with turn(call, operation.cost):
+            return await operation.handler(call)
 
     return guarded
