@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from broker.admin.actions.change import ChangeDesk, note_reading
 from broker.admin.api.entries import CONTENT_BYTES, MAX_CONTENT_BYTES, MAX_PAGE_BYTES, MAX_SCANNED, EntriesInfo
 from broker.admin.api.gate import Gate
 from broker.admin.api.operations import API, Operation, Parameter
@@ -20,7 +21,6 @@ from broker.admin.roles import Right, Role
 from broker.admin.views.dead_messages import Dead, DeadRow, dead_row
 from broker.core.dead_messages import DeadMessage
 from broker.errors import Code
-from broker.logs.audit import audit
 from broker.model.key import DEAD_MESSAGE_OID
 from broker.model.number import whole_or_none
 from broker.net.http.exchange import Answer, Call, json
@@ -91,6 +91,7 @@ def dead_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[Op
         gate: tells who asks.
         reads: limits how often the history is read from disk.
     """
+    desk = ChangeDesk(instance, gate)
 
     def begin() -> None:
         topic = instance.broker.node.topics.get(DEAD_MESSAGE_OID)
@@ -101,10 +102,9 @@ def dead_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[Op
         given = whole_number(call, CONTENT.name, CONTENT_BYTES, 0, MAX_CONTENT_BYTES)
         return given if gate.actor(call).role >= Role.OPERATOR else None
 
-    def note(call: Call, target: str, most: int | None) -> None:
+    async def note(call: Call, target: str, most: int | None) -> None:
         if most:
-            actor = gate.actor(call)
-            audit("deadMessage.read", {"principal": actor.name, "via": actor.via, "target": target})
+            await note_reading(desk, call, "deadMessage.read", target)
 
     async def list_dead(call: Call) -> Answer:
         limit, most = whole_number(call, "limit", ROWS, 1, MAX_ROWS), content_bytes(call)
@@ -122,7 +122,7 @@ def dead_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[Op
                 size += min(most or 0, len(dead.message.content)) if isinstance(dead, DeadMessage) else 0
         else:
             last = None
-        note(call, f"{len(items)} messages", most if items else None)
+        await note(call, f"{len(items)} messages", most if items else None)
         info = EntriesInfo(scanned, None if last is None else str(last.id))
         return json(DeadPage(items, info, moment(instance.broker.node.now())))
 
@@ -133,7 +133,7 @@ def dead_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[Op
             async for dead, _ in newest_first(instance.broker, (), id + 1):
                 if dead.id != id:
                     break
-                note(call, str(id), most)
+                await note(call, str(id), most)
                 return json(dead_row(dead, most))
         raise no_dead_message(call.parameters["id"])
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from broker.admin.actions.change import ChangeDesk, note_reading
 from broker.admin.api.gate import Actor, Gate
 from broker.admin.api.operations import API, Operation, Parameter
 from broker.admin.api.query import one_of, whole_number
@@ -23,7 +24,6 @@ from broker.core.entries import Entry
 from broker.core.history import History
 from broker.core.peeking import Peeked, Place, peek, peek_back
 from broker.errors import BrokerError, Code
-from broker.logs.audit import audit
 from broker.model.number import whole_or_none
 from broker.net.http.exchange import Answer, Call, json
 from broker.net.http.problem import Refused, wrong_parameter
@@ -85,6 +85,7 @@ def entry_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[O
         gate: tells who asks.
         reads: limits how often queues are read from disk.
     """
+    desk = ChangeDesk(instance, gate)
 
     async def list_entries(call: Call) -> Answer:
         node = instance.broker.node
@@ -96,7 +97,7 @@ def entry_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[O
         wanted = _wanted(call, actor)
         page = await _page(instance, found, wanted, reads)
         if wanted.content_bytes and page.items:
-            _audit(actor, found, len(page.items))
+            await note_reading(desk, call, "queue.peek", id_of(found), f"{len(page.items)} entries")
         return json(page)
 
     return [
@@ -204,11 +205,6 @@ async def _unexpired(entries: AsyncIterator[Peeked], queue: object, now: int) ->
         expires = 0 if peeked.entry is None else peeked.entry.message.expires
         if not (is_history and 0 < expires <= now):
             yield peeked
-
-
-def _audit(actor: Actor, found: QueueOf, count: int) -> None:
-    fields = {"principal": actor.name, "via": actor.via, "target": id_of(found), "parameters": f"{count} entries"}
-    audit("queue.peek", fields)
 
 
 def _by_property(name: str, value: str) -> Predicate[Entry]:

@@ -110,6 +110,17 @@ def test_dead_messages_are_counted_in_groups() -> None:
     assert morgue.ask("dead-messages/count?groupBy=colour").status == 400
 
 
+def test_reading_of_contents_is_written_down_before_they_are_told() -> None:
+    morgue = Morgue()
+    before = len(morgue.rows())
+    morgue.items("?contentBytes=0")
+    assert len(morgue.rows()) == before
+    morgue.items("?limit=1")
+    assert (morgue.rows()[0].action, morgue.rows()[0].outcome) == ("deadMessage.read", "done")
+    morgue.world.store.fail(BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "the disk is full"))
+    assert morgue.ask("dead-messages?limit=1").status == 503
+
+
 def test_monitoring_is_told_no_contents() -> None:
     office = Morgue()
     desk = Desk(office.world, uid=STRANGER)
@@ -125,8 +136,8 @@ def test_messages_are_sent_to_their_receiver_again_in_order() -> None:
     assert answer == {"done": 3, "failed": 0, "replayedTooOften": 0}
     morgue.world.turn(100)
     assert morgue.joe.contents == [b"0", b"1", b"2"]
-    assert [row["oid"] for row in morgue.items()] == ["weather"]
     assert (morgue.rows()[0].action, morgue.rows()[0].reason) == ("deadMessage.replay", "it is mended")
+    assert [row["oid"] for row in morgue.items()] == ["weather"]
 
 
 def test_message_whose_receiver_is_gone_stays_and_can_be_sent_elsewhere() -> None:
