@@ -177,6 +177,32 @@ class Application(Service):
         """The listeners for clients, by their names."""
         return [each for plugin in self._listeners() if hasattr(plugin, "listeners") for each in plugin.listeners()]
 
+    def plugin_of(self, listener: str) -> str:
+        """The id of the plugin that a listener belongs to; empty where there is none."""
+        found = self._plugin_with(listener)
+        return "" if found is None else found[0]
+
+    def reload_listener(self, name: str) -> None:
+        """Read the certificates of a listener's plugin again; connections stay.
+
+        Raises:
+            BrokerError: ``user.oid.unknown`` where there is no such listener; ``resource.configuration.sslSocket``
+                where a file cannot be used: what was read before stays in use.
+        """
+        found = self._plugin_with(name)
+        if found is None or not hasattr(found[1], "reload"):
+            raise BrokerError(Code.USER_OID_UNKNOWN, f"there is no listener {name[:200]} that could be reloaded")
+        found[1].reload()
+
+    def _plugin_with(self, listener: str) -> tuple[str, Any] | None:
+        if not hasattr(self, "run_levels"):
+            return None
+        for id in self.run_levels.running:
+            plugin = self.run_levels.plugin(id)
+            if hasattr(plugin, "listeners") and any(name == listener for name, _ in plugin.listeners()):
+                return id, plugin
+        return None
+
     def reload(self) -> None:
         """Open the log file anew, and read certificates and the htpasswd file again; nothing is interrupted.
 

@@ -57,6 +57,12 @@ class Instance(Protocol):
     def request_run_levels(self, levels: Sequence[int]) -> None:
         """Go to other run levels soon, one after the other."""
 
+    def plugin_of(self, listener: str) -> str:
+        """The id of the plugin that a listener belongs to; empty where there is none."""
+
+    def reload_listener(self, name: str) -> None:
+        """Read the certificates of a listener's plugin again; raises as the plugin does."""
+
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners for clients, by their names."""
 

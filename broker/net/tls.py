@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,10 +42,16 @@ class ServerContext:
 
     Args:
         make: reads the files and makes a context of OpenSSL, with the certificate that it shows.
-        verifies: whether certificates of clients are verified.
+        files: that it reads, first that of the certificate, last that of authorities where certificates of clients are
+            verified.
+        verifies: whether they are.
+        wall: seconds since 1970.
 
     Attributes:
         certificate: that it shows.
+        files: see above.
+        loaded_at: when they were read, in seconds since 1970.
+        client_authorities: certificates in the last of them.
         reloads: how often its files were read again and are in use.
         reloads_failed: how often they could not be used.
 
@@ -52,11 +59,34 @@ class ServerContext:
         BrokerError: what ``make`` raises.
     """
 
-    def __init__(self, make: Callable[[], tuple[SSL.Context, x509.Certificate]], *, verifies: bool) -> None:
+    def __init__(
+        self,
+        make: Callable[[], tuple[SSL.Context, x509.Certificate]],
+        files: Sequence[Path],
+        *,
+        verifies: bool,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._make = make
+        self._wall = wall
         self._context, self.certificate = make()
+        self.files = tuple(files)
         self.verifies = verifies
+        self.client_authorities = 0
+        self.loaded_at = 0.0
+        self._stamps: list[tuple[int, int]] = []
+        self._loaded()
         self.reloads = self.reloads_failed = 0
+
+    @property
+    def files_changed(self) -> bool:
+        """Whether a file is another one than was read."""
+        return _stamps(self.files) != self._stamps
+
+    def _loaded(self) -> None:
+        self.loaded_at = self._wall()
+        self._stamps = _stamps(self.files)
+        self.client_authorities = len(_certificates("", self.files[-1])) if self.verifies else 0
 
     def getContext(self) -> SSL.Context:
         """The context of a new connection."""
@@ -78,6 +108,7 @@ class ServerContext:
             self.reloads_failed += 1
             raise
         self.reloads += 1
+        self._loaded()
 
     def _read_again(self, now: float) -> tuple[SSL.Context, x509.Certificate]:
         context, certificate = self._make()
@@ -128,7 +159,21 @@ def server_context(
     def make() -> tuple[SSL.Context, x509.Certificate]:
         return _context(certificate, private_key, client_ca, require_client=require_client, alpn=alpn, names=names)
 
-    return ServerContext(make, verifies=client_ca is not None)
+    files = [each for each in (certificate, private_key, client_ca) if each is not None]
+    return ServerContext(make, files, verifies=client_ca is not None)
+
+
+def _stamps(files: Sequence[Path]) -> list[tuple[int, int]]:
+    """What tells that a file is another one: its time and its size."""
+    found: list[tuple[int, int]] = []
+    for each in files:
+        try:
+            status = each.stat()
+        except OSError:  # it is gone, which is a change, too
+            found.append((0, -1))
+        else:
+            found.append((status.st_mtime_ns, status.st_size))
+    return found
 
 
 def _context(

@@ -19,9 +19,12 @@ import trustme
 
 from broker.client import BlockingClient, ConnectOptions
 from broker.errors import BrokerError
+from tests.system.http_client import ask_socket
 from tests.system.launcher import ANY_PORTS, BrokerProcess, command, wait_until
 
 pytestmark = pytest.mark.system
+CONNECTIONS = 40
+"""Connections of each kind that must go on."""
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +151,27 @@ class TestCertificates:
                 assert fingerprint(after.getpeercert(binary_form=True) or b"") == new
             before.sendall(b"        10")
             assert b"ping" in before.recv(1000)
+
+    def test_certificate_is_read_again_over_http_while_connections_of_all_kinds_go_on(
+        self, served: BrokerProcess, pem: Path
+    ) -> None:
+        with contextlib.ExitStack() as open_connections:
+            there = [
+                open_connections.enter_context(connect(served, name)) for name in ("SOCKET", "XMPP-TLS") * CONNECTIONS
+            ]
+            new = self.renew(pem)
+            for name in ("SOCKET", "XMPP"):
+                answer = ask_socket(served.data / "admin.sock", f"/api/v1/listeners/{name}/reload-tls", "POST")
+                assert answer.status == 200, answer.body
+                assert answer.json["tls"]["fingerprintSha256"] == new
+            for name in ("SOCKET", "XMPP-TLS"):
+                with connect(served, name) as after:
+                    assert fingerprint(after.getpeercert(binary_form=True) or b"") == new
+            listeners = ask_socket(served.data / "admin.sock", "/api/v1/listeners").json["items"]
+            assert sum(each["connections"] for each in listeners) >= len(there)
+            for each in there[::2]:
+                each.sendall(b"        10")
+                assert b"ping" in each.recv(1000)
 
     def test_certificate_that_cannot_be_used_changes_nothing(self, served: BrokerProcess, pem: Path) -> None:
         with connect(served, "SOCKET") as before:

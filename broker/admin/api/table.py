@@ -15,6 +15,7 @@ from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.configuration import configuration_changes
 from broker.admin.actions.dead_messages import dead_changes
 from broker.admin.actions.entries import entry_changes
+from broker.admin.actions.listeners import listener_operations
 from broker.admin.actions.running import running_operations
 from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
@@ -105,6 +106,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *dead_changes(desk),
         *configuration_operations(parts.instance),
         *configuration_changes(desk),
+        *listener_operations(desk),
     ]
     return [*operations, document_operation(operations)]
 

@@ -297,6 +297,9 @@ WITHOUT_A_VERB = {
     "takeBackProperty": "broker api DELETE /properties/session.timeout",
     "listLogLevels": "broker api GET /log-levels",
     "setLogLevel": 'broker api PUT /log-levels/broker.core \'{"level": "debug", "forSeconds": 600}\'',
+    "listListeners": "broker api GET /listeners",
+    "getListener": "broker api GET /listeners/XMPP",
+    "reloadTls": "broker api POST /listeners/XMPP/reload-tls",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

@@ -104,6 +104,16 @@ class FakeInstance:
         """Go nowhere."""
         self.requested.append(list(levels))
 
+    def plugin_of(self, listener: str) -> str:
+        """The plugin has the name of its listener."""
+        return listener
+
+    def reload_listener(self, name: str) -> None:
+        """Read the certificate again."""
+        tls = dict(self.doors)[name].settings.tls
+        assert tls is not None
+        tls.reload(self.reactor.seconds())
+
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners."""
         return self.doors
