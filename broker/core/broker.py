@@ -299,6 +299,20 @@ class Broker:
         """Erase topics (spec §2.7), returns their oids; see :meth:`broker.core.querying.Querying.erase`."""
         return await self.querying.erase(session, key, qos, encoded)
 
+    def erase_topic(self, asking: Asker, oid: str, *, force: bool) -> int:
+        """Erase a topic, whoever it belongs to; see :meth:`broker.core.querying.Querying.administer`.
+
+        Args:
+            asking: whom administration has let in.
+            oid: of the topic.
+            force: destroy also what queues still hold of it.
+        """
+        return self.querying.administer(oid, clear=False, force=force)
+
+    def clear_topic(self, asking: Asker, oid: str) -> int:
+        """Empty the history of a topic, whoever it belongs to; arguments and answer as of :meth:`erase_topic`."""
+        return self.querying.administer(oid, clear=True)
+
     async def read_command(self, session: Session, oid: str, qos: QueryQos) -> Answer:
         """Serve a request to read an administrative message (spec §16.2).
 

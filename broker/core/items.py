@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from broker.core.message import Message
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
+from broker.model.address import SessionName
 from broker.model.item import ITEM, PURGED, RETRACTED, text_of
 from broker.model.key import Key
 from broker.model.property import ClientProperty, find, property_of
@@ -103,7 +104,7 @@ class Items:
         gone = list(dict.fromkeys(item_id(each) for each in found if topic.history.discard(each.id)))
         self._rights.note_items(session, topic, others)
         for id in gone:
-            self._tell(session, topic, property_of(RETRACTED, id))
+            self._tell(session.name, topic, property_of(RETRACTED, id))
         self._node.check_topic(topic)
         return gone
 
@@ -119,10 +120,10 @@ class Items:
         self._node.check_topic(topic)
         return taken
 
-    def clear(self, session: Session, topic: Topic) -> None:
+    def clear(self, by: SessionName, topic: Topic) -> None:
         """Empty a topic's history; subscribers that know items are told. Whether that may be is for the caller."""
         topic.history.clear()
-        self._tell(session, topic, property_of(PURGED, True))
+        self._tell(by, topic, property_of(PURGED, True))
         self._node.check_topic(topic)
 
     async def _all(self, topic: Topic) -> list[Message]:
@@ -135,12 +136,12 @@ class Items:
         known = {each.id for each in found}
         return [each for each in history if each.id not in known][::-1] + found
 
-    def _tell(self, session: Session, topic: Topic, news: ClientProperty) -> None:
+    def _tell(self, by: SessionName, topic: Topic, news: ClientProperty) -> None:
         receivers = [each for each in topic.subscriptions if each.session.kind.told_of_items and not each.ended]
         if not receivers:
             return
         node = self._node
-        qos = PublishQos(persistent=True, life_time=0, sender=session.name.absolute, properties=(news,))
+        qos = PublishQos(persistent=True, life_time=0, sender=by.absolute, properties=(news,))
         message = node.message(node.envelope(topic.key or Key(topic.oid), qos), b"")
         for subscription in receivers:
             receiver = subscription.session

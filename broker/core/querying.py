@@ -296,13 +296,38 @@ class Querying:
             if self._node.topics.get(topic.oid) is not topic:
                 continue  # it has gone while others had their turns
             if qos.history_entries == -1:
-                self._items.clear(session, topic)
+                self._items.clear(session.name, topic)
             else:
                 self._erase(topic, session.name, request, force=qos.force_destroy)
             erased.append(topic.oid)
             if pace.is_over:
                 await pace.next_turn()
         return erased
+
+    def administer(self, oid: str, *, clear: bool, force: bool = False) -> int:
+        """Erase a topic, or empty its history, for somebody whom administration has let in.
+
+        Args:
+            oid: of the topic.
+            clear: its history only.
+            force: destroy also what queues still hold of it.
+
+        Returns:
+            How many messages its history had.
+
+        Raises:
+            BrokerError: ``user.oid.unknown`` where there is none.
+        """
+        topic = self._node.topics.get(oid)
+        if topic is None:
+            raise BrokerError(Code.USER_OID_UNKNOWN, f"there is no topic {oid[:200]}")
+        entries = len(topic.history)
+        if clear:
+            self._items.clear(self._node.name, topic)
+        else:
+            request = self._encoded(QueryKey(QueryKind.EXACT, oid), QueryQos(force_destroy=force))
+            self._erase(topic, self._node.name, request, force=force)
+        return entries
 
     async def erase_owned(self, owner: str) -> None:
         """Erase the topics of an owner who is no more."""

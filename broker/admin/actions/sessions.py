@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from broker.admin.actions.change import DONE, Body, ChangeDesk, Done, Request, broker_of, change_operation
@@ -14,6 +16,8 @@ from broker.core.broker import Remains
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 
+MAX_SECONDS = 3_153_600_000
+"""A hundred years."""
 SESSION = "/sessions/{subject}/{publicId}"
 
 
@@ -46,6 +50,16 @@ class Deliveries(Body, frozen=True):
     """
 
     active: bool
+
+
+class SessionTimeout(Body, frozen=True):
+    """How long a session lives without a request.
+
+    Args:
+        timeout_seconds: until it ends; 0 for never.
+    """
+
+    timeout_seconds: Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS)]
 
 
 class Block(Body, frozen=True):
@@ -85,7 +99,9 @@ def session_changes(desk: ChangeDesk) -> list[Operation]:
         desk: where they are made.
     """
 
-    def session_named(request: Request[Body] | Request[EndSession] | Request[Deliveries]) -> Session:
+    def session_named(
+        request: Request[Body] | Request[EndSession] | Request[Deliveries] | Request[SessionTimeout],
+    ) -> Session:
         name = f"{request['subject']}/{request['publicId']}"
         found = find_session(broker_of(desk).node, request["subject"], request["publicId"])
         if found is None:
@@ -104,6 +120,15 @@ def session_changes(desk: ChangeDesk) -> list[Operation]:
 
     async def deliveries(request: Request[Deliveries]) -> Done:
         broker_of(desk).control.set_active(request.asker, session_named(request), request.body.active)
+        return DONE
+
+    async def refresh(request: Request[Body]) -> Done:
+        broker_of(desk).registry.note_request(session_named(request))
+        return DONE
+
+    async def change(request: Request[SessionTimeout]) -> Done:
+        milliseconds = round(request.body.timeout_seconds * 1000)
+        broker_of(desk).control.set_timeout(request.asker, session_named(request), milliseconds)
         return DONE
 
     async def block(request: Request[Block]) -> Blocked:
@@ -179,6 +204,30 @@ def session_changes(desk: ChangeDesk) -> list[Operation]:
             Deliveries,
             Done,
             deliveries,
+        ),
+        change_operation(
+            desk,
+            "refreshSession",
+            "POST",
+            f"{SESSION}/refresh",
+            Right.OPERATOR,
+            "Let the time of a session without a request begin anew.",
+            "session.refresh",
+            Body,
+            Done,
+            refresh,
+        ),
+        change_operation(
+            desk,
+            "changeSession",
+            "PATCH",
+            SESSION,
+            Right.OPERATOR,
+            "Give a session another time without a request until it ends.",
+            "session.change",
+            SessionTimeout,
+            Done,
+            change,
         ),
         change_operation(
             desk,

@@ -19,6 +19,7 @@ from broker.admin.actions.listeners import listener_operations
 from broker.admin.actions.running import running_operations
 from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
+from broker.admin.actions.topics import topic_changes
 from broker.admin.api.audit import audit_operations
 from broker.admin.api.configuration import configuration_operations
 from broker.admin.api.dead_messages import dead_operations
@@ -102,6 +103,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *token_operations(desk, parts.access),
         *account_operations(desk, parts.access),
         *running_operations(desk),
+        *topic_changes(desk),
         *entry_changes(desk),
         *dead_changes(desk),
         *configuration_operations(parts.instance),

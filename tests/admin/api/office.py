@@ -8,6 +8,7 @@ from broker.admin.actions.dead_messages import dead_changes
 from broker.admin.actions.entries import entry_changes
 from broker.admin.actions.running import running_operations
 from broker.admin.actions.sessions import session_changes
+from broker.admin.actions.topics import topic_changes
 from broker.admin.api.audit import audit_operations
 from broker.admin.api.dead_messages import dead_operations
 from broker.admin.disk_reads import DiskReads
@@ -35,6 +36,7 @@ class ChangeOffice:
             *dead_changes(changes),
             *dead_operations(instance, self.desk.gate, reads),
             *running_operations(changes),
+            *topic_changes(changes),
             *audit_operations(instance),
         ]
 

@@ -26,6 +26,8 @@ SETTINGS = {**ROLES, "db.url": "memory:"}
 CONTENT, VERIFIER, REMOTE = "c0ntent-marker", "4096$bWFya2Vy$bWFya2Vy$bWFya2Vy", "rem0te-marker"
 OWN = frozenset({"logIn", "logOut"})
 """They change nothing of the broker, but who is logged in."""
+QUESTIONS = frozenset({"explainSubscription", "explainRoute"})
+"""They are asked by ``POST`` because they have a body, and change nothing."""
 TRIED_BY_MONITORING = frozenset({"createToken", "revokeToken"})
 """Whoever has a role changes their own tokens."""
 EXAMPLES = {
@@ -66,7 +68,7 @@ class Everything:
 
     def changes(self) -> Iterator[Operation]:
         """Operations that change something of the broker."""
-        return (each for each in self.operations if each.method != "GET" and each.id not in OWN)
+        return (each for each in self.operations if each.method != "GET" and each.id not in OWN | QUESTIONS)
 
     def ask(self, operation: Operation, body: object = None, **headers: str) -> Received:
         """Ask for an operation."""

@@ -95,6 +95,8 @@ CHANGES = [
     ("sessions/joe/1/disconnect", "POST", None, "session.disconnect", "sessions/joe/1"),
     ("sessions/joe/1/end", "POST", {"queue": "dead"}, "session.end", "sessions/joe/1"),
     ("sessions/joe/1/deliveries", "POST", {"active": False}, "session.deliveries", "sessions/joe/1"),
+    ("sessions/joe/1/refresh", "POST", None, "session.refresh", "sessions/joe/1"),
+    ("sessions/joe/1", "PATCH", {"timeoutSeconds": 3600}, "session.change", "sessions/joe/1"),
     ("subjects/joe/block", "POST", None, "subject.block", "subjects/joe"),
     ("subjects/joe/unblock", "POST", None, "subject.unblock", "subjects/joe"),
     ("subjects/joe", "PATCH", {"maxSessions": 3}, "subject.limit", "subjects/joe"),
@@ -171,3 +173,16 @@ def test_change_is_made_whole_though_its_asker_goes_away() -> None:
     office.world.turn()
     (row,) = office.rows()
     assert (row.outcome, "joe" in office.world.node.subjects) == ("done", False)
+
+
+def test_time_of_a_session_begins_anew_and_is_another() -> None:
+    office = ChangeOffice()
+    joe = office.world.client("joe/1", persistent=True)
+    assert office.ask("sessions/joe/1", "PATCH", {"timeoutSeconds": 1.5}).status == 200
+    assert joe.session.timeout == 1500
+    office.world.advance(1)
+    office.post("sessions/joe/1/refresh")
+    office.world.advance(1)
+    assert not joe.session.ended
+    office.world.advance(1)
+    assert joe.session.ended
