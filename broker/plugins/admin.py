@@ -30,6 +30,7 @@ from broker.admin.metrics.sources import Sources
 from broker.admin.metrics.table import METRICS
 from broker.admin.roles import SocketRole
 from broker.admin.store_files import StoreFiles
+from broker.admin.streams import Streams
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer
 from broker.exposition.reactor_lag import ReactorLag
 from broker.exposition.text import Exposition
@@ -106,6 +107,7 @@ class AdminPlugin:
         watch = Watch(sources)
         self._alarms = Alarms(watch, context.reactor)
         self._history = History(HISTORY_SERIES, sources, context.reactor)
+        self._streams = Streams(context.reactor)
         self._parts = Parts(
             instance=context,
             access=context.access,
@@ -114,6 +116,7 @@ class AdminPlugin:
             files=files,
             exposition=Exposition(METRICS, sources),
             history=self._history,
+            streams=self._streams,
             reads=DiskReads(context),
             alarms=self._alarms,
             watch=watch,
@@ -158,6 +161,7 @@ class AdminPlugin:
     async def stop(self) -> None:
         """Close everything; what is being served is answered."""
         self._alarms.stop()
+        self._streams.stop()
         self._history.stop()
         self._census.stop()
         self._lag.stop()

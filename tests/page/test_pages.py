@@ -277,8 +277,9 @@ def test_of_ten_thousand_sessions_those_are_nodes_that_are_seen(
 def test_page_goes_on_after_a_restart_of_the_broker_when_somebody_has_logged_in(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with BrokerProcess(tmp_path / "data", settings=SETTINGS) as broker:
-        broker.add_account(ADMINISTRATOR)
+    process = BrokerProcess(tmp_path / "data", settings=SETTINGS)
+    process.add_accounts(ADMINISTRATOR, MONITOR, NOBODY)
+    with process as broker:
         context = browser.new_context()
         window = Window(context, origin_of(broker)).open("sessions")
         window.log_in()

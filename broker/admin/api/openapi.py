@@ -116,7 +116,7 @@ def _answer(operation: Operation) -> dict[str, Any]:
         page = {"properties": {"items": {"type": "array", "items": {"anyOf": rows}}}}
         return {"allOf": [{"$ref": REFERENCE.format(name=operation.answer.__name__)}, page]}
     if operation.answer is None:
-        return {"type": "string"} if operation.media_type == TEXT_TYPE else {"type": "object"}
+        return {"type": "string"} if operation.media_type != JSON_TYPE else {"type": "object"}
     return {"$ref": REFERENCE.format(name=operation.answer.__name__)}
 
 

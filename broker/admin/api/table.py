@@ -34,6 +34,7 @@ from broker.admin.api.metrics import metrics_operations
 from broker.admin.api.openapi import document_operation, write
 from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
+from broker.admin.api.stream import stream_operations
 from broker.admin.api.subscriptions import subscription_operations
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
@@ -44,6 +45,9 @@ from broker.admin.history import History
 from broker.admin.instance import Instance
 from broker.admin.metrics.sources import Sources
 from broker.admin.store_files import StoreFiles
+from broker.admin.streams import Streams
+from broker.admin.views.overview import Overview, overview
+from broker.admin.why import Why
 from broker.exposition.text import Exposition
 
 
@@ -62,6 +66,7 @@ class Parts:
         reads: limits how often queues are read from disk.
         alarms: what is wrong.
         watch: numbers of the last minutes.
+        streams: of rows that change.
     """
 
     instance: Instance
@@ -74,6 +79,7 @@ class Parts:
     reads: DiskReads
     alarms: Alarms
     watch: Watch
+    streams: Streams
 
 
 def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
@@ -88,6 +94,13 @@ def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
 def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
     """All of them."""
     desk = ChangeDesk(parts.instance, gate)
+
+    def tell_overview(now: int) -> Overview:
+        return overview(parts.instance, parts.health, parts.census, parts.files, parts.alarms, now)
+
+    def rate(id: int) -> float | None:
+        return parts.census.flows.rate(id)
+
     operations = [
         *public_operations(parts, gate),
         *identity_operations(gate),
@@ -109,6 +122,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *configuration_operations(parts.instance),
         *configuration_changes(desk),
         *listener_operations(desk),
+        *stream_operations(parts.instance, parts.streams, tell_overview, Why(parts.instance, rate), gate),
     ]
     return [*operations, document_operation(operations)]
 

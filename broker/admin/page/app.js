@@ -10,7 +10,6 @@ import * as diagnose from "./diagnose.js";
 import { el, name, put, say, visible } from "./dom.js";
 import { clock } from "./format.js";
 import { keys } from "./keys.js";
-import { every } from "./live.js";
 import { loginForm, noRole } from "./login.js";
 import * as overview from "./overview.js";
 import * as queue from "./queue.js";
@@ -18,6 +17,7 @@ import * as queues from "./queues.js";
 import { searchBox } from "./search.js";
 import * as session from "./session.js";
 import * as sessions from "./sessions.js";
+import { follow } from "./stream.js";
 import { themeSwitch } from "./theme.js";
 import * as topic from "./topic.js";
 import * as topics from "./topics.js";
@@ -94,14 +94,18 @@ function go() {
   if (told) current.overview?.(told);
 }
 
-async function beat() {
+/** Without a stream, ask. */
+async function poll() {
   if (loginNeeded() || !state.role) return;
   try {
-    told = await ask("overview", { automatic: true });
+    take(await ask("overview", { automatic: true }));
   } catch (error) {
-    if (error instanceof Refused || error instanceof Unreachable) return;
-    throw error;
+    if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
   }
+}
+
+function take(row) {
+  told = row;
   say(node, visible(told.node));
   const isReady = told.ready;
   level.className = `level ${isReady ? "good" : "warn"}`;
@@ -145,7 +149,7 @@ async function begin() {
     }
   }
   login.follow();
-  every(1, beat);
+  follow("overview", (event, row) => event === "overview" && take(row), poll);
 }
 
 begin();

@@ -122,7 +122,8 @@ export class Table {
       this.refused = null;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.refused = error;
+      // What is asked too much now, or starts again, is there soon: the rows that are there stay.
+      this.refused = [429, 503].includes(error.status) && this.rows.pages[0].rows ? null : error;
     }
     this.draw();
     await this.missing();

@@ -261,6 +261,7 @@ ASKING = tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS))
 """First words of the commands."""
 
 WITHOUT_A_VERB = {
+    "followStream": "a page follows it",
     "listSubscriptions": "broker api GET /subscriptions",
     "getSubscription": "broker api GET /subscriptions/ID",
     "explainSubscription": 'broker api POST /subscriptions/explain \'{"session": "joe/1", "topic": "news"}\'',

@@ -67,10 +67,13 @@ class HttpChannel(HTTPChannel):
         self.transport.abortConnection()
 
     def shut_down(self) -> None:
-        """Close the connection, once what is being served on it is answered."""
+        """Close the connection, once what is being served on it is answered; a stream ends."""
         self.persistent = False
         if not self._serving:
             self.loseConnection()
+            return
+        for request in list(self.requests):
+            request.end_stream()
 
     def abort(self) -> None:
         """Close the connection now."""

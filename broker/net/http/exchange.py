@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from broker.errors import BrokerError, Code
+from broker.net.http.events import EventStream
 from broker.net.http.problem import PROBLEM_TYPE, headers_of, problem_of, status_of
 
 JSON_TYPE = "application/json"
@@ -70,12 +71,14 @@ class Answer:
         media_type: of the body.
         status: of the answer.
         headers: beside those that every answer has.
+        stream: that goes on after the body, until one side ends it.
     """
 
     body: bytes
     media_type: str = JSON_TYPE
     status: HTTPStatus = HTTPStatus.OK
     headers: tuple[tuple[str, str], ...] = ()
+    stream: EventStream | None = None
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -15,6 +15,7 @@ from twisted.web.iweb import INonQueuedRequestFactory
 from zope.interface import provider
 
 from broker.errors import BrokerError, Code
+from broker.net.http.events import EventStream
 from broker.net.http.exchange import Answer, fault, refusal
 from broker.net.http.problem import Refused
 from broker.net.http.routes import Route
@@ -50,6 +51,7 @@ class SiteRequest(Request):
         self.route: Route | None = None
         self._body = bytearray()
         self._answered = False
+        self._stream: EventStream | None = None
 
     def gotLength(self, length: int | None) -> None:
         """The header is complete."""
@@ -85,7 +87,14 @@ class SiteRequest(Request):
     def connectionLost(self, reason: Failure) -> None:
         """The peer has gone."""
         self._release()
+        if self._stream is not None:
+            self._stream.lost()
         super().connectionLost(reason)
+
+    def end_stream(self) -> None:
+        """End the stream that it is answered by, if there is one."""
+        if self._stream is not None:
+            self._stream.end()
 
     def _failed(self, failure: Failure) -> Answer | None:
         if failure.check(BrokerError):
@@ -98,9 +107,21 @@ class SiteRequest(Request):
         return refusal(fault(), self.id)
 
     def _answer(self, answer: Answer | None) -> None:
-        if answer is not None and not self._disconnected:
-            self._send(answer)
+        if answer is None:
+            return
+        stream = answer.stream
+        if self._disconnected:
+            if stream is not None:
+                stream.lost()
+            return
+        self._send(answer)
+        if stream is None or self.method == b"HEAD":
+            if stream is not None:
+                stream.lost()
             self.finish()
+        else:
+            self._stream = stream
+            stream.begin(self)
 
     def _refuse_body(self) -> None:
         most = self.channel.site.limits.max_body
@@ -140,6 +161,8 @@ class SiteRequest(Request):
     def _content_headers(self, answer: Answer) -> list[tuple[str, str]]:
         if answer.status is HTTPStatus.NO_CONTENT:  # has none of them (RFC 9110 §8.6)
             return []
+        if answer.stream is not None:
+            return [("Content-Type", answer.media_type)]
         return [("Content-Type", answer.media_type), ("Content-Length", str(len(answer.body)))]
 
     def _release(self) -> bytes:
