@@ -31,6 +31,7 @@ from broker.admin.metrics.table import METRICS
 from broker.admin.roles import SocketRole
 from broker.admin.store_files import StoreFiles
 from broker.admin.streams import Streams
+from broker.admin.works import Works
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer
 from broker.exposition.reactor_lag import ReactorLag
 from broker.exposition.text import Exposition
@@ -118,6 +119,7 @@ class AdminPlugin:
             history=self._history,
             streams=self._streams,
             reads=DiskReads(context),
+            works=Works(),
             alarms=self._alarms,
             watch=watch,
         )

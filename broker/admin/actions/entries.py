@@ -7,14 +7,17 @@ from typing import Literal
 
 import msgspec
 
-from broker.admin.actions.change import Body, ChangeDesk, Request, broker_of, change_operation
+from broker.admin.actions.change import B, Body, ChangeDesk, Request, broker_of, change_operation
 from broker.admin.api.bodies import wrong_member
 from broker.admin.api.entries import no_queue
 from broker.admin.api.operations import Operation
+from broker.admin.api.works import WorkRow, work_row
 from broker.admin.filtering import by_pattern
 from broker.admin.listing import Predicate
 from broker.admin.roles import Right
 from broker.admin.views.queues import BETWEEN, find_queue, revision_of
+from broker.admin.works import Work, Works
+from broker.core.audit_trail import Change
 from broker.core.entries import Entry
 from broker.core.ids import NANOSECONDS
 from broker.core.queue_control import Matched, Owner, Progress, QueueControl
@@ -130,11 +133,12 @@ class Changed(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     dry_run: bool = False
 
 
-def entry_changes(desk: ChangeDesk) -> list[Operation]:
+def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
     """The operations.
 
     Args:
         desk: where they are made.
+        works: tell how far they are.
     """
 
     def control() -> QueueControl:
@@ -142,6 +146,10 @@ def entry_changes(desk: ChangeDesk) -> list[Operation]:
 
     def owner_of(call: Call) -> Owner:
         return _owner(desk, call)
+
+    def begin(request: Request[B], action: str, total: int) -> Work:
+        target = f"queues/{request['relating']}/{request['owner']}"
+        return works.begin(action, target, total, Progress(), broker_of(desk).node.now())
 
     async def move(request: Request[Move]) -> Changed:
         body, owner = request.body, owner_of(request.call)
@@ -154,31 +162,40 @@ def entry_changes(desk: ChangeDesk) -> list[Operation]:
             return Changed(matched.entries, matched.in_flight, 0, True)
         if not body.up_to:
             _check_room(matched, target, body.to)
-        progress = Progress()
-        await control().move(owner, wanted, target, progress)
-        return _changed(progress)
+        work = begin(request, "queue.move", matched.entries)
+        await works.run(work, control().move(owner, wanted, target, work.progress))
+        return _changed(work.progress)
 
     async def requeue(request: Request[Requeue]) -> Changed:
-        body, progress = request.body, Progress()
+        body, owner = request.body, owner_of(request.call)
         if body.priority is not None and not 0 <= body.priority <= 9:
             raise wrong_member("/priority", "it is a number from 0 to 9")
-        await control().requeue(owner_of(request.call), _wanted(desk, body.select), body.priority, progress)
-        return _changed(progress)
+        wanted = _wanted(desk, body.select)
+        work = begin(request, "queue.requeue", owner.queue.entries)
+        await works.run(work, control().requeue(owner, wanted, body.priority, work.progress))
+        return _changed(work.progress)
 
     async def delete(request: Request[Delete]) -> Changed:
-        body, owner, progress = request.body, owner_of(request.call), Progress()
+        body, owner = request.body, owner_of(request.call)
         wanted = _wanted(desk, body.select)
         if len(body.select.seqs) != 1:
             _check_revision(request, owner)
-        await control().delete(owner, wanted, progress, dead=body.to == "dead")
-        return _changed(progress)
+        work = begin(request, "queue.delete", owner.queue.entries)
+        await works.run(work, control().delete(owner, wanted, work.progress, dead=body.to == "dead"))
+        return _changed(work.progress)
 
-    async def purge(request: Request[Purge]) -> Changed:
-        owner, progress = owner_of(request.call), Progress()
+    async def purge(request: Request[Purge]) -> WorkRow:
+        owner = owner_of(request.call)
         if request.body.confirm != request["owner"]:
             raise wrong_member("/confirm", f"it must be {request['owner'][:200]}, as in the path")
-        await control().delete(owner, lambda entry: True, progress, dead=False)
-        return _changed(progress)
+        work = begin(request, "queue.purge", owner.queue.entries)
+        works.run_aside(work, purged(request, owner, work))
+        return work_row(work)
+
+    async def purged(request: Request[Purge], owner: Owner, work: Work) -> None:
+        await control().delete(owner, lambda entry: True, work.progress, dead=False)
+        told = Change(request.asker, work.action, work.target, f"{work.id}: {work.progress.done} entries")
+        broker_of(desk).node.trail.note(told)
 
     return [
         change_operation(
@@ -226,11 +243,12 @@ def entry_changes(desk: ChangeDesk) -> list[Operation]:
             "POST",
             f"{PATH}/purge",
             Right.ADMINISTRATOR,
-            "Delete all entries of a queue.",
+            "Delete all entries of a queue; the answer says where to see how far it is.",
             "queue.purge",
             Purge,
-            Changed,
+            WorkRow,
             purge,
+            status=HTTPStatus.ACCEPTED,
             cost=Cost.STORE,
         ),
     ]

@@ -36,6 +36,7 @@ from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
 from broker.admin.api.stream import stream_operations
 from broker.admin.api.subscriptions import subscription_operations
+from broker.admin.api.works import work_operations
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
 from broker.admin.findings.alarms import Alarms
@@ -48,6 +49,7 @@ from broker.admin.store_files import StoreFiles
 from broker.admin.streams import Streams
 from broker.admin.views.overview import Overview, overview
 from broker.admin.why import Why
+from broker.admin.works import Works
 from broker.exposition.text import Exposition
 
 
@@ -64,6 +66,7 @@ class Parts:
         exposition: writes its metrics.
         history: of its numbers.
         reads: limits how often queues are read from disk.
+        works: work that takes long.
         alarms: what is wrong.
         watch: numbers of the last minutes.
         streams: of rows that change.
@@ -77,6 +80,7 @@ class Parts:
     exposition: Exposition[Sources]
     history: History[Sources]
     reads: DiskReads
+    works: Works
     alarms: Alarms
     watch: Watch
     streams: Streams
@@ -117,7 +121,8 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *account_operations(desk, parts.access),
         *running_operations(desk),
         *topic_changes(desk),
-        *entry_changes(desk),
+        *entry_changes(desk, parts.works),
+        *work_operations(desk, parts.works),
         *dead_changes(desk),
         *configuration_operations(parts.instance),
         *configuration_changes(desk),

@@ -11,7 +11,9 @@ from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.topics import topic_changes
 from broker.admin.api.audit import audit_operations
 from broker.admin.api.dead_messages import dead_operations
+from broker.admin.api.works import work_operations
 from broker.admin.disk_reads import DiskReads
+from broker.admin.works import Works
 from broker.model.records import AuditQuery, AuditRecord
 from tests.admin.api.desk import Desk
 from tests.net.http.conversation import Received
@@ -27,12 +29,14 @@ class ChangeOffice:
     def __init__(self, desk: Desk | None = None) -> None:
         self.desk = desk or Desk()
         self.world = self.desk.world
+        self.works = Works()
         changes = ChangeDesk(self.desk.instance, self.desk.gate)
         instance, reads = self.desk.instance, DiskReads(self.desk.instance)
         self.operations = [
             *session_changes(changes),
             *account_operations(changes, self.desk.fake.access),
-            *entry_changes(changes),
+            *entry_changes(changes, self.works),
+            *work_operations(changes, self.works),
             *dead_changes(changes),
             *dead_operations(instance, self.desk.gate, reads),
             *running_operations(changes),

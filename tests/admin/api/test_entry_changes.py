@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from broker.admin.roles import SocketRole
+from broker.core.entries import QueueLimits
+from broker.core.queue_control import Progress
+from broker.errors import BrokerError, Code
 from broker.model.qos import QueueQos
 from tests.admin.api.desk import STRANGER, Desk
 from tests.admin.api.office import ChangeOffice
-from tests.core.world import Client
+from tests.core.world import DEFAULTS, Client, World
 from tests.net.http.conversation import Received
 
 PATH = "queues/callback/joe~1/entries"
@@ -128,7 +133,16 @@ def test_several_entries_are_deleted_only_of_a_queue_that_is_as_it_was_seen() ->
 def test_queue_is_purged_where_that_is_confirmed() -> None:
     office = QueueOffice()
     assert office.change("purge", {"confirm": "joe"}).status == 400
-    assert office.change("purge", {"confirm": "joe~1"}).json["done"] == 4
+    answer = office.change("purge", {"confirm": "joe~1"})
+    assert (answer.status, answer.json["action"], answer.json["target"]) == (
+        202,
+        "queue.purge",
+        "queues/callback/joe~1",
+    )
+    office.world.turn(50)
+    told = office.ask(f"operations/{answer.json['id']}").json
+    assert (told["state"], told["done"], told["total"], told["skippedInFlight"]) == ("done", 4, 5, 1)
+    assert office.rows()[0].parameters == f"{told['id']}: 4 entries"
     assert (office.joe.session.queue.entries, office.world.broker.letters.count) == (1, 0)
 
 
@@ -190,3 +204,33 @@ def test_operator_moves_and_administrator_deletes(verb: str, body: object, statu
     office = QueueOffice(Desk(uid=STRANGER, role=SocketRole.OPERATOR))
     assert office.change(verb, body).status == status
     assert QueueOffice(Desk(uid=STRANGER)).change(verb, body).status == 403
+
+
+def test_long_work_is_told_while_it_runs_and_can_be_stopped() -> None:
+    office = QueueOffice(Desk(World(replace(DEFAULTS, callback=QueueLimits(cache_entries=3)))))
+    slow: Deferred[Any] = Deferred()
+    office.world.store.read_headers = lambda *arguments: slow  # type: ignore[method-assign]
+    id = office.change("purge", {"confirm": "joe~1"}).json["id"]
+    (running,) = office.ask("operations").json["items"]
+    assert (running["id"], running["state"], running["done"], running["total"]) == (id, "running", 2, 5)
+
+    assert office.ask(f"operations/{id}", "DELETE").status == 200
+    slow.callback([])
+    office.world.turn()
+
+    assert office.ask(f"operations/{id}").json["state"] == "stopped"
+    assert office.joe.session.queue.entries == 3
+    assert office.ask("operations/op-99").status == 404
+
+
+def test_work_that_fails_says_why() -> None:
+    office = QueueOffice()
+    works = office.works
+
+    async def fail() -> None:
+        raise BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "the disk is full")
+
+    work = works.begin("queue.purge", "x", 1, Progress(), 0)
+    works.run_aside(work, fail())
+    (told,) = office.ask("operations").json["items"]
+    assert (told["state"], told["error"]) == ("failed", "resource.db.unavailable: the disk is full")
