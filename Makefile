@@ -21,6 +21,7 @@ run: $(VENV)/.runtime ## Start the broker on DATA (default ./data); the first ti
 	@echo
 	@echo "The broker starts on $(DATA). It is up when it says which ports are open; Ctrl-C stops it. In another terminal:"
 	@echo "  $(BIN)/broker --data $(DATA) user add NAME    make an account (there is none, and no default password)"
+	@echo "  $(BIN)/broker --data $(DATA) status           how it is; top follows it, check tells what would go wrong"
 	@echo "  $(BIN)/broker --help                          all commands, with examples"
 	@echo
 	@exec $(BIN)/broker run --data $(DATA) --pidfile $(DATA)/broker.pid

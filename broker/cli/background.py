@@ -7,9 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from broker.cli.terminal import complain, to_nowhere
-from broker.logs.file import LogFile
+
+if TYPE_CHECKING:
+    from broker.logs.file import LogFile
 
 READY = b"+"
 INTERRUPTED = 130

@@ -236,6 +236,8 @@ class _Session:
 
 def _explain(error: BrokerError) -> int:
     complain(error.message)
+    if error.code == Code.COMMUNICATION_SERVER_DENY:
+        return REFUSED
     if error.is_communication:
         refused = any(mark in error.message for mark in CERTIFICATE_MARKS)
         reached = not error.message.startswith("no connection")

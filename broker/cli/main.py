@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from broker import __version__
 from broker.cli.ops.verbs import ASKING
 from broker.cli.options import add_store_options
 from broker.cli.subcommands import CommandParser, LaterSubcommands, Register, add_subcommands
-from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of
+from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of, say
 from broker.errors import BrokerError, Code
 from broker.escape import escaped
 from broker.model.text import is_xml_text
@@ -62,6 +61,16 @@ COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (ASKING, _module("ops.register")),
 )
 """Names of subcommands, and what adds them; their default ``run`` is a :data:`broker.cli.options.Run`."""
+
+
+class _Version(argparse.Action):
+    """``--version``, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from broker import __version__
+
+        say(f"broker {__version__}")
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,7 +142,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"broker {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     add_store_options(parser, subcommand=False)
     subcommands = add_subcommands(parser, "COMMAND")
     for names, register in COMMANDS:

@@ -11,6 +11,7 @@ import pytest
 
 import broker
 from broker.cli import main as command
+from broker.cli.client_commands import _explain
 from broker.cli.main import main, make_parser, parse
 from broker.errors import BrokerError, Code
 
@@ -164,3 +165,11 @@ def test_arguments_that_cannot_be_sent_are_wrong_usage(
 
 def test_content_need_not_be_utf8() -> None:
     assert parse(["publish", "--oid", "x", "\udcff"]).content == "\udcff"
+
+
+def test_login_that_an_administrator_blocks_is_refused_and_no_question_of_the_port(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = BrokerError(Code.COMMUNICATION_SERVER_DENY, "logins of joe are blocked by an administrator")
+    assert _explain(error) == 4
+    assert capsys.readouterr().err == "broker: logins of joe are blocked by an administrator\n"

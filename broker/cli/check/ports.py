@@ -63,7 +63,11 @@ def check_ports(subject: Subject, owner_of: Callable[[int], int | None] | None =
                 yield PORTS.ok(f"{wanted} is open, by this broker (process {owner})")
             else:
                 whose = "another program" if owner is None else f"{_name_of(owner)} (process {owner})"
-                yield PORTS.problem(f"{wanted} is in use by {whose}", "stop it, or choose another port for the plugin")
+                advice = "stop it, or choose another port for the plugin"
+                if subject.process is not None:
+                    options = f"the options of the broker that runs here (process {subject.process})"
+                    advice = f"give check {options}; else {advice}"
+                yield PORTS.problem(f"{wanted} is in use by {whose}", advice)
         else:
             state = "is free, though a broker runs here" if subject.process is not None else "is free"
             yield PORTS.ok(f"{wanted} {state}")

@@ -92,7 +92,7 @@ def count_rows(options: argparse.Namespace, verb: Verb) -> int:
             pass
         if options.json:
             say_json(pages.page)
-        else:
+        elif not options.quiet:
             say(str(pages.page.get("matched", "")))
         return _completeness(pages)
 
@@ -117,7 +117,11 @@ def _list_once(options: argparse.Namespace, verb: Verb) -> int:
         else:
             write_lines(verb.columns[:1] if options.quiet else columns, [row])
     if screen:
-        write_table(columns, shown)
+        left_out = write_table(columns, shown)
+        if left_out:
+            advise(f"no room for {', '.join(left_out)}: --columns A,B chooses")
+        if not shown and not broken:
+            advise("there is none")
         more = pages.page.get("matched", 0) - len(shown) - broken
         if more > 0:
             advise(f"and {more} more: --limit N shows them, --search, filters and --sort choose")

@@ -24,7 +24,7 @@ def show(options: argparse.Namespace, verb: Verb) -> int:
         found = succeeded(administration_of(options).ask(described.method, target)).read_object()
         if options.json:
             say_json(found)
-        else:
+        elif not options.quiet:
             write_fields(fields_of(found), found)
         return DONE
 

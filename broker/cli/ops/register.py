@@ -148,9 +148,8 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
     if form is not Form.METRICS:
         output = parser.add_mutually_exclusive_group()
         output.add_argument("--json", action="store_true", help=_json_help(form))
-        if form in (Form.LIST, Form.HEALTH, Form.DIAGNOSE):
-            quiet = "names only" if form is Form.LIST else "print nothing; the exit status says it"
-            output.add_argument("--quiet", action="store_true", help=quiet)
+        quiet = "names only" if form is Form.LIST else "print nothing; the exit status says it"
+        output.add_argument("--quiet", action="store_true", help=quiet)
     parser.add_argument(
         "--watch",
         metavar="S",

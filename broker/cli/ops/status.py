@@ -11,7 +11,7 @@ from broker.cli.ops.address import administration_of
 from broker.cli.ops.document import installed_document
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.tables import is_terminal
-from broker.cli.ops.values import bytes_text, readable, seconds_text, value_at
+from broker.cli.ops.values import bytes_text, readable, seconds_text, some, value_at
 from broker.cli.ops.verb import Verb
 from broker.cli.ops.watching import watched
 from broker.cli.terminal import say, say_json, write
@@ -32,6 +32,8 @@ def status(options: argparse.Namespace, verb: Verb) -> int:
         found = succeeded(administration_of(options).ask(described.method, described.target({}, {}))).read_object()
         if options.json:
             say_json(found)
+            return DONE
+        if options.quiet:
             return DONE
         for name, text in status_lines(found):
             if is_terminal():
@@ -62,7 +64,8 @@ def status_lines(found: Overview) -> Iterator[tuple[str, str]]:
     if found.get("messages"):
         yield "messages", _messages(found["messages"])
     for relating, sums in (found.get("queues") or {}).items():
-        waiting = f"{sums['entries']:,} messages, {bytes_text(sums['bytes'])}, in {sums['count']:,} queues"
+        messages = some(sums["entries"], "message", "messages")
+        waiting = f"{messages}, {bytes_text(sums['bytes'])}, in {some(sums['count'], 'queue', 'queues')}"
         on_disk = f", {sums['onDisk']:,} on disk only" if sums.get("onDisk") else ""
         yield escaped(relating), f"{waiting}{on_disk}"
     if "sessions" in found:
@@ -72,10 +75,8 @@ def status_lines(found: Overview) -> Iterator[tuple[str, str]]:
     strangers = f", {connections['notLoggedIn']:,} not logged in" if connections.get("notLoggedIn") else ""
     yield "connections", escaped(f"{connections['open']:,} open{strangers}{f' ({limits})' if limits else ''}")
     if "topics" in found:
-        numbers = (
-            f"{found[name]:,} {word}" for name, word in (("topics", "topics"), ("subscriptions", "subscriptions"))
-        )
-        yield "topics", f"{', '.join(numbers)}, {found['subjects']:,} login names"
+        numbers = (("topics", "topic"), ("subscriptions", "subscription"), ("subjects", "login name"))
+        yield "topics", ", ".join(some(found[name], word, f"{word}s") for name, word in numbers)
     if found.get("store"):
         yield "store", _store(found["store"])
     yield "process", f"{bytes_text(value_at(found, 'process.residentBytes') or 0)} of memory"

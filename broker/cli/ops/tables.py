@@ -6,12 +6,14 @@ import io
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from broker.cli.ops.values import exact, readable, value_at
 from broker.cli.terminal import say, write
 
 Row = Mapping[str, Any]
+GAP = 2
+"""Spaces between two columns."""
 
 
 def is_terminal() -> bool:
@@ -25,19 +27,38 @@ def write_lines(columns: Sequence[str], rows: Iterable[Row]) -> None:
         say("\t".join(exact(value_at(row, column)) for column in columns), keep="\t")
 
 
-def write_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write a table for people."""
+def write_table(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Write a table for people, with as many of the columns as the terminal has room for.
+
+    Args:
+        columns: the first of which is always shown.
+        rows: of the table.
+
+    Returns:
+        The columns that are not shown.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for index, column in enumerate(columns):
-        numbers = bool(rows) and all(_is_number(value_at(row, column)) for row in rows)
-        justify = "right" if numbers else "left"
-        table.add_column(column, justify=justify, overflow="fold" if index == 0 else "ellipsis", no_wrap=index > 0)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*(Text(readable(column, value_at(row, column))) for column in columns))
+    cells = [[readable(column, value_at(row, column)) for column in columns] for row in rows]
+    fitting = _fitting(columns, cells, shutil.get_terminal_size().columns)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for column in columns[:fitting]:
+        table.add_column(column, justify=_justify(rows, column), overflow="ellipsis", no_wrap=True)
+    for each in cells:
+        table.add_row(*map(Text, each[:fitting]))
     write(_rendered(table))
+    return list(columns[fitting:])
+
+
+def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns fit into a width."""
+    used = 0
+    for index, column in enumerate(columns):
+        used += max(map(len, (column, *(row[index] for row in cells)))) + (GAP if index else 0)
+        if used > width and index:
+            return index
+    return len(columns)
 
 
 def write_fields(paths: Sequence[str], row: Row) -> None:
@@ -83,5 +104,8 @@ def _rendered(renderable: Any) -> str:
     return output.getvalue()
 
 
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+def _justify(rows: Sequence[Row], column: str) -> Literal["left", "right"]:
+    """Numbers stand below each other."""
+    values = [value_at(row, column) for row in rows]
+    numbers = all(each is None or (isinstance(each, int | float) and not isinstance(each, bool)) for each in values)
+    return "right" if values and numbers else "left"

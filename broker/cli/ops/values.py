@@ -32,9 +32,14 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
 
 
 def exact(value: Any) -> str:
-    """A value for programs: texts with control characters escaped, the rest as JSON; empty where there is none."""
+    """A value for programs: texts with control characters escaped, the rest as JSON; empty where there is none.
+
+    Of reasons it has the codes, as people see them: JSON has everything.
+    """
     if value is None:
         return ""
+    if isinstance(value, list) and value and all(isinstance(each, Mapping) and "code" in each for each in value):
+        return ",".join(escaped(str(each["code"])) for each in value)
     return escaped(value) if isinstance(value, str) else escaped(json.dumps(value, ensure_ascii=False))
 
 
@@ -66,6 +71,11 @@ def readable(path: str, value: Any) -> str:
     if name.endswith("Ratio"):
         return f"{value * 100:.0f} %"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def some(count: int, singular: str, plural: str) -> str:
+    """So many of something."""
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def bytes_text(count: float) -> str:

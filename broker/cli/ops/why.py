@@ -30,6 +30,8 @@ def why(options: argparse.Namespace, verb: Verb) -> int:
             for each in waiting:
                 say_json(each)
             return DONE
+        if options.quiet:
+            return DONE
         for line in why_lines(str(options.target), found):
             say(line)
         return DONE

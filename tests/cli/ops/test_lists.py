@@ -110,6 +110,20 @@ def test_list_that_is_not_complete_is_done_in_part(desk: CommandDesk, capsys: py
     assert "there are more" in capsys.readouterr().err
 
 
+def test_narrow_terminal_gets_the_columns_that_fit_and_is_told_of_the_others(
+    filled: CommandDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    _, output = filled.show("sessions", "list", "--columns", "name,kind,state,createdAt")
+    assert [word in output for word in ("joe4/", "native", "attached")] == [True, True, False]
+    assert capsys.readouterr().err == "no room for state, createdAt: --columns A,B chooses\n"
+
+
+def test_terminal_is_told_that_there_is_none(desk: CommandDesk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.show("topics", "list")[0] == 0
+    assert capsys.readouterr().err == "there is none\n"
+
+
 def test_count_counts_what_matches(filled: CommandDesk) -> None:
     assert filled.run("sessions", "count", "--subject", "joe1") == (0, "1\n")
     assert filled.run("sessions", "count") == (0, f"{ROWS}\n")

@@ -17,7 +17,7 @@ def test_status_is_told_in_a_few_lines(desk: CommandDesk) -> None:
     told = dict(line.split("\t") for line in output.splitlines())
     assert status == 0
     assert told["broker"].startswith("broker: ready, run level 9 (RUNNING), up ")
-    assert told["topics"] == "0 topics, 0 subscriptions, 1 login names"
+    assert told["topics"] == "0 topics, 0 subscriptions, 1 login name"
 
 
 def test_status_is_told_while_the_broker_comes_up(desk: CommandDesk) -> None:

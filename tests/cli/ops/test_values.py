@@ -41,10 +41,23 @@ def test_times_are_told_in_their_two_largest_units(seconds: float, text: str) ->
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), (True, "true"), (1.5, "1.5"), ("a\tb", r"a\x09b"), ({"a": ["\n"]}, '{"a": ["\\n"]}')],
+    [
+        (None, ""),
+        (True, "true"),
+        (1.5, "1.5"),
+        ("a\tb", r"a\x09b"),
+        ({"a": ["\n"]}, '{"a": ["\\n"]}'),
+        ([{"code": "a"}, {"code": "b", "x": 1}], "a,b"),
+        ([1], "[1]"),
+    ],
 )
 def test_programs_read_exact_values(value: object, text: str) -> None:
     assert exact(value) == text
+
+
+def test_of_reasons_programs_read_the_codes() -> None:
+    assert exact([{"code": "a"}, {"code": "b", "detail": "x"}]) == "a,b"
+    assert exact([1]) == "[1]"
 
 
 def test_fields_are_found_by_their_paths() -> None:
