@@ -9,11 +9,11 @@ from typing import Any
 
 from broker.cli.exit_status import DONE, DONE_IN_PART, FAILED
 from broker.cli.ops.address import administration_of
-from broker.cli.ops.document import Described, installed_document
+from broker.cli.ops.document import installed_document
 from broker.cli.ops.objects import path_of
-from broker.cli.ops.parameters import body_of, query_of
+from broker.cli.ops.parameters import SELECT, body_of, query_of
 from broker.cli.ops.problems import succeeded
-from broker.cli.ops.tables import fields_of, write_fields
+from broker.cli.ops.tables import fields_of, is_terminal, write_fields, write_lines, write_table
 from broker.cli.ops.verb import Verb
 from broker.cli.standard_input import ask_password, read_password
 from broker.cli.terminal import advise, complain, say, say_json, show_progress
@@ -34,6 +34,10 @@ def change(options: argparse.Namespace, verb: Verb) -> int:
     described = installed_document().operation(verb.operation)
     path = path_of(verb.argument, options)
     body = body_of(options, dict(verb.fixed))
+    if any(each.name == SELECT for each in described.body) and not body.get(SELECT):
+        raise BrokerError(Code.USER_WRONG_API_USAGE, "say which: --all, or some of the other options")
+    if verb.confirm[0]:
+        body[verb.confirm[0]] = path[verb.confirm[1]]
     if verb.secret:
         body[verb.secret] = _secret(verb, options)
     if verb.loses and not (body.get("dryRun") or options.yes):
@@ -41,7 +45,7 @@ def change(options: argparse.Namespace, verb: Verb) -> int:
     administration = administration_of(options)
     sent = body if described.method != "DELETE" and (body or described.body) else None
     reply = succeeded(administration.ask(described.method, described.target(path, query_of(options)), sent))
-    return _tell(administration, reply, described, options)
+    return _tell(administration, reply, verb, options)
 
 
 def _confirm(verb: Verb, options: argparse.Namespace) -> None:
@@ -63,7 +67,7 @@ def _secret(verb: Verb, options: argparse.Namespace) -> str:
     return password
 
 
-def _tell(administration: Administration, reply: Reply, described: Described, options: argparse.Namespace) -> int:
+def _tell(administration: Administration, reply: Reply, verb: Verb, options: argparse.Namespace) -> int:
     if reply.status == NO_CONTENT or not reply.body:
         if not options.quiet:
             say("done")
@@ -74,11 +78,25 @@ def _tell(administration: Administration, reply: Reply, described: Described, op
     if options.json:
         say_json(answer)
     elif not options.quiet:
-        if answer == {"done": True}:
+        if verb.prints:
+            say(str(answer.get(verb.prints, "")), keep="\n\t")
+        elif verb.columns:
+            _write_rows(verb, answer)
+        elif answer == {"done": True}:
             say("done")
         else:
             write_fields(fields_of(answer), answer)
-    return DONE
+    return DONE_IN_PART if answer.get("failed") else DONE
+
+
+def _write_rows(verb: Verb, answer: dict[str, Any]) -> None:
+    """Tell an answer that is a list and what is said of it."""
+    rows = answer.pop(verb.rows, [])
+    write_fields(fields_of(answer), answer)
+    if is_terminal():
+        write_table(verb.columns, rows)
+    else:
+        write_lines(verb.columns, rows)
 
 
 def operation_target(id: str) -> str:

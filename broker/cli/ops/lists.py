@@ -87,7 +87,7 @@ def count_rows(options: argparse.Namespace, verb: Verb) -> int:
     """Count them."""
 
     def once() -> int:
-        pages = Pages(administration_of(options), verb, path_of(verb.argument, options), query_of(options), 1)
+        pages = Pages(administration_of(options), verb, path_of(verb.argument, options), _query(options, verb), 1)
         for _ in pages:
             pass
         if options.json:
@@ -99,10 +99,14 @@ def count_rows(options: argparse.Namespace, verb: Verb) -> int:
     return watched(options.watch, once)
 
 
+def _query(options: argparse.Namespace, verb: Verb) -> dict[str, str]:
+    return {**query_of(options), **{name: str(value) for name, value in verb.fixed}}
+
+
 def _list_once(options: argparse.Namespace, verb: Verb) -> int:
     screen = is_terminal() and not options.json and not options.quiet
     limit = options.limit or (OF_A_SCREEN if screen else None)
-    pages = Pages(administration_of(options), verb, path_of(verb.argument, options), query_of(options), limit)
+    pages = Pages(administration_of(options), verb, path_of(verb.argument, options), _query(options, verb), limit)
     columns = options.columns or verb.columns
     broken = 0
     shown: list[Row] = []

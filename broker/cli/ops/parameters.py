@@ -8,17 +8,28 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from broker.cli.ops.document import Parameter
+from broker.cli.ops.document import Parameter, Schema
 from broker.errors import BrokerError, Code
 from broker.model.json_object import object_or_none
 from broker.model.number import real_or_none, whole_or_none
 
-OPTIONS = {"q": "--search", "principal": "--by"}
+OPTIONS = {
+    "q": "--search",
+    "principal": "--by",
+    "groupBy": "--by",
+    "forSeconds": "--for",
+    "seqs": "--seq",
+    "ids": "--id",
+}
 """Options whose names are not those of their parameters."""
 QUERY, BODY = "query_", "body_"
 """Before the names of parameters among those of the parsed options."""
 ANY = ".*"
 """At the end of a parameter of which there is one for each name, such as ``property.*``."""
+SELECT = "select"
+"""The member of a body that says which; its own members are options."""
+QUEUE_PARTS = {"relating", "owner"}
+"""Members of an object that names a queue, which people write as one word."""
 _CAPITAL = re.compile("[A-Z]")
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -61,6 +72,17 @@ def add_body_parameter(group: Any, parameter: Parameter, *, positional: bool = F
     """Add the option, or the argument, for a member of the body; its value is that of the JSON."""
     schema, name = parameter.schema, parameter.name
     kind = schema.get("type")
+    if name == SELECT and kind == "object":
+        which = group.add_argument_group("which", "one of these at least")
+        for each, member in schema["properties"].items():
+            _add_member(which, Parameter(f"{SELECT}.{each}", member))
+        return
+    _add_member(group, parameter, positional=positional)
+
+
+def _add_member(group: Any, parameter: Parameter, *, positional: bool = False) -> None:
+    schema, name = resolved_choice(parameter.schema), parameter.name
+    kind = schema.get("type")
     option: dict[str, Any] = {"help": _help(parameter)}
     if kind == "boolean" and not positional and schema.get("default") is False:
         option |= {"action": "store_const", "const": True}
@@ -71,14 +93,14 @@ def add_body_parameter(group: Any, parameter: Parameter, *, positional: bool = F
     elif kind == "integer":
         option |= {"type": _whole, "metavar": "N"}
     elif kind == "number":
-        option |= {"type": _real, "metavar": "N"}
+        option |= {"type": _time if name.endswith("Seconds") else _real, "metavar": "N"}
     elif kind == "array":
-        option |= {
-            "type": _json_or_text,
-            "metavar": "VALUE",
-            **({"nargs": "+"} if positional else {"action": "append"}),
-        }
-    elif "anyOf" in schema:
+        of_texts = schema.get("items", {}).get("type") == "string"
+        option |= {"type": str if of_texts else _json_or_text, "metavar": "VALUE"}
+        option |= {"nargs": "+"} if positional else {"action": "append"}
+    elif set(schema.get("properties", ())) == QUEUE_PARTS:
+        option |= {"type": _queue, "metavar": "QUEUE"}
+    elif schema.get("anyOf"):
         option |= {"type": _json_or_text, "metavar": "VALUE"}
     elif kind == "object" or kind is None:
         option |= {"type": _json, "metavar": "JSON"}
@@ -90,7 +112,9 @@ def add_body_parameter(group: Any, parameter: Parameter, *, positional: bool = F
         )
         group.add_argument(f"{BODY}{name}", **option)
     else:
-        group.add_argument(option_of(name), dest=f"{BODY}{name}", required=parameter.required, **option)
+        group.add_argument(
+            option_of(name.rpartition(".")[2]), dest=f"{BODY}{name}", required=parameter.required, **option
+        )
 
 
 def query_of(options: argparse.Namespace) -> dict[str, str]:
@@ -123,12 +147,21 @@ def body_of(options: argparse.Namespace, fixed: Mapping[str, object]) -> dict[st
         options: of the command.
         fixed: members that are the same whatever the options.
     """
-    given = {
-        name.removeprefix(BODY): value
-        for name, value in vars(options).items()
-        if name.startswith(BODY) and value is not None
-    }
-    return {**given, **fixed}
+    body: dict[str, Any] = {}
+    for name, value in vars(options).items():
+        if name.startswith(BODY) and value is not None:
+            outer, dot, inner = name.removeprefix(BODY).partition(".")
+            if dot:
+                body.setdefault(outer, {})[inner] = value
+            else:
+                body[outer] = value
+    return {**body, **fixed}
+
+
+def resolved_choice(schema: Schema) -> Schema:
+    """A schema without the choice to be null."""
+    real = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    return {**schema, **real[0], "anyOf": None} if len(real) == 1 else schema
 
 
 def moment(text: str, now: datetime | None = None) -> str:
@@ -179,6 +212,23 @@ def _real(text: str) -> float:
     if value is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no number")
     return value
+
+
+def _time(text: str) -> float:
+    """A time in seconds, or with its unit: ``10m``."""
+    span = _AGO.fullmatch(text)
+    if span is None:
+        return _real(text)
+    count = whole_or_none(span[1])
+    assert count is not None
+    return timedelta(**{_UNITS[span[2]]: count}).total_seconds()
+
+
+def _queue(text: str) -> dict[str, str]:
+    relating, slash, owner = text.partition("/")
+    if not slash or not owner:
+        raise argparse.ArgumentTypeError(f"{text!r} is no queue such as callback/joe~1")
+    return {"relating": relating, "owner": owner}
 
 
 def _truth(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from broker.cli.exit_status import EXIT_STATUS
 from broker.cli.ops.address import add_address_options
 from broker.cli.ops.document import installed_document
-from broker.cli.ops.parameters import add_body_parameter, add_query_parameter, known_parameters
+from broker.cli.ops.parameters import SELECT, add_body_parameter, add_query_parameter, known_parameters
 from broker.cli.ops.problems import explained
 from broker.cli.ops.verb import Form, Verb
 from broker.cli.ops.verbs import ASKING, NOUNS, VERBS
@@ -121,7 +121,8 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
     if form in (Form.LIST, Form.COUNT):
         described = installed_document().operation(verb.operation, verb.rows)
         filters = parser.add_argument_group("filters")
-        for parameter in known_parameters(described.query, OF_PAGES if form is Form.LIST else OF_LISTS):
+        left_out = OF_PAGES if form is Form.LIST else OF_LISTS
+        for parameter in known_parameters(described.query, (*left_out, *dict(verb.fixed))):
             add_query_parameter(filters, parameter)
     if form is Form.LIST:
         parser.add_argument(
@@ -162,7 +163,9 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
 
 def _add_change(parser: argparse.ArgumentParser, verb: Verb) -> None:
     described = installed_document().operation(verb.operation)
-    left_out = (*dict(verb.fixed), verb.secret)
+    left_out = {*dict(verb.fixed), verb.secret, verb.confirm[0]}
+    if verb.takes is not None:
+        left_out |= {each.name for each in described.body} - {*verb.takes, *verb.positional}
     members = known_parameters(described.body, left_out)
     by_name = {each.name: each for each in members}
     for name in verb.positional:
@@ -170,7 +173,7 @@ def _add_change(parser: argparse.ArgumentParser, verb: Verb) -> None:
     group = parser.add_argument_group("change")
     for parameter in members:
         if parameter.name not in verb.positional:
-            add_body_parameter(group, parameter)
+            add_body_parameter(parser if parameter.name == SELECT else group, parameter)
     for parameter in described.query:
         add_query_parameter(group, parameter)
     if verb.secret:

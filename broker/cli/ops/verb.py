@@ -57,8 +57,11 @@ class Verb:
         columns: fields that a list shows unless others are named, the first of which is the name of an object.
         also: more operations that it asks for.
         rows: member of the answer that a list shows.
-        fixed: members of the body of a change that are the same each time.
+        fixed: members of the body of a change, or parameters of a list, that are the same each time.
         positional: members of the body that are arguments, in their order.
+        takes: members of the body that have options; ``None`` for all.
+        confirm: a member that repeats what a parameter of the path says, and that parameter.
+        prints: member of the answer that is a text, and is printed instead of all.
         secret: member of the body that is a password: it is asked for, or read from standard input.
         loses: what a change destroys, for the question that is asked before; empty where there is none.
         examples: command lines.
@@ -74,6 +77,9 @@ class Verb:
     rows: str = "items"
     fixed: tuple[tuple[str, object], ...] = ()
     positional: tuple[str, ...] = ()
+    takes: tuple[str, ...] | None = None
+    confirm: tuple[str, str] = ("", "")
+    prints: str = ""
     secret: str = ""
     loses: str = ""
     examples: tuple[str, ...] = ()

@@ -115,3 +115,81 @@ def test_properties_of_messages_are_filters(desk: CommandDesk) -> None:
     desk.canned.append(Reply(200, "application/json", {}, b'{"items":[]}'))
     desk.run("queues", "peek", "callback/joe~1", "--property", "city=Bern", "--limit", "1")
     assert sent(desk)[1] == "/api/v1/queues/callback/joe~1/entries?property.city=Bern&limit=1"
+
+
+@pytest.mark.parametrize(
+    ("line", "request_"),
+    [
+        (
+            "queues move callback/joe~1 --seq 7 --seq 8 --oid a* --older-than-seconds 60 --to subject/joe --dry-run",
+            (
+                "POST",
+                "/api/v1/queues/callback/joe~1/entries/move",
+                {
+                    "select": {"seqs": ["7", "8"], "oid": "a*", "olderThanSeconds": 60},
+                    "to": {"relating": "subject", "owner": "joe"},
+                    "dryRun": True,
+                },
+            ),
+        ),
+        (
+            "queues purge callback/joe~1 --yes",
+            ("POST", "/api/v1/queues/callback/joe~1/entries/purge", {"confirm": "joe~1"}),
+        ),
+        (
+            "dead replay --all --to topic",
+            ("POST", "/api/v1/dead-messages/replay", {"select": {"all": True}, "to": "topic"}),
+        ),
+        ("dead purge --yes", ("POST", "/api/v1/dead-messages/purge", {"confirm": "dead"})),
+        (
+            "log level broker.xmpp debug --for 10m",
+            ("PUT", "/api/v1/log-levels/broker.xmpp", {"level": "debug", "forSeconds": 600.0}),
+        ),
+        ("properties set a/b 5 --keep", ("PUT", "/api/v1/properties/a%2Fb", {"value": "5", "keep": True})),
+        ("accounts role ann operator", ("PATCH", "/api/v1/accounts/ann", {"role": "operator"})),
+        ("accounts block ann", ("PATCH", "/api/v1/accounts/ann", {"blocked": True})),
+    ],
+)
+def test_selections_places_times_and_roles_are_options(
+    desk: CommandDesk, line: str, request_: tuple[str, str, object]
+) -> None:
+    done(desk)
+    assert desk.run(*line.split())[0] == 0
+    assert sent(desk) == request_
+
+
+def test_change_that_says_not_which_is_wrong_usage(desk: CommandDesk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.run("dead", "replay")[0] == 2
+    assert "say which: --all" in capsys.readouterr().err
+    assert desk.asked == []
+
+
+def test_queue_that_is_none_is_wrong_usage(desk: CommandDesk) -> None:
+    assert desk.run("queues", "move", "callback/joe~1", "--all", "--to", "joe")[0] == 2
+
+
+def test_password_is_read_from_the_first_line_of_input_and_told_nowhere(
+    desk: CommandDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("open sesame\n"))
+    desk.canned.append(Reply(200, "application/json", {}, b'{"name":"adm","role":"administrator"}'))
+    status, output = desk.run("accounts", "passwd", "adm", "--password-stdin")
+    assert (status, sent(desk)[2]) == (0, {"password": "open sesame"})
+    assert "sesame" not in output + capsys.readouterr().err
+
+
+def test_what_was_done_in_part_says_so(desk: CommandDesk) -> None:
+    desk.canned.append(Reply(200, "application/json", {}, b'{"done":3,"failed":1}'))
+    assert desk.run("dead", "replay", "--all")[0] == 7
+
+
+def test_export_is_the_script_alone(desk: CommandDesk) -> None:
+    desk.canned.append(Reply(200, "application/json", {}, b'{"count":1,"script":"<xmlBlaster/>"}'))
+    assert desk.run("dead", "export", "--all") == (0, "<xmlBlaster/>\n")
+
+
+def test_groups_are_a_table(desk: CommandDesk) -> None:
+    answer = b'{"total":3,"groups":[{"count":2,"oid":"a"},{"count":1,"oid":"b"}],"complete":true}'
+    desk.canned.append(Reply(200, "application/json", {}, answer))
+    assert desk.run("dead", "count", "--by", "oid", "--columns", "count,oid") == (0, "2\ta\n1\tb\n")
+    assert sent(desk)[1] == "/api/v1/dead-messages/count?groupBy=oid"

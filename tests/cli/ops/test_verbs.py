@@ -11,18 +11,30 @@ from broker.admin.api.openapi import document
 from broker.admin.api.table import described_operations
 from broker.cli.main import COMMANDS, make_parser, parse
 from broker.cli.ops.document import Document, installed_document
+from broker.cli.ops.parameters import option_of
 from broker.cli.ops.verb import Form, Verb
 from broker.cli.ops.verbs import NOUNS, VERBS, WITHOUT_A_VERB
 from broker.cli.subcommands import LaterSubcommands, make_everything
 
 API = Document(document(described_operations()))
+GIVEN = ("select",)
+"""Members of bodies whose options a parser does not require."""
 NAMES = [verb.name for verb in VERBS]
 
 
 def options_of(verb: Verb) -> list[str]:
     """Something for each argument that a command must have."""
     options = [] if verb.argument is None else ["a/b"]
-    options += ["1" for _ in verb.positional]
+    if verb.operation:
+        described = API.operation(verb.operation)
+        members = {each.name: each.schema for each in described.body}
+        options += [str(members[name].get("enum", ["1"])[0]) for name in verb.positional]
+        required = [each for each in described.body if each.required and each.name not in (*GIVEN, *verb.positional)]
+        taken = [each for each in required if verb.takes is None or each.name in verb.takes]
+        for each in taken:
+            if each.name not in (verb.secret, verb.confirm[0], *dict(verb.fixed)):
+                value = each.schema["enum"][0] if "enum" in each.schema else "callback/joe~1"
+                options += [option_of(each.name), value]
     return [*options, "GET", "/me"] if verb.form is Form.API else options
 
 
@@ -49,7 +61,7 @@ def test_a_verb_is_parsed(verb: Verb) -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.form is Form.LIST], ids=lambda verb: verb.name)
 def test_a_list_shows_fields_that_its_rows_have(verb: Verb) -> None:
-    fields = API.operation(verb.operation).fields
+    fields = API.operation(verb.operation, verb.rows).fields
     assert [column for column in "/".join(verb.columns).split("/") if column not in fields] == []
 
 

@@ -1,0 +1,240 @@
+"""Commands about clients: sessions, login names, subscriptions, connections, accounts and tokens."""
+
+from __future__ import annotations
+
+from broker.cli.ops.verb import Argument, Form, Verb
+
+SESSION = Argument("SESSION", ("subject", "publicId"), "login name and number, such as joe/1", cut_last=True)
+SUBJECT = Argument("NAME", ("name",), "a login name")
+ACCOUNT = Argument("NAME", ("name",), "login name of the account")
+CONNECTION = Argument("ID", ("id",), "as broker connections list has it")
+SESSION_COLUMNS = (
+    "name",
+    "kind",
+    "state",
+    "queue.entries",
+    "queue.bytes",
+    "queue.oldestAt",
+    "waiting",
+    "idleSeconds",
+    "endsAt",
+)
+CONNECTION_COLUMNS = ("id", "listener", "peer", "state", "session", "openedAt", "tls.version", "heldBack.cause")
+SUBJECT_COLUMNS = ("name", "sessions", "maxSessions", "queueEntries", "blockedAt")
+SUBSCRIPTION = Argument("ID", ("id",), "as broker subscriptions list has it")
+STEP_COLUMNS = ("check", "outcome", "detail", "microseconds")
+
+CLIENT_VERBS = (
+    Verb(
+        "sessions list",
+        "list sessions",
+        "listSessions",
+        Form.LIST,
+        columns=SESSION_COLUMNS,
+        examples=(
+            "broker sessions list --state detached --sort -queueEntries",
+            "broker sessions list --subject 'joe*' --columns name,state,lastError",
+        ),
+    ),
+    Verb(
+        "sessions count", "count sessions", "listSessions", Form.COUNT, examples=("broker sessions count --kind xmpp",)
+    ),
+    Verb("sessions show", "tell everything of one session", "getSession", Form.SHOW, SESSION),
+    Verb(
+        "sessions why", "tell why a session's messages wait, and what to do about it", "getSession", Form.WHY, SESSION
+    ),
+    Verb(
+        "sessions disconnect",
+        "close the connection of a session, which waits for its client",
+        "disconnectSession",
+        Form.CHANGE,
+        SESSION,
+        examples=("broker sessions disconnect joe/1 --reason 'it floods'",),
+    ),
+    Verb(
+        "sessions end",
+        "end a session",
+        "endSession",
+        Form.CHANGE,
+        SESSION,
+        loses="the session ends; its subscriptions are lost, and its messages go where --queue says",
+        examples=("broker sessions end joe/1 --queue dead --yes",),
+    ),
+    Verb(
+        "sessions set-timeout",
+        "give a session another time without a request until it ends",
+        "changeSession",
+        Form.CHANGE,
+        SESSION,
+        positional=("timeoutSeconds",),
+        examples=("broker sessions set-timeout joe/1 2h",),
+    ),
+    Verb(
+        "sessions refresh",
+        "let the time of a session without a request begin anew",
+        "refreshSession",
+        Form.CHANGE,
+        SESSION,
+    ),
+    Verb(
+        "sessions hold",
+        "hold the deliveries to a session",
+        "setDeliveries",
+        Form.CHANGE,
+        SESSION,
+        fixed=(("active", False),),
+    ),
+    Verb(
+        "sessions resume",
+        "go on with the deliveries to a session",
+        "setDeliveries",
+        Form.CHANGE,
+        SESSION,
+        fixed=(("active", True),),
+    ),
+    Verb("subjects list", "list login names that are known now", "listSubjects", Form.LIST, columns=SUBJECT_COLUMNS),
+    Verb("subjects show", "tell everything of one login name", "getSubject", Form.SHOW, SUBJECT),
+    Verb(
+        "subjects block",
+        "refuse logins of a login name until they are let in again",
+        "blockSubject",
+        Form.CHANGE,
+        SUBJECT,
+        examples=("broker subjects block joe --disconnect --reason 'stolen password'",),
+    ),
+    Verb("subjects unblock", "let logins of a login name in again", "unblockSubject", Form.CHANGE, SUBJECT),
+    Verb(
+        "subjects set-max-sessions",
+        "limit the sessions of a login name",
+        "limitSubject",
+        Form.CHANGE,
+        SUBJECT,
+        positional=("maxSessions",),
+        examples=("broker subjects set-max-sessions joe 3",),
+    ),
+    Verb(
+        "subscriptions list",
+        "list subscriptions",
+        "listSubscriptions",
+        Form.LIST,
+        columns=("id", "session", "kind", "query", "topics", "persistent", "filters", "createdAt"),
+        examples=("broker subscriptions list --session joe/1",),
+    ),
+    Verb("subscriptions count", "count subscriptions", "listSubscriptions", Form.COUNT),
+    Verb("subscriptions show", "tell everything of one subscription", "getSubscription", Form.SHOW, SUBSCRIPTION),
+    Verb(
+        "subscriptions explain",
+        "tell why a subscription gets what is published on a topic, or does not",
+        "explainSubscription",
+        Form.CHANGE,
+        columns=STEP_COLUMNS,
+        rows="steps",
+        examples=("broker subscriptions explain --session joe/1 --topic weather",),
+    ),
+    Verb(
+        "connections list",
+        "list connections",
+        "listConnections",
+        Form.LIST,
+        columns=CONNECTION_COLUMNS,
+        examples=("broker connections list --state notLoggedIn",),
+    ),
+    Verb("connections show", "tell everything of one connection", "getConnection", Form.SHOW, CONNECTION),
+    Verb(
+        "connections close",
+        "close a connection, whose client may come back",
+        "closeConnection",
+        Form.CHANGE,
+        CONNECTION,
+        examples=("broker connections close 17 --reason 'it floods'",),
+    ),
+    Verb("connections count", "count connections", "listConnections", Form.COUNT),
+    Verb(
+        "accounts list",
+        "list accounts",
+        "listAccounts",
+        Form.LIST,
+        columns=("name", "role", "roleFrom", "sessions", "blockedAt", "createdAt", "passwordChangedAt"),
+        examples=("broker accounts list --role administrator",),
+    ),
+    Verb("accounts show", "tell everything of one account", "getAccount", Form.SHOW, ACCOUNT),
+    Verb(
+        "accounts add",
+        "make an account",
+        "addAccount",
+        Form.CHANGE,
+        positional=("name",),
+        secret="password",
+        examples=("broker accounts add ann --role monitoring",),
+    ),
+    Verb(
+        "accounts passwd",
+        "give an account another password, which ends its logins",
+        "changeAccount",
+        Form.CHANGE,
+        ACCOUNT,
+        takes=("reason",),
+        secret="password",
+        examples=("broker accounts passwd adm",),
+    ),
+    Verb(
+        "accounts role",
+        "give an account another role",
+        "changeAccount",
+        Form.CHANGE,
+        ACCOUNT,
+        positional=("role",),
+        takes=("reason",),
+        examples=("broker accounts role ann operator",),
+    ),
+    Verb(
+        "accounts block",
+        "refuse logins of an account",
+        "changeAccount",
+        Form.CHANGE,
+        ACCOUNT,
+        fixed=(("blocked", True),),
+        takes=("reason",),
+    ),
+    Verb(
+        "accounts unblock",
+        "let an account log in again",
+        "changeAccount",
+        Form.CHANGE,
+        ACCOUNT,
+        fixed=(("blocked", False),),
+        takes=("reason",),
+    ),
+    Verb(
+        "accounts remove",
+        "remove an account",
+        "removeAccount",
+        Form.CHANGE,
+        ACCOUNT,
+        loses="the account is removed, and what --sessions and --documents say with it",
+        examples=("broker accounts remove ann --sessions end --documents delete --yes",),
+    ),
+    Verb(
+        "tokens list",
+        "list tokens of programs: your own, all for administrators",
+        "listTokens",
+        Form.LIST,
+        columns=("id", "owner", "name", "role", "createdAt", "expiresAt", "lastUsedAt"),
+    ),
+    Verb(
+        "tokens create",
+        "make a token for a program, and print it, this once",
+        "createToken",
+        Form.CHANGE,
+        positional=("name",),
+        examples=("broker tokens create prometheus --owner adm --role monitoring --days 365",),
+    ),
+    Verb(
+        "tokens revoke",
+        "end a token",
+        "revokeToken",
+        Form.CHANGE,
+        Argument("ID", ("id",), "as broker tokens list has it"),
+        examples=("broker tokens revoke 3f2a",),
+    ),
+)
