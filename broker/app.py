@@ -25,6 +25,8 @@ from broker.config import declared
 from broker.config.core_options import ACCOUNT_XML_NAMES, NODE_ID, RUN_LEVEL, XML_NAMES
 from broker.config.properties import Properties
 from broker.config.runtime import RuntimeFile
+from broker.core.asker import Asker
+from broker.core.audit_trail import Change, Outcome
 from broker.core.broker import Broker
 from broker.core.configuration import settings_of
 from broker.core.node import Node
@@ -223,7 +225,11 @@ class Application(Service):
             self._log_output.reopen()
         outcomes = [await self._security.reload()] if self._security is not None else []
         outcomes += [self._reload_plugin(plugin) for plugin in self._plugins() if hasattr(plugin, "reload")]
-        audit("reload", {"via": "signal", "outcome": "done" if all(outcomes) else "failed"})
+        outcome = Outcome.DONE if all(outcomes) else Outcome.FAILED
+        if hasattr(self, "broker"):
+            self.broker.node.trail.note(Change(Asker("", via="signal"), "reload"), outcome)
+        else:
+            audit("reload", {"via": "signal", "outcome": str(outcome)})
 
     def _reload_plugin(self, plugin: Any) -> bool:
         try:

@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from broker.cli.options import add_store_command, assignments_of
-from broker.cli.terminal import say
+from broker.cli.terminal import complain, say
+from broker.errors import BrokerError
 
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
@@ -46,9 +47,9 @@ def run(options: argparse.Namespace) -> int:
     from broker.store.sql.backup import take_backup
 
     properties = read_properties(options.config, assignments_of(options))
-    backup, manifest = take_backup(
-        database_url(properties, options.data), backup_settings_of(properties, options.data.absolute())
-    )
+    url = database_url(properties, options.data)
+    backup, manifest = take_backup(url, backup_settings_of(properties, options.data.absolute()))
+    write_down(url, "backup", str(backup))
     if manifest.counts is None:
         say(f"schema {manifest.revision} is older than this program: verified, but not recovered")
     else:
@@ -56,6 +57,23 @@ def run(options: argparse.Namespace) -> int:
     say(f"{manifest.size_bytes} bytes, in {manifest.duration_milliseconds / 1000:.1f} s")
     say(str(backup))
     return 0
+
+
+def write_down(url: str, action: str, target: str) -> None:
+    """Write into the audit of a database what was done with it; where that cannot be, say so.
+
+    Args:
+        url: of the database.
+        action: what was done.
+        target: to what.
+    """
+    from broker.cli.user import who_am_i
+    from broker.store.sql.audit_note import note
+
+    try:
+        note(url, who_am_i(), action, target)
+    except BrokerError as error:
+        complain(f"the audit does not have it: {error.message}")
 
 
 def contents(counts: Counts) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from broker.cli.backup import contents
+from broker.cli.backup import contents, write_down
 from broker.cli.options import add_store_command, path_of
 from broker.cli.terminal import complain, reason_of, say
 from broker.errors import BrokerError
@@ -54,11 +54,13 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         BrokerError: see :func:`broker.store.sql.restore.restore`.
     """
+    from broker.store.location import DATABASE_FILE, SQLITE
     from broker.store.sql.restore import restore
 
     if options.rehearse:
         return _rehearse(options)
     restored = restore(options.file, options.data)
+    write_down(f"{SQLITE}{(options.data / DATABASE_FILE).absolute()}", "restore", str(options.file))
     _tell(restored)
     say(f"restored to {options.data}; what was delivered after {restored.manifest.made_at} is delivered again")
     return 0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from broker.cli.main import main
+from broker.cli.user import who_am_i
 from broker.store.sql.accounts import AccountTable
+from broker.store.sql.database import engine_of
 from tests.auth.support import account
+from tests.store.sql.test_upgrade_copy import to
 
 
 @pytest.fixture
@@ -39,6 +44,25 @@ def test_a_restored_directory_has_the_accounts(backup: Path, tmp_path: Path) -> 
     assert main(["--data", str(tmp_path / "new"), "restore", str(backup)]) == 0
     with AccountTable(f"sqlite:///{tmp_path}/new/broker.db") as accounts:
         assert accounts.get("joe") is not None
+
+
+def audit_of(data: Path) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(data / "broker.db")) as connection:
+        return connection.execute("SELECT principal, via, action, target, outcome FROM audit ORDER BY id").fetchall()
+
+
+def test_backup_and_restore_are_in_the_audit_of_their_databases(backup: Path, data: Path, tmp_path: Path) -> None:
+    made = (who_am_i(), "command", "backup", str(backup), "done")
+    assert audit_of(data) == [made]
+    main(["--data", str(tmp_path / "new"), "restore", str(backup)])
+    assert [row[2:4] for row in audit_of(tmp_path / "new")] == [("restore", str(backup))]
+
+
+def test_backup_of_an_older_schema_leaves_it_as_it_is(tmp_path: Path) -> None:
+    to(engine_of(f"sqlite:///{tmp_path}/broker.db"), "0003")
+    assert main(["--data", str(tmp_path), "backup"]) == 0
+    with closing(sqlite3.connect(tmp_path / "broker.db")) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
 
 
 def test_a_rehearsal_needs_no_data_directory(

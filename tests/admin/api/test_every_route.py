@@ -24,6 +24,7 @@ from tests.net.http.conversation import Received
 
 SETTINGS = {**ROLES, "db.url": "memory:"}
 CONTENT, VERIFIER, REMOTE = "c0ntent-marker", "4096$bWFya2Vy$bWFya2Vy$bWFya2Vy", "rem0te-marker"
+STREAM = "text/event-stream"
 OWN = frozenset({"logIn", "logOut"})
 """They change nothing of the broker, but who is logged in."""
 QUESTIONS = frozenset({"explainSubscription", "explainRoute"})
@@ -145,7 +146,7 @@ def test_monitoring_is_told_no_content_secret_or_verifier() -> None:
     markers = [CONTENT, REMOTE, VERIFIER, VERIFIER.split("$")[1], monitoring.joe.session.secret_id]
     _, token = _token(monitoring)
     for operation in monitoring.operations:
-        if operation.method == "GET":
+        if operation.method == "GET" and operation.media_type != STREAM:
             body = monitoring.ask(operation).body.decode()
             assert [each for each in [*markers, token] if each in body] == [], operation.id
 
@@ -182,6 +183,8 @@ def test_other_host_is_misdirected_and_no_other_site_is_let_in() -> None:
     route = everything()
     for operation in route.operations:
         assert route.ask(operation, body_of(operation), Host="evil.example").status == 421, operation.id
+        if operation.media_type == STREAM:  # it does not end
+            continue
         answer = route.ask(operation, body_of(operation))
         assert not [name for name in answer.headers if name.startswith("access-control-")], operation.id
         route.world.turn()
