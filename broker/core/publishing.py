@@ -1,24 +1,20 @@
-"""Publishing: on a topic, and from point to point (spec xmlblaster §2.3, §8, §9)."""
+"""Publishing messages of sessions, and delivering them on topics (spec xmlblaster §2.3, §8)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import TYPE_CHECKING, NamedTuple
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from broker.core.codec import Encoded
-from broker.core.entries import Fanout
+from broker.core.full_queues import FullQueues
 from broker.core.message import Envelope, Message
-from broker.core.overflow import discards, make_room, overflow_error
-from broker.core.queues import Queue
-from broker.core.sessions import Plan, RoomWait, Route, Session
-from broker.core.subjects import Subject
+from broker.core.overflow import make_room
+from broker.core.point_to_point import PointToPoint
+from broker.core.sessions import Plan, Route, Session
 from broker.core.topics import Topic, TopicState, check_configuration
 from broker.core.verdicts import FilterCosts, Verdicts
 from broker.core.waiting import Pending
@@ -26,17 +22,17 @@ from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
 from broker.model.address import SessionName
 from broker.model.item import without_reserved
-from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative
-from broker.model.property import ClientProperty, check_properties, is_set
-from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, Overflow, PublishQos
-from broker.model.records import DELAYED, FOR_SUBJECT, NEWEST_ONLY
-from broker.timers import cancel
+from broker.model.key import Key, is_administrative
+from broker.model.property import ClientProperty, check_properties
+from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos
+from broker.model.records import NEWEST_ONLY
 
 if TYPE_CHECKING:
     from broker.core.dead_letters import DeadLetters
     from broker.core.expiry import Expiry
     from broker.core.node import Node
     from broker.core.placeholders import Placeholders
+    from broker.core.queues import Queue
     from broker.core.registry import SessionRegistry
     from broker.core.rights import Rights
     from broker.core.subscriptions import Subscription
@@ -85,22 +81,6 @@ class Aside:
         self.unasked = False
 
 
-class Copies(NamedTuple):
-    """Where the copies for one destination go.
-
-    Args:
-        name: of the destination.
-        subject: that it belongs to.
-        sessions: that get a copy; with none of them the copy waits in the subject's queue.
-        overflowing: queues that are full, with the names of their owners; nothing waits for these.
-    """
-
-    name: SessionName
-    subject: Subject
-    sessions: list[Session]
-    overflowing: list[tuple[Queue, SessionName]]
-
-
 class Publisher:
     """Takes messages from sessions and from the broker itself.
 
@@ -128,9 +108,10 @@ class Publisher:
     ) -> None:
         self._node = node
         self._sessions = sessions
-        self._placeholders = placeholders
         self._letters = letters
-        self._refusals = NamedLogLimits(node.monotonic, lines(log.info), "lost messages")
+        lost = NamedLogLimits(node.monotonic, lines(log.info), "lost messages")
+        self._full_queues = FullQueues(node, letters, expiry, lost)
+        self._direct = PointToPoint(node, sessions, placeholders, self._full_queues, rights, lost)
         self._expiry = expiry
         self._rights = rights
         self.processor_time = time.thread_time
@@ -226,7 +207,7 @@ class Publisher:
             if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full and not plan.route.is_behind:
                 message = self._node.message(envelope, content)
                 session.counters.published(len(content), envelope.persistent)
-                self._put_to(receiver, message)
+                self._direct.put_to(receiver, message)
                 return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))
         qos = envelope.qos
         if qos.administrative:
@@ -234,10 +215,10 @@ class Publisher:
         message = self._node.message(envelope, content)
         # Everything that may refuse the message comes before everything that has an effect.
         try:
-            copies, outcomes = self._resolve(message, session) if qos.destinations else ([], [])
+            copies, outcomes = self._direct.resolve(message, session) if qos.destinations else ([], [])
             receivers, aside = self._receivers(topic, message, session, verdicts) if topic is not None else ([], None)
         except (BrokerError, Pending) as obstacle:
-            self._forget_forced(qos.destinations)
+            self._direct.forget_forced(qos.destinations)
             if is_new and topic is not None:
                 self._unconfigure(topic)
             if isinstance(obstacle, Pending):
@@ -245,11 +226,11 @@ class Publisher:
             raise
         session.counters.published(len(content), envelope.persistent)
         for copy in copies:
-            self._put_ptp(copy, message)
+            self._direct.put(copy, message)
         if topic is not None:
             self._publish_on(topic, message, receivers, aside)
         if len(outcomes) > 1:
-            self._forget_forced([destination for destination, error in outcomes if error is not None])
+            self._direct.forget_forced([destination for destination, error in outcomes if error is not None])
             return self._report(message, outcomes)
         if topic is None and copies and copies[0].name.is_session:
             plan.route = Route(copies[0].subject, copies[0].name.public_id)
@@ -402,7 +383,7 @@ class Publisher:
                 or usage.queue_bytes >= usage.max_queue_bytes
             ):
                 aside = aside or Aside()
-                if self._refuses(queue, len(message.content), publisher, session):
+                if self._full_queues.refuses(queue, len(message.content), publisher, session):
                     aside.overflowing.append(subscription)
                     continue
                 aside.crowded.append(queue)
@@ -469,116 +450,7 @@ class Publisher:
         for name, error in aside.letters:
             self._letters.message(message, name.absolute, error)
         for subscription in aside.overflowing:
-            self._overflow(subscription.session.queue, message, subscription.session.name)
-
-    def _refuses(self, queue: Queue, size: int, publisher: Session | None, owner: Session | Subject) -> bool:
-        """Decide on a queue that seems to be full, without discarding anything yet.
-
-        Args:
-            queue: of a receiver.
-            size: of the content.
-            publisher: whom an error can be told, or who can wait; ``None`` for the broker itself.
-            owner: of the queue.
-
-        Returns:
-            ``False`` where there is room, or :meth:`Queue.discard_oldest` makes it; ``True`` where the entry must go
-            elsewhere.
-        """
-        if not queue.is_full:
-            return False
-        if publisher is not None and queue.may_hold_stale:
-            looked = self._expiry.look()
-            if looked is not None:
-                raise Pending(lambda: looked)
-        match queue.limits.overflow:
-            case Overflow.EXCEPTION:
-                if publisher is not None:
-                    raise overflow_error(queue)
-                return True
-            case Overflow.BLOCK:
-                if publisher is not None and publisher is not owner:
-                    raise Pending(lambda: self._room(queue, publisher, owner))
-                return True
-            case Overflow.DEAD_MESSAGE | Overflow.DISCARD:
-                return True
-            case Overflow.DISCARD_OLDEST:
-                return not self._can_discard_oldest(queue, size, publisher)
-            case unknown:
-                assert_never(unknown)
-
-    def _can_discard_oldest(self, queue: Queue, size: int, publisher: Session | None) -> bool:
-        if queue.can_discard_oldest(size):
-            return True
-        reading = queue.read_oldest()
-        if reading is None:  # all is being delivered
-            return False
-        if publisher is not None:
-            raise Pending(lambda: reading)
-        reading.addErrback(lambda failure: log.failure("the oldest entries cannot be read", failure))
-        return True
-
-    def _overflow(self, queue: Queue, message: Message, owner: SessionName) -> None:
-        error = overflow_error(queue)
-        if discards(queue):
-            self._node.losses.discarded += 1
-            self._refusals.tell(owner.absolute, lambda: f"{owner.relative}: {message.oid} discarded: {error.message}")
-        else:
-            self._letters.message(message, owner.absolute, error)
-
-    def _room(self, queue: Queue, publisher: Session, owner: Session | Subject) -> Deferred[None]:
-        room = queue.room()
-        self._node.waiting_publishers += 1
-        publisher.room_wait = RoomWait(owner, self._node.now())
-        timer = self._node.later(self._node.settings.block_timeout, room.cancel)
-
-        def ended(result: object) -> object:
-            self._node.waiting_publishers -= 1
-            publisher.room_wait = None
-            cancel(timer)
-            if isinstance(result, Failure):
-                raise overflow_error(queue)
-            return result
-
-        room.addBoth(ended)
-        return room
-
-    def _resolve(
-        self, message: Message, publisher: Session
-    ) -> tuple[list[Copies], list[tuple[Destination, BrokerError | None]]]:
-        """Where all copies go, and the outcome of each destination; one that fails stops no other."""
-        outcomes: list[tuple[Destination, BrokerError | None]] = []
-        copies: list[Copies] = []
-        quiet = is_set(message.qos.properties, "_user.ptp.unknownDestination.ignoreSilently")
-        for destination in message.qos.destinations:
-            try:
-                copies.append(self._copies(destination, message, publisher))
-                outcomes.append((destination, None))
-            except Pending:
-                self._forget_forced(message.qos.destinations)
-                raise
-            except BrokerError as error:
-                if quiet and error.code == Code.USER_PTP_UNKNOWN_DESTINATION:
-                    self._log_drop(publisher.name, error)
-                    outcomes.append((destination, None))
-                else:
-                    outcomes.append((destination, error))
-        errors = [error for _, error in outcomes if error is not None]
-        if errors and len(errors) == len(outcomes):
-            self._forget_forced(message.qos.destinations)
-            raise errors[0]
-        return copies, outcomes
-
-    def _log_drop(self, publisher: SessionName, error: BrokerError) -> None:
-        self._refusals.tell(
-            publisher.absolute, lambda: f"{publisher.relative}: point-to-point message dropped: {error.message}"
-        )
-
-    def _forget_forced(self, destinations: Sequence[Destination]) -> None:
-        """Leave nothing behind of sessions and subjects that were made for a message which is refused."""
-        for destination in destinations:
-            if destination.force_queuing:
-                with suppress(BrokerError):  # of a name that cannot be read nothing was made
-                    self._placeholders.forget(self._node.session_name(destination.name))
+            self._full_queues.overflow(subscription.session.queue, message, subscription.session.name)
 
     def _report(self, message: Message, outcomes: list[tuple[Destination, BrokerError | None]]) -> Published:
         properties = tuple(
@@ -590,108 +462,6 @@ class Publisher:
             return Published(message.oid, message.id, properties=properties)
         info = f"{len(errors)} of {len(outcomes)} destinations failed: {errors[0]}"
         return Published(message.oid, message.id, STATE_WARNING, info, properties)
-
-    def _copies(self, destination: Destination, message: Message, publisher: Session) -> Copies:
-        name = self._node.session_name(destination.name)
-        if name.node != self._node.id:
-            raise BrokerError(Code.RESOURCE_CLUSTER_NOT_AVAILABLE, f"node '{name.node}' is not known", name.absolute)
-        forced = destination.force_queuing
-        subject = self._node.subjects.get(name.subject)
-        if (subject is None and not forced) or not self._rights.is_welcome(publisher, name.subject):
-            raise self._unknown(name, message)
-        if subject is None:
-            subject = self._placeholders.subject(name, publisher.subject.usage)
-        if not name.is_session:
-            return self._copies_for_subject(name, subject, message, publisher)
-        session = subject.sessions.get(name.public_id)
-        if session is None:
-            if not forced:
-                raise self._unknown(name, message)
-            session = self._placeholders.session(name, publisher.subject.usage)
-        if not session.qos.ptp:
-            raise BrokerError(
-                Code.USER_PTP_DENIED, f"{name.relative} accepts no point-to-point messages", name.absolute
-            )
-        waiting = self._sessions.subject_queues
-        if waiting.are_due(session):
-            raise Pending(lambda: waiting.moved(session))
-        queue = session.queue
-        if queue.is_full and waiting.wait_for(session) and queue.limits.overflow is Overflow.DISCARD_OLDEST:
-            raise overflow_error(queue)  # room that it makes is for those that came before
-        if not queue.is_full or not self._refuses(queue, len(message.content), publisher, session):
-            return Copies(name, subject, [session], [])
-        if not discards(queue):
-            raise overflow_error(queue)
-        return Copies(name, subject, [], [(queue, session.name)])
-
-    def _copies_for_subject(self, name: SessionName, subject: Subject, message: Message, publisher: Session) -> Copies:
-        """Where the copies for a login name go: to all its sessions that have room, else to the subject's queue."""
-        size = len(message.content)
-        taking: list[Session] = []
-        overflowing: list[tuple[Queue, SessionName]] = []
-        refusing: Queue | None = None
-        lost = True
-        for session in [] if subject.queue.entries else subject.receivers:  # behind what waits for the subject already
-            queue = session.queue
-            if not queue.is_full:
-                taking.append(session)
-                continue
-            reaction = queue.limits.overflow
-            if reaction in (Overflow.EXCEPTION, Overflow.DEAD_MESSAGE):
-                lost = False
-                if reaction is Overflow.EXCEPTION:
-                    refusing = queue
-            elif not self._refuses(queue, size, publisher, session):
-                taking.append(session)
-                continue
-            overflowing.append((queue, session.name))
-        if taking and refusing is not None:
-            raise overflow_error(refusing)
-        if taking or (overflowing and lost):
-            return Copies(name, subject, taking, overflowing)
-        if subject.guest:  # who never comes back
-            raise self._unknown(name, message)
-        queue = subject.queue
-        if not queue.is_full or not self._refuses(queue, size, publisher, subject):
-            return Copies(name, subject, [], [])
-        if not discards(queue):
-            raise overflow_error(queue)
-        return Copies(name, subject, [], [(queue, name)])
-
-    def _unknown(self, name: SessionName, message: Message) -> BrokerError:
-        return BrokerError(
-            Code.USER_PTP_UNKNOWN_DESTINATION,
-            f"the message to '{name.absolute}' was rejected: nobody of that name is logged in and "
-            "<destination forceQueuing='true'> is not set",
-            f"/topic/{message.oid}",
-        )
-
-    def _put_ptp(self, copies: Copies, message: Message) -> None:
-        durable = message.envelope.persistent
-        subject = copies.subject
-        for queue, owner in copies.overflowing:
-            self._overflow(queue, message, owner)
-        if not copies.sessions:
-            if not copies.overflowing:
-                if durable:
-                    self._node.save_subject(subject)
-                make_room(subject.queue, message)
-                subject.queue.put(message, "", DELAYED, durable)
-                for session in subject.receivers:
-                    self._sessions.subject_queues.deliver(session)
-            return
-        flags = 0 if copies.name.is_session else FOR_SUBJECT
-        fanout = Fanout(len(copies.sessions)) if not copies.name.is_session and len(copies.sessions) > 1 else None
-        for session in copies.sessions:
-            make_room(session.queue, message)
-            self._put_to(session, message, flags, fanout)
-
-    def _put_to(self, session: Session, message: Message, flags: int = 0, fanout: Fanout | None = None) -> None:
-        durable = message.envelope.persistent and not session.subject.guest
-        if durable and not session.stored:
-            self._sessions.save(session)
-        session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
-        session.dispatch.wake()
 
 
 def _believed(qos: PublishQos) -> PublishQos:
