@@ -14,6 +14,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from broker.store.sql.database import engine_of
+from broker.store.sql.schema import metadata
 from broker.store.sql.upgrade import upgrade
 
 SERVER = "BROKER_TEST_POSTGRES"
@@ -38,6 +39,31 @@ def postgresql(template: str | None = "migrated") -> Iterator[str]:
         yield url_text(make_url(server).set(database=name))
     finally:
         _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def emptied_postgresql() -> Iterator[str]:
+    """The URL of a database with empty tables, for one that changes rows only: others of this process have it, too.
+
+    To empty it takes a tenth of the time that a new one does.
+    """
+    if not _idle:
+        _idle.append(_lasting())
+    url = _idle.pop()
+    yield url  # where a test fails nobody else gets it: something may still be connected
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(metadata.tables)}")
+    _idle.append(url)
+
+
+_idle: list[str] = []
+
+
+def _lasting() -> str:
+    made = postgresql()
+    url = made.__enter__()
+    atexit.register(made.__exit__, None, None, None)
+    return url
 
 
 def renew(url: str, source: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.databases import postgresql
+from tests.contract.databases import emptied_postgresql
 from tests.contract.stages import MemoryStage, PostgresqlStage, SqliteStage, Stage
 from tests.contract.store_contract import StoreContract
 
@@ -29,7 +29,7 @@ class TestSqliteStore(StoreContract):
 class TestPostgresqlStore(StoreContract):
     @pytest.fixture
     def stage(self) -> Iterator[Stage]:
-        with postgresql() as url:
+        with emptied_postgresql() as url:
             stage = PostgresqlStage(url)
             yield stage
             stage.close()

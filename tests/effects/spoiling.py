@@ -18,7 +18,7 @@ from broker.core.settings import Settings
 from broker.store.sql.schema import metadata
 from broker.xmpp.settings import XmppSettings
 from broker.xmpp.wire import ns
-from tests.contract.databases import postgresql, renew
+from tests.contract.databases import emptied_postgresql, postgresql, renew
 from tests.contract.records import account
 from tests.contract.stages import PostgresqlStage, SqliteStage, SqlStage
 from tests.core.world import START
@@ -40,8 +40,8 @@ def fresh_sqlite() -> Iterator[SqliteStage]:
 
 @contextmanager
 def fresh_postgresql() -> Iterator[PostgresqlStage]:
-    """A store on a database of its own."""
-    with postgresql() as url, closing(PostgresqlStage(url)) as stage:
+    """A store on an empty database."""
+    with emptied_postgresql() as url, closing(PostgresqlStage(url)) as stage:
         yield stage
 
 

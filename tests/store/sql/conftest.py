@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import logged_errors
-from tests.contract.databases import postgresql
+from tests.contract.databases import emptied_postgresql, postgresql
 from tests.contract.stages import PostgresqlStage, SqliteStage, SqlStage
 
 __all__ = ["logged_errors"]
@@ -41,10 +41,11 @@ def sqlite_stage(tmp_path: Path) -> Iterator[SqliteStage]:
 
 
 @pytest.fixture
-def postgresql_stage(postgresql_url: str) -> Iterator[PostgresqlStage]:
-    stage = PostgresqlStage(postgresql_url)
-    yield stage
-    stage.close()
+def postgresql_stage() -> Iterator[PostgresqlStage]:
+    with emptied_postgresql() as url:
+        stage = PostgresqlStage(url)
+        yield stage
+        stage.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

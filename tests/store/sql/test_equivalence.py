@@ -61,7 +61,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(240)  # many examples, each with a database
 @given(given=operations(reads=True), small=st.sampled_from([0, 3, journal.SMALL]))
-@settings(max_examples=90)
+@settings(max_examples=60)
 def test_on_sqlite(migrated: Path, given: list[Operation], small: int) -> None:
     with TemporaryDirectory() as directory, mock.patch.object(journal, "SMALL", small):
         shutil.copy(migrated, directory)
