@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from broker.logs.timed_levels import TimedLevels
     from broker.net.listener import Listener
     from broker.runlevels.service import RunLevels
+    from broker.xmpp.shared import SharedService
 
 BROKER_LEVEL = 2
 """From this run level on there is a :attr:`Instance.broker` (and from the one before it a store)."""
@@ -33,6 +34,7 @@ class Instance(Protocol):
         broker: the core, from run level :data:`BROKER_LEVEL` on.
         security: what logins are checked with, from there on, too.
         data: the data directory.
+        xmpp: the XMPP service of all its listeners.
         access: who may administer.
         property_book: the properties, and changes of them.
         log_levels: levels of the log; ``None`` where it is not the broker's own.
@@ -46,6 +48,7 @@ class Instance(Protocol):
     store: Any
     broker: Broker
     data: Path
+    xmpp: SharedService
     access: Access
     property_book: PropertyBook
     log_levels: TimedLevels | None

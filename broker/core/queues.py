@@ -76,6 +76,11 @@ class Queue(CachedEntries):
         return not self.drop_stale() or min(self.space) <= 0
 
     @property
+    def is_full_now(self) -> bool:
+        """As :attr:`is_full`, for those who only look: nothing is dropped, so what is stale counts, too."""
+        return min(self.space) <= 0
+
+    @property
     def space(self) -> tuple[int, int]:
         """Entries and bytes that fit in by its own limits and what its account may hold; negative beyond them."""
         limits, usage = self.limits, self.usage

@@ -21,6 +21,11 @@ class SharedService:
         self._users: set[object] = set()
         self._service: XmppService | None = None
 
+    @property
+    def current(self) -> XmppService | None:
+        """The service; ``None`` while no listener needs it."""
+        return self._service
+
     def acquire(self, user: object) -> XmppService:
         """The service, started.
 

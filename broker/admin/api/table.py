@@ -34,6 +34,7 @@ from broker.admin.api.metrics import metrics_operations
 from broker.admin.api.openapi import document_operation, write
 from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
+from broker.admin.api.routes import route_operations
 from broker.admin.api.stream import stream_operations
 from broker.admin.api.subscriptions import subscription_operations
 from broker.admin.api.works import work_operations
@@ -114,6 +115,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *diagnosis_operations(parts.watch),
         *dead_operations(parts.instance, gate, parts.reads),
         *subscription_operations(parts.instance),
+        *route_operations(parts.instance),
         *history_operations(parts.history),
         *audit_operations(parts.instance),
         *session_changes(desk),

@@ -36,6 +36,7 @@ ASKING = tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS))
 
 WITHOUT_A_VERB = {
     "getHistory": "for the charts of the console; broker top shows numbers as they are, Prometheus keeps them",
+    "explainRoute": 'broker api POST /routes/explain \'{"from": "ann@localhost", "to": "joe@localhost"}\'',
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "followStream": "for pages: --watch and broker top ask again and again",

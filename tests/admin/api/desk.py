@@ -91,6 +91,7 @@ class FakeInstance:
         self.store: Any = world.store
         self.broker = world.broker
         self.data = Path("/nowhere")
+        self.xmpp: Any = None
         self.doors: list[tuple[str, Listener]] = []
         self.logins = LoginCounts()
         self.htpasswd: Any = None
