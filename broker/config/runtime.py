@@ -9,6 +9,7 @@ from pathlib import Path
 from broker.config.properties import Properties
 from broker.config.syntax import Setting, parse
 from broker.errors import BrokerError, Code
+from broker.model.number import whole_or_none
 from broker.private_files import PRIVATE
 
 FILE = "runtime.properties"
@@ -37,14 +38,14 @@ class RuntimeFile:
         """
         try:
             text = self.path.read_text("utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # what is wrong with the directory is told by who makes it
             return []
         except (OSError, UnicodeDecodeError) as error:
             raise BrokerError(Code.RESOURCE_FILE_IO, f"{self.path}: {error}") from error
         lines = text.splitlines()
         settings: list[Setting] = []
         for setting in parse(text, str(self.path)):
-            number = int(setting.source.rpartition(":")[2])
+            number = whole_or_none(setting.source.rpartition(":")[2]) or 0
             by = _BY.fullmatch(lines[number - 2]) if number > 1 else None
             settings.append(Setting(setting.name, setting.value, f"run time, {by[1]}" if by else setting.source))
         return settings
