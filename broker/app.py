@@ -29,6 +29,7 @@ from broker.core.asker import Asker
 from broker.core.audit_trail import Change, Outcome
 from broker.core.broker import Broker
 from broker.core.configuration import settings_of
+from broker.core.events import Events
 from broker.core.node import Node
 from broker.errors import BrokerError, Code
 from broker.file_limit import raise_file_limit, warn_of_file_limit
@@ -105,6 +106,7 @@ class Application(Service):
         log_levels: levels of the log, and changes of them; ``None`` where the log is not the broker's own.
         chosen_ports: number of each listener's port, by its name, once it was open.
         turns: that connections of all listeners take.
+        events: are told of what happens.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Application(Service):
         self.run_levels: RunLevels
         self.chosen_ports: dict[str, int] = {}
         self.turns = Turns(reactor)
+        self.events = Events()
         self.access = Access(properties, time.monotonic)
         self.store: Any = None
         self.serving = False
@@ -194,7 +197,12 @@ class Application(Service):
         found = self._plugin_with(name)
         if found is None or not hasattr(found[1], "reload"):
             raise BrokerError(Code.USER_OID_UNKNOWN, f"there is no listener {name[:200]} that could be reloaded")
-        found[1].reload()
+        try:
+            found[1].reload()
+        except BrokerError as error:
+            self.events.tell("tls/event/reloadFailed", reason=error.message)
+            raise
+        self.events.tell("tls/event/reloaded", listeners=name)
 
     def _plugin_with(self, listener: str) -> tuple[str, Any] | None:
         if not hasattr(self, "run_levels"):
@@ -236,7 +244,10 @@ class Application(Service):
             plugin.reload()
         except BrokerError as error:
             log.error("{error}; what was read before stays in use", error=error.message)
+            self.events.tell("tls/event/reloadFailed", reason=error.message)
             return False
+        if getattr(plugin, "listeners", None) is not None:
+            self.events.tell("tls/event/reloaded", listeners=", ".join(name for name, _ in plugin.listeners()))
         return True
 
     def rotate_log(self) -> None:
@@ -327,6 +338,8 @@ class Application(Service):
 
     async def _step(self, level: int, name: str, direction: Direction) -> None:
         self._service_manager.status(f"run level {level} ({name})")
+        way = "startup" if direction is Direction.UP else "shutdown"
+        self.events.tell(f"service/RunlevelManager/event/{way}Runlevel{level}", name=name)
         if direction is Direction.UP:
             if level == STORE_LEVEL:
                 await self._open_store()
@@ -358,7 +371,7 @@ class Application(Service):
         settings = backup_settings_of(self.properties, self.data)
         check_schedule(url, settings)
         worker = WriterThread(self.reactor, "backup")
-        return DailyBackup(self.reactor, settings, lambda: take_backup(url, settings), worker, time.time)
+        return DailyBackup(self.reactor, settings, lambda: take_backup(url, settings), worker, time.time, self.events)
 
     async def _make_broker(self) -> None:
         self._security = await make_security(self.properties, self.store, self.reactor, self.reactor.getThreadPool())
@@ -374,6 +387,7 @@ class Application(Service):
             monotonic=time.monotonic,
             wall=time.time,
             turns=self.turns,
+            events=self.events,
         )
         self.broker = Broker(node, self._security.services.authenticate, self._security.authorizer)
         if self._security.htpasswd is not None:

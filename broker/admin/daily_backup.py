@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from broker.core.events import Events
 from broker.errors import BrokerError
 from broker.logs.audit import audit
 from broker.store.backup_settings import BackupSettings
@@ -37,6 +38,7 @@ class DailyBackup:
         take: makes one; blocks.
         worker: runs it.
         wall: seconds since 1970.
+        events: are told how it went.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class DailyBackup:
         take: Callable[[], tuple[Path, Manifest]],
         worker: Worker,
         wall: Callable[[], float],
+        events: Events,
     ) -> None:
+        self._events = events
         self._reactor = reactor
         self._settings = settings
         self._take = take
@@ -101,6 +105,7 @@ class DailyBackup:
             growth=manifest.log_growth_bytes,
         )
         audit("backup", {"via": "schedule", "target": path.name, "outcome": "done"})
+        self._events.tell("backup/event/done", file=path.name, bytes=manifest.size_bytes)
 
     def _failed(self, failure: Failure) -> None:
         if isinstance(failure.value, BrokerError):
@@ -108,6 +113,7 @@ class DailyBackup:
         else:
             log.failure("there is no backup of today", failure)
         audit("backup", {"via": "schedule", "outcome": "failed"})
+        self._events.tell("backup/event/failed", reason=failure.getErrorMessage())
 
     def _ended(self, ended: object) -> None:
         self._running = False

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from broker.auth.wiring import Security
     from broker.config.properties import Properties
     from broker.core.broker import Broker
+    from broker.core.events import Events
     from broker.logs.timed_levels import TimedLevels
     from broker.net.listener import Listener
     from broker.runlevels.service import RunLevels
@@ -38,6 +39,7 @@ class Instance(Protocol):
         access: who may administer.
         property_book: the properties, and changes of them.
         log_levels: levels of the log; ``None`` where it is not the broker's own.
+        events: are told of what happens.
     """
 
     properties: Properties
@@ -52,6 +54,7 @@ class Instance(Protocol):
     access: Access
     property_book: PropertyBook
     log_levels: TimedLevels | None
+    events: Events
 
     @property
     def security(self) -> Security:

@@ -180,6 +180,14 @@ class AuditTrail:
     def _end(self, id: int, change: Change, outcome: Outcome, code: str = "", error: str = "") -> None:
         self._put(id, change, outcome, code)
         self._tell(change, outcome, code, {}, error)
+        asker = change.asker
+        self._node.events.tell(
+            "admin/event/changed",
+            action=change.action,
+            target=change.target,
+            principal=asker.principal,
+            outcome=str(outcome),
+        )
 
     def _put(self, id: int, change: Change, outcome: Outcome, code: str, at: int = 0) -> None:
         asker = change.asker

@@ -14,6 +14,7 @@ from broker.core.codec import Codec, Encoded, Queries
 from broker.core.counters import Counters
 from broker.core.dispatch import Dispatch
 from broker.core.entries import CacheBudget, Entry, Fanout, QueueLimits
+from broker.core.events import Events
 from broker.core.history import History
 from broker.core.ids import Ids
 from broker.core.interest import Interest
@@ -27,7 +28,7 @@ from broker.core.set_aside import SetAside
 from broker.core.settings import Settings
 from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
-from broker.core.topics import Topic
+from broker.core.topics import Topic, TopicState
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
@@ -70,6 +71,7 @@ class Node:
         monotonic: seconds by a clock that nobody sets; that of ``clock`` where it is not given.
         wall: seconds since 1970, by the wall clock; that of ``clock`` where it is not given.
         turns: of accounts whose requests take long; each is done in one go where they are not given.
+        events: are told of what happens; of its own, which nobody hears of, where they are not given.
 
     Attributes:
         seconds: see ``wall``.
@@ -104,6 +106,7 @@ class Node:
         monotonic: Callable[[], float] | None = None,
         wall: Callable[[], float] | None = None,
         turns: Turns | None = None,
+        events: Events | None = None,
     ) -> None:
         self.id = id
         self.stripped_id = stripped_node_id(id)
@@ -133,6 +136,7 @@ class Node:
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.past = Counters()
         self.losses = Losses()
+        self.events = events or Events(self.seconds)
         self.waiting_publishers = 0
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
@@ -333,11 +337,20 @@ class Node:
 
     def check_topic(self, topic: Topic) -> None:
         """Move a topic to the state that its history and subscribers ask for."""
+        before = topic.state
         topic.settle_state(self.later, self.settings.destroy_delay, lambda: self.remove_topic(topic))
+        if topic.state is TopicState.ALIVE and before is not TopicState.ALIVE:
+            self.events.of_topic(topic.oid, "alive")
+
+    def bring_to_life(self, topic: Topic) -> None:
+        """A topic has its first message."""
+        topic.state = TopicState.ALIVE
+        self.events.of_topic(topic.oid, "alive")
 
     def remove_topic(self, topic: Topic) -> None:
         """Forget a topic for good."""
         topic.die()
+        self.events.of_topic(topic.oid, "dead")
         topic.release()
         topic.history.clear()
         for subscription in list(topic.subscriptions):

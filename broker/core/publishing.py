@@ -316,7 +316,7 @@ class Publisher:
         if config is not None:
             self._node.save_topic(topic, changed=True)
         if first:
-            topic.state = TopicState.ALIVE
+            self._node.bring_to_life(topic)
             self._match_rules(topic)
 
     def _unconfigure(self, topic: Topic) -> None:

@@ -499,6 +499,15 @@ class Querying:
         self._node.subscriptions[subscription.id] = subscription
         subscription.session.subject.usage.subscriptions += 1
         subscription.session.subscriptions[subscription.id] = subscription
+        self._tell(subscription, "subscribe")
+
+    def _tell(self, subscription: Subscription, what: str) -> None:
+        events, name, key = self._node.events, subscription.session.name, subscription.key
+        if events.wanted:
+            query = key.oid if not subscription.is_rule else key.domain or key.text
+            events.of_session(name.subject, name.public_id, what, kind=key.kind.value, query=query[:200])
+            if not subscription.is_rule:
+                events.of_topic(key.oid, what, session=f"{name.subject}/{name.public_id}")
 
     def _join(self, subscription: Subscription, topic: Topic) -> None:
         """It gets what is published on its topic."""
@@ -510,6 +519,7 @@ class Querying:
         subscription.session.subscriptions.pop(subscription.id, None)
         if node.subscriptions.pop(subscription.id, None) is not None:
             subscription.session.subject.usage.subscriptions -= 1
+            self._tell(subscription, "unSubscribe")
         if subscription.is_rule:
             node.interest.remove(subscription)
 

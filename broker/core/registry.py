@@ -87,6 +87,9 @@ class SessionRegistry:
         session.ended = True
         session.kind.traffic.ended += 1
         node = self._node
+        node.events.of_session(
+            session.name.subject, session.name.public_id, "disconnect", reason=str(error.code), byClient=by_client
+        )
         self._tell_end(session)
         node.sessions.pop(session.secret_id, None)
         if subject.sessions.get(session.name.public_id) is session:
@@ -341,6 +344,7 @@ class SessionRegistry:
         kind.traffic.started += 1
         if not placeholder:
             session.subject.taken_over()
+            node.events.of_session(session.name.subject, session.name.public_id, "connect", kind=kind.name)
         if qos.queue("subject") is not None:
             session.subject.queue.limits = limits_of(qos.queue("subject"), node.settings.subject)
         self.watch(session)
@@ -406,6 +410,7 @@ class SessionRegistry:
         if session.ended:
             return
         state = session.dispatch.state
+        self._node.events.of_session(session.name.subject, session.name.public_id, "callbackState", state=state.value)
         changed = session.dispatch.active != session.stored_active
         if state is ConnectionState.ALIVE:
             session.was_alive = True

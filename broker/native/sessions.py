@@ -238,6 +238,8 @@ class NativeSessions(SessionKind):
         """
         if qos.persistent and not session.persistent:
             self._registry.check_persistable(session.name, qos)  # what may refuse comes before what has an effect
+        name = session.name
+        self._node.events.of_session(name.subject, name.public_id, "connect", kind=self.name, reconnected=True)
         dispatch = session.dispatch
         dispatch.hand_over()
         session.qos = replace(qos, persistent=session.persistent)

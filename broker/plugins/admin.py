@@ -20,7 +20,9 @@ from broker.admin.api.table import Parts, all_operations, public_operations
 from broker.admin.census import Census
 from broker.admin.console import console_routes
 from broker.admin.disk_reads import DiskReads
-from broker.admin.findings.alarms import Alarms
+from broker.admin.event_log import EventLog, LoggedEvents
+from broker.admin.findings.alarms import Alarm, Alarms
+from broker.admin.findings.conditions import STORE_FAILING
 from broker.admin.findings.watch import Watch
 from broker.admin.health import Health
 from broker.admin.history import History
@@ -107,6 +109,9 @@ class AdminPlugin:
         sources = Sources(context, health, self._census, self._lag, self._answers, self._lines, files)
         watch = Watch(sources)
         self._alarms = Alarms(watch, context.reactor)
+        self._alarms.on_change.append(self._tell_alarm)
+        self._event_log = EventLog(context.events)
+        self._logged = LoggedEvents(context.events, context.reactor)
         self._history = History(HISTORY_SERIES, sources, context.reactor)
         self._streams = Streams(context.reactor)
         self._parts = Parts(
@@ -122,6 +127,7 @@ class AdminPlugin:
             works=Works(),
             alarms=self._alarms,
             watch=watch,
+            event_log=self._event_log,
         )
         self._sites: list[Site] = []
         self._socket: Any = None
@@ -155,6 +161,8 @@ class AdminPlugin:
             await self.stop()
             raise
         globalLogPublisher.addObserver(self._lines)
+        globalLogPublisher.addObserver(self._logged)
+        self._event_log.start()
         self._lag.start()
         self._census.start()
         self._history.start()
@@ -168,6 +176,8 @@ class AdminPlugin:
         self._census.stop()
         self._lag.stop()
         globalLogPublisher.removeObserver(self._lines)
+        globalLogPublisher.removeObserver(self._logged)
+        self._event_log.stop()
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.stopListening()
@@ -188,6 +198,12 @@ class AdminPlugin:
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""
         return self._ports.addresses()
+
+    def _tell_alarm(self, alarm: Alarm, raised: bool) -> None:
+        found, events = alarm.finding, self._context.events
+        events.tell(f"alarm/event/{'raised' if raised else 'cleared'}", code=found.code, title=found.title)
+        if found.code == STORE_FAILING:
+            events.tell(f"store/event/{'failing' if raised else 'works'}", reason=found.title)
 
     def _site(
         self,

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from broker.admin.daily_backup import LOOK_EVERY, DailyBackup
+from broker.core.events import Events
 from broker.errors import BrokerError, Code
 from broker.store.backup_settings import BackupSettings
 from broker.store.manifest import Manifest
@@ -31,7 +32,7 @@ class Days:
         self.error: Exception | None = None
         self.worker = HeldWorker()
         settings = BackupSettings(Path("backups"), "heron", schedule=schedule)
-        self.backups = DailyBackup(self.clock, settings, self.take, self.worker, self.wall)
+        self.backups = DailyBackup(self.clock, settings, self.take, self.worker, self.wall, Events())
 
     def wall(self) -> float:
         return START + self.set_by + self.clock.seconds()

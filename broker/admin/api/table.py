@@ -24,6 +24,7 @@ from broker.admin.api.audit import audit_operations
 from broker.admin.api.configuration import configuration_operations
 from broker.admin.api.dead_messages import dead_operations
 from broker.admin.api.entries import entry_operations
+from broker.admin.api.events import event_operations
 from broker.admin.api.findings import check_operations, diagnosis_operations
 from broker.admin.api.gate import Gate
 from broker.admin.api.health import health_operations
@@ -40,6 +41,7 @@ from broker.admin.api.subscriptions import subscription_operations
 from broker.admin.api.works import work_operations
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
+from broker.admin.event_log import EventLog
 from broker.admin.findings.alarms import Alarms
 from broker.admin.findings.watch import Watch
 from broker.admin.health import Health
@@ -71,6 +73,7 @@ class Parts:
         alarms: what is wrong.
         watch: numbers of the last minutes.
         streams: of rows that change.
+        event_log: the last events.
     """
 
     instance: Instance
@@ -85,6 +88,7 @@ class Parts:
     alarms: Alarms
     watch: Watch
     streams: Streams
+    event_log: EventLog
 
 
 def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
@@ -113,6 +117,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *entry_operations(parts.instance, gate, parts.reads),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
         *diagnosis_operations(parts.watch),
+        *event_operations(parts.event_log),
         *dead_operations(parts.instance, gate, parts.reads),
         *subscription_operations(parts.instance),
         *route_operations(parts.instance),

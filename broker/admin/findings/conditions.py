@@ -12,6 +12,8 @@ from broker.admin.findings.finding import LINKS, Finding, Severity
 from broker.admin.findings.watch import Watch
 from broker.core.hindrances import Hindrance
 
+STORE_FAILING = "storeFailing"
+"""Code of the alarm of a store that cannot commit."""
 DAY = 86_400.0
 HOUR = 3600.0
 NEAR = 0.85
@@ -44,7 +46,7 @@ def store_fails(watch: Watch, raised: bool) -> Finding | None:
     if seconds is None:
         return None
     return Finding(
-        "storeFailing",
+        STORE_FAILING,
         Severity.CRITICAL,
         f"nothing has been committed for {seconds:.0f} s: {watch.sources.instance.store.failure}",
         "publishers wait: the store cannot commit; connections stay, and logins are refused",

@@ -40,6 +40,7 @@ WITHOUT_A_VERB = {
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "followStream": "for pages: --watch and broker top ask again and again",
+    "listEvents": "broker api GET /events?type=client/*",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

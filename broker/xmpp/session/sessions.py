@@ -185,6 +185,7 @@ class StreamSessions(SessionKind):
         await dispatch.reload()
         self.find(session.subject.name, session.secret_id)  # it may have ended meanwhile
         dispatch.take_over(h)
+        self._node.events.of_session(session.name.subject, session.name.public_id, "resume")
         session.taken_over(self._node.now(), self._node.monotonic())
         session.attached = True  # as it will be: its record is written now, and not once more then
         dispatch.save_handled()

@@ -99,6 +99,7 @@ class FakeInstance:
         self.access = Access(self.properties, world.clock.seconds)
         self.access.attach(world.broker)
         self.property_book = PropertyBook(self.properties, RuntimeFile(self.data), load())
+        self.events = world.node.events
         self.log_levels: TimedLevels | None = TimedLevels(LogLevels(), world.clock)
 
     def request_run_levels(self, levels: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from broker.admin.api.table import Parts, all_operations
 from broker.admin.census import Census
+from broker.admin.event_log import EventLog
 from broker.admin.health import Health
 from broker.admin.store_files import StoreFiles
 from broker.cli.main import main
@@ -58,6 +59,7 @@ class CommandDesk:
             "census": self.census,
             "files": StoreFiles(instance.properties, instance.data),
             "alarms": alarms_of(instance, self.census),
+            "event_log": EventLog(instance.events),
             "watch": watch_of(instance, self.census),
         }
         parts = Parts(**given)

@@ -1,0 +1,92 @@
+"""``/events``: what has happened lately."""
+
+from __future__ import annotations
+
+import msgspec
+
+from broker.admin.api.operations import API, Operation, Parameter
+from broker.admin.api.query import whole_number
+from broker.admin.event_log import KEPT, EventLog, Kept
+from broker.admin.filtering import by_pattern
+from broker.admin.moment import moment
+from broker.admin.roles import Right
+from broker.net.http.exchange import Answer, Call, json
+from broker.net.http.problem import wrong_parameter
+
+ROWS = 100
+MAX_ROWS = 1000
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    """Something that has happened.
+
+    Args:
+        id: ascending since the broker started.
+        at: when.
+        type: what, and of whom: ``client/joe/session/1/event/connect``.
+        fields: what else is known of it.
+    """
+
+    id: str
+    at: str
+    type: str
+    fields: dict[str, str | int | float | bool]
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """The answer of ``/events``.
+
+    Args:
+        items: the newest first.
+        dropped: events that were not kept because there were too many of their kind.
+    """
+
+    items: list[EventRow]
+    dropped: int
+
+
+def row_of(kept: Kept) -> EventRow:
+    """The row of an event."""
+    event = kept.event
+    return EventRow(str(kept.number), moment(event.at), event.type, dict(event.fields))
+
+
+def _type_of(kept: Kept) -> str:
+    return kept.event.type
+
+
+def event_operations(event_log: EventLog) -> list[Operation]:
+    """The operation.
+
+    Args:
+        event_log: the last events.
+    """
+    pattern = by_pattern(_type_of)
+
+    async def tell(call: Call) -> Answer:
+        limit = whole_number(call, "limit", ROWS, 1, MAX_ROWS)
+        after = whole_number(call, "after", 0, 0, 2**53)
+        try:
+            wanted = pattern.read(call.query.get("type", "*"))
+        except ValueError as error:
+            raise wrong_parameter("type", str(error)) from error
+        found = [kept for kept in event_log.newest() if kept.number > after and wanted(kept)]
+        return json(EventList([row_of(each) for each in found[:limit]], event_log.dropped))
+
+    return [
+        Operation(
+            "listEvents",
+            "GET",
+            f"{API}/events",
+            Right.MONITORING,
+            tell,
+            f"The last {KEPT} events, the newest first.",
+            EventList,
+            (
+                Parameter("type", pattern.schema),
+                Parameter("after", {"type": "integer", "minimum": 0, "default": 0, "description": "id of an event."}),
+                Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
+            ),
+            any_level=True,
+        )
+    ]
