@@ -13,6 +13,7 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+from broker.admin.api.events import write_event
 from broker.admin.api.gate import Gate
 from broker.admin.api.operations import Operation, routes_of
 from broker.admin.api.rates import RequestRates
@@ -20,6 +21,7 @@ from broker.admin.api.table import Parts, all_operations, public_operations
 from broker.admin.census import Census
 from broker.admin.console import console_routes
 from broker.admin.disk_reads import DiskReads
+from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import EventLog, LoggedEvents
 from broker.admin.findings.alarms import Alarm, Alarms
 from broker.admin.findings.conditions import STORE_FAILING
@@ -111,6 +113,7 @@ class AdminPlugin:
         self._alarms = Alarms(watch, context.reactor)
         self._alarms.on_change.append(self._tell_alarm)
         self._event_log = EventLog(context.events)
+        self._followers = EventFollowers(self._event_log, context.reactor, write_event)
         self._logged = LoggedEvents(context.events, context.reactor)
         self._history = History(HISTORY_SERIES, sources, context.reactor)
         self._streams = Streams(context.reactor)
@@ -128,6 +131,7 @@ class AdminPlugin:
             alarms=self._alarms,
             watch=watch,
             event_log=self._event_log,
+            followers=self._followers,
         )
         self._sites: list[Site] = []
         self._socket: Any = None
@@ -178,6 +182,7 @@ class AdminPlugin:
         globalLogPublisher.removeObserver(self._lines)
         globalLogPublisher.removeObserver(self._logged)
         self._event_log.stop()
+        self._followers.stop()
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.stopListening()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
+from broker.admin.api.gate import AUTOMATIC_HEADER, Gate
 from broker.admin.api.operations import API, Operation, Parameter
-from broker.admin.api.query import whole_number
+from broker.admin.api.query import flag, whole_number
+from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import KEPT, EventLog, Kept
 from broker.admin.filtering import by_pattern
+from broker.admin.listing import Predicate
 from broker.admin.moment import moment
-from broker.admin.roles import Right
+from broker.admin.roles import Right, Role
+from broker.model.number import whole_or_none
+from broker.net.http.events import EVENT_TYPE
 from broker.net.http.exchange import Answer, Call, json
 from broker.net.http.problem import wrong_parameter
 
@@ -55,11 +62,18 @@ def _type_of(kept: Kept) -> str:
     return kept.event.type
 
 
-def event_operations(event_log: EventLog) -> list[Operation]:
+def write_event(kept: Kept) -> bytes:
+    """The row of an event, as one line."""
+    return msgspec.json.encode(row_of(kept))
+
+
+def event_operations(event_log: EventLog, followers: EventFollowers, gate: Gate) -> list[Operation]:
     """The operation.
 
     Args:
         event_log: the last events.
+        followers: those who follow them.
+        gate: tells who follows, and whether they still may.
     """
     pattern = by_pattern(_type_of)
 
@@ -70,8 +84,20 @@ def event_operations(event_log: EventLog) -> list[Operation]:
             wanted = pattern.read(call.query.get("type", "*"))
         except ValueError as error:
             raise wrong_parameter("type", str(error)) from error
+        if flag(call, "follow"):
+            return _follow(call, wanted, after if "after" in call.query else None)
         found = [kept for kept in event_log.newest() if kept.number > after and wanted(kept)]
         return json(EventList([row_of(each) for each in found[:limit]], event_log.dropped))
+
+    def _follow(call: Call, wanted: Predicate[Kept], after: int | None) -> Answer:
+        later = replace(call, headers={**call.headers, AUTOMATIC_HEADER: "1"})  # looking on is no sign of a person
+        last = whole_or_none(call.headers.get("last-event-id", ""))
+
+        def is_permitted() -> bool:
+            return gate.actor(later).role >= Role.MONITORING
+
+        stream = followers.open(gate.actor(call).name, wanted, is_permitted, after if last is None else last)
+        return Answer(b"", EVENT_TYPE, stream=stream)
 
     return [
         Operation(
@@ -80,11 +106,12 @@ def event_operations(event_log: EventLog) -> list[Operation]:
             f"{API}/events",
             Right.MONITORING,
             tell,
-            f"The last {KEPT} events, the newest first.",
+            f"The last {KEPT} events, the newest first; or with follow those that come, by server-sent events.",
             EventList,
             (
                 Parameter("type", pattern.schema),
                 Parameter("after", {"type": "integer", "minimum": 0, "default": 0, "description": "id of an event."}),
+                Parameter("follow", {"type": "boolean", "default": False}),
                 Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
             ),
             any_level=True,

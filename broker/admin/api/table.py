@@ -41,6 +41,7 @@ from broker.admin.api.subscriptions import subscription_operations
 from broker.admin.api.works import work_operations
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
+from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import EventLog
 from broker.admin.findings.alarms import Alarms
 from broker.admin.findings.watch import Watch
@@ -74,6 +75,7 @@ class Parts:
         watch: numbers of the last minutes.
         streams: of rows that change.
         event_log: the last events.
+        followers: those who follow them.
     """
 
     instance: Instance
@@ -89,6 +91,7 @@ class Parts:
     watch: Watch
     streams: Streams
     event_log: EventLog
+    followers: EventFollowers
 
 
 def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
@@ -117,7 +120,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *entry_operations(parts.instance, gate, parts.reads),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
         *diagnosis_operations(parts.watch),
-        *event_operations(parts.event_log),
+        *event_operations(parts.event_log, parts.followers, gate),
         *dead_operations(parts.instance, gate, parts.reads),
         *subscription_operations(parts.instance),
         *route_operations(parts.instance),

@@ -160,6 +160,12 @@ PROCESS: tuple[Metric[Sources], ...] = (
     REACTOR_LAG,
     Metric("broker_log_lines_total", Type.COUNTER, "Events of the log, also those not written.", _lines, ("level",)),
     Metric(
+        "broker_audit_failures_total",
+        Type.COUNTER,
+        "Changes that were refused because they could not be written into the audit.",
+        one(lambda sources: None if sources.core is None else sources.core.node.trail.failures),
+    ),
+    Metric(
         "broker_http_requests_total",
         Type.COUNTER,
         "Requests of administration, by what they cost and how they were answered.",

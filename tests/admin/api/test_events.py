@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from twisted.logger import LogLevel
 
-from broker.admin.api.events import event_operations
+from broker.admin.api.events import event_operations, write_event
+from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import DROPPED, KEPT, PER_SECOND, EventLog, LoggedEvents, kind_of
+from broker.admin.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE
 from broker.core.events import Event, Events
+from broker.errors import BrokerError
 from tests.admin.api.desk import STRANGER, Desk
+from tests.admin.test_streams import Output
 from tests.net.http.conversation import Received
 
 
@@ -23,9 +27,10 @@ class Told:
         self.events = self.world.node.events
         self.log = EventLog(self.events)
         self.log.start()
+        self.followers = EventFollowers(self.log, self.world.clock, write_event)
 
     def ask(self, query: str = "") -> Received:
-        return self.desk.ask(event_operations(self.log), f"/api/v1/events{query}")
+        return self.desk.ask(event_operations(self.log, self.followers, self.desk.gate), f"/api/v1/events{query}")
 
     def items(self, query: str = "") -> list[Any]:
         items: list[Any] = self.ask(query).json["items"]
@@ -149,3 +154,70 @@ def test_warnings_and_errors_of_the_log_are_events(level: Any, type: str) -> Non
 def test_events_are_for_monitoring() -> None:
     assert Told(uid=STRANGER).ask().status == 200
     assert Told(uid=None).ask().status == 401
+
+
+class Followed(Told):
+    """A broker whose events are followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.permitted = True
+
+    def follow(self, principal: str = "joe", after: int | None = None) -> Output:
+        """Follow those that begin with ``a/``."""
+        output = Output()
+        stream = self.followers.open(
+            principal, lambda kept: kept.event.type.startswith("a/"), lambda: self.permitted, after
+        )
+        stream.begin(output)
+        return output
+
+
+def heard(output: Output) -> list[str]:
+    return [data["type"] if event == "event" else event for event, data in output.events()]
+
+
+def test_who_follows_is_told_of_what_is_wanted_as_it_comes() -> None:
+    followed = Followed()
+    followed.events.tell("a/event/before")
+    output = followed.follow()
+    followed.events.tell("a/event/1")
+    followed.events.tell("b/event/2")
+    assert heard(output) == ["a/event/1"]
+    assert "id: 2\n" in output.text
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (0, ["a/event/0", "a/event/1", "a/event/2"]),
+        (2, ["a/event/2"]),
+        (3, []),
+        (99, ["reset", "a/event/0", "a/event/1", "a/event/2"]),
+    ],
+)
+def test_who_comes_back_gets_what_came_meanwhile(after: int, expected: list[str]) -> None:
+    followed = Followed()
+    for number in range(3):
+        followed.events.tell(f"a/event/{number}")
+    assert heard(followed.follow(after=after)) == expected
+
+
+def test_stream_ends_when_its_client_may_see_it_no_more() -> None:
+    followed = Followed()
+    output = followed.follow()
+    followed.permitted = False
+    followed.world.advance(1)
+    assert output.finished
+    assert len(followed.followers) == 0
+
+
+def test_streams_of_one_and_of_all_are_limited() -> None:
+    followed = Followed()
+    for number in range(MAX_STREAMS):
+        followed.follow(f"user{number // MAX_STREAMS_OF_ONE}")
+    for principal in ("user0", "new"):
+        with pytest.raises(BrokerError, match="at most"):
+            followed.follow(principal)
+    followed.followers.stop()
+    assert len(followed.followers) == 0

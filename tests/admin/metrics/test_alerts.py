@@ -46,6 +46,7 @@ QUIET = {
     'broker_queue_oldest_entry_seconds{instance="a", relating="callback"}': "3000+0x1500",
     'broker_queues_stuck{instance="a", cause="receiverAway"}': "5+0x1500",
     'broker_queues_stuck{instance="a", cause="unanswered"}': "0+0x1500",
+    'broker_audit_failures_total{instance="a"}': "0+0x1500",
     'broker_publishers_waiting{instance="a"}': "0 1 0 2 0 1+0x1 0+0x1500",
     'broker_dead_messages_total{instance="a", group="overflow"}': "7+0x1500",
     'broker_connections{instance="a", listener="XMPP", state="anonymous"}': "400+0x1500",
@@ -91,6 +92,7 @@ SCENARIOS = (
         "BrokerOldMessages", {'broker_queue_oldest_entry_seconds{instance="a", relating="callback"}': "3601+60x1500"}
     ),
     Scenario("BrokerQueuesStuck", {'broker_queues_stuck{instance="a", cause="unanswered"}': "2+0x1500"}),
+    Scenario("BrokerAuditFails", {'broker_audit_failures_total{instance="a"}': "0+0x55 1+0x60"}),
     Scenario("BrokerPublishersWait", {'broker_publishers_waiting{instance="a"}': "1+0x1500"}),
     Scenario("BrokerDeadMessages", {'broker_dead_messages_total{instance="a", group="overflow"}': "7+0x55 8+0x60"}),
     Scenario(

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from broker.admin.api.events import write_event
 from broker.admin.api.table import Parts, all_operations
 from broker.admin.census import Census
+from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import EventLog
 from broker.admin.health import Health
 from broker.admin.store_files import StoreFiles
@@ -59,7 +61,8 @@ class CommandDesk:
             "census": self.census,
             "files": StoreFiles(instance.properties, instance.data),
             "alarms": alarms_of(instance, self.census),
-            "event_log": EventLog(instance.events),
+            "event_log": (event_log := EventLog(instance.events)),
+            "followers": EventFollowers(event_log, instance.reactor, write_event),
             "watch": watch_of(instance, self.census),
         }
         parts = Parts(**given)
