@@ -35,7 +35,7 @@ MANY = 10_000
 
 def populate(broker: BrokerProcess) -> None:
     """Clients, topics and queues, of which some wait."""
-    joe = connected(broker, ConnectOptions("visitor", PASSWORD, session=1, persistent=True, queue_entries=20))
+    joe = connected(broker, ConnectOptions("visitor", PASSWORD, session=1, persistent=True, queue_entries=10))
     joe.subscribe("news")
     joe.subscribe("weather")
     joe.leave()  # the session waits

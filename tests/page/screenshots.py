@@ -19,7 +19,10 @@ PAGES = {
     "topics": "topics",
     "topic": "topics/news",
     "connections": "connections",
+    "dead": "dead",
     "accounts": "accounts",
+    "listeners": "listeners",
+    "configuration": "configuration",
     "diagnose": "diagnose",
     "audit": "audit",
 }

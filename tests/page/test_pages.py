@@ -27,7 +27,10 @@ PAGES = {
     "queues": "Queues",
     "topics": "Topics",
     "connections": "Connections",
+    "dead": "Dead messages",
     "accounts": "Accounts",
+    "listeners": "Listeners",
+    "configuration": "Configuration",
     "diagnose": "Diagnose",
     "audit": "Audit",
     "sessions/visitor/1": "visitor/1",
@@ -401,3 +404,61 @@ def test_account_is_made_gets_a_role_and_is_deleted(window: Window) -> None:
     page.get_by_text("There is no account newcomer any more").wait_for()
     window.heading("Accounts").rows("visitor").wait_for()
     assert window.rows("newcomer").count() == 0
+
+
+def test_dead_messages_of_one_receiver_are_sent_again_in_five_steps(window: Window, broker: BrokerProcess) -> None:
+    writer = connected(broker, ConnectOptions(ADMINISTRATOR, PASSWORD))
+    for _ in range(2):
+        writer.publish("letter", b"for you", PublishOptions(to=("sleeper/1",), force=True, persistent=True))
+    ended = ask_socket(broker.admin_socket, "/api/v1/sessions/sleeper/1/end", "POST", JSON, b'{"queue": "dead"}')
+    assert ended.status == 200
+    writer.publish("letter", b"the receiver is back", PublishOptions(to=("sleeper/1",), force=True))
+    writer.disconnect()
+    page = settle(window, "overview", "Overview")
+    window.begin()
+
+    window.press("g", "d")
+    window.heading("Dead messages")
+    window.steps += 1
+    page.get_by_role("searchbox", name="Receiver").fill("*sleeper*")
+    page.wait_for_function("() => location.hash.includes('sleeper')")
+    window.rows("sleeper").first.wait_for()
+    window.click(page.get_by_role("button", name="Send these again"))
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for()
+    assert "2\u00a0messages" in (dialog.text_content() or "")
+    assert violations(page) == []
+    window.press("Enter")
+
+    page.get_by_text("2\u00a0messages sent again").wait_for()
+    assert window.steps <= 5
+
+
+def test_part_of_the_log_says_more_for_ten_minutes_in_four_steps(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+    window.begin()
+
+    window.press("g", "p")
+    window.heading("Configuration")
+    window.click(page.get_by_role("button", name="Change a level"))
+    window.steps += 1
+    page.get_by_label("Part, e.g. broker.core").fill("broker.core")
+    window.press("Enter")
+
+    page.get_by_text("broker.core: debug").wait_for()
+    page.get_by_role("cell", name="broker.core", exact=True).wait_for()
+    assert window.steps <= 4
+
+
+def test_property_is_set_and_whoever_may_not_is_told_so(window: Window, stranger: Window) -> None:
+    page = settle(window, "configuration?q=queue/callback/maxEntries", "Configuration")
+    page.get_by_role("button", name="queue/callback/maxEntries", exact=True).click()
+    page.get_by_label("New value").fill("900")
+    page.get_by_role("button", name="Set it").click()
+    page.get_by_text("queue/callback/maxEntries was set").wait_for()
+    page.get_by_role("cell", name="900").wait_for()
+
+    stranger.open("configuration?q=queue/callback/maxEntries").log_in(MONITOR)
+    stranger.page.get_by_role("button", name="queue/callback/maxEntries", exact=True).click()
+    assert stranger.page.get_by_role("button", name="Set it").is_disabled()
+    assert stranger.page.get_by_text("Only administrators may do this.").is_visible()

@@ -4,12 +4,16 @@ import * as account from "./account.js";
 import * as accounts from "./accounts.js";
 import { ask, logOut, loginNeeded, Refused, state, Unreachable, watch, whoAmI } from "./api.js";
 import * as audit from "./audit.js";
+import * as configuration from "./configuration.js";
 import * as connection from "./connection.js";
 import * as connections from "./connections.js";
+import * as dead from "./dead.js";
 import * as diagnose from "./diagnose.js";
 import { el, name, put, say, visible } from "./dom.js";
 import { clock } from "./format.js";
 import { keys } from "./keys.js";
+import * as letter from "./letter.js";
+import * as listeners from "./listeners.js";
 import { loginForm, noRole } from "./login.js";
 import * as overview from "./overview.js";
 import * as queue from "./queue.js";
@@ -29,13 +33,17 @@ const PAGES = [
   { segments: ["queues"], page: queues, title: "Queues", key: "q" },
   { segments: ["topics"], page: topics, title: "Topics", key: "t" },
   { segments: ["connections"], page: connections, title: "Connections", key: "c" },
+  { segments: ["dead"], page: dead, title: "Dead messages", key: "d" },
   { segments: ["accounts"], page: accounts, title: "Accounts", key: "u" },
+  { segments: ["listeners"], page: listeners, title: "Listeners", key: "l" },
+  { segments: ["configuration"], page: configuration, title: "Configuration", key: "p" },
   { segments: ["diagnose"], page: diagnose, title: "Diagnose", key: "i" },
   { segments: ["audit"], page: audit, title: "Audit", key: "a" },
   { segments: ["sessions", null, null], page: session },
   { segments: ["queues", null, null], page: queue },
   { segments: ["topics", null], page: topic },
   { segments: ["connections", null], page: connection },
+  { segments: ["dead", null], page: letter },
   { segments: ["accounts", null], page: account },
 ];
 

@@ -29,11 +29,12 @@ function quoted(text) {
  * `{key, label, type}` for what is typed;
  * `typed` is a name that must be typed where something is lost. `method` and `path` are those of the API; `outcome`
  * makes words of the answer, and `done` is called with it.
- * `command` is the command that does the same, where it is another than that of any request.
+ * `command` is the command that does the same, where it is another than that of any request. `path` may be made of what
+ * is typed, `make` makes the body of it, and `role` is who may do this, where it is shown to others.
  */
-export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, command, outcome, done }) {
-  const inputs = fields.map(({ key, label, choices, type = "text" }) => {
-    const input = choices ? el("select", { change: follow }) : el("input", { type, required: true, autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false", input: follow });
+export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, make, role, command, outcome, done }) {
+  const inputs = fields.map(({ key, label, choices, type = "text", isOptional = false }) => {
+    const input = choices ? el("select", { change: follow }) : el("input", { type, required: !isOptional, autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false", input: follow });
     if (choices) input.append(...choices.map(([value, words]) => new Option(words, value)));
     return { key, input, node: el("label", null, el("span", null, label), input) };
   });
@@ -52,6 +53,7 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
       el("h2", { id: "change-title" }, title),
       el("div.says", null, says),
       inputs.map((each) => each.node),
+      role && !may(role) ? el("p.hint", null, FOR[role]) : null,
       proof ? el("label", null, el("span", null, "To confirm, type ", el("b", null, el("bdi", null, visible(typed)))), proof) : null,
       el("label", null, el("span", null, "Reason, for the log and the audit"), reason),
       error,
@@ -60,18 +62,23 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
     ),
   );
 
+  function values() {
+    return Object.fromEntries(inputs.map((each) => [each.key, each.input.value]));
+  }
+
   function wanted() {
-    const given = { ...body, ...Object.fromEntries(inputs.map((each) => [each.key, valueOf(each.input.value)])) };
+    const given = { ...body, ...(make ? make(values()) : Object.fromEntries(Object.entries(values()).map(([key, value]) => [key, valueOf(value)]))) };
     return reason.value ? { ...given, reason: reason.value } : given;
   }
 
   function address() {
     const query = method === "DELETE" ? new URLSearchParams(wanted()).toString() : "";
-    return query ? `${path}?${query}` : path;
+    const own = typeof path === "function" ? path(values()) : path;
+    return query ? `${own}?${query}` : own;
   }
 
   function follow() {
-    submit.disabled = proof !== null && proof.value !== typed;
+    submit.disabled = (proof !== null && proof.value !== typed) || (role !== undefined && !may(role));
     code.textContent = command ?? commandOf(method, address(), method === "DELETE" ? undefined : wanted());
   }
 

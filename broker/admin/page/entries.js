@@ -113,7 +113,7 @@ export function entriesPanel(relating, owner) {
       put(
         place,
         found
-          ? [text("Content", shown(found.content)), found.qos ? text("QoS", visible(found.qos, 8000)) : null, found.properties && Object.keys(found.properties).length ? properties(found.properties) : null]
+          ? contentOf(found)
           : el("p", null, "It has left the queue meanwhile."),
       );
     } catch (error) {
@@ -136,6 +136,12 @@ export function entriesPanel(relating, owner) {
 
   look();
   return el("section.panel", null, el("div.heading", null, el("h2", null, "Messages"), ends, el("button", { type: "button", click: look }, "Look again")), holder, el("footer", null, state, more));
+}
+
+/** The content of a message, its QoS and properties. */
+export function contentOf(found) {
+  const hasProperties = found.properties && Object.keys(found.properties).length;
+  return [text("Content", shown(found.content)), found.qos ? text("QoS", visible(found.qos, 8000)) : null, hasProperties ? properties(found.properties) : null];
 }
 
 function marks(entry) {

@@ -160,7 +160,7 @@ function tell(told) {
     group("Messages", [
       ["Published", count(told.messages?.published)],
       ["Delivered", count(told.messages?.delivered)],
-      ["Dead", count(told.messages?.dead)],
+      ["Dead", link("#/dead", count(told.messages?.dead))],
       ...["callback", "subject", "history"].map((each) => [
         { callback: "Waiting for sessions", subject: "Waiting for login names", history: "In histories" }[each],
         link(`#/queues?relating=${each}`, count(queues[each]?.entries)),

@@ -1,6 +1,6 @@
 // Follows what changes, by server-sent events, as long as the page is seen: a hidden one leaves its connection to others.
 
-import { needLogin, state } from "./api.js";
+import { loginNeeded, needLogin, state } from "./api.js";
 
 const AGAIN = 2000; // milliseconds until a stream that ended is asked for again
 const SILENCE = 10_000; // without a byte after which it is taken for dead
@@ -10,6 +10,7 @@ export function follow(what, take, instead) {
   let aborter = null;
 
   async function read() {
+    if (loginNeeded()) await needLogin();
     aborter = new AbortController();
     const answer = await fetch(`api/v1/stream?${new URLSearchParams({ what })}`, {
       headers: { Accept: "text/event-stream", "X-Broker-Automatic": "1" },
@@ -19,7 +20,7 @@ export function follow(what, take, instead) {
     });
     if (answer.status === 401) {
       await needLogin();
-      return true;
+      return read();
     }
     if (!answer.ok) return false;
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -45,7 +45,7 @@ export class Table {
     this.columns();
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(this.scroller);
-    this.end = every(SECONDS, () => this.turn());
+    this.end = every(what.seconds ?? SECONDS, () => this.turn());
   }
 
   /** End it. */
