@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from broker.core.sessions import Session
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
-from broker.model.key import PTP_SUBSCRIPTION
+from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative, is_system_topic
 from broker.model.records import DELAYED, EPHEMERAL, FOR_SUBJECT, TRANSIENT, EntryRecord, MessageRecord
 
 if TYPE_CHECKING:
@@ -147,6 +147,40 @@ class QueueControl:
 
         await self._each(owner, wanted, put, progress, fits=fits, keeps_own=True)
         self._wake(target)
+        self._wake(owner)
+
+    async def publish(self, owner: Owner, wanted: Wanted, oid: str, progress: Progress) -> None:
+        """Take entries out of a queue and publish their messages on a topic, from their senders.
+
+        What is of no use to anybody but the client that it is for stays.
+
+        Args:
+            owner: whose queue it is.
+            wanted: tells which entries.
+            oid: of the topic; it is made where there is none.
+            progress: is kept up to date.
+
+        Raises:
+            BrokerError: ``user.illegalArgument`` for an oid that is reserved for the broker itself;
+                ``resource.exhaust`` where there are too many topics.
+        """
+        node = self._node
+        if is_administrative(oid) or is_system_topic(oid) or oid in node.raw_contents:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{oid[:200]}' is reserved for the broker itself", oid)
+        topic = node.topic(oid)
+
+        def put(entry: Entry) -> None:
+            message = entry.message
+            content, mime = message.content, message.key.mime
+            if message.envelope.neutral is not None:  # only one tongue understands it
+                content, mime = message.envelope.neutral(content)
+            qos = replace(message.qos, destinations=(), subscribable=True)
+            key = topic.key or Key(oid, mime=mime)
+            if self._letters.publish is not None:
+                self._letters.publish(node.message(node.envelope(key, qos), content))
+
+        await self._each(owner, wanted, put, progress, keeps_own=True)
+        node.check_topic(topic)
         self._wake(owner)
 
     async def requeue(self, owner: Owner, wanted: Wanted, priority: int | None, progress: Progress) -> None:

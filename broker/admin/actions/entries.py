@@ -49,20 +49,22 @@ class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     older_than_seconds: int | None = None
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A queue that takes entries.
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where entries go: to a queue, or on a topic.
 
     Args:
         relating: ``callback`` of a session or ``subject`` of a login name.
         owner: ``joe~1`` or ``joe``.
+        topic: oid, instead of these.
     """
 
-    relating: Literal["callback", "subject"]
-    owner: str
+    relating: Literal["callback", "subject"] | None = None
+    owner: str | None = None
+    topic: str | None = None
 
 
 class Move(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
-    """Entries are to be moved to another queue.
+    """Entries are to be moved to another queue, or published on a topic.
 
     Args:
         reason: for log and audit.
@@ -73,7 +75,7 @@ class Move(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_onl
     """
 
     select: Selection
-    to: Target
+    to: Place
     dry_run: bool = False
     up_to: bool = False
 
@@ -158,6 +160,12 @@ def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
             raise wrong_member("/to/owner", "it is the same queue; requeue puts entries at its end")
         wanted = _wanted(desk, body.select)
         matched = await control().count(owner, wanted)
+        if isinstance(target, str):
+            if body.dry_run:
+                return Changed(matched.entries, matched.in_flight, 0, True)
+            work = begin(request, "queue.move", matched.entries)
+            await works.run(work, control().publish(owner, wanted, target, work.progress))
+            return _changed(work.progress)
         if body.dry_run:
             return Changed(matched.entries, matched.in_flight, 0, True)
         if not body.up_to:
@@ -204,7 +212,7 @@ def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
             "POST",
             f"{PATH}/move",
             Right.OPERATOR,
-            "Move entries to another queue; after a crash each is in exactly one.",
+            "Move entries to another queue, or publish them on a topic; after a crash each is in one place.",
             "queue.move",
             Move,
             Changed,
@@ -265,9 +273,15 @@ def _owner(desk: ChangeDesk, call: Call) -> Owner:
     return found.of
 
 
-def _target(desk: ChangeDesk, to: Target) -> Owner:
-    """The owner of a queue that takes entries; a login name need not be in use."""
+def _target(desk: ChangeDesk, to: Place) -> Owner | str:
+    """The owner of a queue that takes entries, where a login name need not be in use; or the oid of a topic."""
     broker = broker_of(desk)
+    if to.topic:
+        if to.relating is not None or to.owner is not None:
+            raise wrong_member("/to", "it is a queue or a topic")
+        return to.topic
+    if to.relating is None or to.owner is None:
+        raise wrong_member("/to", "it is a queue, with relating and owner, or a topic")
     found = find_queue(broker.node, to.relating, to.owner)
     if found is not None and found.of is not None:
         return found.of
@@ -277,13 +291,13 @@ def _target(desk: ChangeDesk, to: Target) -> Owner:
     return broker.node.subject(to.owner)
 
 
-def _check_room(matched: Matched, target: Owner, to: Target) -> None:
+def _check_room(matched: Matched, target: Owner, to: Place) -> None:
     entries, octets = target.queue.space
     if matched.entries > entries or matched.bytes > octets:
         raise Refused(
             HTTPStatus.CONFLICT,
             Code.RESOURCE_OVERFLOW_ENTRIES,
-            f"{to.relating}/{to.owner[:200]} has room for {max(entries, 0)} entries and {max(octets, 0)} bytes;"
+            f"{to.relating}/{(to.owner or '')[:200]} has room for {max(entries, 0)} entries and {max(octets, 0)} bytes;"
             f" {matched.entries} entries count for {matched.bytes} bytes. Nothing was moved; upTo moves what fits",
         )
 

@@ -30,6 +30,8 @@ SELECT = "select"
 """The member of a body that says which; its own members are options."""
 QUEUE_PARTS = {"relating", "owner"}
 """Members of an object that names a queue, which people write as one word."""
+PLACE_PARTS = {*QUEUE_PARTS, "topic"}
+"""Members of one that names a queue or a topic, which people write as ``topic/news``."""
 _CAPITAL = re.compile("[A-Z]")
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -98,7 +100,7 @@ def _add_member(group: Any, parameter: Parameter, *, positional: bool = False) -
         of_texts = schema.get("items", {}).get("type") == "string"
         option |= {"type": str if of_texts else _json_or_text, "metavar": "VALUE"}
         option |= {"nargs": "+"} if positional else {"action": "append"}
-    elif set(schema.get("properties", ())) == QUEUE_PARTS:
+    elif set(schema.get("properties", ())) in (QUEUE_PARTS, PLACE_PARTS):
         option |= {"type": _queue, "metavar": "QUEUE"}
     elif schema.get("anyOf"):
         option |= {"type": _json_or_text, "metavar": "VALUE"}
@@ -228,6 +230,8 @@ def _queue(text: str) -> dict[str, str]:
     relating, slash, owner = text.partition("/")
     if not slash or not owner:
         raise argparse.ArgumentTypeError(f"{text!r} is no queue such as callback/joe~1")
+    if relating == "topic":
+        return {"topic": owner}
     return {"relating": relating, "owner": owner}
 
 

@@ -86,11 +86,14 @@ MESSAGE_VERBS = (
     ),
     Verb(
         "queues move",
-        "move messages to another queue; after a crash each is in exactly one",
+        "move messages to another queue, or publish them on a topic; after a crash each is in exactly one place",
         "moveEntries",
         Form.CHANGE,
         QUEUE,
-        examples=("broker queues move callback/joe~1 --oid 'weather*' --to subject/joe --dry-run",),
+        examples=(
+            "broker queues move callback/joe~1 --oid 'weather*' --to subject/joe --dry-run",
+            "broker queues move callback/joe~1 --all --to topic/archive",
+        ),
     ),
     Verb(
         "queues requeue",

@@ -99,6 +99,21 @@ def test_entries_are_moved_to_a_login_name_that_nobody_uses_yet() -> None:
     assert office.world.client("bob").contents == [b"1", b"2", b"3", b"4"]
 
 
+def test_entries_are_published_on_a_topic_by_their_senders() -> None:
+    office = QueueOffice()
+    bob = office.world.client("bob/1")
+    bob.subscribe("archive")
+    move = {"select": ALL, "to": {"topic": "archive"}}
+    assert office.change("move", {**move, "dryRun": True}).json["done"] == 4
+    assert office.change("move", move).json == {"done": 4, "skippedInFlight": 1, "failed": 0}
+    office.world.turn(50)
+    assert bob.contents == [b"1", b"2", b"3", b"4"]
+    first = bob.outbound.entries[0].message
+    assert (first.oid, first.qos.sender) == ("archive", "/node/heron/client/ann/1")
+    assert office.joe.session.queue.entries == 1
+    assert office.change("move", {"select": ALL, "to": {"topic": "__sys__deadMessage"}}).status == 400
+
+
 def test_entry_is_put_at_the_end() -> None:
     office = QueueOffice()
     first = seqs(office.joe)[0]
@@ -173,6 +188,8 @@ def test_entries_are_selected_by_filters(select: dict[str, Any], done: int) -> N
         ("move", {"select": ALL, "to": {"relating": "callback", "owner": "nobody~1"}}, "/to/owner"),
         ("move", {"select": ALL, "to": {"relating": "callback", "owner": "joe~1"}}, "/to/owner"),
         ("move", {"select": ALL, "to": {"relating": "history", "owner": "news"}}, "/to/relating"),
+        ("move", {"select": ALL, "to": {"topic": "x", "owner": "joe~1"}}, "/to"),
+        ("move", {"select": ALL, "to": {}}, "/to"),
         ("requeue", {"select": ALL, "priority": 10}, "/priority"),
         ("delete", {"select": ALL, "to": "heaven"}, "/to"),
         ("purge", {"confirm": "x"}, "/confirm"),
