@@ -123,6 +123,7 @@ class Application(Service):
         self.data = data
         self.properties = properties
         self.reactor = reactor
+        self.wall_clock: Callable[[], float] = time.time
         self.failure: BrokerError | None = None
         self.broker: Broker
         self.native_login: NativeLogin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +27,8 @@ class Instance(Protocol):
 
     Attributes:
         properties: the configuration.
-        reactor: the reactor.
+        reactor: the reactor. Its clock is one that nobody sets, and no wall clock.
+        wall_clock: seconds since 1970.
         run_levels: of the broker.
         running: it has not been told to end.
         serving: all ports for clients are open.
@@ -44,6 +45,7 @@ class Instance(Protocol):
 
     properties: Properties
     reactor: Any
+    wall_clock: Callable[[], float]
     run_levels: RunLevels
     running: int
     serving: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class PartLevel:
         namespace: of the part; empty for everything else.
         level: that holds.
         changed: while the program runs.
-        until: when the former level returns, in seconds by the clock of the reactor; ``None``: it does not.
+        until: when the former level returns, in seconds since 1970; ``None``: it does not.
     """
 
     namespace: str
@@ -43,15 +44,17 @@ class TimedLevels:
     Args:
         levels: of the log.
         reactor: waits.
+        wall: seconds since 1970; the clock of the reactor may be another.
 
     Attributes:
         on_return: told the namespace of a part whose former level has returned.
     """
 
-    def __init__(self, levels: LogLevels, reactor: Any) -> None:
+    def __init__(self, levels: LogLevels, reactor: Any, wall: Callable[[], float] = time.time) -> None:
         self.on_return: Callable[[str], None] = lambda namespace: None
         self._levels = levels
         self._reactor = reactor
+        self._wall = wall
         self._overrides: dict[str, _Override] = {}
 
     def of(self, namespace: str) -> Level:
@@ -83,7 +86,7 @@ class TimedLevels:
         self._levels.set(namespace, level)
         call = until = None
         if seconds is not None:
-            until = self._reactor.seconds() + seconds
+            until = self._wall() + seconds
             call = self._reactor.callLater(seconds, self._return, namespace)
         self._overrides[namespace] = _Override(former, call, until)
 

@@ -35,7 +35,7 @@ def sources_of(instance: Instance, census: Census | None = None) -> Sources:
 def watch_of(instance: Instance, census: Census | None = None) -> Watch:
     """Numbers of the last minutes, by the clock of the broker."""
     seconds = instance.reactor.seconds
-    return Watch(sources_of(instance, census), wall=seconds, monotonic=seconds)
+    return Watch(sources_of(instance, census), wall=instance.wall_clock, monotonic=seconds)
 
 
 def alarms_of(instance: Instance, census: Census | None = None) -> Alarms:

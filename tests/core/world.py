@@ -38,6 +38,8 @@ DEFAULTS = Settings(administrators=frozenset({"watcher"}))
 GOODBYE = DisconnectQos()
 START = 1_000_000.0
 """Seconds since 1970 when a world begins."""
+WALL_AHEAD = 500_000_000.0
+"""What the wall clock of administration is ahead of the reactor's clock in tests: the latter is no wall clock."""
 
 
 @implementer(IOutbound)

@@ -118,7 +118,7 @@ def diagnosis_operations(watch: Watch) -> list[Operation]:
 
     async def tell(call: Call) -> Answer:
         findings = await diagnose(watch)
-        return json(Diagnosis(findings, moment(int(watch.sources.instance.reactor.seconds() * 1000))))
+        return json(Diagnosis(findings, moment(int(watch.wall() * 1000))))
 
     return [
         Operation(

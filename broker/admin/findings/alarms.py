@@ -40,7 +40,7 @@ class Alarms:
 
     Args:
         watch: the numbers.
-        reactor: waits, and tells the time.
+        reactor: waits.
         conditions: that are looked for.
 
     Attributes:
@@ -83,7 +83,7 @@ class Alarms:
         finding = condition(self._watch, alarm is not None)
         if finding is not None:
             if alarm is None:
-                alarm = self._raised[condition] = Alarm(finding, int(self._reactor.seconds() * 1000))
+                alarm = self._raised[condition] = Alarm(finding, int(self._watch.wall() * 1000))
                 log.warn("alarm {code}: {title}", code=finding.code, title=finding.title)
                 self._tell(alarm, raised=True)
             alarm.finding, alarm.missed = finding, 0

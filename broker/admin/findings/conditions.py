@@ -143,7 +143,7 @@ def certificates_expire(days: float = 21.0) -> Condition:
     """
 
     def find(watch: Watch, raised: bool) -> Finding | None:
-        now = watch.sources.instance.reactor.seconds()
+        now = watch.wall()
         ends = [
             ((listener.settings.tls.certificate.not_valid_after_utc.timestamp() - now) / DAY, name)
             for name, listener in watch.sources.listeners()
@@ -175,7 +175,7 @@ def backup_is_old(hours: float = 26.0) -> Condition:
 
     def find(watch: Watch, raised: bool) -> Finding | None:
         backup = watch.sources.last_backup()
-        age = 0.0 if backup is None else watch.sources.instance.reactor.seconds() - backup.at
+        age = 0.0 if backup is None else watch.wall() - backup.at
         if age <= hours * HOUR:
             return None
         return Finding(

@@ -47,13 +47,14 @@ class Watch:
 
     Attributes:
         sources: see above.
+        wall: see above; the reactor's clock is no wall clock.
     """
 
     def __init__(
         self, sources: Sources, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.sources = sources
-        self._wall = wall
+        self.wall = wall
         self._monotonic = monotonic
         self._looks: deque[Look] = deque(maxlen=KEPT)
 
@@ -69,7 +70,7 @@ class Watch:
         self._looks.append(
             Look(
                 self._monotonic(),
-                self._wall(),
+                self.wall(),
                 {} if core is None else dict(core.letters.counts),
                 failed,
                 tuple(sources.lag.seconds.counts),

@@ -122,7 +122,7 @@ def _row(instance: Instance, name: str, listener: Listener, address: tuple[str, 
         counts.handshakes_failed,
         None if address is None else address[0],
         None if address is None else address[1],
-        None if tls is None else _tls(tls, _mode(instance, listener, host), instance.reactor.seconds()),
+        None if tls is None else _tls(tls, _mode(instance, listener, host), instance.wall_clock()),
     )
 
 

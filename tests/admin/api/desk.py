@@ -32,7 +32,7 @@ from broker.runlevels.levels import name_of
 from broker.runlevels.plan import PlannedPlugin
 from broker.runlevels.pluginfile import Action, PluginConfig
 from tests.auth.support import InlineExecutor
-from tests.core.world import World
+from tests.core.world import WALL_AHEAD, World
 from tests.net.http.conversation import Connection, Received, request
 
 STRANGER = 4711
@@ -85,6 +85,7 @@ class FakeInstance:
     def __init__(self, world: World, settings: dict[str, str] | None = None) -> None:
         self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
         self.reactor = world.clock
+        self.wall_clock = lambda: world.clock.seconds() + WALL_AHEAD
         self.run_levels: Any = FakeRunLevels()
         self.running = 1
         self.serving = True
@@ -100,7 +101,7 @@ class FakeInstance:
         self.access.attach(world.broker)
         self.property_book = PropertyBook(self.properties, RuntimeFile(self.data), load())
         self.events = world.node.events
-        self.log_levels: TimedLevels | None = TimedLevels(LogLevels(), world.clock)
+        self.log_levels: TimedLevels | None = TimedLevels(LogLevels(), world.clock, self.wall_clock)
 
     def request_run_levels(self, levels: Sequence[int]) -> None:
         """Go nowhere."""

@@ -16,6 +16,7 @@ from broker.net.tls import ServerContext, server_context
 from broker.net.transport import TransportSettings
 from broker.net.turns import Turns
 from tests.admin.api.desk import STRANGER, Desk
+from tests.core.world import WALL_AHEAD
 from tests.net.http.conversation import Received
 
 
@@ -26,7 +27,7 @@ class Doors:
         self.desk = Desk(uid=uid)
         self.clock = self.desk.world.clock
         self.clock.advance(1_800_000_000 - self.clock.seconds())
-        self.pem = self_signed(directory, "localhost", self.clock.seconds())
+        self.pem = self_signed(directory, "localhost", self.clock.seconds() + WALL_AHEAD)
         self.tls = server_context(self.pem)
         self.add("SOCKET", self.tls)
         self.add("PLAIN", None)
@@ -44,7 +45,7 @@ class Doors:
 
     def renew(self, directory: Path) -> None:
         directory.mkdir()
-        self.pem.write_bytes(self_signed(directory, "other.example", self.clock.seconds()).read_bytes())
+        self.pem.write_bytes(self_signed(directory, "other.example", self.clock.seconds() + WALL_AHEAD).read_bytes())
 
 
 @pytest.fixture
