@@ -50,8 +50,8 @@ function _shtab_broker_using
   test "$_shtab_broker_cmdpath" = "$argv"
 end
 
-set -g _shtab_broker_commands run manager user 'user add' 'user passwd' 'user role' 'user remove' 'user list' backup restore upgrade compact defaults check completion subscribe publish send get erase ping status health diagnose audit top whoami run-level 'run-level show' 'run-level set' operations 'operations list' 'operations show' 'operations stop' plugins 'plugins list' 'plugins show' listeners 'listeners list' 'listeners show' 'listeners drain' 'listeners open' 'listeners reload-tls' properties 'properties list' 'properties drift' 'properties get' 'properties set' 'properties unset' log 'log list' 'log level' metrics api sessions 'sessions list' 'sessions count' 'sessions show' 'sessions why' 'sessions disconnect' 'sessions end' 'sessions set-timeout' 'sessions refresh' 'sessions hold' 'sessions resume' subjects 'subjects list' 'subjects show' 'subjects block' 'subjects unblock' 'subjects set-max-sessions' subscriptions 'subscriptions list' 'subscriptions count' 'subscriptions show' 'subscriptions explain' connections 'connections list' 'connections show' 'connections close' 'connections count' accounts 'accounts list' 'accounts show' 'accounts add' 'accounts passwd' 'accounts role' 'accounts block' 'accounts unblock' 'accounts remove' tokens 'tokens list' 'tokens create' 'tokens revoke' topics 'topics list' 'topics show' 'topics count' 'topics erase' 'topics clear-history' 'topics receivers' queues 'queues list' 'queues show' 'queues why' 'queues peek' 'queues move' 'queues requeue' 'queues delete' 'queues purge' 'queues count' dead 'dead list' 'dead count' 'dead show' 'dead replay' 'dead export' 'dead delete' 'dead purge'
-set -g _shtab_broker_opts_with_value --action --answer-timeout --at --blocked --by --ca --changed --columns --config --content-bytes --count --data --days --documents --domain --drift --file --filter --for --force-destroy --from --held-back --history --id --interval --kind --limit --limited --listener --logfile --message --mime --min-entries --min-fill-ratio --min-queue-entries --min-subscribers --name --oid --older-than-seconds --owner --peer --persistent --pidfile --plugins --priority --property --query --queue --rate-per-second --reason --reason-group --receiver --relating --role --search --secret-file --sender --seq --server --session --sessions --set --since --socket --sort --state --subject --subscription --target --timeout --to --token-file --topic --until --url --user --volatile --waiting-code --watch --xpath -c -d -p -s -u
+set -g _shtab_broker_commands run manager user 'user add' 'user passwd' 'user role' 'user remove' 'user list' backup restore upgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events audit top whoami run-level 'run-level show' 'run-level set' operations 'operations list' 'operations show' 'operations stop' plugins 'plugins list' 'plugins show' listeners 'listeners list' 'listeners show' 'listeners drain' 'listeners open' 'listeners reload-tls' properties 'properties list' 'properties drift' 'properties get' 'properties set' 'properties unset' log 'log list' 'log level' metrics api sessions 'sessions list' 'sessions count' 'sessions show' 'sessions why' 'sessions disconnect' 'sessions end' 'sessions set-timeout' 'sessions refresh' 'sessions hold' 'sessions resume' subjects 'subjects list' 'subjects show' 'subjects block' 'subjects unblock' 'subjects set-max-sessions' subscriptions 'subscriptions list' 'subscriptions count' 'subscriptions show' 'subscriptions explain' connections 'connections list' 'connections show' 'connections close' 'connections count' accounts 'accounts list' 'accounts show' 'accounts add' 'accounts passwd' 'accounts role' 'accounts block' 'accounts unblock' 'accounts remove' tokens 'tokens list' 'tokens create' 'tokens revoke' topics 'topics list' 'topics show' 'topics count' 'topics erase' 'topics clear-history' 'topics receivers' queues 'queues list' 'queues show' 'queues why' 'queues peek' 'queues move' 'queues requeue' 'queues delete' 'queues purge' 'queues count' routes 'routes explain' dead 'dead list' 'dead count' 'dead show' 'dead replay' 'dead export' 'dead delete' 'dead purge'
+set -g _shtab_broker_opts_with_value --action --after --answer-timeout --at --blocked --by --ca --changed --columns --config --content-bytes --count --data --days --documents --domain --drift --file --filter --follow --for --force-destroy --from --held-back --history --id --interval --kind --limit --limited --listener --logfile --message --mime --min-entries --min-fill-ratio --min-queue-entries --min-subscribers --name --oid --older-than-seconds --owner --peer --persistent --pidfile --plugins --priority --property --query --queue --rate-per-second --reason --reason-group --receiver --relating --role --search --secret-file --sender --seq --server --session --sessions --set --since --socket --sort --state --subject --subscription --target --timeout --to --token-file --topic --type --until --url --user --volatile --waiting-code --watch --xpath -c -d -p -s -u
 
 complete -c broker -e
 complete -c broker -f
@@ -257,6 +257,22 @@ complete -c broker -n '_shtab_broker_using diagnose' -l url -x -d 'its port, suc
 complete -c broker -n '_shtab_broker_using diagnose' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
 complete -c broker -n '_shtab_broker_using diagnose' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
 complete -c broker -n '_shtab_broker_using diagnose' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a events -d 'List the last events, the newest first.'
+complete -c broker -n '_shtab_broker_using events' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using events' -l type -x -d '* at the beginning or the end stands for any text.'
+complete -c broker -n '_shtab_broker_using events' -l after -x -d 'id of an event.'
+complete -c broker -n '_shtab_broker_using events' -l follow -xka "true false" -d query_follow
+complete -c broker -n '_shtab_broker_using events' -l limit -x -d 'rows at most (default: all; 100 at a terminal)'
+complete -c broker -n '_shtab_broker_using events' -l columns -x -d 'fields that are shown (default at,type,fields)'
+complete -c broker -n '_shtab_broker_using events' -l json -d 'one JSON object a row, as the API has it'
+complete -c broker -n '_shtab_broker_using events' -l quiet -d 'names only'
+complete -c broker -n '_shtab_broker_using events' -l watch -x -d 'again every so many seconds (default 2), until Ctrl-C'
+complete -c broker -n '_shtab_broker_using events' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using events' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using events' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using events' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using events' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using events' -l answer-timeout -x -d 'seconds to wait (default 30)'
 complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a audit -d 'List what was done in administration, the newest first.'
 complete -c broker -n '_shtab_broker_using audit' -s h -l help -d 'show this help message and exit'
 complete -c broker -n '_shtab_broker_using audit' -l by -x -d 'As it is, or its beginning with * at the end.'
@@ -1209,7 +1225,7 @@ complete -c broker -n '_shtab_broker_using queues peek' -l ca -xka "(__fish_comp
 complete -c broker -n '_shtab_broker_using queues peek' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
 complete -c broker -n '_shtab_broker_using queues peek' -l answer-timeout -x -d 'seconds to wait (default 30)'
 complete -c broker -n '_shtab_broker_using queues peek; and test $_shtab_broker_npos -eq 0' -ka "(broker complete queues -- (commandline -ct) 2> /dev/null)" -d 'callback/joe~1 of a session, subject/joe of a login name, history/news of a topic'
-complete -c broker -n '_shtab_broker_using queues; and test $_shtab_broker_npos -eq 0' -a move -d 'Move messages to another queue; after a crash each is in exactly one.'
+complete -c broker -n '_shtab_broker_using queues; and test $_shtab_broker_npos -eq 0' -a move -d 'Move messages to another queue, or publish them on a topic; after a crash each is in exactly one place.'
 complete -c broker -n '_shtab_broker_using queues move' -s h -l help -d 'show this help message and exit'
 complete -c broker -n '_shtab_broker_using queues move' -l reason -x -d 'for log and audit.'
 complete -c broker -n '_shtab_broker_using queues move' -l all -d 'of them.'
@@ -1298,6 +1314,21 @@ complete -c broker -n '_shtab_broker_using queues count' -l url -x -d 'its port,
 complete -c broker -n '_shtab_broker_using queues count' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
 complete -c broker -n '_shtab_broker_using queues count' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
 complete -c broker -n '_shtab_broker_using queues count' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a routes -d 'About the ways of messages of XMPP clients.'
+complete -c broker -n '_shtab_broker_using routes' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using routes; and test $_shtab_broker_npos -eq 0' -a explain -d 'Tell which resources a message of an XMPP client would reach, and why.'
+complete -c broker -n '_shtab_broker_using routes explain' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using routes explain' -l from -x -d TEXT
+complete -c broker -n '_shtab_broker_using routes explain' -l to -x -d 'JID of the receiver.'
+complete -c broker -n '_shtab_broker_using routes explain' -l type -x -d 'normal, chat, headline, groupchat or error. (default normal)'
+complete -c broker -n '_shtab_broker_using routes explain' -l json -d 'the JSON of the API'
+complete -c broker -n '_shtab_broker_using routes explain' -l quiet -d 'print nothing; the exit status says it'
+complete -c broker -n '_shtab_broker_using routes explain' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using routes explain' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using routes explain' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using routes explain' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using routes explain' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using routes explain' -l answer-timeout -x -d 'seconds to wait (default 30)'
 complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a dead -d 'About dead messages: those that could not be delivered.'
 complete -c broker -n '_shtab_broker_using dead' -s h -l help -d 'show this help message and exit'
 complete -c broker -n '_shtab_broker_using dead; and test $_shtab_broker_npos -eq 0' -a list -d 'List dead messages, the newest first.'

@@ -20,6 +20,7 @@ NOUNS = {
     "dead": "dead messages: those that could not be delivered",
     "accounts": "accounts, of a broker that runs; broker user works without one",
     "properties": "properties of the configuration, as they are now",
+    "routes": "the ways of messages of XMPP clients",
     "run-level": "the run level",
     "plugins": "plugins",
     "operations": "work that takes long, such as the purge of a long queue",
@@ -36,11 +37,9 @@ ASKING = tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS))
 
 WITHOUT_A_VERB = {
     "getHistory": "for the charts of the console; broker top shows numbers as they are, Prometheus keeps them",
-    "explainRoute": 'broker api POST /routes/explain \'{"from": "ann@localhost", "to": "joe@localhost"}\'',
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "followStream": "for pages: --watch and broker top ask again and again",
-    "listEvents": "broker api GET /events?type=client/*",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

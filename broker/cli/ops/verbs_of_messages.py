@@ -12,6 +12,7 @@ TOPIC_COLUMNS = ("oid", "state", "subscribers", "historyEntries", "historyBytes"
 QUEUE_COLUMNS = ("relating/owner", "entries", "bytes", "onDisk", "fillRatio", "oldestAt", "leftPerSecond", "waiting")
 TOPIC = Argument("OID", ("oid",), "name of the topic")
 
+ROUTE_COLUMNS = ("jid", "gets", "carbon", "reason")
 MESSAGE_VERBS = (
     Verb(
         "topics list",
@@ -128,6 +129,15 @@ MESSAGE_VERBS = (
         "listQueues",
         Form.COUNT,
         examples=("broker queues count --older-than-seconds 3600",),
+    ),
+    Verb(
+        "routes explain",
+        "tell which resources a message of an XMPP client would reach, and why",
+        "explainRoute",
+        Form.CHANGE,
+        columns=ROUTE_COLUMNS,
+        rows="resources",
+        examples=("broker routes explain --from ann@localhost --to joe@localhost --type chat",),
     ),
     Verb(
         "dead list",

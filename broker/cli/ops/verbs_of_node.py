@@ -34,6 +34,14 @@ NODE_VERBS = (
         examples=("broker diagnose",),
     ),
     Verb(
+        "events",
+        "list the last events, the newest first",
+        "listEvents",
+        Form.LIST,
+        columns=("at", "type", "fields"),
+        examples=("broker events --type 'client/*' --limit 20", "broker events --watch 5"),
+    ),
+    Verb(
         "audit",
         "list what was done in administration, the newest first",
         "listAudit",
