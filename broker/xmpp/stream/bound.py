@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from broker.core.dispatch import TAKEN_OVER
+from broker.core.session_control import DISCONNECTED
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.model.jid import prepared_or_empty
@@ -135,13 +136,16 @@ class BoundStream:
         """Let go of the connection: another one has the session now, the session has ended, or the broker pauses.
 
         Args:
-            reason: :data:`broker.core.dispatch.TAKEN_OVER`, empty where the broker pauses, or anything else.
+            reason: :data:`broker.core.dispatch.TAKEN_OVER`; :data:`broker.core.session_control.DISCONNECTED`, when the
+                client may resume; empty where the broker pauses; or anything else.
         """
         stream, ending = self._stream, self._stream.ending
         if ending.is_closed:
             return
         if reason == TAKEN_OVER:
             stream.fail("conflict", "another connection has this resource now")
+        elif reason == DISCONNECTED:
+            stream.fail("policy-violation", reason)
         elif reason:
             stream.end()
         else:

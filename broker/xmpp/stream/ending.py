@@ -187,7 +187,9 @@ class Ending:
             self.finish(error)
             return False
         self.close()
-        if client is None or condition == CONFLICT:
+        if (
+            client is None or condition == CONFLICT or client.dispatch.outbound is None
+        ):  # its session waits, or has ended
             self.finish(error)
         else:
             self._end_session(client, client.dispatch.take_unsent() + error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.logger import capturedLogs
 
@@ -9,11 +11,12 @@ from broker.admin.access import Access
 from broker.admin.api.operations import Operation
 from broker.admin.roles import Right
 from broker.core.asker import Asker
+from broker.errors import Code
 from broker.model.records import AccountRecord
 from broker.net.http.exchange import Answer, Call
 from tests.admin.api.browser import HERE, Browser, desk_of
 from tests.admin.api.desk import Desk
-from tests.core.world import World
+from tests.core.world import World, connect_qos
 from tests.logs.audit_lines import audit_lines
 
 
@@ -89,6 +92,19 @@ def test_guessing_is_throttled() -> None:
     assert counts == [401] * 10
     with pytest.raises(ValueError, match="not enough values"):  # the answer has to wait
         browser.log_in()
+
+
+def test_guesses_over_http_count_for_native_clients_too() -> None:
+    browser = Browser()
+    for _ in range(10):
+        browser.log_in(password="wrong")
+    world = browser.desk.world
+    errors: list[Any] = []
+    world.start(world.login.connect(connect_qos("boss"), "127.0.0.1")).addBoth(errors.append)
+    world.turn()
+    assert errors == []  # the refusal has to wait, so that there are not more guesses than answers
+    world.advance(6)
+    assert [each.value.code for each in errors] == [Code.RESOURCE_TEMPORARY_UNAVAILABLE]
 
 
 def test_no_password_reaches_the_log_and_logins_are_in_the_audit() -> None:
