@@ -115,13 +115,14 @@ class Administration:
         self._addresses = tuple(addresses)
         self._timeout = timeout
 
-    def ask(self, method: str, target: str, body: object = None) -> Reply:
+    def ask(self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None) -> Reply:
         """Send one request, over a connection of its own.
 
         Args:
             method: of HTTP.
             target: path and query, encoded.
             body: sent as JSON; ``None`` for no body.
+            headers: more of them.
 
         Raises:
             BrokerError: ``communication.noConnection`` where no broker is reached, ``communication.responseTimeout``
@@ -132,16 +133,18 @@ class Administration:
         missing: list[str] = []
         for address in self._addresses:
             try:
-                return self._exchange(address, method, target, content)
+                return self._exchange(address, method, target, content, headers or {})
             except FileNotFoundError:
                 missing.append(str(address))
         raise BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"there is no socket {' or '.join(missing)}")
 
-    def _exchange(self, address: Address, method: str, target: str, content: bytes | None) -> Reply:
+    def _exchange(
+        self, address: Address, method: str, target: str, content: bytes | None, more: Mapping[str, str]
+    ) -> Reply:
         connection = _connection(address, self._timeout)
         try:
             _connect(connection, address)
-            headers = {"Connection": "close"}
+            headers = {"Connection": "close", **more}
             if content is not None:
                 headers["Content-Type"] = JSON_TYPE
             if isinstance(address, PortAddress) and address.token:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from broker.cli.check.findings import Finding, Subject
     from broker.cli.options import Subcommands
 
-SECTIONS = ("configuration", "data", "database", "certificates", "ports", "dns", "machine")
+SECTIONS = ("configuration", "data", "database", "certificates", "ports", "dns", "machine", "running")
 LOCK_FILE = "broker.db.lock"
 """Has the process of the broker that uses a database of SQLite."""
 EXAMPLES = """\
@@ -96,6 +96,7 @@ def findings_of(options: argparse.Namespace) -> Iterator[Finding]:
     from broker.cli.check.findings import Findings, Subject
     from broker.cli.check.machine import check_machine
     from broker.cli.check.ports import check_ports
+    from broker.cli.check.running import check_running
     from broker.config.command_line import read_properties
 
     wanted = options.sections or SECTIONS
@@ -112,6 +113,7 @@ def findings_of(options: argparse.Namespace) -> Iterator[Finding]:
         "ports": check_ports,
         "dns": check_dns,
         "machine": check_machine,
+        "running": check_running,
     }
     for name, check in checks.items():
         if name in wanted:

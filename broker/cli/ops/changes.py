@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from broker.cli.exit_status import DONE, DONE_IN_PART, FAILED
@@ -14,6 +16,7 @@ from broker.cli.ops.objects import path_of
 from broker.cli.ops.parameters import SELECT, body_of, query_of
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.tables import fields_of, is_terminal, write_fields, write_lines, write_table
+from broker.cli.ops.values import readable
 from broker.cli.ops.verb import Verb
 from broker.cli.standard_input import ask_password, read_password
 from broker.cli.terminal import advise, complain, say, say_json, show_progress
@@ -40,19 +43,41 @@ def change(options: argparse.Namespace, verb: Verb) -> int:
         body[verb.confirm[0]] = path[verb.confirm[1]]
     if verb.secret:
         body[verb.secret] = _secret(verb, options)
-    if verb.loses and not (body.get("dryRun") or options.yes):
-        _confirm(verb, options)
     administration = administration_of(options)
+    seen = _look(administration, verb, path)
+    if verb.loses and not (body.get("dryRun") or options.yes):
+        _confirm(verb, options, seen)
     sent = body if described.method != "DELETE" and (body or described.body) else None
-    reply = succeeded(administration.ask(described.method, described.target(path, query_of(options)), sent))
+    reply = succeeded(administration.ask(described.method, described.target(path, query_of(options)), sent, seen.match))
     return _tell(administration, reply, verb, options)
 
 
-def _confirm(verb: Verb, options: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a change is for, as it was a moment before.
+
+    Args:
+        text: about it, for the question; empty for nothing.
+        match: headers of the request, with which nothing is changed that has become another since.
+    """
+
+    text: str = ""
+    match: Mapping[str, str] = field(default_factory=dict)
+
+
+def _look(administration: Administration, verb: Verb, path: Mapping[str, str]) -> _Seen:
+    if not verb.seen:
+        return _Seen()
+    described = installed_document().operation(verb.seen)
+    row = succeeded(administration.ask(described.method, described.target(path, {}))).read_object()
+    return _Seen(f"it has {readable('entries', row.get('entries'))} messages; ", {"If-Match": str(row["revision"])})
+
+
+def _confirm(verb: Verb, options: argparse.Namespace, seen: _Seen) -> None:
     if not sys.stdin.isatty():
         raise BrokerError(Code.USER_WRONG_API_USAGE, f"{verb.loses}: give --yes, where nobody can be asked")
     target = getattr(options, "target", "")
-    advise(f"broker {verb.name}{f' {target}' if target else ''}: {verb.loses}.")
+    advise(f"broker {verb.name}{f' {target}' if target else ''}: {seen.text}{verb.loses}.")
     advise("Go on? Type yes: ")
     if sys.stdin.readline().strip() != "yes":
         raise BrokerError(Code.USER_WRONG_API_USAGE, "nothing was done")

@@ -61,6 +61,7 @@ class Verb:
         positional: members of the body that are arguments, in their order.
         takes: members of the body that have options; ``None`` for all.
         confirm: a member that repeats what a parameter of the path says, and that parameter.
+        seen: operation that tells of the object before, whose ``revision`` the change is for (``If-Match``).
         prints: member of the answer that is a text, and is printed instead of all.
         secret: member of the body that is a password: it is asked for, or read from standard input.
         loses: what a change destroys, for the question that is asked before; empty where there is none.
@@ -79,6 +80,7 @@ class Verb:
     positional: tuple[str, ...] = ()
     takes: tuple[str, ...] | None = None
     confirm: tuple[str, str] = ("", "")
+    seen: str = ""
     prints: str = ""
     secret: str = ""
     loses: str = ""

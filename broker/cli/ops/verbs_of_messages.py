@@ -110,6 +110,7 @@ MESSAGE_VERBS = (
         "deleteEntries",
         Form.CHANGE,
         QUEUE,
+        seen="getQueue",
         loses="the messages leave the queue, and with --to nothing they are lost",
         examples=("broker queues delete callback/joe~1 --older-than-seconds 86400 --to dead --yes",),
     ),

@@ -6,7 +6,7 @@ import dataclasses
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -42,13 +42,15 @@ class CommandDesk:
         uid: of who asks, by default an administrator.
 
     Attributes:
-        asked: method and target of each request.
+        asked: method, target and body of each request.
+        headers: of each request, beside those of all.
         canned: replies that are given before the broker is asked.
         world: the core.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, uid: int = os.geteuid()) -> None:
         self.world = World()
+        self.headers: list[dict[str, str]] = []
         self.asked: list[tuple[str, str, object]] = []
         self.canned: list[Reply | Exception] = []
         self._desk = Desk(self.world, uid=uid)
@@ -73,15 +75,16 @@ class CommandDesk:
     def _administration(self, addresses: Sequence[Address], timeout: float) -> CommandDesk:
         return self
 
-    def ask(self, method: str, target: str, body: object = None) -> Reply:
+    def ask(self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None) -> Reply:
         """What :meth:`broker.cli.transport.Administration.ask` does."""
         self.asked.append((method, target, body))
+        self.headers.append(dict(headers or {}))
         if self.canned:
             reply = self.canned.pop(0)
             if isinstance(reply, Exception):
                 raise reply
             return reply
-        answer = self._desk.ask(self._operations, target, method, body)
+        answer = self._desk.ask(self._operations, target, method, body, **(headers or {}))
         return Reply(
             answer.status, answer.headers.get("content-type", "").partition(";")[0], answer.headers, answer.body
         )

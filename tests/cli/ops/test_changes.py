@@ -193,3 +193,14 @@ def test_groups_are_a_table(desk: CommandDesk) -> None:
     desk.canned.append(Reply(200, "application/json", {}, answer))
     assert desk.run("dead", "count", "--by", "oid", "--columns", "count,oid") == (0, "2\ta\n1\tb\n")
     assert sent(desk)[1] == "/api/v1/dead-messages/count?groupBy=oid"
+
+
+def test_entries_are_deleted_of_the_queue_that_was_seen_only(
+    desk: CommandDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Screen("yes\n"))
+    desk.canned.append(Reply(200, "application/json", {}, b'{"entries":1200,"revision":"3-0"}'))
+    done(desk)
+    assert desk.run("queues", "delete", "callback/joe~1", "--all", "--to", "dead") == (0, "done\n")
+    assert desk.headers == [{}, {"If-Match": "3-0"}]
+    assert "it has 1,200 messages; " in capsys.readouterr().err

@@ -151,11 +151,15 @@ def test_q_ends_it_and_p_pauses_it() -> None:
     assert screen.press("q") is Wish.QUIT
 
 
-def test_look_asks_for_what_is_shown(desk: CommandDesk) -> None:
+def test_look_asks_for_what_is_shown(desk: CommandDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.world.client("joe")
     exposition = Reply(200, "text/plain", {}, b'broker_reactor_lag_seconds_bucket{le="+Inf"} 3.0\n')
     ask = desk.ask
-    desk.ask = lambda method, target, body=None: exposition if target == "/metrics" else ask(method, target, body)  # type: ignore[method-assign]
+
+    def ask_or_expose(method: str, target: str) -> Reply:
+        return exposition if target == "/metrics" else ask(method, target)
+
+    monkeypatch.setattr(desk, "ask", ask_or_expose)
     sample = look(desk, Screen(sort="-bytes", filter="jo"))  # type: ignore[arg-type]
     assert [row["name"] for row in sample.sessions] == ["joe/-1"]
     assert "/api/v1/queues?limit=200&q=jo&sort=-bytes&minEntries=1" in [target for _, target, _ in desk.asked]
