@@ -9,8 +9,10 @@ import ssl
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from http.client import HTTPSConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -20,6 +22,8 @@ from tests.system.http_client import HttpAnswer, ask_port, ask_socket
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 from tests.system.native_client import connected
 from tests.system.stream_client import StreamClient
+
+MINUTE = 60
 
 pytestmark = pytest.mark.system
 
@@ -184,6 +188,32 @@ def test_stream_of_an_xmpp_client_is_told_with_its_window(broker: BrokerProcess)
         assert (session["resource"], session["stream"]["window"]) == ("x", 100)
     finally:
         client.cut()
+
+
+def test_points_in_time_are_those_of_the_calendar(broker: BrokerProcess) -> None:
+    def told(path: str) -> Any:
+        return ask_socket(broker.admin_socket, f"/api/v1/{path}").json
+
+    before = datetime.now(UTC)
+    changed = ask_socket(
+        broker.admin_socket,
+        "/api/v1/log-levels/broker.core",
+        "PUT",
+        {"Content-Type": "application/json"},
+        b'{"level":"debug","forSeconds":600}',
+    )
+    assert changed.status == 200
+    (level,) = [each for each in told("log-levels")["items"] if each["namespace"] == "broker.core"]
+    tls = next(each["tls"] for each in told("listeners")["items"] if each["name"] == "XMPP")
+    left = (datetime.fromisoformat(tls["notAfter"]) - before).total_seconds()
+    for at, expected in (
+        (told("diagnose")["asOf"], 0.0),
+        (told("overview")["asOf"], 0.0),
+        (level["until"], 600.0),
+        (tls["loadedAt"], 0.0),
+    ):
+        assert abs((datetime.fromisoformat(at) - before).total_seconds() - expected) < 60 * MINUTE
+    assert abs(tls["daysLeft"] * 24 * 60 * MINUTE - left) < 60 * MINUTE
 
 
 def test_metrics_are_on_a_port_of_their_own_and_count_what_clients_do(broker: BrokerProcess) -> None:
