@@ -16,6 +16,7 @@ from broker.admin.actions.configuration import configuration_changes
 from broker.admin.actions.dead_messages import dead_changes
 from broker.admin.actions.entries import entry_changes
 from broker.admin.actions.listeners import listener_operations
+from broker.admin.actions.many_sessions import many_sessions_changes
 from broker.admin.actions.running import running_operations
 from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
@@ -127,6 +128,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *history_operations(parts.history),
         *audit_operations(parts.instance),
         *session_changes(desk),
+        *many_sessions_changes(desk, Why(parts.instance, rate)),
         *token_operations(desk, parts.access),
         *account_operations(desk, parts.access),
         *running_operations(desk),

@@ -40,6 +40,8 @@ WITHOUT_A_VERB = {
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "followStream": "for pages: --watch and broker top ask again and again",
+    "endSessions": 'broker api POST /sessions/end \'{"filter": {"subject": "j*"}, "dryRun": true}\'',
+    "disconnectSessions": "broker api POST /sessions/disconnect, likewise",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

@@ -103,6 +103,8 @@ def example(type: Any) -> Any:
         return example(arguments[0])
     if origin in (typing.Union, types.UnionType):
         return None if types.NoneType in arguments else example(arguments[0])
+    if origin is dict:
+        return {}
     if origin is Literal:
         return arguments[0]
     if isinstance(type, enum.EnumMeta):
