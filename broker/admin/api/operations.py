@@ -90,7 +90,7 @@ def routes_of(operations: Iterable[Operation], instance: Instance, turn: Turn = 
     Args:
         operations: all of them.
         instance: the broker.
-        turn: lets requests begin, but those that are for everybody.
+        turn: lets requests begin, but questions that are for everybody.
 
     Raises:
         ValueError: two of them have the same id.
@@ -99,7 +99,7 @@ def routes_of(operations: Iterable[Operation], instance: Instance, turn: Turn = 
     for each in operations:
         if each.id in routes:
             raise ValueError(f"there are two operations {each.id}")
-        handler = _guarded(each, instance, at_once if each.right is Right.ALL else turn)
+        handler = _guarded(each, instance, at_once if each.right is Right.ALL and each.method == "GET" else turn)
         routes[each.id] = Route(each.method, each.path, each.right, handler, each.cost, each.summary)
     return list(routes.values())
 
