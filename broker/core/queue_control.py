@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from broker.core.node import Node
     from broker.core.registry import SessionRegistry
 
-SLICE = 1000
-"""Entries that are changed in one commit."""
-SLICE_BYTES = 8 * 1024 * 1024
+SLICE = 200
+"""Entries that are changed in one turn, and so in one commit: others hardly notice."""
+READ_AT_ONCE = 1000
+"""Entries that are read from disk in one go."""
+READ_BYTES = 8 * 1024 * 1024
 """What these may count for before no more are read from disk."""
 DELETED = "an administrator has deleted it from the queue"
 
@@ -101,7 +103,7 @@ class QueueControl:
                 entries, size = entries + len(found), size + sum(entry.size for entry in found)
                 continue
             after = part.after
-            while rows := await self._node.store.read_headers(queue.id, part.rank, after, SLICE):
+            while rows := await self._node.store.read_headers(queue.id, part.rank, after, READ_AT_ONCE):
                 for row, record in rows:
                     after = row.seq
                     message = self._node.revive(record)
@@ -136,6 +138,9 @@ class QueueControl:
             target.queue.put(message, PTP_SUBSCRIPTION, flags, durable, redeliver=entry.redeliver)
 
         def fits(entries: Sequence[Entry]) -> int:
+            if not self._is_there(target):
+                progress.stopped = True
+                return 0
             free_entries, free_bytes = target.queue.space
             count = 0
             for entry in entries:
@@ -251,7 +256,7 @@ class QueueControl:
         progress.skipped_in_flight += sum(1 for entry in outstanding(owner) if wanted(entry))
 
         def is_wanted(entry: Entry) -> bool:
-            if entry.seq >= end or not wanted(entry):
+            if entry.seq >= end or not wanted(entry) or node.is_stale(entry):  # what is stale goes by itself
                 return False
             if entry.number:  # it was sent before a crash, and may have arrived
                 progress.skipped_in_flight += 1
@@ -264,18 +269,22 @@ class QueueControl:
         for part in queue.parts():
             if part.entries is not None:
                 found = iter([entry for entry in part.entries if is_wanted(entry)])
-                while not progress.stopped and (some := list(islice(found, SLICE))):
+                while self._goes_on(owner, progress) and (some := list(islice(found, SLICE))):
                     self._take_from_memory(queue, some, put, fits, progress)
                     await self._next_turn()
                 continue
             after = part.after
-            while not progress.stopped and after < end:
-                rows = await self._read(queue, part.rank, after, contents=contents)
-                if not rows:
+            while self._goes_on(owner, progress) and after < end:
+                rows = iter(await self._read(queue, part.rank, after, contents=contents))
+                some_rows = list(islice(rows, SLICE))
+                if not some_rows:
                     break
-                after = rows[-1][0].seq
-                self._take_from_disk(queue, rows, is_wanted, put, fits, progress)
-                await self._next_turn()
+                while some_rows and self._goes_on(owner, progress):
+                    after = some_rows[-1][0].seq
+                    self._take_from_disk(queue, some_rows, is_wanted, put, fits, progress)
+                    await self._next_turn()
+                    await queue.has_read()
+                    some_rows = list(islice(rows, SLICE))
 
     async def _read(
         self, queue: Queue, rank: int, after: int, *, contents: bool
@@ -284,9 +293,9 @@ class QueueControl:
         if store.failure is not None:
             raise store.failure
         if contents:
-            rows = await store.read_entries(queue.id, rank, after, SLICE, SLICE_BYTES)
+            rows = await store.read_entries(queue.id, rank, after, READ_AT_ONCE, READ_BYTES)
         else:
-            rows = await store.read_headers(queue.id, rank, after, SLICE)
+            rows = await store.read_headers(queue.id, rank, after, READ_AT_ONCE)
         await queue.has_read()
         return rows
 
@@ -338,6 +347,18 @@ class QueueControl:
             entry.message.stored -= 1  # it was on disk, and is not any more
             progress.done += 1
         reach("entries put")
+
+    def _goes_on(self, owner: Owner, progress: Progress) -> bool:
+        """Whether there is more to do: not where it is stopped, or the owner has gone, and its entries with it."""
+        if not self._is_there(owner):
+            progress.stopped = True
+        return not progress.stopped
+
+    def _is_there(self, owner: Owner) -> bool:
+        """Whether a session has not ended, or a login name is known."""
+        if isinstance(owner, Session):
+            return not owner.ended
+        return self._node.subjects.get(owner.name) is owner
 
     def _wake(self, owner: Owner) -> None:
         if isinstance(owner, Session):

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from broker.core import queue_control
 from broker.core.entries import Entry, QueueLimits
 from broker.core.queue_control import Matched, Owner, Progress
+from broker.errors import BrokerError, Code
 from broker.model.qos import QueueQos
 from tests.core.world import DEFAULTS, Client, World
 from tests.xmpp.world import World as XmppWorld
@@ -26,6 +28,7 @@ def world() -> World:
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_control, "SLICE", 3)
+    monkeypatch.setattr(queue_control, "READ_AT_ONCE", 5)
 
 
 def everything(entry: Entry) -> bool:
@@ -266,3 +269,60 @@ def test_login_name_is_an_owner_too(world: World) -> None:
     world.client("ann").send("joe", b"x", force=True)
     joe = world.node.subjects["joe"]
     assert world.run(world.broker.queue_control.count(joe, everything)).entries == 1
+
+
+def on_slow_reads(world: World) -> list[Deferred[None]]:
+    """Let reads of entries wait until they are let go on."""
+    read, waiting = world.store.read_entries, []
+
+    def later(*arguments: Any) -> Any:
+        gate: Deferred[None] = Deferred()
+        waiting.append(gate)
+        return gate.addCallback(lambda _: read(*arguments))
+
+    world.store.read_entries = later  # type: ignore[method-assign, assignment]
+    return waiting
+
+
+def test_nothing_is_put_to_a_session_that_ends_meanwhile(world: World) -> None:
+    joe, jack = filled(world), away(world)
+    waiting, progress = on_slow_reads(world), Progress()
+    moving = world.start(world.broker.queue_control.move(joe.session, everything, jack.session, progress))
+    world.turn()
+    moved = progress.done
+    assert 0 < moved < 9
+
+    world.run(world.broker.registry.end(jack.session, BrokerError(Code.USER_NOT_CONNECTED, "it is over")))
+    while not moving.called:
+        waiting.pop(0).callback(None)
+        world.turn()
+
+    assert (progress.done, progress.stopped) == (moved, True)
+    assert joe.session.queue.entries == 10 - moved
+    assert world.broker.letters.count == moved
+
+
+def test_nothing_more_is_taken_of_a_session_that_ends_meanwhile(world: World) -> None:
+    joe, jack = filled(world), away(world)
+    waiting, progress = on_slow_reads(world), Progress()
+    moving = world.start(world.broker.queue_control.move(joe.session, everything, jack.session, progress))
+    world.turn()
+    ending = world.start(
+        world.broker.registry.end(joe.session, BrokerError(Code.USER_NOT_CONNECTED, "it is over"), by_client=False)
+    )
+    while waiting or not (moving.called and ending.called):
+        for gate in [waiting.pop(0) for _ in list(waiting)]:
+            gate.callback(None)
+        world.turn()
+    assert progress.done + world.broker.letters.count == 10
+
+
+def test_what_would_not_be_delivered_any_more_is_not_moved(world: World) -> None:
+    joe = world.client("joe/1", answers=False, persistent=True)
+    joe.subscribe("news")
+    jack = away(world)
+    publish(world, range(8), "<qos><persistent/><expiration lifeTime='1000' forceDestroy='true'/></qos>")
+    publish(world, [8])
+    world.clock.rightNow += 2
+    assert move(world, joe.session, jack.session).done == 1
+    assert received(jack) == ["8"]
