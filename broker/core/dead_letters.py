@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from broker.core.entries import Entry
 from broker.core.message import Message
+from broker.core.trace import Point
 from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
 from broker.model.key import DEAD_MESSAGE_OID, Key
@@ -124,6 +125,8 @@ class DeadLetters:
         """
         self.count += 1
         self.counts[group_of(error)] += 1
+        if self._node.trace is not None:
+            self._node.trace(Point.DEAD, message, receiver)
         self._told.tell(receiver, lambda: f"dead message: {message.oid} {message.id} for {receiver}: {error}")
         if message.oid == DEAD_MESSAGE_OID or self.publish is None:
             return

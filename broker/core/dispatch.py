@@ -15,6 +15,7 @@ from broker.core.entries import Entry, Fanout
 from broker.core.hindrances import Hindrance, Wait
 from broker.core.message import Message
 from broker.core.queues import Queue
+from broker.core.trace import Point
 from broker.errors import BrokerError, Code
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.records import NEWEST_ONLY, ONEWAY
@@ -288,6 +289,7 @@ class Dispatch:
         if self.on_answer is not None:
             self.on_answer()
         self._counters.acknowledged(len(taken), taken[-1].message.id)
+        self._trace(Point.ACKNOWLEDGED, taken)
         self.queue.delivered(taken)
         self._tell_if_empty()
         self.pump()
@@ -400,6 +402,7 @@ class Dispatch:
             for entry in entries:
                 if entry.redeliver:
                     self._counters.traffic.redelivered += 1
+            self._trace(Point.SENT, entries)
             if oneway:
                 if single:
                     outbound.deliver_oneway(entries)
@@ -423,6 +426,12 @@ class Dispatch:
             self._note_blocked()
         self._collected = False
         self._tell_if_empty()
+
+    def _trace(self, point: Point, entries: Sequence[Entry]) -> None:
+        trace = self._node.trace
+        if trace is not None:
+            for entry in entries:
+                trace(point, entry.message, self.name)
 
     def on_empty(self, callback: Callable[[], None] | None) -> None:
         """Call back once when the queue is empty, or nothing is being delivered any more; at once if it is so."""

@@ -29,6 +29,7 @@ from broker.core.settings import Settings
 from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
 from broker.core.topics import Topic, TopicState
+from broker.core.trace import Trace
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
@@ -91,6 +92,7 @@ class Node:
         trail: what was done in administration.
         set_aside: what of the store cannot be read.
         losses: messages that went without a word.
+        trace: is told of every message while anybody looks on; ``None`` while nobody does.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -136,6 +138,7 @@ class Node:
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.past = Counters()
         self.losses = Losses()
+        self.trace: Trace | None = None
         self.events = events or Events(self.seconds)
         self.waiting_publishers = 0
         self.counted: list[CountsHandled] = []

@@ -13,6 +13,7 @@ from broker.core.overflow import discards, make_room, overflow_error
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
+from broker.core.trace import Point
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits
@@ -230,4 +231,6 @@ class PointToPoint:
         if durable and not session.stored:
             self._sessions.save(session)
         session.queue.put(message, PTP_SUBSCRIPTION, flags, durable, fanout)
+        if self._node.trace is not None:
+            self._node.trace(Point.QUEUED, message, session.dispatch.name)
         session.dispatch.wake()

@@ -16,6 +16,7 @@ from broker.core.overflow import make_room
 from broker.core.point_to_point import PointToPoint
 from broker.core.sessions import Plan, Route, Session
 from broker.core.topics import Topic, TopicState, check_configuration
+from broker.core.trace import Point
 from broker.core.verdicts import FilterCosts, Verdicts
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
@@ -410,6 +411,9 @@ class Publisher:
         envelope = message.envelope
         persistent = envelope.persistent
         history = topic.history
+        trace = self._node.trace
+        if trace is not None:
+            trace(Point.PUBLISHED, message, "")
         if not topic.used:
             topic.used = True
             if not topic.is_internal:
@@ -435,6 +439,8 @@ class Publisher:
             if durable and not session.stored:
                 self._sessions.save(session)
             entry = session.queue.put(message, subscription.id, subscription.flags, durable)
+            if trace is not None:
+                trace(Point.QUEUED, message, session.dispatch.name)
             if subscription.flags & NEWEST_ONLY:
                 subscription.supersede(entry)
             if not session.dispatch.awake:

@@ -35,6 +35,7 @@ from broker.admin.metrics.table import METRICS
 from broker.admin.roles import SocketRole
 from broker.admin.store_files import StoreFiles
 from broker.admin.streams import Streams
+from broker.admin.tails import Tails
 from broker.admin.works import Works
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer
 from broker.exposition.reactor_lag import ReactorLag
@@ -114,6 +115,7 @@ class AdminPlugin:
         self._alarms.on_change.append(self._tell_alarm)
         self._event_log = EventLog(context.events)
         self._followers = EventFollowers(self._event_log, context.reactor, write_event)
+        self._tails = Tails(context)
         self._logged = LoggedEvents(context.events, context.reactor)
         self._history = History(HISTORY_SERIES, sources, context.reactor)
         self._streams = Streams(context.reactor)
@@ -132,6 +134,7 @@ class AdminPlugin:
             watch=watch,
             event_log=self._event_log,
             followers=self._followers,
+            tails=self._tails,
         )
         self._sites: list[Site] = []
         self._socket: Any = None
@@ -183,6 +186,7 @@ class AdminPlugin:
         globalLogPublisher.removeObserver(self._logged)
         self._event_log.stop()
         self._followers.stop()
+        self._tails.stop()
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.stopListening()

@@ -39,6 +39,7 @@ from broker.admin.api.resources import resource_operations
 from broker.admin.api.routes import route_operations
 from broker.admin.api.stream import stream_operations
 from broker.admin.api.subscriptions import subscription_operations
+from broker.admin.api.tail import tail_operations
 from broker.admin.api.works import work_operations
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
@@ -52,6 +53,7 @@ from broker.admin.instance import Instance
 from broker.admin.metrics.sources import Sources
 from broker.admin.store_files import StoreFiles
 from broker.admin.streams import Streams
+from broker.admin.tails import Tails
 from broker.admin.views.overview import Overview, overview
 from broker.admin.why import Why
 from broker.admin.works import Works
@@ -77,6 +79,7 @@ class Parts:
         streams: of rows that change.
         event_log: the last events.
         followers: those who follow them.
+        tails: messages that are followed.
     """
 
     instance: Instance
@@ -93,6 +96,7 @@ class Parts:
     streams: Streams
     event_log: EventLog
     followers: EventFollowers
+    tails: Tails
 
 
 def public_operations(parts: Parts, gate: Gate) -> list[Operation]:
@@ -122,6 +126,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
         *diagnosis_operations(parts.watch),
         *event_operations(parts.event_log, parts.followers, gate),
+        *tail_operations(parts.tails, gate),
         *dead_operations(parts.instance, gate, parts.reads),
         *subscription_operations(parts.instance),
         *route_operations(parts.instance),

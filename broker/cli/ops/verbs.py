@@ -42,6 +42,7 @@ WITHOUT_A_VERB = {
     "followStream": "for pages: --watch and broker top ask again and again",
     "endSessions": 'broker api POST /sessions/end \'{"filter": {"subject": "j*"}, "dryRun": true}\'',
     "disconnectSessions": "broker api POST /sessions/disconnect, likewise",
+    "followMessages": "broker api GET /tail?topic=news",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

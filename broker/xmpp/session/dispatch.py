@@ -16,6 +16,7 @@ from broker.core.entries import Entry, Fanout
 from broker.core.hindrances import Hindrance, Wait
 from broker.core.message import Message
 from broker.core.queues import Queue
+from broker.core.trace import Point
 from broker.errors import BrokerError, Code
 from broker.model.key import PTP_SUBSCRIPTION
 from broker.model.records import DELAYED, EPHEMERAL, TRANSIENT
@@ -279,6 +280,7 @@ class StreamDispatch(Dispatch):
         if entries:
             self._outstanding_at = self._acked_at
             self._counters.acknowledged(len(entries), entries[-1].message.id)
+            self._trace(Point.ACKNOWLEDGED, entries)
         self.queue.delivered(entries)
 
     def count_handled(self) -> None:
@@ -498,6 +500,7 @@ class StreamDispatch(Dispatch):
             self._taken = []
             self.queue.delivered(entries)
             self._counters.sent_oneway(len(entries), entries[-1].message.id)
+            self._trace(Point.SENT, entries)
         else:
             self._note_blocked()
 

@@ -18,6 +18,7 @@ from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import EventLog
 from broker.admin.health import Health
 from broker.admin.store_files import StoreFiles
+from broker.admin.tails import Tails
 from broker.cli.main import main
 from broker.cli.ops import address
 from broker.cli.transport import Address, Reply
@@ -63,6 +64,7 @@ class CommandDesk:
             "census": self.census,
             "files": StoreFiles(instance.properties, instance.data),
             "alarms": alarms_of(instance, self.census),
+            "tails": Tails(instance),
             "event_log": (event_log := EventLog(instance.events)),
             "followers": EventFollowers(event_log, instance.reactor, write_event),
             "watch": watch_of(instance, self.census),
