@@ -214,6 +214,10 @@ class Application(Service):
                 return id, plugin
         return None
 
+    def shut_down(self) -> None:
+        """End the process in good order, as by a signal."""
+        self.reactor.stop()
+
     def reload(self) -> None:
         """Open the log file anew, and read certificates and the htpasswd file again; nothing is interrupted.
 

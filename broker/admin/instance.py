@@ -71,6 +71,9 @@ class Instance(Protocol):
     def reload_listener(self, name: str) -> None:
         """Read the certificates of a listener's plugin again; raises as the plugin does."""
 
+    def shut_down(self) -> None:
+        """End the process in good order."""
+
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners for clients, by their names."""
 

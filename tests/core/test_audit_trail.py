@@ -81,6 +81,17 @@ def test_change_that_fails_has_a_row_that_says_so() -> None:
     assert outcomes(world) == [("failed", "user.oid.unknown")]
 
 
+def test_change_that_the_broker_dies_in_is_there_as_begun() -> None:
+    world = World()
+
+    def die() -> None:
+        world.store.held = True
+
+    world.start(make(world, die))
+    world.turn()
+    assert outcomes(world.crash(committed=False)) == [("begun", "")]
+
+
 def test_change_is_refused_while_the_store_fails() -> None:
     world = World()
     world.store.fail(FULL)

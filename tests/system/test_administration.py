@@ -94,6 +94,14 @@ def test_what_somebody_changes_over_http_outlives_a_restart(broker: BrokerProces
     assert [(row["principal"], row["reason"], row["outcome"]) for row in rows] == [("joe", "she floods", "done")]
 
 
+def test_broker_ends_in_good_order_when_it_is_told_to(broker: BrokerProcess) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = ask_socket(broker.admin_socket, "/api/v1/shutdown", "POST", headers, b'{"graceSeconds": 0}')
+    assert answer.status == 202
+    wait_until(lambda: not broker.running)
+    assert "Traceback" not in broker.log()
+
+
 def test_socket_of_a_broker_that_was_killed_is_replaced(broker: BrokerProcess) -> None:
     broker.kill()
     assert broker.admin_socket.exists()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 
-from broker.admin.actions.change import Body, ChangeDesk, Request, change_operation
+from broker.admin.actions.change import DONE, Body, ChangeDesk, Done, Request, change_operation
 from broker.admin.api.bodies import wrong_member
 from broker.admin.api.lists import get_operation
 from broker.admin.api.operations import API, Operation
@@ -17,6 +18,10 @@ from broker.errors import BrokerError, Code
 from broker.net.http.exchange import Answer, Call, json
 from broker.net.listener import Listener
 from broker.runlevels.levels import HALTED, SELECTABLE, name_of
+
+ANSWER_SECONDS = 0.1
+"""Before the broker ends, so that the answer still arrives."""
+MAX_GRACE = 3600
 
 
 class RunLevel(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,6 +49,16 @@ class NewRunLevels(Body, frozen=True):
     """
 
     levels: list[int]
+
+
+class Shutdown(Body, frozen=True):
+    """How the broker is to end.
+
+    Args:
+        grace_seconds: in which no new connection is let in, and those that are there go on.
+    """
+
+    grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=MAX_GRACE)] = 30
 
 
 class ListenerChange(Body, frozen=True):
@@ -89,6 +104,12 @@ def running_operations(desk: ChangeDesk) -> list[Operation]:
         desk.instance.request_run_levels(levels)
         return _level(desk.instance)
 
+    async def shut_down(request: Request[Shutdown]) -> Done:
+        for _, listener in desk.instance.listeners():
+            listener.admission.draining = True
+        desk.instance.reactor.callLater(max(request.body.grace_seconds, ANSWER_SECONDS), desk.instance.shut_down)
+        return DONE
+
     async def list_plugins(call: Call) -> Answer:
         return json(PluginList(plugin_rows(desk.instance.run_levels)))
 
@@ -126,6 +147,21 @@ def running_operations(desk: ChangeDesk) -> list[Operation]:
             NewRunLevels,
             RunLevel,
             change_level,
+            status=HTTPStatus.ACCEPTED,
+            always=True,
+            target=lambda request: "",
+        ),
+        change_operation(
+            desk,
+            "shutDown",
+            "POST",
+            "/shutdown",
+            Right.ADMINISTRATOR,
+            "Let no new connections in, and end the broker after a while.",
+            "broker.shutDown",
+            Shutdown,
+            Done,
+            shut_down,
             status=HTTPStatus.ACCEPTED,
             always=True,
             target=lambda request: "",

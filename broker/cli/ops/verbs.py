@@ -40,6 +40,7 @@ WITHOUT_A_VERB = {
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "followStream": "for pages: --watch and broker top ask again and again",
+    "shutDown": "broker api POST /shutdown '{\"graceSeconds\": 30}'",
     "endSessions": 'broker api POST /sessions/end \'{"filter": {"subject": "j*"}, "dryRun": true}\'',
     "disconnectSessions": "broker api POST /sessions/disconnect, likewise",
     "followMessages": "broker api GET /tail?topic=news",

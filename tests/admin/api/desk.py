@@ -117,6 +117,10 @@ class FakeInstance:
         assert tls is not None
         tls.reload(self.reactor.seconds())
 
+    def shut_down(self) -> None:
+        """It has ended."""
+        self.running = 0
+
     def listeners(self) -> list[tuple[str, Listener]]:
         """The listeners."""
         return self.doors

@@ -98,3 +98,14 @@ def test_connections_that_a_draining_listener_refuses_are_counted() -> None:
     admission.draining = True
     assert not admission.admits("127.0.0.1")
     assert admission.refusals[Refusal.DRAINING] == 1
+
+
+def test_broker_lets_nobody_in_and_ends_after_a_while() -> None:
+    office, listener = with_listener()
+    office.world.store.fail(BrokerError(Code.RESOURCE_NO_MORE_SPACE, "the disk is full"))
+    assert office.post("shutdown", {"graceSeconds": 10}).status == 202
+    assert listener.admission.draining
+    office.world.advance(9)
+    assert office.desk.fake.running
+    office.world.advance(1)
+    assert not office.desk.fake.running
