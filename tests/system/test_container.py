@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.system.launcher import BrokerProcess
+from tests.system.launcher import BrokerProcess, command
 from tests.test_containerfile import DATA, healthcheck
 
 pytestmark = pytest.mark.system
@@ -22,8 +21,8 @@ def test_the_health_check_succeeds_as_long_as_the_broker_can_be_asked(tmp_path: 
 
         def check() -> int:
             directory = os.path.relpath(broker.admin_socket.parent)  # the directories of tests have long names
-            code = healthcheck()[2].replace(DATA, directory)
-            return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode
+            _, *arguments = (each.replace(DATA, directory) for each in healthcheck())
+            return subprocess.run([command("broker"), *arguments], stderr=subprocess.DEVNULL).returncode
 
         assert check() != 0
         broker.start()
