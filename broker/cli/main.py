@@ -45,6 +45,15 @@ def _module(name: str) -> Register:
     return register
 
 
+def _asking(first: str) -> Register:
+    """The same for commands that ask a broker, by their first word."""
+
+    def register(subcommands: LaterSubcommands) -> None:
+        import_module("broker.cli.ops.register").registering(first)(subcommands)
+
+    return register
+
+
 COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (("run",), _module("run")),
     (("manager",), _module("manager")),
@@ -58,7 +67,7 @@ COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (("completion",), _module("completion")),
     (("complete",), _module("ops.complete")),
     (("subscribe", "publish", "send", "get", "erase", "ping"), _module("client_commands")),
-    (ASKING, _module("ops.register")),
+    *(((first,), _asking(first)) for first in ASKING),
 )
 """Names of subcommands, and what adds them; their default ``run`` is a :data:`broker.cli.options.Run`."""
 

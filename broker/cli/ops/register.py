@@ -13,7 +13,7 @@ from broker.cli.ops.document import installed_document
 from broker.cli.ops.parameters import SELECT, add_body_parameter, add_query_parameter, known_parameters
 from broker.cli.ops.problems import explained
 from broker.cli.ops.verb import Form, Verb
-from broker.cli.ops.verbs import ASKING, NOUNS, VERBS
+from broker.cli.ops.verbs import NOUNS, VERBS
 from broker.cli.options import at_least, filled, pause
 from broker.cli.subcommands import add_subcommands
 from broker.config.nearest import nearest
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 2.0
 OF_PAGES = ("limit", "cursor")
 """Parameters that a command uses itself."""
+OF_EVENTS = ("limit", "after", "follow")
 OF_LISTS = (*OF_PAGES, "sort")
 """Those that make no difference to a number of objects."""
 _RUNNERS = {
@@ -35,6 +36,7 @@ _RUNNERS = {
     Form.TOP: ("top", "top"),
     Form.STATUS: ("status", "status"),
     Form.DIAGNOSE: ("diagnose", "diagnose"),
+    Form.EVENTS: ("events", "events"),
     Form.HEALTH: ("health", "health"),
     Form.METRICS: ("metrics", "metrics"),
     Form.API: ("api", "api"),
@@ -42,13 +44,16 @@ _RUNNERS = {
 """Module and function that runs a command; it is imported when it does."""
 
 
-def register(subcommands: LaterSubcommands) -> None:
-    """Add all of them."""
-    for first in ASKING:
+def registering(first: str) -> Register:
+    """What adds the commands whose first word is this one."""
+
+    def register(subcommands: LaterSubcommands) -> None:
         if first in NOUNS:
             _add_noun(subcommands, first)
         else:
             _add_verb(subcommands, first, next(verb for verb in VERBS if verb.name == first))
+
+    return register
 
 
 def _add_noun(subcommands: LaterSubcommands, noun: str) -> None:
@@ -102,6 +107,13 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
         parser.add_argument("method", metavar="METHOD", type=str.upper, help="GET, POST, PUT, PATCH or DELETE")
         parser.add_argument("path", metavar="PATH", type=filled, help="with its query; /api/v1 may be left out")
         parser.add_argument("body", metavar="JSON", nargs="?", help="of a change; - reads it from standard input")
+        return
+    if form is Form.EVENTS:
+        for parameter in known_parameters(installed_document().operation(verb.operation).query, OF_EVENTS):
+            add_query_parameter(parser, parameter)
+        parser.add_argument("--limit", metavar="N", type=at_least(1), help="events of the past at most (default 20)")
+        parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl-C")
+        parser.add_argument("--json", action="store_true", help="one JSON object an event, as the API has it")
         return
     if form is Form.HEALTH:
         parser.add_argument(

@@ -21,6 +21,7 @@ class Form(Enum):
     """The reasons why a queue waits."""
     STATUS = "status"
     TOP = "top"
+    EVENTS = "events"
     HEALTH = "health"
     DIAGNOSE = "diagnose"
     METRICS = "metrics"

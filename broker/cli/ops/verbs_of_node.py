@@ -35,11 +35,10 @@ NODE_VERBS = (
     ),
     Verb(
         "events",
-        "list the last events, the newest first",
+        "tell the last events, and with --follow those that come",
         "listEvents",
-        Form.LIST,
-        columns=("at", "type", "fields"),
-        examples=("broker events --type 'client/*' --limit 20", "broker events --watch 5"),
+        Form.EVENTS,
+        examples=("broker events --type 'client/*' --limit 100", "broker events --follow"),
     ),
     Verb(
         "audit",
