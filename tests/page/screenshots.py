@@ -18,6 +18,7 @@ PAGES = {
     "queue": "queues/callback/visitor~1",
     "topics": "topics",
     "topic": "topics/news",
+    "subscriptions": "subscriptions",
     "connections": "connections",
     "dead": "dead",
     "accounts": "accounts",
@@ -28,7 +29,7 @@ PAGES = {
 }
 SETTLE = 2500
 """Milliseconds after which all of a page is there."""
-SECONDS = 60
+SECONDS = 45
 """Of traffic, so that the charts show something."""
 
 
@@ -41,12 +42,12 @@ def main(folder: Path) -> None:
         with broker:
             populate(broker)
             writer = traffic(broker, SECONDS)
-            crowd(writer, 400)
+            crowd(writer, 12)
             kept = logged_in(browser, origin_of(broker))
             for theme in ("light", "dark"):
                 context = browser.new_context(
                     storage_state=kept,
-                    viewport={"width": 1024, "height": 660},
+                    viewport={"width": 1024, "height": 640},
                     color_scheme=theme,
                 )
                 window = Window(context, origin_of(broker))

@@ -26,6 +26,7 @@ PAGES = {
     "sessions": "Sessions",
     "queues": "Queues",
     "topics": "Topics",
+    "subscriptions": "Subscriptions",
     "connections": "Connections",
     "dead": "Dead messages",
     "accounts": "Accounts",
@@ -462,3 +463,41 @@ def test_property_is_set_and_whoever_may_not_is_told_so(window: Window, stranger
     stranger.page.get_by_role("button", name="queue/callback/maxEntries", exact=True).click()
     assert stranger.page.get_by_role("button", name="Set it").is_disabled()
     assert stranger.page.get_by_text("Only administrators may do this.").is_visible()
+
+
+def test_times_of_the_broker_are_those_of_the_wall_clock(window: Window, broker: BrokerProcess) -> None:
+    window.open("diagnose").heading("Diagnose").page.get_by_text("as of").wait_for()
+    assert "1970" not in (window.page.locator("main").text_content() or "")
+
+    listeners = ask_socket(broker.admin_socket, "/api/v1/listeners").json["items"]
+    left = [each["tls"]["daysLeft"] for each in listeners if "tls" in each]
+    assert left
+    assert all(0 < days < 3660 for days in left)  # of the certificate that the broker has just made
+
+
+def test_who_gets_what_is_published_on_a_topic_is_told_and_its_history_is_cleared(window: Window) -> None:
+    page = settle(window, "topics/weather", "weather")
+    page.get_by_role("grid", name="Receivers").get_by_text("visitor/1").wait_for()
+
+    page.get_by_role("button", name="Clear history").click()
+    dialog = page.get_by_role("dialog")
+    assert "1\u00a0message" in (dialog.text_content() or "")
+    dialog.get_by_label("To confirm").fill("weather")
+    dialog.get_by_role("button", name="Clear it").click()
+
+    page.get_by_text("of weather are forgotten").wait_for()
+
+
+def test_queue_is_purged_when_its_name_was_typed(window: Window, broker: BrokerProcess) -> None:
+    writer = connected(broker, ConnectOptions(ADMINISTRATOR, PASSWORD))
+    writer.publish("letter", b"for you", PublishOptions(to=("purged/1",), force=True))
+    writer.disconnect()
+    page = settle(window, "queues/callback/purged~1", "purged~1")
+
+    page.get_by_role("button", name="Purge …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("To confirm").fill("purged~1")
+    dialog.get_by_role("button", name="Purge it").click()
+
+    page.get_by_text("is being emptied").wait_for()
+    page.locator("dd", has_text=re.compile("^0of")).wait_for()

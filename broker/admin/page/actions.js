@@ -84,6 +84,67 @@ function block(row, done) {
   });
 }
 
+/** The buttons of a topic. */
+export function topicActions(read, done) {
+  return el(
+    "div.actions",
+    null,
+    changeButton("Clear history …", "administrator", () => clearHistory(read(), done), { isDanger: true }),
+    changeButton("Erase …", "administrator", () => erase(read()), { isDanger: true }),
+  );
+}
+
+function clearHistory(row, done) {
+  askForChange({
+    title: `Clear the history of ${row.oid}`,
+    verb: "Clear it",
+    isDanger: true,
+    says: el("p", null, "Forgets the ", el("b", null, plural(row.historyEntries, "message")), " that are kept of the topic. What waits in queues of sessions stays."),
+    typed: row.historyEntries ? row.oid : undefined,
+    method: "POST",
+    path: path("topics", row.oid, "history", "clear"),
+    outcome: (told) => `${plural(told.entries, "message")} of ${row.oid} are forgotten`,
+    done,
+  });
+}
+
+function erase(row) {
+  askForChange({
+    title: `Erase ${row.oid}`,
+    verb: "Erase the topic",
+    isDanger: true,
+    says: el("p", null, "Ends the topic with ", el("b", null, plural(row.historyEntries, "message")), " and its ", plural(row.subscribers, "subscription"), ". Who subscribed is told. Whoever publishes on it later makes it anew."),
+    fields: [{ key: "forceDestroy", label: "What waits for receivers", choices: [["false", "is delivered before it ends"], ["true", "is lost"]] }],
+    typed: row.oid,
+    method: "DELETE",
+    path: path("topics", row.oid),
+    outcome: (told) => `${row.oid} is erased, with ${plural(told.entries, "message")}`,
+    done: () => (location.hash = "#/topics"),
+  });
+}
+
+/** The button that empties a queue. */
+export function queueActions(read) {
+  return el(
+    "div.actions",
+    null,
+    changeButton("Purge …", "administrator", () => {
+      const row = read();
+      askForChange({
+        title: `Purge the queue of ${row.owner}`,
+        verb: "Purge it",
+        isDanger: true,
+        says: el("p", null, "All ", el("b", null, plural(row.entries, "message")), " that wait in it are lost, but those that are on their way."),
+        typed: row.owner,
+        method: "POST",
+        path: path("queues", row.relating, row.owner, "entries", "purge"),
+        body: { confirm: row.owner },
+        outcome: () => `The queue of ${row.owner} is being emptied`,
+      });
+    }, { isDanger: true }),
+  );
+}
+
 /** The buttons of a connection. */
 export function connectionActions(read, done) {
   return el(

@@ -22,6 +22,7 @@ import { searchBox } from "./search.js";
 import * as session from "./session.js";
 import * as sessions from "./sessions.js";
 import { follow } from "./stream.js";
+import * as subscriptions from "./subscriptions.js";
 import { themeSwitch } from "./theme.js";
 import * as topic from "./topic.js";
 import * as topics from "./topics.js";
@@ -32,6 +33,7 @@ const PAGES = [
   { segments: ["sessions"], page: sessions, title: "Sessions", key: "s" },
   { segments: ["queues"], page: queues, title: "Queues", key: "q" },
   { segments: ["topics"], page: topics, title: "Topics", key: "t" },
+  { segments: ["subscriptions"], page: subscriptions, title: "Subscriptions", key: "b" },
   { segments: ["connections"], page: connections, title: "Connections", key: "c" },
   { segments: ["dead"], page: dead, title: "Dead messages", key: "d" },
   { segments: ["accounts"], page: accounts, title: "Accounts", key: "u" },

@@ -3,14 +3,14 @@
 import { at, el, link, name } from "./dom.js";
 import { ago, clock } from "./format.js";
 import { listPage } from "./listing.js";
+import { sessionNamed } from "./sessions.js";
 
 const STATES = [["loggedIn", "Logged in"], ["notLoggedIn", "Not logged in"]];
 
 /** The session of a connection, if there is one. */
 export function sessionLink(row) {
   if (!row.session) return el("span.muted", null, "–");
-  const cut = row.session.lastIndexOf("/");
-  return link(at(["sessions", row.session.slice(0, cut), row.session.slice(cut + 1)]), name(row.session));
+  return link(sessionNamed(row.session), name(row.session));
 }
 
 const CAUSES = {

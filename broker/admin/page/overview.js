@@ -10,7 +10,8 @@ import { whyCell } from "./why.js";
 
 const RANGES = { "5 min": 300, "15 min": 900, "1 h": 3600, "24 h": 86400 };
 const POINTS = 300;
-const LOOKS = 6;
+const LOOKS = 3;
+const MOST = 40; // queues that are looked at
 const perSecond = (value) => number(value);
 
 const CHARTS = [
@@ -70,7 +71,7 @@ export function show(place) {
   }
 
   async function look() {
-    const queues = await list("queues", { sort: "-entries", minEntries: 1, limit: 40 }, { automatic: true });
+    const queues = await list("queues", { sort: "-entries", minEntries: 1, limit: MOST }, { automatic: true });
     held = queues.items.filter((each) => each.relating !== "history" && !each.error);
     attend(last);
   }
@@ -80,7 +81,7 @@ export function show(place) {
 
   function attend(overview) {
     if (!overview) return;
-    const found = [...alarms(overview), ...certificates(overview), ...held.slice(0, LOOKS).map(waiting)];
+    const found = [...alarms(overview), ...certificates(overview), ...held.slice(0, LOOKS).map(waiting), more(held.length - LOOKS)].filter(Boolean);
     renew(looks, found.length ? found : el("li.calm", null, "Nothing. No alarm, no message that waits, no certificate that ends soon."));
   }
 
@@ -141,6 +142,10 @@ function waiting(queue) {
     el("span", null, `${plural(queue.entries, "message")} of ${count(queue.maxEntries)}`, queue.oldestAt ? `, the oldest for ${ago(queue.oldestAt)}` : ""),
     whyCell(queue.waiting),
   );
+}
+
+function more(number) {
+  return number > 0 ? el("li.calm", null, link("#/queues?minEntries=1", `${number >= MOST - LOOKS ? "Many" : count(number)} more queues with messages`)) : null;
 }
 
 function tell(told) {

@@ -1,7 +1,8 @@
 // One queue.
 
+import { queueActions } from "./actions.js";
 import { ask, path, Refused } from "./api.js";
-import { at, el, link, name, put, renew, visible } from "./dom.js";
+import { at, el, link, name, renew, visible } from "./dom.js";
 import { ago, bytes, count, number, percent } from "./format.js";
 import { entriesPanel } from "./entries.js";
 import { every } from "./live.js";
@@ -14,17 +15,25 @@ const WHAT = { callback: "Messages for the session", subject: "Messages for whoe
 export function show(place) {
   const [, relating, owner] = place.segments;
   const content = el("div.details");
-  const end = every(1, async () => {
+  let row = null;
+  const actions = relating === "history" ? null : queueActions(() => row);
+
+  async function look() {
     try {
-      renew(content, tell(await ask(path("queues", relating, owner), { automatic: true })));
+      row = await ask(path("queues", relating, owner), { automatic: true });
+      renew(content, tell(row));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      put(content, el("div.empty", null, el("p", null, error.status === 404 ? "This queue is not there: what it belonged to has ended, or never was." : visible(error.message))));
+      row = null;
+      renew(content, el("div.empty", null, el("p", null, error.status === 404 ? "This queue is not there: what it belonged to has ended, or never was." : visible(error.message))));
     }
-  });
+    if (actions) actions.hidden = row === null;
+  }
+
+  const end = every(1, look);
   return {
     title: owner,
-    node: el("div.object", null, el("p.trail", null, link("#/queues", "Queues")), el("h1", null, name(owner)), content, entriesPanel(relating, owner)),
+    node: el("div.object", null, el("p.trail", null, link("#/queues", "Queues")), el("div.heading", null, el("h1", null, name(owner)), actions), content, entriesPanel(relating, owner)),
     stop: end,
   };
 }

@@ -13,6 +13,12 @@ export function sessionAt(row) {
   return at(["sessions", row.subject, String(row.publicId)]);
 }
 
+/** The address of a session by its name, `joe/1`. */
+export function sessionNamed(text) {
+  const cut = text.lastIndexOf("/");
+  return at(["sessions", text.slice(0, cut), text.slice(cut + 1)]);
+}
+
 /** The state with what comes of it. */
 export function stateCell(row) {
   const ends = row.endsAt ? `, ends in ${until(row.endsAt)}` : "";
