@@ -49,7 +49,8 @@ class Why:
             waits = [*self._reading(queue), *waits]
         waits = [*self._of_broker(), *waits]
         if session.subject.blocked or session.blocked:
-            waits = _blocked(waits, session.subject.name if session.subject.blocked else session.name.relative)
+            subject = session.subject
+            waits = _blocked(waits, subject.name if subject.blocked else session.name.relative, subject.blocked_at)
         return self._judged(queue, waits)
 
     def of_subject(self, subject: Subject) -> list[Wait]:
@@ -66,7 +67,7 @@ class Why:
             since = first[0].message.id // NANOSECONDS if first else 0
             waits.append(Wait(Hindrance.NO_SESSION_TAKES, since, _refusing(subject)))
             if subject.blocked:
-                waits = _blocked(waits, subject.name)
+                waits = _blocked(waits, subject.name, subject.blocked_at)
         return self._judged(queue, waits)
 
     def _of_broker(self) -> Iterator[Wait]:
@@ -99,12 +100,12 @@ class Why:
         return Wait(Hindrance.FLOWING, 0, params)
 
 
-def _blocked(waits: list[Wait], name: str) -> list[Wait]:
+def _blocked(waits: list[Wait], name: str, since: int) -> list[Wait]:
     """Waits of those whose logins are refused: that is decisive for who is away, and nothing to who is there."""
     place = next((index for index, wait in enumerate(waits) if wait.code in (*AWAY, Hindrance.NO_SESSION_TAKES)), None)
     if place is None:
         return waits
-    return [*waits[:place], Wait(Hindrance.LOGIN_BLOCKED, 0, {"name": name}), *waits[place:]]
+    return [*waits[:place], Wait(Hindrance.LOGIN_BLOCKED, since, {"name": name}), *waits[place:]]
 
 
 def _of_full(receivers: Sequence[Session]) -> list[Wait]:

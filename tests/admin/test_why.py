@@ -248,11 +248,16 @@ def test_ping_that_is_overdue_is_told_behind_what_waits_for_an_answer() -> None:
 
 def test_login_that_is_blocked_is_decisive_for_who_is_away() -> None:
     office = Office()
-    joe = office.receiver(persistent=True)
+    joe, watcher = office.receiver(persistent=True), office.world.client("watcher/1")
     joe.lose_connection()
     office.publish()
-    joe.session.subject.blocked_at = 1
-    assert codes(office.waits(joe)) == [Hindrance.LOGIN_BLOCKED, Hindrance.RECEIVER_AWAY]
+    office.world.advance(5)
+    office.world.broker.control.block(watcher.session, joe.session.subject, True)
+    blocked = office.now
+    office.world.advance(5)
+    waits = office.waits(joe)
+    assert codes(waits) == [Hindrance.LOGIN_BLOCKED, Hindrance.RECEIVER_AWAY]
+    assert waits[0].since == blocked
 
 
 def test_login_that_is_blocked_hinders_nobody_who_is_there() -> None:
