@@ -289,7 +289,8 @@ class Dispatch:
         if self.on_answer is not None:
             self.on_answer()
         self._counters.acknowledged(len(taken), taken[-1].message.id)
-        self._trace(Point.ACKNOWLEDGED, taken)
+        if self._node.trace is not None:
+            self._trace(Point.ACKNOWLEDGED, taken)
         self.queue.delivered(taken)
         self._tell_if_empty()
         self.pump()
@@ -402,7 +403,8 @@ class Dispatch:
             for entry in entries:
                 if entry.redeliver:
                     self._counters.traffic.redelivered += 1
-            self._trace(Point.SENT, entries)
+            if self._node.trace is not None:
+                self._trace(Point.SENT, entries)
             if oneway:
                 if single:
                     outbound.deliver_oneway(entries)
@@ -428,10 +430,8 @@ class Dispatch:
         self._tell_if_empty()
 
     def _trace(self, point: Point, entries: Sequence[Entry]) -> None:
-        trace = self._node.trace
-        if trace is not None:
-            for entry in entries:
-                trace(point, entry.message, self.name)
+        for entry in entries:
+            self._node.trace(point, entry.message, self.name)
 
     def on_empty(self, callback: Callable[[], None] | None) -> None:
         """Call back once when the queue is empty, or nothing is being delivered any more; at once if it is so."""

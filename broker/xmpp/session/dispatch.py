@@ -280,7 +280,8 @@ class StreamDispatch(Dispatch):
         if entries:
             self._outstanding_at = self._acked_at
             self._counters.acknowledged(len(entries), entries[-1].message.id)
-            self._trace(Point.ACKNOWLEDGED, entries)
+            if self._node.trace is not None:
+                self._trace(Point.ACKNOWLEDGED, entries)
         self.queue.delivered(entries)
 
     def count_handled(self) -> None:
@@ -500,7 +501,8 @@ class StreamDispatch(Dispatch):
             self._taken = []
             self.queue.delivered(entries)
             self._counters.sent_oneway(len(entries), entries[-1].message.id)
-            self._trace(Point.SENT, entries)
+            if self._node.trace is not None:
+                self._trace(Point.SENT, entries)
         else:
             self._note_blocked()
 
