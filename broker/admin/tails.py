@@ -155,7 +155,7 @@ class Tails:
         for stream, tail in list(self._tails.items()):
             if point not in tail.points or not tail.wanted(message.oid, sender, receiver):
                 continue
-            line = line or _line(point, message, sender, receiver, self._clock.seconds())
+            line = line or _line(point, message, sender, receiver, self._instance.wall_clock())
             self._tell(stream, tail, line)
 
     def _tell(self, stream: EventStream, tail: _Tail, line: bytes) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -19,6 +19,9 @@ from broker.model.json_object import object_or_none
 
 TIMEOUT = 30.0
 """Seconds that a broker has for each part of an answer; a list of many objects takes ten at most."""
+BETWEEN_COMMENTS = 60.0
+"""Seconds that a stream may be silent: the broker sends a comment every 15."""
+OK = 200
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 OVER_SOCKET = "localhost"
@@ -138,17 +141,42 @@ class Administration:
                 missing.append(str(address))
         raise BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"there is no socket {' or '.join(missing)}")
 
+    def follow(self, target: str) -> Iterator[str]:
+        """The lines of an answer that goes on for as long as it is read.
+
+        Args:
+            target: path and query, encoded.
+
+        Raises:
+            BrokerError: as :meth:`ask`, and with the code of the broker where it refuses.
+        """
+        for address in self._addresses:
+            connection = _connection(address, max(self._timeout, BETWEEN_COMMENTS))
+            try:
+                yield from _lines(connection, address, target)
+                return
+            except FileNotFoundError:
+                continue
+            except TimeoutError as error:
+                reason = f"nothing more came from {address}"
+                raise BrokerError(Code.COMMUNICATION_RESPONSE_TIMEOUT, reason) from error
+            except (ConnectionError, HTTPException) as error:
+                reason = f"the connection to {address} was lost: {_why(error)}"
+                raise BrokerError(Code.COMMUNICATION_NO_CONNECTION, reason) from error
+            finally:
+                connection.close()
+        missing = " or ".join(map(str, self._addresses))
+        raise BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"there is no socket {missing}")
+
     def _exchange(
         self, address: Address, method: str, target: str, content: bytes | None, more: Mapping[str, str]
     ) -> Reply:
         connection = _connection(address, self._timeout)
         try:
             _connect(connection, address)
-            headers = {"Connection": "close", **more}
+            headers = {"Connection": "close", **_credentials(address), **more}
             if content is not None:
                 headers["Content-Type"] = JSON_TYPE
-            if isinstance(address, PortAddress) and address.token:
-                headers["Authorization"] = f"Bearer {address.token}"
             connection.request(method, target, content, headers)
             response = connection.getresponse()
             received = {name.lower(): value for name, value in response.getheaders()}
@@ -166,6 +194,25 @@ class Administration:
             raise BrokerError(Code.COMMUNICATION, reason) from error
         finally:
             connection.close()
+
+
+def _lines(connection: HTTPConnection, address: Address, target: str) -> Iterator[str]:
+    _connect(connection, address)
+    connection.request("GET", target, headers=_credentials(address))
+    response = connection.getresponse()
+    if response.status != OK:
+        problem = object_or_none(response.read()) or {}
+        detail = str(problem.get("detail", f"status {response.status}"))
+        refused = response.status in (401, 403)
+        raise BrokerError(Code.USER_NOT_AUTHORIZED if refused else Code.USER_WRONG_API_USAGE, detail)
+    while line := response.readline():
+        yield line.decode(errors="replace").rstrip("\r\n")
+
+
+def _credentials(address: Address) -> dict[str, str]:
+    """Headers that say who asks."""
+    token = address.token if isinstance(address, PortAddress) else ""
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 class _UnixConnection(HTTPConnection):

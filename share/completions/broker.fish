@@ -50,8 +50,8 @@ function _shtab_broker_using
   test "$_shtab_broker_cmdpath" = "$argv"
 end
 
-set -g _shtab_broker_commands run manager user 'user add' 'user passwd' 'user role' 'user remove' 'user list' backup restore upgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events audit top whoami run-level 'run-level show' 'run-level set' operations 'operations list' 'operations show' 'operations stop' plugins 'plugins list' 'plugins show' listeners 'listeners list' 'listeners show' 'listeners drain' 'listeners open' 'listeners reload-tls' properties 'properties list' 'properties drift' 'properties get' 'properties set' 'properties unset' log 'log list' 'log level' metrics api sessions 'sessions list' 'sessions count' 'sessions show' 'sessions why' 'sessions disconnect' 'sessions end' 'sessions set-timeout' 'sessions refresh' 'sessions hold' 'sessions resume' subjects 'subjects list' 'subjects show' 'subjects block' 'subjects unblock' 'subjects set-max-sessions' subscriptions 'subscriptions list' 'subscriptions count' 'subscriptions show' 'subscriptions explain' connections 'connections list' 'connections show' 'connections close' 'connections count' accounts 'accounts list' 'accounts show' 'accounts add' 'accounts passwd' 'accounts role' 'accounts block' 'accounts unblock' 'accounts remove' tokens 'tokens list' 'tokens create' 'tokens revoke' topics 'topics list' 'topics show' 'topics count' 'topics erase' 'topics clear-history' 'topics receivers' queues 'queues list' 'queues show' 'queues why' 'queues peek' 'queues move' 'queues requeue' 'queues delete' 'queues purge' 'queues count' routes 'routes explain' dead 'dead list' 'dead count' 'dead show' 'dead replay' 'dead export' 'dead delete' 'dead purge'
-set -g _shtab_broker_opts_with_value --action --answer-timeout --at --blocked --by --ca --changed --columns --config --content-bytes --count --data --days --documents --domain --drift --file --filter --for --force-destroy --from --held-back --history --id --interval --kind --limit --limited --listener --logfile --message --mime --min-entries --min-fill-ratio --min-queue-entries --min-subscribers --name --oid --older-than-seconds --owner --peer --persistent --pidfile --plugins --priority --property --query --queue --rate-per-second --reason --reason-group --receiver --relating --role --search --secret-file --sender --seq --server --session --sessions --set --since --socket --sort --state --subject --subscription --target --timeout --to --token-file --topic --type --until --url --user --volatile --waiting-code --watch --xpath -c -d -p -s -u
+set -g _shtab_broker_commands run manager user 'user add' 'user passwd' 'user role' 'user remove' 'user list' backup restore upgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events tail shutdown audit top whoami run-level 'run-level show' 'run-level set' operations 'operations list' 'operations show' 'operations stop' plugins 'plugins list' 'plugins show' listeners 'listeners list' 'listeners show' 'listeners drain' 'listeners open' 'listeners reload-tls' properties 'properties list' 'properties drift' 'properties get' 'properties set' 'properties unset' log 'log list' 'log level' metrics api sessions 'sessions list' 'sessions count' 'sessions show' 'sessions why' 'sessions disconnect' 'sessions end' 'sessions end-all' 'sessions disconnect-all' 'sessions set-timeout' 'sessions refresh' 'sessions hold' 'sessions resume' subjects 'subjects list' 'subjects show' 'subjects block' 'subjects unblock' 'subjects set-max-sessions' subscriptions 'subscriptions list' 'subscriptions count' 'subscriptions show' 'subscriptions explain' connections 'connections list' 'connections show' 'connections close' 'connections count' accounts 'accounts list' 'accounts show' 'accounts add' 'accounts passwd' 'accounts role' 'accounts block' 'accounts unblock' 'accounts remove' tokens 'tokens list' 'tokens create' 'tokens revoke' topics 'topics list' 'topics show' 'topics count' 'topics erase' 'topics clear-history' 'topics receivers' queues 'queues list' 'queues show' 'queues why' 'queues peek' 'queues move' 'queues requeue' 'queues delete' 'queues purge' 'queues count' routes 'routes explain' dead 'dead list' 'dead count' 'dead show' 'dead replay' 'dead export' 'dead delete' 'dead purge'
+set -g _shtab_broker_opts_with_value --action --answer-timeout --at --blocked --by --ca --changed --columns --config --content-bytes --count --data --days --documents --domain --drift --file --filter --for --force-destroy --from --grace --held-back --history --id --interval --kind --limit --limited --listener --logfile --message --mime --min-entries --min-fill-ratio --min-queue-entries --min-subscribers --most --name --oid --older-than-seconds --owner --peer --per-second --persistent --pidfile --plugins --points --priority --property --query --queue --rate-per-second --reason --reason-group --receiver --relating --role --search --seconds --secret-file --sender --seq --server --session --sessions --set --since --socket --sort --state --subject --subscription --target --timeout --to --token-file --topic --type --until --url --user --volatile --waiting-code --watch --xpath -c -d -p -s -u
 
 complete -c broker -e
 complete -c broker -f
@@ -269,6 +269,35 @@ complete -c broker -n '_shtab_broker_using events' -l url -x -d 'its port, such 
 complete -c broker -n '_shtab_broker_using events' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
 complete -c broker -n '_shtab_broker_using events' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
 complete -c broker -n '_shtab_broker_using events' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a tail -d 'Follow messages of a topic, a session or a login name on their way.'
+complete -c broker -n '_shtab_broker_using tail' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using tail' -l topic -x -d TEXT
+complete -c broker -n '_shtab_broker_using tail' -l session -x -d TEXT
+complete -c broker -n '_shtab_broker_using tail' -l subject -x -d TEXT
+complete -c broker -n '_shtab_broker_using tail' -l points -x -d 'Comma list of where they are seen. (default publish.enter,update.queue.add,update.send,update.ack,dead)'
+complete -c broker -n '_shtab_broker_using tail' -l seconds -x -d '(default 300)'
+complete -c broker -n '_shtab_broker_using tail' -l most -x -d '(default 1000)'
+complete -c broker -n '_shtab_broker_using tail' -l per-second -x -d '(default 100)'
+complete -c broker -n '_shtab_broker_using tail' -l json -d 'one JSON object a message'
+complete -c broker -n '_shtab_broker_using tail' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using tail' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using tail' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using tail' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using tail' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using tail' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a shutdown -d 'Let no new connections in, and end the broker after a while.'
+complete -c broker -n '_shtab_broker_using shutdown' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using shutdown' -l grace -x -d 'in which no new connection is let in, and those that are there go on. (default 30)'
+complete -c broker -n '_shtab_broker_using shutdown' -l reason -x -d TEXT
+complete -c broker -n '_shtab_broker_using shutdown' -l yes -d 'do not ask'
+complete -c broker -n '_shtab_broker_using shutdown' -l json -d 'the JSON of the API'
+complete -c broker -n '_shtab_broker_using shutdown' -l quiet -d 'print nothing; the exit status says it'
+complete -c broker -n '_shtab_broker_using shutdown' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using shutdown' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using shutdown' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using shutdown' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using shutdown' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using shutdown' -l answer-timeout -x -d 'seconds to wait (default 30)'
 complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a audit -d 'List what was done in administration, the newest first.'
 complete -c broker -n '_shtab_broker_using audit' -s h -l help -d 'show this help message and exit'
 complete -c broker -n '_shtab_broker_using audit' -l by -x -d 'As it is, or its beginning with * at the end.'
@@ -666,6 +695,47 @@ complete -c broker -n '_shtab_broker_using sessions end' -l ca -xka "(__fish_com
 complete -c broker -n '_shtab_broker_using sessions end' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
 complete -c broker -n '_shtab_broker_using sessions end' -l answer-timeout -x -d 'seconds to wait (default 30)'
 complete -c broker -n '_shtab_broker_using sessions end; and test $_shtab_broker_npos -eq 0' -ka "(broker complete sessions -- (commandline -ct) 2> /dev/null)" -d 'login name and number, such as joe/1'
+complete -c broker -n '_shtab_broker_using sessions; and test $_shtab_broker_npos -eq 0' -a end-all -d 'End all sessions that a filter finds.'
+complete -c broker -n '_shtab_broker_using sessions end-all' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l search -x -d 'In upper or lower case.'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l kind -xka "native xmpp plugin nodes" -d '{native,xmpp,plugin,nodes}'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l state -xka "attached waiting detached placeholder ending" -d '{attached,waiting,detached,placeholder,ending}'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l subject -x -d '* at the beginning or the end stands for any text.'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l persistent -xka "true false" -d body_filter.persistent
+complete -c broker -n '_shtab_broker_using sessions end-all' -l min-queue-entries -x -d N
+complete -c broker -n '_shtab_broker_using sessions end-all' -l waiting-code -xka "runLevel storeFailing commitPending onDisk heldBack noReceiver receiverAway receiverBeingCalled takenOver detachedStream unanswered windowFull notReading collecting stalled loginBlocked noSessionTakes flowing" -d '{runLevel,storeFailing,commitPending,onDisk,heldBack,noReceiver,receiverAway,receiverBeingCalled,takenOver,detachedStream,unanswered,windowFull,notReading,collecting,stalled,loginBlocked,noSessionTakes,flowing}'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l dry-run -d 'tell how many they are, and do nothing.'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l queue -xka "dead discard subject" -d 'what becomes of their queues, as where one session is ended. (default subject)'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l reason -x -d TEXT
+complete -c broker -n '_shtab_broker_using sessions end-all' -l yes -d 'do not ask'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l json -d 'the JSON of the API'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l quiet -d 'print nothing; the exit status says it'
+complete -c broker -n '_shtab_broker_using sessions end-all' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using sessions end-all' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using sessions; and test $_shtab_broker_npos -eq 0' -a disconnect-all -d 'Close the connections of all sessions that a filter finds.'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l search -x -d 'In upper or lower case.'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l kind -xka "native xmpp plugin nodes" -d '{native,xmpp,plugin,nodes}'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l state -xka "attached waiting detached placeholder ending" -d '{attached,waiting,detached,placeholder,ending}'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l subject -x -d '* at the beginning or the end stands for any text.'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l persistent -xka "true false" -d body_filter.persistent
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l min-queue-entries -x -d N
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l waiting-code -xka "runLevel storeFailing commitPending onDisk heldBack noReceiver receiverAway receiverBeingCalled takenOver detachedStream unanswered windowFull notReading collecting stalled loginBlocked noSessionTakes flowing" -d '{runLevel,storeFailing,commitPending,onDisk,heldBack,noReceiver,receiverAway,receiverBeingCalled,takenOver,detachedStream,unanswered,windowFull,notReading,collecting,stalled,loginBlocked,noSessionTakes,flowing}'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l dry-run -d 'tell how many they are, and do nothing.'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l reason -x -d TEXT
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l yes -d 'do not ask'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l json -d 'the JSON of the API'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l quiet -d 'print nothing; the exit status says it'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using sessions disconnect-all' -l answer-timeout -x -d 'seconds to wait (default 30)'
 complete -c broker -n '_shtab_broker_using sessions; and test $_shtab_broker_npos -eq 0' -a set-timeout -d 'Give a session another time without a request until it ends.'
 complete -c broker -n '_shtab_broker_using sessions set-timeout' -s h -l help -d 'show this help message and exit'
 complete -c broker -n '_shtab_broker_using sessions set-timeout' -l reason -x -d TEXT

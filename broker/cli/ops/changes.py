@@ -13,7 +13,7 @@ from broker.cli.exit_status import DONE, DONE_IN_PART, FAILED
 from broker.cli.ops.address import administration_of
 from broker.cli.ops.document import installed_document
 from broker.cli.ops.objects import path_of
-from broker.cli.ops.parameters import SELECT, body_of, query_of
+from broker.cli.ops.parameters import EXPECTED, SELECTIONS, body_of, query_of
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.tables import fields_of, is_terminal, write_fields, write_lines, write_table
 from broker.cli.ops.values import readable
@@ -37,7 +37,7 @@ def change(options: argparse.Namespace, verb: Verb) -> int:
     described = installed_document().operation(verb.operation)
     path = path_of(verb.argument, options)
     body = body_of(options, dict(verb.fixed))
-    if any(each.name == SELECT for each in described.body) and not body.get(SELECT):
+    if any(each.name in SELECTIONS and each.required and not body.get(each.name) for each in described.body):
         raise BrokerError(Code.USER_WRONG_API_USAGE, "say which: --all, or some of the other options")
     if verb.confirm[0]:
         body[verb.confirm[0]] = path[verb.confirm[1]]
@@ -45,6 +45,11 @@ def change(options: argparse.Namespace, verb: Verb) -> int:
         body[verb.secret] = _secret(verb, options)
     administration = administration_of(options)
     seen = _look(administration, verb, path)
+    if verb.rehearsed and not body.get("dryRun"):
+        rehearsal = described.target(path, query_of(options))
+        found = succeeded(administration.ask(described.method, rehearsal, {**body, "dryRun": True})).read_object()
+        body[EXPECTED] = found.get("matched")
+        seen = _Seen(f"it is for {readable('matched', found.get('matched'))} of them; ")
     if verb.loses and not (body.get("dryRun") or options.yes):
         _confirm(verb, options, seen)
     sent = body if described.method != "DELETE" and (body or described.body) else None

@@ -18,16 +18,20 @@ OPTIONS = {
     "principal": "--by",
     "groupBy": "--by",
     "forSeconds": "--for",
+    "graceSeconds": "--grace",
     "seqs": "--seq",
     "ids": "--id",
 }
 """Options whose names are not those of their parameters."""
 QUERY, BODY = "query_", "body_"
 """Before the names of parameters among those of the parsed options."""
+FILTER = f"{BODY}filter."
 ANY = ".*"
 """At the end of a parameter of which there is one for each name, such as ``property.*``."""
-SELECT = "select"
-"""The member of a body that says which; its own members are options."""
+SELECTIONS = ("select", "filter")
+"""Members of a body that say which; their own members are options."""
+EXPECTED = "expected"
+"""The member of a body that says how many these are."""
 QUEUE_PARTS = {"relating", "owner"}
 """Members of an object that names a queue, which people write as one word."""
 PLACE_PARTS = {*QUEUE_PARTS, "topic"}
@@ -43,10 +47,16 @@ def option_of(parameter: str) -> str:
     return OPTIONS.get(name) or "--" + _CAPITAL.sub(lambda found: f"-{found[0].lower()}", name)
 
 
-def add_query_parameter(group: Any, parameter: Parameter) -> None:
-    """Add the option for a parameter of the query; its value is the text that the query has."""
+def add_query_parameter(group: Any, parameter: Parameter, prefix: str = QUERY) -> None:
+    """Add the option for a parameter of the query; its value is the text that the query has.
+
+    Args:
+        group: of the parser.
+        parameter: of the query.
+        prefix: before its name among the parsed options; :data:`FILTER` where the body of a change has it.
+    """
     schema, name = parameter.schema, parameter.name
-    option: dict[str, Any] = {"dest": f"{QUERY}{name}", "help": _help(parameter)}
+    option: dict[str, Any] = {"dest": f"{prefix}{name}", "help": _help(parameter)}
     if name.endswith(ANY):
         option |= {"metavar": "NAME=VALUE", "action": "append"}
     elif name == "sort":
@@ -73,11 +83,10 @@ def add_query_parameter(group: Any, parameter: Parameter) -> None:
 def add_body_parameter(group: Any, parameter: Parameter, *, positional: bool = False) -> None:
     """Add the option, or the argument, for a member of the body; its value is that of the JSON."""
     schema, name = parameter.schema, parameter.name
-    kind = schema.get("type")
-    if name == SELECT and kind == "object":
+    if name in SELECTIONS and "properties" in schema:
         which = group.add_argument_group("which", "one of these at least")
         for each, member in schema["properties"].items():
-            _add_member(which, Parameter(f"{SELECT}.{each}", member))
+            _add_member(which, Parameter(f"{name}.{each}", member))
         return
     _add_member(group, parameter, positional=positional)
 
@@ -93,7 +102,7 @@ def _add_member(group: Any, parameter: Parameter, *, positional: bool = False) -
     elif "enum" in schema:
         option |= {"choices": schema["enum"]}
     elif kind == "integer":
-        option |= {"type": _whole, "metavar": "N"}
+        option |= {"type": _time if name.endswith("Seconds") else _whole, "metavar": "N"}
     elif kind == "number":
         option |= {"type": _time if name.endswith("Seconds") else _real, "metavar": "N"}
     elif kind == "array":
@@ -217,13 +226,14 @@ def _real(text: str) -> float:
 
 
 def _time(text: str) -> float:
-    """A time in seconds, or with its unit: ``10m``."""
+    """A time in seconds, or with its unit: ``10m``; a whole number where it is one."""
     span = _AGO.fullmatch(text)
     if span is None:
-        return _real(text)
+        whole_seconds = whole_or_none(text)
+        return _real(text) if whole_seconds is None else whole_seconds
     count = whole_or_none(span[1])
     assert count is not None
-    return timedelta(**{_UNITS[span[2]]: count}).total_seconds()
+    return timedelta(**{_UNITS[span[2]]: count}) // timedelta(seconds=1)
 
 
 def _queue(text: str) -> dict[str, str]:

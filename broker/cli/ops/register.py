@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from broker.cli.exit_status import EXIT_STATUS
 from broker.cli.ops.address import add_address_options
 from broker.cli.ops.document import installed_document
-from broker.cli.ops.parameters import SELECT, add_body_parameter, add_query_parameter, known_parameters
+from broker.cli.ops.parameters import (
+    EXPECTED,
+    FILTER,
+    SELECTIONS,
+    add_body_parameter,
+    add_query_parameter,
+    known_parameters,
+)
 from broker.cli.ops.problems import explained
 from broker.cli.ops.verb import Form, Verb
 from broker.cli.ops.verbs import NOUNS, VERBS
@@ -36,6 +43,7 @@ _RUNNERS = {
     Form.TOP: ("top", "top"),
     Form.STATUS: ("status", "status"),
     Form.DIAGNOSE: ("diagnose", "diagnose"),
+    Form.TAIL: ("tail", "tail"),
     Form.EVENTS: ("events", "events"),
     Form.HEALTH: ("health", "health"),
     Form.METRICS: ("metrics", "metrics"),
@@ -108,6 +116,11 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
         parser.add_argument("path", metavar="PATH", type=filled, help="with its query; /api/v1 may be left out")
         parser.add_argument("body", metavar="JSON", nargs="?", help="of a change; - reads it from standard input")
         return
+    if form is Form.TAIL:
+        for parameter in installed_document().operation(verb.operation).query:
+            add_query_parameter(parser, parameter)
+        parser.add_argument("--json", action="store_true", help="one JSON object a message")
+        return
     if form is Form.EVENTS:
         for parameter in known_parameters(installed_document().operation(verb.operation).query, OF_EVENTS):
             add_query_parameter(parser, parameter)
@@ -175,17 +188,21 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
 
 def _add_change(parser: argparse.ArgumentParser, verb: Verb) -> None:
     described = installed_document().operation(verb.operation)
-    left_out = {*dict(verb.fixed), verb.secret, verb.confirm[0]}
+    left_out = {*dict(verb.fixed), verb.secret, verb.confirm[0], *((EXPECTED, "filter") if verb.rehearsed else ())}
     if verb.takes is not None:
         left_out |= {each.name for each in described.body} - {*verb.takes, *verb.positional}
     members = known_parameters(described.body, left_out)
     by_name = {each.name: each for each in members}
     for name in verb.positional:
         add_body_parameter(parser, by_name[name], positional=True)
+    if verb.rehearsed:
+        which = parser.add_argument_group("which", "one of these at least; all that are given must hold")
+        for parameter in known_parameters(installed_document().operation(verb.rehearsed).query, OF_LISTS):
+            add_query_parameter(which, parameter, FILTER)
     group = parser.add_argument_group("change")
     for parameter in members:
         if parameter.name not in verb.positional:
-            add_body_parameter(parser if parameter.name == SELECT else group, parameter)
+            add_body_parameter(parser if parameter.name in SELECTIONS else group, parameter)
     for parameter in described.query:
         add_query_parameter(group, parameter)
     if verb.secret:

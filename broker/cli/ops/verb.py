@@ -22,6 +22,7 @@ class Form(Enum):
     STATUS = "status"
     TOP = "top"
     EVENTS = "events"
+    TAIL = "tail"
     HEALTH = "health"
     DIAGNOSE = "diagnose"
     METRICS = "metrics"
@@ -61,6 +62,7 @@ class Verb:
         fixed: members of the body of a change, or parameters of a list, that are the same each time.
         positional: members of the body that are arguments, in their order.
         takes: members of the body that have options; ``None`` for all.
+        rehearsed: list whose filters it takes: a dry run tells how many these find, and it is done for as many only.
         confirm: a member that repeats what a parameter of the path says, and that parameter.
         seen: operation that tells of the object before, whose ``revision`` the change is for (``If-Match``).
         prints: member of the answer that is a text, and is printed instead of all.
@@ -80,6 +82,7 @@ class Verb:
     fixed: tuple[tuple[str, object], ...] = ()
     positional: tuple[str, ...] = ()
     takes: tuple[str, ...] | None = None
+    rehearsed: str = ""
     confirm: tuple[str, str] = ("", "")
     seen: str = ""
     prints: str = ""

@@ -40,10 +40,6 @@ WITHOUT_A_VERB = {
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "followStream": "for pages: --watch and broker top ask again and again",
-    "shutDown": "broker api POST /shutdown '{\"graceSeconds\": 30}'",
-    "endSessions": 'broker api POST /sessions/end \'{"filter": {"subject": "j*"}, "dryRun": true}\'',
-    "disconnectSessions": "broker api POST /sessions/disconnect, likewise",
-    "followMessages": "broker api GET /tail?topic=news",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

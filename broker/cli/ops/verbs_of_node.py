@@ -41,6 +41,21 @@ NODE_VERBS = (
         examples=("broker events --type 'client/*' --limit 100", "broker events --follow"),
     ),
     Verb(
+        "tail",
+        "follow messages of a topic, a session or a login name on their way",
+        "followMessages",
+        Form.TAIL,
+        examples=("broker tail --topic weather --seconds 60", "broker tail --session joe/1 --json"),
+    ),
+    Verb(
+        "shutdown",
+        "let no new connections in, and end the broker after a while",
+        "shutDown",
+        Form.CHANGE,
+        loses="the broker ends",
+        examples=("broker shutdown --grace 30s --yes",),
+    ),
+    Verb(
         "audit",
         "list what was done in administration, the newest first",
         "listAudit",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from broker.admin.api.tail import tail_operations
+from broker.admin.moment import moment
 from broker.admin.tails import MAX_TAILS, TailLimits, Tails
 from broker.core.trace import Point
 from broker.errors import BrokerError
@@ -66,6 +67,13 @@ def test_message_is_seen_at_every_point_of_its_way() -> None:
     assert (first["oid"], first["sender"], first["receiver"], first["sizeBytes"]) == ("news", "joe/1", "", 3)
     assert output.events()[1][1]["receiver"] == "ann/1"
     assert "abc" not in output.text
+
+
+def test_time_of_day_is_told_whatever_the_clock_of_the_reactor_says() -> None:
+    tailed = Tailed()
+    output = tailed.follow()
+    tailed.joe.publish("news", b"abc")
+    assert output.events()[0][1]["at"] == moment(int(tailed.desk.instance.wall_clock() * 1000))
 
 
 def test_message_that_dies_is_seen() -> None:

@@ -204,3 +204,30 @@ def test_entries_are_deleted_of_the_queue_that_was_seen_only(
     assert desk.run("queues", "delete", "callback/joe~1", "--all", "--to", "dead") == (0, "done\n")
     assert desk.headers == [{}, {"If-Match": "3-0"}]
     assert "it has 1,200 messages; " in capsys.readouterr().err
+
+
+def test_many_sessions_are_ended_as_many_as_a_dry_run_found(
+    desk: CommandDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Screen("yes\n"))
+    desk.canned += [
+        Reply(200, "application/json", {}, b'{"matched":37}'),
+        Reply(200, "application/json", {}, b'{"done":37}'),
+    ]
+    assert desk.run("sessions", "end-all", "--subject", "test*")[0] == 0
+    assert [body for _, _, body in desk.asked] == [
+        {"filter": {"subject": "test*"}, "dryRun": True},
+        {"filter": {"subject": "test*"}, "expected": 37},
+    ]
+    assert "it is for 37 of them" in capsys.readouterr().err
+
+
+def test_sessions_that_nothing_chooses_are_not_ended(desk: CommandDesk) -> None:
+    assert desk.run("sessions", "end-all", "--yes")[0] == 2
+    assert desk.asked == []
+
+
+def test_broker_is_ended_after_a_time(desk: CommandDesk) -> None:
+    done(desk)
+    desk.run("shutdown", "--grace", "2m", "--yes")
+    assert sent(desk) == ("POST", "/api/v1/shutdown", {"graceSeconds": 120})

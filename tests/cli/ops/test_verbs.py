@@ -17,7 +17,7 @@ from broker.cli.ops.verbs import NOUNS, VERBS, WITHOUT_A_VERB
 from broker.cli.subcommands import LaterSubcommands, make_everything
 
 API = Document(document(described_operations()))
-GIVEN = ("select",)
+GIVEN = ("select", "filter")
 """Members of bodies whose options a parser does not require."""
 NAMES = [verb.name for verb in VERBS]
 
