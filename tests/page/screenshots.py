@@ -1,9 +1,10 @@
-"""Pictures of the console, for its document: ``python -m tests.page.screenshots docs/console``."""
+"""Pictures of the console, for its document: ``python -m tests.page.screenshots docs/console [NAME …]``."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.page.browser import Window, chromium, logged_in, origin_of
@@ -33,8 +34,8 @@ SECONDS = 45
 """Of traffic, so that the charts show something."""
 
 
-def main(folder: Path) -> None:
-    """Take them."""
+def main(folder: Path, names: Sequence[str]) -> None:
+    """Take them, or those that are named."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, chromium() as browser:
         broker = BrokerProcess(Path(directory) / "data", settings=SETTINGS)
@@ -51,12 +52,12 @@ def main(folder: Path) -> None:
                     color_scheme=theme,
                 )
                 window = Window(context, origin_of(broker))
-                for name, place in PAGES.items():
-                    window.open(place).page.wait_for_timeout(SETTLE)
+                for name in names or PAGES:
+                    window.open(PAGES[name]).page.wait_for_timeout(SETTLE)
                     window.page.screenshot(path=folder / f"{name}-{theme}.png")
                 context.close()
                 assert window.errors == []
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -113,13 +113,14 @@ function alarms(overview) {
       null,
       el("strong.whole", null, pageOf(each.href) ? link(pageOf(each.href), visible(each.detail)) : visible(each.detail)),
       el("span.cause", null, `for ${ago(each.since)}`),
-      el("span.whole", null, visible(`${sentence(each.clients)} ${sentence(each.whatToDo)}`)),
+      el("span.explained", null, visible(`${sentence(each.clients)} ${sentence(each.whatToDo)}`)),
     ),
   );
 }
 
 function sentence(text) {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+  const isName = /^\S+[./]\S/.test(text); // as it is written
+  return `${isName ? text.charAt(0) : text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 }
 
 function certificates(overview) {
@@ -139,7 +140,7 @@ function waiting(queue) {
     `li${isFull ? ".warn" : ""}`,
     null,
     el("strong", null, link(address, name(queue.relating === "callback" ? queue.owner.replace(/~(?=[^~]*$)/, "/") : queue.owner))),
-    el("span", null, `${plural(queue.entries, "message")} of ${count(queue.maxEntries)}`, queue.oldestAt ? `, the oldest for ${ago(queue.oldestAt)}` : ""),
+    el("span", null, `${count(queue.entries)} of ${plural(queue.maxEntries, "message")}`, queue.oldestAt ? `, oldest ${ago(queue.oldestAt)}` : ""),
     whyCell(queue.waiting),
   );
 }
