@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -159,7 +160,7 @@ class Tails:
             self._tell(stream, tail, line)
 
     def _tell(self, stream: EventStream, tail: _Tail, line: bytes) -> None:
-        second = int(self._clock.seconds())
+        second = math.floor(self._clock.seconds())
         if second != tail.second:
             tail.second, tail.in_second = second, 0
         tail.in_second += 1
