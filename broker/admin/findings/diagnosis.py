@@ -15,6 +15,7 @@ from broker.admin.scan import scan
 from broker.admin.views.sessions import name_of
 from broker.auth.wiring import ALLOW_SIMPLE
 from broker.config.options import REGISTRY
+from broker.core.rights import ADMINISTRATOR
 from broker.core.sessions import Session
 from broker.core.subscriptions import Subscription
 from broker.file_limit import SPARE
@@ -71,13 +72,14 @@ def _of_configuration(watch: Watch) -> Iterator[Finding]:
                 {"property": option.name},
                 f"{LINKS}/properties/{option.name}",
             )
-    if not administrators(properties):
+    core = watch.sources.core
+    if not administrators(properties) and (core is None or ADMINISTRATOR not in core.node.roles.values()):
         yield Finding(
             "noAdministrator",
             Severity.NOTICE,
-            "admin.users names nobody: only over the Unix socket can anything be changed",
+            "there is no administrator: only over the Unix socket can anything be changed",
             "nothing is refused to them",
-            "Name administrators in admin.users.",
+            "Give an account the role administrator, or name one in admin.users.",
             {},
             f"{LINKS}/properties/admin.users",
         )

@@ -268,3 +268,9 @@ def test_diagnosis_is_for_monitoring_and_served_before_there_is_a_core() -> None
     checked = Checked(uid=STRANGER)
     checked.desk.fake.run_levels.level = 1
     assert checked.ask("/api/v1/diagnose").status == 200
+
+
+def test_account_with_the_role_is_an_administrator() -> None:
+    checked = Checked(settings={"admin.users": ""})
+    checked.world.node.roles["ann"] = "administrator"
+    assert "noAdministrator" not in checked.findings()
