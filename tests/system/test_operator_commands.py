@@ -33,11 +33,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
         yield started
 
 
-def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, home: Path, typed: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BROKER_")}
     return subprocess.run(
         [command("broker"), *arguments],
         capture_output=True,
+        input=typed,
         text=True,
         timeout=30,
         cwd=home,
@@ -58,6 +59,21 @@ def test_command_asks_over_a_port(broker: BrokerProcess, tmp_path: Path) -> None
     assert run("health", "--url", url, home=tmp_path).stdout == "ready\n"
     refused = run("status", "--url", url, home=tmp_path)
     assert (refused.returncode, "--token-file" in refused.stderr) == (4, True)
+
+
+def test_password_of_an_administrator_is_set_anew_with_the_socket_alone(broker: BrokerProcess, tmp_path: Path) -> None:
+    broker.add_accounts("adm")
+    socket_of = {"BROKER_SOCKET": str(broker.admin_socket)}
+    done = run("accounts", "passwd", "adm", "--password-stdin", home=tmp_path, typed="open sesame\n", **socket_of)
+    assert (done.returncode, done.stderr) == (0, "")
+    host, port = broker.address("SOCKET")
+    login = {"BROKER_SERVER": f"socket://{host}:{port}", "BROKER_USER": "adm", "BROKER_PASSWORD": "open sesame"}
+    assert run("ping", home=tmp_path, **login).returncode == 0
+    (row,) = run(
+        "audit", "--action", "account.*", "--limit", "1", "--json", home=tmp_path, **socket_of
+    ).stdout.splitlines()
+    told = json.loads(row)
+    assert (told["principal"], told["target"], "sesame" in row) == (f"uid {os.geteuid()}", "accounts/adm", False)
 
 
 def test_where_no_broker_runs_the_command_says_what_to_do(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from broker.cli.ops.parameters import option_of
 from broker.cli.ops.verb import Form, Verb
 from broker.cli.ops.verbs import VERBS
 
@@ -34,7 +35,9 @@ def _arguments(verb: Verb) -> str:
         case Form.METRICS:
             return " [NAME]"
         case _:
-            return "" if verb.argument is None else f" {verb.argument.metavar}"
+            names = [] if verb.argument is None else [verb.argument.metavar]
+            names += [option_of(name).strip("-").upper() for name in verb.positional]
+            return "".join(f" {name}" for name in names)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,15 @@ def test_a_verb_is_parsed(verb: Verb) -> None:
     assert callable(parse([*verb.name.split(), *options_of(verb)]).run)
 
 
+WITHOUT_JSON = {Form.API, Form.METRICS, Form.TOP}
+"""What they print is as the broker sends it, or a screen."""
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.form not in WITHOUT_JSON], ids=lambda verb: verb.name)
+def test_a_verb_prints_json_for_programs(verb: Verb) -> None:
+    assert parse([*verb.name.split(), *options_of(verb), "--json"]).json is True
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.form is Form.LIST], ids=lambda verb: verb.name)
 def test_a_list_shows_fields_that_its_rows_have(verb: Verb) -> None:
     fields = API.operation(verb.operation, verb.rows).fields
