@@ -337,7 +337,7 @@ class Connection(TwistedProtocol):
             try:
                 self._input.flush()
             finally:
-                self.stream.lost(f"the connection was lost: {reason.getErrorMessage()}")
+                self.stream.lost(f"the connection was lost: {reason.getErrorMessage().rstrip('.')}")
         finally:
             self._owner.closed(self)
         super().connectionLost(reason)

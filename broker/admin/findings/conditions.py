@@ -218,7 +218,7 @@ def queues_are_nearly_full(watch: Watch, raised: bool) -> Finding | None:
     return Finding(
         "queueNearlyFull",
         Severity.WARNING,
-        f"{count} queues are over 90 % full",
+        f"queues over 90 % full: {count}",
         "when one is full its onOverflow decides: messages die, publishers wait or get an error",
         "See why they wait, and whether their clients are connected.",
         {"queues": count},
@@ -236,7 +236,7 @@ def queues_are_stuck(watch: Watch, raised: bool) -> Finding | None:
     return Finding(
         "queuesStuck",
         Severity.WARNING,
-        f"{sum(stuck.values())} queues have let no message go for a minute, most of them because of {cause}",
+        f"queues that have let no message go for a minute: {sum(stuck.values())}, mostly because of {cause}",
         "their receivers get nothing",
         f"docs/why.md says what {cause} means and what to do.",
         {each.value: count for each, count in stuck.items()},
@@ -291,7 +291,7 @@ def messages_die(watch: Watch, raised: bool) -> Finding | None:
     return Finding(
         "deadMessages",
         Severity.WARNING,
-        f"{sum(dead.values())} messages died in the last 10 minutes, most of them because of {group}",
+        f"messages that died in the last 10 minutes: {sum(dead.values())}, mostly because of {group}",
         "their receivers do not get them; those of persistent messages are kept",
         "docs/alerts.md says what each reason means.",
         {each.value: count for each, count in dead.items()},
