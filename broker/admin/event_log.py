@@ -12,12 +12,14 @@ from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from broker.core.events import Event, Events
+from broker.model.shorten import shorten
 
 KEPT = 10_000
 PER_SECOND = 100
 """Events of one kind that are kept of a second; of the others only their number is."""
 DROPPED = "events/event/dropped"
 MAX_TEXT = 1000
+MARK = "/event/"
 _LEVELS = {LogLevel.warn: "warning", LogLevel.error: "severe", LogLevel.critical: "severe"}
 
 
@@ -36,8 +38,14 @@ class Kept:
 
 def kind_of(type: str) -> str:
     """The kind of an event: its type without the names in it."""
-    head, _, what = type.partition("/event/")
-    return f"{head.partition('/')[0]}/{what}"
+    names, what = _parts(type)
+    return f"{names.partition('/')[0]}/{what}"
+
+
+def _parts(type: str) -> tuple[str, str]:
+    """The names of a type, which clients make up, and what happens."""
+    names, mark, what = type.rpartition(MARK)
+    return (names, what) if mark else (type, "")
 
 
 class EventLog:
@@ -92,10 +100,20 @@ class EventLog:
 
     def _keep(self, event: Event) -> None:
         self._number += 1
-        kept = Kept(self._number, event)
+        kept = Kept(self._number, _shortened(event))
         self._kept.append(kept)
         for each in self.on_event:
             each(kept)
+
+
+def _shortened(event: Event) -> Event:
+    """An event as it is kept: the names that clients have made up would take gigabytes together."""
+    names, what = _parts(event.type)
+    type = f"{shorten(names)}{MARK}{what}" if what else shorten(event.type)
+    fields = {
+        name: shorten(value, MAX_TEXT) if isinstance(value, str) else value for name, value in event.fields.items()
+    }
+    return Event(type, event.at, fields)
 
 
 @implementer(ILogObserver)

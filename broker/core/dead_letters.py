@@ -17,6 +17,7 @@ from broker.logs.limit import NamedLogLimits, lines
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.property import ClientProperty, property_of
 from broker.model.qos import PublishQos
+from broker.model.shorten import shorten
 
 if TYPE_CHECKING:
     from broker.core.node import Node
@@ -57,7 +58,7 @@ def group_of(error: BrokerError) -> DeadGroup:
 
 
 class Lost(NamedTuple):
-    """A dead message of which nothing is kept but this.
+    """A dead message of which nothing is kept but this; texts are cut (:func:`broker.model.shorten.shorten`).
 
     Args:
         id: of the dead message.
@@ -133,8 +134,9 @@ class DeadLetters:
         qos = self._qos(message, receiver, error)
         dead = self._node.message(self._node.envelope(DEAD_MESSAGE_KEY, qos), message.content)
         if not qos.persistent:
-            sender, code, size = message.qos.sender, str(error.code), len(message.content)
-            self.lost.append(Lost(dead.id, message.oid, receiver, sender, code, error.message, message.id, size))
+            oid, of, by = map(shorten, (message.oid, receiver, message.qos.sender))
+            code, reason, size = shorten(str(error.code)), shorten(error.message), len(message.content)
+            self.lost.append(Lost(dead.id, oid, of, by, code, reason, message.id, size))
         try:
             self.publish(dead)
         except BrokerError as refused:  # whoever reports it goes on with what comes behind

@@ -188,3 +188,16 @@ def test_stanza_is_sent_again_as_it_was() -> None:
     assert find(dead.message.qos.properties, "__key") is not None
     with pytest.raises(BrokerError, match="no topic"):
         world.broker.dead_messages.topic_of(dead)
+
+
+def test_long_names_of_a_message_that_is_not_kept_are_cut() -> None:
+    world = World()
+    oid = "o" * 60_000
+    joe = world.client("joe/1", answers=False)
+    joe.subscribe(oid)
+    world.client("ann", callback=False).publish(oid, b"x")
+    joe.session.dispatch.refused(BrokerError(Code.USER_UPDATE_ERROR, "r" * 60_000))
+    world.turn()
+    (lost,) = world.broker.letters.lost
+    assert [len(lost.oid), len(lost.text)] == [400, 400]
+    assert lost.oid.endswith("o…")

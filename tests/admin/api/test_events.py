@@ -221,3 +221,18 @@ def test_streams_of_one_and_of_all_are_limited() -> None:
             followed.follow(principal)
     followed.followers.stop()
     assert len(followed.followers) == 0
+
+
+def test_names_and_texts_that_clients_make_up_are_cut() -> None:
+    told = Told()
+    told.events.of_topic("o" * 60_000, "alive", reason="r" * 60_000)
+    (kept,) = told.log.newest()
+    assert kept.event.type.startswith("topic/ooo")
+    assert kept.event.type.endswith("…/event/alive")
+    assert len(kept.event.type) < 500
+    assert len(str(kept.event.fields["reason"])) == 1000
+
+
+def test_name_that_looks_like_a_kind_of_event_is_a_name() -> None:
+    assert kind_of("topic/a/event/b/event/alive") == kind_of("topic/a/event/alive") == "topic/alive"
+    assert kind_of("logging/warning/broker.core") == "logging/"
