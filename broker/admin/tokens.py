@@ -71,6 +71,10 @@ class Tokens:
             if token is not None:
                 self._tokens[token.id] = token
 
+    def __len__(self) -> int:
+        """How many are in memory, also of those that have expired."""
+        return len(self._tokens)
+
     def of(self, owner: str | None) -> list[Token]:
         """The tokens of a login name, or of all, by their ids; without those that have expired."""
         found = [each for each in self._tokens.values() if owner in (None, each.owner) and not self._is_over(each)]
@@ -91,6 +95,8 @@ class Tokens:
         Raises:
             BrokerError: ``resource.exhaust`` where the owner has too many.
         """
+        for over in [each for each in self._tokens.values() if each.owner == owner and self._is_over(each)]:
+            self.revoke(over)
         if len(self.of(owner)) >= MAX_OF_OWNER:
             raise BrokerError(Code.RESOURCE_EXHAUST, f"{owner} has {MAX_OF_OWNER} tokens already")
         id, secret = secrets.token_hex(ID_BYTES), secrets.token_urlsafe(SECRET_BYTES)

@@ -173,6 +173,17 @@ def test_number_of_tokens_of_an_owner_is_bounded() -> None:
     assert program.change("tokens", "POST", {"name": "one more"}).status == 503
 
 
+def test_tokens_that_have_expired_are_kept_no_longer_than_until_the_next_one() -> None:
+    program = Program()
+    for _ in range(3):
+        program.make(days=1)
+    program.desk.world.advance(86_400)
+    program.make()
+    tokens = program.desk.fake.access.tokens
+    assert tokens is not None
+    assert len(tokens) == 1
+
+
 def test_token_that_cannot_be_read_is_set_aside() -> None:
     desk = desk_of()
     world = desk.world
