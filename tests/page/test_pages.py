@@ -243,14 +243,19 @@ def test_page_without_data_is_greyed_says_since_when_and_goes_on_by_itself(windo
     window.errors.clear()  # the browser says that it was offline
 
 
+def look_up(window: Window, text: str, name: str) -> None:
+    """Type a text into the search, and go to what it finds."""
+    window.press("/")
+    window.type(text)
+    window.page.get_by_role("option", name=name).wait_for()
+    window.press("Enter")
+
+
 def test_why_joes_queue_does_not_drain_is_found_in_two_steps(window: Window) -> None:
     page = settle(window, "overview", "Overview")
     window.begin()
 
-    window.press("/")
-    window.type("visitor")
-    page.get_by_role("option", name="visitor/1").wait_for()
-    window.press("Enter")
+    look_up(window, "visitor", "visitor/1")
 
     window.heading("visitor/1")
     page.get_by_role("region", name="Why is it waiting?").wait_for()
@@ -302,10 +307,7 @@ def test_oldest_message_is_seen_in_three_steps_and_stays_where_it_is(window: Win
     page = settle(window, "overview", "Overview")
     window.begin()
 
-    window.press("/")
-    window.type("visitor")
-    page.get_by_role("option", name="visitor/1").wait_for()
-    window.press("Enter")
+    look_up(window, "visitor", "visitor/1")
     window.heading("visitor/1")
     window.click(page.locator(".entries tbody button").first)
 
@@ -335,10 +337,7 @@ def test_client_is_thrown_out_and_kept_out_in_four_steps(window: Window, broker:
     page = settle(window, "overview", "Overview")
     window.begin()
 
-    window.press("/")
-    window.type("visitor/7")
-    page.get_by_role("option", name="visitor/7").wait_for()
-    window.press("Enter")
+    look_up(window, "visitor/7", "visitor/7")
     window.heading("visitor/7")
     window.click(page.get_by_role("button", name="Block login"))
     assert violations(page) == []
