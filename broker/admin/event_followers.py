@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from broker.admin.event_log import EventLog, Kept
-from broker.admin.streams import INTERVAL, MAX_STREAMS, MAX_STREAMS_OF_ONE
-from broker.errors import BrokerError, Code
+from broker.admin.streams import INTERVAL, check_number
 from broker.net.http.events import EventStream
 from broker.timers import cancel
 
@@ -58,12 +56,7 @@ class EventFollowers:
         Raises:
             BrokerError: ``resource.exhaust`` where there are too many.
         """
-        of_one = Counter(each.principal for each in self._followers.values())[principal]
-        if len(self._followers) >= MAX_STREAMS or of_one >= MAX_STREAMS_OF_ONE:
-            raise BrokerError(
-                Code.RESOURCE_EXHAUST,
-                f"there are {MAX_STREAMS} streams of events at most, and {MAX_STREAMS_OF_ONE} of one user",
-            )
+        check_number([each.principal for each in self._followers.values()], principal, "streams of events")
         stream = EventStream(self._clock, self._ended)
         if after is not None:
             kept = self._event_log.newest()

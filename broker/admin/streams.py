@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +43,23 @@ class Subject:
     read: Read
 
 
+def check_number(followers: Sequence[str], principal: str, what: str) -> None:
+    """Refuse one stream more than are allowed.
+
+    Args:
+        followers: the principals of those that there are.
+        principal: who would follow.
+        what: the streams are, for people.
+
+    Raises:
+        BrokerError: ``resource.exhaust`` where there are too many, of all or of this principal.
+    """
+    if len(followers) >= MAX_STREAMS or followers.count(principal) >= MAX_STREAMS_OF_ONE:
+        raise BrokerError(
+            Code.RESOURCE_EXHAUST, f"there are {MAX_STREAMS} {what} at most, and {MAX_STREAMS_OF_ONE} of one user"
+        )
+
+
 @dataclass(slots=True)
 class _Follower:
     principal: str
@@ -82,12 +98,7 @@ class Streams:
         Raises:
             BrokerError: ``resource.exhaust`` where there are too many.
         """
-        of_one = Counter(each.principal for each in self._followers.values())[principal]
-        if len(self._followers) >= MAX_STREAMS or of_one >= MAX_STREAMS_OF_ONE:
-            raise BrokerError(
-                Code.RESOURCE_EXHAUST,
-                f"there are {MAX_STREAMS} streams at most, and {MAX_STREAMS_OF_ONE} of one user",
-            )
+        check_number([each.principal for each in self._followers.values()], principal, "streams")
         stream = EventStream(self._clock, self._ended)
         self._followers[stream] = _Follower(principal, subjects, is_permitted)
         if resumed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -18,9 +17,6 @@ from broker.failpoints import ARMED, reach
 from broker.model.records import NEWEST_ONLY, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
 from broker.ports import IStore
 from broker.waiters import Waiters
-
-if TYPE_CHECKING:
-    pass
 
 log = Logger()
 
