@@ -7,7 +7,7 @@ import base64
 import msgspec
 
 from broker.admin.api.operations import API, Operation, Parameter
-from broker.admin.api.query import whole_number
+from broker.admin.api.paging import CURSOR, limit_parameter, read_limit
 from broker.admin.instance import Instance
 from broker.admin.listing import fingerprint
 from broker.admin.moment import moment, read_moment
@@ -20,7 +20,6 @@ from broker.net.http.exchange import Answer, Call, json
 from broker.net.http.problem import wrong_parameter
 from broker.net.http.routes import Cost
 
-MAX_ROWS, ROWS = 1000, 100
 TEXTS = ("principal", "action", "target")
 TIMES = ("since", "until")
 
@@ -91,7 +90,7 @@ def audit_operations(instance: Instance) -> list[Operation]:
     """
 
     async def tell(call: Call) -> Answer:
-        limit = whole_number(call, "limit", ROWS, 1, MAX_ROWS)
+        limit = read_limit(call)
         principal, action, target = (call.query.get(name, "") for name in TEXTS)
         since, until = (_time(call, name) for name in TIMES)
         print_ = fingerprint({name: call.query[name] for name in (*TEXTS, *TIMES) if name in call.query})
@@ -118,8 +117,8 @@ def audit_operations(instance: Instance) -> list[Operation]:
             "What was done in administration, the newest first.",
             Audit,
             (
-                Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
-                Parameter("cursor", {"type": "string", "description": "page.next of the page before."}),
+                limit_parameter(),
+                CURSOR,
                 *(Parameter(name, text) for name in TEXTS),
                 *(Parameter(name, time) for name in TIMES),
             ),

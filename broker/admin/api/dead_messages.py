@@ -11,6 +11,7 @@ from broker.admin.actions.change import ChangeDesk, note_reading
 from broker.admin.api.entries import CONTENT_BYTES, MAX_CONTENT_BYTES, MAX_PAGE_BYTES, MAX_SCANNED, EntriesInfo
 from broker.admin.api.gate import Gate
 from broker.admin.api.operations import API, Operation, Parameter
+from broker.admin.api.paging import CURSOR, MAX_ROWS, limit_parameter, read_limit
 from broker.admin.api.query import whole_number
 from broker.admin.dead_search import DEAD_FILTERS, FIELDS, DeadField, newest_first
 from broker.admin.disk_reads import DiskReads
@@ -27,8 +28,6 @@ from broker.net.http.exchange import Answer, Call, json
 from broker.net.http.problem import Refused, wrong_parameter
 from broker.net.http.routes import Cost
 
-MAX_ROWS = 1000
-ROWS = 100
 MAX_COUNTED = 100_000
 """Dead messages that are looked at to count them."""
 FILTERS = tuple(Parameter(name, each.schema) for name, each in DEAD_FILTERS.items())
@@ -107,7 +106,7 @@ def dead_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[Op
             await note_reading(desk, call, "deadMessage.read", target)
 
     async def list_dead(call: Call) -> Answer:
-        limit, most = whole_number(call, "limit", ROWS, 1, MAX_ROWS), content_bytes(call)
+        limit, most = read_limit(call), content_bytes(call)
         predicates, before = _predicates(call), _before(call)
         begin()
         items: list[msgspec.Struct] = []
@@ -162,8 +161,8 @@ def dead_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[Op
             "Dead messages, the newest first; contents for operators.",
             DeadPage,
             (
-                Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
-                Parameter("cursor", {"type": "string", "description": "page.next of the page before."}),
+                limit_parameter(),
+                CURSOR,
                 CONTENT,
                 *FILTERS,
             ),

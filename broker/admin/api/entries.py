@@ -11,6 +11,7 @@ import msgspec
 from broker.admin.actions.change import ChangeDesk, note_reading
 from broker.admin.api.gate import Actor, Gate
 from broker.admin.api.operations import API, Operation, Parameter
+from broker.admin.api.paging import CURSOR, limit_parameter, read_limit
 from broker.admin.api.query import one_of, whole_number
 from broker.admin.disk_reads import DiskReads
 from broker.admin.filtering import by_pattern
@@ -29,7 +30,6 @@ from broker.net.http.exchange import Answer, Call, json
 from broker.net.http.problem import Refused, wrong_parameter
 from broker.net.http.routes import Cost
 
-MAX_ROWS = 1000
 ROWS = 50
 MAX_SCANNED = 10_000
 """Entries that are looked at for one page, where filters leave most of them out."""
@@ -111,8 +111,8 @@ def entry_operations(instance: Instance, gate: Gate, reads: DiskReads) -> list[O
             EntriesPage,
             (
                 Parameter("from", {"type": "string", "enum": list(End), "default": End.HEAD}),
-                Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
-                Parameter("cursor", {"type": "string", "description": "page.next of the page before."}),
+                limit_parameter(ROWS),
+                CURSOR,
                 Parameter(
                     "contentBytes",
                     {"type": "integer", "minimum": 0, "maximum": MAX_CONTENT_BYTES, "default": CONTENT_BYTES},
@@ -163,7 +163,7 @@ def _wanted(call: Call, actor: Actor) -> _Wanted:
     content = whole_number(call, "contentBytes", CONTENT_BYTES, 0, MAX_CONTENT_BYTES)
     return _Wanted(
         one_of(call, "from", End) or End.HEAD,
-        whole_number(call, "limit", ROWS, 1, MAX_ROWS),
+        read_limit(call, ROWS),
         _read_cursor(call),
         content if is_operator else None,
         predicates,

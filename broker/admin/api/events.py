@@ -8,6 +8,7 @@ import msgspec
 
 from broker.admin.api.gate import AUTOMATIC_HEADER, Gate
 from broker.admin.api.operations import API, Operation, Parameter
+from broker.admin.api.paging import limit_parameter, read_limit
 from broker.admin.api.query import flag, whole_number
 from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import KEPT, EventLog, Kept
@@ -19,9 +20,6 @@ from broker.model.number import whole_or_none
 from broker.net.http.events import EVENT_TYPE
 from broker.net.http.exchange import Answer, Call, json
 from broker.net.http.problem import wrong_parameter
-
-ROWS = 100
-MAX_ROWS = 1000
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -78,7 +76,7 @@ def event_operations(event_log: EventLog, followers: EventFollowers, gate: Gate)
     pattern = by_pattern(_type_of)
 
     async def tell(call: Call) -> Answer:
-        limit = whole_number(call, "limit", ROWS, 1, MAX_ROWS)
+        limit = read_limit(call)
         after = whole_number(call, "after", 0, 0, 2**53)
         try:
             wanted = pattern.read(call.query.get("type", "*"))
@@ -112,7 +110,7 @@ def event_operations(event_log: EventLog, followers: EventFollowers, gate: Gate)
                 Parameter("type", pattern.schema),
                 Parameter("after", {"type": "integer", "minimum": 0, "default": 0, "description": "id of an event."}),
                 Parameter("follow", {"type": "boolean", "default": False}),
-                Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
+                limit_parameter(),
             ),
             any_level=True,
         )

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from broker.admin.api.operations import API, Operation, Parameter
-from broker.admin.api.query import whole_number
+from broker.admin.api.paging import CURSOR, limit_parameter, read_limit
 from broker.admin.filtering import by_part
 from broker.admin.instance import Instance
 from broker.admin.listing import Collection, Filter, Page, Wanted, fingerprint, make_page, read_cursor
@@ -22,9 +22,6 @@ from broker.net.http.routes import Cost
 
 T = TypeVar("T")
 R = TypeVar("R", bound=msgspec.Struct)
-
-MAX_ROWS = 1000
-ROWS = 100
 
 
 def list_operation(id: str, path: str, summary: str, instance: Instance, collection: Collection[T]) -> Operation:
@@ -84,9 +81,9 @@ def collection_parameters(collection: Collection[T]) -> tuple[Parameter, ...]:
     """The parameters of a list."""
     orders = [order for name in collection.sorts for order in (name, f"-{name}")]
     return (
-        Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": ROWS}),
+        limit_parameter(),
         Parameter("sort", {"type": "string", "enum": orders, "default": collection.default_sort}),
-        Parameter("cursor", {"type": "string", "description": "page.next of the page before."}),
+        CURSOR,
         *(Parameter(name, each.schema) for name, each in _filters(collection).items()),
     )
 
@@ -97,7 +94,7 @@ def read_wanted(call: Call, collection: Collection[T]) -> Wanted[T]:
     Raises:
         Refused: 400 for a parameter that cannot be used.
     """
-    limit = whole_number(call, "limit", ROWS, 1, MAX_ROWS)
+    limit = read_limit(call)
     given = call.query.get("sort", collection.default_sort)
     sort, descending = given.removeprefix("-"), given.startswith("-")
     if sort not in collection.sorts:
