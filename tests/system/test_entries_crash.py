@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -13,13 +14,13 @@ from typing import Any
 import pytest
 
 from broker.client import ConnectOptions, PublishOptions
-from tests.system.http_client import SocketConnection, ask_socket
+from tests.system.http_client import HttpAnswer, ask_socket
 from tests.system.launcher import BrokerProcess
 from tests.system.native_client import connected
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-COUNT = 2500
+COUNT = 1500
 KILL_AT = "BROKER_KILL_AT"
 SETTINGS = {
     "queue/callback/maxEntries": "10000",
@@ -39,14 +40,19 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 
 def post(broker: BrokerProcess, path: str, body: object) -> Any:
     """Make a change; ``None`` where the broker dies meanwhile."""
-    connection = SocketConnection(broker.admin_socket)
     try:
-        connection.request("POST", f"/api/v1/{path}", json.dumps(body), {"Content-Type": "application/json"})
-        return json.loads(connection.getresponse().read())
+        return patiently(broker, path, "POST", {"Content-Type": "application/json"}, json.dumps(body).encode()).json
     except (OSError, HTTPException):
         return None
-    finally:
-        connection.close()
+
+
+def patiently(broker: BrokerProcess, path: str, *request: Any) -> HttpAnswer:
+    """Ask again where the broker says that it is too soon."""
+    while True:
+        answer = ask_socket(broker.admin_socket, f"/api/v1/{path}", *request)
+        if answer.status != 429:
+            return answer
+        time.sleep(int(answer.headers["retry-after"]))
 
 
 def contents(broker: BrokerProcess, path: str) -> list[int]:
@@ -54,9 +60,7 @@ def contents(broker: BrokerProcess, path: str) -> list[int]:
     found: list[int] = []
     cursor = ""
     while True:
-        answer = ask_socket(broker.admin_socket, f"/api/v1/{path}?limit=1000&contentBytes=10{cursor}")
-        if answer.status == 429:
-            continue
+        answer = patiently(broker, f"{path}?limit=1000&contentBytes=10{cursor}")
         if answer.status == 404:
             return found
         page = answer.json
