@@ -12,6 +12,9 @@ from broker.native.wire.frames import Frame, FrameReader
 from broker.net.read_pauses import Pause
 from broker.net.turns import GivesWay
 
+LARGE = 1024 * 1024
+"""Bytes of a request that waits for a turn of its own where to read it took all of one."""
+
 
 class RequestQueue:
     """Requests that have come and are not served (spec xmlblaster §24 fact 5).
@@ -84,6 +87,12 @@ class RequestQueue:
     def run(self) -> None:
         """Serve what waits, until a request takes its time, no answer can be written, or the turn is over."""
         waiting, connection = self._waiting, self._connection
+        if waiting and len(waiting[0].body) > LARGE and connection.turn_is_over and not self._asked:
+            self._ask()
+        self._serve()
+
+    def _serve(self) -> None:
+        waiting, connection = self._waiting, self._connection
         if not self._busy and not self._running and not self._asked:
             self._running = True
             try:
@@ -128,7 +137,7 @@ class RequestQueue:
     def turn(self) -> None:
         """It is the connection's turn."""
         self._asked = False
-        self.run()
+        self._serve()
 
     def _ask(self) -> None:
         """Give way; what comes before the turn does not shorten the way to it."""

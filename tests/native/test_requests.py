@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from broker.core.quotas import QuotaLimits, Usage
-from broker.native.requests import RequestQueue
+from broker.native.requests import LARGE, RequestQueue
 from broker.native.wire.frames import Frame, FrameReader, Kind, encode_frame
 from broker.net.read_pauses import Pause
 
@@ -43,7 +43,7 @@ class Server:
         self.connection = Connection()
         self.served: list[str] = []
         self.slow: dict[str, Deferred[None]] = {}
-        self.reader = FrameReader(1 << 20)
+        self.reader = FrameReader(1 << 21)
         self.queue = RequestQueue(self.connection, self.begin, most, self.reader, most_bytes)
 
     def begin(self, frame: Frame) -> Deferred[None] | None:
@@ -104,6 +104,17 @@ def test_one_is_served_in_each_turn_however_long_it_takes(server: Server) -> Non
     server.queue.turn()
     assert server.served == ["a", "b", "c"]
     assert server.connection.asked == 2
+
+
+def test_a_large_one_is_served_in_a_turn_of_its_own_where_it_took_long_to_read() -> None:
+    server = Server(most_bytes=LARGE)
+    server.connection.turn_is_over = True
+    server.come_as_bytes("small", 900)
+    assert server.served == ["small"]
+    server.come_as_bytes("large", LARGE + 1)
+    assert server.served == ["small"]
+    server.queue.turn()
+    assert server.served == ["small", "large"]
 
 
 def test_nothing_is_served_while_no_answer_can_be_written(server: Server) -> None:

@@ -193,9 +193,11 @@ class FrameReader:
                 position = self._fill(data)
                 if position < 0:
                     return frames
-                whole = bytes(self._buffer)
-                self._buffer = bytearray()
-                self._cut(whole, 0, frames)
+                buffer, self._buffer = self._buffer, bytearray()
+                if len(buffer) > MAX_HEADER:
+                    self._take_large(buffer, frames)
+                else:
+                    self._cut(bytes(buffer), 0, frames)
             self._cut(data, position, frames)
         except FrameError as error:
             self.error = error.with_traceback(None)
@@ -222,6 +224,16 @@ class FrameReader:
             return -1
         self._expected = 0
         return end
+
+    def _take_large(self, buffer: bytearray, frames: list[Frame]) -> None:
+        """Append a frame without a copy of all of it, which of megabytes takes milliseconds."""
+        try:
+            kind = _KINDS[buffer[_TYPE_OFFSET]]
+            request_id, method, session, body = _split_large(buffer, PREFIX_SIZE, len(buffer))
+        except (KeyError, ValueError):
+            raise _broken_header(bytes(buffer[:PREFIX_SIZE]), 0, self.consumed) from None
+        frames.append(_new(Frame, (kind, request_id, method, session, body)))
+        self.consumed += len(buffer)
 
     def _cut(self, data: bytes, position: int, frames: list[Frame]) -> None:
         """Append the frames of ``data`` from ``position`` on, where a frame begins, and buffer what is left."""
@@ -272,11 +284,11 @@ class FrameReader:
         return length
 
 
-def _split_large(data: bytes, start: int, end: int) -> tuple[bytes, bytes, bytes, bytes]:
+def _split_large(data: bytes | bytearray, start: int, end: int) -> tuple[bytes, bytes, bytes, bytes]:
     """Request id, method, session and body, with the header bounded and the body copied once."""
     limit = min(start + MAX_HEADER, end)
-    request_id, method, session, _, rest = data[start:limit].split(b"\0", 4)
-    return request_id, method, session, data[limit - len(rest) : end]
+    request_id, method, session, _, rest = bytes(data[start:limit]).split(b"\0", 4)
+    return request_id, method, session, bytes(memoryview(data)[limit - len(rest) : end])
 
 
 def _header(data: bytes, position: int) -> Frame | None:
