@@ -35,6 +35,7 @@ from broker.core.session_control import SessionControl
 from broker.core.sessions import Session
 from broker.core.standing import StandingSessions
 from broker.core.subscriptions import Subscription
+from broker.core.topic_control import TopicControl
 from broker.core.topics import Topic
 from broker.errors import BrokerError, Code
 from broker.logs.audit import LoginAudit
@@ -86,6 +87,7 @@ class Broker:
         dead_messages: those that are kept, for administration.
         explanation: why a subscription gets a message, or does not.
         queue_control: changes the entries of queues, for administration.
+        topic_control: makes, configures and tries topics, for administration.
         account_changes: sees to accounts that are removed or get another password.
         rights: who may have which effect.
         commands: serves administrative messages; ``None`` where there is no administration.
@@ -112,6 +114,7 @@ class Broker:
         self.publish_when_possible = self.publisher.publish_when_possible
         self.explanation = Explanation(node, self.rights, self.publisher)
         self.dead_messages = DeadMessages(node, self.registry, self.publisher)
+        self.topic_control = TopicControl(node, self.publisher)
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)
         self.account_changes = AccountChanges(node, self.registry, self.documents, self.querying)

@@ -25,7 +25,7 @@ from broker.model.address import SessionName
 from broker.model.item import without_reserved
 from broker.model.key import Key, is_administrative
 from broker.model.property import ClientProperty, check_properties
-from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos
+from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, TopicQos
 from broker.model.records import NEWEST_ONLY
 
 if TYPE_CHECKING:
@@ -61,6 +61,18 @@ class Published(NamedTuple):
     state: str = STATE_OK
     info: str = ""
     properties: tuple[ClientProperty, ...] = ()
+
+
+class Put(NamedTuple):
+    """What became of a message that administration has published.
+
+    Args:
+        id: receive timestamp in nanoseconds.
+        receivers: subscriptions whose queues have it.
+    """
+
+    id: int
+    receivers: int
 
 
 class Aside:
@@ -263,6 +275,67 @@ class Publisher:
                 return outcome
             pending = outcome
 
+    def configure(self, topic: Topic, key: Key, config: TopicQos, *, described: bool) -> None:
+        """Configure a topic for administration, whoever it belongs to; one that is made by this belongs to everybody.
+
+        Args:
+            topic: the topic.
+            key: its key.
+            config: its configuration from now on.
+            described: take the key in place of the one before.
+
+        Raises:
+            BrokerError: ``resource.configuration.pluginFailed`` for a distributor that is not there; the key cannot be
+                searched. A topic that nobody has published on stays as it was.
+        """
+        check_configuration(config)
+        node = self._node
+        qos = PublishQos(administrative=True, topic=config)
+        encoded = Encoded(node.codec.write_key(key), node.codec.write_publish_qos(qos))
+        envelope = node.envelope(key, qos, encoded)
+        self._configure(topic, envelope, qos, first=topic.key is None, described=described)
+
+    async def publish_as(self, sender: SessionName, key: Key, qos: PublishQos, content: bytes) -> Put:
+        """Publish a message in the name of somebody whom administration has let in, and who has no session here.
+
+        Args:
+            sender: whom receivers are told.
+            key: of a topic that is there.
+            qos: as it was asked for, without destinations.
+            content: opaque bytes.
+
+        Raises:
+            BrokerError: ``user.publish.readonly``, ``user.oid.unknown`` where the topic goes while the message waits
+                for its filters, ``resource.exhaust``. Nothing was published then.
+        """
+        check_properties(qos.properties)
+        node = self._node
+        envelope = node.envelope(key, node.received_qos(_believed(qos), sender.absolute))
+        verdicts: Verdicts | None = None
+        while True:
+            topic = node.topics.get(key.oid)
+            if topic is None:
+                raise BrokerError(Code.USER_OID_UNKNOWN, f"there is no topic '{key.oid}'", key.oid)
+            self._check_writable(topic)
+            is_new = topic.key is None
+            if is_new:
+                self._configure(topic, envelope, None, first=True)
+            message = node.message(envelope, content)
+            try:
+                receivers, aside = self._receivers(topic, message, None, verdicts)
+            except (BrokerError, Pending) as obstacle:
+                if is_new:
+                    self._unconfigure(topic)
+                if not isinstance(obstacle, Pending):
+                    raise
+                await obstacle.wait()
+                verdicts = obstacle.verdicts or verdicts
+            else:
+                break
+        node.past.published(len(content), envelope.persistent)
+        self._publish_on(topic, message, receivers, aside)
+        return Put(message.id, len(receivers))
+
     def publish_internal(self, message: Message) -> None:
         """Publish a message of the broker itself on its topic.
 
@@ -277,11 +350,16 @@ class Publisher:
 
     def _prepare_topic(self, topic: Topic, plan: Plan, session: Session) -> None:
         envelope = plan.envelope
-        if topic.config.readonly and topic.key is not None and not envelope.qos.administrative and topic.used:
-            raise BrokerError(Code.USER_PUBLISH_READONLY, f"topic '{topic.oid}' is readonly", f"/topic/{topic.oid}")
+        if not envelope.qos.administrative:
+            self._check_writable(topic)
         if topic.key is None:
             self._claim(topic, plan, session)
             self._configure(topic, envelope, plan.given, first=True)
+
+    @staticmethod
+    def _check_writable(topic: Topic) -> None:
+        if topic.config.readonly and topic.key is not None and topic.used:
+            raise BrokerError(Code.USER_PUBLISH_READONLY, f"topic '{topic.oid}' is readonly", f"/topic/{topic.oid}")
 
     def _claim(self, topic: Topic, plan: Plan, session: Session) -> None:
         """A session makes a topic, which counts for its account."""

@@ -50,8 +50,8 @@ function _shtab_broker_using
   test "$_shtab_broker_cmdpath" = "$argv"
 end
 
-set -g _shtab_broker_commands run manager user 'user add' 'user passwd' 'user role' 'user remove' 'user list' backup restore upgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events tail shutdown audit top whoami run-level 'run-level show' 'run-level set' operations 'operations list' 'operations show' 'operations stop' plugins 'plugins list' 'plugins show' listeners 'listeners list' 'listeners show' 'listeners drain' 'listeners open' 'listeners reload-tls' properties 'properties list' 'properties drift' 'properties get' 'properties set' 'properties unset' log 'log list' 'log level' metrics api sessions 'sessions list' 'sessions count' 'sessions show' 'sessions why' 'sessions disconnect' 'sessions end' 'sessions end-all' 'sessions disconnect-all' 'sessions set-timeout' 'sessions refresh' 'sessions hold' 'sessions resume' subjects 'subjects list' 'subjects show' 'subjects block' 'subjects unblock' 'subjects set-max-sessions' subscriptions 'subscriptions list' 'subscriptions count' 'subscriptions show' 'subscriptions explain' connections 'connections list' 'connections show' 'connections close' 'connections count' accounts 'accounts list' 'accounts show' 'accounts add' 'accounts passwd' 'accounts role' 'accounts block' 'accounts unblock' 'accounts remove' tokens 'tokens list' 'tokens create' 'tokens revoke' topics 'topics list' 'topics show' 'topics count' 'topics erase' 'topics clear-history' 'topics receivers' queues 'queues list' 'queues show' 'queues why' 'queues peek' 'queues move' 'queues requeue' 'queues delete' 'queues purge' 'queues count' routes 'routes explain' dead 'dead list' 'dead count' 'dead show' 'dead replay' 'dead export' 'dead delete' 'dead purge'
-set -g _shtab_broker_opts_with_value --action --answer-timeout --at --blocked --by --ca --changed --columns --config --content-bytes --count --data --days --documents --domain --drift --file --filter --for --force-destroy --from --grace --held-back --history --id --interval --kind --limit --limited --listener --logfile --message --mime --min-entries --min-fill-ratio --min-queue-entries --min-subscribers --most --name --oid --older-than-seconds --owner --peer --per-second --persistent --pidfile --plugins --points --priority --property --query --queue --rate-per-second --reason --reason-group --receiver --relating --role --search --seconds --secret-file --sender --seq --server --session --sessions --set --since --socket --sort --state --subject --subscription --target --timeout --to --token-file --topic --type --until --url --user --volatile --waiting-code --watch --xpath -c -d -p -s -u
+set -g _shtab_broker_commands run manager user 'user add' 'user passwd' 'user role' 'user remove' 'user list' backup restore upgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events tail shutdown audit top whoami run-level 'run-level show' 'run-level set' operations 'operations list' 'operations show' 'operations stop' plugins 'plugins list' 'plugins show' listeners 'listeners list' 'listeners show' 'listeners drain' 'listeners open' 'listeners reload-tls' properties 'properties list' 'properties drift' 'properties get' 'properties set' 'properties unset' log 'log list' 'log level' metrics api sessions 'sessions list' 'sessions count' 'sessions show' 'sessions why' 'sessions disconnect' 'sessions end' 'sessions end-all' 'sessions disconnect-all' 'sessions set-timeout' 'sessions refresh' 'sessions hold' 'sessions resume' subjects 'subjects list' 'subjects show' 'subjects block' 'subjects unblock' 'subjects set-max-sessions' subscriptions 'subscriptions list' 'subscriptions count' 'subscriptions show' 'subscriptions explain' connections 'connections list' 'connections show' 'connections close' 'connections count' accounts 'accounts list' 'accounts show' 'accounts add' 'accounts passwd' 'accounts role' 'accounts block' 'accounts unblock' 'accounts remove' tokens 'tokens list' 'tokens create' 'tokens revoke' topics 'topics list' 'topics show' 'topics count' 'topics create' 'topics configure' 'topics publish' 'topics erase' 'topics clear-history' 'topics receivers' queues 'queues list' 'queues show' 'queues why' 'queues peek' 'queues move' 'queues requeue' 'queues delete' 'queues purge' 'queues count' routes 'routes explain' dead 'dead list' 'dead count' 'dead show' 'dead replay' 'dead export' 'dead delete' 'dead purge'
+set -g _shtab_broker_opts_with_value --action --answer-timeout --at --blocked --by --ca --changed --columns --config --content-base64 --content-bytes --content-text --count --data --days --destroy-delay-seconds --documents --domain --drift --file --filter --for --force-destroy --from --grace --held-back --history --id --interval --key --kind --life-time-seconds --limit --limited --listener --logfile --max-history-bytes --max-history-entries --message --mime --min-entries --min-fill-ratio --min-queue-entries --min-subscribers --most --name --oid --older-than-seconds --owner --peer --per-second --persistent --pidfile --plugins --points --priority --properties --property --query --queue --rate-per-second --readonly --reason --reason-group --receiver --relating --role --search --seconds --secret-file --sender --seq --server --session --sessions --set --since --socket --sort --state --subject --subscription --target --timeout --to --token-file --topic --type --until --url --user --volatile --waiting-code --watch --xpath -c -d -p -s -u
 
 complete -c broker -e
 complete -c broker -f
@@ -1180,6 +1180,56 @@ complete -c broker -n '_shtab_broker_using topics count' -l url -x -d 'its port,
 complete -c broker -n '_shtab_broker_using topics count' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
 complete -c broker -n '_shtab_broker_using topics count' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
 complete -c broker -n '_shtab_broker_using topics count' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using topics; and test $_shtab_broker_npos -eq 0' -a create -d 'Make a topic that is configured; without messages and subscribers it stays for as long as --topic says.'
+complete -c broker -n '_shtab_broker_using topics create' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using topics create' -l oid -x -d 'its name; left out where key has it.'
+complete -c broker -n '_shtab_broker_using topics create' -l domain -x -d 'for queries by domain.'
+complete -c broker -n '_shtab_broker_using topics create' -l mime -x -d 'type of its contents. (default text/plain)'
+complete -c broker -n '_shtab_broker_using topics create' -l key -x -d 'the whole key as XML, with what XPath queries find, in place of these three.'
+complete -c broker -n '_shtab_broker_using topics create' -l topic -x -d 'how it behaves. (default {'"'"'readonly'"'"': False, '"'"'createDomEntry'"'"': True, '"'"'destroyDelaySeconds'"'"': None, '"'"'maxHistoryEntries'"'"': None, '"'"'maxHistoryBytes'"'"': None})'
+complete -c broker -n '_shtab_broker_using topics create' -l reason -x -d TEXT
+complete -c broker -n '_shtab_broker_using topics create' -l json -d 'the JSON of the API'
+complete -c broker -n '_shtab_broker_using topics create' -l quiet -d 'print nothing; the exit status says it'
+complete -c broker -n '_shtab_broker_using topics create' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using topics create' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using topics create' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using topics create' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using topics create' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using topics create' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using topics; and test $_shtab_broker_npos -eq 0' -a configure -d 'Let a topic behave otherwise; what is not given stays.'
+complete -c broker -n '_shtab_broker_using topics configure' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using topics configure' -l readonly -x -d 'nobody publishes any more.'
+complete -c broker -n '_shtab_broker_using topics configure' -l destroy-delay-seconds -x -d 'that it stays without messages and exact subscribers; -1 for ever.'
+complete -c broker -n '_shtab_broker_using topics configure' -l max-history-entries -x -d 'messages that are kept; those beyond it go, the oldest first.'
+complete -c broker -n '_shtab_broker_using topics configure' -l max-history-bytes -x -d 'that they may count for; likewise.'
+complete -c broker -n '_shtab_broker_using topics configure' -l reason -x -d TEXT
+complete -c broker -n '_shtab_broker_using topics configure' -l json -d 'the JSON of the API'
+complete -c broker -n '_shtab_broker_using topics configure' -l quiet -d 'print nothing; the exit status says it'
+complete -c broker -n '_shtab_broker_using topics configure' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using topics configure' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using topics configure' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using topics configure' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using topics configure' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using topics configure' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using topics configure; and test $_shtab_broker_npos -eq 0' -ka "(broker complete topics -- (commandline -ct) 2> /dev/null)" -d 'name of the topic'
+complete -c broker -n '_shtab_broker_using topics; and test $_shtab_broker_npos -eq 0' -a publish -d 'Publish a message in your own name, to see what becomes of it.'
+complete -c broker -n '_shtab_broker_using topics publish' -s h -l help -d 'show this help message and exit'
+complete -c broker -n '_shtab_broker_using topics publish' -l content-text -x -d 'as text, which is sent in UTF-8.'
+complete -c broker -n '_shtab_broker_using topics publish' -l content-base64 -x -d 'as bytes.'
+complete -c broker -n '_shtab_broker_using topics publish' -l persistent -d 'it outlives a restart.'
+complete -c broker -n '_shtab_broker_using topics publish' -l priority -x -d '0 to 9. (default 5)'
+complete -c broker -n '_shtab_broker_using topics publish' -l life-time-seconds -x -d 'until it expires, -1 for never, 0 for never kept. (default -1)'
+complete -c broker -n '_shtab_broker_using topics publish' -l properties -x -d 'client properties that are texts. (default {})'
+complete -c broker -n '_shtab_broker_using topics publish' -l reason -x -d TEXT
+complete -c broker -n '_shtab_broker_using topics publish' -l json -d 'the JSON of the API'
+complete -c broker -n '_shtab_broker_using topics publish' -l quiet -d 'print nothing; the exit status says it'
+complete -c broker -n '_shtab_broker_using topics publish' -s d -l data -xka "(__fish_complete_directories)" -d 'its data directory'
+complete -c broker -n '_shtab_broker_using topics publish' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'its Unix socket'
+complete -c broker -n '_shtab_broker_using topics publish' -l url -x -d 'its port, such as https://broker.example.org:7609'
+complete -c broker -n '_shtab_broker_using topics publish' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
+complete -c broker -n '_shtab_broker_using topics publish' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
+complete -c broker -n '_shtab_broker_using topics publish' -l answer-timeout -x -d 'seconds to wait (default 30)'
+complete -c broker -n '_shtab_broker_using topics publish; and test $_shtab_broker_npos -eq 0' -ka "(broker complete topics -- (commandline -ct) 2> /dev/null)" -d 'name of the topic'
 complete -c broker -n '_shtab_broker_using topics; and test $_shtab_broker_npos -eq 0' -a erase -d 'Erase a topic, and tell its subscribers.'
 complete -c broker -n '_shtab_broker_using topics erase' -s h -l help -d 'show this help message and exit'
 complete -c broker -n '_shtab_broker_using topics erase' -l force-destroy -xka "true false" -d 'Also what queues hold of it; else that is delivered.'

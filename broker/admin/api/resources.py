@@ -61,7 +61,7 @@ def resource_operations(
 
     def topic(call: Call) -> TopicRow | None:
         found = node().topics.get(call.parameters["oid"])
-        return None if found is None else topic_row(found)
+        return None if found is None else topic_row(node(), found)
 
     def queue(call: Call) -> QueueRow | None:
         found = find_queue(node(), call.parameters["relating"], call.parameters["owner"])
