@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help environment run test bench crash fuzz soak screenshots lint format wheel constraints clean
+.PHONY: help environment run test bench crash fuzz soak api screenshots lint format wheel constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fuzz: $(VENV)/.fuzz ## Fuzz all parsers, SECONDS each (default 60), or one TARGE
 
 soak: $(VENV)/.test ## Feed a broker STANZAS (default 1000000) with ever new names and LOGINS (10000), and watch its memory
 	@$(BIN)/python -m tests.campaign.soak $(if $(STANZAS),--stanzas $(STANZAS)) $(if $(LOGINS),--logins $(LOGINS))
+
+api: $(VENV)/.test ## Ask the API of a broker with requests made of its description, SECONDS (default 120) as each of three roles; SEED=7
+	@$(BIN)/python -m tests.campaign.generated --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
 
 screenshots: $(VENV)/.test ## Take pictures of the console for docs/console, in light and dark; needs Chromium
 	@$(BIN)/python -m tests.page.screenshots docs/console

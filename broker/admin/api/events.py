@@ -113,5 +113,6 @@ def event_operations(event_log: EventLog, followers: EventFollowers, gate: Gate)
                 limit_parameter(),
             ),
             any_level=True,
+            streams=True,
         )
     ]

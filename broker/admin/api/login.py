@@ -12,8 +12,13 @@ from broker.admin.api.gate import Gate
 from broker.admin.api.operations import API, Operation
 from broker.admin.browser_sessions import ABSOLUTE, IDLE
 from broker.admin.roles import Right
+from broker.errors import BrokerError, Code
 from broker.net.http.cookies import set_cookie, take_cookie
 from broker.net.http.exchange import JSON_TYPE, Answer, Call
+from broker.net.http.problem import Refused
+
+RETRY_AFTER = 6
+"""Seconds in which one guess is forgotten; see :class:`broker.auth.throttle.LoginThrottle`."""
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +61,18 @@ def login_operations(access: Access, gate: Gate) -> list[Operation]:
 
     async def login(call: Call) -> Answer:
         body = read_body(call, Login)
-        cookie, session = await access.log_in(body.user, body.password, call.peer.host)
+        try:
+            cookie, session = await access.log_in(body.user, body.password, call.peer.host)
+        except BrokerError as error:
+            if error.code == Code.RESOURCE_TEMPORARY_UNAVAILABLE:  # the server is well: somebody guesses
+                retry = ("Retry-After", str(RETRY_AFTER))
+                raise Refused(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    Code.RESOURCE_TEMPORARY_UNAVAILABLE,
+                    error.message,
+                    headers=[retry],
+                ) from error
+            raise
         former = gate.actor(call).session
         if former is not None:
             access.sessions.end(former)

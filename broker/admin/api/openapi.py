@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 
 from broker import __version__
+from broker.admin.api.gate import PLAIN_COOKIE, SECURE_COOKIE
 from broker.admin.api.operations import API, Operation
 from broker.admin.listing import BrokenRow
 from broker.admin.roles import Right
+from broker.net.http.events import EVENT_TYPE
 from broker.net.http.exchange import JSON_TYPE, Answer, Call
 from broker.net.http.problem import PROBLEM_TYPE, Problem
 
@@ -21,6 +23,30 @@ REFERENCE = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {"$ref": REFERENCE.format(name=Problem.__name__)}
 TEXT_TYPE = "text/plain"
+TOKEN, SESSION = "token", "session"
+_SCHEMES = {
+    TOKEN: {"type": "http", "scheme": "bearer", "description": "A token of POST /api/v1/tokens."},
+    SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SECURE_COOKIE,
+        "description": (
+            f"What POST /api/v1/login gives a browser; without TLS it is {PLAIN_COOKIE}. "
+            "A change needs the header X-Broker-CSRF too."
+        ),
+    },
+}
+"""Ways in over HTTP; over the Unix socket nobody logs in."""
+_EVENT = {
+    "description": "One event; a member is a line of it.",
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "description": "What kind it is of."},
+        "data": {"type": "string", "description": "JSON on one line."},
+        "retry": {"type": "string", "description": "Milliseconds after which to connect again."},
+    },
+}
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
@@ -47,6 +73,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "responses": {
                 "Problem": {"description": "Why it was refused.", "content": {PROBLEM_TYPE: {"schema": _PROBLEM}}}
             },
+            "securitySchemes": _SCHEMES,
         },
     }
 
@@ -92,6 +119,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     answered: dict[str, Any] = {"description": operation.status.phrase}
     if operation.status is not HTTPStatus.NO_CONTENT:
         answered["content"] = {operation.media_type: {"schema": _answer(operation)}}
+        if operation.streams:
+            answered["content"][EVENT_TYPE] = {"schema": _EVENT}
     answers = {str(operation.status.value): answered}
     if operation.also is not None:
         answers[str(operation.also.value)] = {**answered, "description": operation.also.phrase}
@@ -100,13 +129,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "x-right": operation.right.value,
         "x-cost": operation.cost.value,
+        "security": [] if operation.right is Right.ALL else [{TOKEN: []}, {SESSION: []}],
         "responses": {**answers, "4XX": refused, **({} if operation.also else {"5XX": refused})},
     }
     if path or query:
         described["parameters"] = [*path, *query]
     if operation.body is not None:
         schema = {"$ref": REFERENCE.format(name=operation.body.__name__)}
-        described["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": schema}}}
+        required = any(field.required for field in msgspec.structs.fields(operation.body))
+        described["requestBody"] = {"required": required, "content": {JSON_TYPE: {"schema": schema}}}
     return described
 
 
@@ -115,6 +146,8 @@ def _answer(operation: Operation) -> dict[str, Any]:
         rows = [{"$ref": REFERENCE.format(name=each.__name__)} for each in (operation.rows, BrokenRow)]
         page = {"properties": {"items": {"type": "array", "items": {"anyOf": rows}}}}
         return {"allOf": [{"$ref": REFERENCE.format(name=operation.answer.__name__)}, page]}
+    if operation.media_type == EVENT_TYPE:
+        return _EVENT
     if operation.answer is None:
         return {"type": "string"} if operation.media_type != JSON_TYPE else {"type": "object"}
     return {"$ref": REFERENCE.format(name=operation.answer.__name__)}

@@ -56,6 +56,7 @@ class Operation:
         also: another status with an answer of the same type.
         body: type of the body in JSON that a request has, if any.
         status: of its answer.
+        streams: it is also answered by server-sent events, where a parameter asks for them.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Operation:
     also: HTTPStatus | None = None
     body: type[msgspec.Struct] | None = None
     status: HTTPStatus = HTTPStatus.OK
+    streams: bool = False
 
 
 Turn = Callable[[Call, Cost], AbstractAsyncContextManager[None]]

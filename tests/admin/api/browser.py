@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from broker.admin.api.identity import identity_operations
 from broker.admin.api.login import login_operations
 from broker.admin.api.operations import Operation
 from broker.auth.services import SecurityServices
 from broker.auth.throttle import LoginThrottle
-from tests.admin.api.desk import Desk
+from tests.admin.api.desk import NOWHERE, Desk
 from tests.auth.test_services import Scripted
 from tests.net.http.conversation import Received
 
@@ -19,9 +20,9 @@ RIGHT = "right"
 HERE = "http://localhost"
 
 
-def desk_of(settings: dict[str, str] | None = None, *, behind_proxy: bool = False) -> Desk:
+def desk_of(settings: dict[str, str] | None = None, *, behind_proxy: bool = False, data: Path = NOWHERE) -> Desk:
     """A broker whose logins are checked, asked over HTTP."""
-    desk = Desk(settings={**ROLES, **(settings or {})}, uid=None, behind_proxy=behind_proxy)
+    desk = Desk(settings={**ROLES, **(settings or {})}, uid=None, behind_proxy=behind_proxy, data=data)
     services = SecurityServices(Scripted(), LoginThrottle(), desk.world.clock)
     desk.world.broker.authenticate = services.authenticate
     return desk

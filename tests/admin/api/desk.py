@@ -35,6 +35,7 @@ from tests.auth.support import InlineExecutor
 from tests.core.world import WALL_AHEAD, World
 from tests.net.http.conversation import Connection, Received, request
 
+NOWHERE = Path("/nowhere")
 STRANGER = 4711
 """A user that the broker does not run as."""
 
@@ -80,9 +81,10 @@ class FakeInstance:
     Args:
         world: its core.
         settings: properties.
+        data: directory of what is kept.
     """
 
-    def __init__(self, world: World, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, world: World, settings: dict[str, str] | None = None, data: Path = NOWHERE) -> None:
         self.properties = Properties([Setting(name, value, "test") for name, value in (settings or {}).items()])
         self.reactor = world.clock
         self.wall_clock = lambda: world.clock.seconds() + WALL_AHEAD
@@ -91,8 +93,8 @@ class FakeInstance:
         self.serving = True
         self.store: Any = world.store
         self.broker = world.broker
-        self.data = Path("/nowhere")
-        self.xmpp: Any = None
+        self.data = data
+        self.xmpp: Any = SimpleNamespace(current=None)
         self.doors: list[tuple[str, Listener]] = []
         self.logins = LoginCounts()
         self.htpasswd: Any = None
@@ -142,6 +144,7 @@ class Desk:
         uid: of the process that asks, by default the broker's own; ``None`` for HTTP.
         role: of the socket's group.
         behind_proxy: something in front of it speaks TLS.
+        data: directory of what is kept.
     """
 
     def __init__(
@@ -152,9 +155,10 @@ class Desk:
         uid: int | None = os.geteuid(),
         role: SocketRole = SocketRole.MONITORING,
         behind_proxy: bool = False,
+        data: Path = NOWHERE,
     ) -> None:
         self.world = world or World()
-        self.fake = FakeInstance(self.world, settings)
+        self.fake = FakeInstance(self.world, settings, data)
         self.gate = Gate(self.fake.access, role, behind_proxy=behind_proxy)
         self.uid = uid
 

@@ -11,7 +11,8 @@ from broker.admin.access import Access
 from broker.admin.api.operations import Operation
 from broker.admin.roles import Right
 from broker.core.asker import Asker
-from broker.errors import Code
+from broker.errors import BrokerError, Code
+from broker.model.connect import Credentials
 from broker.model.records import AccountRecord
 from broker.net.http.exchange import Answer, Call
 from tests.admin.api.browser import HERE, Browser, desk_of
@@ -92,6 +93,16 @@ def test_guessing_is_throttled() -> None:
     assert counts == [401] * 10
     with pytest.raises(ValueError, match="not enough values"):  # the answer has to wait
         browser.log_in()
+
+
+def test_guess_that_was_one_too_many_is_answered_so_and_not_as_a_fault_of_the_server() -> None:
+    async def throttled(credentials: Credentials, host: str) -> None:
+        raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "Too many failed logins, try again later")
+
+    browser = Browser()
+    browser.desk.world.broker.authenticate = throttled
+    answer = browser.log_in()
+    assert (answer.status, answer.headers["retry-after"]) == (429, "6")
 
 
 def test_guesses_over_http_count_for_native_clients_too() -> None:

@@ -98,6 +98,30 @@ def strict(value: Any, type: type[msgspec.Struct]) -> None:
     assert json.loads(msgspec.json.encode(made)) == value
 
 
+def described(id: str) -> dict[str, Any]:
+    """What the document says of an operation."""
+    paths = json.loads(DOCUMENT.read_text("utf-8"))["paths"]
+    found: dict[str, Any]
+    (found,) = [each for path in paths.values() for each in path.values() if each["operationId"] == id]
+    return found
+
+
+def test_who_may_not_be_anybody_has_to_log_in() -> None:
+    assert described("getLiveness")["security"] == []
+    assert described("getOverview")["security"] == [{"token": []}, {"session": []}]
+
+
+def test_body_may_be_left_out_where_all_its_members_may() -> None:
+    assert not described("blockSubject")["requestBody"]["required"]
+    assert described("setRunLevel")["requestBody"]["required"]
+
+
+def test_answer_that_is_a_stream_is_described_by_its_events() -> None:
+    assert list(described("listEvents")["responses"]["200"]["content"]) == ["application/json", "text/event-stream"]
+    (stream,) = described("followStream")["responses"]["200"]["content"].values()
+    assert set(stream["schema"]["properties"]) == {"id", "event", "data", "retry"}
+
+
 def test_row_that_cannot_be_told_is_documented_too() -> None:
     schemas = json.loads(DOCUMENT.read_text("utf-8"))["components"]["schemas"]
     assert BrokenRow.__name__ in schemas
