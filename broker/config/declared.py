@@ -17,6 +17,7 @@ MODULES = (
     "broker.admin.options",
     "broker.xmpp.settings",
     "broker.xmpp.managers.settings",
+    "broker.xmpp.web.settings",
 )
 
 

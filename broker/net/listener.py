@@ -31,7 +31,7 @@ class Listener(Factory):
     """Makes the connections of one port.
 
     Args:
-        make_stream: makes what is spoken over a connection.
+        make_stream: makes what is spoken over a connection; ``None`` where all of them are adopted.
         settings: of the connections.
         tell: the log, of what became of strangers.
 
@@ -43,7 +43,9 @@ class Listener(Factory):
 
     noisy = False
 
-    def __init__(self, make_stream: MakeStream, settings: TransportSettings, tell: TellRefusal = _tell_nobody) -> None:
+    def __init__(
+        self, make_stream: MakeStream | None, settings: TransportSettings, tell: TellRefusal = _tell_nobody
+    ) -> None:
         self.settings = settings
         self._make_stream = make_stream
         self._tell = tell
@@ -70,9 +72,23 @@ class Listener(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection, or ``None`` where there are too many already."""
         host: str = getattr(addr, "host", "")
-        if not self.admission.admits(host):
+        if self._make_stream is None or not self.admission.admits(host):
             return None
         return Connection(self.settings, self, self._make_stream, host)
+
+    def adopt(self, host: str, make_stream: MakeStream, *, secure: bool) -> Connection | None:
+        """A connection that another protocol has begun on, or ``None`` where there are too many already.
+
+        Args:
+            host: address of the peer.
+            make_stream: makes what is spoken over it from now on.
+            secure: it is inside TLS.
+        """
+        if not self.admission.admits(host):
+            return None
+        connection = Connection(self.settings, self, make_stream, host)
+        connection.secure = secure
+        return connection
 
     def opened(self, connection: Connection) -> None:
         """A connection is there."""

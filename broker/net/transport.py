@@ -133,10 +133,15 @@ class Connection(TwistedProtocol):
         transport.setTcpNoDelay(True)
         with suppress(OSError):  # systems refuse it where the peer has gone already
             transport.setTcpKeepAlive(True)
-        if self._settings.direct_tls:
+        if self._settings.direct_tls and not self.secure:
             self._await_handshake()
         else:
             self.stream.connected()
+
+    @property
+    def can_start_tls(self) -> bool:
+        """Whether TLS may begin on it: not where it is on already, or the listener has none."""
+        return not self.secure and self._settings.tls is not None
 
     @property
     def local_port(self) -> int:
@@ -181,6 +186,10 @@ class Connection(TwistedProtocol):
             self.stream.connected()
         else:
             self.stream.secured()
+
+    def probe(self) -> bool:
+        """Ask the peer for a sign of life below what is spoken: there is no such thing here."""
+        return False
 
     def write(self, data: bytes) -> None:
         """Send bytes."""

@@ -72,6 +72,9 @@ IDLE = declare(
     "Seconds of silence until a client is disconnected; at half of them it is asked for a sign of life; -1 never.",
 )
 IDLE_PING = declare("idle.c2s.ping", BOOLEAN, True, "Ask an idle client for a sign of life at half of idle.c2s.")
+IDLE_WEBSOCKET = declare(
+    "idle.ws", integer(-1), 360, "The same as idle.c2s over WebSocket, where a ping of WebSocket asks; -1 never."
+)
 MAX_STANZA = declare("xmpp.maxStanza", size(10_000), 1 << 20, "Longest stanza.")
 MAX_STANZA_BEFORE_LOGIN = declare(
     "xmpp.maxStanzaBeforeLogin", size(1_000), 10 << 10, "Longest stanza before the login."
@@ -170,6 +173,7 @@ class XmppSettings:
     plain_without_tls: bool
     idle: int
     idle_ping: bool
+    idle_websocket: int
     max_stanza: int
     max_stanza_before_login: int
     bind_timeout: int
@@ -222,6 +226,7 @@ def settings_of(properties: Properties) -> XmppSettings:
         plain_without_tls=PLAIN_WITHOUT_TLS.get(properties),
         idle=IDLE.get(properties),
         idle_ping=IDLE_PING.get(properties),
+        idle_websocket=IDLE_WEBSOCKET.get(properties),
         max_stanza=MAX_STANZA.get(properties),
         max_stanza_before_login=MAX_STANZA_BEFORE_LOGIN.get(properties),
         bind_timeout=BIND_TIMEOUT.get(properties),

@@ -17,6 +17,7 @@ from tests.campaign.ways import Ways
 from tests.campaign.xmpp_talk import Talker, XmppTalk
 from tests.system.launcher import BrokerProcess, LaunchError, wait_until
 from tests.system.stream_client import StreamClient
+from tests.system.websocket_socket import WebSocketSocket
 
 CROWD = 100
 CROWD_USER = "crowd"
@@ -39,7 +40,9 @@ class Member(Patient):
 
     def abort(self) -> None:
         """Reset the connection."""
-        if self._socket is not None:
+        if isinstance(self._socket, WebSocketSocket):
+            self._socket.abort()
+        elif self._socket is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.cut()
 

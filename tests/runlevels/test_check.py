@@ -28,6 +28,7 @@ FACTORIES: dict[str, Factory] = {
     "broker.plugins.admin.AdminPlugin": Recorded,
     "broker.plugins.xmpp.XmppPlugin": Port,
     "broker.plugins.xmpp_managers.XmppManagersPlugin": Port,
+    "broker.plugins.web.WebPlugin": Port,
 }
 STOCK = Path(__file__).parents[1] / "data" / "xmlBlasterPlugins.xml"
 
@@ -268,4 +269,5 @@ def test_the_file_inside_the_package_is_good() -> None:
         "SOCKET",
         "XMPP",
         "XMPP-MANAGERS",
+        "WEB",
     ]

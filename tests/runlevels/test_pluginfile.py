@@ -235,6 +235,7 @@ def test_without_a_file_persistence_and_all_listeners_are_planned() -> None:
         ("SOCKET", 4),
         ("XMPP", 4),
         ("XMPP-MANAGERS", 4),
+        ("WEB", 4),
     ]
     assert plugins.warnings == ()
 

@@ -16,6 +16,7 @@ from broker.xml.stanza import Stanza
 from broker.xml.stream import StreamReader
 from broker.xmpp.wire import ns
 from tests.system.launcher import LaunchError, wait_until
+from tests.system.websocket_socket import WebSocketSocket
 
 HEADER = f"<stream:stream to='localhost' version='1.0' xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAM}'>"
 PATIENCE = 20.0
@@ -75,7 +76,7 @@ class StreamClient:
         self.h = 0
         self.asking = 0
         self.id = ""
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | WebSocketSocket | None = None
         broker.on_close.append(self.cut)
         self._reader = StreamReader(1 << 20, stepwise=False)
 
@@ -161,15 +162,19 @@ class StreamClient:
     def _address(self) -> tuple[str, int]:
         return self.broker.address(self.listener)
 
-    def _dial(self) -> socket.socket:
-        """A connection, with TLS where the listener's name says so."""
+    def _dial(self) -> socket.socket | WebSocketSocket:
+        """A connection, with TLS and over WebSocket where the listener's name says so."""
         connection = socket.create_connection(self._address(), 5)
         if connection.getsockname() == connection.getpeername():  # nobody listens, and TCP has met itself
             connection.close()
             raise Gone
-        if not self.listener.endswith("-TLS"):
-            return connection
-        return _context().wrap_socket(connection)
+        if self.listener.endswith("-TLS"):
+            connection = _context(self._is_web).wrap_socket(connection)
+        return WebSocketSocket(connection) if self._is_web else connection
+
+    @property
+    def _is_web(self) -> bool:
+        return self.listener.startswith("WEB")
 
     def _login(self) -> str:
         token = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()
@@ -263,9 +268,9 @@ class StreamClient:
 
 
 @cache
-def _context() -> ssl.SSLContext:
+def _context(is_web: bool = False) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["xmpp-client"])
+    context.set_alpn_protocols(["http/1.1" if is_web else "xmpp-client"])
     return context

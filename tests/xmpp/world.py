@@ -141,6 +141,15 @@ class FakeTransport:
             self.data += data
             self.written(data)
 
+    @property
+    def can_start_tls(self) -> bool:
+        """Unless it is on."""
+        return not self.secure
+
+    def probe(self) -> bool:
+        """It has nothing below the stream."""
+        return False
+
     def start_tls(self) -> None:
         """The test does the handshake."""
         self.starting_tls = True

@@ -11,11 +11,14 @@ from broker.cli.check.findings import Finding, Findings, Subject
 from broker.file_limit import SPARE
 from broker.model.number import whole_or_none
 from broker.net.limits import Limits
+from broker.runlevels.plan import PlannedPlugin
 from broker.store.location import DATABASE_FILE
 
 MACHINE = Findings("machine")
 TIMEX_SIZE = 512
 """More bytes than ``struct timex`` has anywhere; all zero it asks and sets nothing (adjtimex(2))."""
+NO_PORT = "-1"
+"""In the place of the number of a port."""
 TIME_ERROR = 5
 """What adjtimex(2) returns of a clock that nothing synchronises."""
 
@@ -51,8 +54,14 @@ def max_connections_of(subject: Subject) -> int:
     return sum(
         whole_or_none(each.attributes.get("maxConnections", ""), 0) or Limits().max_connections
         for each in subject.plugins
-        if "maxConnections" in getattr(each.factory, "known_attributes", ())
+        if "maxConnections" in getattr(each.factory, "known_attributes", ()) and not _has_no_port(each)
     )
+
+
+def _has_no_port(plugin: PlannedPlugin) -> bool:
+    """Whether each port of a plugin is said to be none."""
+    ports = [text.strip() for name, text in plugin.attributes.items() if name.lower().endswith("port")]
+    return bool(ports) and all(text == NO_PORT for text in ports)
 
 
 def _check_clock(subject: Subject, now: float, clock_state: Callable[[], int]) -> Iterator[Finding]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IProtocol
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 
@@ -38,6 +39,7 @@ class HttpChannel(HTTPChannel):
         self.callLater = site.clock.callLater  # type: ignore[method-assign] # as Twisted's own factory does
         self._serving = False
         self._deadline: IDelayedCall | None = None
+        self._successor: IProtocol | None = None
 
     def connectionMade(self) -> None:
         """Begin."""
@@ -46,6 +48,9 @@ class HttpChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Read on."""
+        if self._successor is not None:
+            self._successor.dataReceived(data)
+            return
         if data and self._deadline is None and not self._serving:
             self._deadline = self.callLater(self.site.limits.request_timeout, self.timeoutConnection)
         super().dataReceived(data)
@@ -56,6 +61,35 @@ class HttpChannel(HTTPChannel):
         self._deadline = None
         self._serving = True
         super().allContentReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Bytes have come while a request is served; behind one that is the last of HTTP, they are its successor's."""
+        if self._successor is not None:
+            self._successor.dataReceived(data)
+        else:
+            super().rawDataReceived(data)
+
+    def hand_over(self, successor: IProtocol, headers: Sequence[tuple[str, str]]) -> None:
+        """Let another protocol have the connection, as the request that is being served asks for (RFC 9110 §7.8).
+
+        Args:
+            successor: the other protocol. It is told of the connection, of what comes and of the end.
+            headers: of the answer.
+        """
+        self.writeHeaders(
+            b"HTTP/1.1",
+            b"101",
+            b"Switching Protocols",
+            [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        )
+        self.site.closed(self)
+        self.setTimeout(None)
+        self.transport.unregisterProducer()
+        self._successor = successor
+        early, self._dataBuffer = b"".join(self._dataBuffer), []
+        successor.makeConnection(self.transport)
+        if early:
+            successor.dataReceived(early)
 
     def requestDone(self, request: Request) -> None:
         """A request is answered."""
@@ -84,4 +118,7 @@ class HttpChannel(HTTPChannel):
         cancel(self._deadline)
         self._deadline = None
         super().connectionLost(reason)
-        self.site.closed(self)
+        if self._successor is None:
+            self.site.closed(self)
+        else:
+            self._successor.connectionLost(reason)

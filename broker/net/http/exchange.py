@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
+from twisted.internet.interfaces import IProtocol
 
 from broker.errors import BrokerError, Code
 from broker.net.http.events import EventStream
@@ -72,6 +73,8 @@ class Answer:
         status: of the answer.
         headers: beside those that every answer has.
         stream: that goes on after the body, until one side ends it.
+        successor: speaks another protocol on the connection from here on; the answer then has the status 101, no body,
+            and of the headers those of this answer alone.
     """
 
     body: bytes
@@ -79,6 +82,7 @@ class Answer:
     status: HTTPStatus = HTTPStatus.OK
     headers: tuple[tuple[str, str], ...] = ()
     stream: EventStream | None = None
+    successor: IProtocol | None = None
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

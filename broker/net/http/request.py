@@ -16,7 +16,7 @@ from zope.interface import provider
 
 from broker.errors import BrokerError, Code
 from broker.net.http.events import EventStream
-from broker.net.http.exchange import Answer, fault, refusal
+from broker.net.http.exchange import Answer, fault
 from broker.net.http.problem import Refused
 from broker.net.http.routes import Route
 
@@ -100,11 +100,11 @@ class SiteRequest(Request):
         if failure.check(BrokerError):
             error: BrokerError = failure.value  # type: ignore[assignment]
             if not str(error.code).startswith("internal."):
-                return refusal(error, self.id)
+                return self.channel.site.refuse(error, self.id)
         elif failure.check(CancelledError):
             return None
         log.failure("request {id} failed", failure, id=self.id)
-        return refusal(fault(), self.id)
+        return self.channel.site.refuse(fault(), self.id)
 
     def _answer(self, answer: Answer | None) -> None:
         if answer is None:
@@ -113,6 +113,11 @@ class SiteRequest(Request):
         if self._disconnected:
             if stream is not None:
                 stream.lost()
+            return
+        if answer.successor is not None:
+            self._answered = True
+            self.channel.hand_over(answer.successor, answer.headers)
+            self._count(answer.status)
             return
         self._send(answer)
         if stream is None or self.method == b"HEAD":
@@ -139,7 +144,7 @@ class SiteRequest(Request):
         self.requestHeaders.removeHeader(b"Expect")  # which would be answered with 100
         self.channel.persistent = False
         self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-        self._send(refusal(error, self.id))
+        self._send(self.channel.site.refuse(error, self.id))
 
     def _send(self, answer: Answer) -> None:
         self._answered = True
@@ -155,8 +160,11 @@ class SiteRequest(Request):
         ):
             headers.setRawHeaders(name, [value])
         self.write(answer.body)
+        self._count(answer.status)
+
+    def _count(self, status: HTTPStatus) -> None:
         site = self.channel.site
-        site.answered(self.route, answer.status, site.clock.seconds() - self._began)
+        site.answered(self.route, status, site.clock.seconds() - self._began)
 
     def _content_headers(self, answer: Answer) -> list[tuple[str, str]]:
         if answer.status is HTTPStatus.NO_CONTENT:  # has none of them (RFC 9110 §8.6)

@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.web.http import Request
 
+from broker.errors import BrokerError
 from broker.net.admission import Admission
 from broker.net.http.channel import HttpChannel
-from broker.net.http.exchange import Answer, Call, Credentials, Peer
+from broker.net.http.exchange import Answer, Call, Credentials, Peer, refusal
 from broker.net.http.host import LOCAL_NAMES, check_host
 from broker.net.http.limits import DEFAULT_LIMITS, HttpLimits
 from broker.net.http.request import SiteRequest
@@ -43,10 +44,12 @@ class Site(Factory):
         limits: of its peers.
         credentials: tells who is at the other end of a transport, for a Unix socket.
         observer: told of each answer.
+        refuse: makes the answer to a request that fails, from the error and the request's id.
 
     Attributes:
         bodies: bytes of requests that are not complete yet.
         channels: the connections.
+        refuse: as above.
     """
 
     noisy = False
@@ -61,11 +64,13 @@ class Site(Factory):
         limits: HttpLimits = DEFAULT_LIMITS,
         credentials: Callable[[Any], Credentials] | None = None,
         observer: Observer = _watch_nothing,
+        refuse: Callable[[BrokerError, str], Answer] = refusal,
     ) -> None:
         self.clock = clock
         self.limits = limits
         self._credentials = credentials
         self.answered = observer
+        self.refuse = refuse
         self.bodies = 0
         self.channels: set[HttpChannel] = set()
         self._router = router

@@ -327,6 +327,15 @@ class Channel:
         """Whether TLS is on."""
         return self._tls is not None
 
+    @property
+    def can_start_tls(self) -> bool:
+        """Whether the manager may be asked for TLS."""
+        return not self.secure
+
+    def probe(self) -> bool:
+        """There is nothing below the stream to ask."""
+        return False
+
     def write(self, data: bytes) -> None:
         """Send bytes."""
         if self._closed or not data:

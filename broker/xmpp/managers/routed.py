@@ -219,6 +219,15 @@ class RoutedSession:
             else:
                 link.write(route)
 
+    @property
+    def can_start_tls(self) -> bool:
+        """See :class:`broker.xmpp.stream.transport.StreamTransport`."""
+        return not self.secure
+
+    def probe(self) -> bool:
+        """See :class:`broker.xmpp.stream.transport.StreamTransport`."""
+        return False
+
     def start_tls(self) -> None:
         """See :class:`broker.xmpp.stream.transport.StreamTransport`; TLS is the manager's, and not asked for here."""
         self.abort()

@@ -65,7 +65,7 @@ class BoundStream:
         self.write = stream.write
         policy = sm.AckPolicy(ask=settings.sm_ask, every=settings.sm_ack_every)
         self._acknowledgements = Acknowledgements(clock, settings.sm_ack_timeout, policy, self._unanswered)
-        self._silence = Silence(clock, settings.idle, lambda: stream.heard, self._probe, self._silent)
+        self._silence = Silence(clock, stream.idle, lambda: stream.heard, self._probe, self._silent)
         self._management = StreamManagement(service.domain, stream, client, self._acknowledgements, resumable=resumable)
 
     def start(self) -> None:
@@ -243,7 +243,7 @@ class BoundStream:
 
     def _probe(self) -> None:
         settings, client = self._service.settings, self.client
-        if not settings.idle_ping:
+        if self._stream.transport.probe() or not settings.idle_ping:
             return
         unacked = client.dispatch.unacked
         if unacked is not None and len(unacked):

@@ -37,11 +37,13 @@ class StreamConnection:
         framing: of that kind of connection.
         host: address of the peer.
         first: makes the phase that it begins with.
+        idle: seconds of silence until a client is disconnected; by default as ``idle.c2s`` says.
 
     Attributes:
         transport: as above.
         framing: as above.
         host: as above.
+        idle: as above.
         writable: ``False`` while the connection's buffer is full, or it is gone.
         heard: when bytes came last, in seconds.
         inbox: what is not handled yet.
@@ -59,6 +61,7 @@ class StreamConnection:
         "framing",
         "heard",
         "host",
+        "idle",
         "inbox",
         "phase",
         "transport",
@@ -73,11 +76,13 @@ class StreamConnection:
         framing: Framing,
         host: str,
         first: Callable[[StreamConnection], Phase],
+        idle: int | None = None,
     ) -> None:
         broker = service.domain.broker
         self.transport = transport
         self.framing = framing
         self.host = host
+        self.idle = service.settings.idle if idle is None else idle
         self.write = framing.sender(transport.write)
         self.writable = True
         self.heard = 0.0
@@ -121,6 +126,10 @@ class StreamConnection:
         except StreamError as error:  # it was broken before
             self._broken(error)
         self._run()
+
+    def alive(self) -> None:
+        """The peer is there, though it has sent nothing that is for the stream."""
+        self.heard = self._clock.seconds()
 
     def turn(self) -> None:
         """It is this stream's turn to handle what waits."""

@@ -148,7 +148,7 @@ class Negotiation:
             tls=self._may_start_tls,
             tls_required=self._authentication.must_start_tls,
             max_stanza=settings.max_stanza_before_login,
-            idle=settings.idle,
+            idle=self._stream.idle,
         )
 
     def _after_login(self) -> bytes:
@@ -156,13 +156,13 @@ class Negotiation:
         return features.after_login(
             stream_management=settings.sm_enabled,
             max_stanza=settings.max_stanza,
-            idle=settings.idle,
+            idle=self._stream.idle,
             more=tuple(self._service.stream_features),
         )
 
     @property
     def _may_start_tls(self) -> bool:
-        return self._service.tls_available and not self._stream.transport.secure
+        return self._service.tls_available and self._stream.transport.can_start_tls
 
     def _start_tls(self) -> None:
         stream = self._stream

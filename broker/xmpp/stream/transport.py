@@ -22,6 +22,13 @@ class StreamTransport(GivesWay, Protocol):
     def secure(self) -> bool:
         """Whether TLS is on."""
 
+    @property
+    def can_start_tls(self) -> bool:
+        """Whether the stream may start TLS on it."""
+
+    def probe(self) -> bool:
+        """Ask the peer for a sign of life below the stream; ``False`` where the connection has no such thing."""
+
     def write(self, data: bytes) -> None:
         """Send bytes."""
 

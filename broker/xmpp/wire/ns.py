@@ -1,6 +1,7 @@
 """XML namespaces of XMPP."""
 
 CLIENT = "jabber:client"
+FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
 STREAM = "http://etherx.jabber.org/streams"
 STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 TLS = "urn:ietf:params:xml:ns:xmpp-tls"

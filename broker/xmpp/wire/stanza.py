@@ -31,6 +31,7 @@ _ENDS = {name: f"</{name}>".encode() for name in ("message", "presence", "iq")}
 _DELAY = ns.DELAY.encode()
 _DECLARES = re.compile(rb"<[^\s/>]++(?:\s++(?!xmlns[\s=])[^\s=/>]++" + _VALUE + rb")*+\s++xmlns[\s=]")
 """The beginning of a start tag up to its default namespace, if it declares one."""
+_START = re.compile(rb"<[^\s/>]++")
 
 
 @cached_if_short(_CACHED)
@@ -176,8 +177,9 @@ def standalone(data: bytes) -> bytes:
     """A stanza as it can stand in an element of another namespace (XEP-0297)."""
     if _DECLARES.match(data):
         return data
-    name = data.partition(b" ")[0].rstrip(b"/>")
-    return b"%b xmlns='%b'%b" % (name, ns.CLIENT.encode(), data[len(name) :])
+    name = _START.match(data)
+    assert name is not None  # an element begins with its name
+    return b"%b xmlns='%b'%b" % (name[0], ns.CLIENT.encode(), data[name.end() :])
 
 
 def time_stamp(milliseconds: int) -> str:

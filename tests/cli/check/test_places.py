@@ -186,6 +186,8 @@ def test_first_resolver_is_asked(text: str, address: str | None) -> None:
 def test_limit_of_files_below_that_of_connections_is_a_warning(tmp_path: Path) -> None:
     broker = subject(tmp_path, {"plugin/socket/maxConnections": "10", "plugin/xmpp/maxConnections": "20"})
     assert max_connections_of(broker) == 10 + 20 + 100_000
+    over_http = subject(tmp_path, {"plugin/web/port": "5280", "plugin/web/maxConnections": "30"})
+    assert max_connections_of(over_http) == 3 * 100_000 + 30
     for files, severity in ((1000, "warning"), (200_000, "ok"), (resource.RLIM_INFINITY, "ok")):
         assert next(iter(check_machine(broker, files, clock_state=lambda: 0))).severity == severity
 

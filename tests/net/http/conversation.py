@@ -110,11 +110,25 @@ class Conversation:
         return Answer(call.parameters["name"].encode() + call.body, "text/plain")
 
 
+class Transport(StringTransport):
+    """Has what TCP has."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """There is no delay."""
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """It is kept alive anyway."""
+
+    def loseWriteConnection(self) -> None:
+        """The peer closes its side, too."""
+        self.loseConnection()
+
+
 class Connection:
     """The peer's side of a connection."""
 
     def __init__(self, channel: HttpChannel, clock: Clock) -> None:
-        self.transport = StringTransport()
+        self.transport = Transport()
         self.clock = clock
         self.channel = channel
         self._lost = False
