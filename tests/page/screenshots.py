@@ -27,6 +27,10 @@ PAGES = {
     "configuration": "configuration",
     "diagnose": "diagnose",
     "audit": "audit",
+    "events": "events",
+    "operations": "operations",
+    "run-level": "run-level",
+    "tokens": "tokens",
 }
 SETTLE = 2500
 """Milliseconds after which all of a page is there."""

@@ -34,11 +34,16 @@ PAGES = {
     "configuration": "Configuration",
     "diagnose": "Diagnose",
     "audit": "Audit",
+    "events": "Events",
+    "operations": "Operations",
+    "run-level": "Run level",
+    "tokens": "Tokens",
     "sessions/visitor/1": "visitor/1",
     "queues/callback/visitor~1": "visitor~1",
     "topics/news": "news",
     "connections/1": "Connection",
     "accounts/visitor": "visitor",
+    "run-level/ADMIN": "ADMIN",
 }
 ESCAPED = {
     "\u202egnp.exe\u2066": "\\u{202e}gnp.exe\\u{2066}",

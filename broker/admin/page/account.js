@@ -1,41 +1,19 @@
 // One account.
 
 import { ROLES, roleCell } from "./accounts.js";
-import { ask, path, Refused } from "./api.js";
+import { path } from "./api.js";
 import { askForChange, changeButton } from "./dialog.js";
-import { at, el, link, name, renew, visible } from "./dom.js";
+import { at, el, link, name } from "./dom.js";
 import { ago, clock, count, plural } from "./format.js";
-import { every } from "./live.js";
-import { group } from "./session.js";
+import { group, objectPage } from "./object.js";
 
 /** The page. */
 export function show(place) {
   const owner = place.segments[1];
-  const content = el("div.details");
   const address = path("accounts", owner);
   let row = null;
+  let look = null;
   const block = changeButton("Block …", "administrator", () => setBlocked(), { isDanger: true });
-  const actions = el(
-    "div.actions",
-    { hidden: true },
-    changeButton("Role …", "administrator", () => setRole()),
-    changeButton("Password …", "administrator", () => setPassword()),
-    block,
-    changeButton("Delete …", "administrator", () => remove(), { isDanger: true }),
-  );
-
-  async function look() {
-    try {
-      row = await ask(address, { automatic: true });
-      block.textContent = row.blockedAt ? "Unblock …" : "Block …";
-      renew(content, tell(row));
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      row = null;
-      renew(content, el("div.empty", null, el("p", null, error.status === 404 ? "There is no such account." : visible(error.message))));
-    }
-    actions.hidden = row === null;
-  }
 
   function setRole() {
     askForChange({
@@ -46,7 +24,7 @@ export function show(place) {
       method: "PATCH",
       path: address,
       outcome: (told) => `${owner} has the role ${told.role}`,
-      done: look,
+      done: () => look(),
     });
   }
 
@@ -60,7 +38,7 @@ export function show(place) {
       path: address,
       command: `broker user passwd ${owner}`,
       outcome: () => `${owner} has another password`,
-      done: look,
+      done: () => look(),
     });
   }
 
@@ -75,7 +53,7 @@ export function show(place) {
       path: address,
       body: { blocked: !isBlocked },
       outcome: () => (isBlocked ? `${owner} may log in` : `Logins of ${owner} are blocked`),
-      done: look,
+      done: () => look(),
     });
   }
 
@@ -97,12 +75,27 @@ export function show(place) {
     });
   }
 
-  const end = every(2, look);
-  return {
+  return objectPage({
     title: owner,
-    node: el("div.object", null, el("p.trail", null, link("#/accounts", "Accounts")), el("div.heading", null, el("h1", null, name(owner)), actions), content),
-    stop: end,
-  };
+    trail: ["#/accounts", "Accounts"],
+    path: address,
+    seconds: 2,
+    tell,
+    gone: "There is no such account.",
+    actions: (_, again) => {
+      look = again;
+      return [
+        changeButton("Role …", "administrator", () => setRole()),
+        changeButton("Password …", "administrator", () => setPassword()),
+        block,
+        changeButton("Delete …", "administrator", () => remove(), { isDanger: true }),
+      ];
+    },
+    follow: (told) => {
+      row = told;
+      block.textContent = row.blockedAt ? "Unblock …" : "Block …";
+    },
+  });
 }
 
 function tell(row) {

@@ -8,15 +8,13 @@ import { count, plural } from "./format.js";
 /** The buttons of a session; `read` gives its row as it is now, `renew` fetches it. */
 export function sessionActions(read, renew) {
   const hold = changeButton("Hold deliveries", "operator", () => deliveries(read(), renew));
-  const node = el(
-    "div.actions",
-    null,
+  const nodes = [
     changeButton("Disconnect", "operator", () => disconnect(read(), renew)),
     hold,
     changeButton("End …", "operator", () => end(read(), renew), { isDanger: true }),
     changeButton("Block login …", "administrator", () => block(read(), renew), { isDanger: true }),
-  );
-  return { node, follow: (row) => (hold.textContent = row.active ? "Hold deliveries" : "Deliver again") };
+  ];
+  return { nodes, follow: (row) => (hold.textContent = row.active ? "Hold deliveries" : "Deliver again") };
 }
 
 function disconnect(row, done) {
@@ -86,12 +84,10 @@ function block(row, done) {
 
 /** The buttons of a topic. */
 export function topicActions(read, done) {
-  return el(
-    "div.actions",
-    null,
+  return [
     changeButton("Clear history …", "administrator", () => clearHistory(read(), done), { isDanger: true }),
     changeButton("Erase …", "administrator", () => erase(read()), { isDanger: true }),
-  );
+  ];
 }
 
 function clearHistory(row, done) {
@@ -125,9 +121,7 @@ function erase(row) {
 
 /** The button that empties a queue. */
 export function queueActions(read) {
-  return el(
-    "div.actions",
-    null,
+  return [
     changeButton("Purge …", "administrator", () => {
       const row = read();
       askForChange({
@@ -142,14 +136,12 @@ export function queueActions(read) {
         outcome: () => `The queue of ${row.owner} is being emptied`,
       });
     }, { isDanger: true }),
-  );
+  ];
 }
 
 /** The buttons of a connection. */
 export function connectionActions(read, done) {
-  return el(
-    "div.actions",
-    null,
+  return [
     changeButton("Close …", "operator", () => {
       const row = read();
       askForChange({
@@ -163,5 +155,5 @@ export function connectionActions(read, done) {
         done,
       });
     }),
-  );
+  ];
 }

@@ -50,7 +50,7 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
     el(
       "form",
       { submit: send },
-      el("h2", { id: "change-title" }, title),
+      el("h2", { id: "change-title" }, visible(title)),
       el("div.says", null, says),
       inputs.map((each) => each.node),
       role && !may(role) ? el("p.hint", null, FOR[role]) : null,
@@ -78,7 +78,7 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
   }
 
   function follow() {
-    submit.disabled = (proof !== null && proof.value !== typed) || (role !== undefined && !may(role));
+    submit.disabled = (proof !== null && ![typed, visible(typed)].includes(proof.value)) || (role !== undefined && !may(role));
     code.textContent = command ?? commandOf(method, address(), method === "DELETE" ? undefined : wanted());
   }
 
@@ -113,9 +113,32 @@ function valueOf(text) {
   return text === "true" ? true : text === "false" ? false : text;
 }
 
-/** Say how a change went. */
+const outcomes = el("p.toast", { role: "status" });
+let shownUntil = 0;
+
+/** Say how a change went; the place for that is always there, so that it is read out, too. */
 export function toast(words) {
-  const node = el("p.toast", { role: "status" }, words);
-  document.body.append(node);
-  setTimeout(() => node.remove(), SHOWN);
+  if (!outcomes.isConnected) document.body.append(outcomes);
+  put(outcomes, visible(words));
+  clearTimeout(shownUntil);
+  shownUntil = setTimeout(() => put(outcomes), SHOWN);
+}
+
+/** Show a text that is not told again. */
+export function showOnce(title, says, text) {
+  const copy = el("button.primary", { type: "button", click: copied }, "Copy");
+  const dialog = el(
+    "dialog.change",
+    { "aria-labelledby": "once-title", close: () => dialog.remove(), cancel: (event) => event.preventDefault() },
+    el("form", { method: "dialog" }, el("h2", { id: "once-title" }, visible(title)), el("p", null, says), el("pre.once", { tabindex: "0" }, el("code", null, text)), el("div.buttons", null, copy, el("button", { type: "submit" }, "I have it"))),
+  );
+
+  async function copied() {
+    await navigator.clipboard.writeText(text);
+    copy.textContent = "Copied";
+  }
+
+  document.body.append(dialog);
+  dialog.showModal();
+  copy.focus();
 }

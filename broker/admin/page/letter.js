@@ -3,39 +3,17 @@
 import { ask, path, Refused } from "./api.js";
 import { replay, shortName } from "./dead.js";
 import { askForChange, changeButton } from "./dialog.js";
+import { at, el, link, name, put, visible } from "./dom.js";
 import { contentOf } from "./entries.js";
-import { at, el, link, name, put, renew, visible } from "./dom.js";
 import { bytes, clock, count } from "./format.js";
-import { every } from "./live.js";
-import { group } from "./session.js";
+import { group, objectPage } from "./object.js";
 
 /** The page. */
 export function show(place) {
   const id = place.segments[1];
   const address = path("dead-messages", id);
-  const content = el("div.details");
   const below = el("div.message", { hidden: true });
-  let row = null;
   const away = () => (location.hash = "#/dead");
-  const actions = el(
-    "div.actions",
-    { hidden: true },
-    changeButton("Show its content", "operator", read),
-    changeButton("Send again …", "operator", () => replay({ ids: [id] }, "this message", away)),
-    changeButton("Delete …", "administrator", remove, { isDanger: true }),
-  );
-
-  async function look() {
-    try {
-      row = await ask(`${address}?contentBytes=0`, { automatic: true });
-      renew(content, tell(row));
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      row = null;
-      renew(content, el("div.empty", null, el("p", null, error.status === 404 ? "This message is not there: it was sent again or deleted, or it was never kept." : visible(error.message))));
-    }
-    actions.hidden = row === null;
-  }
 
   async function read() {
     try {
@@ -61,12 +39,20 @@ export function show(place) {
     });
   }
 
-  const end = every(5, look);
-  return {
+  return objectPage({
     title: "Dead message",
-    node: el("div.object", null, el("p.trail", null, link("#/dead", "Dead messages")), el("div.heading", null, el("h1", null, "Dead message"), actions), content, below),
-    stop: end,
-  };
+    trail: ["#/dead", "Dead messages"],
+    path: `${address}?contentBytes=0`,
+    seconds: 5,
+    tell,
+    gone: "This message is not there: it was sent again or deleted, or it was never kept.",
+    actions: () => [
+      changeButton("Show its content", "operator", read),
+      changeButton("Send again …", "operator", () => replay({ ids: [id] }, "this message", away)),
+      changeButton("Delete …", "administrator", remove, { isDanger: true }),
+    ],
+    below,
+  });
 }
 
 function tell(row) {

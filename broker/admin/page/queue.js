@@ -1,12 +1,11 @@
 // One queue.
 
 import { queueActions } from "./actions.js";
-import { ask, path, Refused } from "./api.js";
-import { at, el, link, name, renew, visible } from "./dom.js";
-import { ago, bytes, count, number, percent } from "./format.js";
+import { path } from "./api.js";
+import { at, el, link, name } from "./dom.js";
 import { entriesPanel } from "./entries.js";
-import { every } from "./live.js";
-import { group } from "./session.js";
+import { ago, bytes, count, number, percent } from "./format.js";
+import { group, objectPage } from "./object.js";
 import { whyPanel } from "./why.js";
 
 const WHAT = { callback: "Messages for the session", subject: "Messages for whoever logs in as", history: "What is kept of the topic" };
@@ -14,28 +13,15 @@ const WHAT = { callback: "Messages for the session", subject: "Messages for whoe
 /** The page. */
 export function show(place) {
   const [, relating, owner] = place.segments;
-  const content = el("div.details");
-  let row = null;
-  const actions = relating === "history" ? null : queueActions(() => row);
-
-  async function look() {
-    try {
-      row = await ask(path("queues", relating, owner), { automatic: true });
-      renew(content, tell(row));
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      row = null;
-      renew(content, el("div.empty", null, el("p", null, error.status === 404 ? "This queue is not there: what it belonged to has ended, or never was." : visible(error.message))));
-    }
-    if (actions) actions.hidden = row === null;
-  }
-
-  const end = every(1, look);
-  return {
+  return objectPage({
     title: owner,
-    node: el("div.object", null, el("p.trail", null, link("#/queues", "Queues")), el("div.heading", null, el("h1", null, name(owner)), actions), content, entriesPanel(relating, owner)),
-    stop: end,
-  };
+    trail: ["#/queues", "Queues"],
+    path: path("queues", relating, owner),
+    tell,
+    gone: "This queue is not there: what it belonged to has ended, or never was.",
+    actions: relating === "history" ? null : queueActions,
+    below: entriesPanel(relating, owner),
+  });
 }
 
 function ownerLink({ relating, owner }) {

@@ -1,51 +1,29 @@
 // One session: why it waits, its queue, its stream, what it did.
 
 import { sessionActions } from "./actions.js";
-import { ask, path, Refused } from "./api.js";
-import { at, el, link, name, put, renew, visible } from "./dom.js";
-import { ago, bytes, clock, count, duration, percent, until } from "./format.js";
+import { path } from "./api.js";
+import { at, el, link, name, visible } from "./dom.js";
 import { entriesPanel } from "./entries.js";
-import { every } from "./live.js";
+import { ago, bytes, clock, count, duration, percent, until } from "./format.js";
+import { group, objectPage } from "./object.js";
 import { stateCell } from "./sessions.js";
 import { whyPanel } from "./why.js";
 
 /** The page. */
 export function show(place) {
   const [, subject, number] = place.segments;
-  const title = `${subject}/${number}`;
-  const content = el("div.details");
-  let row = null;
-  const actions = sessionActions(() => row, look);
-  actions.node.hidden = true;
-
-  async function look() {
-    try {
-      row = await ask(path("sessions", subject, number), { automatic: true });
-      actions.follow(row);
-      renew(content, tell(row));
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      row = null;
-      renew(content, gone(error, subject));
-    }
-    actions.node.hidden = row === null;
-  }
-
-  const end = every(1, look);
-  return {
-    title,
-    node: el("div.object", null, el("p.trail", null, link("#/sessions", "Sessions")), el("div.heading", null, el("h1", null, name(title)), actions.node), content, entriesPanel("callback", `${subject}~${number}`)),
-    stop: end,
-  };
-}
-
-function gone(error, subject) {
-  return el(
-    "div.empty",
-    null,
-    el("p", null, error.status === 404 ? "This session is not there: it has ended, or never was." : visible(error.message)),
-    el("p", null, link(at(["sessions"], { subject }), "Sessions of ", name(subject)), " · ", link(at(["queues", "subject", subject]), "their common queue")),
-  );
+  let buttons = null;
+  return objectPage({
+    title: `${subject}/${number}`,
+    trail: ["#/sessions", "Sessions"],
+    path: path("sessions", subject, number),
+    tell,
+    gone: "This session is not there: it has ended, or never was.",
+    instead: el("p", null, link(at(["sessions"], { subject }), "Sessions of ", name(subject)), " · ", link(at(["queues", "subject", subject]), "their common queue")),
+    actions: (read, look) => (buttons = sessionActions(read, look)).nodes,
+    follow: (row) => buttons.follow(row),
+    below: entriesPanel("callback", `${subject}~${number}`),
+  });
 }
 
 function tell(row) {
@@ -73,7 +51,7 @@ function tell(row) {
         ["Made", clock(row.createdAt)],
         ["Last request", clock(row.lastSeenAt), `${duration(row.idleSeconds)} ago`],
         ["Ends", row.endsAt ? `in ${until(row.endsAt)}` : "never by itself"],
-        ["Subscriptions", count(row.subscriptions)],
+        ["Subscriptions", link(at(["subscriptions"], { session: row.name }), count(row.subscriptions))],
         ["Deliveries", row.active ? "go on" : "are held back"],
         ["Callback", row.connectionState],
         ...(row.whyTransient ? [["Not persistent", visible(row.whyTransient)]] : []),
@@ -89,14 +67,4 @@ function streamRows(stream) {
     ...(stream.sent === undefined ? [] : [["Sent", count(stream.sent)], ["Acknowledged", count(stream.acknowledged)], ["Received", count(stream.handled)]]),
     ...(stream.lastAckAt ? [["Last acknowledgement", clock(stream.lastAckAt)]] : []),
   ];
-}
-
-/** Facts of one kind. */
-export function group(title, rows) {
-  return el(
-    "div",
-    null,
-    el("h2", null, title),
-    el("dl", null, rows.map(([term, value, more]) => el("div", null, el("dt", null, term), el("dd", null, value, more ? el("small", null, more) : null)))),
-  );
 }
