@@ -107,6 +107,7 @@ class Application(Service):
         chosen_ports: number of each listener's port, by its name, once it was open.
         turns: that connections of all listeners take.
         events: are told of what happens.
+        last_lines: the last error and the last warning of the log.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Application(Service):
         self._log_level = LEVEL.default
         self.property_book = PropertyBook(properties, RuntimeFile(data))
         self.property_book.on_change.append(self._properties_changed)
-        self._last_lines = LastLines()
+        self.last_lines = LastLines()
         self._on_started = on_started
         self._service_manager = service_manager or ServiceManager(reactor)
         self._plugin_file = plugin_file
@@ -158,7 +159,7 @@ class Application(Service):
     def startService(self) -> None:
         """Go to the configured run level once the reactor runs."""
         super().startService()  # type: ignore[no-untyped-call]
-        globalLogPublisher.addObserver(self._last_lines)
+        globalLogPublisher.addObserver(self.last_lines)
         self.reactor.callWhenRunning(self._begin)
 
     def stopService(self) -> Deferred[None]:
@@ -170,7 +171,7 @@ class Application(Service):
         self._service_manager.stopping()
         if self.failure is None:
             audit("stop", {"via": "signal"})
-        globalLogPublisher.removeObserver(self._last_lines)
+        globalLogPublisher.removeObserver(self.last_lines)
         return ensureDeferred(self._end())
 
     @property
@@ -400,6 +401,9 @@ class Application(Service):
             self.broker.account_changes.looks.append(self._security.htpasswd.refresh)
         if self._security.services.offers_scram:  # the accounts are those of the store
             await self.broker.account_changes.read_roles()
+        self._security.services.on_throttled.append(
+            lambda user, host: self.events.tell("login/event/throttled", user=user, peer=host)
+        )
         self.access.attach(self.broker)
         await self.access.load()
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
@@ -411,7 +415,7 @@ class Application(Service):
             self.request_run_levels,
             self.property_book,
             __version__,
-            self._last_lines,
+            self.last_lines,
             self.log_levels,
         )
         await self.broker.recovery.topics()

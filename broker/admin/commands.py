@@ -197,6 +197,7 @@ class AdministrativeCommands:
         prefix = find(qos.properties, PREFIX_PROPERTY)
         given = [each for each in qos.properties if each.name not in (SESSION_PROPERTY, PREFIX_PROPERTY)]
         remote_properties.change(target, action, given, prefix.text if prefix is not None else "")
+        self._node.events.of_session(target.name.subject, target.name.public_id, "remoteProperties", action=action)
         return target.name.absolute
 
     def _named_session(self, session: Session, properties: Sequence[ClientProperty], destination: str) -> Session:

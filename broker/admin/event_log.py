@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +11,12 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
+from broker.admin.bursts import MARK, Bursts, parts_of
 from broker.core.events import Event, Events
 from broker.model.shorten import shorten
 
 KEPT = 10_000
-PER_SECOND = 100
-"""Events of one kind that are kept of a second; of the others only their number is."""
-DROPPED = "events/event/dropped"
 MAX_TEXT = 1000
-MARK = "/event/"
 _LEVELS = {LogLevel.warn: "warning", LogLevel.error: "severe", LogLevel.critical: "severe"}
 
 
@@ -36,18 +33,6 @@ class Kept:
     event: Event
 
 
-def kind_of(type: str) -> str:
-    """The kind of an event: its type without the names in it."""
-    names, what = _parts(type)
-    return f"{names.partition('/')[0]}/{what}"
-
-
-def _parts(type: str) -> tuple[str, str]:
-    """The names of a type, which clients make up, and what happens."""
-    names, mark, what = type.rpartition(MARK)
-    return (names, what) if mark else (type, "")
-
-
 class EventLog:
     """Keeps events, as long as it listens.
 
@@ -55,18 +40,20 @@ class EventLog:
         events: of the broker.
 
     Attributes:
-        dropped: events that were not kept because there were too many of their kind; never falls.
         on_event: each is told of an event that is kept.
     """
 
     def __init__(self, events: Events) -> None:
-        self.dropped = 0
         self.on_event: list[Callable[[Kept], None]] = []
         self._events = events
         self._kept: deque[Kept] = deque(maxlen=KEPT)
         self._number = 0
-        self._second = 0
-        self._counts: Counter[str] = Counter()
+        self._bursts = Bursts()
+
+    @property
+    def dropped(self) -> int:
+        """Events that were not kept because there were too many of their kind; never falls."""
+        return self._bursts.dropped
 
     def start(self) -> None:
         """Begin to listen."""
@@ -81,22 +68,12 @@ class EventLog:
         return list(reversed(self._kept))
 
     def _take(self, event: Event) -> None:
-        second = event.at // 1000
-        if second != self._second:
-            self._summarise(event.at)
-            self._second = second
-        kind = kind_of(event.type)
-        self._counts[kind] += 1
-        if self._counts[kind] > PER_SECOND:
-            self.dropped += 1
-        else:
-            self._keep(event)
-
-    def _summarise(self, at: int) -> None:
-        counts, self._counts = self._counts, Counter()
-        for kind, count in counts.items():
-            if count > PER_SECOND:
-                self._keep(Event(DROPPED, at, {"kind": kind, "count": count - PER_SECOND}))
+        if any(leave_out(event) for leave_out in self._events.unlisted):
+            return
+        before = self._bursts.dropped
+        for each in self._bursts.admit(event):
+            self._keep(each)
+        self._events.dropped += self._bursts.dropped - before
 
     def _keep(self, event: Event) -> None:
         self._number += 1
@@ -108,7 +85,7 @@ class EventLog:
 
 def _shortened(event: Event) -> Event:
     """An event as it is kept: the names that clients have made up would take gigabytes together."""
-    names, what = _parts(event.type)
+    names, what = parts_of(event.type)
     type = f"{shorten(names)}{MARK}{what}" if what else shorten(event.type)
     fields = {
         name: shorten(value, MAX_TEXT) if isinstance(value, str) else value for name, value in event.fields.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -110,6 +111,7 @@ class SecurityServices:
 
     Attributes:
         counts: of logins, over whatever protocol.
+        on_throttled: called with login name and peer address of each login that is refused because too many failed.
     """
 
     def __init__(
@@ -135,6 +137,7 @@ class SecurityServices:
         self._max_waiting = waiting
         self._waiting = 0
         self.counts = LoginCounts()
+        self.on_throttled: list[Callable[[str, str], None]] = []
 
     @property
     def waiting(self) -> int:
@@ -206,6 +209,8 @@ class SecurityServices:
         if isinstance(outcome, Attempt):
             return LoginAttempt(user, host, outcome, self._clock, self._given_up, self.counts)
         # It waits no more, so that those who are refused keep nobody from waiting.
+        for listener in self.on_throttled:
+            listener(account, host)
         await self._refuse(outcome.delay)
 
     async def exists(self, name: str) -> bool:

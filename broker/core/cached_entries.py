@@ -20,6 +20,8 @@ from broker.ports import IStore
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
+    from broker.core.thresholds import Watch
+
 log = Logger()
 
 LOAD_BATCH = 1000
@@ -53,6 +55,7 @@ class CachedEntries:
         bytes: what they count for.
         cached_bytes: what those in memory count for.
         on_ready: called when entries came back from disk.
+        watch: is told of each entry that is put; ``None`` where nobody wants to know how full the queue is.
     """
 
     __slots__ = (
@@ -76,6 +79,7 @@ class CachedEntries:
         "limits",
         "on_ready",
         "usage",
+        "watch",
     )
 
     def __init__(
@@ -98,6 +102,7 @@ class CachedEntries:
         self.bytes = 0
         self.usage = usage or Usage()
         self.on_ready: Callable[[], None] | None = None
+        self.watch: Watch | None = None
         self._budget = budget or CacheBudget(NO_LIMIT)
         self._fanouts = {} if fanouts is None else fanouts
         self._store = store

@@ -36,14 +36,22 @@ class Events:
 
     Attributes:
         wanted: somebody listens. Whoever has to make a text for :meth:`tell` looks here first.
+        dropped: events that did not reach somebody who wanted them; never falls.
+        unlisted: of each event it tells whether it is to be left out where the last events are shown.
     """
 
-    __slots__ = ("_listeners", "_seconds", "wanted")
+    __slots__ = ("_listeners", "_seconds", "dropped", "unlisted", "wanted")
 
     def __init__(self, seconds: Callable[[], float] = time.time) -> None:
         self.wanted = False
+        self.dropped = 0
+        self.unlisted: list[Callable[[Event], bool]] = []
         self._seconds = seconds
         self._listeners: list[Callable[[Event], None]] = []
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self._seconds() * 1000)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Tell somebody of everything from now on; it must not take long."""
@@ -65,7 +73,7 @@ class Events:
         """
         if not self.wanted:
             return
-        event = Event(type, int(self._seconds() * 1000), fields)
+        event = Event(type, self.now(), fields)
         for listener in list(self._listeners):
             try:
                 listener(event)

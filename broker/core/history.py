@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -15,6 +15,9 @@ from broker.core.quotas import Usage
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 from broker.ports import IStore
 from broker.waiters import Waiters
+
+if TYPE_CHECKING:
+    from broker.core.thresholds import Watch
 
 EVERYTHING = 2**62
 NEVER = 2**62
@@ -49,6 +52,7 @@ class History:
 
     Attributes:
         usage: of the account that its topic counts for.
+        watch: is told of each message that is put; ``None`` where nobody wants to know how full the history is.
     """
 
     __slots__ = (
@@ -69,6 +73,7 @@ class History:
         "limits",
         "unread",
         "usage",
+        "watch",
     )
 
     def __init__(
@@ -97,6 +102,7 @@ class History:
         self._bytes = 0
         self._hot_bytes = 0
         self._arrivals: Waiters | None = None
+        self.watch: Watch | None = None
         self._waiting: list[Deferred[None]] = []
 
     def __len__(self) -> int:
@@ -179,6 +185,8 @@ class History:
             self.trim()
         if self._arrivals:
             self._arrivals.tell()
+        if self.watch is not None:
+            self.watch.put(len(self), self.limits.entries)
 
     def charge(self, usage: Usage) -> None:
         """Count for another account from now on."""

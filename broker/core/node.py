@@ -28,6 +28,7 @@ from broker.core.set_aside import SetAside
 from broker.core.settings import Settings
 from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
+from broker.core.thresholds import Thresholds
 from broker.core.topics import Topic, TopicState
 from broker.core.trace import Trace
 from broker.errors import BrokerError, Code
@@ -92,6 +93,7 @@ class Node:
         trail: what was done in administration.
         set_aside: what of the store cannot be read.
         losses: messages that went without a word.
+        thresholds: marks on queues.
         trace: is told of every message while anybody looks on; ``None`` while nobody does.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
@@ -140,6 +142,7 @@ class Node:
         self.losses = Losses()
         self.trace: Trace | None = None
         self.events = events or Events(self.seconds)
+        self.thresholds = Thresholds(self)
         self.waiting_publishers = 0
         self.counted: list[CountsHandled] = []
         self.raw_contents: dict[str, NeutralReader] = {}
@@ -260,6 +263,7 @@ class Node:
             usage = self.quotas.of(name)
             subject = Subject(id, name, self.queue(id, self.settings.subject, usage), self.now(), most, usage)
             self.subjects[name] = subject
+            self.thresholds.of_subject(subject)
         return subject
 
     def save_subject(self, subject: Subject) -> None:
@@ -303,6 +307,7 @@ class Node:
         )
         self.queues[id] = history
         topic = self.topics[oid] = Topic(id, oid, history, self.queries)
+        self.thresholds.of_topic(topic)
         return topic
 
     def default_history(self, oid: str) -> QueueLimits:

@@ -336,15 +336,20 @@ class Publisher:
         self._publish_on(topic, message, receivers, aside)
         return Put(message.id, len(receivers))
 
-    def publish_internal(self, message: Message) -> None:
+    def publish_internal(self, message: Message, given: PublishQos | None = None) -> None:
         """Publish a message of the broker itself on its topic.
 
         Args:
             message: with its envelope complete.
+            given: with the configuration of the topic, where the message is the first on it.
+
+        Raises:
+            BrokerError: ``resource.exhaust`` where there are too many topics, or the account of the topic may hold no
+                more.
         """
         topic = self._node.topic(message.oid)
         if topic.key is None:
-            self._configure(topic, message.envelope, None, first=True)
+            self._configure(topic, message.envelope, given, first=True)
         receivers, aside = self._receivers(topic, message, None, None)
         self._publish_on(topic, message, receivers, aside)
 

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from broker.core.codec import Encoded, TopicQuery
 from broker.core.entries import ENTRY_OVERHEAD
+from broker.core.events import Value
 from broker.core.history import EVERYTHING
 from broker.core.matches import Matches
 from broker.core.message import Message
@@ -23,6 +24,7 @@ from broker.model.key import SUBSCRIPTION_PREFIX, Key, QueryKey, QueryKind
 from broker.model.property import ClientProperty, check_properties, is_set, property_of
 from broker.model.qos import STATE_ERASED, STATE_OK, STATE_WARNING, Destination, PublishQos, QueryQos
 from broker.model.records import INITIAL, NEWEST_ONLY, SubscriptionRecord
+from broker.model.shorten import shorten
 from broker.store.limits import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
@@ -505,9 +507,14 @@ class Querying:
         events, name, key = self._node.events, subscription.session.name, subscription.key
         if events.wanted:
             query = key.oid if not subscription.is_rule else key.domain or key.text
-            events.of_session(name.subject, name.public_id, what, kind=key.kind.value, query=query[:200])
+            told: dict[str, Value] = {
+                "kind": key.kind.value,
+                "query": query[:200],
+                "subscriptionId": shorten(subscription.id),
+            }
+            events.of_session(name.subject, name.public_id, what, **told)
             if not subscription.is_rule:
-                events.of_topic(key.oid, what, session=f"{name.subject}/{name.public_id}")
+                events.of_topic(key.oid, what, session=f"{name.subject}/{name.public_id}", **told)
 
     def _join(self, subscription: Subscription, topic: Topic) -> None:
         """It gets what is published on its topic."""

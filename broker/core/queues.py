@@ -187,6 +187,8 @@ class Queue(CachedEntries):
             self._budget.used += size
         if self._arrivals:
             self._arrivals.tell()
+        if self.watch is not None:
+            self.watch.put(self.entries, self.limits.entries)
         return entry
 
     def put_taken(
@@ -221,6 +223,8 @@ class Queue(CachedEntries):
         if durable:
             self.durable += 1
             write(self._store, self.id, entry.rank, entry)
+        if self.watch is not None:
+            self.watch.put(self.entries, self.limits.entries)
         return entry
 
     def take(self, max_entries: int, max_bytes: int) -> list[Entry]:

@@ -361,6 +361,7 @@ class SessionRegistry:
         session.timeout = node.settings.session_timeout if qos.session.timeout is None else qos.session.timeout
         subject.sessions[name.public_id] = session
         node.sessions[secret_id] = session
+        node.thresholds.of_session(session)
         return session
 
     def _tell_end(self, session: Session) -> None:
@@ -411,6 +412,10 @@ class SessionRegistry:
             return
         state = session.dispatch.state
         self._node.events.of_session(session.name.subject, session.name.public_id, "callbackState", state=state.value)
+        if (state is ConnectionState.ALIVE) != session.was_alive:
+            self._node.events.of_session(
+                session.name.subject, session.name.public_id, "connectionState", state=state.value
+            )
         changed = session.dispatch.active != session.stored_active
         if state is ConnectionState.ALIVE:
             session.was_alive = True

@@ -56,6 +56,8 @@ class SessionControl:
     def block_session(self, asking: Session | Asker, session: Session, blocked: bool) -> None:
         """Refuse logins to a session."""
         self._check(asking, session.name.absolute)
+        if blocked and not session.blocked:
+            self._registry.node.events.of_session(session.name.subject, session.name.public_id, "blocked")
         session.blocked = blocked
 
     def disconnect(self, asking: Session | Asker, session: Session) -> None:
@@ -70,6 +72,9 @@ class SessionControl:
             node = self._registry.node
             subject.blocked_at = node.now() if blocked else 0
             self._keep(subject)
+            if blocked:
+                for id in subject.sessions:
+                    node.events.of_session(subject.name, id, "blocked")
             for listener in self.on_blocked if blocked else ():
                 listener(subject.name)
         else:

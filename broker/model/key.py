@@ -13,6 +13,7 @@ SYSTEM_PREFIX = "__sys__"
 SUBSCRIPTION_PREFIX = "__subId:"
 PTP_SUBSCRIPTION = "__subId:PtP"
 DEAD_MESSAGE_OID = "__sys__deadMessage"
+EVENT_OID = "__sys__Event"
 REMOTE_PROPERTIES_OID = "__sys__remoteProperties"
 REFRESH_OID = "__refresh"
 

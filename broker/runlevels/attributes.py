@@ -10,7 +10,7 @@ from broker.runlevels.pluginfile import PluginConfig
 
 
 def resolve(
-    config: PluginConfig, properties: Properties, known: Sequence[str] = ()
+    config: PluginConfig, properties: Properties, known: Sequence[str] = (), file_only: Sequence[str] = ()
 ) -> tuple[dict[str, str], list[str]]:
     """The attribute texts of a plugin, variables replaced.
 
@@ -22,6 +22,8 @@ def resolve(
         properties: replace and add.
         known: attributes that the plugin takes; those alone are found in the environment under ``BROKER_PLUGIN_…``
             where the plugin file does not have them.
+        file_only: attributes that stand in the plugin file as they are, because what they say is run: properties, which
+            others may set, neither replace them nor parts of them.
 
     Returns:
         The texts by name, and warnings about variables without a value, which are left as they are.
@@ -35,6 +37,9 @@ def resolve(
     for attribute in config.attributes:
         source = f"{config.origin}:{attribute.line}"
         setting = properties.find_exact(prefix + attribute.name)
+        if attribute.name in file_only:
+            texts[attribute.name] = attribute.text
+            continue
         if setting is None and not attribute.replace:
             texts[attribute.name] = attribute.text
             continue
@@ -42,6 +47,10 @@ def resolve(
         texts[attribute.name] = _expand(setting, properties, warnings)
     others = properties.under(prefix)
     others.update((name, found) for name in known if (found := properties.find_exact(prefix + name)) is not None)
+    for name in file_only:
+        ignored = others.pop(name, None) or properties.find_exact(prefix + name)
+        if ignored is not None:
+            warnings.append(f"{ignored.source}: {prefix}{name} is ignored: it may stand in the plugin file only")
     for name, other in others.items():
         if name not in texts:
             texts[name] = _expand(other, properties, warnings)

@@ -57,7 +57,9 @@ def check(
         try:
             factory = loader(python_name(config.class_name))
             takes: Sequence[str] | None = getattr(factory, "known_attributes", None)
-            attributes, unresolved = resolve(config, properties, takes or ())
+            attributes, unresolved = resolve(
+                config, properties, takes or (), getattr(factory, "file_only_attributes", ())
+            )
         except BrokerError as error:
             problems.append(f"{config.where}: plugin {config.id}: {error.message}")
             continue

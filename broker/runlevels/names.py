@@ -6,6 +6,7 @@ So a plugin file that an administrator brings along loads: what exists here is s
 from __future__ import annotations
 
 SERVED = {
+    "org.xmlBlaster.engine.EventPlugin": "broker.plugins.events.EventPlugin",
     "org.xmlBlaster.engine.SessionPersistencePlugin": "broker.plugins.persistence.SessionPersistence",
     "org.xmlBlaster.protocol.socket.SocketDriver": "broker.plugins.socket.SocketPlugin",
 }
@@ -30,7 +31,6 @@ _NOT_SERVED = {
     "ReplManagerPlugin": "replication is not supported",
     "Checkpoint": "checkpoints are not supported",
     "DeadMessageDumper": "dumping dead messages is not supported",
-    "EventPlugin": "event sinks are not supported",
     "StartupTasks": "startup tasks are not supported",
     "FileWatcherPlugin": "the file watcher is not supported",
     "FileWriter": "the file writer is not supported",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.config.properties import Properties
+from broker.config.sources import variable_name
 from broker.config.syntax import parse as parse_properties
 from broker.errors import BrokerError
 from broker.runlevels.attributes import resolve
@@ -79,3 +80,30 @@ def test_a_more_general_name_does_not() -> None:
     texts, _ = resolved("<attribute id='port'>1</attribute>", "port=2\nplugin/port=3")
 
     assert texts == {"port": "1"}
+
+
+COMMAND = "<attribute id='command'>/bin/x ${x}</attribute>"
+
+
+def file_only(
+    attributes: str, file: str, environment: dict[str, str] | None = None
+) -> tuple[dict[str, str], list[str]]:
+    xml = f"<xmlBlaster><plugin id='EVENTS' className='a.B'>\n{attributes}</plugin></xmlBlaster>"
+    properties = Properties(file=parse_properties(file, "b.properties"), environment=environment)
+    return resolve(parse(xml.encode(), "p.xml").plugins[0], properties, ("command",), ("command",))
+
+
+@pytest.mark.parametrize("attributes", [COMMAND, ""])
+def test_attribute_that_may_stand_in_the_file_only_is_set_by_no_property(attributes: str) -> None:
+    texts, warnings = file_only(attributes, "plugin/events/command=/bin/rm\nx=y")
+
+    assert texts == ({"command": "/bin/x ${x}"} if attributes else {})
+    assert [each.partition(": ")[2] for each in warnings] == [
+        "plugin/events/command is ignored: it may stand in the plugin file only"
+    ]
+
+
+def test_attribute_that_may_stand_in_the_file_only_is_not_set_by_the_environment() -> None:
+    texts, _ = file_only("", "", {variable_name("plugin/events/command"): "/bin/rm"})
+
+    assert texts == {}

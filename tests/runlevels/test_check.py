@@ -24,6 +24,7 @@ FACTORIES: dict[str, Factory] = {
     "a.Port": Port,
     "a.Choosy": Choosy,
     "broker.plugins.persistence.SessionPersistence": Sessions,
+    "broker.plugins.events.EventPlugin": Recorded,
     "broker.plugins.socket.SocketPlugin": Port,
     "broker.plugins.admin.AdminPlugin": Recorded,
     "broker.plugins.xmpp.XmppPlugin": Port,
@@ -146,7 +147,7 @@ def test_a_stock_file_of_xmlblaster_loads_and_names_once_what_is_not_served() ->
     with capturedLogs() as events:
         plan = check(read(STOCK), Properties(file=parse_properties("stock.port=7607", "b")), (), loader)
 
-    assert [planned.id for planned in plan.plugins] == ["subPersistence", "SOCKET"]
+    assert [planned.id for planned in plan.plugins] == ["subPersistence", "SOCKET", "loginEvent", "logoutEvent"]
     assert plan.plugins[1].attributes == {"port": "7607", "note": "${notReplaced}", "late": "$_{eventType}"}
     notices = [formatEvent(event).partition(": ")[2] for event in events]
     assert notices == [
@@ -154,7 +155,6 @@ def test_a_stock_file_of_xmlblaster_loads_and_names_once_what_is_not_served() ->
         "cluster is not loaded: clusters of xmlBlaster are not supported",
         "JDBC is not loaded: the database service is not supported",
         "DeadMessageDumper is not loaded: dumping dead messages is not supported",
-        "loginEvent is not loaded: event sinks are not supported",
         "startup is not loaded: startup tasks are not supported",
         "dispatchPriority is not loaded: dispatch plugins are not supported",
         "DbWatcher is not loaded: the database watcher is not supported",

@@ -20,7 +20,7 @@ def test_other_names_are_their_own() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "org.xmlBlaster.engine.EventPlugin",
+        "org.xmlBlaster.engine.StartupTasks",
         "org.xmlBlaster.protocol.corba.CorbaDriver",
         "org.xmlBlaster.contrib.Anything",
         "javaclients.HelloWorldNative",

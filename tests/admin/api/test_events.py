@@ -8,8 +8,9 @@ import pytest
 from twisted.logger import LogLevel
 
 from broker.admin.api.events import event_operations, write_event
+from broker.admin.bursts import DROPPED, PER_SECOND, kind_of
 from broker.admin.event_followers import EventFollowers
-from broker.admin.event_log import DROPPED, KEPT, PER_SECOND, EventLog, LoggedEvents, kind_of
+from broker.admin.event_log import KEPT, EventLog, LoggedEvents
 from broker.admin.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE
 from broker.core.events import Event, Events
 from broker.errors import BrokerError
