@@ -8,6 +8,9 @@ TESTS ?= tests
 # One more than there are processors: many tests wait for processes, databases and timers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
+# Hundreds of tests start processes, which would otherwise compile all modules each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from broker.store.sql.database import engine_of
@@ -52,8 +52,14 @@ def emptied_postgresql() -> Iterator[str]:
     url = _idle.pop()
     yield url  # where a test fails nobody else gets it: something may still be connected
     with create_engine(url, poolclass=NullPool).begin() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {', '.join(metadata.tables)}")
+        empty(connection)
     _idle.append(url)
+
+
+def empty(connection: Connection) -> None:
+    """Delete all rows; ``TRUNCATE`` would make new files for each table and index, which takes much longer."""
+    for table in reversed(metadata.sorted_tables):
+        connection.execute(table.delete())
 
 
 _idle: list[str] = []
@@ -64,19 +70,6 @@ def _lasting() -> str:
     url = made.__enter__()
     atexit.register(made.__exit__, None, None, None)
     return url
-
-
-def renew(url: str, source: str) -> None:
-    """Make a database anew, as a copy of another one that nobody is connected to.
-
-    Args:
-        url: of the one that is made anew.
-        source: URL of the other one.
-    """
-    server = os.environ[SERVER]
-    name, template = make_url(url).database, make_url(source).database
-    _execute(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
 @cache

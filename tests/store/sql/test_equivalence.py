@@ -17,8 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from broker.model.records import AuditQuery
 from broker.store.sql import journal
-from broker.store.sql.schema import metadata
-from tests.contract.databases import postgresql
+from tests.contract.databases import empty, postgresql
 from tests.contract.stages import MemoryStage, PostgresqlStage, SqliteStage, Stage
 from tests.store.operations import QUEUES, RANKS, Operation, operations
 
@@ -81,6 +80,6 @@ def postgresql_url() -> Iterator[str]:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_on_postgresql(postgresql_url: str, given: list[Operation]) -> None:
     with create_engine(postgresql_url, poolclass=NullPool).begin() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {', '.join(metadata.tables)}")
+        empty(connection)
 
     assert play(PostgresqlStage(postgresql_url), given) == play(MemoryStage(), given)
