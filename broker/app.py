@@ -19,6 +19,7 @@ from broker.admin.access import Access
 from broker.admin.commands import AdministrativeCommands
 from broker.admin.daily_backup import DailyBackup
 from broker.admin.options import administrators
+from broker.admin.pending_properties import PendingProperties
 from broker.admin.property_book import PropertyBook
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
@@ -406,6 +407,7 @@ class Application(Service):
         )
         self.access.attach(self.broker)
         await self.access.load()
+        await PendingProperties(self.broker.node, self.property_book).settle()
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
         serve_raw_contents(self.broker.node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -118,6 +118,29 @@ class PropertyBook:
                 ``user.configuration`` where it takes effect after a restart only and is not to be kept, is a secret, or
                 something more specific beats it. Nothing changes then.
         """
+        option = self.check(name, value)
+        if option.change is Effect.RESTART and not keep:
+            raise BrokerError(
+                Code.USER_CONFIGURATION,
+                f"{name} takes effect after a restart only: change it with keep, or in the files",
+            )
+        setting = _setting(name, value, who)
+        if keep:
+            self._file.write([*(each for each in self._kept.values() if each.name != name), setting])
+        self._take(option, setting)
+        if keep:
+            self._kept[name] = setting
+        return self._row(option)
+
+    def check(self, name: str, value: str) -> Option[Any]:
+        """Refuse what no property can be set to while the broker runs.
+
+        Returns:
+            The property.
+
+        Raises:
+            BrokerError: as :meth:`set`.
+        """
         option = self._registry.find(name)
         try:
             option.kind.parse(value)
@@ -127,21 +150,16 @@ class PropertyBook:
             raise BrokerError(Code.USER_CONFIGURATION, f"{name} is a secret: change it in the files")
         if name in FIXED:
             raise BrokerError(Code.USER_CONFIGURATION, f"{name} is what this node is: change it in the files")
-        if option.change is Effect.RESTART and not keep:
+        winner = self.properties.find(name)
+        if winner is not None and winner.name == f"/node/{self.properties.node_id}/{name}":
             raise BrokerError(
-                Code.USER_CONFIGURATION,
-                f"{name} takes effect after a restart only: change it with keep, or in the files",
+                Code.USER_CONFIGURATION, f"{winner.source} has {winner.name}, which is more specific and beats this"
             )
-        setting = Setting(name, value, f"run time, by {_one_line(who)} at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-        if keep:
-            self._file.write([*(each for each in self._kept.values() if each.name != name), setting])
-        if option.change is Effect.RESTART:
-            self._pending[name] = value
-        else:
-            self._assign(option, setting)
-        if keep:
-            self._kept[name] = setting
-        return self._row(option)
+        return option
+
+    def kept(self) -> dict[str, str]:
+        """The properties that are kept, by name."""
+        return {name: self._kept[name].value for name in sorted(self._kept)}
 
     def take_back(self, name: str) -> PropertyRow:
         """Let the other sources say again what a property is; raises as :meth:`set`."""
@@ -149,6 +167,66 @@ class PropertyBook:
         if name in self._kept:
             self._file.write([each for each in self._kept.values() if each.name != name])
             del self._kept[name]
+        self._drop(option)
+        return self._row(option)
+
+    def keep_all(self, changes: Mapping[str, str | None], who: str) -> None:
+        """Change several properties, which outlive a restart; in the file that is one change.
+
+        Args:
+            changes: texts by name, as :meth:`check` has let them pass; ``None`` takes a property back.
+            who: changes them.
+
+        Raises:
+            BrokerError: ``resource.fileIO``; what a property takes effect in does not take the values together.
+        """
+        settings = {name: _setting(name, value, who) for name, value in changes.items() if value is not None}
+        kept = {name: each for name, each in self._kept.items() if name not in changes} | settings
+        self._file.write(list(kept.values()))
+        self._kept = kept
+        for name in changes:
+            option = self._registry.find(name)
+            if name in settings:
+                self._take(option, settings[name])
+            else:
+                self._drop(option)
+
+    def check_together(self, changes: Mapping[str, str | None], usable: Callable[[Properties], object]) -> None:
+        """Refuse values that do not go together; nothing takes effect.
+
+        Args:
+            changes: as of :meth:`keep_all`.
+            usable: raises for properties that cannot be used.
+
+        Raises:
+            BrokerError: what ``usable`` raises.
+        """
+        before = {each.name: each for each in self.properties.assigned()}
+        try:
+            for name, value in changes.items():
+                if value is None:
+                    self.properties.take_back(name)
+                else:
+                    self.properties.assign(name, value)
+            usable(self.properties)
+        finally:
+            for name in changes:
+                self.properties.take_back(name)
+                if name in before:
+                    self.properties.assign(name, before[name].value, before[name].source)
+
+    def listeners_opened(self) -> None:
+        """What waited for listeners to be opened anew has its effect."""
+        self._wait_for_listeners.clear()
+
+    def _take(self, option: Option[Any], setting: Setting) -> None:
+        if option.change is Effect.RESTART:
+            self._pending[option.name] = setting.value
+        else:
+            self._assign(option, setting)
+
+    def _drop(self, option: Option[Any]) -> None:
+        name = option.name
         self._pending.pop(name, None)
         before = next((each for each in self.properties.assigned() if each.name == name), None)
         if before is not None and option.change is Effect.RESTART:
@@ -157,11 +235,6 @@ class PropertyBook:
         elif before is not None:
             self.properties.take_back(name)
             self._changed(option, lambda: self.properties.assign(name, before.value, before.source))
-        return self._row(option)
-
-    def listeners_opened(self) -> None:
-        """What waited for listeners to be opened anew has its effect."""
-        self._wait_for_listeners.clear()
 
     def _assign(self, option: Option[Any], setting: Setting) -> None:
         before = next((each for each in self.properties.assigned() if each.name == setting.name), None)
@@ -173,12 +246,6 @@ class PropertyBook:
             else:
                 self.properties.assign(before.name, before.value, before.source)
 
-        winner = self.properties.find(option.name)
-        if winner is not None and winner.name != setting.name:
-            undo()
-            raise BrokerError(
-                Code.USER_CONFIGURATION, f"{winner.source} has {winner.name}, which is more specific and beats this"
-            )
         self._changed(option, undo)
 
     def _changed(self, option: Option[Any], undo: Callable[[], None]) -> None:
@@ -213,6 +280,10 @@ class PropertyBook:
             None if pending is None else shown(name, pending),
             name in self._kept,
         )
+
+
+def _setting(name: str, value: str, who: str) -> Setting:
+    return Setting(name, value, f"run time, by {_one_line(who)} at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _one_line(text: str) -> str:

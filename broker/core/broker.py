@@ -23,6 +23,7 @@ from broker.core.explanation import Explanation
 from broker.core.items import Items
 from broker.core.message import Message
 from broker.core.node import Node
+from broker.core.persistent_sessions import PersistentSessions
 from broker.core.placeholders import Placeholders
 from broker.core.plugin_sessions import PluginSessions
 from broker.core.publishing import Published, Publisher
@@ -87,6 +88,7 @@ class Broker:
         dead_messages: those that are kept, for administration.
         explanation: why a subscription gets a message, or does not.
         queue_control: changes the entries of queues, for administration.
+        persistent_sessions: makes sessions that wait for their clients, for administration.
         topic_control: makes, configures and tries topics, for administration.
         account_changes: sees to accounts that are removed or get another password.
         rights: who may have which effect.
@@ -117,6 +119,7 @@ class Broker:
         self.topic_control = TopicControl(node, self.publisher)
         self.items = Items(node, self.publisher, self.rights)
         self.querying = Querying(node, self.registry, self.expiry, self.erasure, self.items, self.rights)
+        self.persistent_sessions = PersistentSessions(node, self.registry, self.querying)
         self.account_changes = AccountChanges(node, self.registry, self.documents, self.querying)
         self.control = SessionControl(self.registry, self.rights)
         self.queue_control = QueueControl(node, self.registry, self.letters)

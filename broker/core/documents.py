@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
 from broker.errors import BrokerError, Code
@@ -22,10 +22,17 @@ class Documents:
 
     Args:
         node: shared state.
+
+    Attributes:
+        carried: kinds of documents that are carried from one broker to another, each with what raises
+            :class:`BrokerError` for a document that is none of it; a tongue adds its own.
+        on_carried: awaited with the owners of documents that administration has put or deleted.
     """
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.carried: dict[str, Callable[[DocumentRecord], object]] = {}
+        self.on_carried: list[Callable[[Collection[str]], Awaitable[None]]] = []
 
     def keeps(self, owner: str) -> bool:
         """Whether anything may be kept for a login name: nobody would ever remove what is of a guest."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from broker.core.counters import Traffic
+from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
     from broker.core.dispatch import Dispatch
@@ -66,6 +67,22 @@ class SessionKind(ABC):
         Raises:
             BrokerError: the record cannot be read.
         """
+
+    def definition(self, session: Session) -> bytes | None:
+        """What makes the same session in another broker, without secrets; ``None`` where it has no use there."""
+        return None
+
+    def check_definition(self, public_id: int, state: bytes) -> None:
+        """Refuse what :meth:`recover` could not make a persistent session of.
+
+        Args:
+            public_id: of the session; 0 where the broker chooses one.
+            state: as of :meth:`definition`.
+
+        Raises:
+            BrokerError: ``user.illegalArgument``.
+        """
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"sessions of the kind '{self.name}' are not defined")
 
     def can_receive(self, session: Session) -> bool:
         """Whether anything can be delivered to the session's client at all."""

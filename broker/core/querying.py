@@ -145,6 +145,26 @@ class Querying:
         session.counters.subscribe += 1
         return Subscribed(id, STATE_OK, bounced)
 
+    def check(self, key: QueryKey, qos: QueryQos, account: str) -> None:
+        """Refuse what no subscription can be made of.
+
+        Args:
+            key: the query.
+            qos: the options.
+            account: login name that subscribes.
+
+        Raises:
+            BrokerError: ``user.query.invalid``, ``resource.exhaust``, ``resource.configuration.pluginFailed``;
+                ``user.illegalArgument`` for the id of another subscription, ``user.security.authorization…`` for a
+                topic that is for administrators.
+        """
+        if key.kind is QueryKind.SUBSCRIPTION:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "a subscription subscribes to no subscription")
+        if key.kind is QueryKind.EXACT:
+            self._rights.check_reach(account, key.oid)
+        self._node.queries.filters(key.filters + qos.filters, account)
+        self._search.query_of(key, account)
+
     def recover(self, record: SubscriptionRecord, session: Session) -> None:
         """Stand up a subscription that was in the store, without initial update (spec §7).
 

@@ -48,7 +48,18 @@ class Rights:
         """Whether a session belongs to an administrator; who asks by administration was let in there."""
         if isinstance(asking, Asker):
             return True
-        name = asking.name.subject
+        return self._owns_everything(asking.name.subject)
+
+    def check_reach(self, name: str, oid: str) -> None:
+        """Refuse a topic that is for administrators only to another login name.
+
+        Raises:
+            BrokerError: ``user.notAuthorized``.
+        """
+        if is_system_topic(oid) and not self._owns_everything(name):
+            raise BrokerError(Code.USER_NOT_AUTHORIZED, f"topic '{oid}' is for administrators", f"/topic/{oid}")
+
+    def _owns_everything(self, name: str) -> bool:
         return name in self._node.settings.administrators or self._node.roles.get(name) == ADMINISTRATOR
 
     def permits(self, session: Session, method: str, target: str) -> bool:

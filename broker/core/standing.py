@@ -186,6 +186,15 @@ class StandingSessions(SessionKind):
         """The label."""
         return self.dispatch_of(session).label.encode()
 
+    def definition(self, session: Session) -> bytes:
+        """The label."""
+        return self.state(session)
+
+    def check_definition(self, public_id: int, state: bytes) -> None:
+        """See :class:`broker.core.kinds.SessionKind`."""
+        if public_id:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "the number of such a session is the broker's choice")
+
     def recover(self, record: SessionRecord, handled: int) -> Session | None:
         """Stand it up again."""
         try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.core.asker import Asker
-from broker.core.topics import Topic, TopicState
+from broker.core.topics import Topic, TopicState, check_configuration
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
 from broker.model.key import INTERNAL_PREFIX, Key
@@ -85,6 +85,33 @@ class TopicControl:
                 Code.USER_CONFIGURATION, f"topic '{topic.oid[:200]}' is not configured yet: make it first", topic.oid
             )
         self._configure(topic, key, config, described=False)
+
+    def check_definition(self, key: Key, config: TopicQos) -> None:
+        """Refuse what :meth:`define` could not make a topic of; raises as :meth:`check_key` and as queries do."""
+        self.check_key(key)
+        check_configuration(config)
+        if config.create_dom_entry:
+            self._node.queries.document(key)
+
+    def define(self, asking: Asker, key: Key, config: TopicQos, owner: str, creator: str) -> Topic:
+        """Make a topic as it was in another broker.
+
+        Args:
+            asking: who makes it.
+            key: of it, checked.
+            config: how it behaves, checked.
+            owner: login name of whom it belongs to; empty for everybody.
+            creator: login name that it counts for; empty for nobody.
+
+        Raises:
+            BrokerError: as :meth:`make`.
+        """
+        topic = self._node.topic(key.oid)
+        topic.owner = owner
+        if creator and topic.creator is None:
+            topic.charge(self._node.quotas.of(creator))
+        self._configure(topic, key, config, described=True)
+        return topic
 
     async def publish(self, asking: Asker, topic: Topic, qos: PublishQos, content: bytes) -> Put:
         """Publish a message, to see what becomes of it; its sender is the administrator.

@@ -90,6 +90,13 @@ class TimedLevels:
             call = self._reactor.callLater(seconds, self._return, namespace)
         self._overrides[namespace] = _Override(former, call, until)
 
+    def reset(self, namespace: str) -> None:
+        """Let the level of a part be again what was configured, where it was changed."""
+        known = self._overrides.get(namespace)
+        if known is not None:
+            cancel(known.call)
+            self._return(namespace)
+
     def configure(self, namespace: str, level: Level) -> None:
         """The configuration has another level now, which holds once what was set for a while is over."""
         known = self._overrides.get(namespace)

@@ -12,7 +12,7 @@ from broker.core.dispatch import PASSWORD_CHANGED, Dispatch
 from broker.core.kinds import SessionKind
 from broker.core.registry import SessionRegistry
 from broker.core.sessions import Session
-from broker.core.settings import limits_of
+from broker.core.settings import limits_of, why_not_persistable
 from broker.core.subjects import Subject
 from broker.errors import BrokerError, Code
 from broker.model.address import SessionName
@@ -199,6 +199,22 @@ class NativeSessions(SessionKind):
     def state(self, session: Session) -> bytes:
         """The QoS of its connect."""
         return write_connect_qos(session.qos, redact=True)
+
+    def definition(self, session: Session) -> bytes:
+        """The QoS of its connect, without what only its client and this broker know."""
+        qos = session.qos
+        queues = tuple(
+            (queue, tuple(replace(address, session_id=None) for address in addresses))
+            for queue, addresses in qos.queues
+        )
+        known = replace(qos.session, secret_id="")
+        return write_connect_qos(replace(qos, credentials=None, session=known, queues=queues), redact=True)
+
+    def check_definition(self, public_id: int, state: bytes) -> None:
+        """See :class:`broker.core.kinds.SessionKind`."""
+        lacks = why_not_persistable(public_id, read_connect_qos(state))
+        if lacks:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, lacks)
 
     def recover(self, record: SessionRecord, handled: int) -> Session | None:
         """Stand up a session; one whose number the broker gave cannot be found again by its client."""

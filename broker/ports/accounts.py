@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 if TYPE_CHECKING:
-    from broker.model.records import AccountChange, AccountRecord
+    from broker.model.records import AccountAction, AccountChange, AccountRecord
 
 
 class IAccounts(Interface):
@@ -40,6 +40,12 @@ class IAccounts(Interface):
 
     def read_account_changes() -> Deferred[list[AccountChange]]:
         """What was changed of accounts, by this or another process, the first change first."""
+
+    def append_account(record: AccountRecord, action: AccountAction, by: str = "") -> None:
+        """Insert or replace an account in the batch of the other operations; ``action`` says what is new about it."""
+
+    def append_removal(name: str, by: str = "") -> None:
+        """Delete an account in the batch of the other operations."""
 
     def forget_account_change(id: str) -> None:
         """A change has had its effect; appended as the operations that it is the effect of."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from broker.model.records import (
+    AccountRecord,
     AuditRecord,
     DocumentRecord,
     EntryRecord,
@@ -88,6 +89,7 @@ class Batch:
         subjects: by id, ``None`` to delete; likewise sessions, topics, subscriptions.
         ended_sessions: ids of sessions whose subscriptions and counters on disk are to be deleted.
         handled: how many stanzas are handled, by session id.
+        accounts: by name, ``None`` to delete; a batch that has any goes to the tables, where other programs read them.
         documents: by owner, kind and name, ``None`` to delete.
         audit: rows of the audit to be inserted or replaced, by id.
         forgotten: older rows of the audit are to be deleted up to this id; 0 for none.
@@ -103,6 +105,7 @@ class Batch:
         "_references",
         "_step",
         "_subscriptions_of",
+        "accounts",
         "audit",
         "bytes",
         "documents",
@@ -134,6 +137,7 @@ class Batch:
         self.subscriptions: dict[str, SubscriptionRecord | None] = {}
         self.ended_sessions: set[int] = set()
         self.handled: dict[int, int] = {}
+        self.accounts: dict[str, AccountRecord | None] = {}
         self.documents: dict[DocumentKey, DocumentRecord | None] = {}
         self.purge: int | None = None
         self.audit: dict[int, AuditRecord] = {}
@@ -164,6 +168,7 @@ class Batch:
             or self.subjects
             or self.handled
             or self.documents
+            or self.accounts
             or self.audit
             or self.forgotten
             or self.purge is not None
@@ -174,6 +179,11 @@ class Batch:
     def changes_documents(self) -> bool:
         """Whether a document may be another one than before it."""
         return bool(self.documents) or self.purge is not None
+
+    @property
+    def changes_accounts(self) -> bool:
+        """Whether an account may be another one than before it."""
+        return bool(self.accounts)
 
     @property
     def changes_audit(self) -> bool:
@@ -308,6 +318,14 @@ class Batch:
         """Delete."""
         self.documents[owner, kind, name] = None
 
+    def put_account(self, record: AccountRecord) -> None:
+        """Insert or replace."""
+        self.accounts[record.name] = record
+
+    def delete_account(self, name: str) -> None:
+        """Delete."""
+        self.accounts[name] = None
+
     def purge_documents(self, now: int) -> None:
         """Delete what has expired, of this batch and of those before."""
         self.purge = now if self.purge is None else max(now, self.purge)
@@ -390,6 +408,7 @@ class Batch:
         if other.purge is not None:
             self.purge_documents(other.purge)
         self.documents.update(other.documents)
+        self.accounts.update(other.accounts)
         if other.forgotten:
             self.forget_audit(other.forgotten)
         self.audit.update(other.audit)

@@ -15,6 +15,7 @@ from broker.histogram import Histogram
 from broker.model.records import (
     FIRST_EXPIRED,
     SECURITY_OWNER,
+    AccountAction,
     AccountChange,
     AccountRecord,
     AuditQuery,
@@ -33,7 +34,7 @@ from broker.model.records import (
 )
 from broker.ports import IStore
 from broker.store import limits
-from broker.store.account_changes import KIND
+from broker.store.account_changes import KIND, change_record
 from broker.store.batch import size_of
 from broker.store.commits import CommitWaiters
 from broker.store.rows import account_of
@@ -294,6 +295,17 @@ class MemoryStore:
         if self.failure is not None:
             return fail(self.failure)
         return deferLater(self._clock, 0, self.tables.read_account_changes)
+
+    def append_account(self, record: AccountRecord, action: AccountAction, by: str = "") -> None:
+        """Insert or replace an account with the other operations."""
+        limits.check_account(record)
+        self._append(self.tables.append_account, record)
+        self.put_document(change_record(record.name, action, by))
+
+    def append_removal(self, name: str, by: str = "") -> None:
+        """Delete an account with the other operations."""
+        self._append(self.tables.append_removal, name)
+        self.put_document(change_record(name, AccountAction.REMOVED, by))
 
     def forget_account_change(self, id: str) -> None:
         """A change has had its effect."""

@@ -325,6 +325,14 @@ class Tables:
             self.put_document(change_record(name, AccountAction.REMOVED, by))
         return found
 
+    def append_account(self, record: AccountRecord) -> None:
+        """Insert or replace; what has changed of it is told apart."""
+        self.accounts[record.name] = record
+
+    def append_removal(self, name: str) -> None:
+        """Delete; likewise."""
+        self.accounts.pop(name, None)
+
     def read_account_changes(self) -> list[AccountChange]:
         """What was changed of accounts."""
         return [read_change(each) for each in self.read_documents(SECURITY_OWNER, KIND)]

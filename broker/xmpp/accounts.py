@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -137,6 +137,9 @@ class Accounts:
         self._account_exists = account_exists
         self._on_blocked = on_blocked
         self._known: OrderedDict[str, Account] = OrderedDict()
+        self._documents.carried[ROSTER] = RosterItem.from_record
+        self._documents.carried[BLOCKED] = _check_blocked
+        self._documents.on_carried.append(self._read_again)
 
     def get(self, local: str) -> Account | None:
         """The account, if it is in memory and fresh enough to rely on."""
@@ -262,6 +265,22 @@ class Accounts:
                 self._blocking.pop(account.local, None)
             self._on_blocked()
 
+    async def _read_again(self, owners: Collection[str]) -> None:
+        """Others have changed the documents of accounts; clients see it when they ask for them the next time."""
+        for local in owners:
+            blocked = {record.name for record in await self._documents.read(local, BLOCKED)}
+            self._blocking.pop(local, None)
+            if blocked:
+                self._blocking[local] = blocked
+            account = self._known.get(local)
+            if account is not None:
+                account.roster.clear()
+                account.roster_bytes = 0
+                account.blocked = set(blocked)
+                await self._read_contacts(account)
+        self._rights_changed()
+        self._on_blocked()
+
     async def _read_contacts(self, account: Account) -> None:
         documents = self._documents
         for record in await documents.read(account.local, ROSTER):
@@ -280,3 +299,9 @@ class Accounts:
                     break
         kept: Account = known
         return kept
+
+
+def _check_blocked(record: DocumentRecord) -> None:
+    parse_jid(record.name)
+    if record.data:
+        raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "what stands for a blocked address is empty")

@@ -53,7 +53,14 @@ POINTS = (
     *OF_LINKS,
 )
 """Of :mod:`broker.failpoints`, in the broker."""
-ELSEWHERE = ("dead message replayed", "entries put", "schema changed")
+ELSEWHERE = (
+    "dead message replayed",
+    "definitions committed",
+    "definitions half made",
+    "entries put",
+    "properties noted",
+    "schema changed",
+)
 """Points that no client brings about, and other tests kill the broker at."""
 ONCE_A_SECOND = frozenset({"commit written", "journal written to the tables"})
 """Those that the broker comes to when it folds its journal."""

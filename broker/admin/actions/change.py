@@ -114,6 +114,7 @@ def change_operation(
     cost: Cost = Cost.CONSTANT,
     always: bool = False,
     target: Callable[[Request[B]], str] | None = None,
+    told: Callable[[Request[B]], str] | None = None,
     parameters: tuple[Parameter, ...] = (),
 ) -> Operation:
     """An operation that changes something.
@@ -133,6 +134,7 @@ def change_operation(
         cost: of making it.
         always: it is made at every run level, and also where it cannot be written down.
         target: what it changes, for the audit; by default what the path names.
+        told: with which parameters, for the audit; by default the body.
         parameters: of the query.
     """
     takes_body = method != "DELETE"
@@ -143,7 +145,8 @@ def change_operation(
         given = _body_of(call, body) if takes_body else body(reason=call.query.get("reason", ""))
         request = Request(call, given, desk.asker(call))
         named = target(request) if target is not None else _target_of(path, call)
-        change = Change(request.asker, action, named, parameters_of(given), given.reason)
+        with_which = parameters_of(given) if told is None else told(request)
+        change = Change(request.asker, action, named, with_which, given.reason)
         return json(await _uninterrupted(_make(desk.instance, change, lambda: do(request), always=always)), status)
 
     return Operation(

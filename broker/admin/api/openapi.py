@@ -69,7 +69,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": {name: _described(components[name]) for name in sorted(components)},
+            "schemas": {name: described(components[name]) for name in sorted(components)},
             "responses": {
                 "Problem": {"description": "Why it was refused.", "content": {PROBLEM_TYPE: {"schema": _PROBLEM}}}
             },
@@ -153,7 +153,7 @@ def _answer(operation: Operation) -> dict[str, Any]:
     return {"$ref": REFERENCE.format(name=operation.answer.__name__)}
 
 
-def _described(schema: dict[str, Any]) -> dict[str, Any]:
+def described(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema whose description is the first paragraph of its type's, and whose properties have what Args says."""
     text = schema.pop("description", "")
     summary, _, rest = text.partition("\n\n")

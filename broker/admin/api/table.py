@@ -14,6 +14,7 @@ from broker.admin.actions.accounts import account_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.configuration import configuration_changes
 from broker.admin.actions.dead_messages import dead_changes
+from broker.admin.actions.definitions import definition_operations
 from broker.admin.actions.entries import entry_changes
 from broker.admin.actions.listeners import listener_operations
 from broker.admin.actions.many_sessions import many_sessions_changes
@@ -141,6 +142,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *entry_changes(desk, parts.works),
         *work_operations(desk, parts.works),
         *dead_changes(desk),
+        *definition_operations(desk),
         *configuration_operations(parts.instance),
         *configuration_changes(desk),
         *listener_operations(desk),

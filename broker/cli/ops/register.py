@@ -48,6 +48,8 @@ _RUNNERS = {
     Form.HEALTH: ("health", "health"),
     Form.METRICS: ("metrics", "metrics"),
     Form.API: ("api", "api"),
+    Form.EXPORT: ("definitions", "export"),
+    Form.IMPORT: ("definitions", "import_"),
 }
 """Module and function that runs a command; it is imported when it does."""
 
@@ -127,6 +129,9 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
         parser.add_argument("--limit", metavar="N", type=at_least(1), help="events of the past at most (default 20)")
         parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl-C")
         parser.add_argument("--json", action="store_true", help="one JSON object an event, as the API has it")
+        return
+    if form in (Form.EXPORT, Form.IMPORT):
+        _add_definitions(parser, verb)
         return
     if form is Form.HEALTH:
         parser.add_argument(
@@ -211,6 +216,20 @@ def _add_change(parser: argparse.ArgumentParser, verb: Verb) -> None:
         )
     if verb.loses:
         group.add_argument("--yes", action="store_true", help="do not ask")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help=_json_help(verb.form))
+    output.add_argument("--quiet", action="store_true", help="print nothing; the exit status says it")
+
+
+def _add_definitions(parser: argparse.ArgumentParser, verb: Verb) -> None:
+    for parameter in known_parameters(installed_document().operation(verb.operation).query, dict(verb.fixed)):
+        add_query_parameter(parser, parameter)
+    if verb.form is Form.EXPORT:
+        parser.add_argument("--output", metavar="FILE", help="write it there, readable for you only")
+        parser.add_argument("--json", action="store_true", help="in one line, and not one object a line")
+        return
+    parser.add_argument("--reason", metavar="TEXT", help="for the log and the audit")
+    parser.add_argument("--yes", action="store_true", help="do not ask before something is deleted")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help=_json_help(verb.form))
     output.add_argument("--quiet", action="store_true", help="print nothing; the exit status says it")

@@ -27,6 +27,10 @@ class Form(Enum):
     DIAGNOSE = "diagnose"
     METRICS = "metrics"
     API = "api"
+    EXPORT = "export"
+    """A document, as it is sent."""
+    IMPORT = "import"
+    """A document out of a file, and what it changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ NOUNS = {
     "dead": "dead messages: those that could not be delivered",
     "accounts": "accounts, of a broker that runs; broker user works without one",
     "properties": "properties of the configuration, as they are now",
+    "definitions": "what the broker has been made to be: accounts, topics, subscriptions and the like, as a document",
     "routes": "the ways of messages of XMPP clients",
     "run-level": "the run level",
     "plugins": "plugins",
@@ -40,6 +41,7 @@ WITHOUT_A_VERB = {
     "logIn": "for browsers: a command has the socket, or a token",
     "logOut": "likewise",
     "followStream": "for pages: --watch and broker top ask again and again",
+    "getDefinitionsSchema": "broker api GET /definitions/schema",
     "getDocument": "broker api GET /openapi.json; the command has a copy of its own",
 }
 """Operations that no command asks for, and why not."""

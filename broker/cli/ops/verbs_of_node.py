@@ -8,6 +8,7 @@ PROPERTY = Argument("NAME", ("name",), "name of the property")
 LOG_COLUMNS = ("namespace", "level", "source", "until")
 OPERATION = Argument("ID", ("id",), "as broker operations list has it")
 PLUGIN = Argument("ID", ("id",), "as broker plugins list has it")
+FILE = Argument("FILE", ("file",), "as broker definitions export has written it; - for standard input")
 LISTENER = Argument("NAME", ("name",), "as broker listeners list has it, such as XMPP")
 
 NODE_VERBS = (
@@ -163,6 +164,41 @@ NODE_VERBS = (
         "takeBackProperty",
         Form.CHANGE,
         PROPERTY,
+    ),
+    Verb(
+        "definitions export",
+        "print the definitions, one object a line, to be kept and compared",
+        "exportDefinitions",
+        Form.EXPORT,
+        fixed=(("pretty", "lines"),),
+        examples=(
+            "broker definitions export --output broker.json",
+            "broker definitions export --sections accounts --verifiers true --output accounts.json",
+        ),
+    ),
+    Verb(
+        "definitions import",
+        "make the broker what definitions say: all of it, or nothing where anything stands against it",
+        "importDefinitions",
+        Form.IMPORT,
+        FILE,
+        columns=("action", "kind", "name", "reason"),
+        takes=("reason",),
+        examples=(
+            "broker definitions import broker.json --dry-run true",
+            "broker definitions import broker.json --mode replace --sections topics --yes",
+        ),
+    ),
+    Verb(
+        "definitions diff",
+        "tell what would have to be changed for the broker to be what definitions say; exit status 6 for conflicts",
+        "importDefinitions",
+        Form.IMPORT,
+        FILE,
+        columns=("action", "kind", "name", "reason"),
+        fixed=(("dryRun", "true"), ("mode", "replace")),
+        takes=("reason",),
+        examples=("broker definitions diff broker.json",),
     ),
     Verb("log list", "list the levels of the log", "listLogLevels", Form.LIST, columns=LOG_COLUMNS),
     Verb(

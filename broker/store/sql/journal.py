@@ -60,7 +60,7 @@ class JournalPolicy:
         settled = sum(len(step.settled) for step in batch.steps)
         self._put = self._put * _MEMORY + put
         self._settled = self._settled * _MEMORY + settled
-        if self.journal_size + batch.bytes > MAX_BYTES or waiting + put > MAX_ENTRIES:
+        if batch.accounts or self.journal_size + batch.bytes > MAX_BYTES or waiting + put > MAX_ENTRIES:
             return False
         if put + settled <= SMALL:
             return True

@@ -13,6 +13,7 @@ from broker.errors import BrokerError, Code
 from broker.model.records import (
     FIRST_EXPIRED,
     SECURITY_OWNER,
+    AccountAction,
     AccountChange,
     AccountRecord,
     AuditQuery,
@@ -342,9 +343,20 @@ class SqlStore(CommitLoop):
         read = self.ask(
             lambda: self._reader.documents(SECURITY_OWNER, account_changes.KIND),
             patient=False,
-            concerns=lambda batch: False,
+            concerns=lambda batch: batch.changes_accounts,
         )
         return read.addCallback(self._readable).addCallback(lambda found: list(map(account_changes.read_change, found)))
+
+    def append_account(self, record: AccountRecord, action: AccountAction, by: str = "") -> None:
+        """Insert or replace an account with the other operations."""
+        limits.check_account(record)
+        self.batch.put_account(record)
+        self.put_document(account_changes.change_record(record.name, action, by))
+
+    def append_removal(self, name: str, by: str = "") -> None:
+        """Delete an account with the other operations."""
+        self.batch.delete_account(name)
+        self.put_document(account_changes.change_record(name, AccountAction.REMOVED, by))
 
     def forget_account_change(self, id: str) -> None:
         """A change has had its effect."""
@@ -353,5 +365,9 @@ class SqlStore(CommitLoop):
     def _ask_accounts(
         self, query: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Deferred[T]:
-        # No batch has accounts.
-        return self.ask(lambda: query(self.database, *args, **kwargs), patient=False, concerns=lambda batch: False)
+        # Few batches have accounts, and those are never in the journal.
+        return self.ask(
+            lambda: query(self.database, *args, **kwargs),
+            patient=False,
+            concerns=lambda batch: batch.changes_accounts,
+        )

@@ -22,6 +22,7 @@ from broker.store.sql.dialects import insert_into
 from broker.store.sql.journal import JournalPolicy
 from broker.store.sql.schema import (
     COMMIT_NUMBER,
+    account,
     audit,
     document,
     entry,
@@ -205,6 +206,7 @@ class Writer:
         _replace(connection, subscription, batch.subscriptions)
         _replace(connection, topic, batch.topics)
         upsert(connection, handled, batch.handled.items())
+        _replace(connection, account, batch.accounts)
         _write_documents(connection, batch)
         if batch.forgotten:
             connection.execute(delete(audit).where(audit.c.id <= batch.forgotten))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.errors import BrokerError, Code
 from broker.model.records import DocumentRecord
 from broker.xml.tree import Tree, parse_tree
 from broker.xmpp.routing.domain import AT_ACCOUNT, AT_DOMAIN, Domain, Iq
@@ -27,6 +28,7 @@ class Storage:
         self._documents = domain.broker.documents
         self._limit = domain.settings.max_stored
         self._most = domain.settings.max_private
+        self._documents.carried[PRIVATE] = self._documents.carried[VCARD] = self._check
         domain.serve("get", ns.PRIVATE, "query", self._get_private, AT_ACCOUNT)
         domain.serve("set", ns.PRIVATE, "query", self._set_private, AT_ACCOUNT)
         domain.serve("get", ns.VCARD, "vCard", self._get_card, AT_ACCOUNT)
@@ -69,6 +71,11 @@ class Storage:
         data = self._checked(request.payload)
         self._documents.put(request.client.jid.local, VCARD, "", data)
         return None
+
+    def _check(self, record: DocumentRecord) -> None:
+        if len(record.data) > self._limit:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"at most {self._limit} bytes are kept")
+        parse_tree(record.data, ns.CLIENT, what="document")
 
     def _readable(self, record: DocumentRecord) -> bytes | None:
         """What a document holds, if that may stand in a stream: bytes that are no element would be the end of it."""

@@ -7,8 +7,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from broker.errors import BrokerError, Code
+from broker.model.records import AccountAction
 from broker.store.sql.accounts import AccountTable
-from tests.contract.records import account
+from tests.contract.records import account, topic
 from tests.contract.stages import SqliteStage, SqlStage
 
 
@@ -42,6 +43,34 @@ def test_a_running_broker_sees_what_another_process_changed(stage: SqlStage) -> 
 
         assert stage.run(stage.store.list_accounts()) == [account("amy")]
         assert accounts.list() == ([account("amy")], [])
+
+
+def test_accounts_of_a_batch_are_committed_with_its_other_operations_and_seen_by_other_processes(
+    stage: SqlStage,
+) -> None:
+    store = stage.store
+    stage.run(store.put_account(account("amy")))
+    stage.run(store.read_account_changes())
+    store.put_topic(topic(1))
+    store.append_account(account("joe"), AccountAction.ADDED, "boss")
+    store.append_removal("amy")
+
+    assert stage.run(store.list_accounts()) == [account("joe")]
+    with AccountTable(stage.url()) as accounts:
+        assert accounts.list() == ([account("joe")], [])
+    changes = stage.run(store.read_account_changes())
+    assert [(each.name, each.action, each.by) for each in changes] == [
+        ("amy", AccountAction.ADDED, ""),
+        ("joe", AccountAction.ADDED, "boss"),
+        ("amy", AccountAction.REMOVED, ""),
+    ]
+
+
+def test_account_that_nobody_could_log_in_with_is_refused_before_it_is_in_a_batch(sqlite_stage: SqliteStage) -> None:
+    store = sqlite_stage.store
+    with pytest.raises(BrokerError):
+        store.append_account(account("joe")._replace(scram_sha_1="x"), AccountAction.ADDED)
+    assert sqlite_stage.run(store.list_accounts()) == []
 
 
 def test_a_name_that_cannot_be_stored_is_refused(sqlite_url: str) -> None:
