@@ -10,22 +10,26 @@ from typing import Any
 import msgspec
 from twisted.internet.interfaces import IDelayedCall
 
+from broker.admin.checkpoint import checkpoint_line
+from broker.admin.followers import Followers, Kind, Principal
 from broker.admin.instance import Instance, core_of
 from broker.admin.moment import moment
+from broker.admin.stanza_taps import Passed, StanzaTap
+from broker.admin.views.entries import Content, content_of, content_of_bytes
 from broker.core.message import Message
 from broker.core.node import Node
 from broker.core.trace import Point
 from broker.errors import BrokerError, Code
 from broker.net.http.events import EventStream
 from broker.timers import cancel
+from broker.xmpp.stream.connection import StreamConnection
 
-MAX_TAILS = 10
-LOOK = 1.0
-"""Seconds between two looks at whether a tail may go on."""
+HEAD_BYTES = 1024
+"""Of the content of a message that are told at most."""
 _NAME = "client/"
 
 
-class Seen(msgspec.Struct, frozen=True, rename="camel"):
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """A message that was seen.
 
     Args:
@@ -37,6 +41,7 @@ class Seen(msgspec.Struct, frozen=True, rename="camel"):
         receiver: session or login name that it is for; empty where it has just come.
         size_bytes: of its content.
         persistent: it is to survive a crash.
+        content: its beginning, where that is asked for.
     """
 
     point: Point
@@ -47,6 +52,33 @@ class Seen(msgspec.Struct, frozen=True, rename="camel"):
     receiver: str
     size_bytes: int
     persistent: bool
+    content: Content | None = None
+
+
+class SeenStanza(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """A stanza that went over a connection.
+
+    Args:
+        at: when.
+        direction: ``in`` from the client, or ``out`` to it.
+        kind: ``message``, ``presence``, ``iq``, or another element of its stream.
+        size_bytes: of it.
+        type: of it; absent where it has none.
+        id: likewise.
+        sender: likewise; what it says of itself.
+        receiver: likewise.
+        content: its beginning, where that is asked for; never of one that registers an account or has its password.
+    """
+
+    at: str
+    direction: str
+    kind: str
+    size_bytes: int
+    type: str | None = None
+    id: str | None = None
+    sender: str | None = None
+    receiver: str | None = None
+    content: Content | None = None
 
 
 class TailEnd(msgspec.Struct, frozen=True, rename="camel"):
@@ -78,13 +110,31 @@ class TailLimits:
     per_second: int
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a tail tells.
+
+    Args:
+        wanted: whether a message is, by its oid and the names of its sender and of its receiver (:func:`short_name`).
+        points: where it is looked for.
+        content: tell its beginning, too.
+        checkpoint: tell lines (spec xmlblaster §16.8) instead of JSON.
+        stanzas: of an XMPP stream whose stanzas are told; ``None`` for none.
+    """
+
+    wanted: Callable[[str, str, str], bool]
+    points: Collection[Point] = frozenset(Point)
+    content: bool = False
+    checkpoint: bool = False
+    stanzas: StreamConnection | None = None
+
+
 @dataclass(slots=True)
 class _Tail:
-    wanted: Callable[[str, str, str], bool]
-    points: Collection[Point]
+    selection: Selection
     limits: TailLimits
-    is_permitted: Callable[[], bool]
     until: float
+    tap: StanzaTap | None = None
     told: int = 0
     left_out: int = 0
     second: int = 0
@@ -101,48 +151,49 @@ class Tails:
 
     Args:
         instance: the broker.
+        followers: all who follow something.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, followers: Followers) -> None:
         self._instance = instance
+        self._followers = followers
         self._clock: Any = instance.reactor
         self._tails: dict[EventStream, _Tail] = {}
         self._node: Node | None = None
         self._call: IDelayedCall | None = None
 
-    def __len__(self) -> int:
-        return len(self._tails)
-
-    def open(
-        self,
-        wanted: Callable[[str, str, str], bool],
-        points: Collection[Point],
-        limits: TailLimits,
-        is_permitted: Callable[[], bool],
-    ) -> EventStream:
+    def open(self, principal: Principal, selection: Selection, limits: TailLimits) -> EventStream:
         """Begin one.
 
         Args:
-            wanted: whether a message is, by its oid and the names of its sender and of its receiver
-                (:func:`short_name`).
-            points: where it is looked for.
+            principal: who looks on.
+            selection: what it tells.
             limits: when it ends.
-            is_permitted: asked once a second; where not, it ends.
 
         Raises:
-            BrokerError: ``resource.exhaust`` where there are too many, ``resource.unavailable`` where there is no core.
+            BrokerError: ``resource.exhaust`` where there are too many, or somebody else looks at the stanzas of this
+                connection; ``resource.unavailable`` where there is no core.
         """
         core = core_of(self._instance)
         if core is None:
             raise BrokerError(Code.RESOURCE_UNAVAILABLE, "there is no core at this run level")
-        if len(self._tails) >= MAX_TAILS:
-            raise BrokerError(Code.RESOURCE_EXHAUST, f"there are {MAX_TAILS} tails at most")
-        stream = EventStream(self._clock, self._ended)
-        self._tails[stream] = _Tail(wanted, points, limits, is_permitted, self._clock.seconds() + limits.seconds)
-        self._node = core.node
-        core.node.trace = self._see
+        stream = self._followers.open(principal, Kind.TAIL, self._ended, lambda stream: self._end(stream, "right"))
+        tail = self._tails[stream] = _Tail(selection, limits, self._clock.seconds() + limits.seconds)
+        if selection.stanzas is not None:
+            try:
+                tail.tap = StanzaTap(
+                    selection.stanzas,
+                    lambda passed: self._see_stanza(stream, tail, passed),
+                    lambda: self._end(stream, "disconnected"),
+                )
+            except BrokerError:
+                stream.end()
+                raise
+        if self._node is None:
+            self._node = core.node
+            core.node.traces.add(self._see)
         if self._call is None:
-            self._call = self._clock.callLater(LOOK, self._look)
+            self._wait()
         return stream
 
     def stop(self) -> None:
@@ -152,60 +203,105 @@ class Tails:
 
     def _see(self, point: Point, message: Message, receiver: str) -> None:
         sender, receiver = short_name(message.envelope.qos.sender), short_name(receiver)
-        line = b""
         for stream, tail in list(self._tails.items()):
-            if point not in tail.points or not tail.wanted(message.oid, sender, receiver):
+            selection = tail.selection
+            if point not in selection.points or not selection.wanted(message.oid, sender, receiver):
                 continue
-            line = line or _line(point, message, sender, receiver, self._instance.wall_clock())
-            self._tell(stream, tail, line)
+            if not self._may_tell(tail):
+                continue
+            if selection.checkpoint:
+                line = checkpoint_line(point, message, _named(sender), _named(receiver)).encode()
+            else:
+                line = msgspec.json.encode(self._seen(point, message, sender, receiver, content=selection.content))
+            self._tell(stream, tail, "checkpoint" if selection.checkpoint else "seen", line)
 
-    def _tell(self, stream: EventStream, tail: _Tail, line: bytes) -> None:
-        second = math.floor(self._clock.seconds())
-        if second != tail.second:
-            tail.second, tail.in_second = second, 0
-        tail.in_second += 1
-        if tail.in_second > tail.limits.per_second:
-            tail.left_out += 1
-            return
-        tail.told += 1
-        stream.tell("seen", line)
-        if tail.told >= tail.limits.most:
-            self._end(stream, "most")
-
-    def _look(self) -> None:
-        self._call = self._clock.callLater(LOOK, self._look)
-        now = self._clock.seconds()
-        for stream, tail in list(self._tails.items()):
-            if not tail.is_permitted():
-                self._end(stream, "right")
-            elif now >= tail.until:
-                self._end(stream, "time")
-
-    def _end(self, stream: EventStream, reason: str) -> None:
-        tail = self._tails[stream]
-        stream.tell("end", msgspec.json.encode(TailEnd(reason, tail.told, tail.left_out)))
-        stream.end()
-
-    def _ended(self, stream: EventStream) -> None:
-        self._tails.pop(stream, None)
-        if not self._tails:
-            cancel(self._call)
-            self._call = None
-            node, self._node = self._node, None
-            if node is not None:
-                node.trace = None
-
-
-def _line(point: Point, message: Message, sender: str, receiver: str, now: float) -> bytes:
-    return msgspec.json.encode(
-        Seen(
+    def _seen(self, point: Point, message: Message, sender: str, receiver: str, *, content: bool) -> Seen:
+        return Seen(
             point,
-            moment(round(now * 1000)),
+            self._now(),
             str(message.id),
             message.oid,
             sender,
             receiver,
             len(message.content),
             message.envelope.persistent,
+            content_of(message, HEAD_BYTES) if content else None,
         )
-    )
+
+    def _see_stanza(self, stream: EventStream, tail: _Tail, passed: Passed) -> None:
+        if not self._may_tell(tail):
+            return
+        get = passed.attributes.get
+        content = None
+        if tail.selection.content and not passed.is_secret:
+            content = content_of_bytes(passed.raw, HEAD_BYTES)
+        seen = SeenStanza(
+            self._now(),
+            passed.direction,
+            passed.name,
+            len(passed.raw),
+            get("type"),
+            get("id"),
+            get("from"),
+            get("to"),
+            content,
+        )
+        self._tell(stream, tail, "stanza", msgspec.json.encode(seen))
+
+    def _may_tell(self, tail: _Tail) -> bool:
+        """Whether there is room for one more in this second; it is counted as left out else."""
+        second = math.floor(self._clock.seconds())
+        if second != tail.second:
+            tail.second, tail.in_second = second, 0
+        tail.in_second += 1
+        if tail.in_second > tail.limits.per_second:
+            tail.left_out += 1
+            return False
+        return True
+
+    def _tell(self, stream: EventStream, tail: _Tail, event: str, line: bytes) -> None:
+        tail.told += 1
+        stream.tell(event, line)
+        if tail.told >= tail.limits.most:
+            self._end(stream, "most")
+
+    def _now(self) -> str:
+        return moment(round(self._instance.wall_clock() * 1000))
+
+    def _wait(self) -> None:
+        """Until the first of them is over."""
+        until = min(tail.until for tail in self._tails.values())
+        self._call = self._clock.callLater(max(0.0, until - self._clock.seconds()), self._look)
+
+    def _look(self) -> None:
+        self._call = None
+        now = self._clock.seconds()
+        for stream, tail in list(self._tails.items()):
+            if now >= tail.until:
+                self._end(stream, "time")
+        if self._tails and self._call is None:
+            self._wait()
+
+    def _end(self, stream: EventStream, reason: str) -> None:
+        tail = self._tails.get(stream)
+        if tail is None:
+            return
+        stream.tell("end", msgspec.json.encode(TailEnd(reason, tail.told, tail.left_out)))
+        stream.end()
+
+    def _ended(self, stream: EventStream) -> None:
+        tail = self._tails.pop(stream, None)
+        if tail is not None and tail.tap is not None:
+            tail.tap.stop()
+        cancel(self._call)
+        self._call = None
+        if self._tails:
+            self._wait()
+            return
+        node, self._node = self._node, None
+        if node is not None:
+            node.traces.remove(self._see)
+
+
+def _named(short: str) -> str:
+    return f"{_NAME}{short}" if short else ""

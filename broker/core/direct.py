@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from broker.core.entries import Fanout
 from broker.core.message import Message
+from broker.core.trace import Point
 from broker.model.records import DELAYED, EPHEMERAL, FOR_SUBJECT
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Direct:
             How many had room for it.
         """
         taking = [session for session in sessions if not session.queue.is_full]
+        if taking and self._node.trace is not None:
+            self._node.trace(Point.PUBLISHED, message, "")
         fanout = Fanout(len(taking)) if len(taking) > 1 else None
         for session in taking:
             self._put(message, session, keep, fanout)
@@ -61,6 +64,8 @@ class Direct:
         """
         if session.queue.is_full:
             return False
+        if self._node.trace is not None:
+            self._node.trace(Point.PUBLISHED, message, "")
         self._put(message, session, keep, None)
         return True
 
@@ -93,6 +98,8 @@ class Direct:
         if subject.queue.is_full or subject.guest:
             node.release_subject(subject)
             return False
+        if node.trace is not None:
+            node.trace(Point.PUBLISHED, message, "")
         durable = message.envelope.persistent
         if durable:
             node.save_subject(subject)
@@ -106,6 +113,8 @@ class Direct:
     def _put(self, message: Message, session: Session, keep: bool, fanout: Fanout | None) -> None:
         durable = message.envelope.persistent and not session.subject.guest
         dispatch = session.dispatch
+        if self._node.trace is not None:
+            self._node.trace(Point.QUEUED, message, dispatch.name)
         if durable and not session.stored and not dispatch.passes_queue:
             self._registry.save(session)
         dispatch.put(message, FOR_SUBJECT if keep else EPHEMERAL, durable, fanout)

@@ -555,7 +555,7 @@ class Dispatch:
         stale: list[Entry] = []
         for entry in entries:
             (stale if node.is_stale(entry) else fresh).append(entry)
-        node.count_stale(stale)
+        node.count_stale(stale, self.name)
         self.queue.settle(stale)
         return fresh
 

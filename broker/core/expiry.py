@@ -123,8 +123,7 @@ class Expiry:
             _, message_id, oid = heapq.heappop(self._heap)
             topic = self._node.topics.get(oid)
             if topic is not None:
-                if topic.history.discard(message_id):  # unless somebody has met it before
-                    self._node.losses.expired += 1
+                topic.history.expire_one(message_id)  # unless somebody has met it before
                 reach("message expired")
                 self._on_expired(oid)
         self._schedule()
@@ -176,7 +175,7 @@ class Expiry:
             if not queue.settle_unread(row.entry):
                 if queue.unread:
                     await queue.load()
-                node.losses.expired += queue.discard(row.entry.message_id)
+                queue.expire_one(row.entry.message_id)
             self._on_expired(row.oid)
         elif isinstance(queue, Queue) and node.stored_envelope(row.sender, row.key, row.qos).qos.force_destroy:
             node.losses.expired += queue.settle_swapped(row.entry)

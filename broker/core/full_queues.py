@@ -13,6 +13,7 @@ from broker.core.overflow import discards, overflow_error
 from broker.core.queues import Queue
 from broker.core.sessions import RoomWait, Session
 from broker.core.subjects import Subject
+from broker.core.trace import Point
 from broker.core.waiting import Pending
 from broker.logs.limit import NamedLogLimits
 from broker.model.address import SessionName
@@ -104,6 +105,8 @@ class FullQueues:
         error = overflow_error(queue)
         if discards(queue):
             self._node.losses.discarded += 1
+            if self._node.trace is not None:
+                self._node.trace(Point.DISCARDED, message, owner.absolute)
             self._lost.tell(owner.absolute, lambda: f"{owner.relative}: {message.oid} discarded: {error.message}")
         else:
             self._letters.message(message, owner.absolute, error)

@@ -12,6 +12,7 @@ from broker.core.entries import END, ENTRY_OVERHEAD, Entry, Part, QueueLimits, l
 from broker.core.losses import Losses
 from broker.core.message import Message
 from broker.core.quotas import Usage
+from broker.core.trace import Point
 from broker.model.records import TRANSIENT, EntryRecord, MessageRecord
 from broker.ports import IStore
 from broker.waiters import Waiters
@@ -233,6 +234,8 @@ class History:
                 self._hot_bytes -= entry.size
                 self._forget(entry)
                 self._losses.expired += 1
+                if self._losses.trace is not None:
+                    self._losses.trace(Point.EXPIRED, entry.message, "")
             else:
                 self._hot.append(entry)
         cold, self._cold = self._cold, deque()
@@ -331,11 +334,20 @@ class History:
         cold = (self._revive(record) for _, record in reversed(rows))
         return hot + [message for message in cold if message is not None]
 
+    def expire_one(self, message_id: int) -> bool:
+        """Drop one message whose time is over, if it is there."""
+        message = next((each for each in self if each.id == message_id), None)
+        found = self.discard(message_id)
+        self._losses.expired += found
+        if message is not None and self._losses.trace is not None:
+            self._losses.trace(Point.EXPIRED, message, "")
+        return found
+
     def discard(self, message_id: int) -> bool:
         """Drop one message, if it is there.
 
         Args:
-            message_id: of the message that expired or was consumed.
+            message_id: of the message that was consumed.
         """
         for entry in self._hot:
             if entry.message.id == message_id:

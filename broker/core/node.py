@@ -30,7 +30,7 @@ from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
 from broker.core.thresholds import Thresholds
 from broker.core.topics import Topic, TopicState
-from broker.core.trace import Trace
+from broker.core.trace import Point, Trace, Traces
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import SessionName, parse_session_name, stripped_node_id
@@ -95,6 +95,7 @@ class Node:
         losses: messages that went without a word.
         thresholds: marks on queues.
         trace: is told of every message while anybody looks on; ``None`` while nobody does.
+        traces: those who look on.
         last_heartbeat: milliseconds since 1970 when the broker was last known to run before this start; 0 if never.
     """
 
@@ -141,6 +142,7 @@ class Node:
         self.past = Counters()
         self.losses = Losses()
         self.trace: Trace | None = None
+        self.traces = Traces(self)
         self.events = events or Events(self.seconds)
         self.thresholds = Thresholds(self)
         self.waiting_publishers = 0
@@ -462,11 +464,19 @@ class Node:
                 return True
         return self.is_erased(message)
 
-    def count_stale(self, entries: Sequence[Entry]) -> None:
-        """Count entries that are dropped because they :meth:`are stale <is_stale>`."""
+    def count_stale(self, entries: Sequence[Entry], receiver: str = "") -> None:
+        """Count entries that are dropped because they :meth:`are stale <is_stale>`.
+
+        Args:
+            entries: of one queue.
+            receiver: whose it is, where that is known.
+        """
         losses, now = self.losses, self.now()
         for entry in entries:
-            if 0 < entry.message.expires <= now:
+            expired = 0 < entry.message.expires <= now
+            if expired:
                 losses.expired += 1
             else:
                 losses.stale += 1
+            if self.trace is not None:
+                self.trace(Point.EXPIRED if expired else Point.DISCARDED, entry.message, receiver)

@@ -220,6 +220,8 @@ class Publisher:
             if receiver is not None and receiver.qos.ptp and not receiver.queue.is_full and not plan.route.is_behind:
                 message = self._node.message(envelope, content)
                 session.counters.published(len(content), envelope.persistent)
+                if self._node.trace is not None:
+                    self._trace(message, entered=True)
                 self._direct.put_to(receiver, message)
                 return _new(Published, (envelope.oid, message.id, STATE_OK, "", ()))
         qos = envelope.qos
@@ -238,6 +240,8 @@ class Publisher:
                 return obstacle
             raise
         session.counters.published(len(content), envelope.persistent)
+        if self._node.trace is not None:
+            self._trace(message, entered=topic is None)
         for copy in copies:
             self._direct.put(copy, message)
         if topic is not None:
@@ -352,6 +356,23 @@ class Publisher:
             self._configure(topic, message.envelope, given, first=True)
         receivers, aside = self._receivers(topic, message, None, None)
         self._publish_on(topic, message, receivers, aside)
+
+    def _trace(self, message: Message, *, entered: bool) -> None:
+        """Tell whoever looks on of a message of a session, and once it is safe, that its publisher may be told so.
+
+        Args:
+            message: that is published.
+            entered: tell of the first here; what is published on a topic is told where it goes there.
+        """
+        node = self._node
+        if entered and node.trace is not None:
+            node.trace(Point.PUBLISHED, message, "")
+
+        def accepted() -> None:
+            if node.trace is not None:
+                node.trace(Point.ACCEPTED, message, "")
+
+        node.later(0, lambda: node.store.when_committed(node.store.position, accepted))
 
     def _prepare_topic(self, topic: Topic, plan: Plan, session: Session) -> None:
         envelope = plan.envelope

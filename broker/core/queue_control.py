@@ -13,6 +13,7 @@ from broker.core.entries import Entry, loaded
 from broker.core.queues import Queue
 from broker.core.sessions import Session
 from broker.core.subjects import Subject
+from broker.core.trace import Point
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.key import PTP_SUBSCRIPTION, Key, is_administrative, is_system_topic
@@ -128,6 +129,9 @@ class QueueControl:
             if fanout is not None:
                 fanout.copies -= 1
             message = entry.message
+            if self._node.trace is not None:
+                name = target.name.relative if isinstance(target, Session) else f"client/{target.name}"
+                self._node.trace(Point.MOVED, message, name)
             durable = message.envelope.persistent and not _is_guest(target)
             if isinstance(target, Subject):
                 self._registry.subject_queues.put(target, entry, durable)

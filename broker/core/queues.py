@@ -12,6 +12,7 @@ from broker.core.entries import ENTRY_OVERHEAD, CacheBudget, Entry, Fanout, Judg
 from broker.core.levels import Level
 from broker.core.message import Message
 from broker.core.quotas import Usage
+from broker.core.trace import Point
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
 from broker.model.records import NEWEST_ONLY, ONEWAY, TRANSIENT, EntryRecord, MessageRecord
@@ -394,7 +395,11 @@ class Queue(CachedEntries):
                     self._read_ahead(level)
         self.settle(discarded)
         if self._judge is not None:
-            self._judge.losses.discarded_oldest += len(discarded)
+            losses = self._judge.losses
+            losses.discarded_oldest += len(discarded)
+            if losses.trace is not None:
+                for entry in discarded:
+                    losses.trace(Point.DISCARDED, entry.message, "")
         if missing is not None:
             reading = self._read_more(missing)
             reading.addCallback(lambda _: self._trim())

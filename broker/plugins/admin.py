@@ -26,6 +26,7 @@ from broker.admin.event_log import EventLog, LoggedEvents
 from broker.admin.findings.alarms import Alarm, Alarms
 from broker.admin.findings.conditions import STORE_FAILING
 from broker.admin.findings.watch import Watch
+from broker.admin.followers import Followers
 from broker.admin.health import Health
 from broker.admin.history import History
 from broker.admin.history_series import HISTORY_SERIES
@@ -114,11 +115,12 @@ class AdminPlugin:
         self._alarms = Alarms(watch, context.reactor)
         self._alarms.on_change.append(self._tell_alarm)
         self._event_log = EventLog(context.events)
-        self._followers = EventFollowers(self._event_log, context.reactor, write_event)
-        self._tails = Tails(context)
+        self._followers = Followers(context.reactor)
+        self._event_followers = EventFollowers(self._event_log, self._followers, write_event)
+        self._tails = Tails(context, self._followers)
         self._logged = LoggedEvents(context.events, context.reactor)
         self._history = History(HISTORY_SERIES, sources, context.reactor)
-        self._streams = Streams(context.reactor)
+        self._streams = Streams(context.reactor, self._followers)
         self._parts = Parts(
             instance=context,
             access=context.access,
@@ -133,7 +135,7 @@ class AdminPlugin:
             alarms=self._alarms,
             watch=watch,
             event_log=self._event_log,
-            followers=self._followers,
+            followers=self._event_followers,
             tails=self._tails,
         )
         self._sites: list[Site] = []
@@ -178,15 +180,14 @@ class AdminPlugin:
     async def stop(self) -> None:
         """Close everything; what is being served is answered."""
         self._alarms.stop()
-        self._streams.stop()
         self._history.stop()
         self._census.stop()
         self._lag.stop()
         globalLogPublisher.removeObserver(self._lines)
         globalLogPublisher.removeObserver(self._logged)
         self._event_log.stop()
-        self._followers.stop()
         self._tails.stop()
+        self._followers.stop()
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.stopListening()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from broker.admin.streams import INTERVAL, MAX_STREAMS, MAX_STREAMS_OF_ONE, Rows, Streams, Subject
+from broker.admin.followers import MAX_STREAMS, MAX_STREAMS_OF_ONE, Followers, Kind, Principal
+from broker.admin.streams import INTERVAL, MAX_RECENT, Rows, Streams, Subject
 from broker.errors import BrokerError, Code
 from broker.net.http.events import EventStream
 
@@ -31,12 +32,16 @@ class Output:
 
     def unregisterProducer(self) -> None: ...
 
-    def events(self) -> list[tuple[str, Any]]:
-        """Types and data of what came."""
+    def frames(self) -> list[dict[str, str]]:
+        """Fields of what came."""
         frames = [
             dict(line.split(": ", 1) for line in each.splitlines() if ": " in line) for each in self.text.split("\n\n")
         ]
-        return [(each["event"], json.loads(each["data"])) for each in frames if "event" in each]
+        return [each for each in frames if "event" in each]
+
+    def events(self) -> list[tuple[str, Any]]:
+        """Types and data of what came."""
+        return [(each["event"], json.loads(each["data"])) for each in self.frames()]
 
 
 @dataclass
@@ -49,16 +54,17 @@ class Watched:
     looks: int = 0
 
     def __post_init__(self) -> None:
-        self.streams = Streams(self.clock)
+        self.followers = Followers(self.clock)
+        self.streams = Streams(self.clock, self.followers)
 
     async def read(self) -> Rows:
         self.looks += 1
         return dict(self.rows)
 
-    def follow(self, principal: str = "joe", **options: bool) -> tuple[EventStream, Output]:
+    def follow(self, principal: str = "joe", last: str | None = None) -> tuple[EventStream, Output]:
         output = Output()
         subject = Subject("rows", "row", self.read)
-        stream = self.streams.open(principal, [subject], lambda: self.permitted, **options)
+        stream = self.streams.open(Principal(principal, lambda: self.permitted), [subject], last)
         stream.begin(output)
         self.clock.advance(0)
         return stream, output
@@ -125,9 +131,62 @@ def test_stream_of_who_may_look_no_more_ends_within_a_second() -> None:
     assert output.events() == [("row", 1)]
 
 
-def test_who_comes_back_is_told_to_forget_what_they_know() -> None:
-    _, output = Watched({"a": b"1"}).follow(resumed=True)
+@pytest.mark.parametrize("last", ["77-1", "", "nonsense", "1-99", "1--1"])
+def test_who_comes_back_with_an_unknown_id_is_told_to_forget_what_they_know(last: str) -> None:
+    _, output = Watched({"a": b"1"}).follow(last=last)
     assert output.events() == [("reset", {}), ("row", 1)]
+
+
+def test_who_comes_back_is_told_what_has_changed_meanwhile() -> None:
+    watched = Watched({"a": b"1", "b": b"2"})
+    stream, output = watched.follow()
+    stream.lost()
+
+    watched.rows = {"b": b"3"}
+    _, again = watched.follow(last=output.frames()[-1]["id"])
+
+    assert again.events() == [("row", 3), ("gone", {"event": "row", "key": "a"})]
+
+
+def test_who_comes_back_gets_again_what_did_not_arrive() -> None:
+    watched = Watched({"a": b"1", "b": b"2"})
+    stream, output = watched.follow()
+    stream.lost()
+
+    _, again = watched.follow(last=output.frames()[0]["id"])
+
+    assert again.events() == [("row", 2)]
+
+
+def test_who_comes_back_twice_without_news_is_not_told_anything_again() -> None:
+    watched = Watched({"a": b"1"})
+    last = watched.follow()[1].frames()[-1]["id"]
+    for stream in list(watched.streams._followers):
+        stream.lost()
+    for _ in range(2):
+        stream, again = watched.follow(last=last)
+        assert again.events() == []
+        stream.lost()
+
+
+def test_who_missed_more_than_is_remembered_gets_everything_anew() -> None:
+    watched = Watched({str(number): b"1" for number in range(MAX_RECENT + 2)})
+    stream, output = watched.follow()
+    stream.lost()
+
+    _, again = watched.follow(last=output.frames()[0]["id"])
+
+    assert again.events()[0] == ("reset", {})
+
+
+def test_stream_of_somebody_else_is_not_gone_on_with() -> None:
+    watched = Watched({"a": b"1"})
+    stream, output = watched.follow()
+    stream.lost()
+
+    _, again = watched.follow("ann", last=output.frames()[-1]["id"])
+
+    assert again.events()[0] == ("reset", {})
 
 
 def test_there_are_ten_streams_of_one_user_and_fifty_in_all() -> None:
@@ -149,8 +208,17 @@ def test_all_streams_end_when_administration_stops() -> None:
     watched = Watched({"a": b"1"})
     outputs = [watched.follow()[1] for _ in range(3)]
 
-    watched.streams.stop()
+    watched.followers.stop()
 
     assert all(each.finished for each in outputs)
-    assert not len(watched.streams)
+    assert not len(watched.followers)
     assert not watched.clock.getDelayedCalls()
+
+
+def test_whatever_is_followed_counts_for_the_same_limit() -> None:
+    followers = Followers(Clock())
+    for number in range(MAX_STREAMS_OF_ONE):
+        followers.open(Principal("joe", lambda: True), list(Kind)[number % len(Kind)], lambda stream: None)
+    assert followers.count(Kind.TAIL) == MAX_STREAMS_OF_ONE // len(Kind)
+    with pytest.raises(BrokerError, match="10 of one user"):
+        followers.open(Principal("joe", lambda: True), Kind.EVENTS, lambda stream: None)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 
-from broker.admin.api.gate import AUTOMATIC_HEADER, Gate
+from broker.admin.api.gate import Gate
 from broker.admin.api.operations import API, Operation, Parameter
 from broker.admin.api.paging import limit_parameter, read_limit
 from broker.admin.api.query import flag, whole_number
@@ -15,7 +13,7 @@ from broker.admin.event_log import KEPT, EventLog, Kept
 from broker.admin.filtering import by_pattern
 from broker.admin.listing import Predicate
 from broker.admin.moment import moment
-from broker.admin.roles import Right, Role
+from broker.admin.roles import Right
 from broker.model.number import whole_or_none
 from broker.net.http.events import EVENT_TYPE
 from broker.net.http.exchange import Answer, Call, json
@@ -88,13 +86,8 @@ def event_operations(event_log: EventLog, followers: EventFollowers, gate: Gate)
         return json(EventList([row_of(each) for each in found[:limit]], event_log.dropped))
 
     def _follow(call: Call, wanted: Predicate[Kept], after: int | None) -> Answer:
-        later = replace(call, headers={**call.headers, AUTOMATIC_HEADER: "1"})  # looking on is no sign of a person
         last = whole_or_none(call.headers.get("last-event-id", ""))
-
-        def is_permitted() -> bool:
-            return gate.actor(later).role >= Role.MONITORING
-
-        stream = followers.open(gate.actor(call).name, wanted, is_permitted, after if last is None else last)
+        stream = followers.open(gate.principal(call), wanted, after if last is None else last)
         return Answer(b"", EVENT_TYPE, stream=stream)
 
     return [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from broker.admin.access import Access
 from broker.admin.browser_sessions import BrowserSession
+from broker.admin.followers import Principal
 from broker.admin.roles import Right, Role, SocketRole
 from broker.admin.tokens import Token
 from broker.errors import BrokerError, Code
@@ -121,6 +122,17 @@ class Gate:
                 granted = self._access.granted(session.user)
                 return Actor(granted.role, session.user, "session", granted.source, session)
         return Actor(Role.NOBODY, "", "http")
+
+    def principal(self, call: Call) -> Principal:
+        """Who follows something by server-sent events, as long as they have the role that they have now."""
+        actor = self.actor(call)
+        later = replace(call, headers={**call.headers, AUTOMATIC_HEADER: "1"})  # looking on is no sign of a person
+
+        def is_permitted() -> bool:
+            now = self.actor(later)
+            return (now.role, now.name) == (actor.role, actor.name)
+
+        return Principal(actor.name, is_permitted)
 
     def is_secure(self, call: Call) -> bool:
         """Whether a request came over TLS, to here or to what is in front."""

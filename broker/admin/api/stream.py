@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
 
-from broker.admin.api.gate import AUTOMATIC_HEADER, Gate
+from broker.admin.api.gate import Gate
 from broker.admin.api.operations import API, Operation, Parameter
 from broker.admin.instance import Instance
 from broker.admin.listing import Collection, Wanted, make_page
-from broker.admin.roles import Right, Role
+from broker.admin.roles import Right
 from broker.admin.streams import Read, Rows, Streams, Subject
 from broker.admin.views.overview import Overview
 from broker.admin.views.queues import queues
@@ -79,12 +78,7 @@ def stream_operations(
 
     async def follow(call: Call) -> Answer:
         subjects = [subject_of(each) for each in dict.fromkeys(call.query.get("what", "overview").split(","))]
-        later = replace(call, headers={**call.headers, AUTOMATIC_HEADER: "1"})  # looking on is no sign of a person
-
-        def is_permitted() -> bool:
-            return gate.actor(later).role >= Role.MONITORING
-
-        stream = streams.open(gate.actor(call).name, subjects, is_permitted, resumed="last-event-id" in call.headers)
+        stream = streams.open(gate.principal(call), subjects, call.headers.get("last-event-id"))
         return Answer(b"", EVENT_TYPE, stream=stream)
 
     return [

@@ -127,7 +127,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
         *diagnosis_operations(parts.watch),
         *event_operations(parts.event_log, parts.followers, gate),
-        *tail_operations(parts.tails, gate),
+        *tail_operations(parts.tails, desk),
         *dead_operations(parts.instance, gate, parts.reads),
         *subscription_operations(parts.instance),
         *route_operations(parts.instance),

@@ -131,9 +131,16 @@ def content_of(message: Message, most: int) -> Content | None:
         message: itself.
         most: bytes of it; the last character may be cut.
     """
-    if not most:
-        return None
-    content = message.content
+    return content_of_bytes(message.content, most) if most else None
+
+
+def content_of_bytes(content: bytes, most: int) -> Content:
+    """The beginning of some bytes.
+
+    Args:
+        content: all of them.
+        most: that are told; the last character may be cut.
+    """
     shown, truncated = content[:most], len(content) > most
     try:
         text = shown.decode("utf-8")

@@ -17,6 +17,9 @@ from broker.model.json_object import object_or_none
 
 END, SKIPPED = "end", "skipped"
 """Types of frames that tell of the stream itself."""
+CHECKPOINT = "checkpoint"
+"""Type of frames that are a line (spec xmlblaster §16.8), and no JSON."""
+LINE = "line"
 FIRST = ("at", "point")
 """Fields that a line begins with."""
 
@@ -29,6 +32,8 @@ def tail(options: argparse.Namespace, verb: Verb) -> int:
         for kind, data in frames(administration_of(options).follow(target)):
             if options.json:
                 say_json({"event": kind, **data})
+            elif kind == CHECKPOINT:
+                say(exact(data[LINE]))
             elif kind in (END, SKIPPED):
                 complain(f"{kind}: {_fields(data)}")
             else:
@@ -40,7 +45,7 @@ def tail(options: argparse.Namespace, verb: Verb) -> int:
 
 
 def frames(lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Type and data of the frames of server-sent events (HTML §9.2.6) whose data are JSON objects.
+    """Type and data of the frames of server-sent events (HTML §9.2.6) whose data are JSON objects, or checkpoints.
 
     Args:
         lines: of the stream, without their ends.
@@ -50,7 +55,7 @@ def frames(lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if not line:
-            found = object_or_none(data.encode()) if data else None
+            found = {LINE: data} if kind == CHECKPOINT else object_or_none(data.encode()) if data else None
             if found is not None:
                 yield kind, found
             kind, data = "message", ""

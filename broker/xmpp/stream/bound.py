@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -39,6 +39,7 @@ class BoundStream:
         client: as above.
         writable: ``False`` while the connection's buffer is full, or it is gone.
         write: sends stanzas.
+        on_stop: called when the phase is over; ``None`` for nothing.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class BoundStream:
         "_silence",
         "_stream",
         "client",
+        "on_stop",
         "writable",
         "write",
     )
@@ -63,6 +65,7 @@ class BoundStream:
         self.client = client
         self.writable = stream.writable
         self.write = stream.write
+        self.on_stop: Callable[[], None] | None = None
         policy = sm.AckPolicy(ask=settings.sm_ask, every=settings.sm_ack_every)
         self._acknowledgements = Acknowledgements(clock, settings.sm_ack_timeout, policy, self._unanswered)
         self._silence = Silence(clock, stream.idle, lambda: stream.heard, self._probe, self._silent)
@@ -116,6 +119,8 @@ class BoundStream:
         """See :class:`broker.xmpp.stream.phase.Phase`."""
         self._silence.stop()
         self._acknowledgements.stop()
+        if self.on_stop is not None:
+            self.on_stop()
 
     @property
     def is_draining(self) -> bool:
@@ -125,6 +130,24 @@ class BoundStream:
     def drain(self) -> Deferred[None]:
         """See :meth:`StreamConnection.drain`."""
         return self._stream.drain()
+
+    def follow(self, came: Callable[[Stanza], None] | None, sent: Callable[[bytes], None] | None) -> None:
+        """Show somebody what comes and goes; nothing of the negotiation, which is over.
+
+        Args:
+            came: is given each stanza of the client; ``None`` for nobody any more.
+            sent: is given what is written to it, one or several elements; likewise.
+        """
+        stream = self._stream
+        write = stream.framing.sender(stream.transport.write)
+
+        def write_and_tell(data: bytes) -> None:
+            if sent is not None:
+                sent(data)
+            write(data)
+
+        stream.tap = came
+        stream.write = self.write = write if sent is None else write_and_tell
 
     def after_sending(self, stanzas: int, size: int, *, full: bool) -> bytes:
         """See :meth:`Acknowledgements.after_sending`."""

@@ -50,6 +50,7 @@ class StreamConnection:
         ending: its end.
         phase: the present one.
         write: sends elements, one or several.
+        tap: is given each stanza of the client before it is handled; ``None`` while nobody looks on.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class StreamConnection:
         "idle",
         "inbox",
         "phase",
+        "tap",
         "transport",
         "writable",
         "write",
@@ -86,6 +88,7 @@ class StreamConnection:
         self.write = framing.sender(transport.write)
         self.writable = True
         self.heard = 0.0
+        self.tap: Callable[[Stanza], None] | None = None
         self.inbox = Inbox(framing)
         self._clock = broker.node.clock
         self._refusals = service.refusals
@@ -268,6 +271,8 @@ class StreamConnection:
                 event = events.pop()
                 handled = True
                 if isinstance(event, Stanza):
+                    if self.tap is not None:
+                        self.tap(event)
                     phase.element(event)
                 elif isinstance(event, StreamStart):
                     phase.opened(event)

@@ -11,7 +11,7 @@ from broker.admin.api.events import event_operations, write_event
 from broker.admin.bursts import DROPPED, PER_SECOND, kind_of
 from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import KEPT, EventLog, LoggedEvents
-from broker.admin.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE
+from broker.admin.followers import MAX_STREAMS, MAX_STREAMS_OF_ONE, Followers, Principal
 from broker.core.events import Event, Events
 from broker.errors import BrokerError
 from tests.admin.api.desk import STRANGER, Desk
@@ -28,7 +28,8 @@ class Told:
         self.events = self.world.node.events
         self.log = EventLog(self.events)
         self.log.start()
-        self.followers = EventFollowers(self.log, self.world.clock, write_event)
+        self.all = Followers(self.world.clock)
+        self.followers = EventFollowers(self.log, self.all, write_event)
 
     def ask(self, query: str = "") -> Received:
         return self.desk.ask(event_operations(self.log, self.followers, self.desk.gate), f"/api/v1/events{query}")
@@ -168,7 +169,7 @@ class Followed(Told):
         """Follow those that begin with ``a/``."""
         output = Output()
         stream = self.followers.open(
-            principal, lambda kept: kept.event.type.startswith("a/"), lambda: self.permitted, after
+            Principal(principal, lambda: self.permitted), lambda kept: kept.event.type.startswith("a/"), after
         )
         stream.begin(output)
         return output
@@ -210,7 +211,7 @@ def test_stream_ends_when_its_client_may_see_it_no_more() -> None:
     followed.permitted = False
     followed.world.advance(1)
     assert output.finished
-    assert len(followed.followers) == 0
+    assert len(followed.all) == 0
 
 
 def test_streams_of_one_and_of_all_are_limited() -> None:
@@ -220,8 +221,8 @@ def test_streams_of_one_and_of_all_are_limited() -> None:
     for principal in ("user0", "new"):
         with pytest.raises(BrokerError, match="at most"):
             followed.follow(principal)
-    followed.followers.stop()
-    assert len(followed.followers) == 0
+    followed.all.stop()
+    assert len(followed.all) == 0
 
 
 def test_names_and_texts_that_clients_make_up_are_cut() -> None:

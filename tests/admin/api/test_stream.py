@@ -6,6 +6,7 @@ import pytest
 
 from broker.admin.api.operations import Operation
 from broker.admin.api.stream import stream_operations
+from broker.admin.followers import Followers
 from broker.admin.streams import Streams
 from broker.admin.views.overview import Overview
 from broker.admin.why import Why
@@ -18,7 +19,8 @@ class Followed:
 
     def __init__(self, desk: Desk | None = None) -> None:
         self.desk = desk or Desk(settings={"db.url": "memory:"})
-        self.streams = Streams(self.desk.world.clock)
+        self.followers = Followers(self.desk.world.clock)
+        self.streams = Streams(self.desk.world.clock, self.followers)
 
     @property
     def operations(self) -> list[Operation]:
@@ -70,7 +72,7 @@ def test_longest_queues_are_followed() -> None:
 
     assert b'"relating":"callback","owner":"joe~1","entries":1' in connection.transport.value()
     connection.lose()
-    assert len(followed.streams) == 0
+    assert len(followed.followers) == 0
 
 
 @pytest.mark.parametrize("what", ["nonsense", "sessions:", "sessions:a*b", "overview,queues"])
@@ -78,7 +80,7 @@ def test_what_cannot_be_followed_is_refused(what: str) -> None:
     followed = Followed()
     (answer,) = followed.follow(what).answers()
     assert answer.status == 400
-    assert len(followed.streams) == 0
+    assert len(followed.followers) == 0
 
 
 def test_stream_is_not_for_who_is_not_logged_in() -> None:

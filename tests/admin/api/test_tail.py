@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from broker.admin.actions.change import ChangeDesk
 from broker.admin.api.tail import tail_operations
+from broker.admin.followers import Followers, Principal
 from broker.admin.moment import moment
-from broker.admin.tails import MAX_TAILS, TailLimits, Tails
-from broker.core.trace import Point
-from broker.errors import BrokerError
+from broker.admin.tails import Selection, TailLimits, Tails
 from broker.model.qos import QueueQos
+from broker.model.records import AuditQuery
 from tests.admin.api.desk import STRANGER, Desk
 from tests.admin.test_streams import Output
 from tests.net.http.conversation import Connection, request
@@ -23,25 +25,27 @@ class Tailed:
     def __init__(self, uid: int | None = 0) -> None:
         self.desk = Desk(uid=uid)
         self.world = self.desk.world
-        self.tails = Tails(self.desk.instance)
+        self.followers = Followers(self.world.clock)
+        self.tails = Tails(self.desk.instance, self.followers)
         self.joe = self.world.client("joe/1")
         self.ann = self.world.client("ann/1")
         self.ann.subscribe("news")
         self.permitted = True
 
-    def follow(self, **limits: Any) -> Output:
+    def follow(self, selected: Any = MappingProxyType({}), **limits: Any) -> Output:
         """Follow the topic ``news``."""
         output = Output()
         given = {"seconds": 10, "most": 100, "per_second": 100, **limits}
-        stream = self.tails.open(
-            lambda oid, sender, receiver: oid == "news", frozenset(Point), TailLimits(**given), lambda: self.permitted
-        )
+        selection = Selection(lambda oid, sender, receiver: oid == "news", **selected)
+        stream = self.tails.open(Principal("joe", lambda: self.permitted), selection, TailLimits(**given))
         stream.begin(output)
         return output
 
     def ask(self, query: str) -> int:
         """Status of the answer."""
-        channel = self.desk.site(tail_operations(self.tails, self.desk.gate)).buildProtocol(None)
+        channel = self.desk.site(
+            tail_operations(self.tails, ChangeDesk(self.desk.instance, self.desk.gate))
+        ).buildProtocol(None)
         assert channel is not None
         connection = Connection(channel, self.world.clock)
         connection.send(request(f"/api/v1/tail?{query}"))
@@ -62,7 +66,7 @@ def test_message_is_seen_at_every_point_of_its_way() -> None:
     output = tailed.follow()
     tailed.joe.publish("news", b"abc")
     tailed.joe.publish("other", b"x")
-    assert points(output) == ["publish.enter", "update.queue.add", "update.send", "update.ack"]
+    assert points(output) == ["publish.enter", "update.queue.add", "publish.ack", "update.send", "update.ack"]
     _, first = output.events()[0]
     assert (first["oid"], first["sender"], first["receiver"], first["sizeBytes"]) == ("news", "joe/1", "", 3)
     assert output.events()[1][1]["receiver"] == "ann/1"
@@ -109,7 +113,7 @@ def test_tail_says_what_it_leaves_out() -> None:
     for _ in range(2):
         tailed.joe.publish("news", b"x")
     tailed.world.advance(10)
-    assert end(output) == {"reason": "time", "told": 3, "leftOut": 5}
+    assert end(output) == {"reason": "time", "told": 3, "leftOut": 7}
 
 
 def test_tail_ends_when_its_client_may_see_it_no_more() -> None:
@@ -120,14 +124,11 @@ def test_tail_ends_when_its_client_may_see_it_no_more() -> None:
     assert end(output)["reason"] == "right"
 
 
-def test_tails_are_limited() -> None:
+def test_all_tails_end_when_administration_stops() -> None:
     tailed = Tailed()
-    for _ in range(MAX_TAILS):
-        tailed.follow()
-    with pytest.raises(BrokerError, match="at most"):
-        tailed.follow()
+    output = tailed.follow()
     tailed.tails.stop()
-    assert len(tailed.tails) == 0
+    assert (end(output)["reason"], len(tailed.followers)) == ("stopped", 0)
 
 
 @pytest.mark.parametrize(
@@ -138,16 +139,21 @@ def test_tails_are_limited() -> None:
         ("subject=joe&seconds=900", 200),
         ("", 400),
         ("topic=a&session=b", 400),
+        ("topic=a&session=", 400),
         ("topic=a&points=odd", 400),
         ("topic=a&seconds=901", 400),
-        ("topic=a&content=head", 400),
+        ("topic=a&content=head", 200),
+        ("topic=a&content=all", 400),
+        ("topic=a&format=checkpoint", 200),
+        ("topic=a&stanzas=true", 400),
+        ("connection=9", 404),
     ],
 )
 def test_one_of_topic_session_and_login_name_says_what_is_followed(query: str, status: int) -> None:
     assert Tailed().ask(query) == status
 
 
-@pytest.mark.parametrize(("query", "seen"), [("session=ann/1", 3), ("subject=joe", 4), ("session=bob/1", 0)])
+@pytest.mark.parametrize(("query", "seen"), [("session=ann/1", 3), ("subject=joe", 5), ("session=bob/1", 0)])
 def test_messages_of_senders_and_receivers_are_followed(query: str, seen: int) -> None:
     tailed = Tailed()
     assert tailed.ask(query) == 200
@@ -159,3 +165,11 @@ def test_messages_of_senders_and_receivers_are_followed(query: str, seen: int) -
 def test_tails_are_for_monitoring() -> None:
     assert Tailed(uid=STRANGER).ask("topic=news") == 200
     assert Tailed(uid=None).ask("topic=news") == 401
+
+
+def test_contents_are_for_administrators_and_their_reading_is_written_down() -> None:
+    assert Tailed(uid=STRANGER).ask("topic=news&content=head") == 403
+    tailed = Tailed()
+    assert tailed.ask("topic=news&content=head") == 200
+    row = tailed.world.run(tailed.world.store.read_audit(AuditQuery()))[0]
+    assert (row.action, row.target, row.outcome) == ("tail.read", "topic/news", "done")

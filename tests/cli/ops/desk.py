@@ -16,6 +16,7 @@ from broker.admin.api.table import Parts, all_operations
 from broker.admin.census import Census
 from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import EventLog
+from broker.admin.followers import Followers
 from broker.admin.health import Health
 from broker.admin.store_files import StoreFiles
 from broker.admin.tails import Tails
@@ -64,9 +65,9 @@ class CommandDesk:
             "census": self.census,
             "files": StoreFiles(instance.properties, instance.data),
             "alarms": alarms_of(instance, self.census),
-            "tails": Tails(instance),
+            "tails": Tails(instance, followers := Followers(instance.reactor)),
             "event_log": (event_log := EventLog(instance.events)),
-            "followers": EventFollowers(event_log, instance.reactor, write_event),
+            "followers": EventFollowers(event_log, followers, write_event),
             "watch": watch_of(instance, self.census),
         }
         parts = Parts(**given)
