@@ -18,6 +18,7 @@ MODULES = (
     "broker.xmpp.settings",
     "broker.xmpp.managers.settings",
     "broker.xmpp.web.settings",
+    "broker.xmpp.bosh.settings",
 )
 
 

@@ -1,4 +1,4 @@
-"""The plugin that serves XMPP clients over HTTP: WebSocket, and where it is found."""
+"""The plugin that serves XMPP clients over HTTP: WebSocket, BOSH, and where they are found."""
 
 from __future__ import annotations
 
@@ -24,19 +24,24 @@ from broker.net.transport import TransportSettings
 from broker.plugins.certificate import Certificate
 from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
 from broker.ports import IPlugin
+from broker.xmpp.bosh.sessions import BoshSessions
+from broker.xmpp.bosh.settings import bosh_settings_of
 from broker.xmpp.settings import CLIENT_CA, TlsPolicy, settings_of
+from broker.xmpp.web.bosh_door import BoshDoor
 from broker.xmpp.web.host_meta import host_meta_routes, links_of
 from broker.xmpp.web.settings import WebSettings, web_settings_of
 from broker.xmpp.web.websocket_door import WebSocketDoor
 
 NONE = -1
 """In the place of a port's number."""
+MAX_BODIES = 64 << 20
+"""Bytes of all requests that are not complete yet."""
 ALPN = Alpn((b"http/1.1",))
 
 
 @implementer(IPlugin)
 class WebPlugin:
-    """A site with the paths ``/ws`` and ``/.well-known/host-meta``, on a port without TLS and one with it.
+    """A site with ``/ws``, ``/http-bind`` and ``/.well-known/host-meta``, on a port without TLS and one with it.
 
     No port is open until one of them is given a number.
 
@@ -50,7 +55,8 @@ class WebPlugin:
     - ``backlog`` (200): connections that may wait to be accepted.
     - the limits of all listeners, see :func:`broker.plugins.ports.limits_of`.
 
-    What the service does is set by the properties ``web.*``, ``websocket.*``, ``xmpp.*``, ``sm.*`` and ``idle.ws``.
+    What the service does is set by the properties ``web.*``, ``websocket.*``, ``bosh.*``, ``xmpp.*``, ``sm.*`` and
+    ``idle.ws``.
 
     Args:
         context: the application.
@@ -68,6 +74,7 @@ class WebPlugin:
         self._certificate = Certificate(context, "XMPP clients over HTTP")
         self._ports = Ports(plugin_id, context)
         self._doors: list[tuple[str, int, ServerContext | None, Site, Listener]] = []
+        self._sessions: BoshSessions | None = None
         self._is_user = False
 
     async def start(self) -> None:
@@ -78,6 +85,7 @@ class WebPlugin:
         """
         get, context = self._attributes.get, self._context
         settings, web = settings_of(context.properties), web_settings_of(context.properties)
+        bosh = bosh_settings_of(context.properties)
         limits = limits_of(self._attributes)
         numbers = {
             self._id: get("port", integer(NONE, 65535), NONE),
@@ -95,6 +103,8 @@ class WebPlugin:
         service = context.xmpp.acquire(self)
         self._is_user = True
         terms = TransportSettings(context.reactor, context.turns, limits, StorePressure(context.broker.node.store))
+        sessions = BoshSessions(service, bosh, context.turns, terms.pressure)
+        self._sessions = sessions
         for name, number in wanted.items():
             is_tls = name != self._id
             if is_tls and tls is None:
@@ -102,7 +112,9 @@ class WebPlugin:
             terms_here = replace(terms, tls=tls, direct_tls=True) if is_tls else terms
             listener = Listener(None, terms_here, service.refusals.tell)
             door = WebSocketDoor(service, listener, origins=web.origins, proxies=proxies, loopback=loopback)
-            site = self._site([door.route(), *host_meta_routes(links_of(web.public_url))], web, settings.domain)
+            over_bosh = BoshDoor(service, sessions, origins=bosh.origins, proxies=proxies, loopback=loopback)
+            routes = [door.route(), *over_bosh.routes(), *host_meta_routes(links_of(web.public_url))]
+            site = self._site(routes, web, settings.domain, bosh.max_body)
             self._doors.append((name, number, tls if is_tls else None, site, listener))
 
     async def listen(self) -> None:
@@ -119,6 +131,8 @@ class WebPlugin:
     async def unlisten(self) -> None:
         """Close the ports and all their connections; clients get what is on its way to them."""
         await self._ports.close()
+        if self._sessions is not None:
+            self._sessions.shut_down()
         closing = [[site.close_all(), listener.close_all()] for _, _, _, site, listener in self._doors]
         for each in [each for pair in closing for each in pair]:
             await each
@@ -157,13 +171,13 @@ class WebPlugin:
             found.add(str(address))
         return frozenset(found)
 
-    def _site(self, routes: Sequence[Route], web: WebSettings, domain: str) -> Site:
+    def _site(self, routes: Sequence[Route], web: WebSettings, domain: str, max_body: int) -> Site:
         return Site(
             Router(routes),
             _admit_all,
             self._context.reactor,
             hosts=[domain, self._attributes.host, *web.hosts],
-            limits=HttpLimits(max_connections=100_000, max_of_address=200),
+            limits=HttpLimits(max_connections=100_000, max_of_address=200, max_body=max_body, max_bodies=MAX_BODIES),
             refuse=refusal_without_body,
         )
 

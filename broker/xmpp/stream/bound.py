@@ -151,7 +151,7 @@ class BoundStream:
 
     def after_sending(self, stanzas: int, size: int, *, full: bool) -> bytes:
         """See :meth:`Acknowledgements.after_sending`."""
-        if self._stream.ending.is_closed:
+        if self._stream.ending.is_closed or not self._stream.asks:
             return b""
         return self._acknowledgements.after_sending(stanzas, size, full=full)
 

@@ -38,12 +38,15 @@ class StreamConnection:
         host: address of the peer.
         first: makes the phase that it begins with.
         idle: seconds of silence until a client is disconnected; by default as ``idle.c2s`` says.
+        asks: clients are asked for acknowledgements (XEP-0198); not where the connection tells what has come.
 
     Attributes:
         transport: as above.
         framing: as above.
         host: as above.
         idle: as above.
+        asks: as above.
+        on_rest: called when everything that came is handled.
         writable: ``False`` while the connection's buffer is full, or it is gone.
         heard: when bytes came last, in seconds.
         inbox: what is not handled yet.
@@ -58,12 +61,14 @@ class StreamConnection:
         "_clock",
         "_failures",
         "_refusals",
+        "asks",
         "ending",
         "framing",
         "heard",
         "host",
         "idle",
         "inbox",
+        "on_rest",
         "phase",
         "tap",
         "transport",
@@ -79,12 +84,16 @@ class StreamConnection:
         host: str,
         first: Callable[[StreamConnection], Phase],
         idle: int | None = None,
+        *,
+        asks: bool = True,
     ) -> None:
         broker = service.domain.broker
         self.transport = transport
         self.framing = framing
         self.host = host
         self.idle = service.settings.idle if idle is None else idle
+        self.asks = asks
+        self.on_rest: Callable[[], object] | None = None
         self.write = framing.sender(transport.write)
         self.writable = True
         self.heard = 0.0
@@ -192,6 +201,8 @@ class StreamConnection:
         """Handle what waits, soon."""
         if not self.ending.is_open or self._busy or self.inbox.events or self.inbox.later or self.framing.has_more:
             self.transport.ask_for_turn()
+        elif self.on_rest is not None:
+            self.on_rest()
 
     @property
     def has_unhandled(self) -> bool:
@@ -258,6 +269,8 @@ class StreamConnection:
                     break
         if not ending.is_open:
             self._drained()
+        elif self.on_rest is not None:
+            self.on_rest()
 
     def _handle_events(self) -> bool:
         """Handle what has come until it has to wait, or the turn is over; returns whether anything was handled."""

@@ -12,6 +12,7 @@ from broker.net.http.routes import Route
 from broker.xml.write import escape_attribute
 
 WEBSOCKET = "urn:xmpp:alt-connections:websocket"
+BOSH = "urn:xmpp:alt-connections:xbosh"
 XRD_TYPE = "application/xrd+xml"
 _XRD = "http://docs.oasis-open.org/ns/xri/xrd-1.0"
 _CORS = (("Access-Control-Allow-Origin", "*"),)
@@ -56,4 +57,4 @@ def links_of(public_url: str) -> dict[str, str]:
     """
     if not public_url:
         return {}
-    return {WEBSOCKET: f"ws{public_url.removeprefix('http')}/ws"}
+    return {WEBSOCKET: f"ws{public_url.removeprefix('http')}/ws", BOSH: f"{public_url}/http-bind"}

@@ -1,6 +1,8 @@
 """XML namespaces of XMPP."""
 
 CLIENT = "jabber:client"
+BOSH = "http://jabber.org/protocol/httpbind"
+XBOSH = "urn:xmpp:xbosh"
 FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
 STREAM = "http://etherx.jabber.org/streams"
 STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"

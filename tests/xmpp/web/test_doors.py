@@ -15,12 +15,17 @@ from broker.net.listener import Listener
 from broker.net.transport import TransportSettings
 from broker.net.turns import Turns
 from broker.plugins.web import refusal_without_body
+from broker.xml.tree import parse_tree
+from broker.xmpp.bosh.sessions import BoshSessions
+from broker.xmpp.bosh.settings import BoshSettings
 from broker.xmpp.settings import TlsPolicy
+from broker.xmpp.web.bosh_door import BoshDoor
 from broker.xmpp.web.host_meta import host_meta_routes, links_of
 from broker.xmpp.web.proxies import client_of
 from broker.xmpp.web.settings import PUBLIC_URL, web_settings_of
 from broker.xmpp.web.websocket_door import WebSocketDoor
-from tests.net.http.conversation import Connection, Conversation, request
+from broker.xmpp.wire import ns
+from tests.net.http.conversation import Connection, Conversation, Received, request
 from tests.net.http.websocket.client import ClientSide
 from tests.xmpp.web.test_websocket import OPEN
 from tests.xmpp.world import World, settings
@@ -42,6 +47,7 @@ class Site(Conversation):
         world: that is behind them.
         loopback: it can be reached from this machine only.
         origins: whose pages may connect.
+        bosh_origins: whose pages may use BOSH.
         proxies: that are believed.
         links: of host-meta.
         limits: of connections that are upgraded.
@@ -53,6 +59,7 @@ class Site(Conversation):
         *,
         loopback: bool = True,
         origins: Collection[str] = (),
+        bosh_origins: Collection[str] = (),
         proxies: Collection[str] = (),
         links: dict[str, str] = LINKS,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
@@ -61,7 +68,14 @@ class Site(Conversation):
         self.listener = Listener(None, terms)
         self.world = world
         door = WebSocketDoor(world.service, self.listener, origins=origins, proxies=proxies, loopback=loopback)
-        super().__init__([door.route(), *host_meta_routes(links)])
+        over_bosh = BoshDoor(
+            world.service,
+            BoshSessions(world.service, BoshSettings(), terms.turns),
+            origins=bosh_origins,
+            proxies=proxies,
+            loopback=loopback,
+        )
+        super().__init__([door.route(), *over_bosh.routes(), *host_meta_routes(links)])
         self.site.refuse = refusal_without_body
 
     def upgrade(self, **headers: str) -> Connection:
@@ -240,3 +254,85 @@ def test_the_public_address_is_secure_or_of_this_machine(given: str, read: str) 
 def test_other_public_addresses_are_refused(given: str) -> None:
     with pytest.raises(BrokerError, match=PUBLIC_URL.name):
         web_settings_of(Properties([Setting(PUBLIC_URL.name, given, "test")]))
+
+
+class TestBosh:
+    """The path of BOSH (XEP-0124 §5)."""
+
+    FIRST = f"<body xmlns='{ns.BOSH}' rid='1' to='localhost' hold='1' wait='60'/>".encode()
+
+    def post(self, site: Site, body: bytes, **headers: str) -> Received:
+        """The answer to a request that is answered at once."""
+        connection = self.sent(site, body, **headers)
+        (answer,) = connection.answers()
+        return answer
+
+    def sent(self, site: Site, body: bytes, **headers: str) -> Connection:
+        """A connection on which a request was sent."""
+        connection = site.connected()
+        connection.send(request("/http-bind", "POST", body, **headers))
+        site.world.turn()
+        return connection
+
+    def test_a_session_begins_and_is_answered_as_xml(self, site: Site) -> None:
+        answer = self.post(site, self.FIRST, Content_Type="text/plain")
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "text/xml; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        assert parse_tree(answer.body).attributes["sid"]
+
+    def test_the_client_may_choose_the_type_of_the_answers(self, site: Site) -> None:
+        first = self.FIRST.replace(b" to=", b" content='text/html; charset=utf-8' to=")
+        assert self.post(site, first).headers["content-type"] == "text/html; charset=utf-8"
+
+    def test_a_connection_that_is_lost_takes_no_answer_along(self, site: Site) -> None:
+        sid = parse_tree(self.post(site, self.FIRST).body).attributes["sid"]
+        written = f"<body xmlns='{ns.BOSH}' rid='2' sid='{sid}'/>".encode()
+        self.sent(site, written).lose()
+        again = self.sent(site, written)
+        assert not again.transport.value()
+        site.world.advance(60)
+        assert again.answers()[0].body == f"<body xmlns='{ns.BOSH}'/>".encode()
+
+    @pytest.mark.parametrize("body", [b"", b"hello", b"<body/>", FIRST[:-1]])
+    def test_what_is_no_body_of_bosh_is_refused(self, site: Site, body: bytes) -> None:
+        answer = self.post(site, body)
+        assert (answer.status, answer.body) == (400, b"")
+
+    def test_nothing_is_unpacked(self, site: Site) -> None:
+        assert self.post(site, self.FIRST, Content_Encoding="gzip").status == 415
+
+    def test_a_session_that_is_not_there_is_told_in_a_body(self, site: Site) -> None:
+        answer = self.post(site, f"<body xmlns='{ns.BOSH}' rid='2' sid='nobody'/>".encode())
+        assert answer.status == 200
+        assert parse_tree(answer.body).attributes["condition"] == "item-not-found"
+
+    def test_it_must_come_over_tls_as_tcp_must(self, quiet: World) -> None:
+        world = World(settings(tls=TlsPolicy.REQUIRED))
+        assert self.post(Site(world), self.FIRST).status == 403
+        proxied = Site(world, proxies=["192.0.2.7"])
+        assert self.post(proxied, self.FIRST, X_Forwarded_Proto="https").status == 200
+
+    def test_other_methods_are_not_served(self, site: Site) -> None:
+        assert site.ask("/http-bind").status == 405
+
+    @pytest.mark.parametrize(
+        ("allowed", "told"), [((), None), (["https://a.example"], "https://a.example"), ("*", "https://a.example")]
+    )
+    def test_pages_of_other_hosts_may_read_the_answers_where_they_are_listed(
+        self, quiet: World, allowed: Collection[str], told: str | None
+    ) -> None:
+        site = Site(quiet, bosh_origins=allowed)
+        headers = self.post(site, self.FIRST, Origin="https://a.example").headers
+        assert headers.get("access-control-allow-origin") == told
+        assert "access-control-allow-credentials" not in headers
+        preflight = site.ask("/http-bind", "OPTIONS", Origin="https://a.example")
+        assert preflight.status == 204
+        assert preflight.headers.get("access-control-allow-origin") == told
+        methods = "POST, OPTIONS" if told else None
+        assert preflight.headers.get("access-control-allow-methods") == methods
+        assert preflight.headers.get("access-control-allow-headers") == ("Content-Type" if told else None)
+
+    def test_host_meta_names_it_behind_websocket(self, site: Site) -> None:
+        links = site.ask("/.well-known/host-meta.json").json["links"]
+        assert links[1] == {"rel": "urn:xmpp:alt-connections:xbosh", "href": "https://chat.example/xmpp/http-bind"}

@@ -1,0 +1,88 @@
+"""The path of BOSH (XEP-0124 §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from http import HTTPStatus
+
+from broker.errors import Code
+from broker.net.http.exchange import Answer, Call
+from broker.net.http.problem import Refused
+from broker.net.http.routes import Route
+from broker.net.http.websocket.handshake import ANY
+from broker.xmpp.bosh.channel import Origin
+from broker.xmpp.bosh.sessions import BoshSessions
+from broker.xmpp.service import XmppService
+from broker.xmpp.web.proxies import client_of
+from broker.xmpp.wire.bosh import BadBody, read_body
+
+PATH = "/http-bind"
+
+
+class BoshDoor:
+    """Lets clients in.
+
+    Args:
+        service: that their streams belong to.
+        sessions: all of them.
+        origins: whose pages may read the answers, beside those of the host itself.
+        proxies: addresses of those that are believed what they say of the client.
+        loopback: the ports can be reached from this machine only.
+    """
+
+    def __init__(
+        self,
+        service: XmppService,
+        sessions: BoshSessions,
+        *,
+        origins: Collection[str],
+        proxies: Collection[str],
+        loopback: bool,
+    ) -> None:
+        self._service = service
+        self._sessions = sessions
+        self._origins = frozenset([each.lower().rstrip("/") for each in origins])
+        self._proxies = proxies
+        self._loopback = loopback
+
+    def routes(self) -> list[Route]:
+        """The routes."""
+        return [
+            Route("POST", PATH, "anybody", self._ask, summary="XMPP over BOSH."),
+            Route("OPTIONS", PATH, "anybody", self._preflight, summary="Whether pages of other hosts may ask."),
+        ]
+
+    async def _ask(self, call: Call) -> Answer:
+        """Serve a request.
+
+        Raises:
+            Refused: it brings no body of BOSH, or must come over TLS.
+        """
+        host, is_secure = client_of(call, self._proxies)
+        if not is_secure and self._service.tls_required(loopback=self._loopback):
+            raise Refused(HTTPStatus.FORBIDDEN, Code.USER_NOT_AUTHORIZED, "BOSH must come over TLS here")
+        if call.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Code.USER_ILLEGAL_ARGUMENT, "nothing is unpacked here")
+        try:
+            body = read_body(call.body)
+        except BadBody as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, Code.USER_ILLEGAL_ARGUMENT, str(error)) from error
+        answered, media_type = self._sessions.ask(body, Origin(host, is_secure, self._loopback))
+        return Answer(await answered, media_type, headers=self._cors(call))
+
+    async def _preflight(self, call: Call) -> Answer:
+        cors = self._cors(call)
+        if cors:
+            cors += (
+                ("Access-Control-Allow-Methods", "POST, OPTIONS"),
+                ("Access-Control-Allow-Headers", "Content-Type"),
+                ("Access-Control-Max-Age", "86400"),
+            )
+        return Answer(b"", status=HTTPStatus.NO_CONTENT, headers=cors)
+
+    def _cors(self, call: Call) -> tuple[tuple[str, str], ...]:
+        """What lets a page of another host read the answer, where it may."""
+        origin = call.headers.get("origin", "")
+        if not origin or not (ANY in self._origins or origin.lower() in self._origins):
+            return ()
+        return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
