@@ -60,7 +60,20 @@ def _away(params: Params) -> str:
 def _detached(params: Params) -> str:
     text = _because("the connection of the stream was lost")(params)
     rest = _seconds(params["resumableSeconds"])
-    return f"{text}; it may be resumed for {rest} more, then its messages go to its account"
+    text += f"; it may be resumed for {rest} more, then "
+    if "toSubject" not in params:
+        return f"{text}its messages go to its account"
+    parts = [
+        f"{params[name]} {what}"
+        for name, what in (
+            ("toSubject", "messages go to its account"),
+            ("dead", "become dead messages"),
+            ("dropped", "are dropped"),
+            ("notLookedAt", "more, which are on disk or many, go where they belong"),
+        )
+        if params[name]
+    ]
+    return text + (", ".join(parts) or "nothing is lost")
 
 
 def _unanswered(params: Params) -> str:

@@ -141,6 +141,10 @@ class AccountChanges:
         if name in self._failed:
             raise BrokerError(Code.RESOURCE_TEMPORARY_UNAVAILABLE, "the account is being removed, try again later")
 
+    def is_removing(self, name: str) -> bool:
+        """Whether not all is gone yet of an account that was removed or changed."""
+        return name in self._failed
+
     async def read_roles(self) -> None:
         """Know the roles of accounts from now on, which are those of the store."""
         self._has_roles = True

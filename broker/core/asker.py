@@ -24,3 +24,8 @@ class Asker:
     peer: str = ""
     request: str = ""
     session: str = ""
+
+    @property
+    def sender(self) -> str:
+        """Its name as receivers are told it: a user of the operating system is no login name, and may have blanks."""
+        return self.principal.replace(" ", "_").replace("/", "_")

@@ -116,6 +116,12 @@ class Queue(CachedEntries):
         if self._rooms:
             self._rooms.tell()
 
+    def change_limits(self, limits: QueueLimits) -> None:
+        """Hold more or less from now on; what is there already stays, however much it is."""
+        self.limits = limits
+        if self._rooms and not self.is_full:
+            self._rooms.tell()
+
     def charge(self, usage: Usage) -> None:
         """Count for another account from now on."""
         self.usage.queue_bytes -= self.bytes

@@ -19,6 +19,7 @@ from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.address import MINIMUM_SUBJECT_LENGTH, SessionName
 from broker.model.connect import ConnectQos
+from broker.model.qos import QueueQos
 from broker.model.records import SessionRecord
 from broker.timers import cancel
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from broker.core.subscriptions import Subscription
 
 log = Logger()
+
+CALLBACK = "callback"
+"""What the queue of a session relates to."""
 
 
 class SessionRegistry:
@@ -149,6 +153,46 @@ class SessionRegistry:
         session.timeout = timeout
         session.qos = replace(session.qos, session=replace(session.qos.session, timeout=timeout))
         self.watch(session)
+        if session.stored:
+            self.save(session)
+
+    def set_queue_limits(self, session: Session, wanted: QueueQos) -> None:
+        """Give the queue of a session other limits; what is there already stays.
+
+        They outlive a restart with the session, and hold until its client logs in with limits of its own.
+
+        Args:
+            session: whose queue it is.
+            wanted: what is given of it changes.
+
+        Raises:
+            BrokerError: ``user.illegalArgument`` for more than any client may ask for.
+        """
+        if wanted == QueueQos(CALLBACK):
+            return
+        default = self._node.settings.callback
+        for name, value, most in (
+            ("maxEntries", wanted.max_entries, max(default.max_entries, default.entries)),
+            ("maxBytes", wanted.max_bytes, max(default.max_bytes, default.bytes)),
+        ):
+            if value is not None and value > most:
+                raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"{name} is {most} at most, as the configuration says")
+        known, limits = session.qos.queue(CALLBACK) or QueueQos(CALLBACK), session.queue.limits
+        qos = replace(
+            known,
+            max_entries=known.max_entries if wanted.max_entries is None else wanted.max_entries,
+            max_bytes=known.max_bytes if wanted.max_bytes is None else wanted.max_bytes,
+            on_overflow=wanted.on_overflow or known.on_overflow,
+        )
+        session.qos = session.qos.with_queue(qos)
+        session.queue.change_limits(
+            replace(
+                limits,
+                entries=limits.entries if wanted.max_entries is None else wanted.max_entries,
+                bytes=limits.bytes if wanted.max_bytes is None else wanted.max_bytes,
+                overflow=wanted.on_overflow or limits.overflow,
+            )
+        )
         if session.stored:
             self.save(session)
 

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 from broker.core.asker import Asker
 from broker.errors import BrokerError, Code
+from broker.model.address import SessionName
+from broker.model.key import BROADCAST_OID, Key
+from broker.model.qos import Destination, PublishQos
+from broker.model.records import EPHEMERAL
 
 if TYPE_CHECKING:
     from broker.core.registry import SessionRegistry
     from broker.core.rights import Rights
     from broker.core.sessions import Session
     from broker.core.subjects import Subject
+    from broker.model.qos import QueueQos
 
 DISCONNECTED = "an administrator disconnected the client"
 
@@ -46,6 +51,36 @@ class SessionControl:
         """Give a session another timeout, in milliseconds; ``<= 0`` never."""
         self._check(asking, session.name.absolute)
         self._registry.set_timeout(session, timeout)
+
+    def limit_queue(self, asking: Session | Asker, session: Session, wanted: QueueQos) -> None:
+        """Give the queue of a session other limits; see :meth:`SessionRegistry.set_queue_limits`."""
+        self._check(asking, session.name.absolute)
+        self._registry.set_queue_limits(session, wanted)
+
+    def send_text(self, asking: Asker, session: Session, text: str) -> bool:
+        """Send the client of a session a message of an administrator, which is gone when that cannot take it.
+
+        Args:
+            asking: who sends it, which the client is told.
+            session: that gets it.
+            text: for people.
+
+        Returns:
+            ``False`` where its queue has no room.
+        """
+        self._check(asking, session.name.absolute)
+        if session.queue.is_full:
+            return False
+        node = self._registry.node
+        qos = PublishQos(
+            subscribable=False,
+            life_time=0,
+            destinations=(Destination(session.name.relative),),
+            sender=SessionName(node.id, asking.sender).absolute,
+        )
+        message = node.message(node.envelope(Key(BROADCAST_OID), qos), text.encode())
+        session.dispatch.put(message, EPHEMERAL, False)
+        return True
 
     def set_accepts_wrong_sender(self, asking: Session | Asker, session: Session, accepts: bool) -> None:
         """Let a session publish in the name of others."""

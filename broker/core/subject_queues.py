@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
@@ -28,6 +29,19 @@ log = Logger()
 
 MAX_MOVED = 1000
 """Entries that are moved from a subject's queue to that of a session at once."""
+
+
+class Fate(Enum):
+    """What becomes of an entry whose session ends."""
+
+    SUBJECT = auto()
+    """It waits for the next session of the login name."""
+    DEAD = auto()
+    """It becomes a dead message."""
+    DROPPED = auto()
+    """It is of no use to anybody else, and whoever waits for an answer is told."""
+    NOTHING = auto()
+    """It is erased, or another session has it or had it."""
 
 
 class SubjectQueues:
@@ -89,33 +103,36 @@ class SubjectQueues:
         subject = session.subject
         dropped: list[Entry] = []
         for entry in entries:
-            if self._node.is_erased(entry.message):  # another queue may have been gone through already
-                continue
-            if entry.flags & EPHEMERAL or subject.guest:
-                dropped.append(entry)
-                continue
-            if entry.subscription_id != PTP_SUBSCRIPTION and not entry.flags & FOR_SUBJECT:
-                if not by_client:
-                    self._letters.message(entry.message, session.name.absolute, error)
-                continue
-            if entry.flags & HAD:
-                continue
+            fate = self.fate(session, entry, by_client=by_client, dead=dead)
             if entry.fanout is not None:
                 entry.fanout.copies -= 1
-                if entry.fanout.delivered or entry.fanout.copies:
-                    continue
-            if (
-                entry.flags & FOR_SUBJECT and not dead
-            ):  # accepted, so however full the queue is: that was a matter of its sender
-                self.put(subject, entry, entry.message.envelope.persistent)
-                reach("message returned")
-            else:
-                self._letters.message(entry.message, session.name.absolute, error)
+            match fate:
+                case Fate.DROPPED:
+                    dropped.append(entry)
+                case Fate.SUBJECT:  # accepted, so however full the queue is: that was a matter of its sender
+                    self.put(subject, entry, entry.message.envelope.persistent)
+                    reach("message returned")
+                case Fate.DEAD:
+                    self._letters.message(entry.message, session.name.absolute, error)
         if dropped:
             session.kind.undelivered(session, dropped)
         for receiver in subject.receivers:
             self.deliver(receiver)
             break
+
+    def fate(self, session: Session, entry: Entry, *, by_client: bool = False, dead: bool = False) -> Fate:
+        """What becomes of an entry when its session ends; arguments as of :meth:`put_back`."""
+        if self._node.is_erased(entry.message):  # another queue may have been gone through already
+            return Fate.NOTHING
+        if entry.flags & EPHEMERAL or session.subject.guest:
+            return Fate.DROPPED
+        if entry.subscription_id != PTP_SUBSCRIPTION and not entry.flags & FOR_SUBJECT:
+            return Fate.NOTHING if by_client else Fate.DEAD
+        if entry.flags & HAD:
+            return Fate.NOTHING
+        if entry.fanout is not None and (entry.fanout.delivered or entry.fanout.copies > 1):
+            return Fate.NOTHING
+        return Fate.SUBJECT if entry.flags & FOR_SUBJECT and not dead else Fate.DEAD
 
     def put(self, subject: Subject, entry: Entry, durable: bool) -> None:
         """Let a message wait for whichever session of a subject comes first.

@@ -127,8 +127,7 @@ class TopicControl:
                 :meth:`broker.core.publishing.Publisher.publish_as`.
         """
         key = self.check_key(topic.key or Key(topic.oid))
-        # A user of the operating system is no login name; with spaces no tongue would take it for one.
-        sender = SessionName(self._node.id, asking.principal.replace(" ", "_").replace("/", "_"))
+        sender = SessionName(self._node.id, asking.sender)
         return await self._publisher.publish_as(sender, replace(key, meta=b""), qos, content)
 
     def _configure(self, topic: Topic, key: Key, config: TopicQos, *, described: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from broker.model.property import ClientProperty
 from broker.model.qos import QueueQos
@@ -129,6 +129,12 @@ class ConnectQos:
             if queue.relating == relating:
                 return queue
         return None
+
+    def with_queue(self, queue: QueueQos) -> ConnectQos:
+        """The same with other settings of the queue of that kind."""
+        kept = [(known, addresses) for known, addresses in self.queues if known.relating != queue.relating]
+        addresses = next((found for known, found in self.queues if known.relating == queue.relating), ())
+        return replace(self, queues=(*kept, (queue, addresses)))
 
     @property
     def callback(self) -> AddressQos | None:

@@ -15,6 +15,8 @@ PTP_SUBSCRIPTION = "__subId:PtP"
 DEAD_MESSAGE_OID = "__sys__deadMessage"
 EVENT_OID = "__sys__Event"
 REMOTE_PROPERTIES_OID = "__sys__remoteProperties"
+BROADCAST_OID = "__sys__broadcast"
+"""Of texts that an administrator sends to clients; there is no such topic."""
 REFRESH_OID = "__refresh"
 
 

@@ -139,7 +139,6 @@ class Accounts:
         self._known: OrderedDict[str, Account] = OrderedDict()
         self._documents.carried[ROSTER] = RosterItem.from_record
         self._documents.carried[BLOCKED] = _check_blocked
-        self._documents.on_carried.append(self._read_again)
 
     def get(self, local: str) -> Account | None:
         """The account, if it is in memory and fresh enough to rely on."""
@@ -265,7 +264,7 @@ class Accounts:
                 self._blocking.pop(account.local, None)
             self._on_blocked()
 
-    async def _read_again(self, owners: Collection[str]) -> None:
+    async def read_again(self, owners: Collection[str]) -> None:
         """Others have changed the documents of accounts; clients see it when they ask for them the next time."""
         for local in owners:
             blocked = {record.name for record in await self._documents.read(local, BLOCKED)}

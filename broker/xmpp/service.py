@@ -38,7 +38,7 @@ from broker.xmpp.session.sessions import StreamService
 from broker.xmpp.session.state import StreamLimits
 from broker.xmpp.settings import Durable, TlsPolicy, XmppSettings
 from broker.xmpp.wire import ns, sm
-from broker.xmpp.wire.stanza import delayed
+from broker.xmpp.wire.stanza import delayed, element, message
 
 if TYPE_CHECKING:
     from broker.auth.services import SecurityServices
@@ -119,6 +119,7 @@ class XmppService:
         )
         sessions = streams.connect(StreamService(limits, settings.queue, self._ending, self.router.undelivered))
         self._broker.account_changes.on_removed.append(self._account_removed)
+        self._broker.documents.on_carried.append(self.domain.accounts.read_again)
         self._broker.rights.blocks = self._blocks
         attempt = self._broker.node.set_aside.attempt
         adopted = [attempt("session", each.name.relative, self._adopt, each) for each in sessions]
@@ -130,8 +131,27 @@ class XmppService:
         """Let go of what :meth:`start` took."""
         self.domain.streams.disconnect()
         self._broker.account_changes.on_removed.remove(self._account_removed)
+        self._broker.documents.on_carried.remove(self.domain.accounts.read_again)
         cancel(self._purge)
         self._purge = None
+
+    def send_headline(self, session: Session, text: str) -> bool:
+        """Send a client a headline of the server itself, which does not wait for anybody (RFC 6121 §5.2.2).
+
+        Args:
+            session: of the client.
+            text: for people.
+
+        Returns:
+            ``False`` where it is no client of this service, or has no room for it.
+        """
+        client = self.domain.client_of(session)
+        if client is None:
+            return False
+        id = f"broadcast-{self._broker.node.ids.next()}"
+        body = element("body", content=text)
+        stanza = message(self.settings.domain, client.full, type="headline", id=id, children=body)
+        return self.domain.delivery.send(session, stanza)
 
     def tls_required(self, *, loopback: bool) -> bool:
         """Whether clients must use TLS (``xmpp.tls``).

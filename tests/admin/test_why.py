@@ -11,6 +11,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from broker.admin.flows import STUCK_AFTER, Flows
+from broker.admin.views.session_notes import NoteCode, note_of, with_fates
 from broker.admin.why import BRIEF, Why
 from broker.admin.why_texts import told
 from broker.core.entries import QueueLimits
@@ -436,6 +437,40 @@ def test_stream_without_a_connection_may_be_resumed_for_a_while() -> None:
     assert (wait.code, wait.since) == (Hindrance.DETACHED_STREAM, cut)
     assert wait.params["resumableSeconds"] == world.streams.of(session).stream.window - 20
     assert "the connection was cut" in str(wait.params["lastError"])
+
+
+def test_stream_without_a_connection_tells_what_becomes_of_its_messages() -> None:
+    world = XmppWorld()
+    office = Office(world)
+    joe, jack = world.bind("joe@localhost/x", sm=True), world.bind("jack@localhost/x")
+    joe.cut()
+    jack.send(message(3))
+    jack.send("<iq type='get' id='1' to='joe@localhost/x'><ping xmlns='urn:xmpp:ping'/></iq>")
+    session = stream_session(world)
+
+    (wait,) = with_fates(world.broker, session, office.why.of_session(session))
+
+    fates = {name: wait.params[name] for name in ("toSubject", "dead", "dropped", "notLookedAt")}
+    assert fates["toSubject"] == 3
+    assert sum(map(int, fates.values())) == session.queue.entries
+    assert "3 messages go to its account" in told(wait).detail
+
+
+def test_session_that_is_not_persistent_as_its_client_has_asked_says_why() -> None:
+    office = Office()
+    joe = office.world.client("joe", persistent=True)
+    note = note_of(office.world.broker, joe.session)
+    assert note is not None
+    assert (note.code, "number" in note.detail) == (NoteCode.PERSISTENCE_REFUSED, True)
+    assert note_of(office.world.broker, office.world.client("ann/1", persistent=True).session) is None
+
+
+def test_session_that_a_message_has_made_says_that_nobody_has_logged_in() -> None:
+    office = Office()
+    office.world.client("ann/1").send("joe/7", b"x", force=True)
+    note = note_of(office.world.broker, office.world.node.subjects["joe"].sessions[7])
+    assert note is not None
+    assert note.code is NoteCode.PLACEHOLDER
 
 
 def test_stanzas_wait_for_their_commit() -> None:

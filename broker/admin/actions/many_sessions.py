@@ -80,7 +80,7 @@ def many_sessions_changes(desk: ChangeDesk, why: Why) -> list[Operation]:
     def node() -> Node:
         return broker_of(desk).node
 
-    filters = sessions(node, why).filters
+    filters = sessions(lambda: broker_of(desk), why).filters
 
     async def select(body: SomeSessions) -> list[Session]:
         predicates = [_predicate(filters[name].read, text, name) for name, text in _known(body.filter, filters)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from http import HTTPStatus
+from time import perf_counter
 from typing import Annotated
 
 import msgspec
@@ -61,6 +63,18 @@ class Shutdown(Body, frozen=True):
     grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=MAX_GRACE)] = 30
 
 
+class Collected(msgspec.Struct, frozen=True, rename="camel"):
+    """Memory was looked through for what nobody refers to any more.
+
+    Args:
+        objects: that were let go of.
+        took_milliseconds: in which the broker did nothing else.
+    """
+
+    objects: int
+    took_milliseconds: float
+
+
 class ListenerChange(Body, frozen=True):
     """What is to be changed of a listener.
 
@@ -109,6 +123,11 @@ def running_operations(desk: ChangeDesk) -> list[Operation]:
             listener.admission.draining = True
         desk.instance.reactor.callLater(max(request.body.grace_seconds, ANSWER_SECONDS), desk.instance.shut_down)
         return DONE
+
+    async def collect(request: Request[Body]) -> Collected:
+        began = perf_counter()
+        objects = gc.collect()
+        return Collected(objects, round((perf_counter() - began) * 1000, 1))
 
     async def list_plugins(call: Call) -> Answer:
         return json(PluginList(plugin_rows(desk.instance.run_levels)))
@@ -164,6 +183,19 @@ def running_operations(desk: ChangeDesk) -> list[Operation]:
             shut_down,
             status=HTTPStatus.ACCEPTED,
             always=True,
+            target=lambda request: "",
+        ),
+        change_operation(
+            desk,
+            "collectGarbage",
+            "POST",
+            "/gc",
+            Right.ADMINISTRATOR,
+            "Look through memory for what nobody refers to any more.",
+            "broker.collectGarbage",
+            Body,
+            Collected,
+            collect,
             target=lambda request: "",
         ),
         Operation(

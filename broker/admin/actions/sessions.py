@@ -13,11 +13,14 @@ from broker.admin.subject import ended_by_administrator
 from broker.admin.views.connections import find_connection, session_of
 from broker.admin.views.sessions import find_session
 from broker.core.broker import Remains
+from broker.core.registry import CALLBACK
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
+from broker.model.qos import Overflow, QueueQos
 
 MAX_SECONDS = 3_153_600_000
 """A hundred years."""
+MAX_LIMIT = 2**53
 SESSION = "/sessions/{subject}/{publicId}"
 
 
@@ -52,14 +55,20 @@ class Deliveries(Body, frozen=True):
     active: bool
 
 
-class SessionTimeout(Body, frozen=True):
-    """How long a session lives without a request.
+class SessionLimits(Body, frozen=True):
+    """What is to be changed of a session; what is not given stays.
 
     Args:
-        timeout_seconds: until it ends; 0 for never.
+        timeout_seconds: without a request until it ends; 0 for never.
+        max_entries: that its queue may hold.
+        max_bytes: that these may count for.
+        on_overflow: what its queue does with an entry more.
     """
 
-    timeout_seconds: Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS)]
+    timeout_seconds: Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS)] | None = None
+    max_entries: Annotated[int, msgspec.Meta(ge=0, le=MAX_LIMIT)] | None = None
+    max_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_LIMIT)] | None = None
+    on_overflow: Overflow | None = None
 
 
 class Block(Body, frozen=True):
@@ -100,7 +109,7 @@ def session_changes(desk: ChangeDesk) -> list[Operation]:
     """
 
     def session_named(
-        request: Request[Body] | Request[EndSession] | Request[Deliveries] | Request[SessionTimeout],
+        request: Request[Body] | Request[EndSession] | Request[Deliveries] | Request[SessionLimits],
     ) -> Session:
         name = f"{request['subject']}/{request['publicId']}"
         found = find_session(broker_of(desk).node, request["subject"], request["publicId"])
@@ -126,9 +135,14 @@ def session_changes(desk: ChangeDesk) -> list[Operation]:
         broker_of(desk).registry.note_request(session_named(request))
         return DONE
 
-    async def change(request: Request[SessionTimeout]) -> Done:
-        milliseconds = round(request.body.timeout_seconds * 1000)
-        broker_of(desk).control.set_timeout(request.asker, session_named(request), milliseconds)
+    async def change(request: Request[SessionLimits]) -> Done:
+        body, session, control = request.body, session_named(request), broker_of(desk).control
+        wanted = QueueQos(
+            CALLBACK, max_entries=body.max_entries, max_bytes=body.max_bytes, on_overflow=body.on_overflow
+        )
+        control.limit_queue(request.asker, session, wanted)
+        if body.timeout_seconds is not None:
+            control.set_timeout(request.asker, session, round(body.timeout_seconds * 1000))
         return DONE
 
     async def block(request: Request[Block]) -> Blocked:
@@ -223,9 +237,9 @@ def session_changes(desk: ChangeDesk) -> list[Operation]:
             "PATCH",
             SESSION,
             Right.OPERATOR,
-            "Give a session another time without a request until it ends.",
+            "Give a session another time without a request until it ends, or its queue other limits.",
             "session.change",
-            SessionTimeout,
+            SessionLimits,
             Done,
             change,
         ),

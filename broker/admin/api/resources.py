@@ -53,7 +53,7 @@ def resource_operations(
 
     def session(call: Call) -> SessionRow | None:
         found = find_session(node(), call.parameters["subject"], call.parameters["publicId"])
-        return None if found is None else session_row(node(), found, why)
+        return None if found is None else session_row(instance.broker, found, why)
 
     def subject(call: Call) -> SubjectRow | None:
         found = node().subjects.get(call.parameters["name"])
@@ -80,7 +80,7 @@ def resource_operations(
         ),
         list_operation("listConnections", "/connections", "Connections of clients.", instance, connections(instance)),
         get_operation("getConnection", "/connections/{id}", "One connection.", ConnectionRow, connection, "connection"),
-        list_operation("listSessions", "/sessions", "Sessions.", instance, sessions(node, why)),
+        list_operation("listSessions", "/sessions", "Sessions.", instance, sessions(lambda: instance.broker, why)),
         get_operation("getSession", "/sessions/{subject}/{publicId}", "One session.", SessionRow, session, "session"),
         list_operation("listSubjects", "/subjects", "Login names that are known now.", instance, subjects(node)),
         get_operation("getSubject", "/subjects/{name}", "One login name.", SubjectRow, subject, "login name"),

@@ -68,7 +68,7 @@ def stream_operations(
         if text == "queues:top":
             return Subject(text, "queue", rows(queues(node, why), Wanted(TOP, "entries", descending=True)))
         if kind == "sessions" and rest:
-            collection = sessions(node, why)
+            collection = sessions(lambda: instance.broker, why)
             try:
                 predicate = collection.filters["subject"].read(rest)
             except ValueError as error:

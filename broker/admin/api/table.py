@@ -11,6 +11,7 @@ from typing import Any
 
 from broker.admin.access import Access
 from broker.admin.actions.accounts import account_operations
+from broker.admin.actions.broadcast import broadcast_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.configuration import configuration_changes
 from broker.admin.actions.dead_messages import dead_changes
@@ -138,6 +139,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *token_operations(desk, parts.access),
         *account_operations(desk, parts.access),
         *running_operations(desk),
+        *broadcast_operations(desk),
         *topic_changes(desk),
         *entry_changes(desk, parts.works),
         *work_operations(desk, parts.works),

@@ -12,8 +12,10 @@ from broker.admin.listing import Collection, Sort
 from broker.admin.moment import moment
 from broker.admin.states import SessionState, state_of
 from broker.admin.views.queues import fill_ratio, oldest_of
+from broker.admin.views.session_notes import SessionNote, note_of, with_fates
 from broker.admin.why import Why
 from broker.admin.why_texts import Waiting, told
+from broker.core.broker import Broker
 from broker.core.hindrances import Hindrance
 from broker.core.node import Node
 from broker.core.queues import Queue
@@ -98,6 +100,7 @@ class SessionRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
         ends_at: when it ends, unless a request comes; absent where that is never.
         last_error: of a delivery.
         stream: of an XMPP client.
+        note: what is to be said of it whether or not anything waits; absent for nothing.
         waiting: why the first entry of its queue waits, the decisive reason first; absent where the queue is empty.
     """
 
@@ -121,6 +124,7 @@ class SessionRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     ends_at: str | None = None
     last_error: str | None = None
     stream: StreamRow | None = None
+    note: SessionNote | None = None
     waiting: list[Waiting] = []
 
 
@@ -129,14 +133,15 @@ def name_of(session: Session) -> str:
     return f"{session.name.subject}/{session.name.public_id}"
 
 
-def session_row(node: Node, session: Session, why: Why) -> SessionRow:
+def session_row(broker: Broker, session: Session, why: Why) -> SessionRow:
     """What is told of a session.
 
     Args:
-        node: that it belongs to.
+        broker: that it belongs to.
         session: itself.
         why: tells why its queue waits.
     """
+    node = broker.node
     dispatch, counters, seen = session.dispatch, session.counters, node.seen_at(session)
     is_stream = isinstance(dispatch, StreamDispatch)
     return SessionRow(
@@ -167,22 +172,23 @@ def session_row(node: Node, session: Session, why: Why) -> SessionRow:
         moment(seen + session.timeout) if session.timeout > 0 and not is_stream else None,
         None if dispatch.last_error is None else str(dispatch.last_error)[:200],
         _stream(dispatch) if isinstance(dispatch, StreamDispatch) else None,
-        [told(each) for each in why.of_session(session)],
+        note_of(broker, session),
+        [told(each) for each in with_fates(broker, session, why.of_session(session))],
     )
 
 
-def sessions(node: Callable[[], Node], why: Why) -> Collection[Session]:
+def sessions(broker: Callable[[], Broker], why: Why) -> Collection[Session]:
     """The collection.
 
     Args:
-        node: gives the node.
+        broker: gives the core.
         why: tells why a queue waits.
     """
     return Collection(
-        objects=lambda: list(node().sessions.values()),
+        objects=lambda: list(broker().node.sessions.values()),
         id_of=name_of,
         row_type=SessionRow,
-        row=lambda session: session_row(node(), session, why),
+        row=lambda session: session_row(broker(), session, why),
         sorts={
             "name": Sort(name_of, is_text=True),
             "queueEntries": Sort(lambda session: session.queue.entries),

@@ -85,7 +85,17 @@ CLIENT_VERBS = (
         Form.CHANGE,
         SESSION,
         positional=("timeoutSeconds",),
+        takes=("reason",),
         examples=("broker sessions set-timeout joe/1 2h",),
+    ),
+    Verb(
+        "sessions set-limits",
+        "give the queue of a session other limits, until its client logs in with limits of its own",
+        "changeSession",
+        Form.CHANGE,
+        SESSION,
+        takes=("maxEntries", "maxBytes", "onOverflow", "reason"),
+        examples=("broker sessions set-limits joe/1 --max-entries 5000 --on-overflow block",),
     ),
     Verb(
         "sessions refresh",

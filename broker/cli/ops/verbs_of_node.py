@@ -57,6 +57,18 @@ NODE_VERBS = (
         examples=("broker shutdown --grace 30s --yes",),
     ),
     Verb(
+        "broadcast",
+        "send a text to all clients that are there",
+        "broadcast",
+        Form.CHANGE,
+        positional=("text",),
+        examples=(
+            "broker broadcast 'the broker restarts at noon'",
+            'broker broadcast hello --to \'{"kind": "xmpp", "subject": "j*"}\' --dry-run',
+        ),
+    ),
+    Verb("gc", "look through memory for what nobody refers to any more", "collectGarbage", Form.CHANGE),
+    Verb(
         "audit",
         "list what was done in administration, the newest first",
         "listAudit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broker.admin.actions.accounts import account_operations
+from broker.admin.actions.broadcast import broadcast_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.dead_messages import dead_changes
 from broker.admin.actions.entries import entry_changes
@@ -41,6 +42,7 @@ class ChangeOffice:
             *dead_operations(instance, self.desk.gate, reads),
             *running_operations(changes),
             *topic_changes(changes),
+            *broadcast_operations(changes),
             *audit_operations(instance),
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.errors import BrokerError, Code
+from broker.model.qos import Overflow, QueueQos
 from tests.admin.api.desk import STRANGER, Desk
 from tests.admin.api.office import ChangeOffice
 from tests.net.http.conversation import Connection, request
@@ -186,3 +187,61 @@ def test_time_of_a_session_begins_anew_and_is_another() -> None:
     assert not joe.session.ended
     office.world.advance(1)
     assert joe.session.ended
+
+
+def test_queue_of_a_session_gets_other_limits_that_outlive_a_crash() -> None:
+    office = ChangeOffice()
+    joe = office.world.client("joe/1", persistent=True)
+    body = {"maxEntries": 5, "maxBytes": 5000, "onOverflow": "block"}
+    assert office.ask("sessions/joe/1", "PATCH", body).status == 200
+    limits = joe.session.queue.limits
+    assert (limits.entries, limits.bytes, limits.overflow) == (5, 5000, "block")
+    limits = office.world.crash().node.subjects["joe"].sessions[1].queue.limits
+    assert (limits.entries, limits.bytes, limits.overflow) == (5, 5000, "block")
+
+
+def test_what_is_not_given_of_a_session_stays() -> None:
+    office = ChangeOffice()
+    joe = office.world.client("joe/1", persistent=True)
+    before, timeout = joe.session.queue.limits, joe.session.timeout
+    office.ask("sessions/joe/1", "PATCH", {"maxEntries": 5})
+    assert (joe.session.queue.limits.bytes, joe.session.queue.limits.overflow) == (before.bytes, before.overflow)
+    assert joe.session.timeout == timeout
+    office.ask("sessions/joe/1", "PATCH", {})
+    assert joe.session.queue.limits.entries == 5
+
+
+def test_limit_beyond_that_of_the_configuration_is_refused() -> None:
+    office = ChangeOffice()
+    joe = office.world.client("joe/1")
+    before = joe.session.queue.limits
+    answer = office.ask("sessions/joe/1", "PATCH", {"maxEntries": before.max_entries + 1, "timeoutSeconds": 1})
+    assert answer.status == 400
+    assert joe.session.queue.limits == before
+    assert joe.session.timeout != 1000
+
+
+def test_publisher_that_waits_for_room_goes_on_when_a_higher_limit_makes_some() -> None:
+    office = ChangeOffice()
+    queue = QueueQos("callback", max_entries=1, on_overflow=Overflow.BLOCK)
+    joe = office.world.client("joe/1", answers=False, queue=queue)
+    joe.subscribe("news")
+    ann = office.world.client("ann/1")
+    ann.publish("news", b"1")
+    waiting = ann.publish_later("news", b"2")
+    office.world.turn()
+    assert not waiting.called
+    office.ask("sessions/joe/1", "PATCH", {"maxEntries": 2})
+    office.world.turn()
+    assert waiting.called
+
+
+def test_lower_limit_keeps_what_is_there() -> None:
+    office = ChangeOffice()
+    joe = office.world.client("joe/1", answers=False)
+    joe.subscribe("news")
+    ann = office.world.client("ann/1")
+    for number in range(3):
+        ann.publish("news", b"%d" % number)
+    office.ask("sessions/joe/1", "PATCH", {"maxEntries": 1})
+    assert joe.session.queue.entries == 3
