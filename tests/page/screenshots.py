@@ -28,6 +28,8 @@ PAGES = {
     "diagnose": "diagnose",
     "audit": "audit",
     "events": "events",
+    "explain": "explain?session=visitor/1&topic=news",
+    "tail": "tail?topic=prices",
     "operations": "operations",
     "run-level": "run-level",
     "tokens": "tokens",

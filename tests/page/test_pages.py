@@ -35,6 +35,8 @@ PAGES = {
     "diagnose": "Diagnose",
     "audit": "Audit",
     "events": "Events",
+    "explain": "Explain",
+    "tail?topic=news": "Tail",
     "operations": "Operations",
     "run-level": "Run level",
     "tokens": "Tokens",
@@ -361,7 +363,7 @@ def test_session_with_messages_ends_when_its_name_was_typed(window: Window, brok
     writer.disconnect()
     page = settle(window, "sessions/doomed/1", "doomed/1")
 
-    page.get_by_role("button", name="End …").click()
+    page.get_by_role("button", name="End …", exact=True).click()
     dialog = page.get_by_role("dialog", name="End doomed/1")
     submit = dialog.get_by_role("button", name="End the session")
     assert "1\u00a0message" in (dialog.text_content() or "")

@@ -88,11 +88,13 @@ class Requeue(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_
         select: which.
         at: the end.
         priority: that they get, 0 to 9; absent for that which they have.
+        dry_run: tell only what would be put there.
     """
 
     select: Selection
     at: Literal["tail"] = "tail"
     priority: int | None = None
+    dry_run: bool = False
 
 
 class Delete(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -102,10 +104,12 @@ class Delete(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_o
         reason: for log and audit.
         select: which; more than one need the header ``If-Match`` with the revision of the queue.
         to: they become dead messages, or nothing is left of them.
+        dry_run: tell only what would be deleted; that needs no revision.
     """
 
     select: Selection
     to: Literal["dead", "nothing"]
+    dry_run: bool = False
 
 
 class Purge(Body, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -162,12 +166,12 @@ def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
         matched = await control().count(owner, wanted)
         if isinstance(target, str):
             if body.dry_run:
-                return Changed(matched.entries, matched.in_flight, 0, True)
+                return _dry(matched)
             work = begin(request, "queue.move", matched.entries)
             await works.run(work, control().publish(owner, wanted, target, work.progress))
             return _changed(work.progress)
         if body.dry_run:
-            return Changed(matched.entries, matched.in_flight, 0, True)
+            return _dry(matched)
         if not body.up_to:
             _check_room(matched, target, body.to)
         work = begin(request, "queue.move", matched.entries)
@@ -179,6 +183,8 @@ def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
         if body.priority is not None and not 0 <= body.priority <= 9:
             raise wrong_member("/priority", "it is a number from 0 to 9")
         wanted = _wanted(desk, body.select)
+        if body.dry_run:
+            return _dry(await control().count(owner, wanted))
         work = begin(request, "queue.requeue", owner.queue.entries)
         await works.run(work, control().requeue(owner, wanted, body.priority, work.progress))
         return _changed(work.progress)
@@ -186,6 +192,8 @@ def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
     async def delete(request: Request[Delete]) -> Changed:
         body, owner = request.body, owner_of(request.call)
         wanted = _wanted(desk, body.select)
+        if body.dry_run:
+            return _dry(await control().count(owner, wanted))
         if len(body.select.seqs) != 1:
             _check_revision(request, owner)
         work = begin(request, "queue.delete", owner.queue.entries)
@@ -343,6 +351,10 @@ def _wanted(desk: ChangeDesk, select: Selection) -> Predicate[Entry]:
             raise wrong_member("/select/seqs", f"they are at most {MAX_SEQS} numbers")
         return lambda entry: entry.seq in seqs
     return lambda entry: all(each(entry) for each in filters)
+
+
+def _dry(matched: Matched) -> Changed:
+    return Changed(matched.entries, matched.in_flight, 0, True)
 
 
 def _changed(progress: Progress) -> Changed:

@@ -11,60 +11,60 @@ export const ROLES = [["none", "none"], ["monitoring", "monitoring: sees everyth
 
 /** The address of an account. */
 export function accountAt(row) {
-  return at(["accounts", row.name]);
+	return at(["accounts", row.name]);
 }
 
 /** What an account may do in administration, and what says so. */
 export function roleCell(row) {
-  if (row.role === "none") return el("span.muted", null, "none");
-  return row.roleFrom && row.roleFrom !== "account" ? `${row.role}, by ${row.roleFrom}` : row.role;
+	if (row.role === "none") return el("span.muted", "none");
+	return row.roleFrom && row.roleFrom !== "account" ? `${row.role}, by ${row.roleFrom}` : row.role;
 }
 
 const COLUMNS = [
-  { id: "name", title: "Name", sort: "name", cell: (row) => link(accountAt(row), name(row.name)) },
-  { id: "role", title: "Role", width: 32, cell: roleCell },
-  { id: "sessions", title: "Sessions", width: 11, isNumber: true, cell: (row) => count(row.sessions) },
-  { id: "blocked", title: "Logins", width: 24, cell: (row) => (row.blockedAt ? el("span.warn", null, `blocked for ${ago(row.blockedAt)}`) : "permitted") },
-  { id: "password", title: "Password since", width: 24, isNumber: true, cell: (row) => clock(row.passwordChangedAt) },
-  { id: "created", title: "Made", width: 24, isNumber: true, isHidden: true, cell: (row) => clock(row.createdAt) },
-  { id: "scram", title: "SCRAM", width: 18, isHidden: true, cell: (row) => row.scram.join(", ") },
+	{ id: "name", title: "Name", sort: "name", cell: (row) => link(accountAt(row), name(row.name)) },
+	{ id: "role", title: "Role", width: 32, cell: roleCell },
+	{ id: "sessions", title: "Sessions", width: 11, isNumber: true, cell: (row) => count(row.sessions) },
+	{ id: "blocked", title: "Logins", width: 24, cell: (row) => (row.blockedAt ? el("span.warn", `blocked for ${ago(row.blockedAt)}`) : "permitted") },
+	{ id: "password", title: "Password since", width: 24, isNumber: true, cell: (row) => clock(row.passwordChangedAt) },
+	{ id: "created", title: "Made", width: 24, isNumber: true, isHidden: true, cell: (row) => clock(row.createdAt) },
+	{ id: "scram", title: "SCRAM", width: 18, isHidden: true, cell: (row) => row.scram.join(", ") },
 ];
 
 function add() {
-  askForChange({
-    title: "New account",
-    verb: "Make it",
-    says: el("p", null, "Whoever has its name and password may connect, publish and subscribe; a role in administration is something else."),
-    fields: [
-      { key: "name", label: "Login name" },
-      { key: "password", label: "Password", type: "password" },
-      { key: "role", label: "Role in administration", choices: ROLES },
-    ],
-    method: "POST",
-    path: path("accounts"),
-    command: "broker user add NAME",
-    outcome: (told) => `There is an account ${told.name}`,
-    done: (told) => (location.hash = accountAt(told)),
-  });
+	askForChange({
+		title: "New account",
+		verb: "Make it",
+		says: el("p", "Whoever has its name and password may connect, publish and subscribe; a role in administration is something else."),
+		fields: [
+			{ key: "name", label: "Login name" },
+			{ key: "password", label: "Password", type: "password" },
+			{ key: "role", label: "Role in administration", choices: ROLES },
+		],
+		method: "POST",
+		path: path("accounts"),
+		command: "broker user add NAME",
+		outcome: (told) => `There is an account ${told.name}`,
+		done: (told) => (location.hash = accountAt(told)),
+	});
 }
 
 /** The page. */
 export function show(place) {
-  return listPage(place, {
-    title: "Accounts",
-    label: "Accounts",
-    noun: ["account"],
-    path: "accounts",
-    columns: COLUMNS,
-    sort: "name",
-    idOf: (row) => row.name ?? row.id,
-    open: accountAt,
-    actions: changeButton("New …", "administrator", add),
-    filters: [
-      { name: "q", label: "Name", holder: "Part of a name" },
-      { name: "role", label: "Whatever role", choices: ROLES.map(([value]) => [value, value === "none" ? "No role" : value]) },
-      { name: "blocked", label: "Blocked or not", choices: [["true", "Blocked"], ["false", "Not blocked"]] },
-    ],
-    empty: el("p", null, "No account matches. Each is made here, or by ", el("code", null, "broker user add NAME"), "."),
-  });
+	return listPage(place, {
+		title: "Accounts",
+		label: "Accounts",
+		noun: ["account"],
+		path: "accounts",
+		columns: COLUMNS,
+		sort: "name",
+		idOf: (row) => row.name ?? row.id,
+		open: accountAt,
+		actions: changeButton("New …", "administrator", add),
+		filters: [
+			{ name: "q", label: "Name", holder: "Part of a name" },
+			{ name: "role", label: "Whatever role", choices: ROLES.map(([value]) => [value, value === "none" ? "No role" : value]) },
+			{ name: "blocked", label: "Blocked or not", choices: [["true", "Blocked"], ["false", "Not blocked"]] },
+		],
+		empty: el("p", "No account matches. Each is made here, or by ", el("code", "broker user add NAME"), "."),
+	});
 }

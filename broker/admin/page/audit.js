@@ -8,40 +8,40 @@ const HOURS = [1, 24, 24 * 7];
 const BAD = new Set(["failed", "refused"]);
 
 function since(hours) {
-  const when = new Date(Date.now() - hours * 3600 * 1000);
-  when.setSeconds(0, 0);
-  return when.toISOString();
+	const when = new Date(Date.now() - hours * 3600 * 1000);
+	when.setSeconds(0, 0);
+	return when.toISOString();
 }
 
 const COLUMNS = [
-  { id: "at", title: "When", width: 22, cell: (row) => clock(row.at) },
-  { id: "principal", title: "Who", width: 18, cell: (row) => name(row.principal) },
-  { id: "action", title: "What", width: 20, cell: (row) => visible(row.action) },
-  { id: "target", title: "To what", cell: (row) => (row.target ? name(row.target) : "") },
-  { id: "parameters", title: "With", width: 22, cell: (row) => (row.parameters ? name(row.parameters) : "") },
-  { id: "reason", title: "Why", width: 22, cell: (row) => (row.reason ? name(row.reason) : "") },
-  { id: "outcome", title: "Outcome", width: 20, cell: (row) => el(`span${BAD.has(row.outcome) ? ".bad" : ""}`, null, row.code ? `${row.outcome}: ${visible(row.code)}` : row.outcome) },
-  { id: "via", title: "Over", width: 14, isHidden: true, cell: (row) => visible(row.via) },
-  { id: "peer", title: "From", width: 22, isHidden: true, cell: (row) => (row.peer ? name(row.peer) : "") },
-  { id: "role", title: "As", width: 14, isHidden: true, cell: (row) => row.role ?? "" },
-  { id: "request", title: "Request", width: 18, isHidden: true, cell: (row) => row.request ?? "" },
+	{ id: "at", title: "When", width: 22, cell: (row) => clock(row.at) },
+	{ id: "principal", title: "Who", width: 18, cell: (row) => name(row.principal) },
+	{ id: "action", title: "What", width: 20, cell: (row) => visible(row.action) },
+	{ id: "target", title: "To what", cell: (row) => (row.target ? name(row.target) : "") },
+	{ id: "parameters", title: "With", width: 22, cell: (row) => (row.parameters ? name(row.parameters) : "") },
+	{ id: "reason", title: "Why", width: 22, cell: (row) => (row.reason ? name(row.reason) : "") },
+	{ id: "outcome", title: "Outcome", width: 20, cell: (row) => el(`span${BAD.has(row.outcome) ? ".bad" : ""}`, row.code ? `${row.outcome}: ${visible(row.code)}` : row.outcome) },
+	{ id: "via", title: "Over", width: 14, isHidden: true, cell: (row) => visible(row.via) },
+	{ id: "peer", title: "From", width: 22, isHidden: true, cell: (row) => (row.peer ? name(row.peer) : "") },
+	{ id: "role", title: "As", width: 14, isHidden: true, cell: (row) => row.role ?? "" },
+	{ id: "request", title: "Request", width: 18, isHidden: true, cell: (row) => row.request ?? "" },
 ];
 
 /** The page. */
 export function show(place) {
-  return listPage(place, {
-    title: "Audit",
-    label: "What was done",
-    noun: ["entry", "entries"],
-    path: "audit",
-    columns: COLUMNS,
-    idOf: (row) => row.id,
-    filters: [
-      { name: "principal", label: "Who" },
-      { name: "action", label: "What", holder: "session.end" },
-      { name: "target", label: "To what", holder: "joe/1" },
-      { name: "since", label: "Whenever", choices: HOURS.map((hours) => [since(hours), hours === 1 ? "In the last hour" : hours === 24 ? "In the last day" : "In the last week"]) },
-    ],
-    empty: el("p", null, "Nothing was done, or nothing matches. Each change that administration makes, and each content that is read, is one row here."),
-  });
+	return listPage(place, {
+		title: "Audit",
+		label: "What was done",
+		noun: ["entry", "entries"],
+		path: "audit",
+		columns: COLUMNS,
+		idOf: (row) => row.id,
+		filters: [
+			{ name: "principal", label: "Who" },
+			{ name: "action", label: "What", holder: "session.end" },
+			{ name: "target", label: "To what", holder: "joe/1" },
+			{ name: "since", label: "Whenever", choices: HOURS.map((hours) => [since(hours), hours === 1 ? "In the last hour" : hours === 24 ? "In the last day" : "In the last week"]) },
+		],
+		empty: el("p", "Nothing was done, or nothing matches. Each change that administration makes, and each content that is read, is one row here."),
+	});
 }

@@ -1,25 +1,25 @@
 // Changes: what will happen is said before, in numbers; what is lost wants a name typed; the command for it stands beside.
 
 import { change, may, Refused, Unreachable } from "./api.js";
-import { el, put, visible } from "./dom.js";
+import { el, put, say, visible } from "./dom.js";
 
 const SHOWN = 5000; // milliseconds for which an outcome is shown
 const FOR = { operator: "Only the roles operator and administrator may do this.", administrator: "Only administrators may do this." };
 
 /** A button for a change; whoever may not make it sees it, and why not. */
 export function changeButton(label, role, open, { isDanger = false } = {}) {
-  const allowed = may(role);
-  return el(`button${isDanger ? ".danger" : ""}`, { type: "button", disabled: !allowed, title: allowed ? null : FOR[role], click: open }, label);
+	const allowed = may(role);
+	return el(`button${isDanger ? ".danger" : ""}`, { type: "button", disabled: !allowed, title: allowed ? null : FOR[role], click: open }, label);
 }
 
 /** The command that does the same: `broker api POST /sessions/joe/1/end '{"queue":"dead"}'`. */
 export function commandOf(method, path, body) {
-  const given = body && Object.keys(body).length ? ` ${quoted(JSON.stringify(body))}` : "";
-  return `broker api ${method} ${quoted(`/${path}`)}${given}`;
+	const given = body && Object.keys(body).length ? ` ${quoted(JSON.stringify(body))}` : "";
+	return `broker api ${method} ${quoted(`/${path}`)}${given}`;
 }
 
 function quoted(text) {
-  return /^[\w./~%@:+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+	return /^[\w./~%@:+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /**
@@ -30,87 +30,103 @@ function quoted(text) {
  * `typed` is a name that must be typed where something is lost. `method` and `path` are those of the API; `outcome`
  * makes words of the answer, and `done` is called with it.
  * `command` is the command that does the same, where it is another than that of any request. `path` may be made of what
- * is typed, `make` makes the body of it, and `role` is who may do this, where it is shown to others.
+ * is typed, `make` makes the body of it, and `role` is who may do this, where it is shown to others. `dry` makes words
+ * of what a dry run tells: that is asked first, and the change is made by the second press of the button. `headers` are
+ * sent with it.
  */
-export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, make, role, command, outcome, done }) {
-  const inputs = fields.map(({ key, label, choices, type = "text", isOptional = false }) => {
-    const input = choices ? el("select", { change: follow }) : el("input", { type, required: !isOptional, autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false", input: follow });
-    if (choices) input.append(...choices.map(([value, words]) => new Option(words, value)));
-    return { key, input, node: el("label", null, el("span", null, label), input) };
-  });
-  const reason = el("input", { maxlength: "200", autocomplete: "off", input: follow });
-  const proof = typed ? el("input", { autocomplete: "off", spellcheck: "false", input: follow }) : null;
-  const submit = el(`button${isDanger ? ".danger" : ".primary"}`, { type: "submit" }, verb);
-  const error = el("p.error", { role: "alert" });
-  const code = el("code");
-  const copy = el("button.quiet", { type: "button", click: copied }, "Copy");
-  const dialog = el(
-    "dialog.change",
-    { "aria-labelledby": "change-title", close: () => dialog.remove() },
-    el(
-      "form",
-      { submit: send },
-      el("h2", { id: "change-title" }, visible(title)),
-      el("div.says", null, says),
-      inputs.map((each) => each.node),
-      role && !may(role) ? el("p.hint", null, FOR[role]) : null,
-      proof ? el("label", null, el("span", null, "To confirm, type ", el("b", null, el("bdi", null, visible(typed)))), proof) : null,
-      el("label", null, el("span", null, "Reason, for the log and the audit"), reason),
-      error,
-      el("div.buttons", null, el("button", { type: "button", click: () => dialog.close() }, "Cancel"), submit),
-      el("div.command", null, el("span", null, "The same as a command"), copy, el("pre", { tabindex: "0" }, code)),
-    ),
-  );
+export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, make, role, command, dry, headers, outcome, done }) {
+	const inputs = fields.map(({ key, label, choices, type = "text", isOptional = false }) => {
+		const input = choices ? el("select", { change: follow }) : el("input", { type, required: !isOptional, autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false", input: follow });
+		if (choices) input.append(...choices.map(([value, words]) => new Option(words, value)));
+		return { key, input, node: el("label", el("span", label), input) };
+	});
+	const reason = el("input", { maxlength: "200", autocomplete: "off", input: follow });
+	const proof = typed ? el("input", { autocomplete: "off", spellcheck: "false", input: follow }) : null;
+	const submit = el(`button${isDanger ? ".danger" : ".primary"}`, { type: "submit" }, verb);
+	const error = el("p.error", { role: "alert" });
+	const rehearsed = el("p.rehearsed", { role: "status" });
+	let seen = ""; // the body whose dry run is shown
+	const code = el("code");
+	const copy = el("button.quiet", { type: "button", click: copied }, "Copy");
+	const dialog = el(
+		"dialog.change",
+		{ "aria-labelledby": "change-title", close: () => dialog.remove() },
+		el(
+			"form",
+			{ submit: send },
+			el("h2", { id: "change-title" }, visible(title)),
+			el("div.says", says),
+			inputs.map((each) => each.node),
+			role && !may(role) ? el("p.hint", FOR[role]) : null,
+			proof ? el("label", el("span", "To confirm, type ", el("b", el("bdi", visible(typed)))), proof) : null,
+			el("label", el("span", "Reason, for the log and the audit"), reason),
+			rehearsed,
+			error,
+			el("div.buttons", el("button", { type: "button", click: () => dialog.close() }, "Cancel"), submit),
+			el("div.command", el("span", "The same as a command"), copy, el("pre", { tabindex: "0" }, code)),
+		),
+	);
 
-  function values() {
-    return Object.fromEntries(inputs.map((each) => [each.key, each.input.value]));
-  }
+	function values() {
+		return Object.fromEntries(inputs.map((each) => [each.key, each.input.value]));
+	}
 
-  function wanted() {
-    const given = { ...body, ...(make ? make(values()) : Object.fromEntries(Object.entries(values()).map(([key, value]) => [key, valueOf(value)]))) };
-    return reason.value ? { ...given, reason: reason.value } : given;
-  }
+	function wanted() {
+		const given = { ...body, ...(make ? make(values()) : Object.fromEntries(Object.entries(values()).map(([key, value]) => [key, valueOf(value)]))) };
+		return reason.value ? { ...given, reason: reason.value } : given;
+	}
 
-  function address() {
-    const query = method === "DELETE" ? new URLSearchParams(wanted()).toString() : "";
-    const own = typeof path === "function" ? path(values()) : path;
-    return query ? `${own}?${query}` : own;
-  }
+	function address() {
+		const query = method === "DELETE" ? new URLSearchParams(wanted()).toString() : "";
+		const own = typeof path === "function" ? path(values()) : path;
+		return query ? `${own}?${query}` : own;
+	}
 
-  function follow() {
-    submit.disabled = (proof !== null && ![typed, visible(typed)].includes(proof.value)) || (role !== undefined && !may(role));
-    code.textContent = command ?? commandOf(method, address(), method === "DELETE" ? undefined : wanted());
-  }
+	function follow() {
+		submit.disabled = (proof !== null && ![typed, visible(typed)].includes(proof.value)) || (role !== undefined && !may(role));
+		const isDry = dry && seen !== JSON.stringify(wanted());
+		if (isDry) put(rehearsed);
+		say(submit, isDry ? "See what it would do" : verb);
+		code.textContent = command ?? commandOf(method, address(), method === "DELETE" ? undefined : wanted());
+	}
 
-  async function copied() {
-    await navigator.clipboard.writeText(code.textContent);
-    copy.textContent = "Copied";
-  }
+	async function copied() {
+		await navigator.clipboard.writeText(code.textContent);
+		copy.textContent = "Copied";
+	}
 
-  async function send(event) {
-    event.preventDefault();
-    submit.disabled = true;
-    put(error);
-    try {
-      const told = await change(address(), method, method === "DELETE" ? undefined : wanted());
-      dialog.close();
-      toast(outcome ? outcome(told) : `${title}: done`);
-      done?.(told);
-    } catch (problem) {
-      if (!(problem instanceof Refused || problem instanceof Unreachable)) throw problem;
-      put(error, visible(problem.message));
-      submit.disabled = false;
-    }
-  }
+	async function send(event) {
+		event.preventDefault();
+		submit.disabled = true;
+		put(error);
+		try {
+			const own = wanted();
+			if (dry && seen !== JSON.stringify(own)) {
+				const words = dry(await change(address(), method, { ...own, dryRun: true }));
+				seen = JSON.stringify(own);
+				follow();
+				put(rehearsed, words);
+				return;
+			}
+			const told = await change(address(), method, method === "DELETE" ? undefined : own, headers);
+			dialog.close();
+			toast(outcome ? outcome(told) : `${title}: done`);
+			done?.(told);
+		} catch (problem) {
+			if (!(problem instanceof Refused || problem instanceof Unreachable)) throw problem;
+			put(error, visible(problem.message));
+			submit.disabled = false;
+		}
+	}
 
-  follow();
-  document.body.append(dialog);
-  dialog.showModal();
-  (inputs.find((each) => each.input.nodeName === "INPUT")?.input ?? proof ?? reason).focus();
+	follow();
+	document.body.append(dialog);
+	dialog.showModal();
+	(inputs.find((each) => each.input.nodeName === "INPUT")?.input ?? proof ?? reason).focus();
 }
 
 function valueOf(text) {
-  return text === "true" ? true : text === "false" ? false : text;
+	return text === "true" ? true : text === "false" ? false : text;
 }
 
 const outcomes = el("p.toast", { role: "status" });
@@ -118,27 +134,27 @@ let shownUntil = 0;
 
 /** Say how a change went; the place for that is always there, so that it is read out, too. */
 export function toast(words) {
-  if (!outcomes.isConnected) document.body.append(outcomes);
-  put(outcomes, visible(words));
-  clearTimeout(shownUntil);
-  shownUntil = setTimeout(() => put(outcomes), SHOWN);
+	if (!outcomes.isConnected) document.body.append(outcomes);
+	put(outcomes, visible(words));
+	clearTimeout(shownUntil);
+	shownUntil = setTimeout(() => put(outcomes), SHOWN);
 }
 
 /** Show a text that is not told again. */
 export function showOnce(title, says, text) {
-  const copy = el("button.primary", { type: "button", click: copied }, "Copy");
-  const dialog = el(
-    "dialog.change",
-    { "aria-labelledby": "once-title", close: () => dialog.remove(), cancel: (event) => event.preventDefault() },
-    el("form", { method: "dialog" }, el("h2", { id: "once-title" }, visible(title)), el("p", null, says), el("pre.once", { tabindex: "0" }, el("code", null, text)), el("div.buttons", null, copy, el("button", { type: "submit" }, "I have it"))),
-  );
+	const copy = el("button.primary", { type: "button", click: copied }, "Copy");
+	const dialog = el(
+		"dialog.change",
+		{ "aria-labelledby": "once-title", close: () => dialog.remove(), cancel: (event) => event.preventDefault() },
+		el("form", { method: "dialog" }, el("h2", { id: "once-title" }, visible(title)), el("p", says), el("pre.once", { tabindex: "0" }, el("code", text)), el("div.buttons", copy, el("button", { type: "submit" }, "I have it"))),
+	);
 
-  async function copied() {
-    await navigator.clipboard.writeText(text);
-    copy.textContent = "Copied";
-  }
+	async function copied() {
+		await navigator.clipboard.writeText(text);
+		copy.textContent = "Copied";
+	}
 
-  document.body.append(dialog);
-  dialog.showModal();
-  copy.focus();
+	document.body.append(dialog);
+	dialog.showModal();
+	copy.focus();
 }

@@ -11,13 +11,13 @@ import { topicAt } from "./topics.js";
 const FIRST = 200; // events of the past
 const PAUSE = 400; // milliseconds without a key before what was typed is asked for
 const KINDS = [
-  ["client/*", "Of sessions"],
-  ["topic/*", "Of topics"],
-  ["logging/*", "Warnings and errors of the log"],
-  ["service/*", "Of the run level"],
-  ["store/*", "Of the store"],
-  ["alarm/*", "Alarms"],
-  ["admin/*", "Of administration"],
+	["client/*", "Of sessions"],
+	["topic/*", "Of topics"],
+	["logging/*", "Warnings and errors of the log"],
+	["service/*", "Of the run level"],
+	["store/*", "Of the store"],
+	["alarm/*", "Alarms"],
+	["admin/*", "Of administration"],
 ];
 const BAD = /^logging\/severe|\/(failing|reloadFailed|failed)$/;
 
@@ -27,91 +27,91 @@ const LOG = /^logging\/(\w+)\/(.+)$/;
 
 /** Of what an event is, as a link where there is a page for that. */
 function subject({ type }) {
-  const session = SESSION.exec(type);
-  if (session) return link(at(["sessions", session[1], session[2]]), name(`${session[1]}/${session[2]}`));
-  const topic = TOPIC.exec(type);
-  if (topic) return link(topicAt({ oid: topic[1] }), name(topic[1]));
-  return name(LOG.exec(type)?.[2] ?? type.split("/event/")[0]);
+	const session = SESSION.exec(type);
+	if (session) return link(at(["sessions", session[1], session[2]]), name(`${session[1]}/${session[2]}`));
+	const topic = TOPIC.exec(type);
+	if (topic) return link(topicAt({ oid: topic[1] }), name(topic[1]));
+	return name(LOG.exec(type)?.[2] ?? type.split("/event/")[0]);
 }
 
 function what({ type }) {
-  const short = LOG.exec(type)?.[1] ?? type.slice(type.lastIndexOf("/") + 1);
-  return el(`span${BAD.test(type) ? ".bad" : ""}`, { title: visible(type) }, visible(short));
+	const short = LOG.exec(type)?.[1] ?? type.slice(type.lastIndexOf("/") + 1);
+	return el(`span${BAD.test(type) ? ".bad" : ""}`, { title: visible(type) }, visible(short));
 }
 
 function fieldsOf({ fields }) {
-  return name(Object.keys(fields).length === 1 && fields.text ? fields.text : Object.entries(fields).map(([key, value]) => `${key}: ${value}`).join(", "));
+	return name(Object.keys(fields).length === 1 && fields.text ? fields.text : Object.entries(fields).map(([key, value]) => `${key}: ${value}`).join(", "));
 }
 
 const COLUMNS = [
-  { title: "When", cell: (row) => clock(row.at) },
-  { title: "What", cell: what },
-  { title: "Of", cell: subject },
-  { title: "With", cell: fieldsOf },
+	{ title: "When", cell: (row) => clock(row.at) },
+	{ title: "What", cell: what },
+	{ title: "Of", cell: subject },
+	{ title: "With", cell: fieldsOf },
 ];
 
 /** The page. */
 export function show(place) {
-  const feed = new Feed({
-    label: "Events",
-    noun: ["event"],
-    columns: COLUMNS,
-    empty: el("p", null, "Nothing of this has happened since the broker began. What happens next is shown here, as it happens."),
-  });
-  let last = 0;
-  let stop = () => undefined;
-  let isOver = false;
+	const feed = new Feed({
+		label: "Events",
+		noun: ["event"],
+		columns: COLUMNS,
+		empty: el("p", "Nothing of this has happened since the broker began. What happens next is shown here, as it happens."),
+	});
+	let last = 0;
+	let stop = () => undefined;
+	let isOver = false;
 
-  const kind = el("select", { "aria-label": "All events", change: () => change(kind.value) }, new Option("All events", ""), KINDS.map(([value, words]) => new Option(words, value)));
-  const type = el("input", { type: "search", "aria-label": "Type", placeholder: "Type: client/joe/*", spellcheck: "false", autocomplete: "off", input: after(PAUSE, () => change(type.value.trim(), true)) });
+	const kind = el("select", { "aria-label": "All events", change: () => change(kind.value) }, new Option("All events", ""), KINDS.map(([value, words]) => new Option(words, value)));
+	const type = el("input", { type: "search", "aria-label": "Type", placeholder: "Type: client/joe/*", spellcheck: "false", autocomplete: "off", input: after(PAUSE, () => change(type.value.trim(), true)) });
 
-  function change(wanted, isTyped = false) {
-    place.query = wanted ? { type: wanted } : {};
-    history[isTyped ? "replaceState" : "pushState"](null, "", at(place.segments, place.query));
-    begin();
-  }
+	function change(wanted, isTyped = false) {
+		place.query = wanted ? { type: wanted } : {};
+		history[isTyped ? "replaceState" : "pushState"](null, "", at(place.segments, place.query));
+		begin();
+	}
 
-  async function begin() {
-    stop();
-    const wanted = place.query.type ?? "";
-    kind.value = KINDS.some(([value]) => value === wanted) ? wanted : "";
-    if (document.activeElement !== type) type.value = wanted;
-    feed.clear();
-    last = 0;
-    const isStill = () => !isOver && (place.query.type ?? "") === wanted;
-    const selected = wanted ? { type: wanted } : {};
-    try {
-      const told = await ask(`events?${new URLSearchParams({ ...selected, limit: FIRST })}`);
-      if (!isStill()) return;
-      for (const row of told.items.reverse()) take("event", row);
-      feed.tell("following");
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (isStill()) feed.tell(visible(error.message));
-      return;
-    }
-    stop = follow(
-      () => `events?${new URLSearchParams({ ...selected, follow: "true", after: last })}`,
-      take,
-      (error) => feed.tell(visible(error.message)),
-    );
-  }
+	async function begin() {
+		stop();
+		const wanted = place.query.type ?? "";
+		kind.value = KINDS.some(([value]) => value === wanted) ? wanted : "";
+		if (document.activeElement !== type) type.value = wanted;
+		feed.clear();
+		last = 0;
+		const isStill = () => !isOver && (place.query.type ?? "") === wanted;
+		const selected = wanted ? { type: wanted } : {};
+		try {
+			const told = await ask(`events?${new URLSearchParams({ ...selected, limit: FIRST })}`);
+			if (!isStill()) return;
+			for (const row of told.items.reverse()) take("event", row);
+			feed.tell("following");
+		} catch (error) {
+			if (!(error instanceof Refused)) throw error;
+			if (isStill()) feed.tell(visible(error.message));
+			return;
+		}
+		stop = follow(
+			() => `events?${new URLSearchParams({ ...selected, follow: "true", after: last })}`,
+			take,
+			(error) => feed.tell(visible(error.message)),
+		);
+	}
 
-  function take(event, row) {
-    if (event === "reset") feed.clear();
-    if (event === "skipped") feed.tell(`${row.count} were too many and were left out`);
-    if (event !== "event") return;
-    last = Math.max(last, Number(row.id));
-    feed.add(row);
-  }
+	function take(event, row) {
+		if (event === "reset") feed.clear();
+		if (event === "skipped") feed.tell(`${row.count} were too many and were left out`);
+		if (event !== "event") return;
+		last = Math.max(last, Number(row.id));
+		feed.add(row);
+	}
 
-  begin();
-  return {
-    title: "Events",
-    node: el("div.list", null, el("div.heading", null, el("h1", null, "Events"), el("form.filters", { role: "search", submit: (event) => event.preventDefault() }, type, kind)), feed.node),
-    stop: () => {
-      isOver = true;
-      stop();
-    },
-  };
+	begin();
+	return {
+		title: "Events",
+		node: el("div.list", el("div.heading", el("h1", "Events"), el("form.filters", { role: "search", submit: (event) => event.preventDefault() }, type, kind)), feed.node),
+		stop: () => {
+			isOver = true;
+			stop();
+		},
+	};
 }

@@ -12,41 +12,40 @@ import { every } from "./live.js";
  * makes the buttons, which are hidden as long as there is no row; `follow(row)` is told of each; `below` is shown below.
  */
 export function objectPage({ title, heading, trail, path, tell, gone, instead, actions, follow, below = [], seconds = 1, stop }) {
-  const content = el("div.details");
-  let row = null;
-  const buttons = actions ? el("div.actions", { hidden: true }, actions(() => row, look)) : null;
+	const content = el("div.details");
+	let row = null;
+	const buttons = actions ? el("div.actions", { hidden: true }, actions(() => row, look)) : null;
 
-  async function look() {
-    try {
-      row = await ask(path, { automatic: true });
-      follow?.(row);
-      renew(content, tell(row));
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if ([429, 503].includes(error.status) && row) return; // it is there soon
-      row = null;
-      renew(content, el("div.empty", null, el("p", null, error.status === 404 ? gone : visible(error.message)), instead));
-    }
-    if (buttons) buttons.hidden = row === null;
-  }
+	async function look() {
+		try {
+			row = await ask(path, { automatic: true });
+			follow?.(row);
+			renew(content, tell(row));
+		} catch (error) {
+			if (!(error instanceof Refused)) throw error;
+			if ([429, 503].includes(error.status) && row) return; // it is there soon
+			row = null;
+			renew(content, el("div.empty", el("p", error.status === 404 ? gone : visible(error.message)), instead));
+		}
+		if (buttons) buttons.hidden = row === null;
+	}
 
-  const end = every(seconds, look);
-  return {
-    title,
-    node: el("div.object", null, el("p.trail", null, link(...trail)), el("div.heading", null, heading ?? el("h1", null, name(title)), buttons), content, below),
-    stop: () => {
-      end();
-      stop?.();
-    },
-  };
+	const end = every(seconds, look);
+	return {
+		title,
+		node: el("div.object", el("p.trail", link(...trail)), el("div.heading", heading ?? el("h1", name(title)), buttons), content, below),
+		stop: () => {
+			end();
+			stop?.();
+		},
+	};
 }
 
 /** Facts of one kind: rows of a term, a value and what is said below it. */
 export function group(title, rows) {
-  return el(
-    "div",
-    null,
-    el("h2", null, title),
-    el("dl", null, rows.map(([term, value, more]) => el("div", null, el("dt", null, term), el("dd", null, value, more ? el("small", null, more) : null)))),
-  );
+	return el(
+		"div",
+		el("h2", title),
+		el("dl", rows.map(([term, value, more]) => el("div", el("dt", term), el("dd", value, more ? el("small", more) : null)))),
+	);
 }

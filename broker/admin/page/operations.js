@@ -10,53 +10,53 @@ import { PlainTable, rowButton } from "./plain.js";
 const TONES = { running: "accent", done: "good", stopped: "warn", failed: "bad" };
 
 const COLUMNS = [
-  { title: "Began", cell: (row) => clock(row.startedAt) },
-  { title: "What", cell: (row) => visible(row.action) },
-  { title: "To what", cell: (row) => name(row.target) },
-  { title: "How far", cell: progress },
-  { title: "State", cell: (row) => [el(`span.${TONES[row.state] ?? "muted"}`, null, row.state), row.error ? el("small", null, " ", name(row.error)) : null] },
-  { title: "", cell: (row) => (row.state === "running" ? rowButton("Stop …", "stop", row.id, { role: "operator", isDanger: true, name: `${row.action} of ${visible(row.target)}` }) : "") },
+	{ title: "Began", cell: (row) => clock(row.startedAt) },
+	{ title: "What", cell: (row) => visible(row.action) },
+	{ title: "To what", cell: (row) => name(row.target) },
+	{ title: "How far", cell: progress },
+	{ title: "State", cell: (row) => [el(`span.${TONES[row.state] ?? "muted"}`, row.state), row.error ? el("small", " ", name(row.error)) : null] },
+	{ title: "", cell: (row) => (row.state === "running" ? rowButton("Stop …", "stop", row.id, { role: "operator", isDanger: true, name: `${row.action} of ${visible(row.target)}` }) : "") },
 ];
 
 function progress(row) {
-  const left = [row.skippedInFlight ? `${count(row.skippedInFlight)} on their way` : "", row.failed ? `${count(row.failed)} could not be` : ""].filter(Boolean);
-  return [
-    row.state === "running" ? el("progress", { value: row.done, max: Math.max(1, row.total), "aria-label": `${visible(row.action)} of ${visible(row.target)}` }) : null,
-    `${count(row.done)} of ${count(row.total)}`,
-    left.length ? el("small", null, ` ${left.join(", ")}`) : null,
-  ];
+	const left = [row.skippedInFlight ? `${count(row.skippedInFlight)} on their way` : "", row.failed ? `${count(row.failed)} could not be` : ""].filter(Boolean);
+	return [
+		row.state === "running" ? el("progress", { value: row.done, max: Math.max(1, row.total), "aria-label": `${visible(row.action)} of ${visible(row.target)}` }) : null,
+		`${count(row.done)} of ${count(row.total)}`,
+		left.length ? el("small", ` ${left.join(", ")}`) : null,
+	];
 }
 
 /** The page. */
 export function show() {
-  const state = el("p.subtitle", { role: "status" }, "Looking …");
-  let rows = [];
-  const table = new PlainTable({
-    label: "Operations",
-    columns: COLUMNS,
-    press: (what, id) => stop(rows.find((row) => row.id === id), look),
-    empty: [el("p", null, "Nothing runs, and nothing has run since the broker began."), el("p", null, "To empty a large queue or to move what is in it takes a while: then it is here, and can be stopped.")],
-  });
+	const state = el("p.subtitle", { role: "status" }, "Looking …");
+	let rows = [];
+	const table = new PlainTable({
+		label: "Operations",
+		columns: COLUMNS,
+		press: (what, id) => stop(rows.find((row) => row.id === id), look),
+		empty: [el("p", "Nothing runs, and nothing has run since the broker began."), el("p", "To empty a large queue or to move what is in it takes a while: then it is here, and can be stopped.")],
+	});
 
-  async function look() {
-    rows = (await ask("operations", { automatic: true })).items;
-    const running = rows.filter((row) => row.state === "running").length;
-    say(state, running ? `${count(running)} running` : rows.length ? "None is running." : "");
-    table.show(rows);
-  }
+	async function look() {
+		rows = (await ask("operations", { automatic: true })).items;
+		const running = rows.filter((row) => row.state === "running").length;
+		say(state, running ? `${count(running)} running` : rows.length ? "None is running." : "");
+		table.show(rows);
+	}
 
-  return { title: "Operations", node: el("div", null, el("div.heading", null, el("div", null, el("h1", null, "Operations"), state)), table.node), stop: every(1, look) };
+	return { title: "Operations", node: el("div", el("div.heading", el("div", el("h1", "Operations"), state)), table.node), stop: every(1, look) };
 }
 
 function stop(row, done) {
-  askForChange({
-    title: `Stop ${row.action} of ${row.target}`,
-    verb: "Stop it",
-    isDanger: true,
-    says: el("p", null, "It ends after what it is just doing. What it has done stays so: ", plural(row.done, "message"), " of ", count(row.total), " by now."),
-    method: "DELETE",
-    path: path("operations", row.id),
-    outcome: (told) => `${told.action} stops after ${plural(told.done, "message")}`,
-    done,
-  });
+	askForChange({
+		title: `Stop ${row.action} of ${row.target}`,
+		verb: "Stop it",
+		isDanger: true,
+		says: el("p", "It ends after what it is just doing. What it has done stays so: ", plural(row.done, "message"), " of ", count(row.total), " by now."),
+		method: "DELETE",
+		path: path("operations", row.id),
+		outcome: (told) => `${told.action} stops after ${plural(told.done, "message")}`,
+		done,
+	});
 }

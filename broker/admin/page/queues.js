@@ -9,39 +9,39 @@ const RELATING = [["callback", "Of sessions"], ["subject", "Of login names"], ["
 
 /** The address of a queue. */
 export function queueAt(row) {
-  return at(["queues", row.relating, row.owner]);
+	return at(["queues", row.relating, row.owner]);
 }
 
 const COLUMNS = [
-  { id: "owner", title: "Owner", sort: "owner", cell: (row) => link(queueAt(row), name(row.owner)) },
-  { id: "relating", title: "Relating", width: 11, cell: (row) => row.relating },
-  { id: "entries", title: "Messages", sort: "entries", width: 12, isNumber: true, cell: (row) => count(row.entries) },
-  { id: "bytes", title: "Bytes", sort: "bytes", width: 12, isNumber: true, cell: (row) => bytes(row.bytes) },
-  { id: "fill", title: "Full", sort: "fillRatio", width: 9, isNumber: true, cell: (row) => percent(row.fillRatio) },
-  { id: "oldest", title: "Oldest", width: 13, isNumber: true, cell: (row) => ago(row.oldestAt) },
-  { id: "disk", title: "On disk only", width: 13, isNumber: true, isHidden: true, cell: (row) => count(row.onDisk) },
-  { id: "why", title: "Why", width: 34, cell: (row) => whyCell(row.waiting) },
-  { id: "overflow", title: "When full", width: 18, isHidden: true, cell: (row) => row.onOverflow ?? "" },
+	{ id: "owner", title: "Owner", sort: "owner", cell: (row) => link(queueAt(row), name(row.owner)) },
+	{ id: "relating", title: "Relating", width: 11, cell: (row) => row.relating },
+	{ id: "entries", title: "Messages", sort: "entries", width: 12, isNumber: true, cell: (row) => count(row.entries) },
+	{ id: "bytes", title: "Bytes", sort: "bytes", width: 12, isNumber: true, cell: (row) => bytes(row.bytes) },
+	{ id: "fill", title: "Full", sort: "fillRatio", width: 9, isNumber: true, cell: (row) => percent(row.fillRatio) },
+	{ id: "oldest", title: "Oldest", width: 13, isNumber: true, cell: (row) => ago(row.oldestAt) },
+	{ id: "disk", title: "On disk only", width: 13, isNumber: true, isHidden: true, cell: (row) => count(row.onDisk) },
+	{ id: "why", title: "Why", width: 34, cell: (row) => whyCell(row.waiting) },
+	{ id: "overflow", title: "When full", width: 18, isHidden: true, cell: (row) => row.onOverflow ?? "" },
 ];
 
 /** The page. */
 export function show(place) {
-  return listPage(place, {
-    title: "Queues",
-    label: "Queues",
-    noun: ["queue"],
-    path: "queues",
-    columns: COLUMNS,
-    sort: "-entries",
-    idOf: (row) => row.id ?? `${row.relating}/${row.owner}`,
-    open: queueAt,
-    filters: [
-      { name: "q", label: "Owner", holder: "Part of an owner's name" },
-      { name: "relating", label: "All queues", choices: RELATING },
-      { name: "minEntries", label: "Empty ones, too", choices: [["1", "With messages"], ["100", "With 100 and more"]] },
-      { name: "minFillRatio", label: "However full", choices: [["0.5", "Half full"], ["0.9", "90 % full"]] },
-      { name: "waitingCode", label: "Waiting or not", choices: codes() },
-    ],
-    empty: el("p", null, "No queue matches. Each session, each login name and each topic has one; take a filter away to see them."),
-  });
+	return listPage(place, {
+		title: "Queues",
+		label: "Queues",
+		noun: ["queue"],
+		path: "queues",
+		columns: COLUMNS,
+		sort: "-entries",
+		idOf: (row) => row.id ?? `${row.relating}/${row.owner}`,
+		open: queueAt,
+		filters: [
+			{ name: "q", label: "Owner", holder: "Part of an owner's name" },
+			{ name: "relating", label: "All queues", choices: RELATING },
+			{ name: "minEntries", label: "Empty ones, too", choices: [["1", "With messages"], ["100", "With 100 and more"]] },
+			{ name: "minFillRatio", label: "However full", choices: [["0.5", "Half full"], ["0.9", "90 % full"]] },
+			{ name: "waitingCode", label: "Waiting or not", choices: codes() },
+		],
+		empty: el("p", "No queue matches. Each session, each login name and each topic has one; take a filter away to see them."),
+	});
 }

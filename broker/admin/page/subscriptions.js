@@ -9,63 +9,63 @@ import { Table } from "./table.js";
 const KINDS = [["EXACT", "by the name of a topic"], ["XPATH", "by a query of keys"], ["DOMAIN", "by a domain"]];
 
 function filtersOf(row) {
-  return (row.filters ?? []).map((each) => (typeof each === "string" ? each : `${each.type ?? ""}: ${each.query ?? each.text ?? ""}`)).join("; ");
+	return (row.filters ?? []).map((each) => (typeof each === "string" ? each : `${each.type ?? ""}: ${each.query ?? each.text ?? ""}`)).join("; ");
 }
 
 const COLUMNS = [
-  { id: "session", title: "Session", sort: "session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
-  { id: "kind", title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
-  { id: "query", title: "Topic or query", sort: "query", cell: (row) => name(row.query) },
-  { id: "filters", title: "Filters", width: 26, cell: (row) => name(filtersOf(row)) },
-  { id: "topics", title: "Topics", sort: "topics", width: 10, isNumber: true, cell: (row) => count(row.topics) },
-  { id: "persistent", title: "After a crash", width: 14, cell: (row) => (row.persistent ? "is there" : "is gone") },
-  { id: "created", title: "Made", sort: "createdAt", width: 22, isNumber: true, cell: (row) => clock(row.createdAt) },
-  { id: "id", title: "Id", sort: "id", width: 30, isHidden: true, cell: (row) => name(row.id) },
+	{ id: "session", title: "Session", sort: "session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
+	{ id: "kind", title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
+	{ id: "query", title: "Topic or query", sort: "query", cell: (row) => name(row.query) },
+	{ id: "filters", title: "Filters", width: 26, cell: (row) => name(filtersOf(row)) },
+	{ id: "topics", title: "Topics", sort: "topics", width: 10, isNumber: true, cell: (row) => count(row.topics) },
+	{ id: "persistent", title: "After a crash", width: 14, cell: (row) => (row.persistent ? "is there" : "is gone") },
+	{ id: "created", title: "Made", sort: "createdAt", width: 22, isNumber: true, cell: (row) => clock(row.createdAt) },
+	{ id: "id", title: "Id", sort: "id", width: 30, isHidden: true, cell: (row) => name(row.id) },
 ];
 
 /** The page. */
 export function show(place) {
-  return listPage(place, {
-    title: "Subscriptions",
-    label: "Subscriptions",
-    noun: ["subscription"],
-    path: "subscriptions",
-    columns: COLUMNS,
-    sort: "session",
-    idOf: (row) => row.id,
-    open: (row) => sessionNamed(row.session),
-    filters: [
-      { name: "session", label: "Session", holder: "Session: joe/*" },
-      { name: "query", label: "Topic or query" },
-      { name: "kind", label: "Whatever way", choices: KINDS },
-    ],
-    empty: el("p", null, "No subscription matches. A client that wants messages makes one: ", el("code", null, "broker subscribe news"), "."),
-  });
+	return listPage(place, {
+		title: "Subscriptions",
+		label: "Subscriptions",
+		noun: ["subscription"],
+		path: "subscriptions",
+		columns: COLUMNS,
+		sort: "session",
+		idOf: (row) => row.id,
+		open: (row) => sessionNamed(row.session),
+		filters: [
+			{ name: "session", label: "Session", holder: "Session: joe/*" },
+			{ name: "query", label: "Topic or query" },
+			{ name: "kind", label: "Whatever way", choices: KINDS },
+		],
+		empty: el("p", "No subscription matches. A client that wants messages makes one: ", el("code", "broker subscribe news"), "."),
+	});
 }
 
 /** The table of those who get what is published on a topic, and of those who do not, and why. */
 export function receivers(path) {
-  return new Table({
-    label: "Receivers",
-    noun: ["subscription"],
-    path,
-    parameters: {},
-    sort: "session",
-    seconds: 5,
-    columns: [
-      { id: "session", title: "Session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
-      { id: "kind", title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
-      { id: "query", title: "By", cell: (row) => name(row.query) },
-      {
-        id: "delivers",
-        title: "Gets it",
-        width: 46,
-        cell: (row) => (row.delivers ? el("span.good", null, row.filters?.length ? "what its filters let pass" : "yes") : el("span.warn", null, `no: ${visible(row.detail ?? row.check)}`)),
-      },
-    ],
-    idOf: (row) => row.subscription ?? row.id,
-    open: (row) => sessionNamed(row.session),
-    go: () => undefined,
-    empty: el("p", null, "Nobody has subscribed to it."),
-  });
+	return new Table({
+		label: "Receivers",
+		noun: ["subscription"],
+		path,
+		parameters: {},
+		sort: "session",
+		seconds: 5,
+		columns: [
+			{ id: "session", title: "Session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
+			{ id: "kind", title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
+			{ id: "query", title: "By", cell: (row) => name(row.query) },
+			{
+				id: "delivers",
+				title: "Gets it",
+				width: 46,
+				cell: (row) => (row.delivers ? el("span.good", row.filters?.length ? "what its filters let pass" : "yes") : el("span.warn", `no: ${visible(row.detail ?? row.check)}`)),
+			},
+		],
+		idOf: (row) => row.subscription ?? row.id,
+		open: (row) => sessionNamed(row.session),
+		go: () => undefined,
+		empty: el("p", "Nobody has subscribed to it."),
+	});
 }

@@ -6,28 +6,28 @@ const KEY = "theme";
 
 /** The switch. */
 export function themeSwitch() {
-  const root = document.documentElement;
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const kept = localStorage.getItem(KEY);
-  if (kept) root.dataset.theme = kept;
-  const button = el("button.quiet", { type: "button", click: change });
+	const root = document.documentElement;
+	const system = matchMedia("(prefers-color-scheme: dark)");
+	const kept = localStorage.getItem(KEY);
+	if (kept) root.dataset.theme = kept;
+	const button = el("button.quiet", { type: "button", click: change });
 
-  function isDark() {
-    return root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
-  }
+	function isDark() {
+		return root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
+	}
 
-  function label() {
-    button.textContent = isDark() ? "Light" : "Dark";
-    button.setAttribute("aria-label", isDark() ? "Light colours" : "Dark colours");
-  }
+	function label() {
+		button.textContent = isDark() ? "Light" : "Dark";
+		button.setAttribute("aria-label", isDark() ? "Light colours" : "Dark colours");
+	}
 
-  function change() {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    localStorage.setItem(KEY, root.dataset.theme);
-    label();
-  }
+	function change() {
+		root.dataset.theme = isDark() ? "light" : "dark";
+		localStorage.setItem(KEY, root.dataset.theme);
+		label();
+	}
 
-  system.addEventListener("change", label);
-  label();
-  return button;
+	system.addEventListener("change", label);
+	label();
+	return button;
 }

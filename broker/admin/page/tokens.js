@@ -13,76 +13,76 @@ const ROLES = [["monitoring", "monitoring: sees everything but contents"], ["ope
 const DAYS = [["90", "after 90 days"], ["30", "after 30 days"], ["1", "after a day"], ["365", "after a year"], ["never", "never"]];
 
 function ends(row) {
-  if (!row.expiresAt) return "never";
-  const left = Date.parse(row.expiresAt) - Date.now();
-  if (left <= 0) return el("span.bad", null, `expired ${clock(row.expiresAt)}`);
-  return el(`span${left < SOON ? ".warn" : ""}`, null, `in ${until(row.expiresAt)}`);
+	if (!row.expiresAt) return "never";
+	const left = Date.parse(row.expiresAt) - Date.now();
+	if (left <= 0) return el("span.bad", `expired ${clock(row.expiresAt)}`);
+	return el(`span${left < SOON ? ".warn" : ""}`, `in ${until(row.expiresAt)}`);
 }
 
 const COLUMNS = [
-  { title: "Name", cell: (row) => name(row.name) },
-  { title: "Owner", cell: (row) => name(row.owner) },
-  { title: "Role", cell: (row) => row.role },
-  { title: "Made", cell: (row) => clock(row.createdAt) },
-  { title: "Ends", cell: ends },
-  { title: "Last used", cell: (row) => (row.lastUsedAt ? `${ago(row.lastUsedAt)} ago` : "never") },
-  { title: "", cell: (row) => rowButton("Delete …", "delete", row.id, { isDanger: true, name: visible(row.name) }) },
+	{ title: "Name", cell: (row) => name(row.name) },
+	{ title: "Owner", cell: (row) => name(row.owner) },
+	{ title: "Role", cell: (row) => row.role },
+	{ title: "Made", cell: (row) => clock(row.createdAt) },
+	{ title: "Ends", cell: ends },
+	{ title: "Last used", cell: (row) => (row.lastUsedAt ? `${ago(row.lastUsedAt)} ago` : "never") },
+	{ title: "", cell: (row) => rowButton("Delete …", "delete", row.id, { isDanger: true, name: visible(row.name) }) },
 ];
 
 /** The page. */
 export function show() {
-  const state = el("p.subtitle", { role: "status" }, "Looking …");
-  let rows = [];
-  const table = new PlainTable({
-    label: "Tokens",
-    columns: COLUMNS,
-    press: (what, id) => remove(rows.find((row) => row.id === id), look),
-    empty: [el("p", null, "There is no token."), el("p", null, "A program that watches or administers the broker needs one: make it here, and give it to the program as ", el("code", null, "BROKER_TOKEN"), ".")],
-  });
+	const state = el("p.subtitle", { role: "status" }, "Looking …");
+	let rows = [];
+	const table = new PlainTable({
+		label: "Tokens",
+		columns: COLUMNS,
+		press: (what, id) => remove(rows.find((row) => row.id === id), look),
+		empty: [el("p", "There is no token."), el("p", "A program that watches or administers the broker needs one: make it here, and give it to the program as ", el("code", "BROKER_TOKEN"), ".")],
+	});
 
-  async function look() {
-    rows = (await ask("tokens", { automatic: true })).items;
-    say(state, rows.length ? `${plural(rows.length, "token")}${may("administrator") ? " of everybody" : " of yours"}` : "");
-    table.show(rows);
-  }
+	async function look() {
+		rows = (await ask("tokens", { automatic: true })).items;
+		say(state, rows.length ? `${plural(rows.length, "token")}${may("administrator") ? " of everybody" : " of yours"}` : "");
+		table.show(rows);
+	}
 
-  return {
-    title: "Tokens",
-    node: el("div", null, el("div.heading", null, el("div", null, el("h1", null, "Tokens"), state), changeButton("New …", "monitoring", () => make(look))), table.node),
-    stop: every(SECONDS, look),
-  };
+	return {
+		title: "Tokens",
+		node: el("div", el("div.heading", el("div", el("h1", "Tokens"), state), el("div.actions", changeButton("New …", "monitoring", () => make(look)))), table.node),
+		stop: every(SECONDS, look),
+	};
 }
 
 function make(done) {
-  askForChange({
-    title: "New token",
-    verb: "Make it",
-    says: el("p", null, "Whoever has it may do what its role permits, in the name of ", name(who.user), ". Its text is shown once."),
-    fields: [
-      { key: "name", label: "Name: what it is for" },
-      { key: "role", label: "Role that it has at most", choices: ROLES.filter(([role]) => may(role)) },
-      { key: "days", label: "Ends", choices: DAYS },
-    ],
-    make: ({ days, ...others }) => ({ ...others, days: days === "never" ? days : Number(days) }),
-    method: "POST",
-    path: "tokens",
-    outcome: (told) => `There is a token ${told.name}`,
-    done: (told) => {
-      done();
-      showOnce(`Token ${told.name}`, "Copy it now: it is not shown again, and the broker does not keep it.", told.token);
-    },
-  });
+	askForChange({
+		title: "New token",
+		verb: "Make it",
+		says: el("p", "Whoever has it may do what its role permits, in the name of ", name(who.user), ". Its text is shown once."),
+		fields: [
+			{ key: "name", label: "Name: what it is for" },
+			{ key: "role", label: "Role that it has at most", choices: ROLES.filter(([role]) => may(role)) },
+			{ key: "days", label: "Ends", choices: DAYS },
+		],
+		make: ({ days, ...others }) => ({ ...others, days: days === "never" ? days : Number(days) }),
+		method: "POST",
+		path: "tokens",
+		outcome: (told) => `There is a token ${told.name}`,
+		done: (told) => {
+			done();
+			showOnce(`Token ${told.name}`, "Copy it now: it is not shown again, and the broker does not keep it.", told.token);
+		},
+	});
 }
 
 function remove(row, done) {
-  askForChange({
-    title: `Delete the token ${row.name}`,
-    verb: "Delete it",
-    isDanger: true,
-    says: el("p", null, "The program that has it is refused from now on. It was ", row.lastUsedAt ? `last used ${ago(row.lastUsedAt)} ago.` : "never used."),
-    method: "DELETE",
-    path: path("tokens", row.id),
-    outcome: () => `The token ${row.name} is no more`,
-    done,
-  });
+	askForChange({
+		title: `Delete the token ${row.name}`,
+		verb: "Delete it",
+		isDanger: true,
+		says: el("p", "The program that has it is refused from now on. It was ", row.lastUsedAt ? `last used ${ago(row.lastUsedAt)} ago.` : "never used."),
+		method: "DELETE",
+		path: path("tokens", row.id),
+		outcome: () => `The token ${row.name} is no more`,
+		done,
+	});
 }

@@ -6,39 +6,39 @@ import { listPage } from "./listing.js";
 
 /** The address of a topic. */
 export function topicAt(row) {
-  return at(["topics", row.oid]);
+	return at(["topics", row.oid]);
 }
 
 const COLUMNS = [
-  { id: "oid", title: "Name", sort: "oid", cell: (row) => link(topicAt(row), name(row.oid)) },
-  { id: "state", title: "State", width: 16, cell: (row) => row.state.toLowerCase() },
-  { id: "subscribers", title: "Subscribers", sort: "subscribers", width: 13, isNumber: true, cell: (row) => count(row.subscribers) },
-  { id: "history", title: "History", sort: "historyEntries", width: 11, isNumber: true, cell: (row) => count(row.historyEntries) },
-  { id: "bytes", title: "Bytes", sort: "historyBytes", width: 12, isNumber: true, cell: (row) => bytes(row.historyBytes) },
-  { id: "mime", title: "Content", width: 20, cell: (row) => (row.mime ? name(row.mime) : "") },
-  { id: "domain", title: "Domain", width: 16, cell: (row) => (row.domain ? name(row.domain) : "") },
-  { id: "owner", title: "Owner", width: 16, isHidden: true, cell: (row) => (row.owner ? name(row.owner) : "") },
+	{ id: "oid", title: "Name", sort: "oid", cell: (row) => link(topicAt(row), name(row.oid)) },
+	{ id: "state", title: "State", width: 16, cell: (row) => row.state.toLowerCase() },
+	{ id: "subscribers", title: "Subscribers", sort: "subscribers", width: 13, isNumber: true, cell: (row) => count(row.subscribers) },
+	{ id: "history", title: "History", sort: "historyEntries", width: 11, isNumber: true, cell: (row) => count(row.historyEntries) },
+	{ id: "bytes", title: "Bytes", sort: "historyBytes", width: 12, isNumber: true, cell: (row) => bytes(row.historyBytes) },
+	{ id: "mime", title: "Content", width: 20, cell: (row) => (row.mime ? name(row.mime) : "") },
+	{ id: "domain", title: "Domain", width: 16, cell: (row) => (row.domain ? name(row.domain) : "") },
+	{ id: "owner", title: "Owner", width: 16, isHidden: true, cell: (row) => (row.owner ? name(row.owner) : "") },
 ];
 
 /** The page. */
 export function show(place) {
-  return listPage(place, {
-    title: "Topics",
-    label: "Topics",
-    noun: ["topic"],
-    path: "topics",
-    columns: COLUMNS,
-    sort: "oid",
-    idOf: (row) => row.oid ?? row.id,
-    open: topicAt,
-    filters: [
-      { name: "q", label: "Name", holder: "Part of a name" },
-      { name: "state", label: "All states", choices: [["ALIVE", "alive"], ["UNCONFIGURED", "unconfigured"], ["UNREFERENCED", "unreferenced"]] },
-      { name: "minSubscribers", label: "With or without subscribers", choices: [["1", "With subscribers"]] },
-    ],
-    empty: [
-      el("p", null, "No topic matches."),
-      el("p", null, "Whoever publishes makes one: ", el("code", null, "broker publish news hello"), "."),
-    ],
-  });
+	return listPage(place, {
+		title: "Topics",
+		label: "Topics",
+		noun: ["topic"],
+		path: "topics",
+		columns: COLUMNS,
+		sort: "oid",
+		idOf: (row) => row.oid ?? row.id,
+		open: topicAt,
+		filters: [
+			{ name: "q", label: "Name", holder: "Part of a name" },
+			{ name: "state", label: "All states", choices: [["ALIVE", "alive"], ["UNCONFIGURED", "unconfigured"], ["UNREFERENCED", "unreferenced"]] },
+			{ name: "minSubscribers", label: "With or without subscribers", choices: [["1", "With subscribers"]] },
+		],
+		empty: [
+			el("p", "No topic matches."),
+			el("p", "Whoever publishes makes one: ", el("code", "broker publish news hello"), "."),
+		],
+	});
 }

@@ -11,6 +11,7 @@ from broker.core.entries import ENTRY_OVERHEAD, Entry
 from broker.core.ids import NANOSECONDS
 from broker.core.message import Message
 from broker.core.peeking import Peeked
+from broker.model.qos import MAXIMUM_PRIORITY
 from broker.model.records import TRANSIENT
 from broker.xmpp.routing.content import STANZA_KEY, head_of
 
@@ -51,7 +52,7 @@ class EntryRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     Args:
         seq: number of the entry, unique in the broker.
         message_id: of its message, which other queues may hold as well.
-        priority: of the message.
+        priority: that it has in the queue: that of the message, unless it was put there with another one.
         oid: of its topic; empty for none.
         sender: absolute name of the session that has published it.
         received_at: when the broker took it.
@@ -105,7 +106,7 @@ def entry_row(peeked: Peeked, entry: Entry, *, in_flight: bool, content_bytes: i
     return EntryRow(
         str(entry.seq),
         str(message.id),
-        envelope.priority,
+        MAXIMUM_PRIORITY - entry.rank,
         message.oid,
         envelope.qos.sender,
         moment(message.id // NANOSECONDS),

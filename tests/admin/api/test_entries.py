@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import ensureDeferred
 from twisted.logger import capturedLogs
 
 from broker.admin.api.entries import MAX_SCANNED, entry_operations
 from broker.admin.disk_reads import AT_ONCE, DiskReads
 from broker.admin.roles import SocketRole
 from broker.core.entries import QueueLimits
+from broker.core.queue_control import Progress
 from broker.errors import BrokerError, Code
 from broker.logs.audit import NAMESPACE
 from tests.admin.api.desk import STRANGER, Desk
@@ -72,6 +74,15 @@ def publish(counter: Counter, count: int, qos: str = "<qos/>") -> None:
 
 def texts(items: list[Any]) -> list[str]:
     return [item["content"]["text"] for item in items]
+
+
+def test_priority_is_the_one_that_an_entry_has_in_the_queue() -> None:
+    counter = Counter()
+    joe = filled(counter)
+    control = counter.world.broker.queue_control
+    ensureDeferred(control.requeue(joe.session, lambda entry: entry.message.content == b"2", 9, Progress()))
+    counter.world.turn(50)
+    assert [each["priority"] for each in counter.items()] == [9, 5, 5]
 
 
 def test_entry_is_told_with_its_envelope_and_content() -> None:

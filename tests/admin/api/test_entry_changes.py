@@ -145,6 +145,15 @@ def test_several_entries_are_deleted_only_of_a_queue_that_is_as_it_was_seen() ->
     assert office.world.broker.letters.count == 4
 
 
+@pytest.mark.parametrize(("verb", "more"), [("requeue", {"priority": 9}), ("delete", {"to": "nothing"})])
+def test_dry_run_tells_what_would_be_changed_and_changes_nothing(verb: str, more: dict[str, object]) -> None:
+    office = QueueOffice()
+    before = seqs(office.joe)
+    answer = office.change(verb, {"select": {"oid": "news"}, "dryRun": True, **more})
+    assert answer.json == {"done": 4, "skippedInFlight": 1, "failed": 0, "dryRun": True}
+    assert seqs(office.joe) == before
+
+
 def test_queue_is_purged_where_that_is_confirmed() -> None:
     office = QueueOffice()
     assert office.change("purge", {"confirm": "joe"}).status == 400
