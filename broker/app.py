@@ -46,6 +46,7 @@ from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
 from broker.net.listener import Listener
 from broker.net.turns import Turns
+from broker.plugins.ports import listeners_reading
 from broker.ready import announce, ready_line, start_failed
 from broker.runlevels.check import check
 from broker.runlevels.levels import RUNNING, SELECTABLE
@@ -59,6 +60,7 @@ from broker.store.sql.backup import check_schedule, take_backup
 from broker.store.sql.store import SqlStore
 from broker.store.sql.worker import WriterThread
 from broker.xml.names import NAMES, NameLimits
+from broker.xmpp.managers.settings import settings_of as manager_settings_of
 from broker.xmpp.routing.content import serve as serve_raw_contents
 from broker.xmpp.service import XmppService
 from broker.xmpp.session.sessions import StreamSessions
@@ -143,6 +145,9 @@ class Application(Service):
         self._log_level = LEVEL.default
         self.property_book = PropertyBook(properties, RuntimeFile(data))
         self.property_book.on_change.append(self._properties_changed)
+        self.property_book.checks += [settings_of, xmpp_settings_of, manager_settings_of]
+        self.property_book.listeners_of = lambda name: listeners_reading(self._listeners(), name)
+        self._opened: list[Any] = []
         self.last_lines = LastLines()
         self._on_started = on_started
         self._service_manager = service_manager or ServiceManager(reactor)
@@ -446,7 +451,10 @@ class Application(Service):
                 await self._close_ports()
                 raise
         self.serving = True
-        self.property_book.listeners_opened()
+        plugins = self._listeners()
+        if not any(each in self._opened for each in plugins):  # they have read the properties when they were made
+            self.property_book.listeners_made()
+        self._opened = plugins
 
     async def _close_ports(self) -> None:
         self.serving = False

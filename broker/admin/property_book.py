@@ -45,12 +45,13 @@ class PropertyRow(msgspec.Struct, frozen=True, omit_defaults=True):
             and when.
         kind: of its values.
         help: one sentence.
-        change: when a change takes effect: ``now``, for ``newObjects``, when the ``listener`` opens anew, or after a
+        change: when a change takes effect: ``now``, for ``newObjects``, when the ``listener`` is made anew, or after a
             ``restart``.
         form: the name by which the source says it, where that is another.
         shadowed: what other sources say, which does not count.
         pending: a value that was set and has no effect yet.
         kept: the value outlives a restart though it was set at run time.
+        listeners: that have to be opened anew, by run level 3 and then 9, for a change to take effect.
     """
 
     name: str
@@ -64,6 +65,7 @@ class PropertyRow(msgspec.Struct, frozen=True, omit_defaults=True):
     shadowed: list[OtherValue] = []
     pending: str | None = None
     kept: bool = False
+    listeners: list[str] = []
 
 
 class PropertyBook:
@@ -76,12 +78,16 @@ class PropertyBook:
 
     Attributes:
         properties: see above.
+        checks: each raises :class:`BrokerError` for properties that do not go together.
+        listeners_of: tells the listeners that read the property of a name when they are made.
         on_change: each is told that a property which takes effect now, or for new objects, has changed. One that raises
             :class:`BrokerError` refuses the change.
     """
 
     def __init__(self, properties: Properties, file: RuntimeFile, registry: Registry = REGISTRY) -> None:
         self.properties = properties
+        self.checks: list[Callable[[Properties], object]] = []
+        self.listeners_of: Callable[[str], list[str]] = lambda name: []
         self.on_change: list[Callable[[], None]] = []
         self._file = file
         self._registry = registry
@@ -124,6 +130,7 @@ class PropertyBook:
                 Code.USER_CONFIGURATION,
                 f"{name} takes effect after a restart only: change it with keep, or in the files",
             )
+        self.check_together({name: value})
         setting = _setting(name, value, who)
         if keep:
             self._file.write([*(each for each in self._kept.values() if each.name != name), setting])
@@ -164,6 +171,7 @@ class PropertyBook:
     def take_back(self, name: str) -> PropertyRow:
         """Let the other sources say again what a property is; raises as :meth:`set`."""
         option = self._registry.find(name)
+        self.check_together({name: None})
         if name in self._kept:
             self._file.write([each for each in self._kept.values() if each.name != name])
             del self._kept[name]
@@ -191,15 +199,14 @@ class PropertyBook:
             else:
                 self._drop(option)
 
-    def check_together(self, changes: Mapping[str, str | None], usable: Callable[[Properties], object]) -> None:
-        """Refuse values that do not go together; nothing takes effect.
+    def check_together(self, changes: Mapping[str, str | None]) -> None:
+        """Refuse values that do not go with the others; nothing takes effect.
 
         Args:
             changes: as of :meth:`keep_all`.
-            usable: raises for properties that cannot be used.
 
         Raises:
-            BrokerError: what ``usable`` raises.
+            BrokerError: ``user.configuration``.
         """
         before = {each.name: each for each in self.properties.assigned()}
         try:
@@ -208,15 +215,18 @@ class PropertyBook:
                     self.properties.take_back(name)
                 else:
                     self.properties.assign(name, value)
-            usable(self.properties)
+            for check in self.checks:
+                check(self.properties)
+        except BrokerError as error:
+            raise BrokerError(Code.USER_CONFIGURATION, error.message) from error
         finally:
             for name in changes:
                 self.properties.take_back(name)
                 if name in before:
                     self.properties.assign(name, before[name].value, before[name].source)
 
-    def listeners_opened(self) -> None:
-        """What waited for listeners to be opened anew has its effect."""
+    def listeners_made(self) -> None:
+        """What waited for listeners to be made anew has its effect."""
         self._wait_for_listeners.clear()
 
     def _take(self, option: Option[Any], setting: Setting) -> None:
@@ -279,6 +289,7 @@ class PropertyBook:
             [OtherValue(each.source, each.name, shown(name, each.value)) for each in found[1:]],
             None if pending is None else shown(name, pending),
             name in self._kept,
+            self.listeners_of(name) if option.change is Effect.LISTENER else [],
         )
 
 

@@ -35,7 +35,7 @@ class Effect(StrEnum):
     NEW_OBJECTS = "newObjects"
     """For what is made from then on: sessions, topics, messages."""
     LISTENER = "listener"
-    """When the listeners are opened anew: at run level 9 after a lower one."""
+    """When the listeners are made anew: at run level 9 after level 3."""
     RESTART = "restart"
 
 

@@ -31,6 +31,22 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or host_is_loopback(host)
 
 
+def listeners_reading(plugins: Sequence[Any], name: str) -> list[str]:
+    """The listeners that read a property when they are made.
+
+    Args:
+        plugins: that listen. Those with ``property_prefixes`` read the properties that begin like this; of several
+            beginnings the longest counts.
+        name: of the property.
+    """
+    prefixes = {each: tuple(getattr(each, "property_prefixes", ())) for each in plugins}
+    longest = max(
+        (prefix for each in prefixes.values() for prefix in each if name.startswith(prefix)), key=len, default=""
+    )
+    readers = [each for each, known in prefixes.items() if longest and longest in known]
+    return sorted(listener for plugin in readers for listener, _ in plugin.listeners())
+
+
 class Ports:
     """The open ports of one plugin.
 

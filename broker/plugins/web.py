@@ -23,6 +23,7 @@ from broker.net.tls import Alpn, ServerContext
 from broker.net.transport import TransportSettings
 from broker.plugins.certificate import Certificate
 from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
+from broker.plugins.xmpp_ports import XMPP_PREFIXES
 from broker.ports import IPlugin
 from broker.xmpp.bosh.sessions import BoshSessions
 from broker.xmpp.bosh.settings import bosh_settings_of
@@ -66,6 +67,7 @@ class WebPlugin:
 
     requires = ("sessions",)
     known_attributes = ("hostname", "port", "tlsPort", "trustedProxies", "backlog", *LIMITS)
+    property_prefixes = XMPP_PREFIXES
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context

@@ -13,7 +13,7 @@ from broker.net.tls import Alpn
 from broker.net.transport import Connection, TransportSettings
 from broker.plugins.certificate import Certificate
 from broker.plugins.ports import Attributes, is_loopback, limits_of
-from broker.plugins.xmpp_ports import XmppPorts
+from broker.plugins.xmpp_ports import XMPP_PREFIXES, XmppPorts
 from broker.ports import IPlugin
 from broker.xmpp.settings import CLIENT_CA, TlsPolicy, settings_of
 from broker.xmpp.stream.connection import StreamConnection
@@ -46,6 +46,7 @@ class XmppPlugin:
 
     requires = ("sessions",)
     known_attributes = XmppPorts.ATTRIBUTES
+    property_prefixes = XMPP_PREFIXES
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context

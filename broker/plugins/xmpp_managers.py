@@ -14,7 +14,7 @@ from broker.net.tls import Alpn
 from broker.net.transport import Connection, TransportSettings
 from broker.plugins.certificate import Certificate
 from broker.plugins.ports import Attributes, is_loopback, limits_of
-from broker.plugins.xmpp_ports import XmppPorts
+from broker.plugins.xmpp_ports import XMPP_PREFIXES, XmppPorts
 from broker.ports import IPlugin
 from broker.xmpp.managers.frame_link import FrameLink
 from broker.xmpp.managers.link import LinkTransport, ManagerLink
@@ -47,6 +47,7 @@ class XmppManagersPlugin:
 
     requires = ("sessions",)
     known_attributes = XmppPorts.ATTRIBUTES
+    property_prefixes = (*XMPP_PREFIXES, "xmpp.managers.")
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
         self._context = context

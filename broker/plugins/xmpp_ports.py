@@ -15,6 +15,9 @@ from broker.plugins.ports import LIMITS, Attributes, Ports
 NONE = -1
 """In the place of a port's number."""
 
+XMPP_PREFIXES = ("idle.", "modules.mod_stream_management.", "sm.", "xmpp.")
+"""Of the properties of the one XMPP service, which is made anew when all its listeners are."""
+
 
 class XmppPorts:
     """The ports of a plugin, and their listeners.

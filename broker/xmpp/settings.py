@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from broker.config.kinds import BOOLEAN, TEXT, choice, integer, size
-from broker.config.options import declare, declare_indexed
+from broker.config.options import Effect, declare, declare_indexed
 from broker.config.properties import Properties
 from broker.core.entries import QueueLimits
 from broker.errors import BrokerError, Code
@@ -47,11 +47,18 @@ TLS = declare(
     choice(TlsPolicy),
     TlsPolicy.AUTO,
     "required, optional or off; auto: optional for listeners on loopback, required for all others.",
+    change=Effect.LISTENER,
 )
 PLAIN_WITHOUT_TLS = declare(
-    "xmpp.plainWithoutTls", BOOLEAN, False, "Let clients of a loopback listener send passwords without TLS."
+    "xmpp.plainWithoutTls",
+    BOOLEAN,
+    False,
+    "Let clients of a loopback listener send passwords without TLS.",
+    change=Effect.LISTENER,
 )
-ANONYMOUS = declare("xmpp.anonymous", BOOLEAN, False, "Let clients log in without an account (SASL ANONYMOUS).")
+ANONYMOUS = declare(
+    "xmpp.anonymous", BOOLEAN, False, "Let clients log in without an account (SASL ANONYMOUS).", change=Effect.LISTENER
+)
 CERTIFICATE = declare(
     "xmpp.certificate",
     TEXT,
@@ -64,22 +71,32 @@ CLIENT_CA = declare(
     TEXT,
     "",
     "PEM file of the authorities whose certificates log a client in (SASL EXTERNAL).",
+    change=Effect.LISTENER,
 )
 IDLE = declare(
     "idle.c2s",
     integer(-1),
     360,
     "Seconds of silence until a client is disconnected; at half of them it is asked for a sign of life; -1 never.",
+    change=Effect.LISTENER,
 )
-IDLE_PING = declare("idle.c2s.ping", BOOLEAN, True, "Ask an idle client for a sign of life at half of idle.c2s.")
+IDLE_PING = declare(
+    "idle.c2s.ping", BOOLEAN, True, "Ask an idle client for a sign of life at half of idle.c2s.", change=Effect.LISTENER
+)
 IDLE_WEBSOCKET = declare(
-    "idle.ws", integer(-1), 360, "The same as idle.c2s over WebSocket, where a ping of WebSocket asks; -1 never."
+    "idle.ws",
+    integer(-1),
+    360,
+    "The same as idle.c2s over WebSocket, where a ping of WebSocket asks; -1 never.",
+    change=Effect.LISTENER,
 )
-MAX_STANZA = declare("xmpp.maxStanza", size(10_000), 1 << 20, "Longest stanza.")
+MAX_STANZA = declare("xmpp.maxStanza", size(10_000), 1 << 20, "Longest stanza.", change=Effect.LISTENER)
 MAX_STANZA_BEFORE_LOGIN = declare(
-    "xmpp.maxStanzaBeforeLogin", size(1_000), 10 << 10, "Longest stanza before the login."
+    "xmpp.maxStanzaBeforeLogin", size(1_000), 10 << 10, "Longest stanza before the login.", change=Effect.LISTENER
 )
-BIND_TIMEOUT = declare("xmpp.loginTimeout", integer(1, 300), 60, "Seconds until a connection must be bound.")
+BIND_TIMEOUT = declare(
+    "xmpp.loginTimeout", integer(1, 300), 60, "Seconds until a connection must be bound.", change=Effect.LISTENER
+)
 
 CONTACTS = declare_indexed(
     "xmpp.contact",
@@ -87,58 +104,111 @@ CONTACTS = declare_indexed(
     "support",
 )
 SHOW_SYSTEM = declare(
-    "xmpp.showOperatingSystem", BOOLEAN, False, "Tell clients that ask for the version the operating system, too."
+    "xmpp.showOperatingSystem",
+    BOOLEAN,
+    False,
+    "Tell clients that ask for the version the operating system, too.",
+    change=Effect.LISTENER,
 )
 
-STANZA_IDS = declare("xmpp.stanzaIds", BOOLEAN, True, "Give every stored message an id (XEP-0359).")
+STANZA_IDS = declare(
+    "xmpp.stanzaIds", BOOLEAN, True, "Give every stored message an id (XEP-0359).", change=Effect.LISTENER
+)
 
-MAX_CONTACTS = declare("xmpp.roster.maxContacts", integer(1), 5000, "Contacts of one account.")
+MAX_CONTACTS = declare("xmpp.roster.maxContacts", integer(1), 5000, "Contacts of one account.", change=Effect.LISTENER)
 MAX_ROSTER = declare(
-    "xmpp.roster.maxBytes", size(1000), 4 << 20, "Names and groups of all contacts of one account together."
+    "xmpp.roster.maxBytes",
+    size(1000),
+    4 << 20,
+    "Names and groups of all contacts of one account together.",
+    change=Effect.LISTENER,
 )
 MAX_REQUEST = declare(
     "xmpp.roster.maxRequest",
     size(1000),
     10_000,
     "Longest request for a subscription, which is kept until it is answered.",
+    change=Effect.LISTENER,
 )
-MAX_STORED = declare("xmpp.storage.maxSize", size(1000), 64 << 10, "Longest vCard or private element of an account.")
-MAX_PRIVATE = declare("xmpp.storage.maxElements", integer(1), 100, "Private elements of one account (XEP-0049).")
-MAX_BLOCKED = declare("xmpp.blocking.maxEntries", integer(1), 1000, "Addresses that one account may block.")
-MAX_ITEMS = declare("xmpp.pubsub.maxItems", integer(0), 10_000, "Items that a pub/sub node may keep.")
+MAX_STORED = declare(
+    "xmpp.storage.maxSize",
+    size(1000),
+    64 << 10,
+    "Longest vCard or private element of an account.",
+    change=Effect.LISTENER,
+)
+MAX_PRIVATE = declare(
+    "xmpp.storage.maxElements", integer(1), 100, "Private elements of one account (XEP-0049).", change=Effect.LISTENER
+)
+MAX_BLOCKED = declare(
+    "xmpp.blocking.maxEntries", integer(1), 1000, "Addresses that one account may block.", change=Effect.LISTENER
+)
+MAX_ITEMS = declare(
+    "xmpp.pubsub.maxItems", integer(0), 10_000, "Items that a pub/sub node may keep.", change=Effect.LISTENER
+)
 QUEUE_ENTRIES = declare(
     "xmpp.queue.maxEntries",
     integer(1),
     100_000,
     "Stanzas that may wait for one client. Their sender is told when there are more.",
+    change=Effect.LISTENER,
 )
-QUEUE_BYTES = declare("xmpp.queue.maxBytes", size(1), 1 << 30, "The same in bytes.")
+QUEUE_BYTES = declare("xmpp.queue.maxBytes", size(1), 1 << 30, "The same in bytes.", change=Effect.LISTENER)
 QUEUE_ENTRIES_CACHE = declare(
-    "xmpp.queue.maxEntriesCache", integer(1), 10_000, "Stanzas of these in memory; those above it are on disk."
+    "xmpp.queue.maxEntriesCache",
+    integer(1),
+    10_000,
+    "Stanzas of these in memory; those above it are on disk.",
+    change=Effect.LISTENER,
 )
-QUEUE_BYTES_CACHE = declare("xmpp.queue.maxBytesCache", size(1), 2 << 20, "The same in bytes.")
+QUEUE_BYTES_CACHE = declare("xmpp.queue.maxBytesCache", size(1), 2 << 20, "The same in bytes.", change=Effect.LISTENER)
 
-SM_ENABLED = declare("sm.enabled", BOOLEAN, True, "Offer stream management (XEP-0198).")
-SM_BUFFER = declare(f"{_PREFIX}.buffer", BOOLEAN, True, "Keep stanzas until the client has acknowledged them.")
-SM_BUFFER_MAX = declare(
-    f"{_PREFIX}.buffer_max", TEXT, "100", "Stanzas sent and not acknowledged before the broker waits; or infinity."
+SM_ENABLED = declare("sm.enabled", BOOLEAN, True, "Offer stream management (XEP-0198).", change=Effect.LISTENER)
+SM_BUFFER = declare(
+    f"{_PREFIX}.buffer", BOOLEAN, True, "Keep stanzas until the client has acknowledged them.", change=Effect.LISTENER
 )
-SM_ACK = declare(f"{_PREFIX}.ack", BOOLEAN, True, "Ask clients for acknowledgements.")
-SM_ACK_FREQ = declare(f"{_PREFIX}.ack_freq", integer(1), 1, "Ask after so many stanzas, when a burst has been sent.")
+SM_BUFFER_MAX = declare(
+    f"{_PREFIX}.buffer_max",
+    TEXT,
+    "100",
+    "Stanzas sent and not acknowledged before the broker waits; or infinity.",
+    change=Effect.LISTENER,
+)
+SM_ACK = declare(f"{_PREFIX}.ack", BOOLEAN, True, "Ask clients for acknowledgements.", change=Effect.LISTENER)
+SM_ACK_FREQ = declare(
+    f"{_PREFIX}.ack_freq",
+    integer(1),
+    1,
+    "Ask after so many stanzas, when a burst has been sent.",
+    change=Effect.LISTENER,
+)
 SM_RESUME_TIMEOUT = declare(
     f"{_PREFIX}.resume_timeout",
     integer(1, MAX_WINDOW),
     600,
     "Seconds that a session may be resumed after its connection is lost.",
+    change=Effect.LISTENER,
 )
 SM_STALE_H = declare(
-    f"{_PREFIX}.stale_h.enabled", BOOLEAN, False, "Tell clients whose session has expired what had arrived of them."
+    f"{_PREFIX}.stale_h.enabled",
+    BOOLEAN,
+    False,
+    "Tell clients whose session has expired what had arrived of them.",
+    change=Effect.LISTENER,
 )
 SM_STALE_H_REPEAT = declare(
-    f"{_PREFIX}.stale_h.repeat_after", integer(1), 1800, "Seconds between clean-ups of expired sessions' counters."
+    f"{_PREFIX}.stale_h.repeat_after",
+    integer(1),
+    1800,
+    "Seconds between clean-ups of expired sessions' counters.",
+    change=Effect.LISTENER,
 )
 SM_STALE_H_GERIATRIC = declare(
-    f"{_PREFIX}.stale_h.geriatric", integer(1), 3600, "Seconds that the counter of an expired session is kept."
+    f"{_PREFIX}.stale_h.geriatric",
+    integer(1),
+    3600,
+    "Seconds that the counter of an expired session is kept.",
+    change=Effect.LISTENER,
 )
 SM_BACKEND = declare(
     f"{_PREFIX}.backend",
@@ -146,15 +216,31 @@ SM_BACKEND = declare(
     Backend.SQL,
     "sql: sessions survive a crash; memory: only lost connections. Messages are kept as sm.durable says.",
 )
-SM_RESUME = declare("sm.resume", BOOLEAN, True, "Let clients resume sessions.")
+SM_RESUME = declare("sm.resume", BOOLEAN, True, "Let clients resume sessions.", change=Effect.LISTENER)
 SM_MAX_RESUME_TIMEOUT = declare(
-    "sm.max_resume_timeout", integer(1, MAX_WINDOW), 86_400, "Longest time in seconds that a client may ask for."
+    "sm.max_resume_timeout",
+    integer(1, MAX_WINDOW),
+    86_400,
+    "Longest time in seconds that a client may ask for.",
+    change=Effect.LISTENER,
 )
-SM_ACK_TIMEOUT = declare("sm.ack_timeout", integer(1), 60, "Seconds to wait for an acknowledgement that was asked for.")
+SM_ACK_TIMEOUT = declare(
+    "sm.ack_timeout",
+    integer(1),
+    60,
+    "Seconds to wait for an acknowledgement that was asked for.",
+    change=Effect.LISTENER,
+)
 SM_VOLATILE_MAX = declare(
-    "sm.unacked_volatile_max", integer(1), 1000, "Presence and answers kept for a client whose connection is lost."
+    "sm.unacked_volatile_max",
+    integer(1),
+    1000,
+    "Presence and answers kept for a client whose connection is lost.",
+    change=Effect.LISTENER,
 )
-SM_LOCATION = declare("sm.location", TEXT, "", "host:port where clients should resume; empty: not told.")
+SM_LOCATION = declare(
+    "sm.location", TEXT, "", "host:port where clients should resume; empty: not told.", change=Effect.LISTENER
+)
 SM_DURABLE = declare(
     "sm.durable",
     choice(Durable),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 
 from broker.client import ConnectOptions, PublishOptions, State, SubscribeOptions
 from broker.errors import BrokerError, Code
+from tests.system.http_client import HttpAnswer, ask_socket
 from tests.system.launcher import READY, BrokerProcess, wait_until
 from tests.system.native_client import connected
+from tests.xmpp.world import HEADER
 
 pytestmark = pytest.mark.system
 
@@ -83,3 +87,42 @@ def test_standby_and_back_keeps_sessions_and_what_waits_for_them(broker: BrokerP
     assert all(update.redelivered for update in repeated)
     jack.disconnect()
     joe.disconnect()
+
+
+def offered(broker: BrokerProcess) -> bytes:
+    """What the XMPP listener offers a client that has not logged in."""
+    with socket.create_connection(broker.address("XMPP"), 5) as connection:
+        connection.sendall(HEADER)
+        found = b""
+        while b"</stream:features>" not in found:
+            data = connection.recv(4096)
+            assert data, found
+            found += data
+    return found
+
+
+def administer(broker: BrokerProcess, path: str, method: str, body: object) -> HttpAnswer:
+    """Ask over the socket."""
+    headers = {"Content-Type": "application/json"}
+    return ask_socket(broker.admin_socket, f"/api/v1/{path}", method, headers, json.dumps(body).encode())
+
+
+def test_property_of_listeners_is_in_effect_once_they_were_made_anew_and_pending_until_then(
+    broker: BrokerProcess,
+) -> None:
+    assert b"ANONYMOUS" not in offered(broker)
+    row = administer(broker, "properties/xmpp.anonymous", "PUT", {"value": "true"}).json
+    assert (row["change"], row["pending"], "XMPP" in row["listeners"]) == ("listener", "true", True)
+    for level, is_pending in ((6, True), (3, False)):
+        before = times_ready(broker)
+        administer(broker, "run-level", "PUT", {"levels": [level, 9]})
+        wait_until_ready_again(broker, before)
+        row = ask_socket(broker.admin_socket, "/api/v1/properties/xmpp.anonymous").json
+        assert ("pending" in row) is is_pending
+        assert (b"ANONYMOUS" in offered(broker)) is not is_pending
+
+
+def test_level_of_the_log_that_is_set_as_a_property_holds_at_once(broker: BrokerProcess) -> None:
+    administer(broker, "properties/log.level", "PUT", {"value": "warn"})
+    levels = ask_socket(broker.admin_socket, "/api/v1/log-levels").json["items"]
+    assert [each["level"] for each in levels if not each["namespace"]] == ["warn"]

@@ -10,7 +10,6 @@ from broker.admin.log_levels import check_part
 from broker.admin.pending_properties import PendingProperties
 from broker.admin.property_book import PropertyBook
 from broker.core.asker import Asker
-from broker.core.configuration import settings_of
 from broker.errors import BrokerError, Code
 from broker.logs.settings import Level
 from broker.logs.timed_levels import TimedLevels
@@ -49,7 +48,7 @@ class PropertySection(Section[PropertyDefinition]):
         names = [name for name in {**known, **after} if after.get(name) != known.get(name)]
         changes = {name: after[name].value if name in after else None for name in names}
         try:
-            self._book.check_together(changes, settings_of)
+            self._book.check_together(changes)
         except BrokerError as error:
             return dict.fromkeys(names, error.message)
         return {}

@@ -129,7 +129,8 @@ def _row(instance: Instance, name: str, listener: Listener, address: tuple[str, 
 def _mode(instance: Instance, listener: Listener, host: str) -> str:
     if listener.settings.direct_tls:
         return "direct"
-    policy = TLS.get(instance.properties)
+    service = instance.xmpp.current if instance.xmpp else None
+    policy = TLS.get(instance.properties) if service is None else service.settings.tls
     if policy is TlsPolicy.AUTO:
         return TlsPolicy.OPTIONAL if is_loopback(host) else TlsPolicy.REQUIRED
     return policy

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, size
-from broker.config.options import declare, declare_indexed
+from broker.config.options import Effect, declare, declare_indexed
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
 from broker.model.host import address_of
@@ -22,7 +22,13 @@ SECRET = declare(
     "",
     "What connection managers prove that they know; empty: those without one of their own may not link.",
 )
-SECRET_FILE = declare(f"{_PREFIX}.secretFile", TEXT, "", "File whose first line is that secret; read again on reload.")
+SECRET_FILE = declare(
+    f"{_PREFIX}.secretFile",
+    TEXT,
+    "",
+    "File whose first line is that secret; read again on reload.",
+    change=Effect.LISTENER,
+)
 SECRETS = declare_indexed(f"{_PREFIX}.secret", "The secret of the manager of that name alone.", "cm1")
 SECRET_FILES = declare_indexed(f"{_PREFIX}.secretFile", "File whose first line is that secret.", "cm1")
 TLS = declare(
@@ -30,6 +36,7 @@ TLS = declare(
     choice(TlsPolicy),
     TlsPolicy.AUTO,
     "Links: required, optional or off; auto: optional for a listener on loopback, required for all others.",
+    change=Effect.LISTENER,
 )
 CLIENT_TLS = declare(
     f"{_PREFIX}.clientTls",
@@ -37,15 +44,21 @@ CLIENT_TLS = declare(
     TlsPolicy.AUTO,
     "What managers demand of their clients: required (auto is the same), optional or off. Without required, passwords "
     "(SASL PLAIN) are taken only where xmpp.plainWithoutTls is true.",
+    change=Effect.LISTENER,
 )
 COMPRESSION = declare(
-    f"{_PREFIX}.compression", BOOLEAN, False, "Offer zlib on links with TLS; it may tell watchers what clients repeat."
+    f"{_PREFIX}.compression",
+    BOOLEAN,
+    False,
+    "Offer zlib on links with TLS; it may tell watchers what clients repeat.",
+    change=Effect.LISTENER,
 )
 CERTIFICATES = declare(
     f"{_PREFIX}.certificates",
     BOOLEAN,
     False,
     "Let clients of managers that speak frames log in with certificates that these have verified (SASL EXTERNAL).",
+    change=Effect.LISTENER,
 )
 AUTHORITIES = declare(
     f"{_PREFIX}.authorities",
@@ -53,34 +66,57 @@ AUTHORITIES = declare(
     "",
     "PEM file of authorities: a manager must show a certificate of one of them that is for its name (as common name or "
     "DNS name), and know the secret; empty: managers need no certificate.",
+    change=Effect.LISTENER,
 )
 ADDRESSES = declare(
-    f"{_PREFIX}.addresses", TEXT, "", "Comma list of addresses that managers may link from; empty: any."
+    f"{_PREFIX}.addresses",
+    TEXT,
+    "",
+    "Comma list of addresses that managers may link from; empty: any.",
+    change=Effect.LISTENER,
 )
-NAMES = declare(f"{_PREFIX}.names", TEXT, "", "Comma list of names of managers that may link; empty: any.")
+NAMES = declare(
+    f"{_PREFIX}.names", TEXT, "", "Comma list of names of managers that may link; empty: any.", change=Effect.LISTENER
+)
 GRACE = declare(
     f"{_PREFIX}.grace",
     duration(0),
     60_000,
     "How long clients are waited for when the last link of their manager is gone.",
+    change=Effect.LISTENER,
 )
-IDLE = declare(f"{_PREFIX}.idle", duration(1000), 300_000, "Silence after which a link is closed.")
-MAX_LINKS = declare(f"{_PREFIX}.maxLinks", integer(1), 16, "Links of one manager.")
-MAX_SESSIONS = declare(f"{_PREFIX}.maxSessions", integer(1), 100_000, "Clients of one manager.")
+IDLE = declare(
+    f"{_PREFIX}.idle", duration(1000), 300_000, "Silence after which a link is closed.", change=Effect.LISTENER
+)
+MAX_LINKS = declare(f"{_PREFIX}.maxLinks", integer(1), 16, "Links of one manager.", change=Effect.LISTENER)
+MAX_SESSIONS = declare(f"{_PREFIX}.maxSessions", integer(1), 100_000, "Clients of one manager.", change=Effect.LISTENER)
 MAX_PENDING = declare(
-    f"{_PREFIX}.maxPendingLogins", integer(1), 5000, "Clients of one manager that have not logged in yet."
+    f"{_PREFIX}.maxPendingLogins",
+    integer(1),
+    5000,
+    "Clients of one manager that have not logged in yet.",
+    change=Effect.LISTENER,
 )
 MAX_PENDING_ADDRESS = declare(
-    f"{_PREFIX}.maxPendingLoginsAddress", integer(1), 1000, "Those of them that come from one address."
+    f"{_PREFIX}.maxPendingLoginsAddress",
+    integer(1),
+    1000,
+    "Those of them that come from one address.",
+    change=Effect.LISTENER,
 )
 MAX_WAITING = declare(
     f"{_PREFIX}.maxWaiting",
     size(65_536),
     4 << 20,
     "Bytes of one client that may wait to be handled; its manager cannot be told to wait, so more end its session.",
+    change=Effect.LISTENER,
 )
 MAX_WAITING_TOTAL = declare(
-    f"{_PREFIX}.maxWaitingTotal", size(65_536), 64 << 20, "The same of all clients of one manager that have to wait."
+    f"{_PREFIX}.maxWaitingTotal",
+    size(65_536),
+    64 << 20,
+    "The same of all clients of one manager that have to wait.",
+    change=Effect.LISTENER,
 )
 
 

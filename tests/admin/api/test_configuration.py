@@ -12,6 +12,7 @@ import pytest
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.configuration import configuration_changes
 from broker.admin.api.configuration import configuration_operations
+from broker.admin.health import Health
 from broker.admin.property_book import PropertyBook
 from broker.config.declared import load
 from broker.config.options import Effect
@@ -21,6 +22,9 @@ from broker.config.syntax import Setting
 from broker.core.configuration import settings_of
 from broker.errors import BrokerError, Code
 from broker.logs.settings import Level
+from broker.xmpp.managers.settings import settings_of as manager_settings_of
+from broker.xmpp.settings import CLIENT_CA
+from broker.xmpp.settings import settings_of as xmpp_settings_of
 from tests.admin.api.desk import STRANGER, Desk
 from tests.net.http.conversation import Received
 
@@ -35,6 +39,8 @@ class Configured:
         self.fake = self.desk.fake
         self.book = self.fake.property_book = PropertyBook(self.fake.properties, RuntimeFile(data), REGISTRY)
         self.node = self.desk.world.node
+        self.book.checks += [settings_of, xmpp_settings_of, manager_settings_of]
+        self.book.listeners_of = lambda name: ["XMPP"]
         self.book.on_change.append(lambda: self.node.change_settings(settings_of(self.fake.properties)))
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Received:
@@ -113,6 +119,67 @@ def test_property_that_takes_effect_after_a_restart_is_refused_and_stays_as_it_w
     answer = configured.put(option.name, option.kind.write(option.default))
     assert (answer.status, answer.json["code"]) == (409, "user.configuration")
     assert configured.row(option.name) == before
+
+
+OF_LISTENERS = [each for each in REGISTRY if each.change is Effect.LISTENER]
+
+
+def read_by_listeners(properties: Properties) -> object:
+    """What listeners read when they are made."""
+    return xmpp_settings_of(properties), manager_settings_of(properties), CLIENT_CA.get(properties)
+
+
+ANOTHER = {
+    "xmpp.managers.clientTls": "required",
+    "modules.mod_stream_management.buffer_max": "7",
+    "xmpp.managers.idle": "7s",
+}
+READ_WITH_OTHERS = ("xmpp.managers.secretFile", "xmpp.managers.clientTls", "xmpp.privateKey")
+"""A file that is read for itself, and what has one value only that goes with all of ``xmpp.tls``."""
+
+
+@pytest.mark.parametrize("option", OF_LISTENERS, ids=lambda option: option.name)
+def test_property_of_listeners_says_which_and_waits_until_they_are_made_anew(
+    option: Any, configured: Configured, tmp_path: Path
+) -> None:
+    before = read_by_listeners(configured.fake.properties)
+    default = option.kind.write(option.default)
+    value = ANOTHER.get(option.name) or ("192.0.2.7" if default == "" else another(option.kind.label, default))
+    answer = configured.put(option.name, value)
+    assert answer.status == 200, answer.body
+    assert (answer.json["value"], answer.json["pending"], answer.json["listeners"]) == (value, value, ["XMPP"])
+    configured.book.listeners_made()
+    assert "pending" not in configured.row(option.name)
+    if option.name not in READ_WITH_OTHERS:
+        assert read_by_listeners(configured.fake.properties) != before
+
+
+def test_every_property_has_a_class_whose_truth_is_shown_here() -> None:
+    shown = {each.name for each in (*IN_SETTINGS, *OF_LISTENERS)}
+    of_restart = {each.name for each in REGISTRY if each.change is Effect.RESTART}
+    assert {each.name for each in REGISTRY} - shown - of_restart == {"health.storeGraceSeconds", "log.level"}
+
+
+def test_time_that_the_store_may_fail_is_another_at_once(configured: Configured) -> None:
+    configured.desk.world.store.fail(BrokerError(Code.RESOURCE_NO_MORE_SPACE, "the disk is full"))
+    configured.desk.world.advance(5)
+    health = Health(configured.desk.instance)
+    before = len(health.reasons())
+    configured.book.set("health.storeGraceSeconds", "0", "test")
+    assert len(health.reasons()) == before + 1
+
+
+def test_value_with_which_listeners_could_not_be_made_anew_is_refused(configured: Configured) -> None:
+    assert configured.put("xmpp.managers.clientTls", "optional").status == 200
+    answer = configured.put("xmpp.tls", "required")
+    assert (answer.status, "xmpp.managers.clientTls" in answer.json["detail"]) == (409, True)
+    assert configured.row("xmpp.tls")["value"] == "auto"
+
+
+def test_value_that_is_refused_for_a_more_specific_one_is_not_kept_either(tmp_path: Path) -> None:
+    configured = Configured(tmp_path, {"/node/broker/session.timeout": "7s"})
+    assert configured.put("session.timeout", "5s", keep=True).status == 409
+    assert RuntimeFile(tmp_path).read() == []
 
 
 def test_new_sessions_have_the_timeout_that_was_set(configured: Configured) -> None:
