@@ -25,12 +25,16 @@ class Flow:
         at: when it was looked at, in milliseconds since 1970.
         since: when an entry was last seen to have left, or the queue was first seen; likewise.
         rate: entries that left in a second between the last two looks; ``None`` after the first.
+        entered: entries that ever came, since the broker started.
+        entered_rate: entries that came in a second between the last two looks; ``None`` after the first.
     """
 
     left: int
     at: int
     since: int
     rate: float | None = None
+    entered: int = 0
+    entered_rate: float | None = None
 
 
 class Flows:
@@ -45,7 +49,7 @@ class Flows:
     """
 
     def __init__(self, instance: Instance) -> None:
-        self.why = Why(instance, self.rate)
+        self.why = Why(instance, self.rate, self.entered_rate)
         self.stuck: Counter[Hindrance] = Counter()
         self._flows: dict[int, Flow] = {}
         self._seen: dict[int, Flow] = {}
@@ -56,6 +60,11 @@ class Flows:
         """Entries that left the queue of an id in a second, at the last look; ``None`` where that is not known."""
         flow = self._flows.get(id)
         return None if flow is None else flow.rate
+
+    def entered_rate(self, id: int) -> float | None:
+        """Entries that came into the queue of an id in a second; as :meth:`rate`."""
+        flow = self._flows.get(id)
+        return None if flow is None else flow.entered_rate
 
     def begin(self, now: int) -> None:
         """A look at all queues begins.
@@ -82,9 +91,12 @@ class Flows:
     def _is_stuck(self, queue: Queue) -> bool:
         now, left, before = self._now, queue.entered - queue.entries, self._flows.get(queue.id)
         if before is None:
-            flow = Flow(left, now, now)
+            flow = Flow(left, now, now, entered=queue.entered)
         else:
-            rate = (left - before.left) * 1000 / max(now - before.at, 1)
-            flow = Flow(left, now, before.since if left == before.left else now, rate)
+            milliseconds = max(now - before.at, 1)
+            rate = (left - before.left) * 1000 / milliseconds
+            entered_rate = (queue.entered - before.entered) * 1000 / milliseconds
+            since = before.since if left == before.left else now
+            flow = Flow(left, now, since, rate, queue.entered, entered_rate)
         self._seen[queue.id] = flow
         return now - flow.since >= STUCK_AFTER

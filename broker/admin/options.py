@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.admin.metrics.named_objects import NAMED_OBJECTS
 from broker.config.kinds import BOOLEAN, TEXT, integer
 from broker.config.options import Effect, declare
 from broker.config.properties import Properties
@@ -30,6 +31,15 @@ STORE_GRACE = declare(
     integer(0),
     60,
     "Seconds for which the store may fail to commit until /health/ready says that the broker is not ready.",
+    change=Effect.NOW,
+)
+
+OBJECT_METRICS = declare(
+    "metrics.objects",
+    NAMED_OBJECTS,
+    (),
+    "Objects that /metrics/objects tells of: topic:OID, queue:RELATING/OWNER, subject:NAME, with commas between them, "
+    "200 at most. With * at the beginning or the end a name stands for many, which are summed up in one series.",
     change=Effect.NOW,
 )
 

@@ -30,10 +30,17 @@ class Why:
     Args:
         instance: the broker.
         rate: entries that lately left a queue in a second, by the queue's id; ``None`` where that is not known.
+        entered_rate: entries that lately came, likewise.
     """
 
-    def __init__(self, instance: Instance, rate: Callable[[int], float | None] = lambda id: None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        rate: Callable[[int], float | None] = lambda id: None,
+        entered_rate: Callable[[int], float | None] = lambda id: None,
+    ) -> None:
         self.rate = rate
+        self.entered_rate = entered_rate
         self._instance = instance
 
     def of_session(self, session: Session) -> list[Wait]:

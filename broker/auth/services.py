@@ -16,6 +16,7 @@ from broker.auth.names import subject_of
 from broker.auth.scram import Mechanism
 from broker.auth.throttle import Attempt, Bucket, LoginThrottle
 from broker.errors import BrokerError, Code
+from broker.histogram import Histogram
 from broker.logs.audit import CountedAudit
 from broker.model.connect import Credentials
 from broker.model.host import network_of
@@ -32,6 +33,10 @@ MAX_COUNTED = 64
 """Characters by which names that no account can have are counted."""
 
 
+LOGIN_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds that logins take."""
+
+
 class LoginCounts:
     """How logins went so far. These numbers never fall.
 
@@ -39,12 +44,15 @@ class LoginCounts:
         ok: user and password were right.
         wrong: they were not, or the client did not wait for the outcome.
         throttled: they were not looked at, because there were too many failures, or too many logins at once.
+        error: they could not be checked.
+        seconds: how long they took, by how they went; those that were throttled are made to wait.
     """
 
-    __slots__ = ("ok", "throttled", "wrong")
+    __slots__ = ("error", "ok", "seconds", "throttled", "wrong")
 
     def __init__(self) -> None:
-        self.ok = self.wrong = self.throttled = 0
+        self.ok = self.wrong = self.throttled = self.error = 0
+        self.seconds = {outcome: Histogram(LOGIN_BOUNDS) for outcome in ("ok", "wrong", "error")}
 
 
 class LoginAttempt:
@@ -59,7 +67,7 @@ class LoginAttempt:
         counts: of all logins.
     """
 
-    __slots__ = ("_attempt", "_audit", "_clock", "_counts", "_host", "_user")
+    __slots__ = ("_attempt", "_audit", "_begun", "_clock", "_counts", "_host", "_user")
 
     def __init__(
         self, user: str, host: str, attempt: Attempt, clock: IReactorTime, audit: CountedAudit, counts: LoginCounts
@@ -70,28 +78,38 @@ class LoginAttempt:
         self._clock = clock
         self._audit = audit
         self._counts = counts
+        self._begun = clock.seconds()
 
     def succeeded(self) -> None:
         """User and password were right."""
         self._counts.ok += 1
+        self._note("ok")
         self._attempt.succeeded(self._clock.seconds())
 
     def failed(self) -> None:
         """They were wrong."""
         self._counts.wrong += 1
+        self._note("wrong")
         self._attempt.failed(self._clock.seconds())
 
     def given_up(self) -> None:
         """The client did not wait for the outcome, which counts as much: it has learned something by then."""
         if not self._attempt.over:
             self._counts.wrong += 1
+            self._note("wrong")
             self._attempt.failed(self._clock.seconds())
             fields = {"principal": self._user, "peer": self._host, "outcome": "given up"}
             self._audit.note(network_of(self._host), "login", fields)
 
     def dismiss(self) -> None:
         """It could not be checked."""
+        if not self._attempt.over:
+            self._counts.error += 1
+            self._note("error")
         self._attempt.dismiss(self._clock.seconds())
+
+    def _note(self, outcome: str) -> None:
+        self._counts.seconds[outcome].observe(self._clock.seconds() - self._begun)
 
 
 class SecurityServices:

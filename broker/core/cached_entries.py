@@ -51,6 +51,8 @@ class CachedEntries:
     Attributes:
         entries: how many entries are queued, with those taken.
         entered: how many ever were, since the broker started; it never falls.
+        overflowed: messages that found it full, or had to make room in it, since the broker started; never falls.
+        redelivered: deliveries that failed and were put back, likewise.
         durable: how many of them survive a crash.
         bytes: what they count for.
         cached_bytes: what those in memory count for.
@@ -78,6 +80,8 @@ class CachedEntries:
         "id",
         "limits",
         "on_ready",
+        "overflowed",
+        "redelivered",
         "usage",
         "watch",
     )
@@ -98,6 +102,8 @@ class CachedEntries:
         self.limits = limits
         self.entries = 0
         self.entered = 0
+        self.overflowed = 0
+        self.redelivered = 0
         self.durable = 0
         self.bytes = 0
         self.usage = usage or Usage()

@@ -70,6 +70,7 @@ class FullQueues:
         match queue.limits.overflow:
             case Overflow.EXCEPTION:
                 if publisher is not None:
+                    queue.overflowed += 1
                     raise overflow_error(queue)
                 return True
             case Overflow.BLOCK:
@@ -103,6 +104,7 @@ class FullQueues:
             owner: of the queue.
         """
         error = overflow_error(queue)
+        queue.overflowed += 1
         if discards(queue):
             self._node.losses.discarded += 1
             if self._node.trace is not None:
@@ -122,6 +124,7 @@ class FullQueues:
             publisher.room_wait = None
             cancel(timer)
             if isinstance(result, Failure):
+                queue.overflowed += 1
                 raise overflow_error(queue)
             return result
 

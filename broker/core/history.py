@@ -148,6 +148,11 @@ class History:
         return self._hot[0].message.id if self._hot else 0
 
     @property
+    def newest_id(self) -> int:
+        """Id of the newest message in memory; 0 where there is none. As :attr:`oldest_id`, nothing is dropped."""
+        return self._hot[-1].message.id if self._hot else 0
+
+    @property
     def newest(self) -> Message | None:
         """The newest message in memory."""
         self.expire()

@@ -147,6 +147,7 @@ class PointToPoint:
         if not queue.is_full or not self._full_queues.refuses(queue, len(message.content), publisher, session):
             return Copies(name, subject, [session], [])
         if not discards(queue):
+            queue.overflowed += 1
             raise overflow_error(queue)
         return Copies(name, subject, [], [(queue, session.name)])
 
@@ -172,6 +173,7 @@ class PointToPoint:
                 continue
             overflowing.append((queue, session.name))
         if taking and refusing is not None:
+            refusing.overflowed += 1
             raise overflow_error(refusing)
         if taking or (overflowing and lost):
             return Copies(name, subject, taking, overflowing)
@@ -181,6 +183,7 @@ class PointToPoint:
         if not queue.is_full or not self._full_queues.refuses(queue, size, publisher, subject):
             return Copies(name, subject, [], [])
         if not discards(queue):
+            queue.overflowed += 1
             raise overflow_error(queue)
         return Copies(name, subject, [], [(queue, name)])
 

@@ -299,6 +299,11 @@ class Queue(CachedEntries):
         if self._rooms and not self.is_full:
             self._rooms.tell()
 
+    @property
+    def newest_id(self) -> int:
+        """Id of the message in memory that came last; 0 where there is none."""
+        return max((level.entries[-1].message.id for level in self._order if level.entries), default=0)
+
     def put_back(self, entries: list[Entry], *, failed: bool) -> None:
         """Queue entries again that were taken, before all others of their priority.
 
@@ -306,6 +311,8 @@ class Queue(CachedEntries):
             entries: in the order they were taken.
             failed: count a failed delivery and note it in the store.
         """
+        if failed:
+            self.redelivered += len(entries)
         for entry in reversed(entries):
             if failed:
                 entry.redeliver += 1
@@ -400,6 +407,7 @@ class Queue(CachedEntries):
                 if level.loading is None:
                     self._read_ahead(level)
         self.settle(discarded)
+        self.overflowed += len(discarded)
         if self._judge is not None:
             losses = self._judge.losses
             losses.discarded_oldest += len(discarded)

@@ -25,15 +25,17 @@ class Exposition(Collector, Generic[S]):
     Args:
         metrics: the table.
         sources: that they are read from.
+        process: tell of the process and of Python, too.
     """
 
-    def __init__(self, metrics: Iterable[Metric[S]], sources: S) -> None:
+    def __init__(self, metrics: Iterable[Metric[S]], sources: S, *, process: bool = True) -> None:
         self._metrics = tuple(metrics)
         self._sources = sources
         self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
+        if process:
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
+            GCCollector(registry=self._registry)
         self._registry.register(self)
 
     def describe(self) -> Iterable[Family]:

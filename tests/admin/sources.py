@@ -5,6 +5,7 @@ from __future__ import annotations
 from broker.admin.census import Census
 from broker.admin.findings.alarms import Alarms
 from broker.admin.findings.watch import Watch
+from broker.admin.followers import Followers
 from broker.admin.health import Health
 from broker.admin.http_counts import HttpCounts
 from broker.admin.instance import Instance
@@ -29,6 +30,7 @@ def sources_of(instance: Instance, census: Census | None = None) -> Sources:
         HttpCounts(),
         LineCounts(),
         StoreFiles(instance.properties, instance.data),
+        Followers(instance.reactor),
     )
 
 

@@ -39,7 +39,10 @@ def resource_operations(
     def rate(id: int) -> float | None:
         return census.flows.rate(id)
 
-    why = Why(instance, rate)
+    def entered_rate(id: int) -> float | None:
+        return census.flows.entered_rate(id)
+
+    why = Why(instance, rate, entered_rate)
 
     def node() -> Node:
         return instance.broker.node

@@ -34,7 +34,7 @@ from broker.admin.api.health import health_operations
 from broker.admin.api.history import history_operations
 from broker.admin.api.identity import identity_operations
 from broker.admin.api.login import login_operations
-from broker.admin.api.metrics import metrics_operations
+from broker.admin.api.metrics import metrics_operations, object_metrics_operations
 from broker.admin.api.openapi import document_operation, write
 from broker.admin.api.operations import Operation
 from broker.admin.api.resources import resource_operations
@@ -120,8 +120,13 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
     def rate(id: int) -> float | None:
         return parts.census.flows.rate(id)
 
+    def entered_rate(id: int) -> float | None:
+        return parts.census.flows.entered_rate(id)
+
+    why = Why(parts.instance, rate, entered_rate)
     operations = [
         *public_operations(parts, gate),
+        *object_metrics_operations(parts.instance),
         *identity_operations(gate),
         *login_operations(parts.access, gate),
         *entry_operations(parts.instance, gate, parts.reads),
@@ -135,7 +140,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *history_operations(parts.history),
         *audit_operations(parts.instance),
         *session_changes(desk),
-        *many_sessions_changes(desk, Why(parts.instance, rate)),
+        *many_sessions_changes(desk, why),
         *token_operations(desk, parts.access),
         *account_operations(desk, parts.access),
         *running_operations(desk),
@@ -148,7 +153,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *configuration_operations(parts.instance),
         *configuration_changes(desk),
         *listener_operations(desk),
-        *stream_operations(parts.instance, parts.streams, tell_overview, Why(parts.instance, rate), gate),
+        *stream_operations(parts.instance, parts.streams, tell_overview, why, gate),
     ]
     return [*operations, document_operation(operations)]
 

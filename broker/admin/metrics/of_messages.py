@@ -12,7 +12,7 @@ from broker.core.counters import Traffic
 from broker.core.hindrances import Hindrance
 from broker.core.topics import TopicState
 from broker.exposition.metric import Metric, Sample, Type, one
-from broker.model.key import QueryKind
+from broker.model.key import DEAD_MESSAGE_OID, QueryKind
 from broker.xmpp.session.sessions import StreamSessions
 
 KINDS = (QueryKind.EXACT, QueryKind.XPATH, QueryKind.DOMAIN)
@@ -70,6 +70,11 @@ def _resumptions(sources: Sources) -> Iterable[Sample]:
 def _dead(sources: Sources) -> Iterable[Sample]:
     core = sources.core
     return [] if core is None else [((group.value,), count) for group, count in core.letters.counts.items()]
+
+
+def _dead_kept(core: Broker) -> float:
+    topic = core.node.topics.get(DEAD_MESSAGE_OID)
+    return 0 if topic is None else len(topic.history)
 
 
 def _sessions(sources: Sources) -> Iterable[Sample]:
@@ -195,6 +200,12 @@ MESSAGES: tuple[Metric[Sources], ...] = (
         "Messages that could not be delivered, by why.",
         _dead,
         ("group",),
+    ),
+    Metric(
+        "broker_dead_messages_kept",
+        Type.GAUGE,
+        "Dead messages that are in the store, and may be sent again.",
+        _core(_dead_kept),
     ),
     Metric(
         "broker_sessions",

@@ -9,6 +9,7 @@ from twisted.copyright import version as twisted_version
 
 from broker import __version__
 from broker.admin import memory
+from broker.admin.followers import Kind
 from broker.admin.metrics.sources import Sources
 from broker.config.core_options import NODE_ID
 from broker.exposition.metric import Metric, Sample, Type, Value, one
@@ -28,7 +29,14 @@ def _logins(sources: Sources) -> Iterable[Sample]:
     if sources.core is None:
         return []
     counts = sources.instance.security.services.counts
-    return [(("ok",), counts.ok), (("wrong",), counts.wrong), (("throttled",), counts.throttled)]
+    outcomes = (("ok", counts.ok), ("wrong", counts.wrong), ("throttled", counts.throttled), ("error", counts.error))
+    return [((outcome,), count) for outcome, count in outcomes]
+
+
+def _login_times(sources: Sources) -> Iterable[Sample]:
+    if sources.core is None:
+        return []
+    return [((outcome,), seconds) for outcome, seconds in sources.instance.security.services.counts.seconds.items()]
 
 
 def _threads(sources: Sources) -> Iterable[Sample]:
@@ -72,6 +80,13 @@ PROCESS: tuple[Metric[Sources], ...] = (
     ),
     *LISTENERS,
     Metric("broker_logins_total", Type.COUNTER, "Logins over all protocols, by how they went.", _logins, ("outcome",)),
+    Metric(
+        "broker_login_seconds",
+        Type.HISTOGRAM,
+        "From the first message of a login until it was decided, by how it went; without those that were throttled.",
+        _login_times,
+        ("outcome",),
+    ),
     Metric(
         "broker_threads_waiting",
         Type.GAUGE,
@@ -178,5 +193,24 @@ PROCESS: tuple[Metric[Sources], ...] = (
         "From the first byte of a request to its answer.",
         _answer_times,
         ("class",),
+    ),
+    Metric(
+        "broker_sse_streams",
+        Type.GAUGE,
+        "Streams of server-sent events: of rows, events and messages.",
+        one(lambda sources: len(sources.followers)),
+    ),
+    Metric(
+        "broker_tails",
+        Type.GAUGE,
+        "Those of them that follow messages.",
+        one(lambda sources: sources.followers.count(Kind.TAIL)),
+    ),
+    Metric(
+        "broker_events_dropped_total",
+        Type.COUNTER,
+        "Events that did not reach the ring of the last ones or a sink: more than 100 of a kind came in a second, the"
+        " sink was slow or failed, or had caused them itself.",
+        one(lambda sources: sources.instance.events.dropped),
     ),
 )

@@ -10,6 +10,7 @@ from broker.admin.last_backup import Backup, last_backup
 
 if TYPE_CHECKING:
     from broker.admin.census import Census
+    from broker.admin.followers import Followers
     from broker.admin.health import Health
     from broker.admin.http_counts import HttpCounts
     from broker.admin.instance import Instance
@@ -32,6 +33,7 @@ class Sources:
         http: requests of administration.
         lines: of the log.
         files: of the store.
+        followers: streams of server-sent events.
     """
 
     instance: Instance
@@ -41,6 +43,7 @@ class Sources:
     http: HttpCounts
     lines: LineCounts
     files: StoreFiles
+    followers: Followers
 
     @property
     def core(self) -> Broker | None:

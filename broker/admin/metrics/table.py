@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from broker.admin.metrics.of_messages import MESSAGES
+from broker.admin.metrics.of_objects import OBJECTS
 from broker.admin.metrics.of_process import PROCESS
 from broker.admin.metrics.sources import Sources
 from broker.exposition.metric import Metric, markdown
@@ -30,11 +31,21 @@ these there are `process_*`, `python_gc_*` and `python_info`.
 Rules for [alerts](alerts.md) come with the package.
 
 """
+_OBJECTS = """
+## A few objects
+
+`GET /metrics/objects` tells of the objects that the property `metrics.objects` names, 200 at most, over the socket or
+to who has logged in; never on `metricsPort`. The label `object` is the name as it stands there. With `*` at the
+beginning or the end it stands for many objects, which are summed up in one series; all names are gone through for it.
+
+    broker run --set 'metrics.objects=topic:weather,queue:callback/billing~1,subject:ann*'
+
+"""
 
 
 def write() -> str:
     """The text of the document."""
-    return _HEAD + markdown(METRICS)
+    return _HEAD + markdown(METRICS) + _OBJECTS + markdown(OBJECTS)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,10 @@ class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         fill_ratio: the larger part of these that is used.
         on_overflow: what becomes of what does not fit; absent for a history, which drops its oldest.
         oldest_at: when the message that is next, or oldest, and in memory, was received; absent where there is none.
+        newest_at: when the message in memory that came last was received; absent where there is none.
+        redelivered: deliveries that failed, since the broker started; absent for a history.
+        overflowed: messages that found it full, or had to make room in it, likewise.
+        entered_per_second: entries that came, lately; absent where that is not known.
         revision: another text as soon as an entry has come or gone; absent for a history.
         publishers_waiting: requests that wait for room in it.
         left_per_second: entries, lately; absent where that is not known.
@@ -81,6 +85,10 @@ class QueueRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     publishers_waiting: int = 0
     left_per_second: float | None = None
     waiting: list[Waiting] = []
+    newest_at: str | None = None
+    redelivered: int | None = None
+    overflowed: int | None = None
+    entered_per_second: float | None = None
 
 
 def queue_of(owner: Session | Subject) -> QueueOf:
@@ -106,6 +114,7 @@ def queue_row(each: QueueOf, why: Why) -> QueueRow:
     queue = each.queue
     entries, in_memory, oldest = len(queue), queue.in_memory, oldest_of(queue)
     is_history = isinstance(queue, History)
+    newest = newest_of(queue)
     return QueueRow(
         each.relating,
         each.owner,
@@ -123,6 +132,10 @@ def queue_row(each: QueueOf, why: Why) -> QueueRow:
         0 if isinstance(queue, History) else queue.room_waiters,
         None if isinstance(queue, History) else why.rate(queue.id),
         [told(wait) for wait in waits_of(each, why)],
+        moment(newest) if newest else None,
+        None if isinstance(queue, History) else queue.redelivered,
+        None if isinstance(queue, History) else queue.overflowed,
+        None if isinstance(queue, History) else why.entered_rate(queue.id),
     )
 
 
@@ -162,6 +175,11 @@ def oldest_of(queue: Queue | History) -> int:
     return first[0].message.id // NANOSECONDS if first else 0
 
 
+def newest_of(queue: Queue | History) -> int:
+    """When the message in memory that came last was received; as :func:`oldest_of`."""
+    return queue.newest_id // NANOSECONDS
+
+
 def queues(node: Callable[[], Node], why: Why) -> Collection[QueueOf]:
     """The collection.
 
@@ -170,7 +188,7 @@ def queues(node: Callable[[], Node], why: Why) -> Collection[QueueOf]:
         why: tells why a queue waits.
     """
     return Collection(
-        objects=lambda: _all(node()),
+        objects=lambda: queues_of(node()),
         id_of=id_of,
         row_type=QueueRow,
         row=lambda each: queue_row(each, why),
@@ -215,7 +233,8 @@ def _age_seconds(node: Node, queue: Queue | History) -> float:
     return (node.now() - oldest) / 1000 if oldest else -1
 
 
-def _all(node: Node) -> Iterator[QueueOf]:
+def queues_of(node: Node) -> Iterator[QueueOf]:
+    """All queues that there are by now."""
     sessions, subjects, topics = list(node.sessions.values()), list(node.subjects.values()), list(node.topics.values())
     for session in sessions:
         yield queue_of(session)

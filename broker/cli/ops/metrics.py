@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from broker.cli.exit_status import DONE, FAILED
 from broker.cli.ops.address import administration_of
+from broker.cli.ops.document import installed_document
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.verb import Verb
 from broker.cli.ops.watching import watched
@@ -21,7 +22,8 @@ def metrics(options: argparse.Namespace, verb: Verb) -> int:
     """Print them."""
 
     def once() -> int:
-        text = succeeded(administration_of(options).ask("GET", "/metrics")).text
+        described = installed_document().operation(verb.operation)
+        text = succeeded(administration_of(options).ask(described.method, described.target({}, {}))).text
         found = 0
         for family, lines in families(text):
             if options.name is None or fnmatchcase(family, options.name):
@@ -30,7 +32,7 @@ def metrics(options: argparse.Namespace, verb: Verb) -> int:
                     say(line)
         if found or options.name is None:
             return DONE
-        complain(f"there is no metric {options.name}; broker metrics prints all of them")
+        complain(f"there is no metric {options.name}; broker {verb.name} prints all of them")
         return FAILED
 
     return watched(options.watch, once)

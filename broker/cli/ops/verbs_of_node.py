@@ -230,6 +230,13 @@ NODE_VERBS = (
         examples=("broker metrics", "broker metrics broker_queue_entries", "broker metrics 'broker_store_*'"),
     ),
     Verb(
+        "object-metrics",
+        "print metrics of the objects that metrics.objects names",
+        "getObjectMetrics",
+        Form.METRICS,
+        examples=("broker object-metrics", "broker object-metrics broker_object_entries"),
+    ),
+    Verb(
         "api",
         "send one request to the API, and print the answer",
         "",

@@ -176,6 +176,26 @@ def test_queues_of_sessions_login_names_and_topics_are_told() -> None:
     assert api.items("queues?limit=1")[0]["entries"] == 3
 
 
+def test_queue_tells_how_much_comes_overflows_and_fails() -> None:
+    api = Api(Desk(settings=MEMORY))
+    world = api.world
+    jack = world.client("jack/1", answers=False, persistent=True, queue=QueueQos("callback", max_entries=4))
+    joe = world.client("joe/1")
+    jack.subscribe("news")
+    joe.publish("news", b"x")
+    assert (api.ask("queues/callback/jack~1").json["redelivered"]) == 0
+    jack.lose_connection()
+    for _ in range(5):
+        joe.publish("news", b"x")
+
+    row = api.ask("queues/callback/jack~1").json
+
+    assert (row["redelivered"], row["overflowed"]) == (1, 2)
+    assert row["newestAt"] >= row["oldestAt"]
+    assert "newestAt" in api.ask("queues/history/news").json
+    assert "overflowed" not in api.ask("queues/history/news").json
+
+
 @pytest.mark.parametrize(
     "path",
     [

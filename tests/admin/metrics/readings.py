@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from broker.admin.census import Census
+from broker.admin.followers import Followers
 from broker.admin.health import Health
 from broker.admin.http_counts import HttpCounts
 from broker.admin.metrics.sources import Sources
@@ -28,8 +29,11 @@ class Readings:
         self.lag = ReactorLag(instance.reactor)
         self.http = HttpCounts()
         self.lines = LineCounts()
+        self.followers = Followers(instance.reactor)
         files = StoreFiles(instance.properties, instance.data)
-        self.sources = Sources(instance, Health(instance), self.census, self.lag, self.http, self.lines, files)
+        self.sources = Sources(
+            instance, Health(instance), self.census, self.lag, self.http, self.lines, files, self.followers
+        )
         self.exposition = Exposition(METRICS, self.sources)
 
     def count(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from broker.admin.metrics.of_objects import OBJECTS
 from broker.admin.metrics.table import METRICS
 from broker.exposition.metric import Type
 
@@ -194,7 +195,7 @@ def test_every_alert_says_what_to_do_and_nothing_else_does() -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_every_metric_that_is_named_exists(path: Path) -> None:
-    known = {each.name for each in METRICS}
+    known = {each.name for each in METRICS} | {each.name for each in OBJECTS}
     for each in METRICS:
         if each.type is Type.HISTOGRAM:
             known |= {f"{each.name}_{suffix}" for suffix in ("bucket", "sum", "count")}

@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.task import Clock
 
-from broker.admin.api.metrics import metrics_operations
+from broker.admin.api.metrics import metrics_operations, object_metrics_operations
+from broker.admin.bursts import PER_SECOND
+from broker.admin.event_log import EventLog
+from broker.admin.followers import Kind, Principal
+from broker.admin.metrics.named_objects import read_named
 from broker.admin.metrics.table import METRICS, write
+from broker.auth.services import SecurityServices
+from broker.auth.throttle import LoginThrottle
 from broker.core.counters import FailureClass
 from broker.core.dead_letters import DeadGroup, group_of
 from broker.errors import BrokerError, Code
@@ -27,6 +34,9 @@ from broker.net.transport import TransportSettings
 from broker.net.turns import Turns
 from tests.admin.api.desk import STRANGER, Desk
 from tests.admin.metrics.readings import Readings
+from tests.auth.support import result_of
+from tests.auth.test_services import Scripted
+from tests.net.http.conversation import Received
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 MOST_SERIES = 600
@@ -438,3 +448,103 @@ def test_subscriptions_are_counted_by_their_kind_until_they_end() -> None:
     jack.disconnect()
     readings.count()
     assert [readings.value("broker_subscriptions", kind=each) for each in kinds] == [0, 0, 0]
+
+
+def test_logins_are_timed_by_how_they_went() -> None:
+    clock = Clock()
+    services = SecurityServices(Scripted(), LoginThrottle(), clock)
+    for outcome, seconds in (("succeeded", 0.02), ("failed", 0.2), ("dismiss", 0.2)):
+        attempt = result_of(services.begin("joe", "127.0.0.1"))
+        clock.advance(seconds)
+        getattr(attempt, outcome)()
+    readings = Readings()
+    readings.desk.fake.logins = services.counts
+    assert readings.value("broker_login_seconds_bucket", outcome="ok", le="0.025") == 1
+    assert readings.value("broker_login_seconds_bucket", outcome="wrong", le="0.1") == 0
+    assert readings.value("broker_login_seconds_count", outcome="error") == 1
+    assert readings.value("broker_logins_total", outcome="error") == 1
+
+
+def test_streams_and_tails_are_counted_while_they_are_there() -> None:
+    readings = Readings()
+    open_one = readings.followers.open
+    open_one(Principal("joe", lambda: True), Kind.EVENTS, lambda stream: None)
+    tail = open_one(Principal("joe", lambda: True), Kind.TAIL, lambda stream: None)
+    assert (readings.value("broker_sse_streams"), readings.value("broker_tails")) == (2, 1)
+    tail.end()
+    assert (readings.value("broker_sse_streams"), readings.value("broker_tails")) == (1, 0)
+
+
+def test_events_that_reach_nobody_are_counted() -> None:
+    readings = Readings()
+    events = readings.desk.world.node.events
+    log = EventLog(events)
+    log.start()
+    for _ in range(PER_SECOND + 3):
+        events.tell("admin/event/changed")
+    assert readings.value("broker_events_dropped_total") == 3
+
+
+def test_dead_messages_that_are_kept_are_counted() -> None:
+    readings = Readings()
+    world = readings.desk.world
+    assert readings.value("broker_dead_messages_kept") == 0
+    jack = world.client("jack", answers=False, queue=QueueQos("callback", max_entries=1))
+    jack.subscribe("news")
+    joe = world.client("joe")
+    for _ in range(3):
+        joe.publish("news", b"x", "<qos><persistent/></qos>")
+    assert readings.value("broker_dead_messages_kept") == 2
+
+
+class OfObjects:
+    """Metrics of objects that a configuration names."""
+
+    def __init__(self, named: str, uid: int | None = 0) -> None:
+        self.desk = Desk(settings={"metrics.objects": named}, uid=uid)
+        self.world = self.desk.world
+
+    def ask(self) -> Received:
+        return self.desk.ask(object_metrics_operations(self.desk.instance), "/metrics/objects")
+
+    def values(self, name: str) -> dict[str, float]:
+        families = text_string_to_metric_families(self.ask().body.decode())
+        return {
+            sample.labels["object"]: sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == f"broker_object_{name}"
+        }
+
+
+def test_objects_that_are_named_have_series_and_no_others() -> None:
+    objects = OfObjects("topic:news,queue:callback/ann~1,subject:ann,topic:nothing")
+    ann, joe = objects.world.client("ann/1", answers=False), objects.world.client("joe/1")
+    ann.subscribe("news")
+    for _ in range(2):
+        joe.publish("news", b"x")
+    expected = {"topic:news": 2, "queue:callback/ann~1": 2, "subject:ann": 2, "topic:nothing": 0}
+    assert objects.values("entries") == expected
+    assert objects.values("sessions")["subject:ann"] == 1
+    assert objects.values("subscriptions")["topic:news"] == 1
+    assert objects.values("count")["topic:nothing"] == 0
+
+
+def test_objects_of_a_pattern_are_one_series() -> None:
+    objects = OfObjects("subject:an*,queue:*,topic:*")
+    for name in ("ann/1", "andy/1", "bob/1"):
+        objects.world.client(name).publish(name.partition("/")[0], b"x")
+    assert objects.values("count") == {"subject:an*": 2, "queue:*": 9, "topic:*": 3}
+
+
+@pytest.mark.parametrize("named", ["news", "topic:", "queue:callback/joe~-3", "topic:a*b", "odd:x", "topic:a," * 201])
+def test_objects_that_cannot_be_named_are_refused(named: str) -> None:
+    if named.count(",") > 200:
+        named = ",".join(f"topic:{number}" for number in range(201))
+    with pytest.raises(ValueError, match=r"is not|another one|at most|beginning"):
+        read_named(named)
+
+
+def test_metrics_of_objects_are_for_monitoring() -> None:
+    assert OfObjects("topic:a", uid=STRANGER).ask().status == 200
+    assert OfObjects("topic:a", uid=None).ask().status == 401
