@@ -106,6 +106,7 @@ class WebPlugin:
         self._is_user = True
         terms = TransportSettings(context.reactor, context.turns, limits, StorePressure(context.broker.node.store))
         sessions = BoshSessions(service, bosh, context.turns, terms.pressure)
+        await sessions.recover()
         self._sessions = sessions
         for name, number in wanted.items():
             is_tls = name != self._id

