@@ -139,15 +139,30 @@ class DeadMessages:
             raise BrokerError(Code.USER_PTP_UNKNOWN_DESTINATION, f"there is no session {name.relative} any more")
         return session
 
+    def check_oid(self, dead: DeadMessage) -> None:
+        """Refuse a message that was on no topic that can be published on.
+
+        Raises:
+            BrokerError: ``user.oid.unknown``.
+        """
+        if not dead.oid or dead.oid in self._node.raw_contents:
+            raise BrokerError(Code.USER_OID_UNKNOWN, "it was published on no topic")
+
     def topic_of(self, dead: DeadMessage) -> Topic:
         """The topic that a message was published on; it is made where it is gone.
 
         Raises:
-            BrokerError: ``user.oid.unknown`` where it was on none that can be published on.
+            BrokerError: as :meth:`check_oid`; ``resource.exhaust`` where there are too many topics.
         """
-        if not dead.oid or dead.oid in self._node.raw_contents:
-            raise BrokerError(Code.USER_OID_UNKNOWN, "it was published on no topic")
+        self.check_oid(dead)
         return self._node.topic(dead.oid)
+
+    def release(self, receiver: Receiver) -> None:
+        """Forget a receiver that was made for a message, and got none."""
+        if isinstance(receiver, Subject):
+            self._node.release_subject(receiver)
+        elif isinstance(receiver, Topic):
+            self._node.check_topic(receiver)
 
     def replay(self, dead: DeadMessage, receiver: Receiver) -> None:
         """Send a message again, which is no dead message any more in the same commit.

@@ -158,6 +158,15 @@ class QueueControl:
         self._wake(target)
         self._wake(owner)
 
+    def check_oid(self, oid: str) -> None:
+        """Refuse the oid of a topic that entries cannot be published on.
+
+        Raises:
+            BrokerError: ``user.illegalArgument`` where it is reserved for the broker itself.
+        """
+        if is_administrative(oid) or is_system_topic(oid) or oid in self._node.raw_contents:
+            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{oid[:200]}' is reserved for the broker itself", oid)
+
     async def publish(self, owner: Owner, wanted: Wanted, oid: str, progress: Progress) -> None:
         """Take entries out of a queue and publish their messages on a topic, from their senders.
 
@@ -173,9 +182,8 @@ class QueueControl:
             BrokerError: ``user.illegalArgument`` for an oid that is reserved for the broker itself;
                 ``resource.exhaust`` where there are too many topics.
         """
+        self.check_oid(oid)
         node = self._node
-        if is_administrative(oid) or is_system_topic(oid) or oid in node.raw_contents:
-            raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, f"'{oid[:200]}' is reserved for the broker itself", oid)
         topic = node.topic(oid)
 
         def put(entry: Entry) -> None:

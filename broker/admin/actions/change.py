@@ -58,6 +58,22 @@ class Done(msgspec.Struct, frozen=True):
 DONE = Done()
 
 
+A_co = TypeVar("A_co", bound=msgspec.Struct, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun(Generic[A_co]):
+    """The answer to what goes on: 202, with the place where it is told how far it is (RFC 9110 §15.3.3).
+
+    Args:
+        answer: what is told now.
+        location: path of that place.
+    """
+
+    answer: A_co
+    location: str
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeDesk:
     """Where changes are made.
@@ -94,7 +110,7 @@ class Request(Generic[B]):
         return self.call.parameters[name]
 
 
-Do = Callable[[Request[B]], Awaitable[msgspec.Struct]]
+Do = Callable[[Request[B]], Awaitable[msgspec.Struct | Begun[msgspec.Struct]]]
 """Makes a change, and tells what to answer."""
 
 
@@ -116,6 +132,7 @@ def change_operation(
     target: Callable[[Request[B]], str] | None = None,
     told: Callable[[Request[B]], str] | None = None,
     parameters: tuple[Parameter, ...] = (),
+    also: HTTPStatus | None = None,
 ) -> Operation:
     """An operation that changes something.
 
@@ -136,6 +153,7 @@ def change_operation(
         target: what it changes, for the audit; by default what the path names.
         told: with which parameters, for the audit; by default the body.
         parameters: of the query.
+        also: another status with an answer of the same type.
     """
     takes_body = method != "DELETE"
     if not takes_body:
@@ -147,7 +165,11 @@ def change_operation(
         named = target(request) if target is not None else _target_of(path, call)
         with_which = parameters_of(given) if told is None else told(request)
         change = Change(request.asker, action, named, with_which, given.reason)
-        return json(await _uninterrupted(_make(desk.instance, change, lambda: do(request), always=always)), status)
+        made = await _uninterrupted(_make(desk.instance, change, lambda: do(request), always=always))
+        if isinstance(made, Begun):
+            body_of_answer = msgspec.json.encode(made.answer)
+            return Answer(body_of_answer, status=HTTPStatus.ACCEPTED, headers=(("Location", made.location),))
+        return json(made, status)
 
     return Operation(
         id,
@@ -160,6 +182,7 @@ def change_operation(
         parameters,
         cost=cost,
         any_level=always,
+        also=also,
         body=body if takes_body else None,
         status=status,
     )
@@ -231,9 +254,7 @@ def _target_of(path: str, call: Call) -> str:
     return "/".join(segments[: last + 1])
 
 
-async def _make(
-    instance: Instance, change: Change, do: Callable[[], Awaitable[msgspec.Struct]], *, always: bool
-) -> msgspec.Struct:
+async def _make(instance: Instance, change: Change, do: Callable[[], Awaitable[T]], *, always: bool) -> T:
     core = core_of(instance)
     if core is None:  # there is no table yet
         audit(change.action, {"principal": change.asker.principal, "via": change.asker.via, "target": change.target})

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
+from http import HTTPStatus
 
 import msgspec
 from twisted.internet.task import deferLater
 
-from broker.admin.actions.change import Body, ChangeDesk, Request, broker_of, change_operation
+from broker.admin.actions.change import Begun, Body, ChangeDesk, Request, broker_of, change_operation
 from broker.admin.api.bodies import wrong_member
 from broker.admin.api.dead_messages import no_dead_message
 from broker.admin.api.operations import Operation
+from broker.admin.api.works import path_of
 from broker.admin.dead_search import DEAD_FILTERS
 from broker.admin.listing import Predicate
 from broker.admin.options import MAX_REPLAYS
 from broker.admin.roles import Right
 from broker.admin.views.dead_messages import Dead
 from broker.admin.views.queues import find_queue
+from broker.admin.works import Works
+from broker.core.audit_trail import Change
 from broker.core.broker import Broker
 from broker.core.dead_messages import DeadMessage, Receiver
+from broker.core.queue_control import Progress
 from broker.errors import BrokerError
 from broker.model.number import whole_or_none
 from broker.model.property import find
@@ -32,6 +38,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_TOLD = 20
 """Reasons that are told why messages stay dead."""
 CONFIRMED = "dead"
+MAX_SECONDS = 10
+"""That a request to send messages again takes; what takes longer goes on without it."""
 BETWEEN_TURNS = 100
 """Dead messages after which others have their turn."""
 
@@ -123,7 +131,7 @@ class Stays(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Replayed(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class Replayed(msgspec.Struct, omit_defaults=True, rename="camel"):
     """What was sent again.
 
     Args:
@@ -132,6 +140,7 @@ class Replayed(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         replayed_too_often: messages that stay dead unless forced.
         stays: some of those that failed, with the reason.
         dry_run: nothing was sent.
+        operation: goes on with it, where it takes long; the numbers are those of its beginning.
     """
 
     done: int
@@ -139,6 +148,27 @@ class Replayed(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     replayed_too_often: int
     stays: list[Stays] = []
     dry_run: bool = False
+    operation: str | None = None
+
+    def count(self, dead: DeadMessage, most: int, body: Replay, send: Callable[[DeadMessage], None]) -> None:
+        """Send one message again, and count what came of it.
+
+        Args:
+            dead: the message.
+            most: how often it may have been sent again.
+            body: what is asked.
+            send: sends it, or raises a :class:`BrokerError`.
+        """
+        if dead.replays >= most and not body.force:
+            self.replayed_too_often += 1
+            return
+        try:
+            send(dead)
+            self.done += 1
+        except BrokerError as error:
+            self.failed += 1
+            if len(self.stays) < MAX_TOLD:
+                self.stays.append(Stays(str(dead.id), str(error)))
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -163,40 +193,49 @@ class Exported(msgspec.Struct, frozen=True):
     script: str
 
 
-def dead_changes(desk: ChangeDesk) -> list[Operation]:
+def dead_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
     """The operations.
 
     Args:
         desk: where they are made.
+        works: tell how far they are.
     """
 
-    async def replay(request: Request[Replay]) -> Replayed:
+    async def replay(request: Request[Replay]) -> Replayed | Begun[Replayed]:
         body, broker, reactor = request.body, broker_of(desk), desk.instance.reactor
         if body.rate_per_second is not None and not 1 <= body.rate_per_second <= MAX_AT_ONCE:
             raise wrong_member("/ratePerSecond", f"it is a number from 1 to {MAX_AT_ONCE}")
         most = MAX_REPLAYS.get(desk.instance.properties)
         _check_receiver(body.to)
-        done = failed = too_often = 0
-        stays: list[Stays] = []
-        for number, dead in enumerate(await _selected(broker, body.select), 1):
-            if dead.replays >= most and not body.force:
-                too_often += 1
-                continue
-            try:
-                receiver = _receiver(broker, dead, body.to)
-                if not body.dry_run:
-                    broker.dead_messages.replay(dead, receiver)
-                done += 1
-            except BrokerError as error:
-                failed += 1
-                if len(stays) < MAX_TOLD:
-                    stays.append(Stays(str(dead.id), str(error)))
-            if not body.dry_run:
+        selected = await _selected(broker, body.select)
+        told = Replayed(0, 0, 0, [], body.dry_run)
+        if body.dry_run:
+            for dead in selected:
+                told.count(dead, most, body, lambda dead: _check(broker, dead, body.to))
+            return told
+        work = works.begin("deadMessage.replay", "dead", len(selected), Progress(), broker.node.now())
+
+        async def all_of_them() -> None:
+            for number, dead in enumerate(selected, 1):
+                if work.progress.stopped:
+                    break
+                told.count(dead, most, body, lambda dead: _send_again(broker, dead, body.to))
+                work.progress.done, work.progress.failed = told.done, told.failed + told.replayed_too_often
                 if body.rate_per_second is not None:
                     await deferLater(reactor, 1 / body.rate_per_second)
                 elif number % BETWEEN_TURNS == 0:
                     await deferLater(reactor, 0)
-        return Replayed(done, failed, too_often, stays, body.dry_run)
+
+        async def all_aside() -> None:
+            await all_of_them()
+            texts = f"{work.id}: {told.done} sent again, {work.progress.failed} stay"
+            broker.node.trail.note(Change(request.asker, work.action, work.target, texts))
+
+        if body.rate_per_second is not None and len(selected) / body.rate_per_second > MAX_SECONDS:
+            works.run_aside(work, all_aside())  # who asks must not keep the place of others for so long
+            return Begun(Replayed(told.done, told.failed, told.replayed_too_often, operation=work.id), path_of(work))
+        await works.run(work, all_of_them())
+        return told
 
     async def delete(request: Request[Body]) -> Deleted:
         broker, id = broker_of(desk), whole_or_none(request["id"], 0)
@@ -240,6 +279,7 @@ def dead_changes(desk: ChangeDesk) -> list[Operation]:
             Replayed,
             replay,
             cost=Cost.STORE,
+            also=HTTPStatus.ACCEPTED,
         ),
         change_operation(
             desk,
@@ -347,6 +387,22 @@ def _check_receiver(to: ReplayTo | str) -> None:
             raise wrong_member("/to", "it is receiver, topic, a session or a subject")
     elif (to.session is None) == (to.subject is None):
         raise wrong_member("/to", "it is a session or a subject")
+
+
+def _check(broker: Broker, dead: DeadMessage, to: ReplayTo | str) -> None:
+    """Refuse what could not be sent again; nothing is made of what is not there yet."""
+    if to == "topic":
+        broker.dead_messages.check_oid(dead)
+    else:
+        broker.dead_messages.release(_receiver(broker, dead, to))
+
+
+def _send_again(broker: Broker, dead: DeadMessage, to: ReplayTo | str) -> None:
+    receiver = _receiver(broker, dead, to)
+    try:
+        broker.dead_messages.replay(dead, receiver)
+    finally:
+        broker.dead_messages.release(receiver)
 
 
 def _receiver(broker: Broker, dead: DeadMessage, to: ReplayTo | str) -> Receiver:

@@ -7,11 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from broker.admin.actions.change import B, Body, ChangeDesk, Request, broker_of, change_operation
+from broker.admin.actions.change import B, Begun, Body, ChangeDesk, Request, broker_of, change_operation
 from broker.admin.api.bodies import wrong_member
 from broker.admin.api.entries import no_queue
 from broker.admin.api.operations import Operation
-from broker.admin.api.works import WorkRow, work_row
+from broker.admin.api.works import WorkRow, path_of, work_row
 from broker.admin.filtering import by_pattern
 from broker.admin.listing import Predicate
 from broker.admin.roles import Right
@@ -21,6 +21,7 @@ from broker.core.audit_trail import Change
 from broker.core.entries import Entry
 from broker.core.ids import NANOSECONDS
 from broker.core.queue_control import Matched, Owner, Progress, QueueControl
+from broker.core.subjects import Subject
 from broker.errors import Code
 from broker.model.number import whole_or_none
 from broker.net.http.exchange import Call
@@ -159,24 +160,29 @@ def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
 
     async def move(request: Request[Move]) -> Changed:
         body, owner = request.body, owner_of(request.call)
-        target = _target(desk, body.to)
-        if target is owner:
-            raise wrong_member("/to/owner", "it is the same queue; requeue puts entries at its end")
         wanted = _wanted(desk, body.select)
+        _check_target(desk, body.to, owner)
         matched = await control().count(owner, wanted)
-        if isinstance(target, str):
-            if body.dry_run:
-                return _dry(matched)
-            work = begin(request, "queue.move", matched.entries)
-            await works.run(work, control().publish(owner, wanted, target, work.progress))
-            return _changed(work.progress)
         if body.dry_run:
             return _dry(matched)
-        if not body.up_to:
-            _check_room(matched, target, body.to)
         work = begin(request, "queue.move", matched.entries)
-        await works.run(work, control().move(owner, wanted, target, work.progress))
+        await works.run(work, moved(body, owner, wanted, matched, work.progress))
         return _changed(work.progress)
+
+    async def moved(body: Move, owner: Owner, wanted: Predicate[Entry], matched: Matched, progress: Progress) -> None:
+        if body.to.topic:
+            await control().publish(owner, wanted, body.to.topic, progress)
+            return
+        node, target = broker_of(desk).node, _find_target(desk, body.to)
+        if target is None:
+            target = node.subject(body.to.owner or "")
+        try:
+            if not body.up_to:
+                _check_room(matched, target, body.to)
+            await control().move(owner, wanted, target, progress)
+        finally:
+            if isinstance(target, Subject):  # where nothing has come to it
+                node.release_subject(target)
 
     async def requeue(request: Request[Requeue]) -> Changed:
         body, owner = request.body, owner_of(request.call)
@@ -200,13 +206,13 @@ def entry_changes(desk: ChangeDesk, works: Works) -> list[Operation]:
         await works.run(work, control().delete(owner, wanted, work.progress, dead=body.to == "dead"))
         return _changed(work.progress)
 
-    async def purge(request: Request[Purge]) -> WorkRow:
+    async def purge(request: Request[Purge]) -> Begun[WorkRow]:
         owner = owner_of(request.call)
         if request.body.confirm != request["owner"]:
             raise wrong_member("/confirm", f"it must be {request['owner'][:200]}, as in the path")
         work = begin(request, "queue.purge", owner.queue.entries)
         works.run_aside(work, purged(request, owner, work))
-        return work_row(work)
+        return Begun(work_row(work), path_of(work))
 
     async def purged(request: Request[Purge], owner: Owner, work: Work) -> None:
         await control().delete(owner, lambda entry: True, work.progress, dead=False)
@@ -281,13 +287,25 @@ def _owner(desk: ChangeDesk, call: Call) -> Owner:
     return found.of
 
 
-def _target(desk: ChangeDesk, to: Place) -> Owner | str:
-    """The owner of a queue that takes entries, where a login name need not be in use; or the oid of a topic."""
-    broker = broker_of(desk)
+def _check_target(desk: ChangeDesk, to: Place, owner: Owner) -> None:
+    """Refuse what entries cannot be moved to; nothing is made of what is not there yet.
+
+    Args:
+        desk: where it is asked.
+        to: where they are to go.
+        owner: of the queue that they are in.
+    """
     if to.topic:
         if to.relating is not None or to.owner is not None:
             raise wrong_member("/to", "it is a queue or a topic")
-        return to.topic
+        broker_of(desk).queue_control.check_oid(to.topic)
+    elif _find_target(desk, to) is owner:
+        raise wrong_member("/to/owner", "it is the same queue; requeue puts entries at its end")
+
+
+def _find_target(desk: ChangeDesk, to: Place) -> Owner | None:
+    """The owner of a queue that takes entries; ``None`` for a login name that is not in use."""
+    broker = broker_of(desk)
     if to.relating is None or to.owner is None:
         raise wrong_member("/to", "it is a queue, with relating and owner, or a topic")
     found = find_queue(broker.node, to.relating, to.owner)
@@ -296,7 +314,7 @@ def _target(desk: ChangeDesk, to: Place) -> Owner | str:
     if to.relating == "callback":
         raise wrong_member("/to/owner", f"there is no session {to.owner.replace(BETWEEN, '/')[:200]}")
     broker.registry.check_subject_name(to.owner)
-    return broker.node.subject(to.owner)
+    return None
 
 
 def _check_room(matched: Matched, target: Owner, to: Place) -> None:

@@ -130,7 +130,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "x-right": operation.right.value,
         "x-cost": operation.cost.value,
         "security": [] if operation.right is Right.ALL else [{TOKEN: []}, {SESSION: []}],
-        "responses": {**answers, "4XX": refused, **({} if operation.also else {"5XX": refused})},
+        "responses": {**answers, "4XX": refused, **({} if "503" in answers else {"5XX": refused})},
     }
     if path or query:
         described["parameters"] = [*path, *query]

@@ -148,7 +148,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *topic_changes(desk),
         *entry_changes(desk, parts.works),
         *work_operations(desk, parts.works),
-        *dead_changes(desk),
+        *dead_changes(desk, parts.works),
         *definition_operations(desk),
         *configuration_operations(parts.instance),
         *configuration_changes(desk),

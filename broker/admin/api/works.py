@@ -71,6 +71,11 @@ def work_row(work: Work) -> WorkRow:
     )
 
 
+def path_of(work: Work) -> str:
+    """Where it is told how far a work is."""
+    return f"{API}/operations/{work.id}"
+
+
 def work_operations(desk: ChangeDesk, works: Works) -> list[Operation]:
     """The operations.
 

@@ -38,7 +38,7 @@ class ChangeOffice:
             *account_operations(changes, self.desk.fake.access),
             *entry_changes(changes, self.works),
             *work_operations(changes, self.works),
-            *dead_changes(changes),
+            *dead_changes(changes, self.works),
             *dead_operations(instance, self.desk.gate, reads),
             *running_operations(changes),
             *topic_changes(changes),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from broker.admin.roles import SocketRole
+from broker.core.message import Message
 from broker.errors import BrokerError, Code
 from tests.admin.api.desk import STRANGER, Desk
 from tests.admin.api.office import ChangeOffice
@@ -230,3 +231,42 @@ def test_operator_replays_and_administrator_deletes() -> None:
 @pytest.mark.parametrize("id", ["1", "x", "-1"])
 def test_dead_message_that_there_is_not_is_not_found(id: str) -> None:
     assert Morgue().ask(f"dead-messages/{id}").status == 404
+
+
+@pytest.mark.parametrize("to", [{"subject": "ghost"}, {"session": "ghost/1"}, "topic", "receiver"])
+def test_dry_run_of_a_replay_makes_no_login_name_and_no_topic(to: object) -> None:
+    morgue = Morgue()
+    node = morgue.world.node
+    del node.topics["weather"]
+    before = set(node.subjects), set(node.topics)
+    morgue.replay(select=ALL, to=to, dryRun=True)
+    assert (set(node.subjects), set(node.topics)) == before
+
+
+def test_login_name_that_no_dead_message_could_be_sent_to_is_not_kept() -> None:
+    morgue = Morgue()
+    morgue.world.node.content_checks.append(refuse_all)
+    told = morgue.replay(select=ALL, to={"subject": "ghost"})
+    assert (told["done"], told["failed"], "ghost" in morgue.world.node.subjects) == (0, 4, False)
+
+
+def refuse_all(message: Message) -> None:
+    raise POISON
+
+
+def test_replay_that_takes_long_goes_on_as_an_operation_that_can_be_stopped() -> None:
+    morgue = Morgue()
+    for number in range(8):
+        morgue.joe.outbound.answers = False
+        morgue.refuse(morgue.joe, b"more %d" % number)
+    answer = morgue.post("dead-messages/replay", {"select": ALL, "to": "topic", "ratePerSecond": 1})
+    assert (answer.status, answer.headers["location"]) == (202, f"/api/v1/operations/{answer.json['operation']}")
+    path = answer.headers["location"].removeprefix("/api/v1/")
+    for _ in range(3):
+        morgue.world.advance(1)
+    assert (morgue.ask(path).json["state"], morgue.ask(path).json["done"]) == ("running", 4)
+    assert morgue.ask(path, "DELETE").status == 200
+    morgue.world.advance(1)
+    assert (morgue.ask(path).json["state"], morgue.ask(path).json["done"]) == ("stopped", 4)
+    assert any("4 sent again" in row.parameters for row in morgue.rows())
+    assert len(morgue.items()) == 8

@@ -260,3 +260,35 @@ def test_work_that_fails_says_why() -> None:
     works.run_aside(work, fail())
     (told,) = office.ask("operations").json["items"]
     assert (told["state"], told["error"]) == ("failed", "resource.db.unavailable: the disk is full")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"select": ALL, "to": {"relating": "subject", "owner": "ghost"}, "dryRun": True},
+        {"select": {"seqs": ["999999"]}, "to": {"relating": "subject", "owner": "ghost"}},
+        {"select": {"all": True, "seqs": ["1"]}, "to": {"relating": "subject", "owner": "ghost"}},
+        {"select": ALL, "to": {"topic": "ghost"}, "dryRun": True},
+        {"select": ALL, "to": {"topic": "__sys__Event"}, "dryRun": True},
+    ],
+)
+def test_move_that_moves_nothing_makes_no_login_name_and_no_topic(body: object) -> None:
+    office = QueueOffice()
+    node = office.world.node
+    before = set(node.subjects), set(node.topics)
+    office.change("move", body)
+    office.world.turn()
+    assert (set(node.subjects), set(node.topics)) == before
+
+
+def test_dry_run_of_a_move_to_a_topic_of_the_broker_is_refused_as_the_move_is() -> None:
+    body = {"select": ALL, "to": {"topic": "__sys__Event"}}
+    office = QueueOffice()
+    answers = [office.change("move", {**body, "dryRun": dry}) for dry in (True, False)]
+    assert [(each.status, "reserved" in each.json["detail"]) for each in answers] == [(400, True)] * 2
+
+
+def test_purge_tells_where_to_see_how_far_it_is() -> None:
+    office = QueueOffice()
+    answer = office.change("purge", {"confirm": "joe~1"})
+    assert (answer.status, answer.headers["location"]) == (202, f"/api/v1/operations/{answer.json['id']}")
