@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from broker.core.losses import Losses
 from broker.core.message import Message
+from broker.core.settled_rows import SettledRows
 from broker.model.qos import Overflow
 from broker.model.records import COPIED, HAD, EntryRecord
 from broker.ports import IStore
@@ -191,16 +192,21 @@ class Judge(Protocol):
     Attributes:
         erasures: how often messages were erased that may be queued.
         losses: counts messages that go without a word.
+        settled_rows: entries that others have settled on disk.
     """
 
     erasures: int
     losses: Losses
+    settled_rows: SettledRows
 
     def now(self) -> int:
         """Milliseconds since 1970."""
 
     def is_stale(self, entry: Entry) -> bool:
         """Whether an entry is not to be delivered any more."""
+
+    def left_disk(self, row: EntryRecord) -> None:
+        """An entry of :data:`NEWEST_ONLY` that was on disk only is settled, though nothing newer has come."""
 
     def count_stale(self, entries: Sequence[Entry]) -> None:
         """Count entries that are dropped because they are."""

@@ -154,19 +154,20 @@ class Expiry:
         memory, where its queue drops it.
         """
         while not self._stopped:
-            rows = await self._node.store.read_expired(now, SWEEP_BATCH, SWEEP_BYTES, self._place)
-            if not rows:
-                return
-            for row in rows:
-                self._place = row.place
-                try:
-                    await self._drop(row)
-                except BrokerError as error:  # it stays where it is, and those behind it are dropped all the same
-                    log.error(
-                        "expired message {message} cannot be dropped: {reason}",
-                        message=row.entry.message_id,
-                        reason=str(error),
-                    )
+            with self._node.settled_rows.reading():
+                rows = await self._node.store.read_expired(now, SWEEP_BATCH, SWEEP_BYTES, self._place)
+                if not rows:
+                    return
+                for row in rows:
+                    self._place = row.place
+                    try:
+                        await self._drop(row)
+                    except BrokerError as error:  # it stays where it is, and those behind it are dropped all the same
+                        log.error(
+                            "expired message {message} cannot be dropped: {reason}",
+                            message=row.entry.message_id,
+                            reason=str(error),
+                        )
 
     async def _drop(self, row: ExpiredRecord) -> None:
         node = self._node

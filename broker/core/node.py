@@ -26,6 +26,7 @@ from broker.core.quotas import Quotas, Usage
 from broker.core.sessions import Session
 from broker.core.set_aside import SetAside
 from broker.core.settings import Settings
+from broker.core.settled_rows import SettledRows
 from broker.core.subjects import Subject
 from broker.core.subscriptions import Subscription
 from broker.core.thresholds import Thresholds
@@ -37,7 +38,7 @@ from broker.model.address import SessionName, parse_session_name, stripped_node_
 from broker.model.key import DEAD_MESSAGE_OID, Key
 from broker.model.number import MOST
 from broker.model.qos import Destination, PublishQos
-from broker.model.records import NEWEST_ONLY, MessageRecord, TopicRecord, UnreadableMessage
+from broker.model.records import NEWEST_ONLY, EntryRecord, MessageRecord, TopicRecord, UnreadableMessage
 from broker.ports import IStore
 from broker.timers import cancel
 
@@ -141,6 +142,7 @@ class Node:
         self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.past = Counters()
         self.losses = Losses()
+        self.settled_rows = SettledRows()
         self.trace: Trace | None = None
         self.traces = Traces(self)
         self.events = events or Events(self.seconds)
@@ -344,6 +346,12 @@ class Node:
         for topic in topics:
             if self.topics.get(topic.oid) is topic:
                 self.save_topic(topic)
+
+    def left_disk(self, row: EntryRecord) -> None:
+        """An entry of :data:`NEWEST_ONLY` that was on disk only is settled, though nothing newer has come."""
+        subscription = self.subscriptions.get(row.subscription_id)
+        if subscription is not None:
+            subscription.left_disk(row.seq)
 
     def check_topic(self, topic: Topic) -> None:
         """Move a topic to the state that its history and subscribers ask for."""

@@ -287,16 +287,17 @@ class QueueControl:
                 continue
             after = part.after
             while self._goes_on(owner, progress) and after < end:
-                rows = iter(await self._read(queue, part.rank, after, contents=contents))
-                some_rows = list(islice(rows, SLICE))
-                if not some_rows:
-                    break
-                while some_rows and self._goes_on(owner, progress):
-                    after = some_rows[-1][0].seq
-                    self._take_from_disk(queue, some_rows, is_wanted, put, fits, progress)
-                    await self._next_turn()
-                    await queue.has_read()
+                with node.settled_rows.reading():
+                    rows = iter(await self._read(queue, part.rank, after, contents=contents))
                     some_rows = list(islice(rows, SLICE))
+                    if not some_rows:
+                        break
+                    while some_rows and self._goes_on(owner, progress):
+                        after = some_rows[-1][0].seq
+                        self._take_from_disk(queue, some_rows, is_wanted, put, fits, progress)
+                        await self._next_turn()
+                        await queue.has_read()
+                        some_rows = list(islice(rows, SLICE))
 
     async def _read(
         self, queue: Queue, rank: int, after: int, *, contents: bool

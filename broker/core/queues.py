@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -448,14 +449,15 @@ class Queue(CachedEntries):
         for level in list(self._order):
             after = level.tail
             while level.swapped:
-                rows = await self._store.read_headers(self.id, level.rank, after, LOAD_BATCH)
-                while level.loading is not None:  # what is being read is in memory then
-                    await self._shared(level.loading)
-                for row, record in rows:
-                    after = row.seq
-                    message = None if row.number else self._revive(record)
-                    if message is not None and unwanted(message):
-                        self.settle_swapped(row)
+                with nullcontext() if self._judge is None else self._judge.settled_rows.reading():
+                    rows = await self._store.read_headers(self.id, level.rank, after, LOAD_BATCH)
+                    while level.loading is not None:  # what is being read is in memory then
+                        await self._shared(level.loading)
+                    for row, record in rows:
+                        after = row.seq
+                        message = None if row.number else self._revive(record)
+                        if message is not None and unwanted(message):
+                            self.settle_swapped(row)
                 if len(rows) < LOAD_BATCH:
                     break
         self._discard_in_memory(unwanted)
@@ -479,13 +481,15 @@ class Queue(CachedEntries):
         return taken
 
     def is_on_disk(self, row: EntryRecord) -> bool:
-        """Whether an entry is on disk only; one that was settled since it was read is not found out.
+        """Whether an entry is on disk only.
 
         Args:
-            row: of this queue, as it was read.
+            row: of this queue, as it was read inside of :meth:`SettledRows.reading`.
         """
         level = self._levels.get(row.rank)
-        return level is not None and level.swapped > 0 and level.loading is None and row.seq > level.tail
+        if level is None or not level.swapped or level.loading is not None or row.seq <= level.tail:
+            return False
+        return self._judge is None or row.seq not in self._judge.settled_rows
 
     async def has_read(self) -> None:
         """Wait until no entries are being read from disk."""
@@ -497,15 +501,19 @@ class Queue(CachedEntries):
         """Settle an entry that is on disk only, without loading it (expiry).
 
         Args:
-            row: of this queue, as it was read.
+            row: of this queue, as it was read inside of :meth:`SettledRows.reading`.
 
         Returns:
             Whether it was there.
         """
         level = self._levels.get(row.rank)
         # While entries are being read this one may be among them; it is met again when it is delivered.
-        if level is None or not level.swapped or level.loading is not None or row.seq <= level.tail:
+        if level is None or not self.is_on_disk(row):
             return False
+        if self._judge is not None:
+            self._judge.settled_rows.add(row.seq)
+            if row.flags & NEWEST_ONLY:
+                self._judge.left_disk(row)
         level.leave_disk(row.size)
         if level.doubtful and row.seq < level.restored_to:  # else one that came after the crash would be in doubt
             level.doubtful -= 1

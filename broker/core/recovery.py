@@ -291,8 +291,9 @@ class Recovery:
                     after = row.seq
                     subscription = wanted.get(row.subscription_id)
                     superseded = subscription.remember(record.oid, row) if subscription is not None else None
-                    if superseded is not None:
+                    if subscription is not None and superseded is not None:
                         session.queue.settle_swapped(superseded)
+                        subscription.dropped(superseded.seq)
 
     def _give_back(self, record: SessionRecord) -> int:
         """Hand what is queued for a session that cannot come back, or is set aside, to its subject.

@@ -41,6 +41,7 @@ class Subscription:
     """
 
     __slots__ = (
+        "_gone",
         "_waiting",
         "accepts",
         "created",
@@ -83,6 +84,7 @@ class Subscription:
         self.held: list[Message] | None = None
         self.ended = False
         self._waiting: dict[str, EntryRecord] = {}
+        self._gone: set[int] | None = None  # of these, by their numbers: settled on disk
         self.persistent = False
         self.flags = (
             (ONEWAY if qos.update_oneway else 0)
@@ -115,6 +117,7 @@ class Subscription:
         before = self.remember(message.oid, row)
         if before is not None:
             queue.drop(before)
+            self.dropped(before.seq)
 
     def remember(self, oid: str, row: EntryRecord) -> EntryRecord | None:
         """Know the newest entry on a topic (:data:`NEWEST_ONLY`).
@@ -131,11 +134,35 @@ class Subscription:
             return row
         self._waiting[oid] = row
         self.newest[oid] = row.message_id
+        if before is not None and self._gone is not None and before.seq in self._gone:
+            self._gone.remove(before.seq)
+            return None
         return before
+
+    def left_disk(self, seq: int) -> None:
+        """An entry is settled that was on disk only, where a queue knows no more than how many there are.
+
+        Args:
+            seq: of the entry.
+        """
+        if self._gone is None:
+            self._gone = set()
+        self._gone.add(seq)
+
+    def dropped(self, seq: int) -> None:
+        """An entry is settled because it is superseded, and remembered no more.
+
+        Args:
+            seq: of the entry.
+        """
+        if self._gone is not None:
+            self._gone.discard(seq)
 
     def forget(self, oid: str) -> None:
         """A topic is gone."""
-        self._waiting.pop(oid, None)
+        row = self._waiting.pop(oid, None)
+        if row is not None:
+            self.dropped(row.seq)
         self.newest.pop(oid, None)
 
     def selects(self, topic: Topic) -> bool:

@@ -13,6 +13,7 @@ from broker.core.entries import Entry, QueueLimits
 from broker.core.queue_control import Matched, Owner, Progress
 from broker.errors import BrokerError, Code
 from broker.model.qos import QueueQos
+from tests.core.test_newest_only import SUBSCRIBED as NEWEST_ONLY
 from tests.core.world import DEFAULTS, Client, World
 from tests.xmpp.world import World as XmppWorld
 
@@ -326,3 +327,42 @@ def test_what_would_not_be_delivered_any_more_is_not_moved(world: World) -> None
     world.clock.rightNow += 2
     assert move(world, joe.session, jack.session).done == 1
     assert received(jack) == ["8"]
+
+
+def test_newest_message_comes_where_the_one_before_was_deleted_on_disk(world: World) -> None:
+    joe, ann = world.client("joe/1", persistent=True), world.client("ann/1", callback=False)
+    topics = [f"topic {number}" for number in range(10)]
+    for oid in topics:
+        joe.subscribe(oid, NEWEST_ONLY)
+    joe.lose_connection()
+    for oid in topics:
+        ann.publish(oid, oid.encode(), PERSISTENT)
+
+    progress = Progress()
+    control = world.broker.queue_control
+    world.run(control.delete(joe.session, lambda entry: entry.message.oid == "topic 7", progress, dead=False))
+    ann.publish("topic 7", b"newer", PERSISTENT)
+
+    assert (progress.done, joe.session.queue.entries) == (1, 10)
+    assert received(joe) == [*(oid for oid in topics if oid != "topic 7"), "newer"]
+    assert joe.session.queue.entries == 0
+
+
+def test_two_who_read_the_same_rows_settle_each_entry_once(world: World) -> None:
+    joe, jack = away(world, "joe/1"), away(world)
+    joe.come_back()
+    joe.subscribe("news")
+    joe.lose_connection()
+    publish(world, range(20))
+    control, moved, deleted = world.broker.queue_control, Progress(), Progress()
+
+    both = [
+        world.start(control.move(joe.session, everything, jack.session, moved)),
+        world.start(control.delete(joe.session, everything, deleted, dead=False)),
+    ]
+    for each in both:
+        world.run(each)
+
+    assert (moved.done + deleted.done, joe.session.queue.entries) == (20, 0)
+    assert len(received(jack)) == moved.done
+    assert len(world.node.settled_rows) == 0
