@@ -61,6 +61,7 @@ COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
     (("backup",), _module("backup")),
     (("restore",), _module("restore")),
     (("upgrade",), _module("upgrade")),
+    (("downgrade",), _module("downgrade")),
     (("compact",), _module("compact")),
     (("defaults",), _module("defaults")),
     (("check",), _module("check.command")),

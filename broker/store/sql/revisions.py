@@ -10,6 +10,8 @@ from broker.config.installation import find_folder
 
 NEWEST = "0004"
 """The revision that this program needs, the last one in :func:`folder`."""
+VERSIONS = {"0.1": "0004"}
+"""The revision of each version of this program that was released, and of this one."""
 _VERSION = table("alembic_version", column("version_num"))
 
 
