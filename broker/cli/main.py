@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from broker.cli.ops.verbs import ASKING
+from broker.cli.ops.verbs import ASKING, help_of
 from broker.cli.options import add_store_options
 from broker.cli.subcommands import CommandParser, LaterSubcommands, Register, add_subcommands
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of, say
@@ -54,23 +54,39 @@ def _asking(first: str) -> Register:
     return register
 
 
-COMMANDS: tuple[tuple[Sequence[str], Register], ...] = (
-    (("run",), _module("run")),
-    (("manager",), _module("manager")),
-    (("user",), _module("user")),
-    (("backup",), _module("backup")),
-    (("restore",), _module("restore")),
-    (("upgrade",), _module("upgrade")),
-    (("downgrade",), _module("downgrade")),
-    (("compact",), _module("compact")),
-    (("defaults",), _module("defaults")),
-    (("check",), _module("check.command")),
-    (("completion",), _module("completion")),
-    (("complete",), _module("ops.complete")),
-    (("subscribe", "publish", "send", "get", "erase", "ping"), _module("client_commands")),
-    *(((first,), _asking(first)) for first in ASKING),
+COMMANDS: tuple[tuple[Mapping[str, str | None], Register], ...] = (
+    ({"run": "start the broker"}, _module("run")),
+    (
+        {"manager": "start a connection manager, which holds the connections of XMPP clients for a server"},
+        _module("manager"),
+    ),
+    ({"user": "make, list, change and remove accounts"}, _module("user")),
+    ({"backup": "make a verified copy of the database"}, _module("backup")),
+    ({"restore": "make a data directory out of a backup"}, _module("restore")),
+    ({"upgrade": "tell what the next start would change in the database"}, _module("upgrade")),
+    ({"downgrade": "make a database one of an older version again"}, _module("downgrade")),
+    ({"compact": "make the database file as small as its contents"}, _module("compact")),
+    (
+        {"defaults": "print a file to begin with: properties, plugin file, alerts, dashboard, unit"},
+        _module("defaults"),
+    ),
+    ({"check": "look for what would keep a broker from starting, or go wrong later"}, _module("check.command")),
+    ({"completion": "print a script that lets a shell complete the command line"}, _module("completion")),
+    ({"complete": None}, _module("ops.complete")),
+    (
+        {
+            "subscribe": "print messages as they arrive",
+            "publish": "publish a message on a topic",
+            "send": "send a message to somebody",
+            "get": "print the newest messages of topics",
+            "erase": "erase topics",
+            "ping": "ask a broker how it is",
+        },
+        _module("client_commands"),
+    ),
+    *(({first: help_of(first)}, _asking(first)) for first in ASKING),
 )
-"""Names of subcommands, and what adds them; their default ``run`` is a :data:`broker.cli.options.Run`."""
+"""Subcommands, with what they do and what adds them; their default ``run`` is a :data:`broker.cli.options.Run`."""
 
 
 class _Version(argparse.Action):
@@ -155,6 +171,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     add_store_options(parser, subcommand=False)
     subcommands = add_subcommands(parser, "COMMAND")
-    for names, register in COMMANDS:
-        subcommands.add_later(names, register)
+    for helps, register in COMMANDS:
+        subcommands.add_later(helps, register)
     return parser

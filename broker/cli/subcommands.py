@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Register = Callable[["LaterSubcommands"], None]
@@ -17,26 +17,30 @@ class LaterSubcommands(argparse._SubParsersAction):  # type: ignore[type-arg] # 
         super().__init__(*arguments, **named)
         self._later: dict[str, Register] = {}
 
-    def add_later(self, names: Sequence[str], register: Register) -> None:
-        """Add subcommands whose parsers are made with the first of them.
+    def add_later(self, helps: Mapping[str, str | None], register: Register) -> None:
+        """Add subcommands whose parsers are made with the first of them; a help that lists them needs none.
 
         Args:
-            names: of all that ``register`` adds.
+            helps: of all that ``register`` adds, by their names; ``None`` for one that is not listed.
             register: adds them.
         """
-        for name in names:
+        for name, help in helps.items():
             self._later[name] = register
             self._name_parser_map[name] = None
+            if help is not None:
+                self._choices_actions.append(self._ChoicesPseudoAction(name, (), help))
 
     def make(self, name: str) -> None:
         """Make the parser of one subcommand, and of those that are made with it."""
         register = self._later.get(name)
         if register is None:
             return
+        listed = list(self._choices_actions)
         for each in [each for each, other in self._later.items() if other is register]:
             del self._later[each]
             del self._name_parser_map[each]
         register(self)
+        self._choices_actions[:] = listed  # where the parser that is made now is listed already
 
     def make_all(self) -> None:
         """Make all of them, in the order in which they were added."""
@@ -57,13 +61,6 @@ class LaterSubcommands(argparse._SubParsersAction):  # type: ignore[type-arg] # 
 
 class CommandParser(argparse.ArgumentParser):
     """A parser with such subcommands, which names the nearest where there is none of a name."""
-
-    def format_help(self) -> str:
-        """The help, with all subcommands."""
-        for action in self._actions:
-            if isinstance(action, LaterSubcommands):
-                action.make_all()
-        return super().format_help()
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if isinstance(action, LaterSubcommands) and value not in (action.choices or ()):

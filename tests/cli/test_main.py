@@ -12,7 +12,8 @@ import pytest
 import broker
 from broker.cli import main as command
 from broker.cli.client_commands import _explain
-from broker.cli.main import main, make_parser, parse
+from broker.cli.main import COMMANDS, main, make_parser, parse
+from broker.cli.subcommands import CommandParser, LaterSubcommands, add_subcommands
 from broker.errors import BrokerError, Code
 
 
@@ -107,19 +108,19 @@ def test_data_directory_may_stand_before_or_after_the_subcommand() -> None:
 
 def test_failure_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     error = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "The database does not answer")
-    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(error))])
+    monkeypatch.setattr(command, "COMMANDS", [({"fail": None}, subcommand_that_raises(error))])
     assert main(["fail"]) == 1
     assert capsys.readouterr().err == "broker: resource.db.unavailable: The database does not answer\n"
 
 
 def test_interrupted_command_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(KeyboardInterrupt()))])
+    monkeypatch.setattr(command, "COMMANDS", [({"fail": None}, subcommand_that_raises(KeyboardInterrupt()))])
     assert main(["fail"]) == 130
 
 
 def test_usage_errors_have_no_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     error = BrokerError(Code.USER_WRONG_API_USAGE, "who are you?")
-    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(error))])
+    monkeypatch.setattr(command, "COMMANDS", [({"fail": None}, subcommand_that_raises(error))])
     assert main(["fail"]) == 2
     assert capsys.readouterr().err == "broker: who are you?\n"
 
@@ -127,7 +128,9 @@ def test_usage_errors_have_no_code(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_a_reader_that_has_gone_ends_the_command_without_a_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(BrokenPipeError(32, "Broken pipe")))])
+    monkeypatch.setattr(
+        command, "COMMANDS", [({"fail": None}, subcommand_that_raises(BrokenPipeError(32, "Broken pipe")))]
+    )
     assert main(["fail"]) == 141
     assert capsys.readouterr().err == ""
 
@@ -135,7 +138,7 @@ def test_a_reader_that_has_gone_ends_the_command_without_a_word(
 def test_a_command_whose_output_is_closed_does_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "COMMANDS", [(["fail"], subcommand_that_raises(AssertionError()))])
+    monkeypatch.setattr(command, "COMMANDS", [({"fail": None}, subcommand_that_raises(AssertionError()))])
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["fail"]) == 1
     sys.stdout.close()
@@ -173,3 +176,15 @@ def test_login_that_an_administrator_blocks_is_refused_and_no_question_of_the_po
     error = BrokerError(Code.COMMUNICATION_SERVER_DENY, "logins of joe are blocked by an administrator")
     assert _explain(error) == 4
     assert capsys.readouterr().err == "broker: logins of joe are blocked by an administrator\n"
+
+
+def test_what_the_help_lists_is_what_the_commands_say_of_themselves() -> None:
+    """Given that the list is made without the parsers of what it lists."""
+    parser = make_parser()
+    (subcommands,) = (action for action in parser._actions if isinstance(action, LaterSubcommands))
+    said = {}
+    for name, _ in list(subcommands.choices.items()):
+        own = add_subcommands(CommandParser(prog="broker"), "COMMAND")
+        next(register for helps, register in COMMANDS if name in helps)(own)
+        said.update({each.dest: each.help for each in own._choices_actions})
+    assert {each.dest: each.help for each in subcommands._choices_actions} == said

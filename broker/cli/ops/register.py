@@ -72,7 +72,7 @@ def _add_noun(subcommands: LaterSubcommands, noun: str) -> None:
     for verb in VERBS:
         first, _, second = verb.name.partition(" ")
         if first == noun:
-            verbs.add_later((second,), _adds(second, verb))
+            verbs.add_later({second: verb.help}, _adds(second, verb))
 
 
 def _adds(name: str, verb: Verb) -> Register:

@@ -36,6 +36,14 @@ VERBS = (*NODE_VERBS, *CLIENT_VERBS, *MESSAGE_VERBS)
 ASKING = tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS))
 """First words of the commands."""
 
+_HELPS = {verb.name: verb.help for verb in VERBS}
+
+
+def help_of(first: str) -> str:
+    """What the commands with a first word are about, or what the one does that is this word."""
+    return NOUNS[first] if first in NOUNS else _HELPS[first]
+
+
 WITHOUT_A_VERB = {
     "getHistory": "for the charts of the console; broker top shows numbers as they are, Prometheus keeps them",
     "logIn": "for browsers: a command has the socket, or a token",

@@ -114,7 +114,7 @@ def test_one_command_is_parsed_without_what_others_import(monkeypatch: pytest.Mo
     def register(subcommands: LaterSubcommands) -> None:
         made.append("other")
 
-    commands = [*COMMANDS, (("other",), register)]
+    commands = [*COMMANDS, ({"other": None}, register)]
     monkeypatch.setattr("broker.cli.main.COMMANDS", commands)
     parse(["status"])
     assert made == []
