@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from broker.admin.pending_properties import PendingProperties
 from broker.admin.property_book import PropertyBook
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
-from broker.config.core_options import ACCOUNT_XML_NAMES, NODE_ID, RUN_LEVEL, XML_NAMES
+from broker.config.core_options import ACCOUNT_XML_NAMES, NODE_ID, RUN_LEVEL, TLS_WATCH, XML_NAMES
 from broker.config.properties import Properties
 from broker.config.runtime import RuntimeFile
 from broker.core.asker import Asker
@@ -45,6 +45,8 @@ from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
 from broker.net.listener import Listener
+from broker.net.tls import ServerContext
+from broker.net.tls_watch import TlsWatch
 from broker.net.turns import Turns
 from broker.plugins.ports import listeners_reading
 from broker.ready import announce, ready_line, start_failed
@@ -149,6 +151,7 @@ class Application(Service):
         self.property_book.listeners_of = lambda name: listeners_reading(self._listeners(), name)
         self._opened: list[Any] = []
         self.last_lines = LastLines()
+        self._tls_watch = TlsWatch(reactor, self._tls_contexts, self._reload_plugin)
         self._on_started = on_started
         self._service_manager = service_manager or ServiceManager(reactor)
         self._plugin_file = plugin_file
@@ -175,6 +178,7 @@ class Application(Service):
         """
         super().stopService()  # type: ignore[no-untyped-call]
         self._service_manager.stopping()
+        self._tls_watch.stop()
         if self.failure is None:
             audit("stop", {"via": "signal"})
         globalLogPublisher.removeObserver(self.last_lines)
@@ -262,6 +266,15 @@ class Application(Service):
             self.events.tell("tls/event/reloaded", listeners=", ".join(name for name, _ in plugin.listeners()))
         return True
 
+    def _tls_contexts(self) -> Iterator[tuple[Any, ServerContext]]:
+        """What listeners show, each with its plugin."""
+        for plugin in self._plugins():
+            if hasattr(plugin, "reload"):
+                contexts = [each.settings.tls for _, each in plugin.listeners()] if hasattr(plugin, "listeners") else []
+                for context in (*contexts, getattr(plugin, "tls", None)):
+                    if context is not None:
+                        yield plugin, context
+
     def rotate_log(self) -> None:
         """Begin a new log file and keep the old one."""
         if self._log_output is not None:
@@ -328,6 +341,7 @@ class Application(Service):
         file_limit = raise_file_limit()
         await self.change_run_level(RUN_LEVEL.get(self.properties))
         warn_of_file_limit(file_limit, sum(each.admission.max_connections for _, each in self.listeners()))
+        self._tls_watch.start(TLS_WATCH.get(self.properties))
         self._service_manager.ready()
         self._on_started()
 
@@ -433,6 +447,7 @@ class Application(Service):
         if core is not None:
             settings = settings_of(self.properties)
             core.node.change_settings(replace(settings, administrators=core.node.settings.administrators))
+        self._tls_watch.start(TLS_WATCH.get(self.properties))
         level = LEVEL.get(self.properties)
         if self.log_levels is not None and level is not self._log_level:
             self.log_levels.configure(EVERYTHING, level)

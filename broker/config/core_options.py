@@ -317,6 +317,14 @@ ACCOUNT_UNREAD_BYTES = declare(
     " leave more is closed.",
     change=Effect.NOW,
 )
+TLS_WATCH = declare(
+    "tls.watchSeconds",
+    integer(0, 86_400),
+    0,
+    "Seconds between two looks at the files of certificates, keys and authorities: those that have become others are"
+    " read again, as on SIGHUP; 0: never.",
+    change=Effect.NOW,
+)
 ACCOUNT_XML_NAMES = declare(
     "account.maxXmlNames",
     integer(0),

@@ -36,6 +36,10 @@ class Alpn:
     required: bool = False
 
 
+Stamps = list[tuple[int, int]]
+"""Times and sizes of files, by which others in their place are told apart."""
+
+
 @implementer(IOpenSSLContextFactory)
 class ServerContext:
     """TLS of a listener, by files that can be read again.
@@ -51,6 +55,7 @@ class ServerContext:
         certificate: that it shows.
         files: see above.
         loaded_at: when they were read, in seconds since 1970.
+        stamps: what told them apart from others then.
         client_authorities: certificates in the last of them.
         reloads: how often its files were read again and are in use.
         reloads_failed: how often they could not be used.
@@ -74,18 +79,22 @@ class ServerContext:
         self.verifies = verifies
         self.client_authorities = 0
         self.loaded_at = 0.0
-        self._stamps: list[tuple[int, int]] = []
+        self.stamps: Stamps = []
         self._loaded()
         self.reloads = self.reloads_failed = 0
 
     @property
     def files_changed(self) -> bool:
         """Whether a file is another one than was read."""
-        return _stamps(self.files) != self._stamps
+        return self.stamps_now() != self.stamps
+
+    def stamps_now(self) -> Stamps:
+        """What tells the files apart from others, as they are now."""
+        return _stamps(self.files)
 
     def _loaded(self) -> None:
         self.loaded_at = self._wall()
-        self._stamps = _stamps(self.files)
+        self.stamps = self.stamps_now()
         self.client_authorities = len(_certificates("", self.files[-1])) if self.verifies else 0
 
     def getContext(self) -> SSL.Context:
@@ -163,9 +172,9 @@ def server_context(
     return ServerContext(make, files, verifies=client_ca is not None)
 
 
-def _stamps(files: Sequence[Path]) -> list[tuple[int, int]]:
+def _stamps(files: Sequence[Path]) -> Stamps:
     """What tells that a file is another one: its time and its size."""
-    found: list[tuple[int, int]] = []
+    found: Stamps = []
     for each in files:
         try:
             status = each.stat()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,7 @@ from broker.admin.console import console_routes
 from broker.admin.disk_reads import DiskReads
 from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import EventLog, LoggedEvents
-from broker.admin.findings.alarms import Alarm, Alarms
-from broker.admin.findings.conditions import STORE_FAILING
+from broker.admin.findings.alarms import Alarms, tell_alarm
 from broker.admin.findings.watch import Watch
 from broker.admin.followers import Followers
 from broker.admin.health import Health
@@ -114,7 +114,7 @@ class AdminPlugin:
         sources = Sources(context, health, self._census, self._lag, self._answers, self._lines, files, self._followers)
         watch = Watch(sources)
         self._alarms = Alarms(watch, context.reactor)
-        self._alarms.on_change.append(self._tell_alarm)
+        self._alarms.on_change.append(partial(tell_alarm, context.events))
         self._event_log = EventLog(context.events)
         self._event_followers = EventFollowers(self._event_log, self._followers, write_event)
         self._tails = Tails(context, self._followers)
@@ -205,15 +205,14 @@ class AdminPlugin:
         if self._tls is not None:
             self._tls.reload(time.time())
 
+    @property
+    def tls(self) -> ServerContext | None:
+        """What its ports show; ``None`` for those without TLS."""
+        return self._tls
+
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening ports."""
         return self._ports.addresses()
-
-    def _tell_alarm(self, alarm: Alarm, raised: bool) -> None:
-        found, events = alarm.finding, self._context.events
-        events.tell(f"alarm/event/{'raised' if raised else 'cleared'}", code=found.code, title=found.title)
-        if found.code == STORE_FAILING:
-            events.tell(f"store/event/{'failing' if raised else 'works'}", reason=found.title)
 
     def _site(
         self,

@@ -9,9 +9,10 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from broker.admin.findings.conditions import ALARMS, Condition
+from broker.admin.findings.conditions import ALARMS, CERTIFICATE_EXPIRES, STORE_FAILING, Condition
 from broker.admin.findings.finding import RANKS, Finding
 from broker.admin.findings.watch import INTERVAL, Watch
+from broker.core.events import Events
 from broker.timers import cancel
 
 log = Logger()
@@ -101,3 +102,19 @@ class Alarms:
     def _again(self) -> None:
         self.start()
         self.look()
+
+
+def tell_alarm(events: Events, alarm: Alarm, raised: bool) -> None:
+    """Tell an alarm as events.
+
+    Args:
+        events: of the broker.
+        alarm: that is raised or cleared.
+        raised: which of them.
+    """
+    found = alarm.finding
+    events.tell(f"alarm/event/{'raised' if raised else 'cleared'}", code=found.code, title=found.title)
+    if found.code == STORE_FAILING:
+        events.tell(f"store/event/{'failing' if raised else 'works'}", reason=found.title)
+    elif found.code == CERTIFICATE_EXPIRES and raised:
+        events.tell("tls/event/expires", **found.evidence)

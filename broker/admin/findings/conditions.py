@@ -14,6 +14,8 @@ from broker.core.hindrances import Hindrance
 
 STORE_FAILING = "storeFailing"
 """Code of the alarm of a store that cannot commit."""
+CERTIFICATE_EXPIRES = "certificateExpires"
+"""Code of the alarm of a certificate that ends soon."""
 DAY = 86_400.0
 HOUR = 3600.0
 NEAR = 0.85
@@ -153,7 +155,7 @@ def certificates_expire(days: float = 21.0) -> Condition:
         if left >= days:
             return None
         return Finding(
-            "certificateExpires",
+            CERTIFICATE_EXPIRES,
             Severity.CRITICAL if left < days / 3 else Severity.WARNING,
             f"the certificate of {name} ends in {left:.1f} days",
             "after that clients refuse to connect",

@@ -11,6 +11,9 @@ from broker.admin.api.events import event_operations, write_event
 from broker.admin.bursts import DROPPED, PER_SECOND, kind_of
 from broker.admin.event_followers import EventFollowers
 from broker.admin.event_log import KEPT, EventLog, LoggedEvents
+from broker.admin.findings.alarms import Alarm, tell_alarm
+from broker.admin.findings.conditions import CERTIFICATE_EXPIRES, STORE_FAILING
+from broker.admin.findings.finding import Finding, Severity
 from broker.admin.followers import MAX_STREAMS, MAX_STREAMS_OF_ONE, Followers, Principal
 from broker.core.events import Event, Events
 from broker.errors import BrokerError
@@ -238,3 +241,23 @@ def test_names_and_texts_that_clients_make_up_are_cut() -> None:
 def test_name_that_looks_like_a_kind_of_event_is_a_name() -> None:
     assert kind_of("topic/a/event/b/event/alive") == kind_of("topic/a/event/alive") == "topic/alive"
     assert kind_of("logging/warning/broker.core") == "logging/"
+
+
+@pytest.mark.parametrize(
+    ("code", "raised", "types"),
+    [
+        ("queuesStuck", True, ["alarm/event/raised"]),
+        (STORE_FAILING, True, ["alarm/event/raised", "store/event/failing"]),
+        (STORE_FAILING, False, ["alarm/event/cleared", "store/event/works"]),
+        (CERTIFICATE_EXPIRES, True, ["alarm/event/raised", "tls/event/expires"]),
+        (CERTIFICATE_EXPIRES, False, ["alarm/event/cleared"]),
+    ],
+)
+def test_alarms_are_events(code: str, raised: bool, types: list[str]) -> None:
+    told = Told()
+    evidence: dict[str, int | float | str] = {"listener": "SOCKET", "daysLeft": 3.5}
+    finding = Finding(code, Severity.WARNING, "it is so", "", "", evidence, "", "")
+    tell_alarm(told.events, Alarm(finding, 0), raised)
+    assert told.types() == types
+    if "tls/event/expires" in types:
+        assert told.items("?type=tls/*")[0]["fields"] == evidence
