@@ -14,7 +14,7 @@ from broker.core.sessions import Session
 from broker.errors import BrokerError
 from broker.logs.audit import CountedAudit
 
-_SECRET = re.compile("(?<!ht)passw|passphrase|secret(?!file)|token|credential", re.IGNORECASE)
+_SECRET = re.compile("(?<!ht)passw(?!ordLength)|passphrase|secret(?!file)|token|credential", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
 HIDDEN = "***"
 PROPERTY_OF_CLIENT = "addRemoteProperty"

@@ -16,6 +16,7 @@ from broker.errors import BrokerError, Code
 
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
+    from broker.config.properties import Properties
     from broker.store.sql.accounts import AccountTable
 
 NO_ROLE = "none"
@@ -70,7 +71,7 @@ def register(subcommands: Subcommands) -> None:
 def add(options: argparse.Namespace) -> int:
     """Make an account that does not exist yet."""
     from broker.auth.names import check_account_name
-    from broker.auth.scram import make_account
+    from broker.auth.passwords import account_with_password
 
     name = check_account_name(options.name)
     with _accounts(options) as accounts:
@@ -78,7 +79,9 @@ def add(options: argparse.Namespace) -> int:
             raise BrokerError(
                 Code.USER_ILLEGAL_ARGUMENT, f"There is an account {name} already; see: broker user passwd"
             )
-        accounts.put(make_account(name, _read_password(options), created=time.time_ns() // 1_000_000))
+        accounts.put(
+            account_with_password(_properties(options), name, _read_password(options), time.time_ns() // 1_000_000)
+        )
     if name != name.lower():
         advise(f"note: XMPP has no capitals in names, so {name} can log in with native clients only")
     return 0
@@ -87,14 +90,14 @@ def add(options: argparse.Namespace) -> int:
 def passwd(options: argparse.Namespace) -> int:
     """Give an account another password."""
     from broker.auth.names import check_account_name
-    from broker.auth.scram import make_account
+    from broker.auth.passwords import account_with_password
 
     name = check_account_name(options.name)
     with _accounts(options, make=False) as accounts:
         record = accounts.get(name)
         if record is None:
             raise _no_account(name)
-        made = make_account(name, _read_password(options), created=record.created)
+        made = account_with_password(_properties(options), name, _read_password(options), record.created)
         accounts.put(made._replace(role=record.role, changed=time.time_ns() // 1_000_000))
     return 0
 
@@ -133,17 +136,26 @@ def list_names(options: argparse.Namespace) -> int:
 
 
 def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable:
-    from broker.config.command_line import read_properties
     from broker.store.location import SQLITE, database_url
     from broker.store.sql.accounts import AccountTable
 
-    url = database_url(read_properties(options.config, assignments_of(options)), options.data)
+    url = database_url(_properties(options), options.data)
     if not make and url.startswith(SQLITE):
         file = url.removeprefix(SQLITE).partition("?")[0]
         if not Path(file).exists():
             reason = f"There is no database {file}; give its directory: broker --data DIR user ..."
             raise BrokerError(Code.RESOURCE_CONFIGURATION, reason)
     return AccountTable(url, who_am_i())
+
+
+def _properties(options: argparse.Namespace) -> Properties:
+    """As a broker on this data directory has them, also those that were changed while it ran."""
+    from broker.config.command_line import read_properties
+    from broker.config.runtime import RuntimeFile
+
+    properties = read_properties(options.config, assignments_of(options))
+    RuntimeFile(Path(options.data)).load(properties)
+    return properties
 
 
 def _read_password(options: argparse.Namespace) -> str:

@@ -14,6 +14,7 @@ MODULES = (
     "broker.logs.settings",
     "broker.store.backup_settings",
     "broker.auth.wiring",
+    "broker.auth.passwords",
     "broker.admin.options",
     "broker.xmpp.settings",
     "broker.xmpp.managers.settings",

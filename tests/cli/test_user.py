@@ -13,6 +13,8 @@ import pytest
 
 from broker.auth.scram import Mechanism, Verifier
 from broker.cli.main import main
+from broker.config.runtime import RuntimeFile
+from broker.config.syntax import Setting
 from broker.store.sql.accounts import AccountTable
 
 
@@ -170,3 +172,15 @@ def test_list_names_accounts_that_cannot_be_read_and_they_can_be_made_anew(
     assert user(data_dir, "remove", "joe") == 0
     assert add(data_dir, "joe", "another", monkeypatch) == 0
     assert is_password(data_dir, "joe", "another")
+
+
+def test_password_that_is_too_short_is_refused_as_the_broker_would(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(data_dir, "joe", "12345", monkeypatch) == 1
+    assert "at least 6 characters" in capsys.readouterr().err
+    RuntimeFile(data_dir).write([Setting("account.minPasswordLength", "10", "run time, by ann")])
+    assert add(data_dir, "joe", "123456789", monkeypatch) == 1
+    assert add(data_dir, "joe", "1234567890", monkeypatch) == 0
+    type_passwords(monkeypatch, "short", "short")
+    assert user(data_dir, "passwd", "joe") == 1

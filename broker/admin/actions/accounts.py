@@ -13,7 +13,7 @@ from broker.admin.moment import moment
 from broker.admin.roles import Right
 from broker.admin.views.accounts import AccountRole, AccountRow, account_row, accounts
 from broker.auth.names import check_account_name
-from broker.auth.scram import make_account
+from broker.auth.passwords import account_with_password
 from broker.core.broker import Broker
 from broker.core.node import Node
 from broker.errors import BrokerError, Code
@@ -206,7 +206,7 @@ async def _existing(desk: ChangeDesk, name: str) -> AccountRecord:
 
 
 async def _made(desk: ChangeDesk, name: str, password: str, created: int) -> AccountRecord:
-    return await desk.instance.security.run(make_account, name, password, created=created)
+    return await desk.instance.security.run(account_with_password, desk.instance.properties, name, password, created)
 
 
 def _stored(role: AccountRole) -> str:

@@ -161,3 +161,17 @@ def test_what_is_not_there_is_not_found() -> None:
     office = office_with()
     assert office.ask("accounts/joe").status == 404
     assert office.ask("accounts/joe", "PATCH", {"role": "none"}).status == 404
+
+
+def test_password_that_is_too_short_is_refused_as_the_property_says_at_that_time() -> None:
+    office = ChangeOffice()
+    assert office.post("accounts", {"name": "mary", "password": "12345"}).status == 400
+    office.desk.fake.property_book.set("account.minPasswordLength", "10", "test")
+    for method, path, body in (
+        ("POST", "accounts", {"name": "mary", "password": "123456789"}),
+        ("PATCH", "accounts/mary", {"password": "123456789"}),
+    ):
+        answer = office.ask(path, method, body)
+        assert (answer.status, answer.json["detail"]) == (400, "A password has at least 10 characters")
+        office.post("accounts", {"name": "mary", "password": "1234567890"})
+    assert office.ask("accounts/mary", "PATCH", {"password": "0987654321"}).status == 200

@@ -12,6 +12,7 @@ import pytest
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.configuration import configuration_changes
 from broker.admin.api.configuration import configuration_operations
+from broker.admin.api.metrics import object_metrics_operations
 from broker.admin.health import Health
 from broker.admin.property_book import PropertyBook
 from broker.config.declared import load
@@ -95,7 +96,15 @@ def test_passwords_of_addresses_are_not_told(tmp_path: Path) -> None:
 
 
 EFFECTIVE = [each for each in REGISTRY if each.change in (Effect.NOW, Effect.NEW_OBJECTS)]
-IN_SETTINGS = [each for each in EFFECTIVE if each.name not in ("health.storeGraceSeconds", "log.level")]
+OF_OTHERS = (
+    "health.storeGraceSeconds",
+    "log.level",
+    "account.minPasswordLength",
+    "metrics.objects",
+    "tls.watchSeconds",
+)
+"""They take effect in something else than the core; of each another test shows that."""
+IN_SETTINGS = [each for each in EFFECTIVE if each.name not in OF_OTHERS]
 
 
 @pytest.mark.parametrize("option", IN_SETTINGS, ids=lambda option: option.name)
@@ -157,7 +166,7 @@ def test_property_of_listeners_says_which_and_waits_until_they_are_made_anew(
 def test_every_property_has_a_class_whose_truth_is_shown_here() -> None:
     shown = {each.name for each in (*IN_SETTINGS, *OF_LISTENERS)}
     of_restart = {each.name for each in REGISTRY if each.change is Effect.RESTART}
-    assert {each.name for each in REGISTRY} - shown - of_restart == {"health.storeGraceSeconds", "log.level"}
+    assert {each.name for each in REGISTRY} - shown - of_restart == set(OF_OTHERS)
 
 
 def test_time_that_the_store_may_fail_is_another_at_once(configured: Configured) -> None:
@@ -167,6 +176,14 @@ def test_time_that_the_store_may_fail_is_another_at_once(configured: Configured)
     before = len(health.reasons())
     configured.book.set("health.storeGraceSeconds", "0", "test")
     assert len(health.reasons()) == before + 1
+
+
+def test_objects_that_metrics_name_are_others_at_once(configured: Configured) -> None:
+    configured.desk.world.client("joe/1").publish("news", b"x")
+    operations = object_metrics_operations(configured.desk.instance)
+    assert b"news" not in configured.desk.ask(operations, "/metrics/objects").body
+    configured.book.set("metrics.objects", "topic:news", "test")
+    assert b"news" in configured.desk.ask(operations, "/metrics/objects").body
 
 
 def test_value_with_which_listeners_could_not_be_made_anew_is_refused(configured: Configured) -> None:
