@@ -104,12 +104,15 @@ def slixmpp(broker: BrokerProcess, jid: str) -> ClientProcess:
     return ClientProcess([sys.executable, str(script), jid, "secret", str(certificate), host, str(port)])
 
 
-def javascript(broker: BrokerProcess, jid: str, directory: Path) -> ClientProcess:
-    """A client of the broker with @xmpp/client, installed by :func:`install_javascript`."""
-    host, port = broker.address("XMPP")
+def javascript(
+    broker: BrokerProcess, jid: str, directory: Path, listener: str = "XMPP", script: str = "client.mjs"
+) -> ClientProcess:
+    """A client of the broker with @xmpp/client, or another script, installed by :func:`install_javascript`."""
+    host, port = broker.address(listener)
     user, _, resource = jid.partition("@localhost/")
+    service = f"ws://{host}:{port}/ws" if listener == "WEB" else f"xmpp://{host}:{port}"
     return ClientProcess(
-        ["node", str(directory / "client.mjs"), user, "secret", resource, host, str(port)],
+        ["node", "--experimental-websocket", str(directory / script), user, "secret", resource, service],
         {"NODE_EXTRA_CA_CERTS": str(broker.data / "selfsigned.pem")},
     )
 

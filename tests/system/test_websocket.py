@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.system.clients import install_javascript, javascript
 from tests.system.launcher import BrokerProcess, wait_until
 from tests.system.stream_client import StreamClient
 
@@ -53,3 +55,32 @@ def test_a_stream_goes_on_over_tcp_and_websocket_and_nothing_is_lost_or_doubled(
     assert jack.got == sent
     joe.end()
     jack.end()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_javascript(tmp_path_factory.mktemp("js"))
+
+
+@pytest.mark.parametrize("script", ["client.mjs", "strophe.mjs"])
+def test_clients_of_other_makes_log_in_talk_and_resume(broker: BrokerProcess, installed: Path, script: str) -> None:
+    jack = StreamClient(broker, "jack", resource=script)
+    assert jack.go_on()
+    joe = javascript(broker, f"joe@localhost/{script}", installed, "WEB", script)
+    try:
+        assert joe.expect("started")["jid"] == f"joe@localhost/{script}"
+        joe.send(f"jack@localhost/{script}", "to jack")
+        jack.wait_for_message()
+        assert jack.got == ["to jack"]
+        jack.send(f"joe@localhost/{script}", "1")
+        assert joe.wait_for(1) == ["1"]
+        joe.do("cut")
+        joe.expect("lost")
+        jack.send(f"joe@localhost/{script}", "2")
+        joe.do("come back")
+        joe.expect("resumed")
+        jack.send(f"joe@localhost/{script}", "3")
+        assert joe.wait_for(3) == ["1", "2", "3"]
+    finally:
+        joe.close()
+        jack.end()

@@ -2,12 +2,11 @@
 import { createInterface } from "node:readline";
 import { client, xml } from "@xmpp/client";
 
-const [username, password, resource, host, port] = process.argv.slice(2);
+const [username, password, resource, service] = process.argv.slice(2);
 const tell = (event, values = {}) => console.log(JSON.stringify({ event, ...values }));
 
 // It waits 2 s for an answer unless told otherwise, which a machine that is busy with other tests takes.
 const timeout = 20_000;
-const service = `xmpp://${host}:${port}`;
 const xmpp = client({ service, domain: "localhost", username, password, resource, timeout });
 xmpp.reconnect.delay = 200;
 
@@ -29,7 +28,8 @@ createInterface({ input: process.stdin }).on("line", async (line) => {
     await xmpp.send(xml("message", { to: command.to, type: "chat" }, xml("body", {}, command.body)));
   } else if (command.do === "cut") {
     xmpp.reconnect.stop();
-    (xmpp.socket.socket ?? xmpp.socket).destroy();
+    const socket = xmpp.socket.socket ?? xmpp.socket;
+    socket.destroy ? socket.destroy() : socket.close();
   } else if (command.do === "come back") {
     xmpp.reconnect.start();
     xmpp.reconnect.scheduleReconnect();
