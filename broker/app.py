@@ -39,6 +39,7 @@ from broker.logs.audit import audit
 from broker.logs.last import LastLines
 from broker.logs.levels import EVERYTHING
 from broker.logs.output import LogOutput
+from broker.logs.recent import RecentLines
 from broker.logs.settings import LEVEL
 from broker.logs.timed_levels import TimedLevels
 from broker.native.codec.records import RecordCodec
@@ -113,6 +114,7 @@ class Application(Service):
         turns: that connections of all listeners take.
         events: are told of what happens.
         last_lines: the last error and the last warning of the log.
+        recent_lines: the last lines of the log.
     """
 
     def __init__(
@@ -151,6 +153,7 @@ class Application(Service):
         self.property_book.listeners_of = lambda name: listeners_reading(self._listeners(), name)
         self._opened: list[Any] = []
         self.last_lines = LastLines()
+        self.recent_lines = RecentLines()
         self._tls_watch = TlsWatch(reactor, self._tls_contexts, self._reload_plugin)
         self._on_started = on_started
         self._service_manager = service_manager or ServiceManager(reactor)
@@ -169,6 +172,7 @@ class Application(Service):
         """Go to the configured run level once the reactor runs."""
         super().startService()  # type: ignore[no-untyped-call]
         globalLogPublisher.addObserver(self.last_lines)
+        globalLogPublisher.addObserver(self.recent_lines)
         self.reactor.callWhenRunning(self._begin)
 
     def stopService(self) -> Deferred[None]:
@@ -182,6 +186,7 @@ class Application(Service):
         if self.failure is None:
             audit("stop", {"via": "signal"})
         globalLogPublisher.removeObserver(self.last_lines)
+        globalLogPublisher.removeObserver(self.recent_lines)
         return ensureDeferred(self._end())
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from broker.config.properties import Properties
     from broker.core.broker import Broker
     from broker.core.events import Events
+    from broker.logs.recent import RecentLines
     from broker.logs.timed_levels import TimedLevels
     from broker.net.listener import Listener
     from broker.runlevels.service import RunLevels
@@ -41,6 +42,7 @@ class Instance(Protocol):
         property_book: the properties, and changes of them.
         log_levels: levels of the log; ``None`` where it is not the broker's own.
         events: are told of what happens.
+        recent_lines: the last lines of the log.
     """
 
     properties: Properties
@@ -57,6 +59,7 @@ class Instance(Protocol):
     property_book: PropertyBook
     log_levels: TimedLevels | None
     events: Events
+    recent_lines: RecentLines
 
     @property
     def security(self) -> Security:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zope.interface import Interface
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from broker.model.records import SessionRecord, SubjectRecord, SubscriptionRecord, TopicRecord
 
 
@@ -36,6 +38,9 @@ class IRecords(Interface):
 
     def delete_topic(id: int) -> None:
         """Delete; entries of its history must be settled first."""
+
+    def count_rows() -> Deferred[dict[str, int]]:
+        """Count the rows of each table, by its name; waits while the database fails."""
 
     def put_handled(session_id: int, handled: int) -> None:
         """Note how many stanzas of a session's client are handled; deleted with the session (design D9)."""

@@ -237,6 +237,10 @@ class MemoryStore:
         """Read rows of the audit."""
         return self._read(self.tables.read_audit, query, self.on_unreadable)
 
+    def count_rows(self) -> Deferred[dict[str, int]]:
+        """Count what there is of each kind."""
+        return self._read(self.tables.row_counts)
+
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind."""
         return self._read(self.tables.read_documents, owner, kind, self.on_unreadable)

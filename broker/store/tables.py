@@ -102,6 +102,22 @@ class Tables:
         """Keep the heartbeat."""
         self.heartbeat = now
 
+    def row_counts(self) -> dict[str, int]:
+        """How many rows there are, by the names of the tables that a database has."""
+        ranks = [rank for ranks in self._queues.values() for rank in ranks.values()]
+        return {
+            "account": len(self.accounts),
+            "audit": len(self.audit),
+            "document": len(self.documents),
+            "entry": sum(len(rank.entries) for rank in ranks),
+            "handled": len(self.handled),
+            "message": len(self.messages),
+            "session": len(self.sessions),
+            "subject": len(self.subjects),
+            "subscription": len(self.subscriptions),
+            "topic": len(self.topics),
+        }
+
     def put_subject(self, record: SubjectRecord) -> None:
         """Insert or replace."""
         self._use(record.id)

@@ -445,6 +445,20 @@ class StoreContract:
         assert [row.entry.message_id - EPOCH for row in first] == [1]
         assert [row.entry.message_id - EPOCH for row in many] == [1, 2]
 
+    def test_rows_are_counted_by_table(self, stage: Stage) -> None:
+        for id in (1, 2):
+            stage.store.put_topic(topic(id))
+            put(stage, id, 7, 8)
+        stage.store.put_session(session(3))
+        counts = stage.run(stage.store.count_rows())
+        assert {name: counts[name] for name in ("topic", "session", "message", "entry", "audit")} == {
+            "topic": 2,
+            "session": 1,
+            "message": 2,
+            "entry": 4,
+            "audit": 0,
+        }
+
     # --- counters and documents ---
 
     def test_counters_of_handled_stanzas_are_kept_as_long_as_their_sessions(self, stage: Stage) -> None:

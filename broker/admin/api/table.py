@@ -24,6 +24,7 @@ from broker.admin.actions.sessions import session_changes
 from broker.admin.actions.tokens import token_operations
 from broker.admin.actions.topics import topic_changes
 from broker.admin.api.audit import audit_operations
+from broker.admin.api.bundle import bundle_operations
 from broker.admin.api.configuration import configuration_operations
 from broker.admin.api.dead_messages import dead_operations
 from broker.admin.api.entries import entry_operations
@@ -43,6 +44,7 @@ from broker.admin.api.stream import stream_operations
 from broker.admin.api.subscriptions import subscription_operations
 from broker.admin.api.tail import tail_operations
 from broker.admin.api.works import work_operations
+from broker.admin.bundle.bundle import Bundler
 from broker.admin.census import Census
 from broker.admin.disk_reads import DiskReads
 from broker.admin.event_followers import EventFollowers
@@ -132,6 +134,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *entry_operations(parts.instance, gate, parts.reads),
         *resource_operations(parts.instance, parts.health, parts.census, parts.files, parts.alarms),
         *diagnosis_operations(parts.watch),
+        *bundle_operations(Bundler(parts.watch, parts.exposition, tell_overview), desk),
         *event_operations(parts.event_log, parts.followers, gate),
         *tail_operations(parts.tails, desk),
         *dead_operations(parts.instance, gate, parts.reads),

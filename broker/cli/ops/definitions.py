@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from broker.cli.exit_status import DONE, FOUND_A_PROBLEM
 from broker.cli.ops.address import administration_of
 from broker.cli.ops.document import installed_document
+from broker.cli.ops.output import write_output
 from broker.cli.ops.parameters import query_of
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.tables import is_terminal, write_lines, write_table
@@ -18,7 +18,6 @@ from broker.cli.ops.verb import Verb
 from broker.cli.terminal import advise, reason_of, say, say_json, write
 from broker.errors import BrokerError, Code
 from broker.model.json_object import object_or_none
-from broker.private_files import PRIVATE
 
 STANDARD_INPUT = "-"
 DRY_RUN = "dryRun"
@@ -33,16 +32,7 @@ def export(options: argparse.Namespace, verb: Verb) -> int:
     if options.output is None:
         write(text if not is_terminal() else f"{text.rstrip()}\n")
         return DONE
-    path = Path(options.output)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        part.rename(path)
-    except OSError as error:
-        raise BrokerError(Code.RESOURCE_FILE_IO, reason_of(error)) from error
+    write_output(options.output, text.encode())
     return DONE
 
 

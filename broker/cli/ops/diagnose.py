@@ -9,6 +9,7 @@ from typing import Any
 from broker.cli.exit_status import DONE, FOUND_A_PROBLEM
 from broker.cli.ops.address import administration_of
 from broker.cli.ops.document import installed_document
+from broker.cli.ops.output import write_output
 from broker.cli.ops.problems import succeeded
 from broker.cli.ops.values import readable
 from broker.cli.ops.verb import Verb
@@ -21,7 +22,9 @@ HARMLESS = "notice"
 
 
 def diagnose(options: argparse.Namespace, verb: Verb) -> int:
-    """Tell it; exit status 6 where there is something to do."""
+    """Tell it, or write a bundle; exit status 6 where there is something to do."""
+    if options.bundle is not None:
+        return _bundle(options, verb)
     described = installed_document().operation(verb.operation)
 
     def once() -> int:
@@ -37,6 +40,15 @@ def diagnose(options: argparse.Namespace, verb: Verb) -> int:
         return FOUND_A_PROBLEM if any(each.get("severity") != HARMLESS for each in findings) else DONE
 
     return watched(options.watch, once)
+
+
+def _bundle(options: argparse.Namespace, verb: Verb) -> int:
+    (operation,) = verb.also
+    described = installed_document().operation(operation)
+    body = {"anonymise": bool(options.anonymise)}
+    answer = succeeded(administration_of(options).ask(described.method, described.target({}, {}), body))
+    write_output(options.bundle, answer.body)
+    return DONE
 
 
 def _tell(finding: Mapping[str, Any]) -> None:

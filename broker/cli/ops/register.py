@@ -144,6 +144,11 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
         parser.add_argument(
             "--strict", action="store_true", help="a store that cannot commit counts at once, and not after a minute"
         )
+    if form is Form.DIAGNOSE:
+        parser.add_argument(
+            "--bundle", metavar="FILE", type=filled, help="write all that helps to find out into a ZIP archive instead"
+        )
+        parser.add_argument("--anonymise", action="store_true", help="in the bundle, names are signs without meaning")
     if form is Form.METRICS:
         parser.add_argument(
             "name", metavar="NAME", nargs="?", type=filled, help="of those wanted; * stands for any text"

@@ -32,7 +32,8 @@ NODE_VERBS = (
         "tell what is wrong or odd, the worst first, and what to do; exit status 6 where there is something to do",
         "diagnose",
         Form.DIAGNOSE,
-        examples=("broker diagnose",),
+        also=("makeBundle",),
+        examples=("broker diagnose", "broker diagnose --bundle broker.zip --anonymise"),
     ),
     Verb(
         "events",

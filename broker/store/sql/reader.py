@@ -59,6 +59,7 @@ from broker.store.sql.schema import (
     entry,
     handled,
     message,
+    metadata,
     session,
     subject,
     subscription,
@@ -183,6 +184,14 @@ class Reader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def row_counts(self) -> dict[str, int]:
+        """How many rows each table has, by its name."""
+        with self._database.transaction(write=False) as connection:
+            return {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in metadata.sorted_tables
+            }
 
     def recover(self, unreadable: Sequence[Unreadable] = ()) -> Recovered:
         """Drop what does not outlive a crash, and read everything but messages.

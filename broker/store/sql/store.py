@@ -246,6 +246,10 @@ class SqlStore(CommitLoop):
         read = self._ask_tables(lambda: self._reader.audit(query), lambda batch: batch.changes_audit)
         return read.addCallback(self._readable)
 
+    def count_rows(self) -> Deferred[dict[str, int]]:
+        """Count the rows of each table; waits while the database fails."""
+        return self._ask_tables(self._reader.row_counts)
+
     def read_documents(self, owner: str, kind: str) -> Deferred[list[DocumentRecord]]:
         """Read documents of one kind; waits while the database fails."""
         read = self._ask_tables(lambda: self._reader.documents(owner, kind), lambda batch: batch.changes_documents)

@@ -23,6 +23,7 @@ from broker.config.properties import Properties
 from broker.config.runtime import RuntimeFile
 from broker.config.syntax import Setting
 from broker.logs.levels import LogLevels
+from broker.logs.recent import RecentLines
 from broker.logs.timed_levels import TimedLevels
 from broker.net.http.exchange import Credentials
 from broker.net.http.routes import Router
@@ -103,6 +104,7 @@ class FakeInstance:
         self.access.attach(world.broker)
         self.property_book = PropertyBook(self.properties, RuntimeFile(self.data), load())
         self.events = world.node.events
+        self.recent_lines = RecentLines()
         self.log_levels: TimedLevels | None = TimedLevels(LogLevels(), world.clock, self.wall_clock)
 
     def request_run_levels(self, levels: Sequence[int]) -> None:

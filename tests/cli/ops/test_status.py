@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +93,21 @@ def test_diagnosis_tells_what_to_do_and_is_status_6_where_there_is_something_to_
 def test_broker_with_which_nothing_is_wrong_says_so(desk: CommandDesk) -> None:
     desk.canned.append(Reply(200, "application/json", {}, b'{"findings":[]}'))
     assert desk.run("diagnose") == (0, "nothing is wrong\n")
+
+
+def test_bundle_is_written_where_nobody_else_can_read_it(desk: CommandDesk, tmp_path: Path) -> None:
+    desk.canned.append(Reply(200, "application/zip", {}, b"PK\x03\x04"))
+    file = tmp_path / "broker.zip"
+    assert desk.run("diagnose", "--bundle", str(file), "--anonymise") == (0, "")
+    assert desk.asked == [("POST", "/api/v1/diagnose/bundle", {"anonymise": True})]
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"PK\x03\x04", 0o600)
+
+
+def test_bundle_that_is_refused_leaves_no_file(desk: CommandDesk, tmp_path: Path) -> None:
+    desk.canned.append(Reply(403, "application/problem+json", {}, b'{"detail":"not for you"}'))
+    status, _ = desk.run("diagnose", "--bundle", str(tmp_path / "broker.zip"))
+    assert status != 0
+    assert list(tmp_path.iterdir()) == []
 
 
 EXPOSITION = """\

@@ -60,3 +60,9 @@ def test_messages_are_a_line_each_and_the_end_is_told(
 def test_json_is_a_frame_a_line(desk: CommandDesk, followed: list[str]) -> None:
     _, output = desk.run("tail", "--topic", "a", "--json")
     assert [json.loads(line)["event"] for line in output.splitlines()] == ["message", "end"]
+
+
+def test_lines_of_checkpoints_are_told_as_they_are() -> None:
+    line = "<cp>update.send</cp> <topicId>news</topicId>"
+    found = list(frames(["event: checkpoint", f"data: {line}", ""]))
+    assert found == [("checkpoint", {"line": line})]
