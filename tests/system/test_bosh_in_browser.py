@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -51,7 +50,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 class WithWeb(BrokerProcess):
     """A broker with a port of HTTP, which it has again when it was killed."""
 
-    port_properties: ClassVar[dict[str, str]] = {**BrokerProcess.port_properties, "plugin/web/port": "0"}
+    port_properties: Mapping[str, str] = {**BrokerProcess.port_properties, "plugin/web/port": "0"}
 
 
 @pytest.fixture(scope="module")
