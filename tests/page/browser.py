@@ -19,6 +19,8 @@ MISSING = f"there is no {CHROMIUM}: apt-get install chromium, or name another by
 ROOT = 0
 PATIENCE = 20_000
 """Milliseconds that a page may take for anything, on a busy machine."""
+ACTIONS = """() => [...document.querySelectorAll("main .actions button")]
+    .filter((each) => each.checkVisibility()).map((each) => each.textContent)"""
 SIZE: Any = {"width": 1280, "height": 800}
 
 
@@ -111,6 +113,31 @@ class Window:
         """One click."""
         self.steps += 1
         what.click()
+
+    def choose(self, label: str, option: str) -> None:
+        """One field chosen, by keys: the way to it, and the beginning of what is chosen."""
+        self.steps += 1
+        self.reach(label)
+        self.page.keyboard.type(option)
+
+    def reach(self, label: str) -> None:
+        """Go on by Tab until a field has the focus."""
+        wanted = self.page.locator("main form").get_by_label(label, exact=True)
+        self.page.keyboard.press("f")
+        while not wanted.evaluate("(node) => node === document.activeElement"):
+            self.page.keyboard.press("Tab")
+
+    def act(self, button: str) -> None:
+        """Press a button of the page by the digit that stands for it: one command."""
+        names = self.page.evaluate(ACTIONS)
+        self.press(str(names.index(button) + 1))
+
+    def look_up(self, text: str, name: str) -> None:
+        """Type a text into the search, and go to what it finds: two steps."""
+        self.press("/")
+        self.type(text)
+        self.page.get_by_role("option", name=name).wait_for()
+        self.press("Enter")
 
 
 def origin_of(broker: BrokerProcess) -> str:

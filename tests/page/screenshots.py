@@ -33,6 +33,7 @@ PAGES = {
     "operations": "operations",
     "run-level": "run-level",
     "tokens": "tokens",
+    "definitions": "definitions",
 }
 SETTLE = 2500
 """Milliseconds after which all of a page is there."""

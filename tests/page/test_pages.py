@@ -40,6 +40,7 @@ PAGES = {
     "operations": "Operations",
     "run-level": "Run level",
     "tokens": "Tokens",
+    "definitions": "Definitions",
     "sessions/visitor/1": "visitor/1",
     "queues/callback/visitor~1": "visitor~1",
     "topics/news": "news",

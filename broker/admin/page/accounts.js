@@ -10,7 +10,7 @@ import { listPage } from "./listing.js";
 export const ROLES = [["none", "none"], ["monitoring", "monitoring: sees everything but contents"], ["operator", "operator: keeps messages flowing"], ["administrator", "administrator: everything"]];
 
 /** The address of an account. */
-export function accountAt(row) {
+function accountAt(row) {
 	return at(["accounts", row.name]);
 }
 
@@ -21,13 +21,13 @@ export function roleCell(row) {
 }
 
 const COLUMNS = [
-	{ id: "name", title: "Name", sort: "name", cell: (row) => link(accountAt(row), name(row.name)) },
-	{ id: "role", title: "Role", width: 32, cell: roleCell },
-	{ id: "sessions", title: "Sessions", width: 11, isNumber: true, cell: (row) => count(row.sessions) },
-	{ id: "blocked", title: "Logins", width: 24, cell: (row) => (row.blockedAt ? el("span.warn", `blocked for ${ago(row.blockedAt)}`) : "permitted") },
-	{ id: "password", title: "Password since", width: 24, isNumber: true, cell: (row) => clock(row.passwordChangedAt) },
-	{ id: "created", title: "Made", width: 24, isNumber: true, isHidden: true, cell: (row) => clock(row.createdAt) },
-	{ id: "scram", title: "SCRAM", width: 18, isHidden: true, cell: (row) => row.scram.join(", ") },
+	{ title: "Name", sort: "name", cell: (row) => link(accountAt(row), name(row.name)) },
+	{ title: "Role", width: 32, cell: roleCell },
+	{ title: "Sessions", width: 11, isNumber: true, cell: (row) => count(row.sessions) },
+	{ title: "Logins", width: 24, cell: (row) => (row.blockedAt ? el("span.warn", `blocked for ${ago(row.blockedAt)}`) : "permitted") },
+	{ title: "Password since", width: 24, isNumber: true, cell: (row) => clock(row.passwordChangedAt) },
+	{ title: "Made", width: 24, isNumber: true, isHidden: true, cell: (row) => clock(row.createdAt) },
+	{ title: "SCRAM", width: 18, isHidden: true, cell: (row) => row.scram.join(", ") },
 ];
 
 function add() {
@@ -40,7 +40,6 @@ function add() {
 			{ key: "password", label: "Password", type: "password" },
 			{ key: "role", label: "Role in administration", choices: ROLES },
 		],
-		method: "POST",
 		path: path("accounts"),
 		command: "broker user add NAME",
 		outcome: (told) => `There is an account ${told.name}`,

@@ -1,8 +1,8 @@
 // Asks the broker. The session is a cookie that scripts cannot see; nothing of it is kept here but the token for changes.
 
 const BASE = "api/v1";
-const TIMES = 4; // that something is asked for which was refused because too much was asked for
-const LONGEST = 5; // seconds that are waited before
+const TIMES = 4; // that is asked for what was too much at once
+const LONGEST = 5; // seconds between these
 const AT_ONCE = 2; // lists that the broker makes for one principal at a time
 
 /** What a request was refused with. */

@@ -71,8 +71,12 @@ async function poll() {
 	try {
 		take(await ask("overview", { automatic: true }));
 	} catch (error) {
-		if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+		excuse(error);
 	}
+}
+
+function excuse(error) {
+	if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
 }
 
 function take(row) {
@@ -80,7 +84,7 @@ function take(row) {
 	say(node, visible(told.node));
 	const isReady = told.ready;
 	level.className = `level ${isReady ? "good" : "warn"}`;
-	renew(level, isReady ? "ready" : "not ready", el("span", `run level ${told.runLevel.level}`));
+	renew(level, el("b", isReady ? "ready" : "not ready", el("span", `, run level ${told.runLevel.level}`)));
 	current?.overview?.(told);
 }
 
@@ -106,7 +110,11 @@ document.body.append(
 	login.node,
 );
 keys(LISTED, () => search.focus());
-addEventListener("hashchange", go);
+addEventListener("hashchange", () => {
+	document.querySelector("dialog.change[open]:not(:has(.once))")?.close(); // it was about what is left
+	go();
+});
+addEventListener("focus", () => loginNeeded() && whoAmI().catch(excuse)); // another tab may have logged in
 setInterval(hear, 1000);
 
 async function begin() {

@@ -14,17 +14,17 @@ function since(hours) {
 }
 
 const COLUMNS = [
-	{ id: "at", title: "When", width: 22, cell: (row) => clock(row.at) },
-	{ id: "principal", title: "Who", width: 18, cell: (row) => name(row.principal) },
-	{ id: "action", title: "What", width: 20, cell: (row) => visible(row.action) },
-	{ id: "target", title: "To what", cell: (row) => (row.target ? name(row.target) : "") },
-	{ id: "parameters", title: "With", width: 22, cell: (row) => (row.parameters ? name(row.parameters) : "") },
-	{ id: "reason", title: "Why", width: 22, cell: (row) => (row.reason ? name(row.reason) : "") },
-	{ id: "outcome", title: "Outcome", width: 20, cell: (row) => el(`span${BAD.has(row.outcome) ? ".bad" : ""}`, row.code ? `${row.outcome}: ${visible(row.code)}` : row.outcome) },
-	{ id: "via", title: "Over", width: 14, isHidden: true, cell: (row) => visible(row.via) },
-	{ id: "peer", title: "From", width: 22, isHidden: true, cell: (row) => (row.peer ? name(row.peer) : "") },
-	{ id: "role", title: "As", width: 14, isHidden: true, cell: (row) => row.role ?? "" },
-	{ id: "request", title: "Request", width: 18, isHidden: true, cell: (row) => row.request ?? "" },
+	{ title: "When", width: 22, cell: (row) => clock(row.at) },
+	{ title: "Who", width: 13, cell: (row) => name(row.principal) },
+	{ title: "What", width: 19, cell: (row) => visible(row.action) },
+	{ title: "To what", cell: (row) => (row.target ? name(row.target) : "") },
+	{ title: "Outcome", width: 15, cell: (row) => el(`span${BAD.has(row.outcome) ? ".bad" : ""}`, row.code ? `${row.outcome}: ${visible(row.code)}` : row.outcome) },
+	{ title: "With", width: 16, cell: (row) => (row.parameters ? name(row.parameters) : "") },
+	{ title: "Why", width: 16, cell: (row) => (row.reason ? name(row.reason) : "") },
+	{ title: "Over", width: 14, isHidden: true, cell: (row) => visible(row.via) },
+	{ title: "From", width: 22, isHidden: true, cell: (row) => (row.peer ? name(row.peer) : "") },
+	{ title: "As", width: 14, isHidden: true, cell: (row) => row.role ?? "" },
+	{ title: "Request", width: 18, isHidden: true, cell: (row) => row.request ?? "" },
 ];
 
 /** The page. */
@@ -38,8 +38,8 @@ export function show(place) {
 		idOf: (row) => row.id,
 		filters: [
 			{ name: "principal", label: "Who" },
-			{ name: "action", label: "What", holder: "session.end" },
-			{ name: "target", label: "To what", holder: "joe/1" },
+			{ name: "action", label: "What", holder: "What: session.end" },
+			{ name: "target", label: "To what", holder: "To what: joe/1" },
 			{ name: "since", label: "Whenever", choices: HOURS.map((hours) => [since(hours), hours === 1 ? "In the last hour" : hours === 24 ? "In the last day" : "In the last week"]) },
 		],
 		empty: el("p", "Nothing was done, or nothing matches. Each change that administration makes, and each content that is read, is one row here."),

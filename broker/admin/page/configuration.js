@@ -2,7 +2,7 @@
 
 import { ask, path, Refused } from "./api.js";
 import { askForChange, changeButton } from "./dialog.js";
-import { at, el, name, say, visible } from "./dom.js";
+import { at, el, name, PLAIN, say, visible } from "./dom.js";
 import { plural, until } from "./format.js";
 import { after, every } from "./live.js";
 import { PlainTable } from "./plain.js";
@@ -39,7 +39,7 @@ export function show(place) {
 		history.replaceState(null, "", at(place.segments, { ...place.query, q: search.value }));
 		draw();
 	});
-	const search = el("input", { type: "search", "aria-label": "Name", placeholder: "Part of a name", spellcheck: "false", autocomplete: "off", input: typed });
+	const search = el("input", { type: "search", "aria-label": "Name", placeholder: "Part of a name", ...PLAIN, input: typed });
 	search.value = place.query.q ?? "";
 	const changed = el("input", { type: "checkbox", change: () => draw() });
 	let properties = [];

@@ -29,18 +29,18 @@ export function heldCell({ heldBack }) {
 }
 
 /** The address of a connection. */
-export function connectionAt(row) {
+function connectionAt(row) {
 	return at(["connections", row.id]);
 }
 
 const COLUMNS = [
-	{ id: "peer", title: "Peer", sort: "peer", cell: (row) => link(connectionAt(row), name(row.peer)) },
-	{ id: "session", title: "Session", cell: sessionLink },
-	{ id: "listener", title: "Listener", width: 14, cell: (row) => row.listener },
-	{ id: "tls", title: "Secured by", width: 34, cell: (row) => (row.tls ? `${row.tls.version}, ${row.tls.cipher}` : "nothing") },
-	{ id: "certificate", title: "Client certificate", width: 18, isHidden: true, cell: (row) => (row.tls?.clientCertificate ? "yes" : "no") },
-	{ id: "held", title: "Held back", width: 32, cell: heldCell },
-	{ id: "opened", title: "Opened", sort: "openedAt", width: 24, isNumber: true, cell: (row) => clock(row.openedAt) },
+	{ title: "Peer", sort: "peer", cell: (row) => link(connectionAt(row), name(row.peer)) },
+	{ title: "Session", cell: sessionLink },
+	{ title: "Listener", width: 14, cell: (row) => row.listener },
+	{ title: "Secured by", width: 34, cell: (row) => (row.tls ? `${row.tls.version}, ${row.tls.cipher}` : "nothing") },
+	{ title: "Client certificate", width: 18, isHidden: true, cell: (row) => (row.tls?.clientCertificate ? "yes" : "no") },
+	{ title: "Held back", width: 32, cell: heldCell },
+	{ title: "Opened", sort: "openedAt", width: 24, isNumber: true, cell: (row) => clock(row.openedAt) },
 ];
 
 /** The page. */

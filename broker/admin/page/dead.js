@@ -20,19 +20,19 @@ const GROUPS = [
 const SELECTING = ["q", "oid", "receiver", "sender", "reasonGroup"];
 
 /** The address of a dead message. */
-export function deadAt(row) {
+function deadAt(row) {
 	return at(["dead", row.id]);
 }
 
 const COLUMNS = [
-	{ id: "died", title: "Died", width: 22, cell: (row) => link(deadAt(row), clock(row.diedAt)) },
-	{ id: "receiver", title: "Receiver", width: 24, cell: (row) => name(shortName(row.receiver)) },
-	{ id: "oid", title: "Topic", width: 24, cell: (row) => (row.oid ? name(row.oid) : "") },
-	{ id: "reason", title: "Reason", cell: (row) => name(`${row.reason.code}: ${row.reason.text ?? ""}`) },
-	{ id: "replays", title: "Sent again", width: 12, isNumber: true, cell: (row) => count(row.replays ?? 0) },
-	{ id: "kept", title: "Kept", width: 14, cell: (row) => (row.volatile ? "header only" : "yes") },
-	{ id: "sender", title: "Sender", width: 24, isHidden: true, cell: (row) => name(shortName(row.sender)) },
-	{ id: "size", title: "Size", width: 11, isNumber: true, isHidden: true, cell: (row) => bytes(row.sizeBytes) },
+	{ title: "Died", width: 22, cell: (row) => link(deadAt(row), clock(row.diedAt)) },
+	{ title: "Receiver", width: 18, cell: (row) => name(shortName(row.receiver)) },
+	{ title: "Topic", width: 18, cell: (row) => (row.oid ? name(row.oid) : "") },
+	{ title: "Reason", cell: (row) => name(`${row.reason.code}: ${row.reason.text ?? ""}`) },
+	{ title: "Sent again", width: 12, isNumber: true, cell: (row) => count(row.replays ?? 0) },
+	{ title: "Kept", width: 14, cell: (row) => (row.volatile ? "header only" : "yes") },
+	{ title: "Sender", width: 24, isHidden: true, cell: (row) => name(shortName(row.sender)) },
+	{ title: "Size", width: 11, isNumber: true, isHidden: true, cell: (row) => bytes(row.sizeBytes) },
 ];
 
 /** Ask before dead messages are sent again; the numbers are those of a dry run. */
@@ -55,7 +55,6 @@ export async function replay(select, words, done) {
 			dry.replayedTooOften ? el("p", `${plural(dry.replayedTooOften, "message")} died again too often (deadMessage.maxReplays).`) : null,
 		],
 		fields: [{ key: "to", label: "To", choices: [["receiver", "those who did not get them"], ["topic", "the topics that they were published on"]] }],
-		method: "POST",
 		path: "dead-messages/replay",
 		body: { select },
 		outcome: (told) => `${plural(told.done, "message")} sent again${told.failed ? `, ${plural(told.failed, "message")} stay` : ""}`,

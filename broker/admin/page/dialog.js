@@ -1,7 +1,7 @@
 // Changes: what will happen is said before, in numbers; what is lost wants a name typed; the command for it stands beside.
 
 import { change, may, Refused, Unreachable } from "./api.js";
-import { el, put, say, visible } from "./dom.js";
+import { el, PLAIN, put, say, visible } from "./dom.js";
 
 const SHOWN = 5000; // milliseconds for which an outcome is shown
 const FOR = { operator: "Only the roles operator and administrator may do this.", administrator: "Only administrators may do this." };
@@ -13,7 +13,7 @@ export function changeButton(label, role, open, { isDanger = false } = {}) {
 }
 
 /** The command that does the same: `broker api POST /sessions/joe/1/end '{"queue":"dead"}'`. */
-export function commandOf(method, path, body) {
+function commandOf(method, path, body) {
 	const given = body && Object.keys(body).length ? ` ${quoted(JSON.stringify(body))}` : "";
 	return `broker api ${method} ${quoted(`/${path}`)}${given}`;
 }
@@ -34,14 +34,14 @@ function quoted(text) {
  * of what a dry run tells: that is asked first, and the change is made by the second press of the button. `headers` are
  * sent with it.
  */
-export function askForChange({ title, verb, says, fields = [], typed, isDanger, method, path, body = {}, make, role, command, dry, headers, outcome, done }) {
+export function askForChange({ title, verb, says, fields = [], typed, isDanger, method = "POST", path, body = {}, make, role, command, dry, headers, outcome, done }) {
 	const inputs = fields.map(({ key, label, choices, type = "text", isOptional = false }) => {
 		const input = choices ? el("select", { change: follow }) : el("input", { type, required: !isOptional, autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false", input: follow });
 		if (choices) input.append(...choices.map(([value, words]) => new Option(words, value)));
 		return { key, input, node: el("label", el("span", label), input) };
 	});
 	const reason = el("input", { maxlength: "200", autocomplete: "off", input: follow });
-	const proof = typed ? el("input", { autocomplete: "off", spellcheck: "false", input: follow }) : null;
+	const proof = typed ? el("input", { ...PLAIN, input: follow }) : null;
 	const submit = el(`button${isDanger ? ".danger" : ".primary"}`, { type: "submit" }, verb);
 	const error = el("p.error", { role: "alert" });
 	const rehearsed = el("p.rehearsed", { role: "status" });

@@ -52,6 +52,14 @@ export function name(text) {
 	return el("bdi", visible(text));
 }
 
+/** What a field has in which names are typed, and no words. */
+export const PLAIN = { spellcheck: "false", autocomplete: "off" };
+
+/** Terms, each with its value. */
+export function terms(rows) {
+	return el("dl", rows.map(([term, value]) => el("div", el("dt", term), el("dd", value))));
+}
+
 /** A link into the console. */
 export function link(to, ...children) {
 	return el("a", { href: to }, ...children);

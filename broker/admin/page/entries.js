@@ -1,7 +1,7 @@
 // Messages of a queue, looked at without a trace: nothing is taken, marked or reordered.
 
 import { ask, list, may, path, Refused, Unreachable } from "./api.js";
-import { el, name, put, say, visible } from "./dom.js";
+import { el, name, PLAIN, put, say, terms, visible } from "./dom.js";
 import { shortName } from "./names.js";
 import { entryActions } from "./entry_actions.js";
 import { bytes, clock, count, plural, until } from "./format.js";
@@ -20,7 +20,7 @@ export function entriesPanel(relating, owner) {
 	const marked = new Set();
 	const actions = isHistory ? null : entryActions(relating, owner, { marked, filters: wanted, done: look });
 	const typed = after(300, look);
-	const filters = [["oid", "Topic: news*"], ["sender", "Sender: *joe*"]].map(([key, words]) => el("input", { type: "search", name: key, "aria-label": words.split(":")[0], placeholder: words, spellcheck: "false", autocomplete: "off", input: typed }));
+	const filters = [["oid", "Topic: news*"], ["sender", "Sender: *joe*"]].map(([key, words]) => el("input", { type: "search", name: key, "aria-label": words.split(":")[0], placeholder: words, ...PLAIN, input: typed }));
 	const body = el("tbody", { change: mark });
 	const state = el("p.status", { role: "status" });
 	const more = el("button", { type: "button", hidden: true, click: () => fetchMore() }, "Show more");
@@ -125,7 +125,7 @@ export function entriesPanel(relating, owner) {
 		];
 		return [
 			el("h3", name(entry.oid || "Addressed message")),
-			el("dl", facts.map(([term, value]) => el("div", el("dt", term), el("dd", value)))),
+			terms(facts),
 			el("h4", "Key"),
 			el("pre", { tabindex: "0" }, el("code", visible(entry.key, 4000))),
 			may("operator")
@@ -194,5 +194,5 @@ function text(title, value) {
 }
 
 function properties(values) {
-	return [el("h4", "Properties"), el("dl", Object.entries(values).map(([key, value]) => el("div", el("dt", name(key)), el("dd", name(value)))))];
+	return [el("h4", "Properties"), terms(Object.entries(values).map((pair) => pair.map((each) => name(each))))];
 }

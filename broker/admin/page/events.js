@@ -1,7 +1,7 @@
 // What has happened lately, and what happens now.
 
 import { ask, Refused } from "./api.js";
-import { at, el, link, name, visible } from "./dom.js";
+import { at, el, link, name, PLAIN, visible } from "./dom.js";
 import { Feed } from "./feed.js";
 import { clock } from "./format.js";
 import { after } from "./live.js";
@@ -63,7 +63,7 @@ export function show(place) {
 	let isOver = false;
 
 	const kind = el("select", { "aria-label": "All events", change: () => change(kind.value) }, new Option("All events", ""), KINDS.map(([value, words]) => new Option(words, value)));
-	const type = el("input", { type: "search", "aria-label": "Type", placeholder: "Type: client/joe/*", spellcheck: "false", autocomplete: "off", input: after(PAUSE, () => change(type.value.trim(), true)) });
+	const type = el("input", { type: "search", "aria-label": "Type", placeholder: "Type: client/joe/*", ...PLAIN, input: after(PAUSE, () => change(type.value.trim(), true)) });
 
 	function change(wanted, isTyped = false) {
 		place.query = wanted ? { type: wanted } : {};

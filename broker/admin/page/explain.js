@@ -1,7 +1,7 @@
 // Who gets a message, and why, or why not: asked before anybody publishes.
 
 import { change, Refused } from "./api.js";
-import { at, el, link, name, put, visible } from "./dom.js";
+import { at, el, link, name, PLAIN, put, visible } from "./dom.js";
 import { number } from "./format.js";
 import { sessionNamed } from "./sessions.js";
 
@@ -71,7 +71,7 @@ function question(place, { title, says, fields, path, make, tell }) {
 	const given = place.query;
 	const answer = el("div", { role: "status" });
 	const inputs = fields.map(({ key, label, holder, choices, isNeeded = false }) => {
-		const input = choices ? el("select", choices.map(([value, words]) => new Option(words, value))) : el("input", { required: isNeeded, placeholder: holder, autocomplete: "off", spellcheck: "false" });
+		const input = choices ? el("select", choices.map(([value, words]) => new Option(words, value))) : el("input", { required: isNeeded, placeholder: holder, ...PLAIN });
 		if (given[key] !== undefined || !choices) input.value = given[key] ?? "";
 		return { key, input, node: el("label", el("span", label), input) };
 	});

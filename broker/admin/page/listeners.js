@@ -2,7 +2,7 @@
 
 import { ask, path } from "./api.js";
 import { askForChange, changeButton } from "./dialog.js";
-import { at, el, link, renew, visible } from "./dom.js";
+import { at, el, link, renew, terms, visible } from "./dom.js";
 import { count, day, number } from "./format.js";
 import { every } from "./live.js";
 
@@ -49,7 +49,7 @@ class Card {
 		renew(this.title, row.name, " ", el("small", row.open ? `${row.host}:${row.port}` : "closed"));
 		this.drain.textContent = row.accepting ? "Drain …" : "Let in again …";
 		this.reload.hidden = !row.tls;
-		renew(this.facts, facts(row).map(([term, value]) => el("div", el("dt", term), el("dd", value))));
+		renew(this.facts, ...terms(facts(row)).childNodes);
 	}
 }
 
@@ -94,7 +94,6 @@ function reload(row, done) {
 		title: `Reload the certificate of ${row.name}`,
 		verb: "Reload",
 		says: el("p", "Reads certificate and key again, for new connections. Those that are there stay; files that cannot be used change nothing."),
-		method: "POST",
 		path: path("listeners", row.name, "reload-tls"),
 		outcome: (told) => `${row.name} shows a certificate until ${day(told.tls?.notAfter)}`,
 		done,

@@ -1,6 +1,6 @@
 // A page that is one list: filters, and the table. All of it is in the address, so it can be kept and sent.
 
-import { at, el, put } from "./dom.js";
+import { at, el, PLAIN, put } from "./dom.js";
 import { after } from "./live.js";
 import { Table } from "./table.js";
 
@@ -35,13 +35,18 @@ export function listPage(place, what) {
 		put(holder, table.node);
 	}
 
+	function entered(event) {
+		if (event.key !== "Enter" || !event.target.matches("input")) return;
+		event.preventDefault(); // the rows are next
+		table.grid.focus();
+	}
+
 	show();
-	const heading = el("div.heading", el("h1", what.title), el("form.filters", { role: "search", submit: (event) => event.preventDefault() }, inputs), what.actions ? el("div.actions", what.actions) : null);
+	const heading = el("div.heading", el("h1", what.title), el("form.filters", { role: "search", submit: (event) => event.preventDefault(), keydown: entered }, inputs), what.actions ? el("div.actions", what.actions) : null);
 	return {
 		title: what.title,
 		node: el("div.list", heading, holder),
 		stop: () => table.stop(),
-		focus: () => table.grid.focus(),
 	};
 }
 
@@ -53,7 +58,7 @@ function filter({ name, label, choices, holder }, value, changed) {
 		return select;
 	}
 	const typed = after(PAUSE, () => changed(input.value.trim(), true));
-	const input = el("input", { type: "search", "aria-label": label, placeholder: holder ?? label, name, spellcheck: "false", autocomplete: "off", input: typed });
+	const input = el("input", { type: "search", "aria-label": label, placeholder: holder ?? label, name, ...PLAIN, input: typed });
 	input.value = value;
 	return input;
 }

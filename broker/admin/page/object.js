@@ -16,6 +16,8 @@ export function objectPage({ title, heading, trail, path, tell, gone, instead, a
 	let row = null;
 	const buttons = actions ? el("div.actions", { hidden: true }, actions(() => row, look)) : null;
 
+	const rest = el("div", below);
+
 	async function look() {
 		try {
 			row = await ask(path, { automatic: true });
@@ -27,13 +29,14 @@ export function objectPage({ title, heading, trail, path, tell, gone, instead, a
 			row = null;
 			renew(content, el("div.empty", el("p", error.status === 404 ? gone : visible(error.message)), instead));
 		}
+		rest.hidden = row === null;
 		if (buttons) buttons.hidden = row === null;
 	}
 
 	const end = every(seconds, look);
 	return {
 		title,
-		node: el("div.object", el("p.trail", link(...trail)), el("div.heading", heading ?? el("h1", name(title)), buttons), content, below),
+		node: el("div.object", el("p.trail", link(...trail)), el("div.heading", heading ?? el("h1", name(title)), buttons), content, rest),
 		stop: () => {
 			end();
 			stop?.();

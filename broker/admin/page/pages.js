@@ -7,6 +7,7 @@ import * as configuration from "./configuration.js";
 import * as connection from "./connection.js";
 import * as connections from "./connections.js";
 import * as dead from "./dead.js";
+import * as definitions from "./definitions.js";
 import * as diagnose from "./diagnose.js";
 import * as events from "./events.js";
 import * as explain from "./explain.js";
@@ -26,7 +27,7 @@ import * as tokens from "./tokens.js";
 import * as topic from "./topic.js";
 import * as topics from "./topics.js";
 
-/** The menu: parts of it, each a title and its pages. */
+/** The menu: titles, each with its pages. */
 export const MENU = [
 	["", [{ segments: ["overview"], page: overview, title: "Overview", key: "o" }]],
 	[
@@ -57,6 +58,7 @@ export const MENU = [
 			{ segments: ["listeners"], page: listeners, title: "Listeners", key: "l" },
 			{ segments: ["run-level"], page: runLevel, title: "Run level", key: "r" },
 			{ segments: ["configuration"], page: configuration, title: "Configuration", key: "p" },
+			{ segments: ["definitions"], page: definitions, title: "Definitions", key: "n" },
 			{ segments: ["accounts"], page: accounts, title: "Accounts", key: "u" },
 			{ segments: ["tokens"], page: tokens, title: "Tokens", key: "k" },
 		],

@@ -8,20 +8,20 @@ import { codes, whyCell } from "./why.js";
 const RELATING = [["callback", "Of sessions"], ["subject", "Of login names"], ["history", "Histories of topics"]];
 
 /** The address of a queue. */
-export function queueAt(row) {
+function queueAt(row) {
 	return at(["queues", row.relating, row.owner]);
 }
 
 const COLUMNS = [
-	{ id: "owner", title: "Owner", sort: "owner", cell: (row) => link(queueAt(row), name(row.owner)) },
-	{ id: "relating", title: "Relating", width: 11, cell: (row) => row.relating },
-	{ id: "entries", title: "Messages", sort: "entries", width: 12, isNumber: true, cell: (row) => count(row.entries) },
-	{ id: "bytes", title: "Bytes", sort: "bytes", width: 12, isNumber: true, cell: (row) => bytes(row.bytes) },
-	{ id: "fill", title: "Full", sort: "fillRatio", width: 9, isNumber: true, cell: (row) => percent(row.fillRatio) },
-	{ id: "oldest", title: "Oldest", width: 13, isNumber: true, cell: (row) => ago(row.oldestAt) },
-	{ id: "disk", title: "On disk only", width: 13, isNumber: true, isHidden: true, cell: (row) => count(row.onDisk) },
-	{ id: "why", title: "Why", width: 34, cell: (row) => whyCell(row.waiting) },
-	{ id: "overflow", title: "When full", width: 18, isHidden: true, cell: (row) => row.onOverflow ?? "" },
+	{ title: "Owner", sort: "owner", cell: (row) => link(queueAt(row), name(row.owner)) },
+	{ title: "Relating", width: 11, cell: (row) => row.relating },
+	{ title: "Messages", sort: "entries", width: 12, isNumber: true, cell: (row) => count(row.entries) },
+	{ title: "Bytes", sort: "bytes", width: 12, isNumber: true, cell: (row) => bytes(row.bytes) },
+	{ title: "Full", sort: "fillRatio", width: 9, isNumber: true, cell: (row) => percent(row.fillRatio) },
+	{ title: "Oldest", width: 13, isNumber: true, cell: (row) => ago(row.oldestAt) },
+	{ title: "On disk only", width: 13, isNumber: true, isHidden: true, cell: (row) => count(row.onDisk) },
+	{ title: "Why", width: 34, cell: (row) => whyCell(row.waiting) },
+	{ title: "When full", width: 18, isHidden: true, cell: (row) => row.onOverflow ?? "" },
 ];
 
 /** The page. */

@@ -104,7 +104,6 @@ function shutDown(overview) {
 		fields: [{ key: "graceSeconds", label: "After", choices: [["30", "30 seconds"], ["0", "no time"], ["300", "5 minutes"]] }],
 		make: ({ graceSeconds }) => ({ graceSeconds: Number(graceSeconds) }),
 		typed: overview?.node ?? "shut down",
-		method: "POST",
 		path: "shutdown",
 		outcome: () => "The broker ends",
 	});

@@ -26,17 +26,17 @@ export function stateCell(row) {
 }
 
 const COLUMNS = [
-	{ id: "name", title: "Name", sort: "name", cell: (row) => link(sessionAt(row), name(row.name)) },
-	{ id: "kind", title: "Kind", width: 9, cell: (row) => row.kind },
-	{ id: "state", title: "State", width: 26, cell: stateCell },
-	{ id: "entries", title: "Queue", sort: "queueEntries", width: 10, isNumber: true, cell: (row) => count(row.queue.entries) },
-	{ id: "fill", title: "Full", sort: "fillRatio", width: 9, isNumber: true, cell: (row) => percent(row.queue.fillRatio) },
-	{ id: "why", title: "Why", width: 30, cell: (row) => whyCell(row.waiting) },
-	{ id: "bytes", title: "Bytes", sort: "queueBytes", width: 11, isNumber: true, isHidden: true, cell: (row) => bytes(row.queue.bytes) },
-	{ id: "updates", title: "Updates", sort: "updates", width: 12, isNumber: true, cell: (row) => count(row.counters.update) },
-	{ id: "idle", title: "Idle", sort: "idleSeconds", width: 13, isNumber: true, cell: (row) => duration(row.idleSeconds) },
-	{ id: "subscriptions", title: "Subscriptions", width: 14, isNumber: true, isHidden: true, cell: (row) => count(row.subscriptions) },
-	{ id: "resource", title: "Resource", width: 20, isHidden: true, cell: (row) => (row.resource ? name(row.resource) : "") },
+	{ title: "Name", sort: "name", cell: (row) => link(sessionAt(row), name(row.name)) },
+	{ title: "Kind", width: 9, cell: (row) => row.kind },
+	{ title: "State", width: 26, cell: stateCell },
+	{ title: "Queue", sort: "queueEntries", width: 10, isNumber: true, cell: (row) => count(row.queue.entries) },
+	{ title: "Full", sort: "fillRatio", width: 9, isNumber: true, cell: (row) => percent(row.queue.fillRatio) },
+	{ title: "Why", width: 30, cell: (row) => whyCell(row.waiting) },
+	{ title: "Bytes", sort: "queueBytes", width: 11, isNumber: true, isHidden: true, cell: (row) => bytes(row.queue.bytes) },
+	{ title: "Updates", sort: "updates", width: 12, isNumber: true, cell: (row) => count(row.counters.update) },
+	{ title: "Idle", sort: "idleSeconds", width: 13, isNumber: true, cell: (row) => duration(row.idleSeconds) },
+	{ title: "Subscriptions", width: 14, isNumber: true, isHidden: true, cell: (row) => count(row.subscriptions) },
+	{ title: "Resource", width: 20, isHidden: true, cell: (row) => (row.resource ? name(row.resource) : "") },
 ];
 
 /** The page. */

@@ -13,14 +13,14 @@ function filtersOf(row) {
 }
 
 const COLUMNS = [
-	{ id: "session", title: "Session", sort: "session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
-	{ id: "kind", title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
-	{ id: "query", title: "Topic or query", sort: "query", cell: (row) => name(row.query) },
-	{ id: "filters", title: "Filters", width: 26, cell: (row) => name(filtersOf(row)) },
-	{ id: "topics", title: "Topics", sort: "topics", width: 10, isNumber: true, cell: (row) => count(row.topics) },
-	{ id: "persistent", title: "After a crash", width: 14, cell: (row) => (row.persistent ? "is there" : "is gone") },
-	{ id: "created", title: "Made", sort: "createdAt", width: 22, isNumber: true, cell: (row) => clock(row.createdAt) },
-	{ id: "id", title: "Id", sort: "id", width: 30, isHidden: true, cell: (row) => name(row.id) },
+	{ title: "Session", sort: "session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
+	{ title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
+	{ title: "Topic or query", sort: "query", cell: (row) => name(row.query) },
+	{ title: "Filters", width: 26, cell: (row) => name(filtersOf(row)) },
+	{ title: "Topics", sort: "topics", width: 10, isNumber: true, cell: (row) => count(row.topics) },
+	{ title: "After a crash", width: 14, cell: (row) => (row.persistent ? "is there" : "is gone") },
+	{ title: "Made", sort: "createdAt", width: 22, isNumber: true, cell: (row) => clock(row.createdAt) },
+	{ title: "Id", sort: "id", width: 30, isHidden: true, cell: (row) => name(row.id) },
 ];
 
 /** The page. */
@@ -53,11 +53,10 @@ export function receivers(path) {
 		sort: "session",
 		seconds: 5,
 		columns: [
-			{ id: "session", title: "Session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
-			{ id: "kind", title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
-			{ id: "query", title: "By", cell: (row) => name(row.query) },
+			{ title: "Session", width: 26, cell: (row) => link(sessionNamed(row.session), name(row.session)) },
+			{ title: "Selects", width: 12, cell: (row) => row.kind.toLowerCase() },
+			{ title: "By", cell: (row) => name(row.query) },
 			{
-				id: "delivers",
 				title: "Gets it",
 				width: 46,
 				cell: (row) => (row.delivers ? el("span.good", row.filters?.length ? "what its filters let pass" : "yes") : el("span.warn", `no: ${visible(row.detail ?? row.check)}`)),

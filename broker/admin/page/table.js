@@ -1,7 +1,7 @@
 // A table of any length: there are nodes for the rows that are seen, and no others.
 
 import { Refused } from "./api.js";
-import { at, el, put, say } from "./dom.js";
+import { el, put, say } from "./dom.js";
 import { clock, count, plural } from "./format.js";
 import { every } from "./live.js";
 import { Rows } from "./rows.js";
@@ -17,8 +17,8 @@ let numbers = 0;
  * A table.
  *
  * `what` says what it lists: `label`, `noun`, `path` and `parameters` of the API, `columns`, `sort`, `idOf`, `open`
- * (the address of a row), `go` (to another order), `empty` (what to say where nothing matches). A column has `id`,
- * `title`, `cell`, and may have `sort`, `width` in characters, `isNumber`, `isHidden`.
+ * (the address of a row), `go` (to another order), `empty` (what to say where nothing matches). A column has
+ * `title` and `cell`, and may have `sort`, `width` in characters, `isNumber`, `isHidden`.
  */
 export class Table {
 	constructor(what) {
@@ -56,18 +56,18 @@ export class Table {
 	}
 
 	get stored() {
-		return `columns.${this.what.path}`;
+		return `shown.${this.what.path}`;
 	}
 
 	shown() {
 		const kept = localStorage.getItem(this.stored);
 		const chosen = kept === null ? null : new Set(kept.split(","));
-		return this.what.columns.filter((each, index) => (chosen && index ? chosen.has(each.id) : !each.isHidden));
+		return this.what.columns.filter((each, index) => (chosen && index ? chosen.has(each.title) : !each.isHidden));
 	}
 
 	chooser() {
 		const boxes = this.what.columns.slice(1).map((column) => {
-			const box = el("input", { type: "checkbox", value: column.id, change: () => this.choose(boxes) });
+			const box = el("input", { type: "checkbox", value: column.title, change: () => this.choose(boxes) });
 			box.checked = this.shown().includes(column);
 			return box;
 		});
@@ -255,9 +255,4 @@ export class Table {
 			this.pick(this.current < 0 ? 0 : this.current + steps[event.key]);
 		}
 	}
-}
-
-/** A function that goes to the same place with other parameters. */
-export function going(place) {
-	return (changes) => (location.hash = at(place.segments, { ...place.query, ...changes }));
 }

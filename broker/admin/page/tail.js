@@ -1,7 +1,7 @@
 // Messages on their way: of a topic, a session or a login name, for a while.
 
-import { Refused } from "./api.js";
-import { at, el, link, name, visible } from "./dom.js";
+import { may, Refused } from "./api.js";
+import { at, el, link, name, PLAIN, visible } from "./dom.js";
 import { Feed } from "./feed.js";
 import { bytes, clock, count } from "./format.js";
 import { sessionNamed } from "./sessions.js";
@@ -10,16 +10,19 @@ import { topicAt } from "./topics.js";
 
 const BY = [["topic", "Topic"], ["session", "Session"], ["subject", "Login name"]];
 const TIMES = [["300", "for 5 minutes"], ["60", "for a minute"], ["900", "for 15 minutes"]];
-const POINTS = { "publish.enter": "published", "update.queue.add": "queued", "update.send": "sent", "update.ack": "acknowledged", dead: "dead" };
+const POINTS = { "publish.enter": "published", "publish.ack": "accepted", "update.queue.add": "queued", "update.send": "sent", "update.ack": "acknowledged" };
+const BAD = new Set(["dead", "expired", "discarded"]);
+const CONTENTS = [["", "envelopes"], ["head", "contents, too (audited)"]];
 const REASONS = { time: "the time is over", most: "it has told as many as it may", right: "you may not look on any more", stopped: "the broker has stopped it" };
 
 const COLUMNS = [
 	{ title: "When", cell: (row) => clock(row.at) },
-	{ title: "What", cell: (row) => el(`span${row.point === "dead" ? ".bad" : ""}`, POINTS[row.point] ?? visible(row.point)) },
+	{ title: "What", cell: (row) => el(`span${BAD.has(row.point) ? ".bad" : ""}`, POINTS[row.point] ?? visible(row.point)) },
 	{ title: "Topic", cell: (row) => (row.oid ? link(topicAt(row), name(row.oid)) : "") },
 	{ title: "From", cell: (row) => peer(row.sender) },
 	{ title: "To", cell: (row) => peer(row.receiver) },
 	{ title: "Size", isNumber: true, cell: (row) => (row.sizeBytes === undefined ? "" : bytes(row.sizeBytes)) },
+	{ title: "Content", cell: ({ content }) => name(content?.text ?? content?.base64 ?? "") },
 	{ title: "Message", isNumber: true, cell: (row) => visible(row.messageId ?? "") },
 ];
 
@@ -43,7 +46,9 @@ export function show(place) {
 	const [given, text] = Object.entries(place.query).find(([key]) => BY.some(([by]) => by === key)) ?? ["topic", ""];
 	const by = select("Messages of", BY, given);
 	const seconds = select("How long", TIMES, place.query.seconds ?? "300");
-	const what = el("input", { "aria-label": "Name", placeholder: "Name", required: true, spellcheck: "false", autocomplete: "off" });
+	const content = select("What of them", CONTENTS, "");
+	content.hidden = !may("administrator");
+	const what = el("input", { "aria-label": "Name", placeholder: "Name", required: true, ...PLAIN });
 	const start = el("button.primary", { type: "submit" }, "Follow");
 	what.value = text;
 	let aborter = null;
@@ -64,7 +69,7 @@ export function show(place) {
 		feed.tell(`following until ${clock(Date.now() + Number(seconds.value) * 1000)}`);
 		let words = "stopped";
 		try {
-			await read(`tail?${new URLSearchParams({ [by.value]: what.value, seconds: seconds.value })}`, (event, row) => {
+			await read(`tail?${new URLSearchParams({ [by.value]: what.value, seconds: seconds.value, ...(content.value ? { content: content.value } : {}) })}`, (event, row) => {
 				if (event === "seen") feed.add(row);
 				if (event === "end") words = `ended: ${REASONS[row.reason] ?? visible(row.reason)}${row.leftOut ? `; ${count(row.leftOut)} were too many in a second and were left out` : ""}`;
 			}, own.signal);
@@ -81,7 +86,7 @@ export function show(place) {
 	if (text) follow();
 	return {
 		title: text ? `Tail of ${text}` : "Tail",
-		node: el("div.list", el("div.heading", el("h1", "Tail"), el("form.filters", { submit }, by, what, seconds, start)), feed.node),
+		node: el("div.list", el("div.heading", el("h1", "Tail"), el("form.filters", { submit }, by, what, seconds, content, start)), feed.node),
 		stop: () => aborter?.abort(),
 	};
 }

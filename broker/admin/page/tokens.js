@@ -64,7 +64,6 @@ function make(done) {
 			{ key: "days", label: "Ends", choices: DAYS },
 		],
 		make: ({ days, ...others }) => ({ ...others, days: days === "never" ? days : Number(days) }),
-		method: "POST",
 		path: "tokens",
 		outcome: (told) => `There is a token ${told.name}`,
 		done: (told) => {

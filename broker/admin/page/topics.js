@@ -10,14 +10,14 @@ export function topicAt(row) {
 }
 
 const COLUMNS = [
-	{ id: "oid", title: "Name", sort: "oid", cell: (row) => link(topicAt(row), name(row.oid)) },
-	{ id: "state", title: "State", width: 16, cell: (row) => row.state.toLowerCase() },
-	{ id: "subscribers", title: "Subscribers", sort: "subscribers", width: 13, isNumber: true, cell: (row) => count(row.subscribers) },
-	{ id: "history", title: "History", sort: "historyEntries", width: 11, isNumber: true, cell: (row) => count(row.historyEntries) },
-	{ id: "bytes", title: "Bytes", sort: "historyBytes", width: 12, isNumber: true, cell: (row) => bytes(row.historyBytes) },
-	{ id: "mime", title: "Content", width: 20, cell: (row) => (row.mime ? name(row.mime) : "") },
-	{ id: "domain", title: "Domain", width: 16, cell: (row) => (row.domain ? name(row.domain) : "") },
-	{ id: "owner", title: "Owner", width: 16, isHidden: true, cell: (row) => (row.owner ? name(row.owner) : "") },
+	{ title: "Name", sort: "oid", cell: (row) => link(topicAt(row), name(row.oid)) },
+	{ title: "State", width: 16, cell: (row) => row.state.toLowerCase() },
+	{ title: "Subscribers", sort: "subscribers", width: 13, isNumber: true, cell: (row) => count(row.subscribers) },
+	{ title: "History", sort: "historyEntries", width: 11, isNumber: true, cell: (row) => count(row.historyEntries) },
+	{ title: "Bytes", sort: "historyBytes", width: 12, isNumber: true, cell: (row) => bytes(row.historyBytes) },
+	{ title: "Content", width: 20, cell: (row) => (row.mime ? name(row.mime) : "") },
+	{ title: "Domain", width: 16, cell: (row) => (row.domain ? name(row.domain) : "") },
+	{ title: "Owner", width: 16, isHidden: true, cell: (row) => (row.owner ? name(row.owner) : "") },
 ];
 
 /** The page. */

@@ -26,7 +26,7 @@ const WORDS = {
 const HARMLESS = new Set(["flowing", "collecting", "onDisk"]);
 
 /** A code in a few words. */
-export function wordsOf(code) {
+function wordsOf(code) {
 	return WORDS[code] ?? visible(code);
 }
 
