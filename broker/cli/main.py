@@ -35,6 +35,10 @@ examples:
   broker COMMAND --help              options and examples of one command
 """
 
+RUN_LEVEL = "run-level"
+TAKE_A_VALUE = ("-d", "--data", "-c", "--config", "-s", "--set")
+"""Options before the command."""
+
 
 def _module(name: str) -> Register:
     """What adds the subcommands of a module, which is imported then and no sooner."""
@@ -135,7 +139,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of one command; wrong usage ends by :class:`SystemExit`."""
     parser = make_parser()
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options, rest = parser.parse_known_args(_with_descending_sort(given))
+    options, rest = parser.parse_known_args(_with_verb_of_run_level(_with_descending_sort(given)))
     if len(rest) == 1 and getattr(options, "content", "") is None and not rest[0].startswith("-"):
         options.content = rest.pop()  # argparse gives it up where options stand between RECEIVER and CONTENT
     if rest:
@@ -147,6 +151,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                 reason = f"an argument is not UTF-8, or has a control character: {text!a}"
                 getattr(options, "parser", parser).error(reason)
     return options
+
+
+def _place_of_command(arguments: Sequence[str]) -> int:
+    """The place of the first argument that is neither an option nor its value."""
+    place = 0
+    while place < len(arguments) and arguments[place].startswith("-"):
+        place += 2 if arguments[place] in TAKE_A_VALUE else 1
+    return place
+
+
+def _with_verb_of_run_level(arguments: Sequence[str]) -> list[str]:
+    """``run-level`` as ``run-level show``, and ``run-level 3 9`` as ``run-level set 3 9``."""
+    place = _place_of_command(arguments) + 1
+    if arguments[place - 1 : place] != [RUN_LEVEL]:
+        return list(arguments)
+    after = arguments[place : place + 1]
+    if not after or (after[0].startswith("-") and after[0] not in ("-h", "--help")):
+        return [*arguments[:place], "show", *arguments[place:]]
+    if after[0].isdecimal():
+        return [*arguments[:place], "set", *arguments[place:]]
+    return list(arguments)
 
 
 def _with_descending_sort(arguments: Sequence[str]) -> list[str]:

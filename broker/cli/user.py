@@ -6,6 +6,7 @@ import argparse
 import os
 import pwd
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from broker.errors import BrokerError, Code
 if TYPE_CHECKING:
     from broker.cli.options import Subcommands
     from broker.config.properties import Properties
+    from broker.model.records import AccountRecord
     from broker.store.sql.accounts import AccountTable
 
 NO_ROLE = "none"
@@ -133,6 +135,12 @@ def list_names(options: argparse.Namespace) -> int:
         for row in unreadable:
             complain(f"the {row}", "broker user")
     return 1 if unreadable else 0
+
+
+def records(options: argparse.Namespace) -> Sequence[AccountRecord]:
+    """All accounts that can be read."""
+    with _accounts(options, make=False) as accounts:
+        return accounts.list()[0]
 
 
 def _accounts(options: argparse.Namespace, *, make: bool = True) -> AccountTable:

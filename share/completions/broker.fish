@@ -1083,7 +1083,7 @@ complete -c broker -n '_shtab_broker_using connections count' -l url -x -d 'its 
 complete -c broker -n '_shtab_broker_using connections count' -l ca -xka "(__fish_complete_path (commandline -ct))" -d 'PEM file of the authority of its certificate'
 complete -c broker -n '_shtab_broker_using connections count' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token that says who you are; also BROKER_TOKEN, or token in ~/.config/broker/client.toml'
 complete -c broker -n '_shtab_broker_using connections count' -l answer-timeout -x -d 'seconds to wait (default 30)'
-complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a accounts -d 'About accounts, of a broker that runs; broker user works without one.'
+complete -c broker -n '_shtab_broker_using; and test $_shtab_broker_npos -eq 0' -a accounts -d 'About accounts, of a broker that runs, or of its database where none does.'
 complete -c broker -n '_shtab_broker_using accounts' -s h -l help -d 'show this help message and exit'
 complete -c broker -n '_shtab_broker_using accounts; and test $_shtab_broker_npos -eq 0' -a list -d 'List accounts.'
 complete -c broker -n '_shtab_broker_using accounts list' -s h -l help -d 'show this help message and exit'

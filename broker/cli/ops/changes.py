@@ -51,7 +51,7 @@ def change(options: argparse.Namespace, verb: Verb) -> int:
         body[EXPECTED] = found.get("matched")
         seen = _Seen(f"it is for {readable('matched', found.get('matched'))} of them; ")
     if verb.loses and not (body.get("dryRun") or options.yes):
-        _confirm(verb, options, seen)
+        confirm(verb, options, seen.text)
     sent = body if described.method != "DELETE" and (body or described.body) else None
     reply = succeeded(administration.ask(described.method, described.target(path, query_of(options)), sent, seen.match))
     return _tell(administration, reply, verb, options)
@@ -78,11 +78,21 @@ def _look(administration: Administration, verb: Verb, path: Mapping[str, str]) -
     return _Seen(f"it has {readable('entries', row.get('entries'))} messages; ", {"If-Match": str(row["revision"])})
 
 
-def _confirm(verb: Verb, options: argparse.Namespace, seen: _Seen) -> None:
+def confirm(verb: Verb, options: argparse.Namespace, seen: str = "") -> None:
+    """Ask whether to go on with what destroys something.
+
+    Args:
+        verb: the command.
+        options: of it.
+        seen: what it is for, for the question.
+
+    Raises:
+        BrokerError: ``user.wrongApiUsage`` where the answer is no, or nobody can be asked.
+    """
     if not sys.stdin.isatty():
         raise BrokerError(Code.USER_WRONG_API_USAGE, f"{verb.loses}: give --yes, where nobody can be asked")
     target = getattr(options, "target", "")
-    advise(f"broker {verb.name}{f' {target}' if target else ''}: {seen.text}{verb.loses}.")
+    advise(f"broker {verb.name}{f' {target}' if target else ''}: {seen}{verb.loses}.")
     advise("Go on? Type yes: ")
     if sys.stdin.readline().strip() != "yes":
         raise BrokerError(Code.USER_WRONG_API_USAGE, "nothing was done")

@@ -98,6 +98,11 @@ def _add_verb(subcommands: LaterSubcommands, name: str, verb: Verb) -> None:
 
 def _runs(verb: Verb, module: str, function: str) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
+        if verb.offline:
+            without = import_module("broker.cli.ops.without_broker")
+            if without.nobody_listens(options):
+                status: int = without.change_accounts(options, verb)
+                return status
         do: Callable[[argparse.Namespace, Verb], int] = getattr(import_module(f"broker.cli.ops.{module}"), function)
         return explained(lambda: do(options, verb))
 

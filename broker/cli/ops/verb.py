@@ -73,6 +73,7 @@ class Verb:
         secret: member of the body that is a password: it is asked for, or read from standard input.
         loses: what a change destroys, for the question that is asked before; empty where there is none.
         examples: command lines.
+        offline: where no broker runs it is done on the database.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Verb:
     secret: str = ""
     loses: str = ""
     examples: tuple[str, ...] = ()
+    offline: bool = False
 
     @property
     def operations(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ NOUNS = {
     "topics": "topics, their subscribers and histories",
     "queues": "queues of sessions and login names, and histories",
     "dead": "dead messages: those that could not be delivered",
-    "accounts": "accounts, of a broker that runs; broker user works without one",
+    "accounts": "accounts, of a broker that runs, or of its database where none does",
     "properties": "properties of the configuration, as they are now",
     "definitions": "what the broker has been made to be: accounts, topics, subscriptions and the like, as a document",
     "routes": "the ways of messages of XMPP clients",

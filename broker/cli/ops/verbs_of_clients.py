@@ -183,6 +183,7 @@ CLIENT_VERBS = (
         "listAccounts",
         Form.LIST,
         columns=("name", "role", "roleFrom", "sessions", "blockedAt", "createdAt", "passwordChangedAt"),
+        offline=True,
         examples=("broker accounts list --role administrator",),
     ),
     Verb("accounts show", "tell everything of one account", "getAccount", Form.SHOW, ACCOUNT),
@@ -194,6 +195,7 @@ CLIENT_VERBS = (
         positional=("name",),
         secret="password",
         examples=("broker accounts add ann --role monitoring",),
+        offline=True,
     ),
     Verb(
         "accounts passwd",
@@ -204,6 +206,7 @@ CLIENT_VERBS = (
         takes=("reason",),
         secret="password",
         examples=("broker accounts passwd adm",),
+        offline=True,
     ),
     Verb(
         "accounts role",
@@ -214,6 +217,7 @@ CLIENT_VERBS = (
         positional=("role",),
         takes=("reason",),
         examples=("broker accounts role ann operator",),
+        offline=True,
     ),
     Verb(
         "accounts block",
@@ -241,6 +245,7 @@ CLIENT_VERBS = (
         ACCOUNT,
         loses="the account is removed, and what --sessions and --documents say with it",
         examples=("broker accounts remove ann --sessions end --documents delete --yes",),
+        offline=True,
     ),
     Verb(
         "tokens list",

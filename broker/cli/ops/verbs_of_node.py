@@ -94,7 +94,7 @@ NODE_VERBS = (
         Form.CHANGE,
         positional=("levels",),
         loses="below 9 no client is served, and all connections of clients are closed",
-        examples=("broker run-level set 3 9 --yes",),
+        examples=("broker run-level 3 9 --yes",),
     ),
     Verb(
         "operations list",

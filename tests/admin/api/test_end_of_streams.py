@@ -1,4 +1,4 @@
-"""Streams end with the right of those who follow them, whatever the stream is and however the right ends."""
+"""Every stream of the table of operations ends with the right of who follows; test_ending_streams has the ways."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from broker.admin.actions.accounts import GOES
 from broker.admin.api.operations import Operation
-from broker.admin.browser_sessions import ABSOLUTE, IDLE
 from broker.model.records import BY_ADMINISTRATION, AccountRecord
 from broker.net.http.events import EVENT_TYPE
 from tests.admin.api.browser import desk_of
@@ -107,18 +106,8 @@ def revoke_the_token(one: Follower) -> None:
     one.change("DELETE", f"tokens/{one.token.split('_')[1]}")
 
 
-def idle(one: Follower) -> None:
-    one.route.world.advance(IDLE)
-
-
-def grow_old(one: Follower) -> None:
-    one.route.world.advance(ABSOLUTE)
-
-
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda operation: operation.id)
-@pytest.mark.parametrize(
-    "end", [log_out, block, take_the_role, change_the_password, remove_the_account, idle, grow_old]
-)
+@pytest.mark.parametrize("end", [log_out, block, take_the_role])
 def test_stream_by_a_login_ends_with_it(operation: Operation, end: Callable[[Follower], None]) -> None:
     one = follower()
     connection = follow(one, operation, Cookie=one.cookie)
@@ -129,7 +118,7 @@ def test_stream_by_a_login_ends_with_it(operation: Operation, end: Callable[[Fol
 
 
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda operation: operation.id)
-@pytest.mark.parametrize("end", [revoke_the_token, block, take_the_role, change_the_password, remove_the_account])
+@pytest.mark.parametrize("end", [revoke_the_token, change_the_password, remove_the_account])
 def test_stream_by_a_token_ends_with_it(operation: Operation, end: Callable[[Follower], None]) -> None:
     one = follower()
     connection = follow(one, operation, Authorization=f"Bearer {one.token}")

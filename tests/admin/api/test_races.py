@@ -15,6 +15,7 @@ import pytest
 from broker.admin.actions import dead_messages
 from broker.core import queue_control
 from broker.core.entries import QueueLimits
+from broker.core.queues import Queue
 from broker.model.key import DEAD_MESSAGE_OID as DEAD
 from tests.admin.api.desk import Desk
 from tests.admin.api.office import ChangeOffice
@@ -98,6 +99,22 @@ class Race:
         )
         return found
 
+    def counted(self) -> dict[int, int]:
+        """How many entries each queue says that it has."""
+        queues = self.world.node.queues.items()
+        return {id: queue.entries for id, queue in queues if isinstance(queue, Queue) and queue.entries}
+
+    def recounted(self) -> dict[int, int]:
+        """The same, as the store has it."""
+        queues = self.world.node.queues
+        return dict(
+            Counter(
+                each.queue_id
+                for each in self.world.store.tables.entries()
+                if isinstance(queues.get(each.queue_id), Queue)
+            )
+        )
+
     def _revision(self, path: str) -> str:
         name = "joe" if "joe~1" in path else "jack"
         queue = self.clients[name].session.queue
@@ -113,3 +130,4 @@ def test_each_message_is_in_one_place_whatever_meets(seed: int, monkeypatch: pyt
     begun = race.run()
     places = race.places()
     assert places == Counter(str(number) for number in range(MESSAGES)), begun
+    assert race.counted() == race.recounted(), begun

@@ -21,7 +21,7 @@ from broker.admin.health import Health
 from broker.admin.store_files import StoreFiles
 from broker.admin.tails import Tails
 from broker.cli.main import main
-from broker.cli.ops import address
+from broker.cli.ops import address, without_broker
 from broker.cli.transport import Address, Reply
 from tests.admin.api.desk import Desk
 from tests.admin.sources import alarms_of, watch_of
@@ -74,6 +74,7 @@ class CommandDesk:
         self._operations = all_operations(parts, self._desk.gate)
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(address, "Administration", self._administration)
+        monkeypatch.setattr(without_broker, "nobody_listens", lambda options: False)
 
     def _administration(self, addresses: Sequence[Address], timeout: float) -> CommandDesk:
         return self

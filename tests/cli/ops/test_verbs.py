@@ -118,3 +118,24 @@ def test_one_command_is_parsed_without_what_others_import(monkeypatch: pytest.Mo
     monkeypatch.setattr("broker.cli.main.COMMANDS", commands)
     parse(["status"])
     assert made == []
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("run-level", "run-level show"),
+        ("run-level --json", "run-level show --json"),
+        ("run-level 3 9", "run-level set 3 9"),
+        ("--data d run-level 6 --quiet", "--data d run-level set 6 --quiet"),
+    ],
+)
+def test_run_level_needs_no_verb(short: str, long: str) -> None:
+    def parsed(line: str) -> dict[str, object]:
+        kept = vars(parse(line.split()))
+        return {name: value for name, value in kept.items() if name not in ("run", "parser")}
+
+    assert parsed(short) == parsed(long)
+
+
+def test_run_level_as_the_text_of_a_message_is_a_text() -> None:
+    assert vars(parse(["publish", "--user", "joe", "--oid", "x", "run-level"]))["content"] == "run-level"
