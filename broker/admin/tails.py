@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from twisted.internet.interfaces import IDelayedCall
 
-from broker.admin.checkpoint import checkpoint_line
+from broker.admin.checkpoint import CheckpointStyle
 from broker.admin.followers import Followers, Kind, Principal
 from broker.admin.instance import Instance, core_of
 from broker.admin.moment import moment
@@ -27,6 +27,7 @@ from broker.xmpp.stream.connection import StreamConnection
 HEAD_BYTES = 1024
 """Of the content of a message that are told at most."""
 _NAME = "client/"
+_CHECKPOINT = CheckpointStyle()
 
 
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -210,7 +211,7 @@ class Tails:
             if not self._may_tell(tail):
                 continue
             if selection.checkpoint:
-                line = checkpoint_line(point, message, _named(sender), _named(receiver)).encode()
+                line = _CHECKPOINT.line(point, message, _named(sender), _named(receiver)).encode()
             else:
                 line = msgspec.json.encode(self._seen(point, message, sender, receiver, content=selection.content))
             self._tell(stream, tail, "checkpoint" if selection.checkpoint else "seen", line)

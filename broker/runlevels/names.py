@@ -7,6 +7,7 @@ from __future__ import annotations
 
 SERVED = {
     "org.xmlBlaster.engine.EventPlugin": "broker.plugins.events.EventPlugin",
+    "org.xmlBlaster.util.checkpoint.Checkpoint": "broker.plugins.checkpoint.CheckpointPlugin",
     "org.xmlBlaster.engine.SessionPersistencePlugin": "broker.plugins.persistence.SessionPersistence",
     "org.xmlBlaster.protocol.socket.SocketDriver": "broker.plugins.socket.SocketPlugin",
 }
@@ -29,7 +30,6 @@ _NOT_SERVED = {
     "ClusterManager": "clusters of xmlBlaster are not supported",
     "PriorizedDispatchPlugin": "dispatch plugins are not supported",
     "ReplManagerPlugin": "replication is not supported",
-    "Checkpoint": "checkpoints are not supported",
     "DeadMessageDumper": "dumping dead messages is not supported",
     "StartupTasks": "startup tasks are not supported",
     "FileWatcherPlugin": "the file watcher is not supported",

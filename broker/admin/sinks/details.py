@@ -128,4 +128,4 @@ def _summary(event: Event) -> str:
         state = fields.get("state")
         return f"{names} {happened}" + (f": {state}" if state else "")
     told = ", ".join(f"{name}={value}" for name, value in fields.items())
-    return f"{event.type}: {told}" if told else event.type
+    return told or event.type

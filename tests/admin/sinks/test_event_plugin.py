@@ -379,7 +379,7 @@ def test_example_of_the_document_loads() -> None:
     planted.read()
     planted.world.node.events.tell("store/event/failing", reason="disk full")
     planted.world.turn()
-    assert planted.events == ["store/event/failing: store/event/failing: reason=disk full"]
+    assert planted.events == ["store/event/failing: reason=disk full"]
 
 
 def test_nothing_is_left_behind_when_it_stops() -> None:
