@@ -30,6 +30,7 @@ ACCOUNTS = (
 SETTINGS = {
     **managers.SETTINGS,
     "xmpp.plainWithoutTls": "true",
+    "plugin/web/port": "0",
     "modules.mod_stream_management.buffer_max": "20",
     "admin.users": "adm",
     "session.maxSessions": "500",
@@ -115,7 +116,7 @@ class Campaign:
         self._place: Place = SqlitePlace(directory) if store == "sqlite" else PostgresPlace(directory)
         self._place.add_accounts(*ACCOUNTS)
         self._broker = BrokerProcess(self._place.data, settings={**SETTINGS, **self._place.settings})
-        self._ways = Ways(self._broker, self._chance, share)
+        self._ways = Ways(self._broker, self._chance, share, web=True)
         self._faults = Faults(self._broker, self._place, self._chance, self._ways)
         self._started = time.monotonic()
 

@@ -17,7 +17,7 @@ from tests.campaign.checks import Failed
 from tests.campaign.managers import check_log
 from tests.campaign.proxy import Relay
 from tests.campaign.resuming import Patient
-from tests.campaign.ways import DIRECT, Ways
+from tests.campaign.ways import DIRECT, WEB, Ways
 
 MANAGED = "cm1-TLS"
 
@@ -111,3 +111,9 @@ def test_a_link_is_cut_behind_any_byte(server: socket.socket) -> None:
             near.sendall(b"passed and lost")
             assert far.recv(100) == b"pas"
             assert far.recv(100) == b""
+
+
+def test_direct_connections_go_over_websocket_too_where_there_is_a_port() -> None:
+    broker: Any = SimpleNamespace(on_close=[], running=True)
+    ways = Ways(broker, random.Random(1), share=0.0, web=True)
+    assert {ways.choose() for _ in range(100)} == {DIRECT, WEB}

@@ -11,6 +11,8 @@ from tests.campaign.managers import KINDS, Kind, Manager
 from tests.system.launcher import BrokerProcess
 
 DIRECT = "XMPP"
+WEB = "WEB"
+"""Over WebSocket."""
 
 
 class Ways:
@@ -21,6 +23,7 @@ class Ways:
         chance: decides.
         share: of the connections that go over managers; at 0 there are none.
         kinds: of the managers.
+        web: of those that are direct, some go over WebSocket.
 
     Attributes:
         managers: that were started.
@@ -28,7 +31,13 @@ class Ways:
     """
 
     def __init__(
-        self, broker: BrokerProcess, chance: random.Random, share: float, kinds: Sequence[Kind] = KINDS
+        self,
+        broker: BrokerProcess,
+        chance: random.Random,
+        share: float,
+        kinds: Sequence[Kind] = KINDS,
+        *,
+        web: bool = False,
     ) -> None:
         self.managers: Sequence[Manager] = ()
         self.on_close = broker.on_close
@@ -36,6 +45,7 @@ class Ways:
         self._chance = chance
         self._share = share
         self._kinds = kinds
+        self._web = web
         self._lost: list[str] = []
 
     def open(self, directory: Path, point: str = "", count: int = 1) -> None:
@@ -60,7 +70,7 @@ class Ways:
         """The name of a way."""
         if self.managers and self._chance.random() < self._share:
             return f"{self._chance.choice(self.managers).name}-TLS"
-        return DIRECT
+        return self._chance.choice((DIRECT, WEB)) if self._web else DIRECT
 
     def choose_routes(self) -> str:
         """The name of a way over a manager that speaks routes; the direct one where there are no managers."""

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.page.browser import CHROMIUM, MISSING, PATIENCE, chromium
 from tests.system.clients import install_javascript
-from tests.system.launcher import BrokerProcess
+from tests.system.launcher import ANY_PORTS, BrokerProcess
 from tests.system.stream_client import StreamClient
 
 pytestmark = pytest.mark.system
@@ -50,7 +50,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 class WithWeb(BrokerProcess):
     """A broker with a port of HTTP, which it has again when it was killed."""
 
-    port_properties: Mapping[str, str] = {**BrokerProcess.port_properties, "plugin/web/port": "0"}
+    port_properties: Mapping[str, str] = ANY_PORTS | {"plugin/web/port": "0"}
 
 
 @pytest.fixture(scope="module")
