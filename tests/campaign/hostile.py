@@ -24,7 +24,7 @@ from pathlib import Path
 
 from broker.auth.scram import make_account
 from broker.store.sql.accounts import AccountTable
-from tests.campaign import crowding, native_attacks, network_attacks, xmpp_attacks
+from tests.campaign import crowding, native_attacks, network_attacks, web_attacks, xmpp_attacks
 from tests.campaign.attack import ATTACKER, COMPRESSED, IPV6, LOGIN_SECONDS, MAX_PENDING, Attack, NotRefused, Stage
 from tests.campaign.innocents import NAMES, PAIRS, Innocents, Latency
 from tests.campaign.networks import Network, NoNetwork
@@ -32,7 +32,13 @@ from tests.campaign.resident import forget_peak, peak, resident
 from tests.campaign.talkers import Ended, Silent
 from tests.system.launcher import ANY_PORTS, BrokerProcess
 
-ATTACKS = (*native_attacks.ATTACKS, *xmpp_attacks.ATTACKS, *crowding.ATTACKS, *network_attacks.ATTACKS)
+ATTACKS = (
+    *native_attacks.ATTACKS,
+    *xmpp_attacks.ATTACKS,
+    *web_attacks.ATTACKS,
+    *crowding.ATTACKS,
+    *network_attacks.ATTACKS,
+)
 QUIET_SECONDS = 5.0
 MAX_GROWTH = 256.0
 """Megabytes that resident memory may rise above what it was before an attack, at any time of it."""
@@ -48,6 +54,7 @@ LINES_MORE = 20
 SETTINGS = {
     **ANY_PORTS,
     "xmpp.plainWithoutTls": "true",
+    "plugin/web/port": "0",
     "plugin/socket/loginTimeout": f"{LOGIN_SECONDS}s",
     f"plugin/{COMPRESSED.lower()}/port": "0",
 }

@@ -7,6 +7,7 @@ import struct
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, RejectConnection, Request, TextMessage
+from wsproto.utilities import LocalProtocolError
 
 from tests.xmpp.web.translation import from_message, to_messages
 
@@ -38,7 +39,11 @@ class WebSocketSocket:
     def sendall(self, data: bytes) -> None:
         """Send a header, an end or elements, each in a message of its own."""
         for message in to_messages(data):
-            self.connection.sendall(self._websocket.send(TextMessage(message.decode())))
+            try:
+                frame = self._websocket.send(TextMessage(message.decode()))
+            except LocalProtocolError as error:  # the broker has closed
+                raise ConnectionAbortedError(str(error)) from error
+            self.connection.sendall(frame)
 
     def recv(self, size: int) -> bytes:
         """What has come, as a stream over TCP has it; empty where the connection is closed."""

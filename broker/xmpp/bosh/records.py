@@ -119,6 +119,9 @@ class Records:
             if found is not None:
                 self._found[each.name] = found
 
+    def __contains__(self, sid: str) -> bool:
+        return _name(sid) in self._found
+
     def take(self, sid: str) -> Record | None:
         """The record of a session of the last broker, which goes on here; ``None`` where there is none."""
         return self._found.pop(_name(sid), None)

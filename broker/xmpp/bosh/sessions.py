@@ -52,6 +52,16 @@ class BoshSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def limit_of(self, sid: str) -> int:
+        """The most bytes that a body of a session may have.
+
+        Args:
+            sid: of the session; empty, or one that nobody has, for a stranger.
+        """
+        session, settings = self._sessions.get(sid), self._settings
+        is_stranger = sid not in self._records and (session is None or session.is_stranger)
+        return settings.max_body_before_login if is_stranger else settings.max_body
+
     def ask(self, body: Body, origin: Origin) -> tuple[Deferred[bytes], str]:
         """Serve a request.
 

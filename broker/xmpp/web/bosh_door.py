@@ -64,7 +64,7 @@ class BoshDoor:
         if call.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Code.USER_ILLEGAL_ARGUMENT, "nothing is unpacked here")
         try:
-            body = read_body(call.body)
+            body = read_body(call.body, self._sessions.limit_of)
         except BadBody as error:
             raise Refused(HTTPStatus.BAD_REQUEST, Code.USER_ILLEGAL_ARGUMENT, str(error)) from error
         answered, media_type = self._sessions.ask(body, Origin(host, is_secure, self._loopback))

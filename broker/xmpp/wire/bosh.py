@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from broker.errors import BrokerError
 from broker.model.number import whole_or_none
-from broker.xml.cutter import CutError, ElementCutter, Piece
+from broker.xml.children import NoParent, children_of
 from broker.xml.stanza import START_TAG
 from broker.xml.tree import parse_tree
-from broker.xml.well_formed import is_element
 from broker.xml.write import escape_attribute
 from broker.xmpp.wire import ns
 
@@ -21,7 +20,7 @@ MAX_PAYLOADS = 25
 """Elements in one body."""
 MAX_TAG = 4096
 _MAX_SID = 256
-_RESTRICTED = re.compile(rb"<!--|<\?")
+MAX_DEPTH = 64
 _DECLARATION = re.compile(rb"\s*<\?xml[^<>?]*\?>\s*")
 _XBOSH = f"{{{ns.XBOSH}}}"
 _NAMES = (ns.BOSH, "body")
@@ -69,11 +68,12 @@ class Body:
         return whole_or_none(self.attributes.get(name, ""), 0, most)
 
 
-def read_body(data: bytes) -> Body:
+def read_body(data: bytes, limit_of: Callable[[str], int] | None = None) -> Body:
     """Read a body.
 
     Args:
         data: what a request has brought.
+        limit_of: the most bytes of a body of a session, by the id that it names; looked at before the payload is read.
 
     Raises:
         BadBody: it is none.
@@ -83,8 +83,6 @@ def read_body(data: bytes) -> Body:
     tag = START_TAG.match(text)
     if tag is None or len(tag[0]) > MAX_TAG:
         raise BadBody("it does not begin with a tag")
-    if _RESTRICTED.search(text) is not None or not is_element(text):
-        raise BadBody("it is not XML of a single element")
     empty = tag[0] if tag[0].endswith(b"/>") else tag[0][:-1] + b"/>"
     try:
         root = parse_tree(empty, what="body", limit=MAX_TAG)
@@ -102,7 +100,13 @@ def read_body(data: bytes) -> Body:
     sid = attributes.get("sid", "")
     if len(sid) > _MAX_SID:
         raise BadBody("its sid is too long")
-    return Body(rid, sid, attributes, _payloads(text), len(data))
+    if limit_of is not None and len(data) > limit_of(sid):
+        raise BadBody(f"it has more than {limit_of(sid)} bytes")
+    try:
+        payloads = children_of(text, max_depth=MAX_DEPTH, most=MAX_PAYLOADS)
+    except NoParent as error:
+        raise BadBody(str(error)) from error
+    return Body(rid, sid, attributes, payloads, len(data))
 
 
 def write_body(attributes: Mapping[str, object], payload: bytes = b"") -> bytes:
@@ -117,21 +121,3 @@ def write_body(attributes: Mapping[str, object], payload: bytes = b"") -> bytes:
     stream = f" xmlns:stream='{ns.STREAM}'" if b"<stream:" in payload else ""
     head = f"<body xmlns='{ns.BOSH}'{prefix}{stream}{written}".encode()
     return b"%b>%b</body>" % (head, payload) if payload else head + b"/>"
-
-
-def _payloads(text: bytes) -> list[bytes]:
-    cutter = ElementCutter(len(text))
-    cutter.add(text)
-    payloads: list[bytes] = []
-    rest = len(text)
-    try:
-        while isinstance(found := cutter.next(), Piece) or (found is not None and not payloads and rest):
-            if not isinstance(found, Piece):  # the tag of the body itself
-                rest = 0
-                continue
-            payloads.append(found.data)
-            if len(payloads) > MAX_PAYLOADS:
-                raise BadBody(f"it has more than {MAX_PAYLOADS} elements")
-    except CutError as error:
-        raise BadBody(str(error)) from error
-    return payloads
