@@ -54,6 +54,7 @@ POINTS = (
 )
 """Of :mod:`broker.failpoints`, in the broker."""
 ELSEWHERE = (
+    "answer over BOSH",
     "dead message replayed",
     "definitions committed",
     "definitions half made",
