@@ -106,6 +106,7 @@ class AccountChanges:
             await look()
         try:
             changes = await self._node.store.read_account_changes()
+            roles = await self._node.store.list_roles() if changes and self._has_roles else {}
         except BrokerError as error:
             if not error.is_resource:  # the store itself says that it fails
                 raise
@@ -117,7 +118,7 @@ class AccountChanges:
             if change.id in self._done or change.name in failed:  # the changes of an account have an order
                 continue
             try:
-                await self._see_to(change)
+                await self._see_to(change, roles.get(change.name, ""))
             except Exception:  # noqa: BLE001 - it is logged, and keeps nobody else from logging in
                 log.failure("what was changed of {name} has no effect yet", name=change.name)
                 self._failed.add(change.name)
@@ -150,18 +151,16 @@ class AccountChanges:
         self._has_roles = True
         self._node.roles.update(await self._node.store.list_roles())
 
-    async def _see_to(self, change: AccountChange) -> None:
+    async def _see_to(self, change: AccountChange, role: str) -> None:
         match change.action:
             case AccountAction.REMOVED:
                 await self.remove(change.name)
             case AccountAction.PASSWORD:
                 self.renew(change.name)
         if self._has_roles:
-            await self._read_role(change.name)
+            self._take_role(change.name, role)
 
-    async def _read_role(self, name: str) -> None:
-        record = await self._node.store.get_account(name)
-        role = "" if record is None else record.role
+    def _take_role(self, name: str, role: str) -> None:
         if role == self._node.roles.get(name, ""):
             return
         if role:

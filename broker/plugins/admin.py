@@ -231,7 +231,15 @@ class AdminPlugin:
 
         router = Router([*routes_of(operations, self._context, turn), *page])
         credentials = _credentials if over_socket else None
-        site = Site(router, gate, self._context.reactor, hosts=hosts, credentials=credentials, observer=self._answers)
+        site = Site(
+            router,
+            gate,
+            self._context.reactor,
+            hosts=hosts,
+            credentials=credentials,
+            observer=self._answers,
+            folder=self._context.data,
+        )
         self._sites.append(site)
         return site
 

@@ -133,6 +133,7 @@ def change_operation(
     told: Callable[[Request[B]], str] | None = None,
     parameters: tuple[Parameter, ...] = (),
     also: HTTPStatus | None = None,
+    max_body: int = 0,
 ) -> Operation:
     """An operation that changes something.
 
@@ -154,6 +155,7 @@ def change_operation(
         told: with which parameters, for the audit; by default the body.
         parameters: of the query.
         also: another status with an answer of the same type.
+        max_body: bytes that the body may have; 0 for what all have.
     """
     takes_body = method != "DELETE"
     if not takes_body:
@@ -183,6 +185,7 @@ def change_operation(
         cost=cost,
         any_level=always,
         also=also,
+        max_body=max_body,
         body=body if takes_body else None,
         status=status,
     )

@@ -16,6 +16,7 @@ from broker.net.http.exchange import JSON_TYPE, Answer, Call, json
 from broker.net.http.problem import wrong_parameter
 from broker.net.http.routes import Cost
 
+MAX_BODY = 64 << 20
 DRY_RUN, MODE, PRETTY, VERIFIERS, WANTED = "dryRun", "mode", "pretty", "verifiers", "sections"
 
 
@@ -112,6 +113,7 @@ def definition_operations(desk: ChangeDesk) -> list[Operation]:
             cost=Cost.HEAVY,
             target=lambda request: "",
             told=lambda request: _parameters(request.call),
+            max_body=MAX_BODY,
             parameters=(
                 Parameter(
                     MODE,

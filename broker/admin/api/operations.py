@@ -56,6 +56,7 @@ class Operation:
         also: another status with an answer of the same type.
         body: type of the body in JSON that a request has, if any.
         status: of its answer.
+        max_body: bytes that a body may have; 0 for what all have.
         streams: it is also answered by server-sent events, where a parameter asks for them.
     """
 
@@ -74,6 +75,7 @@ class Operation:
     also: HTTPStatus | None = None
     body: type[msgspec.Struct] | None = None
     status: HTTPStatus = HTTPStatus.OK
+    max_body: int = 0
     streams: bool = False
 
 
@@ -102,7 +104,7 @@ def routes_of(operations: Iterable[Operation], instance: Instance, turn: Turn = 
         if each.id in routes:
             raise ValueError(f"there are two operations {each.id}")
         handler = _guarded(each, instance, at_once if each.right is Right.ALL and each.method == "GET" else turn)
-        routes[each.id] = Route(each.method, each.path, each.right, handler, each.cost, each.summary)
+        routes[each.id] = Route(each.method, each.path, each.right, handler, each.cost, each.summary, each.max_body)
     return list(routes.values())
 
 

@@ -15,6 +15,7 @@ from twisted.web.iweb import INonQueuedRequestFactory
 from zope.interface import provider
 
 from broker.errors import BrokerError, Code
+from broker.net.http.body import RequestBody
 from broker.net.http.events import EventStream
 from broker.net.http.exchange import Answer, fault
 from broker.net.http.problem import Refused
@@ -49,13 +50,14 @@ class SiteRequest(Request):
         self.clientproto = b"HTTP/1.1"  # until it is known, for an answer that is made before
         self._began = channel.site.clock.seconds()
         self.route: Route | None = None
-        self._body = bytearray()
+        self._body = RequestBody()
+        self._max_body: int | None = None  # of its route, once that matters
         self._answered = False
         self._stream: EventStream | None = None
 
     def gotLength(self, length: int | None) -> None:
         """The header is complete."""
-        if length is not None and length > self.channel.site.limits.max_body:
+        if length is not None and not self._permits(length):
             self._refuse_body()
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -63,13 +65,20 @@ class SiteRequest(Request):
         site = self.channel.site
         if self._answered:
             return
-        if len(self._body) + len(data) > site.limits.max_body:
+        body, most = self._body, site.limits.max_body
+        if not self._permits(body.size + len(data)):
             self._refuse_body()
-        elif site.bodies + len(data) > site.limits.max_bodies:
+        elif body.size + len(data) <= most and site.bodies + len(data) > site.limits.max_bodies:
             self._give_up_body(BrokerError(Code.RESOURCE_EXHAUST, "too much of other requests is on its way"))
         else:
-            self._body += data
-            site.bodies += len(data)
+            before = body.held
+            try:
+                body.append(data, most, site.folder)
+            except OSError as error:
+                log.error("a long body cannot be kept: {reason}", reason=error.strerror)
+                self._give_up_body(BrokerError(Code.RESOURCE_FILE_IO, "there is no room for a body of this length"))
+                return
+            site.bodies += body.held - before
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The request is complete."""
@@ -128,8 +137,17 @@ class SiteRequest(Request):
             self._stream = stream
             stream.begin(self)
 
+    def _permits(self, size: int) -> bool:
+        """Whether a body may have so many bytes; who may use a route that takes long ones is asked when it is one."""
+        site = self.channel.site
+        if size <= site.limits.max_body:
+            return True
+        if self._max_body is None:
+            self._max_body = site.max_body_of(self, self.channel._command, self.channel._path)
+        return size <= self._max_body
+
     def _refuse_body(self) -> None:
-        most = self.channel.site.limits.max_body
+        most = self.channel.site.limits.max_body if self._max_body is None else self._max_body
         self._give_up_body(
             Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -175,6 +193,5 @@ class SiteRequest(Request):
 
     def _release(self) -> bytes:
         """Take the body, which is complete or wanted no more, out of what the site counts."""
-        body, self._body = bytes(self._body), bytearray()
-        self.channel.site.bodies -= len(body)
-        return body
+        self.channel.site.bodies -= self._body.held
+        return self._body.take()

@@ -33,6 +33,7 @@ class Route:
         handler: serves it.
         cost: of serving it.
         summary: one sentence.
+        max_body: bytes that a body may have; 0 for what the site has.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Route:
     handler: Handler
     cost: Cost = Cost.CONSTANT
     summary: str = ""
+    max_body: int = 0
 
     def __post_init__(self) -> None:
         if not self.right:

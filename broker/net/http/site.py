@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -44,6 +45,7 @@ class Site(Factory):
         limits: of its peers.
         credentials: tells who is at the other end of a transport, for a Unix socket.
         observer: told of each answer.
+        folder: for long bodies while they come; ``None`` where no route takes any.
         refuse: makes the answer to a request that fails, from the error and the request's id.
 
     Attributes:
@@ -65,12 +67,14 @@ class Site(Factory):
         credentials: Callable[[Any], Credentials] | None = None,
         observer: Observer = _watch_nothing,
         refuse: Callable[[BrokerError, str], Answer] = refusal,
+        folder: Path | None = None,
     ) -> None:
         self.clock = clock
         self.limits = limits
         self._credentials = credentials
         self.answered = observer
         self.refuse = refuse
+        self.folder = folder
         self.bodies = 0
         self.channels: set[HttpChannel] = set()
         self._router = router
@@ -123,18 +127,38 @@ class Site(Factory):
         Raises:
             BrokerError: it is refused.
         """
+        call, route = self._found(request, request.method, request.uri, body)
+        request.route = route
+        self._gate(call, route)
+        return await route.handler(call)
+
+    def max_body_of(self, request: SiteRequest, method: bytes, uri: bytes) -> int:
+        """Bytes that the body of a request may have which is still to come, by its route and who sends it.
+
+        Args:
+            request: its header.
+            method: of it.
+            uri: of it.
+        """
+        try:
+            call, route = self._found(request, method, uri, b"")
+            if not route.max_body or self.folder is None:
+                return self.limits.max_body
+            self._gate(call, route)
+        except BrokerError:  # whoever may not use it is told so where the body is no longer than that of others
+            return self.limits.max_body
+        return route.max_body
+
+    def _found(self, request: SiteRequest, method: bytes, uri: bytes, body: bytes) -> tuple[Call, Route]:
         headers = {
             name.decode("latin-1").lower(): values[-1].decode("latin-1")
             for name, values in request.requestHeaders.getAllRawHeaders()
         }
         check_host([each.decode("latin-1") for each in request.requestHeaders.getRawHeaders(b"Host", [])], self._hosts)
-        target = read_target(request.uri)
-        route, parameters = self._router.find(request.method.decode("latin-1"), target.segments)
+        target = read_target(uri)
+        route, parameters = self._router.find(method.decode("latin-1"), target.segments)
         peer = self.peer(request.channel)
-        call = Call(request.id, route.method, parameters, target.query, headers, body, peer)
-        request.route = route
-        self._gate(call, route)
-        return await route.handler(call)
+        return Call(request.id, route.method, parameters, target.query, headers, body, peer), route
 
     def close_all(self) -> Deferred[None]:
         """Close all connections; those on which a request is being served when it is answered, if that is soon.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPResponse
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -59,6 +60,7 @@ class Conversation:
         routes: of the site; by default one that tells what it is asked.
         limits: of the site.
         hosts: names of the site.
+        folder: for long bodies.
 
     Attributes:
         calls: that reached a route.
@@ -66,7 +68,11 @@ class Conversation:
     """
 
     def __init__(
-        self, routes: Sequence[Route] = (), limits: HttpLimits = DEFAULT_LIMITS, hosts: Sequence[str] = ()
+        self,
+        routes: Sequence[Route] = (),
+        limits: HttpLimits = DEFAULT_LIMITS,
+        hosts: Sequence[str] = (),
+        folder: Path | None = None,
     ) -> None:
         self.clock = Clock()
         self.calls: list[Call] = []
@@ -79,6 +85,7 @@ class Conversation:
             self.clock,
             limits=limits,
             hosts=hosts,
+            folder=folder,
             observer=lambda route, status, seconds: self.answered.append(status),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
@@ -359,3 +360,54 @@ def test_site_that_closes_does_not_wait_for_ever() -> None:
     gone = conversation.site.close_all()
     connection.advance(1)
     assert (connection.is_closed(), gone.called) == (True, True)
+
+
+def long_bodies(folder: Path | None, right: str = "all") -> Conversation:
+    """A site with a route that takes longer bodies than the others."""
+
+    async def see(call: Call) -> Answer:
+        conversation.calls.append(call)
+        return Answer(b"")
+
+    conversation = Conversation([Route("POST", "/long", right, see, max_body=1000)], SMALL, folder=folder)
+    conversation.forbidden.add("nobody")
+    return conversation
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_route_may_take_longer_bodies_which_are_kept_in_a_file_while_they_come(tmp_path: Path, chunked: bool) -> None:
+    conversation = long_bodies(tmp_path)
+    connection = conversation.connected()
+    content = bytes(range(250)) * 4
+    if chunked:
+        connection.send(request("/long", "POST", Transfer_Encoding="chunked"))
+        for start in range(0, 1000, 100):
+            connection.send(b"64\r\n" + content[start : start + 100] + b"\r\n")
+        assert conversation.site.bodies == 0
+        connection.send(b"0\r\n\r\n")
+    else:
+        connection.send(request("/long", "POST", content))
+    assert conversation.calls[0].body == content
+    assert conversation.site.bodies == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "has_folder", "size"), [("all", True, 1001), ("nobody", True, 500), ("all", False, 500)]
+)
+def test_longer_body_is_refused_where_it_is_too_long_or_nobody_may_send_it(
+    tmp_path: Path, right: str, has_folder: bool, size: int
+) -> None:
+    conversation = long_bodies(tmp_path if has_folder else None, right)
+    connection = conversation.connected()
+    connection.send(request("/long", "POST", Content_Length=str(size)))
+    assert [each.status for each in connection.answers()] == [413]
+    assert conversation.calls == []
+
+
+def test_peer_that_goes_amid_a_long_body_leaves_nothing_behind(tmp_path: Path) -> None:
+    conversation = long_bodies(tmp_path)
+    connection = conversation.connected()
+    connection.send(request("/long", "POST", Content_Length="1000") + b"x" * 500)
+    connection.lose()
+    assert (conversation.site.bodies, conversation.calls, list(tmp_path.iterdir())) == (0, [], [])

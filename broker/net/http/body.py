@@ -1,0 +1,64 @@
+"""The body of a request while it comes: in memory, and where it may be long in a file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import IO
+
+
+class RequestBody:
+    """What has come of a body.
+
+    Attributes:
+        size: bytes of it.
+        held: bytes of these that are in memory.
+    """
+
+    __slots__ = ("_file", "_memory", "held", "size")
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self.size = self.held = 0
+
+    def append(self, data: bytes, most_held: int, folder: Path | None) -> None:
+        """Take a part.
+
+        Args:
+            data: the part.
+            most_held: bytes that may be in memory.
+            folder: of the file for longer bodies, which has no name and is gone when it is closed; ``None`` for none.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.size += len(data)
+        if self._file is None and folder is not None and self.size > most_held:
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - take() closes it; its mode is 0600
+            self._file.write(self._memory)
+            self._memory = bytearray()
+        if self._file is None:
+            self._memory += data
+        else:
+            self._file.write(data)
+        self.held = len(self._memory)
+
+    def take(self) -> bytes:
+        """All of it; nothing is kept."""
+        if self._file is None:
+            taken, self._memory = bytes(self._memory), bytearray()
+        else:
+            self._file.seek(0)
+            taken = self._file.read()
+            self.drop()
+        self.size = self.held = 0
+        return taken
+
+    def drop(self) -> None:
+        """Keep nothing."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+        self._memory = bytearray()
+        self.size = self.held = 0
