@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help environment run test bench crash fuzz soak api screenshots lint format wheel constraints clean
+.PHONY: help environment run test bench crash fuzz soak api proofs screenshots lint format wheel constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ soak: $(VENV)/.test ## Feed a broker STANZAS (default 1000000) with ever new nam
 
 api: $(VENV)/.test ## Ask the API of a broker with requests made of its description, SECONDS (default 120) as each of three roles; SEED=7
 	@$(BIN)/python -m tests.campaign.generated --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
+
+proofs: $(VENV)/.test ## Run the tests of administration in the sizes that docs/operations-checks.md promises (about half an hour)
+	@BROKER_TEST_SIZES=full $(BIN)/python -m pytest tests/system/test_entries_crash.py tests/system/test_why.py \
+	  tests/system/test_tls_reload.py
 
 screenshots: $(VENV)/.test ## Take pictures of the console for docs/console, in light and dark; needs Chromium
 	@$(BIN)/python -m tests.page.screenshots docs/console

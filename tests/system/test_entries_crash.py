@@ -17,16 +17,21 @@ from broker.client import ConnectOptions, PublishOptions
 from tests.system.http_client import HttpAnswer, ask_socket
 from tests.system.launcher import BrokerProcess
 from tests.system.native_client import connected
+from tests.system.sizes import size
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(size(180, 3600))]
 
-COUNT = 1500
+COUNT = size(1500, 10_000)
+KILLS = size(2, 12)
+"""At points of the move, and of the replay, beside those at any time."""
+STEP = size(249, 79)
+"""Dead messages more that are sent again before each kill; all kills together leave some."""
 KILL_AT = "BROKER_KILL_AT"
 SETTINGS = {
-    "queue/callback/maxEntries": "10000",
+    "queue/callback/maxEntries": "20000",
     "queue/callback/maxEntriesCache": "300",
-    "queue/subject/maxEntries": "10000",
-    "queue/deadMessage/maxEntries": "10000",
+    "queue/subject/maxEntries": "20000",
+    "queue/deadMessage/maxEntries": "20000",
 }
 
 
@@ -92,7 +97,7 @@ def test_entries_are_in_exactly_one_queue_whenever_the_broker_is_killed(broker: 
     chance = random.Random(7)
 
     # when the broker is killed amid the move, at its points and at any time
-    for kill_at in ("entries put:1", "entries put:2", "", "", ""):
+    for kill_at in (*(f"entries put:{number}" for number in range(1, KILLS + 1)), "", "", ""):
         restart(broker, kill_at)
         if kill_at:
             assert post(broker, f"{joe}/move", move) is None
@@ -116,7 +121,7 @@ def test_entries_are_in_exactly_one_queue_whenever_the_broker_is_killed(broker: 
     assert sorted(contents(broker, "dead-messages")) == list(range(COUNT))
     replay = {"select": {"all": True}, "to": {"subject": "jack"}}
     # when the broker is killed while they are sent again
-    for kill_at in ("dead message replayed:1", "dead message replayed:250", "", ""):
+    for kill_at in (*(f"dead message replayed:{1 + STEP * number}" for number in range(KILLS)), "", ""):
         restart(broker, kill_at)
         if kill_at:
             assert post(broker, "dead-messages/replay", replay) is None

@@ -6,12 +6,13 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from broker.client import ConnectOptions, PublishOptions, State, SubscribeOptions
 from broker.errors import BrokerError, Code
-from tests.system.http_client import HttpAnswer, ask_socket
+from tests.system.http_client import HttpAnswer, SocketConnection, ask_socket
 from tests.system.launcher import READY, BrokerProcess, wait_until
 from tests.system.native_client import connected
 from tests.xmpp.world import HEADER
@@ -87,6 +88,30 @@ def test_standby_and_back_keeps_sessions_and_what_waits_for_them(broker: BrokerP
     assert all(update.redelivered for update in repeated)
     jack.disconnect()
     joe.disconnect()
+
+
+def test_administration_brings_the_broker_down_and_up_over_one_connection(broker: BrokerProcess) -> None:
+    jack = connected(broker, PERSISTENT)
+    connection = SocketConnection(broker.admin_socket)
+    headers = {"Content-Type": "application/json"}
+
+    def ask(method: str = "GET", body: object = None) -> Any:
+        connection.request(method, "/api/v1/run-level", json.dumps(body) if body else None, headers)
+        answer = connection.getresponse()
+        assert answer.status in (200, 202)
+        return json.loads(answer.read())
+
+    ask("PUT", {"levels": [6]})
+    wait_until(lambda: ask()["level"] == 6)
+    wait_until(lambda: jack.state is State.POLLING)
+    kept = connection.sock
+    ask("PUT", {"levels": [9]})
+    wait_until(lambda: jack.state is State.ALIVE)
+
+    assert ask()["level"] == 9
+    assert connection.sock is kept
+    connection.close()
+    jack.disconnect()
 
 
 def offered(broker: BrokerProcess) -> bytes:
