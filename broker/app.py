@@ -23,7 +23,7 @@ from broker.admin.pending_properties import PendingProperties
 from broker.admin.property_book import PropertyBook
 from broker.auth.wiring import Security, make_security
 from broker.config import declared
-from broker.config.core_options import ACCOUNT_XML_NAMES, NODE_ID, RUN_LEVEL, TLS_WATCH, XML_NAMES
+from broker.config.core_options import ACCOUNT_XML_NAMES, NODE_ID, RUN_LEVEL, STANDBY, TLS_WATCH, XML_NAMES, Standby
 from broker.config.properties import Properties
 from broker.config.runtime import RuntimeFile
 from broker.core.asker import Asker
@@ -74,8 +74,8 @@ from broker.xmpp.shared import SharedService
 log = Logger()
 
 MEMORY_URL = "memory:"
-STORE_LEVEL = 1
-TOPICS_LEVEL = 2
+RECOVER_LEVEL = 2
+"""The store is opened at this level: below it a broker can be asked how it is, also one that stands by."""
 RUN_LEVEL_DELAY = 0.1
 """Seconds between the order to change the run level and the change, so that the answer still arrives."""
 ADMIT_LEVEL = 7
@@ -106,7 +106,8 @@ class Application(Service):
         streams: the sessions of XMPP clients, from run level 2 on.
         xmpp: the XMPP service, which all its listeners share.
         run_levels: starts and stops everything.
-        store: from run level 1 on; ``None`` before.
+        store: from run level 2 on, and while it is opened; ``None`` before.
+        taken_over: another broker has the database, so that this one has to end at once.
         serving: all ports for clients are open.
         property_book: the properties, and changes of them.
         log_levels: levels of the log, and changes of them; ``None`` where the log is not the broker's own.
@@ -144,6 +145,7 @@ class Application(Service):
         self.access = Access(properties, time.monotonic)
         self.store: Any = None
         self.serving = False
+        self.taken_over = False
         self._log_output = log_output
         self.log_levels = None if log_output is None else TimedLevels(log_output.levels, reactor)
         self._log_level = LEVEL.default
@@ -351,8 +353,20 @@ class Application(Service):
         self._on_started()
 
     async def _end(self) -> None:
+        if self.taken_over:
+            return  # nobody is to be told that anything is in order, and nothing can be committed
+        if self.store is not None:
+            self.store.stop_waiting()
         if hasattr(self, "run_levels"):
             await self.change_run_level(0)
+
+    def _taken_over(self, failure: BrokerError) -> None:
+        log.critical("{reason}", reason=failure.message)
+        self.taken_over = True
+        self.failure = failure
+        self._service_manager.status(failure.message)
+        if self.reactor.running:
+            self.reactor.stop()
 
     def _failed(self, failure: Failure) -> None:
         if not self.running:  # told to stop while it was starting, which fails whatever was under way
@@ -372,9 +386,8 @@ class Application(Service):
         way = "startup" if direction is Direction.UP else "shutdown"
         self.events.tell(f"service/RunlevelManager/event/{way}Runlevel{level}", name=name)
         if direction is Direction.UP:
-            if level == STORE_LEVEL:
+            if level == RECOVER_LEVEL:
                 await self._open_store()
-            elif level == TOPICS_LEVEL:
                 await self._make_broker()
             elif level == ADMIT_LEVEL:
                 await self.broker.account_changes.apply()
@@ -393,7 +406,9 @@ class Application(Service):
             self.store = MemoryStore(self.reactor)
         else:
             copies = BEFORE_UPGRADE.get(self.properties)
-            self.store = SqlStore(url, self.reactor, copy_before_upgrade=copies)
+            standby = STANDBY.get(self.properties) is Standby.WAIT
+            self.store = SqlStore(url, self.reactor, copy_before_upgrade=copies, standby=standby)
+            self.store.on_taken_over = self._taken_over
         await self.store.open()
         self._daily_backup = self._make_daily_backup(url)
         self._daily_backup.start()

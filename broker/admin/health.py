@@ -44,7 +44,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why the broker is not ready.
 
     Args:
-        code: ``stopping``, ``runLevel``, ``listeners`` or ``store``.
+        code: ``stopping``, ``standby``, ``runLevel``, ``listeners`` or ``store``.
         detail: one sentence, for those who may see it.
     """
 
@@ -81,6 +81,8 @@ class Health:
         levels = instance.run_levels
         if not instance.running:
             return Phase.STOPPING
+        if self._stands_by:
+            return Phase.STANDBY
         if levels.level == RUNNING:
             return Phase.RUNNING if instance.serving else Phase.STARTING
         if levels.target is None or levels.target <= levels.level:
@@ -102,6 +104,8 @@ class Health:
         instance = self._instance
         if not instance.running:
             return [Reason("stopping", "the broker has been told to end")]
+        if self._stands_by:
+            return [Reason("standby", "another broker has the database; this one takes over when that one is gone")]
         level = instance.run_levels.level
         if level < RUNNING:
             return [Reason("runLevel", f"the broker is at run level {describe(level)}")]
@@ -116,6 +120,11 @@ class Health:
             failure = instance.store.failure
             reasons.append(Reason("store", f"nothing is committed for {failing:.0f} seconds: {failure}"))
         return reasons
+
+    @property
+    def _stands_by(self) -> bool:
+        store = self._instance.store
+        return store is not None and store.stands_by
 
     def store_failing_seconds(self) -> float | None:
         """For how long the store has not been able to commit; ``None`` where it is, or is not open."""

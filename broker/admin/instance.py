@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from broker.xmpp.shared import SharedService
 
 BROKER_LEVEL = 2
-"""From this run level on there is a :attr:`Instance.broker` (and from the one before it a store)."""
+"""From this run level on there is a :attr:`Instance.broker` and a store."""
 
 
 class Instance(Protocol):
@@ -33,7 +33,7 @@ class Instance(Protocol):
         run_levels: of the broker.
         running: it has not been told to end.
         serving: all ports for clients are open.
-        store: an opened :class:`broker.ports.IStore`, from run level 1 on.
+        store: an opened :class:`broker.ports.IStore`, from run level 2 on, and while it is opened.
         broker: the core, from run level :data:`BROKER_LEVEL` on.
         security: what logins are checked with, from there on, too.
         data: the data directory.

@@ -15,6 +15,8 @@ TIMED_OUT = 5
 FOUND_A_PROBLEM = 6
 """What was looked at is not as it should be."""
 DONE_IN_PART = 7
+TRY_AGAIN = 75
+"""Of ``broker run``: another broker has taken the database over; started again, this one may stand by (sysexits.h)."""
 EXIT_STATUS = """
 exit status: 0 done, 1 failed, 2 wrong usage, 3 no connection, 4 refused, 5 nothing came in time, 6 found a problem,
 7 done in part

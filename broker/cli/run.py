@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from broker.cli import background
 from broker.cli.background import Background
+from broker.cli.exit_status import TRY_AGAIN
 from broker.cli.options import add_store_options, assignments_of, path_of
 from broker.cli.terminal import complain
 from broker.model.number import whole_or_none
@@ -62,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the broker until it is told to stop.
 
     Returns:
-        1 where it could not start, 2 where the options are wrong, else 0. After a signal it does not return: twistd
+        1 where it could not start, 2 where the options are wrong, 75 where another broker has taken its database over,
+        else 0. After a signal it does not return: twistd
         ends the process by the same signal. With ``--daemon`` this is what the process returns that started it.
     """
     from twisted.python.usage import UsageError
@@ -99,6 +101,8 @@ def _run(server_options: Any) -> int:
     spare()
     runApp(server_options)
     application = server_options.subOptions.application
+    if application.taken_over:
+        return TRY_AGAIN
     return 0 if application.failure is None else 1
 
 

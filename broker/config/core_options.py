@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, size
 from broker.config.options import Effect, Option, declare
 from broker.config.properties import DEFAULT_NODE_ID
 from broker.model.qos import Overflow
+
+
+class Standby(StrEnum):
+    """What a start does where another broker has the database."""
+
+    REFUSE = "refuse"
+    WAIT = "wait"
+
 
 NODE_ID = declare(
     "cluster.node.id", TEXT, DEFAULT_NODE_ID, "Name of this node: in addresses, and the domain that it serves."
@@ -18,6 +27,12 @@ DATABASE_URL = declare(
     TEXT,
     "",
     "Where durable state is kept: sqlite or postgresql+psycopg://user@host/name; empty: SQLite in the data directory.",
+)
+STANDBY = declare(
+    "db.standby",
+    choice(Standby),
+    Standby.REFUSE,
+    "What a start does where another broker has the database: refuse, or wait until that one is gone, and take over.",
 )
 KEEP_UNRESOLVED = declare(
     "property.keepUnresolvedProps",

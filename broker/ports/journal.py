@@ -39,12 +39,20 @@ class IJournal(Interface):
     folds: int = Attribute("How often a journal was written to the tables; of a store without one never.")
     waiting: int = Attribute("Batches and questions that wait for a thread; of a store without one none.")
 
+    stands_by: bool = Attribute("Another broker has the database, and :meth:`open` waits until that one is gone.")
+    on_taken_over: Callable[[BrokerError], object] = Attribute(
+        "Called when another broker has had the database since: nothing is committed any more, nor reported so."
+    )
+
     def open() -> Deferred[None]:
         """Open the database and bring its schema up to date.
 
         Fires when the store may be used; fails with ``resource.db.*`` where the database cannot be reached, or
         ``resource.configuration`` where its schema is newer than this program.
         """
+
+    def stop_waiting() -> None:
+        """Stand by no more: :meth:`open` fails with ``resource.unavailable`` where it waits for another broker."""
 
     def close() -> Deferred[None]:
         """Commit what has gathered and let go of the database."""

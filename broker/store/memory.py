@@ -69,6 +69,8 @@ class MemoryStore:
         self.failing_since: float | None = None
         self.commit_seconds, self.commit_operations = Histogram(()), Histogram(())
         self.reads = self.folds = self.waiting = 0
+        self.stands_by = False
+        self.on_taken_over: Callable[[BrokerError], object] = lambda failure: None
         self.held = False
         self.tables = Tables()
         self._clock = clock
@@ -115,6 +117,9 @@ class MemoryStore:
     def open(self) -> Deferred[None]:
         """Nothing to open."""
         return succeed(None)
+
+    def stop_waiting(self) -> None:
+        """Nothing is waited for."""
 
     def close(self) -> Deferred[None]:
         """Commit what has gathered."""

@@ -190,6 +190,11 @@ class BrokerProcess:
         """Whether there is a process."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """Of the last process; ``None`` while it runs."""
+        return None if self._process is None else self._process.poll()
+
     def start(self) -> None:
         """Start the broker and wait until it is ready."""
         self.spawn()

@@ -17,6 +17,7 @@ from broker.histogram import Histogram
 from broker.store.batch import Batch
 from broker.store.commits import CommitWaiters
 from broker.store.sql.failures import translate
+from broker.store.sql.ownership import DatabaseTakenOver
 from broker.store.sql.worker import Worker
 from broker.timers import cancel
 
@@ -90,6 +91,7 @@ class CommitLoop:
         reads: questions that were asked; never falls.
         failure: what keeps the loop from committing, or ``None``.
         failing_since: when it began to, in seconds by the reactor's clock, or ``None``.
+        on_taken_over: called when another broker has the database: then nothing is committed or answered any more.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class CommitLoop:
         self._delay = FIRST_RETRY
         self._retry: IDelayedCall | None = None
         self.failing_since: float | None = None
+        self.on_taken_over: Callable[[BrokerError], object] = lambda failure: None
         self.commit_seconds = Histogram(COMMIT_SECONDS)
         self.commit_operations = Histogram(COMMIT_OPERATIONS)
         self.reads = 0
@@ -329,6 +332,9 @@ class CommitLoop:
 
     def _failed(self, reason: Failure) -> None:
         failure = translate(reason.value)
+        if isinstance(failure, DatabaseTakenOver):
+            self._lose(failure)
+            return
         item = self._current
         self._queue.extendleft(reversed(self._with_it))
         self._with_it = []
@@ -337,7 +343,7 @@ class CommitLoop:
             self._attempt()
             return
         if isinstance(item, _Query) and (not item.patient or failure.code is Code.RESOURCE_DB_UNKNOWN):
-            # No other answer is to be expected, or somebody waits who can do without; the next commit finds out.
+            # No other answer is to be expected, or somebody waits who can do without.
             self._current = None
             item.answer.errback(failure)
             self._next()
@@ -366,7 +372,23 @@ class CommitLoop:
             self._queue.remove(query)
             query.answer.errback(failure)
 
-    def _give_up(self, failure: BrokerError) -> None:
+    def _lose(self, failure: BrokerError) -> None:
+        """Another broker has the database; this one is told so, and must never tell anybody that anything is done."""
+        stopping = self._state is _State.CLOSING
+        cancel(self._tidying)
+        cancel(self._leisure)
+        cancel(self._due)
+        self._tidying = self._leisure = self._due = None
+        self.failure = failure
+        if self.failing_since is None:
+            self.failing_since = self._reactor.seconds()
+        self._queue.extendleft(reversed(self._with_it))
+        self._with_it = []
+        self._give_up(failure, told=stopping)
+        self._idle = False  # what is appended from now on goes nowhere
+        self.on_taken_over(failure)
+
+    def _give_up(self, failure: BrokerError, *, told: bool = True) -> None:
         unanswered = [item for item in (self._current, *self._queue) if isinstance(item, _Query)]
         self._current = None
         self._queue.clear()
@@ -377,7 +399,8 @@ class CommitLoop:
         self._state = _State.CLOSED
         for query in unanswered:
             query.answer.errback(failure)
-        self._stopped.errback(failure)
+        if told:
+            self._stopped.errback(failure)
 
 
 def _answers(queries: list[_Query]) -> list[Any]:

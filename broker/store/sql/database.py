@@ -31,6 +31,13 @@ SQLITE_PRAGMAS = (
     "wal_autocheckpoint = 4000",  # pages, 16 MB: rare enough not to write each page of a busy queue twice
     "journal_size_limit = 67108864",  # bytes
 )
+SERVER_SETTINGS = {
+    # The same at the server, for the session that has the lock: a host that died keeps it for no longer.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
 POSTGRESQL_OPTIONS: dict[str, str | int] = {
     # Seconds (but for the last): a dead server is noticed within half a minute, whatever the system's defaults are.
     "connect_timeout": 10,
@@ -40,6 +47,9 @@ POSTGRESQL_OPTIONS: dict[str, str | int] = {
     "tcp_user_timeout": 30000,
     "application_name": "broker",
 }
+
+
+_SET = text("SELECT set_config(:name, :value, false)")
 
 
 def parse_url(url: str) -> URL:
@@ -261,12 +271,18 @@ class Database:
         if self._connection is None:
             self._connection = self.engine.connect()
             if self._exclusive:
-                with self._connection.begin():
-                    self._take_ownership(self._connection)
+                try:
+                    with self._connection.begin():
+                        self._take_ownership(self._connection)
+                except BaseException:
+                    self._drop()  # else it would be used without the lock
+                    raise
         return self._connection
 
     def _take_ownership(self, connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
+            for name, value in SERVER_SETTINGS.items():
+                connection.execute(_SET, {"name": name, "value": value})
             lock_database(connection, self._patience)
             # A server that answers before it has written would break the promise of every acknowledgement.
             connection.execute(

@@ -21,6 +21,35 @@ ADVISORY_LOCK = 0x62726F6B6572
 LOCK_NOT_AVAILABLE = "55P03"
 
 
+class DatabaseInUse(BrokerError):
+    """Another broker has the database.
+
+    Args:
+        name: of the database.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            Code.RESOURCE_CONFIGURATION,
+            f"Another broker is running on the database {name}; stop it first, or give this one a database of its own",
+            "/store",
+        )
+
+
+class DatabaseTakenOver(BrokerError):
+    """Another broker has had the database since this one had it: what this one holds in memory is no longer so.
+
+    Nothing that it does can be committed any more, so it must end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.RESOURCE_DB_UNKNOWN,
+            "Another broker has taken the database of this one over: it ends",
+            "/store",
+        )
+
+
 class LockFile:
     """An exclusive lock that lives as long as its owner's process.
 
@@ -33,14 +62,14 @@ class LockFile:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise ``resource.configuration`` where another process has it."""
+        """Take the lock, or raise :class:`DatabaseInUse` where another process has it."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
             os.close(descriptor)
-            raise _in_use(f"{self.path.with_suffix('')} (process {owner or 'unknown'})") from None
+            raise DatabaseInUse(f"{self.path.with_suffix('')} (process {owner or 'unknown'})") from None
         except OSError:
             os.close(descriptor)
             raise
@@ -63,7 +92,7 @@ def lock_database(connection: Connection, patience: float) -> None:
         patience: seconds to wait for a broker that has just died and whose session the server has not yet ended.
 
     Raises:
-        BrokerError: ``resource.configuration`` where another session holds it.
+        DatabaseInUse: another session holds it.
     """
     connection.execute(text(f"SET LOCAL lock_timeout = {max(1, int(patience * 1000))}"))
     try:
@@ -71,12 +100,4 @@ def lock_database(connection: Connection, patience: float) -> None:
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
             raise
-        raise _in_use(connection.engine.url.render_as_string()) from None
-
-
-def _in_use(name: str) -> BrokerError:
-    return BrokerError(
-        Code.RESOURCE_CONFIGURATION,
-        f"Another broker is running on the database {name}; stop it first, or give this one a database of its own",
-        "/store",
-    )
+        raise DatabaseInUse(connection.engine.url.render_as_string()) from None

@@ -7,6 +7,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from broker.errors import BrokerError, Code
@@ -38,12 +40,18 @@ from broker.store.sql import accounts
 from broker.store.sql.commit_loop import CommitLoop
 from broker.store.sql.database import Database
 from broker.store.sql.failures import translate
+from broker.store.sql.ownership import DatabaseInUse, DatabaseTakenOver
 from broker.store.sql.reader import Reader
 from broker.store.sql.worker import Worker, WriterThread
 from broker.store.sql.writer import Writer
 
+log = Logger()
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+STANDBY_LOOK = 0.5
+"""Seconds until a broker that stands by tries again to get the database; a server is waited for in between, too."""
 
 
 @implementer(IStore)
@@ -58,6 +66,10 @@ class SqlStore(CommitLoop):
         worker: runs what blocks; by default a thread.
         patience: seconds to wait at start for the PostgreSQL session of a broker that has just died.
         copy_before_upgrade: copy a database of SQLite before its schema is changed.
+        standby: wait for a database that another broker has until that one is gone.
+
+    Attributes:
+        stands_by: another broker has the database, and this one waits for it.
 
     Raises:
         BrokerError: ``resource.configuration`` where the URL is none that it can use.
@@ -71,7 +83,11 @@ class SqlStore(CommitLoop):
         worker: Worker | None = None,
         patience: float = 3.0,
         copy_before_upgrade: bool = True,
+        standby: bool = False,
     ) -> None:
+        self.stands_by = False
+        self._standby = standby
+        self._clock = reactor
         self.database = Database(url, exclusive=True, patience=patience, copy_before_upgrade=copy_before_upgrade)
         self._writer = Writer(self.database)
         self._reader = Reader(self.database)
@@ -92,13 +108,32 @@ class SqlStore(CommitLoop):
     async def _open(self) -> None:
         if self.is_open:
             raise BrokerError(Code.INTERNAL_ILLEGAL_STATE, "The store is open already", "/store")
+        last_id = await self._take()
+        while last_id is None:
+            await deferLater(self._clock, STANDBY_LOOK)
+            if not self.stands_by:
+                raise BrokerError(Code.RESOURCE_UNAVAILABLE, "told to stop while it stood by", "/store")
+            last_id = await self._take()
+        self.stands_by = False
+        self.start(last_id)
+
+    async def _take(self) -> int | None:
+        """Take the database; returns the highest id in it, or ``None`` where it has to be waited for."""
         try:
             await self._worker.run(self.database.open)
-            last_id = await self._worker.run(self._writer.start)
+            return await self._worker.run(self._writer.start)
         except Exception as error:
             await self._let_go()
-            raise translate(error) from error
-        self.start(last_id)
+            if not isinstance(error, DatabaseInUse) or not self._standby:
+                raise translate(error) from error
+            if not self.stands_by:
+                self.stands_by = True
+                log.info("standing by, and takes over when it can: {reason}", reason=error.message)
+            return None
+
+    def stop_waiting(self) -> None:
+        """Do not wait any more for a database that another broker has: what opens the store fails at its next look."""
+        self.stands_by = False
 
     def close(self) -> Deferred[None]:
         """Commit what has gathered and let go of the database.
@@ -110,6 +145,8 @@ class SqlStore(CommitLoop):
 
     async def _close(self) -> None:
         if not self.is_open:
+            if isinstance(self.failure, DatabaseTakenOver):
+                await self._let_go()
             return
         try:
             await self.stop()

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Table, bindparam, delete, func, literal, literal_column, select, update
 
-from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.records import Unreadable
 from broker.store.batch import Batch, ClearQueue, MoveQueue
@@ -20,6 +19,7 @@ from broker.store.sql.bulk import bulk_for
 from broker.store.sql.database import Database
 from broker.store.sql.dialects import insert_into
 from broker.store.sql.journal import JournalPolicy
+from broker.store.sql.ownership import DatabaseInUse, DatabaseTakenOver
 from broker.store.sql.schema import (
     COMMIT_NUMBER,
     account,
@@ -113,9 +113,16 @@ class Writer:
         """Commit a batch, unless an earlier attempt has.
 
         Raises:
-            BrokerError: ``resource.db.unknown`` where another broker has taken the database over.
+            DatabaseTakenOver: another broker has had the database meanwhile.
             Exception: what the driver raises; nothing is changed, or the commit's outcome is unknown.
         """
+        try:
+            self._write(batch)
+        except DatabaseInUse:  # by another broker, or by the session that this one had until its connection broke
+            self._check_owner()
+            raise
+
+    def _write(self, batch: Batch) -> None:
         if batch is not self._batch:  # no other attempt
             self._fold_again()
             self._batch = batch
@@ -160,7 +167,7 @@ class Writer:
         number = self._number + 1
         reach("commit begun")
         if not journal.append(self._database, self._owner, number, data):
-            raise _taken_over()
+            raise DatabaseTakenOver
         reach("commit done")
         self._number = number
 
@@ -180,7 +187,14 @@ class Writer:
         found = connection.execute(select(meta.c.value).where(meta.c.name == COMMIT_NUMBER)).scalar()
         if found == number:
             return False
-        raise _taken_over()
+        raise DatabaseTakenOver
+
+    def _check_owner(self) -> None:
+        """Look whether the database is this broker's still, which needs no lock."""
+        with self._database.engine.connect() as connection:
+            found = connection.execute(select(meta.c.value).where(meta.c.name == COMMIT_NUMBER)).scalar()
+        if found not in {self._owner, self._number + 1}:  # the outcome of a commit of the latter may be unknown
+            raise DatabaseTakenOver
 
     def _apply(self, connection: Connection, batch: Batch) -> None:
         cleared = False
@@ -229,12 +243,6 @@ class Writer:
         if batch.heartbeat is not None:
             numbers.append((HEARTBEAT, batch.heartbeat))
         upsert(connection, meta, numbers)
-
-
-def _taken_over() -> BrokerError:
-    return BrokerError(
-        Code.RESOURCE_DB_UNKNOWN, "Another broker has taken the database of this one over; restart it", "/store"
-    )
 
 
 def read_numbers(

@@ -18,8 +18,9 @@ from broker.ports import IStore
 from broker.store.batch import Batch
 from broker.store.packing import pack
 from broker.store.sql.journal import SMALL
+from broker.store.sql.ownership import DatabaseInUse, DatabaseTakenOver, lock_database
 from broker.store.sql.schema import journal, session
-from broker.store.sql.store import SqlStore
+from broker.store.sql.store import STANDBY_LOOK, SqlStore
 from broker.store.sql.writer import read_numbers
 from tests.contract.records import EPOCH, RANK, document, entry, message, subject
 from tests.contract.records import session as session_record
@@ -356,30 +357,47 @@ def test_accounts_are_read_though_the_session_was_ended_meanwhile(postgresql_sta
     assert postgresql_stage.run(postgresql_stage.store.list_accounts()) == []
 
 
-@pytest.mark.parametrize("other_writes", [False, True])
-def test_who_lost_its_session_to_another_broker_writes_nothing(
-    postgresql_stage: PostgresqlStage, other_writes: bool
+@pytest.mark.parametrize("is_there", [True, False])
+def test_who_lost_its_database_to_another_broker_commits_and_answers_nothing_more(
+    postgresql_stage: PostgresqlStage, is_there: bool
 ) -> None:
-    told = Told(postgresql_stage)
+    store, told = postgresql_stage.store, Told(postgresql_stage)
+    failures: list[BrokerError] = []
+    store.on_taken_over = failures.append
     terminate(postgresql_stage)
     other = PostgresqlStage(postgresql_stage.url())
+    if not is_there:
+        other.close()
+    asked = store.ask(lambda: 1, patient=True)
+
     told.put(1)
-    postgresql_stage.turn()
-    assert postgresql_stage.store.failure is not None
+    postgresql_stage.clock.pump([1.0] * 10)
 
-    postgresql_stage.clock.advance(0.1)
-    assert "Another broker is running" in postgresql_stage.store.failure.message
-
-    if other_writes:
-        put(other, 2, 7)
-        other.commit()
-    other.close()
-    postgresql_stage.clock.advance(5)
-
-    assert "taken the database of this one over" in postgresql_stage.store.failure.message
+    assert [str(each) for each in failures] == [str(DatabaseTakenOver())]
     assert told.ids == []
-    with pytest.raises(BrokerError, match="taken the database of this one over"):
-        postgresql_stage.close()
+    assert not store.is_open
+    told.put(2)
+    postgresql_stage.clock.pump([1.0] * 10)
+    assert told.ids == []
+    asked.addErrback(lambda failure: failure.trap(BrokerError))
+    if is_there:
+        other.close()
+
+
+def test_a_session_that_the_server_has_not_ended_yet_is_waited_for(postgresql_stage: PostgresqlStage) -> None:
+    told, failures = Told(postgresql_stage), list[BrokerError]()
+    postgresql_stage.store.on_taken_over = failures.append
+    terminate(postgresql_stage)
+    with create_engine(postgresql_stage.url(), poolclass=NullPool).begin() as old:
+        lock_database(old, 1)
+        told.put(1)
+        postgresql_stage.clock.pump([1.0] * 10)
+        assert isinstance(postgresql_stage.store.failure, DatabaseInUse)
+
+    postgresql_stage.clock.pump([1.0] * 10)
+
+    assert told.ids == [1]
+    assert failures == []
 
 
 def test_a_broker_that_cannot_open_its_database_lets_go_and_may_try_again(tmp_path: Path) -> None:
@@ -394,6 +412,32 @@ def test_a_broker_that_cannot_open_its_database_lets_go_and_may_try_again(tmp_pa
     stage.close()
     stage.run(second.open())
     stage.run(second.close())
+
+
+def test_a_broker_that_stands_by_takes_over_when_the_other_one_is_gone(stage: SqlStage) -> None:
+    second = SqlStore(stage.url(), stage.clock, worker=HeldWorker(), patience=0.1, standby=True)
+    opened: list[bool] = []
+    second.open().addCallback(lambda _: opened.append(second.is_open))
+
+    stage.clock.advance(STANDBY_LOOK)
+    assert (opened, second.stands_by) == ([], True)
+
+    stage.run(stage.store.close())
+    stage.clock.advance(STANDBY_LOOK)
+    assert (opened, second.stands_by) == ([True], False)
+    stage.run(second.close())
+
+
+def test_a_broker_that_stands_by_ends_when_it_is_told(stage: SqlStage) -> None:
+    second = SqlStore(stage.url(), stage.clock, worker=HeldWorker(), patience=0.1, standby=True)
+    opening = second.open()
+
+    second.stop_waiting()
+    stage.clock.advance(STANDBY_LOOK)
+
+    with pytest.raises(BrokerError) as caught:
+        stage.run(opening)
+    assert caught.value.code is Code.RESOURCE_UNAVAILABLE
 
 
 def test_a_server_that_is_not_there_is_told(sqlite_stage: SqliteStage) -> None:
