@@ -64,7 +64,9 @@ class EventLog:
         self._events.forget(self._take)
 
     def newest(self) -> list[Kept]:
-        """What is kept, the newest first."""
+        """What is kept, the newest first; with the number of those that were dropped in a second that is over."""
+        for each in self._bursts.due(self._events.now()):
+            self._keep(each)
         return list(reversed(self._kept))
 
     def _take(self, event: Event) -> None:

@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -180,7 +180,3 @@ def lag_part(lag: ReactorLag) -> bytes:
     return to_json(
         {"bounds": seconds.bounds, "counts": seconds.counts, "sumSeconds": seconds.sum, "latest": lag.latest}
     )
-
-
-Part = Callable[[Anonymiser], bytes]
-"""Makes a file."""

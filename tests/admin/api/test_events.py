@@ -109,6 +109,14 @@ def test_of_a_burst_the_first_are_kept_and_the_others_counted() -> None:
     assert told.ask().json["dropped"] == 14
 
 
+def test_number_of_those_that_were_dropped_is_told_though_nothing_comes_after_them() -> None:
+    told = Told()
+    for _ in range(PER_SECOND + 7):
+        told.events.tell("a/event/b")
+    told.world.advance(1)
+    assert [each["fields"] for each in told.items("?type=events/*")] == [{"kind": "a/b", "count": 7}]
+
+
 def test_only_the_last_are_kept() -> None:
     told = Told()
     for number in range(KEPT + 5):
