@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import ssl
 import stat
@@ -120,7 +121,7 @@ def test_administration_is_there_at_a_lower_run_level(broker: BrokerProcess) -> 
     joe = connected(broker, ConnectOptions("joe", "secret"))
     joe.publish("__cmd:?runlevel=3", "")
     wait_until(lambda: ask_socket(broker.admin_socket, "/health/ready").status == 503)
-    wait_until(lambda: "stopped XMPP" in broker.log())
+    wait_until(lambda: re.search(r": stopped .*\bXMPP\b", broker.log()) is not None)
 
     (reason,) = ask_socket(broker.admin_socket, "/health/ready").json["reasons"]
 
