@@ -74,8 +74,9 @@ from broker.xmpp.shared import SharedService
 log = Logger()
 
 MEMORY_URL = "memory:"
+STORE_LEVEL = 1
 RECOVER_LEVEL = 2
-"""The store is opened at this level: below it a broker can be asked how it is, also one that stands by."""
+"""A broker that may stand by opens its store at this level, so that it can be asked meanwhile how it is."""
 RUN_LEVEL_DELAY = 0.1
 """Seconds between the order to change the run level and the change, so that the answer still arrives."""
 ADMIT_LEVEL = 7
@@ -106,7 +107,7 @@ class Application(Service):
         streams: the sessions of XMPP clients, from run level 2 on.
         xmpp: the XMPP service, which all its listeners share.
         run_levels: starts and stops everything.
-        store: from run level 2 on, and while it is opened; ``None`` before.
+        store: from run level 2 on at the latest, and while it is opened; ``None`` before.
         taken_over: another broker has the database, so that this one has to end at once.
         serving: all ports for clients are open.
         property_book: the properties, and changes of them.
@@ -386,8 +387,10 @@ class Application(Service):
         way = "startup" if direction is Direction.UP else "shutdown"
         self.events.tell(f"service/RunlevelManager/event/{way}Runlevel{level}", name=name)
         if direction is Direction.UP:
+            may_stand_by = STANDBY.get(self.properties) is Standby.WAIT
+            if level == (RECOVER_LEVEL if may_stand_by else STORE_LEVEL):
+                await self._open_store(may_stand_by)
             if level == RECOVER_LEVEL:
-                await self._open_store()
                 await self._make_broker()
             elif level == ADMIT_LEVEL:
                 await self.broker.account_changes.apply()
@@ -400,14 +403,13 @@ class Application(Service):
             store, self.store = self.store, None
             await store.close()
 
-    async def _open_store(self) -> None:
+    async def _open_store(self, may_stand_by: bool) -> None:
         url = database_url(self.properties, self.data)
         if url == MEMORY_URL:
             self.store = MemoryStore(self.reactor)
         else:
             copies = BEFORE_UPGRADE.get(self.properties)
-            standby = STANDBY.get(self.properties) is Standby.WAIT
-            self.store = SqlStore(url, self.reactor, copy_before_upgrade=copies, standby=standby)
+            self.store = SqlStore(url, self.reactor, copy_before_upgrade=copies, standby=may_stand_by)
             self.store.on_taken_over = self._taken_over
         await self.store.open()
         self._daily_backup = self._make_daily_backup(url)

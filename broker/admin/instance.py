@@ -33,7 +33,7 @@ class Instance(Protocol):
         run_levels: of the broker.
         running: it has not been told to end.
         serving: all ports for clients are open.
-        store: an opened :class:`broker.ports.IStore`, from run level 2 on, and while it is opened.
+        store: an opened :class:`broker.ports.IStore`, from run level 2 on at the latest, and while it is opened.
         broker: the core, from run level :data:`BROKER_LEVEL` on.
         security: what logins are checked with, from there on, too.
         data: the data directory.
