@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,19 +11,18 @@ from broker.cli.ops.address import administration_of
 from broker.cli.ops.document import installed_document
 from broker.cli.ops.parameters import query_of
 from broker.cli.ops.problems import succeeded
+from broker.cli.ops.tail import frames
 from broker.cli.ops.values import exact, readable
 from broker.cli.ops.verb import Verb
-from broker.cli.terminal import say, say_json
+from broker.cli.terminal import complain, say, say_json
 from broker.cli.transport import Administration
 from broker.errors import BrokerError, Code
 from broker.model.number import whole_or_none
 
 SHOWN = 20
 """Events of the past that are told unless more are asked for."""
-MOST = 1000
-"""Events of one answer, the most that the API gives."""
-POLL = 1.0
-"""Seconds between two questions of ``--follow``."""
+ABOUT_THE_STREAM = ("reset", "skipped")
+"""Types of frames that are no events."""
 
 Event = Mapping[str, Any]
 
@@ -34,16 +32,21 @@ def events(options: argparse.Namespace, verb: Verb) -> int:
     administration, query = administration_of(options), query_of(options)
     found = _ask(administration, verb, {**query, "limit": str(options.limit or SHOWN)})
     _tell(found, options)
+    if not options.follow:
+        return DONE
     last = max((_number(each) for each in found), default=0)
+    described = installed_document().operation(verb.operation)
+    after = {"after": str(last)} if last else {}
+    target = described.target({}, {**query, "follow": "true", **after})
     try:
-        while options.follow:
-            time.sleep(POLL)
-            found = _ask(administration, verb, {**query, "after": str(last), "limit": str(MOST)})
-            _tell(found, options)
-            last = max([last, *map(_number, found)])
+        for kind, event in frames(administration.follow(target)):
+            if kind in ABOUT_THE_STREAM:
+                complain(f"{kind}: some events are missing, or told again")
+            else:
+                _tell([event], options)
     except KeyboardInterrupt:
-        pass
-    return DONE
+        return DONE
+    raise BrokerError(Code.COMMUNICATION_NO_CONNECTION, "the broker has ended the stream")
 
 
 def _ask(administration: Administration, verb: Verb, query: Mapping[str, str]) -> Sequence[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -27,22 +28,36 @@ def test_last_events_are_told_the_newest_at_the_end(desk: CommandDesk) -> None:
     assert desk.asked[0][1] == "/api/v1/events?type=client%2F%2A&limit=20"
 
 
-def test_who_follows_is_told_each_event_once_until_an_interruption(
+def frame(number: int, kind: str = "event") -> list[str]:
+    """The lines of a server-sent event."""
+    (row,) = json.loads(listed(number).body)["items"]
+    return [f"id: {number}", f"event: {kind}", f"data: {json.dumps(row)}", ""]
+
+
+def test_who_follows_is_told_each_event_as_it_comes_until_an_interruption(
+    desk: CommandDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets: list[str] = []
+
+    def follow(target: str) -> Iterator[str]:
+        targets.append(target)
+        yield from [*frame(8), *frame(9), "event: skipped", 'data: {"count":3}', ""]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(desk, "follow", follow, raising=False)
+    desk.canned.append(listed(7))
+    status, output = desk.run("events", "--follow", "--json", "--type", "client/*")
+    assert (status, [json.loads(line)["id"] for line in output.splitlines()]) == (0, ["7", "8", "9"])
+    assert targets == ["/api/v1/events?type=client%2F%2A&follow=true&after=7"]
+    assert "skipped" in capsys.readouterr().err
+
+
+def test_who_follows_is_told_that_the_broker_has_ended_the_stream(
     desk: CommandDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pauses: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 4:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("broker.cli.ops.events.time.sleep", sleep)
-    desk.canned += [listed(7), listed(), listed(9, 8), listed()]
-    status, output = desk.run("events", "--follow", "--json")
-    assert (status, [json.loads(line)["id"] for line in output.splitlines()]) == (0, ["7", "8", "9"])
-    assert ["after=7" in target for _, target, _ in desk.asked[1:3]] == [True, True]
-    assert "after=9" in desk.asked[3][1]
+    monkeypatch.setattr(desk, "follow", lambda target: iter(frame(8)), raising=False)
+    desk.canned.append(listed(7))
+    assert desk.run("events", "--follow")[0] == 3
 
 
 def test_events_of_a_broker_are_told(desk: CommandDesk) -> None:
