@@ -57,7 +57,7 @@ from broker.runlevels.pluginfile import read
 from broker.runlevels.service import Direction, RunLevels
 from broker.service_manager import ServiceManager
 from broker.store.backup_settings import BEFORE_UPGRADE, backup_settings_of
-from broker.store.location import database_url
+from broker.store.location import MEMORY_URL, database_url
 from broker.store.memory import MemoryStore
 from broker.store.sql.backup import check_schedule, take_backup
 from broker.store.sql.store import SqlStore
@@ -73,7 +73,6 @@ from broker.xmpp.shared import SharedService
 
 log = Logger()
 
-MEMORY_URL = "memory:"
 STORE_LEVEL = 1
 RECOVER_LEVEL = 2
 """A broker that may stand by opens its store at this level, so that it can be asked meanwhile how it is."""

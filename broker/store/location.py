@@ -10,6 +10,8 @@ from broker.errors import BrokerError, Code
 
 SQLITE = "sqlite:///"
 """What the URL of an SQLite database begins with; its file follows."""
+MEMORY_URL = "memory:"
+"""The URL of a store that keeps nothing on disk."""
 DATABASE_FILE = "broker.db"
 """Name of the SQLite file in the data directory."""
 

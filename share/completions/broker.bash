@@ -8,6 +8,7 @@
 _shtab_broker_user_subparsers=(add passwd role remove list)
 _shtab_broker_run_level_subparsers=(show set)
 _shtab_broker_operations_subparsers=(list show stop)
+_shtab_broker_backups_subparsers=(list make verify)
 _shtab_broker_plugins_subparsers=(list show)
 _shtab_broker_listeners_subparsers=(list show drain open reload-tls)
 _shtab_broker_properties_subparsers=(list drift get set unset)
@@ -23,7 +24,7 @@ _shtab_broker_topics_subparsers=(list show count create configure publish erase 
 _shtab_broker_queues_subparsers=(list show why peek move requeue delete purge count)
 _shtab_broker_routes_subparsers=(explain)
 _shtab_broker_dead_subparsers=(list count show replay export delete purge)
-_shtab_broker_subparsers=(run manager user backup restore upgrade downgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events tail shutdown broadcast gc audit top whoami run-level operations plugins listeners properties definitions log metrics object-metrics api sessions subjects subscriptions connections accounts tokens topics queues routes dead)
+_shtab_broker_subparsers=(run manager user backup restore upgrade downgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events tail shutdown broadcast gc audit top whoami run-level operations backups plugins listeners properties definitions log metrics object-metrics api sessions subjects subscriptions connections accounts tokens topics queues routes dead)
 
 _shtab_broker_run_option_strings=(-h --help -d --data -c --config -s --set -p --plugins --daemon --pidfile --logfile)
 _shtab_broker_manager_option_strings=(-h --help -d --data -c --config -s --set --server --name --secret-file --pidfile --logfile)
@@ -65,6 +66,10 @@ _shtab_broker_operations_list_option_strings=(-h --help --limit --columns --json
 _shtab_broker_operations_show_option_strings=(-h --help --json --quiet --watch -d --data --socket --url --ca --token-file --answer-timeout)
 _shtab_broker_operations_stop_option_strings=(-h --help --reason --json --quiet -d --data --socket --url --ca --token-file --answer-timeout)
 _shtab_broker_operations_option_strings=(-h --help)
+_shtab_broker_backups_list_option_strings=(-h --help --limit --columns --json --quiet --watch -d --data --socket --url --ca --token-file --answer-timeout)
+_shtab_broker_backups_make_option_strings=(-h --help --reason --json --quiet -d --data --socket --url --ca --token-file --answer-timeout)
+_shtab_broker_backups_verify_option_strings=(-h --help --reason --json --quiet -d --data --socket --url --ca --token-file --answer-timeout)
+_shtab_broker_backups_option_strings=(-h --help)
 _shtab_broker_plugins_list_option_strings=(-h --help --limit --columns --json --quiet --watch -d --data --socket --url --ca --token-file --answer-timeout)
 _shtab_broker_plugins_show_option_strings=(-h --help --json --quiet --watch -d --data --socket --url --ca --token-file --answer-timeout)
 _shtab_broker_plugins_option_strings=(-h --help)
@@ -301,6 +306,22 @@ _shtab_broker_operations_stop___data_COMPGEN=_shtab_compgen_dirs
 _shtab_broker_operations_stop___socket_COMPGEN=_shtab_compgen_files
 _shtab_broker_operations_stop___ca_COMPGEN=_shtab_compgen_files
 _shtab_broker_operations_stop___token_file_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_list__d_COMPGEN=_shtab_compgen_dirs
+_shtab_broker_backups_list___data_COMPGEN=_shtab_compgen_dirs
+_shtab_broker_backups_list___socket_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_list___ca_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_list___token_file_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_make__d_COMPGEN=_shtab_compgen_dirs
+_shtab_broker_backups_make___data_COMPGEN=_shtab_compgen_dirs
+_shtab_broker_backups_make___socket_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_make___ca_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_make___token_file_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_verify_pos_0_COMPGEN=_broker_names_backups
+_shtab_broker_backups_verify__d_COMPGEN=_shtab_compgen_dirs
+_shtab_broker_backups_verify___data_COMPGEN=_shtab_compgen_dirs
+_shtab_broker_backups_verify___socket_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_verify___ca_COMPGEN=_shtab_compgen_files
+_shtab_broker_backups_verify___token_file_COMPGEN=_shtab_compgen_files
 _shtab_broker_plugins_list__d_COMPGEN=_shtab_compgen_dirs
 _shtab_broker_plugins_list___data_COMPGEN=_shtab_compgen_dirs
 _shtab_broker_plugins_list___socket_COMPGEN=_shtab_compgen_files
@@ -779,6 +800,7 @@ _shtab_broker_tail___format_choices=(json checkpoint)
 _shtab_broker_tail___stanzas_choices=(true false)
 _shtab_broker_run_level_pos_0_choices=(show set)
 _shtab_broker_operations_pos_0_choices=(list show stop)
+_shtab_broker_backups_pos_0_choices=(list make verify)
 _shtab_broker_plugins_pos_0_choices=(list show)
 _shtab_broker_listeners_pos_0_choices=(list show drain open reload-tls)
 _shtab_broker_properties_list___changed_choices=(true false)
@@ -860,7 +882,7 @@ _shtab_broker_dead_list___volatile_choices=(true false)
 _shtab_broker_dead_count___reason_group_choices=(overflow receiverGone refusedByClient filter budget internal)
 _shtab_broker_dead_count___volatile_choices=(true false)
 _shtab_broker_dead_pos_0_choices=(list count show replay export delete purge)
-_shtab_broker_pos_0_choices=(run manager user backup restore upgrade downgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events tail shutdown broadcast gc audit top whoami run-level operations plugins listeners properties definitions log metrics object-metrics api sessions subjects subscriptions connections accounts tokens topics queues routes dead)
+_shtab_broker_pos_0_choices=(run manager user backup restore upgrade downgrade compact defaults check completion subscribe publish send get erase ping status health diagnose events tail shutdown broadcast gc audit top whoami run-level operations backups plugins listeners properties definitions log metrics object-metrics api sessions subjects subscriptions connections accounts tokens topics queues routes dead)
 
 _shtab_broker_run_pos_0_nargs='*'
 _shtab_broker_run__h_nargs=0
@@ -1028,6 +1050,22 @@ _shtab_broker_operations_stop___quiet_nargs=0
 _shtab_broker_operations_pos_0_nargs=A...
 _shtab_broker_operations__h_nargs=0
 _shtab_broker_operations___help_nargs=0
+_shtab_broker_backups_list__h_nargs=0
+_shtab_broker_backups_list___help_nargs=0
+_shtab_broker_backups_list___json_nargs=0
+_shtab_broker_backups_list___quiet_nargs=0
+_shtab_broker_backups_list___watch_nargs='?'
+_shtab_broker_backups_make__h_nargs=0
+_shtab_broker_backups_make___help_nargs=0
+_shtab_broker_backups_make___json_nargs=0
+_shtab_broker_backups_make___quiet_nargs=0
+_shtab_broker_backups_verify__h_nargs=0
+_shtab_broker_backups_verify___help_nargs=0
+_shtab_broker_backups_verify___json_nargs=0
+_shtab_broker_backups_verify___quiet_nargs=0
+_shtab_broker_backups_pos_0_nargs=A...
+_shtab_broker_backups__h_nargs=0
+_shtab_broker_backups___help_nargs=0
 _shtab_broker_plugins_list__h_nargs=0
 _shtab_broker_plugins_list___help_nargs=0
 _shtab_broker_plugins_list___json_nargs=0
@@ -1475,6 +1513,10 @@ _shtab_broker___version_nargs=0
 _broker_names_operations() {
   local IFS=$'\n'
   compgen -W "$(broker complete operations -- "$1" 2> /dev/null)" -- "$1"
+}
+_broker_names_backups() {
+  local IFS=$'\n'
+  compgen -W "$(broker complete backups -- "$1" 2> /dev/null)" -- "$1"
 }
 _broker_names_plugins() {
   local IFS=$'\n'

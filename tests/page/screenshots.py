@@ -34,6 +34,7 @@ PAGES = {
     "run-level": "run-level",
     "tokens": "tokens",
     "definitions": "definitions",
+    "backups": "backups",
 }
 SETTLE = 2500
 """Milliseconds after which all of a page is there."""

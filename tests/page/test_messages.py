@@ -88,13 +88,13 @@ def test_why_a_session_does_not_get_a_message_is_explained_and_the_address_keeps
     page.get_by_role("button", name="Explain").first.click()
     verdict = page.get_by_text("does not get it")  # its queue is full
     verdict.wait_for()
-    page.get_by_text("The queue has room").wait_for()
+    page.locator(".steps li", has_text="queue").locator("b", has_text="fail").wait_for()
     page.reload()
     verdict.wait_for()
 
     page.get_by_label("Topic", exact=True).fill("nothing of this name")
     page.keyboard.press("Enter")
-    page.locator("li", has_text="The topic is there").locator("b", has_text="fail").wait_for()
+    page.locator("li", has_text="topic exists").locator("b", has_text="fail").wait_for()
     page.go_back()
     page.wait_for_function("() => location.hash.includes('topic=weather')")
 

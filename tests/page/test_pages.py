@@ -41,6 +41,7 @@ PAGES = {
     "run-level": "Run level",
     "tokens": "Tokens",
     "definitions": "Definitions",
+    "backups": "Backups",
     "sessions/visitor/1": "visitor/1",
     "queues/callback/visitor~1": "visitor~1",
     "topics/news": "news",

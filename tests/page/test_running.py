@@ -83,3 +83,18 @@ def test_who_may_only_look_makes_tokens_of_that_role_only(stranger: Window) -> N
     stranger.page.get_by_role("button", name="New …").click()
     roles = stranger.page.get_by_label("Role that it has at most")
     assert roles.locator("option").all_text_contents() == ["monitoring: sees everything but contents"]
+
+
+def test_backup_is_made_and_verified_and_is_an_operation_meanwhile(window: Window) -> None:
+    page = settle(window, "backups", "Backups")
+    page.get_by_role("button", name="Back up now").click()
+    page.get_by_role("button", name="Make it").click()
+    window.heading("Operations").page.get_by_role("row", name="backup.make").get_by_text("done").wait_for()
+
+    page = window.open("backups").heading("Backups").page
+    row = page.get_by_role("row", name=".db")
+    row.get_by_text("accounts").wait_for()
+    assert violations(page) == []
+    row.get_by_role("button", name="Verify").click()
+    page.get_by_role("button", name="Verify it").click()
+    window.heading("Operations").page.get_by_role("row", name="backup.verify").get_by_text("done").wait_for()

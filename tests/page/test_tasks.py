@@ -6,6 +6,7 @@ A step is a click, a command by keys, or one field that is filled in, the way to
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -99,6 +100,14 @@ def follow_the_messages_of_a_topic(window: Window, broker: BrokerProcess) -> Non
     window.page.get_by_role("status").filter(has_text="following until").wait_for()
 
 
+def get_a_bundle_for_support(window: Window, broker: BrokerProcess) -> None:
+    window.press("g", "i")
+    window.heading("Diagnose").page.get_by_role("button", name="Bundle", exact=True).wait_for()
+    with window.page.expect_download() as found:
+        window.act("Bundle")
+    assert zipfile.is_zipfile(found.value.path())
+
+
 STEPS: dict[Callable[[Window, BrokerProcess], None], int] = {
     find_why_a_queue_does_not_drain: 2,
     see_the_oldest_message: 3,
@@ -109,6 +118,7 @@ STEPS: dict[Callable[[Window, BrokerProcess], None], int] = {
     put_in_a_renewed_certificate: 3,
     have_a_part_of_the_log_say_more: 4,
     follow_the_messages_of_a_topic: 4,
+    get_a_bundle_for_support: 2,
 }
 
 
@@ -158,6 +168,18 @@ def test_certificate_is_put_in_with_three_clicks(window: Window) -> None:
     assert window.steps <= 3
 
 
+def test_bundle_is_got_with_two_clicks(window: Window) -> None:
+    page = settle(window, "overview", "Overview")
+    window.begin()
+
+    window.click(page.get_by_role("link", name="Diagnose", exact=True))
+    with page.expect_download() as found:
+        window.click(page.get_by_role("button", name="Bundle without names"))
+
+    assert zipfile.is_zipfile(found.value.path())
+    assert window.steps <= 2
+
+
 def test_all_keys_are_listed_with_those_of_the_page_and_the_focus_returns(window: Window) -> None:
     page = settle(window, "sessions/visitor/1", "visitor/1")
     page.get_by_role("button", name="Look again").focus()
@@ -186,3 +208,22 @@ def test_focus_returns_to_the_button_when_its_dialog_closes(window: Window, plac
     page.keyboard.press("Escape")
 
     assert opener.evaluate("(node) => node === document.activeElement")
+
+
+@pytest.mark.parametrize(
+    ("place", "heading", "buttons"),
+    [
+        ("sessions/visitor/1", "visitor/1", ["End …", "Block login …", "Delete …"]),
+        ("topics/news", "news", ["Clear history …", "Erase …"]),
+        ("queues/callback/visitor~1", "visitor~1", ["Purge …", "Delete …"]),
+        ("accounts/visitor", "visitor", ["Block …", "Delete …"]),
+        ("run-level", "Run level", ["Shut down …"]),
+    ],
+)
+def test_buttons_by_which_something_is_lost_look_so_and_no_others(
+    window: Window, place: str, heading: str, buttons: list[str]
+) -> None:
+    page = settle(window, place, heading)
+    page.locator("main .actions button").first.wait_for()
+
+    assert page.locator("main .actions button.danger").all_text_contents() == buttons

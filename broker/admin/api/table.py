@@ -11,6 +11,7 @@ from typing import Any
 
 from broker.admin.access import Access
 from broker.admin.actions.accounts import account_operations
+from broker.admin.actions.backups import backup_operations
 from broker.admin.actions.broadcast import broadcast_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.configuration import configuration_changes
@@ -151,6 +152,7 @@ def all_operations(parts: Parts, gate: Gate) -> list[Operation]:
         *topic_changes(desk),
         *entry_changes(desk, parts.works),
         *work_operations(desk, parts.works),
+        *backup_operations(desk, parts.works),
         *dead_changes(desk, parts.works),
         *definition_operations(desk),
         *configuration_operations(parts.instance),

@@ -2,24 +2,23 @@
 
 import { ROLES, roleCell } from "./accounts.js";
 import { path } from "./api.js";
-import { askForChange, changeButton } from "./dialog.js";
+import { askForChange, changeButton, dangerButton } from "./dialog.js";
 import { at, el, link, name } from "./dom.js";
 import { ago, clock, count, plural } from "./format.js";
 import { group, objectPage } from "./object.js";
 
-/** The page. */
 export function show(place) {
 	const owner = place.segments[1];
 	const address = path("accounts", owner);
 	let row = null;
 	let look = null;
-	const block = changeButton("Block …", "administrator", () => setBlocked(), { isDanger: true });
+	const block = dangerButton("Block …", "administrator", () => setBlocked());
 
 	function setRole() {
 		askForChange({
 			title: `Role of ${owner}`,
 			verb: "Give it",
-			says: el("p", "It has now: ", roleCell(row), ". Another role holds from the next request on."),
+			says: ["It has now: ", roleCell(row), ". Another role holds from the next request on."],
 			fields: [{ key: "role", label: "Role in administration", choices: ROLES }],
 			method: "PATCH",
 			path: address,
@@ -32,7 +31,7 @@ export function show(place) {
 		askForChange({
 			title: `Password of ${owner}`,
 			verb: "Change it",
-			says: el("p", "Its clients must log in anew with it, and its logins and tokens of administration end."),
+			says: ["Its clients must log in anew with it, and its logins and tokens of administration end."],
 			fields: [{ key: "password", label: "New password", type: "password" }],
 			method: "PATCH",
 			path: address,
@@ -48,7 +47,7 @@ export function show(place) {
 			title: isBlocked ? `Unblock ${owner}` : `Block ${owner}`,
 			verb: isBlocked ? "Unblock" : "Block",
 			isDanger: !isBlocked,
-			says: el("p", isBlocked ? "It may log in again." : ["Refuses every login of it until it is unblocked, also after a restart. It has ", plural(row.sessions, "session"), " now."]),
+			says: [isBlocked ? "It may log in again." : ["Refuses every login of it until it is unblocked, also after a restart. It has ", plural(row.sessions, "session"), " now."]],
 			method: "PATCH",
 			path: address,
 			body: { blocked: !isBlocked },
@@ -62,7 +61,7 @@ export function show(place) {
 			title: `Delete ${owner}`,
 			verb: "Delete the account",
 			isDanger: true,
-			says: el("p", "Whoever gets the name later begins with nothing, unless what it has is kept. It has ", plural(row.sessions, "session"), " now."),
+			says: ["Whoever gets the name later begins with nothing, unless what it has is kept. It has ", plural(row.sessions, "session"), " now."],
 			fields: [
 				{ key: "sessions", label: "Its sessions", choices: [["end", "end"], ["keep", "are kept, and nobody can come back to them"]] },
 				{ key: "documents", label: "Its rosters, vCards and other documents", choices: [["delete", "are deleted"], ["keep", "are kept"]] },
@@ -88,7 +87,7 @@ export function show(place) {
 				changeButton("Role …", "administrator", () => setRole()),
 				changeButton("Password …", "administrator", () => setPassword()),
 				block,
-				changeButton("Delete …", "administrator", () => remove(), { isDanger: true }),
+				dangerButton("Delete …", "administrator", () => remove()),
 			];
 		},
 		follow: (told) => {

@@ -26,15 +26,13 @@ const COLUMNS = [
 	{ title: "Sessions", width: 11, isNumber: true, cell: (row) => count(row.sessions) },
 	{ title: "Logins", width: 24, cell: (row) => (row.blockedAt ? el("span.warn", `blocked for ${ago(row.blockedAt)}`) : "permitted") },
 	{ title: "Password since", width: 24, isNumber: true, cell: (row) => clock(row.passwordChangedAt) },
-	{ title: "Made", width: 24, isNumber: true, isHidden: true, cell: (row) => clock(row.createdAt) },
-	{ title: "SCRAM", width: 18, isHidden: true, cell: (row) => row.scram.join(", ") },
 ];
 
 function add() {
 	askForChange({
 		title: "New account",
 		verb: "Make it",
-		says: el("p", "Whoever has its name and password may connect, publish and subscribe; a role in administration is something else."),
+		says: ["Whoever has its name and password may connect, publish and subscribe; a role in administration is something else."],
 		fields: [
 			{ key: "name", label: "Login name" },
 			{ key: "password", label: "Password", type: "password" },
@@ -47,7 +45,6 @@ function add() {
 	});
 }
 
-/** The page. */
 export function show(place) {
 	return listPage(place, {
 		title: "Accounts",

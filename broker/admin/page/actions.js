@@ -1,7 +1,7 @@
 // What can be done to sessions, login names and connections.
 
 import { path } from "./api.js";
-import { askForChange, changeButton } from "./dialog.js";
+import { askForChange, changeButton, dangerButton } from "./dialog.js";
 import { at, el, name } from "./dom.js";
 import { count, plural } from "./format.js";
 import { tailOf } from "./tail.js";
@@ -17,8 +17,8 @@ export function sessionActions(read, renew) {
 		way("Tail", () => tailOf("session", read().name)),
 		changeButton("Disconnect", "operator", () => disconnect(read(), renew)),
 		hold,
-		changeButton("End …", "operator", () => end(read(), renew), { isDanger: true }),
-		changeButton("Block login …", "administrator", () => block(read(), renew), { isDanger: true }),
+		dangerButton("End …", "operator", () => end(read(), renew)),
+		dangerButton("Block login …", "administrator", () => block(read(), renew)),
 	];
 	return { nodes, follow: (row) => (hold.textContent = row.active ? "Hold deliveries" : "Deliver again") };
 }
@@ -27,8 +27,8 @@ function disconnect(row, done) {
 	askForChange({
 		title: `Disconnect ${row.name}`,
 		verb: "Disconnect",
-		says: el("p", "Closes the connection of ", name(row.name), ". The session waits with its ", plural(row.queue.entries, "message"), ", and its client may come back at once: to keep it out, block its login."),
-		path: path("sessions", row.subject, String(row.publicId), "disconnect"),
+		says: ["Closes the connection of ", name(row.name), ". The session waits with its ", plural(row.queue.entries, "message"), ", and its client may come back at once: to keep it out, block its login."],
+		path: path("sessions", row.subject, row.publicId, "disconnect"),
 		outcome: () => `${row.name} was disconnected`,
 		done,
 	});
@@ -38,8 +38,8 @@ function deliveries(row, done) {
 	askForChange({
 		title: row.active ? `Hold deliveries to ${row.name}` : `Deliver to ${row.name} again`,
 		verb: row.active ? "Hold" : "Deliver",
-		says: el("p", row.active ? "Its messages wait until deliveries go on; nothing is lost, as long as its queue has room: it holds " : "Its messages are delivered from now on: ", `${count(row.queue.entries)} of ${count(row.queue.maxEntries)}.`),
-		path: path("sessions", row.subject, String(row.publicId), "deliveries"),
+		says: [row.active ? "Its messages wait until deliveries go on; nothing is lost, as long as its queue has room: it holds " : "Its messages are delivered from now on: ", `${count(row.queue.entries)} of ${count(row.queue.maxEntries)}.`],
+		path: path("sessions", row.subject, row.publicId, "deliveries"),
 		body: { active: !row.active },
 		outcome: () => (row.active ? `Deliveries to ${row.name} are held` : `${row.name} is delivered to`),
 		done,
@@ -52,7 +52,7 @@ function end(row, done) {
 		title: `End ${row.name}`,
 		verb: "End the session",
 		isDanger: true,
-		says: el("p", "Ends the session with its ", plural(row.subscriptions, "subscription"), entries ? [" and takes ", el("b", plural(entries, "message")), " from its queue."] : ". Its queue is empty."),
+		says: ["Ends the session with its ", plural(row.subscriptions, "subscription"), entries ? [" and takes ", el("b", plural(entries, "message")), " from its queue."] : ". Its queue is empty."],
 		fields: [
 			{
 				key: "queue",
@@ -65,7 +65,7 @@ function end(row, done) {
 			},
 		],
 		typed: entries ? row.name : undefined,
-		path: path("sessions", row.subject, String(row.publicId), "end"),
+		path: path("sessions", row.subject, row.publicId, "end"),
 		outcome: (told) => `${row.name} has ended, with ${plural(told.entries, "message")}`,
 		done,
 	});
@@ -76,7 +76,7 @@ function block(row, done) {
 		title: `Block logins of ${row.subject}`,
 		verb: "Block",
 		isDanger: true,
-		says: el("p", "Refuses every login of ", name(row.subject), " until it is unblocked, also after a restart. Its sessions and messages stay."),
+		says: ["Refuses every login of ", name(row.subject), " until it is unblocked, also after a restart. Its sessions and messages stay."],
 		fields: [{ key: "disconnect", label: "Connections that it has", choices: [["true", "are closed"], ["false", "stay"]] }],
 		path: path("subjects", row.subject, "block"),
 		outcome: (told) => `Logins of ${row.subject} are blocked; ${plural(told.disconnected, "connection")} closed`,
@@ -89,8 +89,8 @@ export function topicActions(read, done) {
 	return [
 		way("Tail", () => tailOf("topic", read().oid)),
 		way("Explain", () => at(["explain"], { topic: read().oid })),
-		changeButton("Clear history …", "administrator", () => clearHistory(read(), done), { isDanger: true }),
-		changeButton("Erase …", "administrator", () => erase(read()), { isDanger: true }),
+		dangerButton("Clear history …", "administrator", () => clearHistory(read(), done)),
+		dangerButton("Erase …", "administrator", () => erase(read())),
 	];
 }
 
@@ -99,7 +99,7 @@ function clearHistory(row, done) {
 		title: `Clear the history of ${row.oid}`,
 		verb: "Clear it",
 		isDanger: true,
-		says: el("p", "Forgets the ", el("b", plural(row.historyEntries, "message")), " that are kept of the topic. What waits in queues of sessions stays."),
+		says: ["Forgets the ", el("b", plural(row.historyEntries, "message")), " that are kept of the topic. What waits in queues of sessions stays."],
 		typed: row.historyEntries ? row.oid : undefined,
 		path: path("topics", row.oid, "history", "clear"),
 		outcome: (told) => `${plural(told.entries, "message")} of ${row.oid} are forgotten`,
@@ -112,7 +112,7 @@ function erase(row) {
 		title: `Erase ${row.oid}`,
 		verb: "Erase the topic",
 		isDanger: true,
-		says: el("p", "Ends the topic with ", el("b", plural(row.historyEntries, "message")), " and its ", plural(row.subscribers, "subscription"), ". Who subscribed is told. Whoever publishes on it later makes it anew."),
+		says: ["Ends the topic with ", el("b", plural(row.historyEntries, "message")), " and its ", plural(row.subscribers, "subscription"), ". Who subscribed is told. Whoever publishes on it later makes it anew."],
 		fields: [{ key: "forceDestroy", label: "What waits for receivers", choices: [["false", "is delivered before it ends"], ["true", "is lost"]] }],
 		typed: row.oid,
 		method: "DELETE",
@@ -125,19 +125,19 @@ function erase(row) {
 /** The button that empties a queue. */
 export function queueActions(read) {
 	return [
-		changeButton("Purge …", "administrator", () => {
+		dangerButton("Purge …", "administrator", () => {
 			const row = read();
 			askForChange({
 				title: `Purge the queue of ${row.owner}`,
 				verb: "Purge it",
 				isDanger: true,
-				says: el("p", "All ", el("b", plural(row.entries, "message")), " that wait in it are lost, but those that are on their way."),
+				says: ["All ", el("b", plural(row.entries, "message")), " that wait in it are lost, but those that are on their way."],
 				typed: row.owner,
 				path: path("queues", row.relating, row.owner, "entries", "purge"),
 				body: { confirm: row.owner },
 				outcome: () => `The queue of ${row.owner} is being emptied`,
 			});
-		}, { isDanger: true }),
+		}),
 	];
 }
 
@@ -150,7 +150,7 @@ export function connectionActions(read, done) {
 				title: `Close the connection of ${row.peer}`,
 				verb: "Close",
 				isDanger: true,
-				says: el("p", "Closes the connection", row.session ? [" of ", name(row.session)] : "", ". A session stays, and its client may come back at once."),
+				says: ["Closes the connection", row.session ? [" of ", name(row.session)] : "", ". A session stays, and its client may come back at once."],
 				method: "DELETE",
 				path: path("connections", row.id),
 				outcome: () => `The connection of ${row.peer} was closed`,

@@ -23,11 +23,9 @@ const COLUMNS = [
 	{ title: "Why", width: 16, cell: (row) => (row.reason ? name(row.reason) : "") },
 	{ title: "Over", width: 14, isHidden: true, cell: (row) => visible(row.via) },
 	{ title: "From", width: 22, isHidden: true, cell: (row) => (row.peer ? name(row.peer) : "") },
-	{ title: "As", width: 14, isHidden: true, cell: (row) => row.role ?? "" },
 	{ title: "Request", width: 18, isHidden: true, cell: (row) => row.request ?? "" },
 ];
 
-/** The page. */
 export function show(place) {
 	return listPage(place, {
 		title: "Audit",

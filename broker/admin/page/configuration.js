@@ -25,7 +25,6 @@ const COLUMNS = [
 	{ title: "A change takes effect", cell: (row) => EFFECTS[row.change] ?? row.change },
 ];
 
-/** The page. */
 export function show(place) {
 	const levels = new PlainTable({ label: "Logging", columns: LEVEL_COLUMNS });
 	const rows = new PlainTable({
@@ -80,7 +79,7 @@ function setLevel(done) {
 	askForChange({
 		title: "Change a level of the log",
 		verb: "Change it",
-		says: el("p", "The configured level returns by itself."),
+		says: ["The configured level returns by itself."],
 		fields,
 		method: "PUT",
 		path: ({ namespace }) => path("log-levels", namespace),

@@ -7,7 +7,6 @@ import { el, name, put, visible } from "./dom.js";
 import { ago, clock } from "./format.js";
 import { group, objectPage } from "./object.js";
 
-/** The page. */
 export function show(place) {
 	const id = place.segments[1];
 	const heading = el("h1", `Connection ${visible(id)}`);

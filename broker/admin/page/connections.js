@@ -38,12 +38,10 @@ const COLUMNS = [
 	{ title: "Session", cell: sessionLink },
 	{ title: "Listener", width: 14, cell: (row) => row.listener },
 	{ title: "Secured by", width: 34, cell: (row) => (row.tls ? `${row.tls.version}, ${row.tls.cipher}` : "nothing") },
-	{ title: "Client certificate", width: 18, isHidden: true, cell: (row) => (row.tls?.clientCertificate ? "yes" : "no") },
 	{ title: "Held back", width: 32, cell: heldCell },
 	{ title: "Opened", sort: "openedAt", width: 24, isNumber: true, cell: (row) => clock(row.openedAt) },
 ];
 
-/** The page. */
 export function show(place) {
 	return listPage(place, {
 		title: "Connections",

@@ -3,9 +3,8 @@
 import { ask, Refused } from "./api.js";
 import { askForChange, changeButton, toast } from "./dialog.js";
 import { at, el, link, name, visible } from "./dom.js";
-import { bytes, clock, count, plural } from "./format.js";
+import { bytes, clock, count, plural, shortName } from "./format.js";
 import { listPage } from "./listing.js";
-import { shortName } from "./names.js";
 
 const SECONDS = 10;
 const REASONS = 3; // that are told, of messages that would stay dead
@@ -62,7 +61,6 @@ export async function replay(select, words, done) {
 	});
 }
 
-/** The page. */
 export function show(place) {
 	function selected() {
 		const select = Object.fromEntries(SELECTING.filter((key) => place.query[key]).map((key) => [key, place.query[key]]));

@@ -1,7 +1,7 @@
-// Definitions: accounts, topics, subscriptions and the like as one document, written down, and read in after a dry run.
+// Definitions: accounts, topics and the like as one document, written down, and read in after a dry run.
 
 import { ask, change, Refused, Unreachable } from "./api.js";
-import { askForChange, changeButton } from "./dialog.js";
+import { askForChange, changeButton, dangerButton } from "./dialog.js";
 import { el, name, put, say, visible } from "./dom.js";
 import { count } from "./format.js";
 import { PlainTable } from "./plain.js";
@@ -22,19 +22,18 @@ function difference({ before = {}, after = {}, action }) {
 	return keys.map((key) => el("span.difference", visible(key), ": ", el("del", visible(JSON.stringify(before[key]) ?? "–", 100)), " ", el("ins", visible(JSON.stringify(after[key]) ?? "–", 100))));
 }
 
-/** Have the browser save a text as a file. */
-function save(text, file, type = "application/json") {
-	const address = URL.createObjectURL(new Blob([text], { type }));
+/** Have the browser save something as a file. */
+export function save(content, file) {
+	const address = URL.createObjectURL(new Blob([content]));
 	el("a", { href: address, download: file }).click();
 	setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
-/** The page. */
 export function show() {
 	const state = el("p", { role: "status" });
 	const file = el("input", { type: "file", accept: "application/json,.json", "aria-label": "Document", change: rehearse });
 	const mode = el("select", { "aria-label": "How", change: rehearse }, MODES.map(([value, words]) => new Option(words, value)));
-	const apply = changeButton("Apply …", "administrator", () => ready?.(), { isDanger: true });
+	const apply = dangerButton("Apply …", "administrator", () => ready?.());
 	const table = new PlainTable({ label: "Differences", columns: COLUMNS, empty: el("p", "Choose a document, and see what it would change. Nothing is done before you apply it.") });
 	let ready = null;
 	apply.hidden = true;
@@ -81,7 +80,7 @@ export function show() {
 			title: `Apply ${file.files[0].name}`,
 			verb: "Apply it",
 			isDanger: true,
-			says: el("p", el("b", words), ". All of it in one commit, or nothing."),
+			says: [el("b", words), ". All of it in one commit, or nothing."],
 			typed: String(number),
 			path: `definitions?mode=${mode.value}`,
 			body: document,

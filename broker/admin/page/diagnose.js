@@ -1,6 +1,8 @@
 // What is wrong, the worst first, and what to do about it.
 
-import { ask, Refused } from "./api.js";
+import { ask, Refused, state as who } from "./api.js";
+import { save } from "./definitions.js";
+import { changeButton, toast } from "./dialog.js";
 import { el, renew, say, visible } from "./dom.js";
 import { clock, number } from "./format.js";
 import { every } from "./live.js";
@@ -22,7 +24,6 @@ export function pageOf(href) {
 	return PAGES.has(path.split(/[/?]/)[0]) ? `#/${path}` : "";
 }
 
-/** The page. */
 export function show() {
 	const findings = el("div.findings");
 	const checks = new PlainTable({ label: "Checks", columns: CHECKS });
@@ -47,10 +48,17 @@ export function show() {
 		checks.show(told.checks);
 	}
 
+	async function bundle(anonymise) {
+		const headers = { "X-Broker-CSRF": who.csrfToken, "Content-Type": "application/json" };
+		const answer = await fetch("api/v1/diagnose/bundle", { method: "POST", headers, body: JSON.stringify({ anonymise }) });
+		if (answer.ok) save(await answer.blob(), "broker-bundle.zip");
+		toast(answer.ok ? "The bundle is written" : `There is no bundle: status ${answer.status}`);
+	}
+
 	const ends = [every(SECONDS, look), every(SECONDS, check)];
 	return {
 		title: "Diagnose",
-		node: el("div.diagnose", el("div.heading", el("div", el("h1", "Diagnose"), state)), findings, el("section.panel", el("h2", "Checks"), checks.node)),
+		node: el("div.diagnose", el("div.heading", el("div", el("h1", "Diagnose"), state), el("div.actions", changeButton("Bundle", "administrator", () => bundle(false)), changeButton("Bundle without names", "administrator", () => bundle(true)))), findings, el("section.panel", el("h2", "Checks"), checks.node)),
 		stop: () => ends.forEach((end) => end()),
 	};
 }

@@ -1,4 +1,4 @@
-// Changes: what will happen is said before, in numbers; what is lost wants a name typed; the command for it stands beside.
+// Changes: what will happen is said before, in numbers; what is lost wants a name typed.
 
 import { change, may, Refused, Unreachable } from "./api.js";
 import { el, PLAIN, put, say, visible } from "./dom.js";
@@ -7,9 +7,14 @@ const SHOWN = 5000; // milliseconds for which an outcome is shown
 const FOR = { operator: "Only the roles operator and administrator may do this.", administrator: "Only administrators may do this." };
 
 /** A button for a change; whoever may not make it sees it, and why not. */
-export function changeButton(label, role, open, { isDanger = false } = {}) {
+export function changeButton(label, role, open, kind = "button") {
 	const allowed = may(role);
-	return el(`button${isDanger ? ".danger" : ""}`, { type: "button", disabled: !allowed, title: allowed ? null : FOR[role], click: open }, label);
+	return el(kind, { type: "button", disabled: !allowed, title: allowed ? null : FOR[role], click: open }, label);
+}
+
+/** The same, where something is lost by it. */
+export function dangerButton(label, role, open) {
+	return changeButton(label, role, open, "button.danger");
 }
 
 /** The command that does the same: `broker api POST /sessions/joe/1/end '{"queue":"dead"}'`. */
@@ -47,7 +52,6 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
 	const rehearsed = el("p.rehearsed", { role: "status" });
 	let seen = ""; // the body whose dry run is shown
 	const code = el("code");
-	const copy = el("button.quiet", { type: "button", click: copied }, "Copy");
 	const dialog = el(
 		"dialog.change",
 		{ "aria-labelledby": "change-title", close: () => dialog.remove() },
@@ -55,7 +59,7 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
 			"form",
 			{ submit: send },
 			el("h2", { id: "change-title" }, visible(title)),
-			el("div.says", says),
+			el("div.says", Array.isArray(says) && !says.some((each) => each?.nodeName === "P") ? el("p", says) : says),
 			inputs.map((each) => each.node),
 			role && !may(role) ? el("p.hint", FOR[role]) : null,
 			proof ? el("label", el("span", "To confirm, type ", el("b", el("bdi", visible(typed)))), proof) : null,
@@ -63,7 +67,7 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
 			rehearsed,
 			error,
 			el("div.buttons", el("button", { type: "button", click: () => dialog.close() }, "Cancel"), submit),
-			el("div.command", el("span", "The same as a command"), copy, el("pre", { tabindex: "0" }, code)),
+			el("div.command", el("span", "The same as a command"), copier("quiet", code), el("pre", { tabindex: "0" }, code)),
 		),
 	);
 
@@ -88,11 +92,6 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
 		if (isDry) put(rehearsed);
 		say(submit, isDry ? "See what it would do" : verb);
 		code.textContent = command ?? commandOf(method, address(), method === "DELETE" ? undefined : wanted());
-	}
-
-	async function copied() {
-		await navigator.clipboard.writeText(code.textContent);
-		copy.textContent = "Copied";
 	}
 
 	async function send(event) {
@@ -125,6 +124,11 @@ export function askForChange({ title, verb, says, fields = [], typed, isDanger, 
 	(inputs.find((each) => each.input.nodeName === "INPUT")?.input ?? proof ?? reason).focus();
 }
 
+function copier(kind, code) {
+	const copy = el(`button.${kind}`, { type: "button", click: () => navigator.clipboard.writeText(code.textContent).then(() => say(copy, "Copied")) }, "Copy");
+	return copy;
+}
+
 function valueOf(text) {
 	return text === "true" ? true : text === "false" ? false : text;
 }
@@ -142,17 +146,13 @@ export function toast(words) {
 
 /** Show a text that is not told again. */
 export function showOnce(title, says, text) {
-	const copy = el("button.primary", { type: "button", click: copied }, "Copy");
+	const code = el("code", text);
+	const copy = copier("primary", code);
 	const dialog = el(
 		"dialog.change",
 		{ "aria-labelledby": "once-title", close: () => dialog.remove(), cancel: (event) => event.preventDefault() },
-		el("form", { method: "dialog" }, el("h2", { id: "once-title" }, visible(title)), el("p", says), el("pre.once", { tabindex: "0" }, el("code", text)), el("div.buttons", copy, el("button", { type: "submit" }, "I have it"))),
+		el("form", { method: "dialog" }, el("h2", { id: "once-title" }, visible(title)), el("p", says), el("pre.once", { tabindex: "0" }, code), el("div.buttons", copy, el("button", { type: "submit" }, "I have it"))),
 	);
-
-	async function copied() {
-		await navigator.clipboard.writeText(text);
-		copy.textContent = "Copied";
-	}
 
 	document.body.append(dialog);
 	dialog.showModal();

@@ -2,9 +2,8 @@
 
 import { ask, list, may, path, Refused, Unreachable } from "./api.js";
 import { el, name, PLAIN, put, say, terms, visible } from "./dom.js";
-import { shortName } from "./names.js";
 import { entryActions } from "./entry_actions.js";
-import { bytes, clock, count, plural, until } from "./format.js";
+import { bytes, clock, count, plural, shortName, until } from "./format.js";
 import { after } from "./live.js";
 
 const PAGE = 50;

@@ -1,14 +1,14 @@
 // Changes of messages that wait: of those that are marked, or that match the filters, or of all.
 
 import { ask, path, Refused } from "./api.js";
-import { askForChange, changeButton, toast } from "./dialog.js";
+import { askForChange, changeButton, dangerButton, toast } from "./dialog.js";
 import { el } from "./dom.js";
 import { plural } from "./format.js";
 
 const KINDS = [["callback", "a session"], ["subject", "a login name"], ["topic", "a topic, where they are published"]];
 const PRIORITIES = [["", "stays"], ...Array.from("9876543210", (each) => [each, each])];
 
-/** The buttons; `marked` has numbers of messages, `filters` gives those that are set, `done` is called after a change. */
+/** The buttons; `marked` has numbers of messages, `filters` gives those that are set. */
 export function entryActions(relating, owner, { marked, filters, done }) {
 	const address = path("queues", relating, owner);
 	const what = el("span.muted");
@@ -17,7 +17,7 @@ export function entryActions(relating, owner, { marked, filters, done }) {
 		what,
 		changeButton("Move …", "operator", move),
 		changeButton("Put at the end …", "operator", requeue),
-		changeButton("Delete …", "administrator", remove, { isDanger: true }),
+		dangerButton("Delete …", "administrator", remove),
 	);
 
 	function select() {
@@ -37,7 +37,7 @@ export function entryActions(relating, owner, { marked, filters, done }) {
 		askForChange({
 			title: `Move ${words()} of ${owner}`,
 			verb: "Move",
-			says: el("p", "They go behind what waits there, in their order; or as many as there is room for. Each is in one place, whatever crashes."),
+			says: ["They go behind what waits there, in their order; or as many as there is room for. Each is in one place, whatever crashes."],
 			fields: [
 				{ key: "relating", label: "To", choices: KINDS },
 				{ key: "name", label: "Its name, such as joe/1, joe or news" },
@@ -59,7 +59,7 @@ export function entryActions(relating, owner, { marked, filters, done }) {
 		askForChange({
 			title: `Put ${words()} of ${owner} at the end`,
 			verb: "Put at the end",
-			says: el("p", "The others are delivered first. That takes a message out of the way that its receiver cannot take."),
+			says: ["The others are delivered first. That takes a message out of the way that its receiver cannot take."],
 			fields: [{ key: "priority", label: "Priority", choices: PRIORITIES }],
 			make: ({ priority }) => ({ select: select(), ...(priority ? { priority: Number(priority) } : {}) }),
 			path: `${address}/entries/requeue`,
@@ -82,7 +82,7 @@ export function entryActions(relating, owner, { marked, filters, done }) {
 			title: `Delete ${words()} of ${owner}`,
 			verb: "Delete",
 			isDanger: true,
-			says: el("p", "They do not reach the receiver. Where messages come or go meanwhile, nothing is done."),
+			says: ["They do not reach the receiver. Where messages come or go meanwhile, nothing is done."],
 			fields: [{ key: "to", label: "They", choices: [["dead", "become dead messages, and can be sent again"], ["nothing", "are lost"]] }],
 			make: ({ to }) => ({ select: select(), to }),
 			typed: owner,

@@ -10,15 +10,7 @@ import { topicAt } from "./topics.js";
 
 const FIRST = 200; // events of the past
 const PAUSE = 400; // milliseconds without a key before what was typed is asked for
-const KINDS = [
-	["client/*", "Of sessions"],
-	["topic/*", "Of topics"],
-	["logging/*", "Warnings and errors of the log"],
-	["service/*", "Of the run level"],
-	["store/*", "Of the store"],
-	["alarm/*", "Alarms"],
-	["admin/*", "Of administration"],
-];
+const KINDS = ["client/*", "topic/*", "logging/*", "service/*", "store/*", "alarm/*", "admin/*"];
 const BAD = /^logging\/severe|\/(failing|reloadFailed|failed)$/;
 
 const SESSION = /^client\/(.+)\/session\/(-?\d+)\/event\/[^/]+$/;
@@ -50,7 +42,6 @@ const COLUMNS = [
 	{ title: "With", cell: fieldsOf },
 ];
 
-/** The page. */
 export function show(place) {
 	const feed = new Feed({
 		label: "Events",
@@ -62,19 +53,18 @@ export function show(place) {
 	let stop = () => undefined;
 	let isOver = false;
 
-	const kind = el("select", { "aria-label": "All events", change: () => change(kind.value) }, new Option("All events", ""), KINDS.map(([value, words]) => new Option(words, value)));
-	const type = el("input", { type: "search", "aria-label": "Type", placeholder: "Type: client/joe/*", ...PLAIN, input: after(PAUSE, () => change(type.value.trim(), true)) });
+	const kinds = el("datalist", { id: "kinds" }, KINDS.map((each) => new Option(each)));
+	const type = el("input", { type: "search", list: "kinds", "aria-label": "Type", placeholder: "Type: client/joe/*", ...PLAIN, input: after(PAUSE, () => change(type.value.trim())) });
 
-	function change(wanted, isTyped = false) {
+	function change(wanted) {
 		place.query = wanted ? { type: wanted } : {};
-		history[isTyped ? "replaceState" : "pushState"](null, "", at(place.segments, place.query));
+		history.replaceState(null, "", at(place.segments, place.query));
 		begin();
 	}
 
 	async function begin() {
 		stop();
 		const wanted = place.query.type ?? "";
-		kind.value = KINDS.some(([value]) => value === wanted) ? wanted : "";
 		if (document.activeElement !== type) type.value = wanted;
 		feed.clear();
 		last = 0;
@@ -108,7 +98,7 @@ export function show(place) {
 	begin();
 	return {
 		title: "Events",
-		node: el("div.list", el("div.heading", el("h1", "Events"), el("form.filters", { role: "search", submit: (event) => event.preventDefault() }, type, kind)), feed.node),
+		node: el("div.list", el("div.heading", el("h1", "Events"), el("form.filters", { role: "search", submit: (event) => event.preventDefault() }, type, kinds)), feed.node),
 		stop: () => {
 			isOver = true;
 			stop();

@@ -7,7 +7,7 @@ const MOST = 500; // rows that are kept
 const PAUSE = 250; // milliseconds in which rows are collected before they are shown
 const SPOKEN = 5000; // milliseconds between two things that are said
 
-/** A feed: `label`, `noun`, `columns` as those of a plain table, and `empty`, what to say as long as nothing has come. */
+/** A feed: `label`, `noun`, `columns` as of a plain table, and `empty`, what to say before anything has come. */
 export class Feed {
 	constructor({ label, noun, columns, empty }) {
 		this.noun = noun;

@@ -83,3 +83,8 @@ export function day(moment) {
 export function plural(value, one, many = `${one}s`) {
 	return `${count(value)}\u00a0${value === 1 ? one : many}`;
 }
+
+/** `joe/1` of `/node/heron/client/joe/1`. */
+export function shortName(absolute) {
+	return (absolute ?? "").replace(/^\/node\/[^/]+\/client\//, "");
+}

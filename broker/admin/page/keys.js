@@ -9,7 +9,7 @@ function actionsHere() {
 	return [...document.querySelectorAll("main .actions button")].filter((each) => each.checkVisibility()).slice(0, 9);
 }
 
-/** Listen to keys: `/` to search, `g` and a letter for a page, a digit for what can be done there, `?` for the list of all. */
+/** Listen to keys: `/`, `g` and a letter for a page, a digit for its buttons, `?` for the list of all. */
 export function keys(pages, search) {
 	let isGoing = 0;
 	const ways = [...pages.map((each) => ({ key: each.key, title: each.title, to: `#/${each.segments[0]}` })), LARGEST];

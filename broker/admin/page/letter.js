@@ -2,14 +2,12 @@
 
 import { ask, path, Refused } from "./api.js";
 import { replay } from "./dead.js";
-import { askForChange, changeButton } from "./dialog.js";
+import { askForChange, changeButton, dangerButton } from "./dialog.js";
 import { at, el, link, name, put, visible } from "./dom.js";
 import { contentOf } from "./entries.js";
-import { bytes, clock, count } from "./format.js";
-import { shortName } from "./names.js";
+import { bytes, clock, count, shortName } from "./format.js";
 import { group, objectPage } from "./object.js";
 
-/** The page. */
 export function show(place) {
 	const id = place.segments[1];
 	const address = path("dead-messages", id);
@@ -31,7 +29,7 @@ export function show(place) {
 			title: "Delete a dead message",
 			verb: "Delete",
 			isDanger: true,
-			says: el("p", "It is lost for good."),
+			says: ["It is lost for good."],
 			typed: id,
 			method: "DELETE",
 			path: address,
@@ -50,7 +48,7 @@ export function show(place) {
 		actions: () => [
 			changeButton("Show its content", "operator", read),
 			changeButton("Send again …", "operator", () => replay({ ids: [id] }, "this message", away)),
-			changeButton("Delete …", "administrator", remove, { isDanger: true }),
+			dangerButton("Delete …", "administrator", remove),
 		],
 		below,
 	});

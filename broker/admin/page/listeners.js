@@ -9,7 +9,6 @@ import { every } from "./live.js";
 const SECONDS = 2;
 const SOON = 21; // days
 
-/** The page. */
 export function show() {
 	const cards = new Map();
 	const holder = el("div.cards");
@@ -80,7 +79,7 @@ function accept(row, done) {
 	askForChange({
 		title: row.accepting ? `Drain ${row.name}` : `Let clients in by ${row.name}`,
 		verb: row.accepting ? "Drain" : "Let in",
-		says: el("p", row.accepting ? `No new connection is let in; the ${count(row.connections)} that are there stay.` : "New connections are let in again."),
+		says: [row.accepting ? `No new connection is let in; the ${count(row.connections)} that are there stay.` : "New connections are let in again."],
 		method: "PATCH",
 		path: path("listeners", row.name),
 		body: { accepting: !row.accepting },
@@ -93,7 +92,7 @@ function reload(row, done) {
 	askForChange({
 		title: `Reload the certificate of ${row.name}`,
 		verb: "Reload",
-		says: el("p", "Reads certificate and key again, for new connections. Those that are there stay; files that cannot be used change nothing."),
+		says: ["Reads certificate and key again, for new connections. Those that are there stay; files that cannot be used change nothing."],
 		path: path("listeners", row.name, "reload-tls"),
 		outcome: (told) => `${row.name} shows a certificate until ${day(told.tls?.notAfter)}`,
 		done,

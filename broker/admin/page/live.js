@@ -2,7 +2,7 @@
 
 import { Refused, Unreachable } from "./api.js";
 
-/** Call a function at once and then every so many seconds, never twice at a time; gives a function that ends that. */
+/** Call a function now and every so many seconds, never twice at a time; gives a function that ends that. */
 export function every(seconds, work) {
 	let timer = 0;
 	let ended = false;

@@ -1,4 +1,4 @@
-// A page of one object: its name, what can be done, what is known, fetched again and again; or that it is gone.
+// A page of one object: its name, what can be done, what is known, fetched again and again.
 
 import { ask, Refused } from "./api.js";
 import { el, link, name, renew, visible } from "./dom.js";

@@ -2,10 +2,9 @@
 
 import { ask, path } from "./api.js";
 import { askForChange } from "./dialog.js";
-import { el, name, say, visible } from "./dom.js";
+import { el, name, visible } from "./dom.js";
 import { clock, count, plural } from "./format.js";
-import { every } from "./live.js";
-import { PlainTable, rowButton } from "./plain.js";
+import { plainPage, rowButton } from "./plain.js";
 
 const TONES = { running: "accent", done: "good", stopped: "warn", failed: "bad" };
 
@@ -27,25 +26,23 @@ function progress(row) {
 	];
 }
 
-/** The page. */
+function words(rows) {
+	const running = rows.filter((row) => row.state === "running").length;
+	return running ? `${count(running)} running` : rows.length ? "None is running." : "";
+}
+
 export function show() {
-	const state = el("p.subtitle", { role: "status" }, "Looking …");
 	let rows = [];
-	const table = new PlainTable({
-		label: "Operations",
+	const page = plainPage({
+		title: "Operations",
 		columns: COLUMNS,
-		press: (what, id) => stop(rows.find((row) => row.id === id), look),
-		empty: [el("p", "Nothing runs, and nothing has run since the broker began."), el("p", "To empty a large queue or to move what is in it takes a while: then it is here, and can be stopped.")],
+		seconds: 1,
+		read: async () => (rows = (await ask("operations", { automatic: true })).items),
+		words,
+		press: (_, id) => stop(rows.find((row) => row.id === id), page.look),
+		empty: [el("p", "Nothing runs, and nothing has run since the broker began."), el("p", "To empty a large queue or to make a backup takes a while: then it is here, and can be stopped.")],
 	});
-
-	async function look() {
-		rows = (await ask("operations", { automatic: true })).items;
-		const running = rows.filter((row) => row.state === "running").length;
-		say(state, running ? `${count(running)} running` : rows.length ? "None is running." : "");
-		table.show(rows);
-	}
-
-	return { title: "Operations", node: el("div", el("div.heading", el("div", el("h1", "Operations"), state)), table.node), stop: every(1, look) };
+	return page;
 }
 
 function stop(row, done) {
@@ -53,7 +50,7 @@ function stop(row, done) {
 		title: `Stop ${row.action} of ${row.target}`,
 		verb: "Stop it",
 		isDanger: true,
-		says: el("p", "It ends after what it is just doing. What it has done stays so: ", plural(row.done, "message"), " of ", count(row.total), " by now."),
+		says: ["It ends after what it is just doing. What it has done stays so: ", plural(row.done, "message"), " of ", count(row.total), " by now."],
 		method: "DELETE",
 		path: path("operations", row.id),
 		outcome: (told) => `${told.action} stops after ${plural(told.done, "message")}`,

@@ -49,7 +49,6 @@ const CHARTS = [
 	},
 ];
 
-/** The page. */
 export function show(place) {
 	const charts = CHARTS.map((each) => new Chart(each));
 	const chosen = Object.values(RANGES).includes(Number(place.query.seconds)) ? Number(place.query.seconds) : 300;

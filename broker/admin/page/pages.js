@@ -3,6 +3,7 @@
 import * as account from "./account.js";
 import * as accounts from "./accounts.js";
 import * as audit from "./audit.js";
+import * as backups from "./backups.js";
 import * as configuration from "./configuration.js";
 import * as connection from "./connection.js";
 import * as connections from "./connections.js";
@@ -58,6 +59,7 @@ export const MENU = [
 			{ segments: ["listeners"], page: listeners, title: "Listeners", key: "l" },
 			{ segments: ["run-level"], page: runLevel, title: "Run level", key: "r" },
 			{ segments: ["configuration"], page: configuration, title: "Configuration", key: "p" },
+			{ segments: ["backups"], page: backups, title: "Backups", key: "y" },
 			{ segments: ["definitions"], page: definitions, title: "Definitions", key: "n" },
 			{ segments: ["accounts"], page: accounts, title: "Accounts", key: "u" },
 			{ segments: ["tokens"], page: tokens, title: "Tokens", key: "k" },

@@ -1,7 +1,8 @@
 // A table of what is short, and comes in one piece.
 
-import { may } from "./api.js";
-import { el, renew } from "./dom.js";
+import { may, Refused } from "./api.js";
+import { el, renew, say, visible } from "./dom.js";
+import { every } from "./live.js";
 
 /**
  * A table whose rows are shown anew and keep their nodes, and with them the focus of who works by keys.
@@ -43,4 +44,31 @@ export function rowButton(label, what, id, { role = "monitoring", isDanger = fal
 		{ type: "button", "data-what": what, "data-id": id, disabled: !allowed, title: allowed ? null : `This is for the role ${role}.`, "aria-label": name ? `${label} ${name}` : null },
 		label,
 	);
+}
+
+/**
+ * A page of such a table: `read()` gives its rows every so many `seconds`, `words(rows)` is said above them, `actions`
+ * stand beside; the rest is as for the table.
+ */
+export function plainPage({ title, actions, seconds, read, words, ...what }) {
+	const state = el("p.subtitle", { role: "status" }, "Looking …");
+	const table = new PlainTable({ label: title, ...what });
+
+	async function look() {
+		try {
+			const rows = await read();
+			say(state, words(rows));
+			table.show(rows);
+		} catch (error) {
+			if (!(error instanceof Refused)) throw error;
+			say(state, visible(error.message));
+		}
+	}
+
+	return {
+		title,
+		node: el("div", el("div.heading", el("div", el("h1", title), state), actions ? el("div.actions", actions) : null), table.node),
+		stop: every(seconds, look),
+		look,
+	};
 }

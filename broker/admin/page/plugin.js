@@ -5,7 +5,6 @@ import { el, name, visible } from "./dom.js";
 import { group, objectPage } from "./object.js";
 import { portsOf } from "./runlevel.js";
 
-/** The page. */
 export function show(place) {
 	const id = place.segments[1];
 	return objectPage({ title: id, trail: ["#/run-level", "Run level"], path: path("plugins", id), seconds: 2, tell, gone: "There is no such plugin." });

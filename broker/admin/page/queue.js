@@ -10,7 +10,6 @@ import { whyPanel } from "./why.js";
 
 const WHAT = { callback: "Messages for the session", subject: "Messages for whoever logs in as", history: "What is kept of the topic" };
 
-/** The page. */
 export function show(place) {
 	const [, relating, owner] = place.segments;
 	return objectPage({

@@ -21,10 +21,8 @@ const COLUMNS = [
 	{ title: "Oldest", width: 13, isNumber: true, cell: (row) => ago(row.oldestAt) },
 	{ title: "On disk only", width: 13, isNumber: true, isHidden: true, cell: (row) => count(row.onDisk) },
 	{ title: "Why", width: 34, cell: (row) => whyCell(row.waiting) },
-	{ title: "When full", width: 18, isHidden: true, cell: (row) => row.onOverflow ?? "" },
 ];
 
-/** The page. */
 export function show(place) {
 	return listPage(place, {
 		title: "Queues",

@@ -1,7 +1,7 @@
 // The run level: a ladder, with the plugins at the step where they are started.
 
 import { ask } from "./api.js";
-import { askForChange, changeButton } from "./dialog.js";
+import { askForChange, changeButton, dangerButton } from "./dialog.js";
 import { at, el, link, name, renew, say, visible } from "./dom.js";
 import { plural } from "./format.js";
 import { every } from "./live.js";
@@ -15,7 +15,6 @@ export function portsOf(plugin) {
 	return (plugin.ports ?? []).map((each) => `${each.host}:${each.port}`).join(", ");
 }
 
-/** The page. */
 export function show() {
 	const state = el("p.subtitle", { role: "status" }, "Looking …");
 	const ladder = el("ol.ladder");
@@ -27,7 +26,7 @@ export function show() {
 		"div.actions",
 		{ hidden: true },
 		changeButton("Change the run level …", "administrator", () => change(level, plugins, overview, look)),
-		changeButton("Shut down …", "administrator", () => shutDown(overview), { isDanger: true }),
+		dangerButton("Shut down …", "administrator", () => shutDown(overview)),
 	);
 
 	async function look() {
@@ -100,7 +99,7 @@ function shutDown(overview) {
 		title: "Shut the broker down",
 		verb: "Shut it down",
 		isDanger: true,
-		says: el("p", "No new connection is let in, and after the time the broker ends. Whatever started it may start it again; this page cannot."),
+		says: ["No new connection is let in, and after the time the broker ends. Whatever started it may start it again; this page cannot."],
 		fields: [{ key: "graceSeconds", label: "After", choices: [["30", "30 seconds"], ["0", "no time"], ["300", "5 minutes"]] }],
 		make: ({ graceSeconds }) => ({ graceSeconds: Number(graceSeconds) }),
 		typed: overview?.node ?? "shut down",

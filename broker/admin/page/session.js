@@ -9,7 +9,6 @@ import { group, objectPage } from "./object.js";
 import { stateCell } from "./sessions.js";
 import { whyPanel } from "./why.js";
 
-/** The page. */
 export function show(place) {
 	const [, subject, number] = place.segments;
 	let buttons = null;

@@ -39,7 +39,6 @@ const COLUMNS = [
 	{ title: "Resource", width: 20, isHidden: true, cell: (row) => (row.resource ? name(row.resource) : "") },
 ];
 
-/** The page. */
 export function show(place) {
 	return listPage(place, {
 		title: "Sessions",

@@ -40,7 +40,7 @@ function tell(frame, take) {
 
 /**
  * Follow a stream until it is stopped: `path()` names it, each time that it is asked for anew, `take(event, row)` is
- * called for each event, and `refused(error)` where there is none to be had. Gives a function that ends that.
+ * called for each event, and `refused(error)` where there is none to be had. Gives a function that ends it.
  */
 export function follow(path, take, refused) {
 	let aborter = null;

@@ -20,10 +20,8 @@ const COLUMNS = [
 	{ title: "Topics", sort: "topics", width: 10, isNumber: true, cell: (row) => count(row.topics) },
 	{ title: "After a crash", width: 14, cell: (row) => (row.persistent ? "is there" : "is gone") },
 	{ title: "Made", sort: "createdAt", width: 22, isNumber: true, cell: (row) => clock(row.createdAt) },
-	{ title: "Id", sort: "id", width: 30, isHidden: true, cell: (row) => name(row.id) },
 ];
 
-/** The page. */
 export function show(place) {
 	return listPage(place, {
 		title: "Subscriptions",

@@ -1,6 +1,6 @@
 // Messages on their way: of a topic, a session or a login name, for a while.
 
-import { may, Refused } from "./api.js";
+import { Refused } from "./api.js";
 import { at, el, link, name, PLAIN, visible } from "./dom.js";
 import { Feed } from "./feed.js";
 import { bytes, clock, count } from "./format.js";
@@ -12,7 +12,6 @@ const BY = [["topic", "Topic"], ["session", "Session"], ["subject", "Login name"
 const TIMES = [["300", "for 5 minutes"], ["60", "for a minute"], ["900", "for 15 minutes"]];
 const POINTS = { "publish.enter": "published", "publish.ack": "accepted", "update.queue.add": "queued", "update.send": "sent", "update.ack": "acknowledged" };
 const BAD = new Set(["dead", "expired", "discarded"]);
-const CONTENTS = [["", "envelopes"], ["head", "contents, too (audited)"]];
 const REASONS = { time: "the time is over", most: "it has told as many as it may", right: "you may not look on any more", stopped: "the broker has stopped it" };
 
 const COLUMNS = [
@@ -22,7 +21,6 @@ const COLUMNS = [
 	{ title: "From", cell: (row) => peer(row.sender) },
 	{ title: "To", cell: (row) => peer(row.receiver) },
 	{ title: "Size", isNumber: true, cell: (row) => (row.sizeBytes === undefined ? "" : bytes(row.sizeBytes)) },
-	{ title: "Content", cell: ({ content }) => name(content?.text ?? content?.base64 ?? "") },
 	{ title: "Message", isNumber: true, cell: (row) => visible(row.messageId ?? "") },
 ];
 
@@ -35,7 +33,6 @@ export function tailOf(by, text) {
 	return at(["tail"], { [by]: text });
 }
 
-/** The page. */
 export function show(place) {
 	const feed = new Feed({
 		label: "Messages",
@@ -46,8 +43,6 @@ export function show(place) {
 	const [given, text] = Object.entries(place.query).find(([key]) => BY.some(([by]) => by === key)) ?? ["topic", ""];
 	const by = select("Messages of", BY, given);
 	const seconds = select("How long", TIMES, place.query.seconds ?? "300");
-	const content = select("What of them", CONTENTS, "");
-	content.hidden = !may("administrator");
 	const what = el("input", { "aria-label": "Name", placeholder: "Name", required: true, ...PLAIN });
 	const start = el("button.primary", { type: "submit" }, "Follow");
 	what.value = text;
@@ -69,7 +64,7 @@ export function show(place) {
 		feed.tell(`following until ${clock(Date.now() + Number(seconds.value) * 1000)}`);
 		let words = "stopped";
 		try {
-			await read(`tail?${new URLSearchParams({ [by.value]: what.value, seconds: seconds.value, ...(content.value ? { content: content.value } : {}) })}`, (event, row) => {
+			await read(`tail?${new URLSearchParams({ [by.value]: what.value, seconds: seconds.value })}`, (event, row) => {
 				if (event === "seen") feed.add(row);
 				if (event === "end") words = `ended: ${REASONS[row.reason] ?? visible(row.reason)}${row.leftOut ? `; ${count(row.leftOut)} were too many in a second and were left out` : ""}`;
 			}, own.signal);
@@ -86,7 +81,7 @@ export function show(place) {
 	if (text) follow();
 	return {
 		title: text ? `Tail of ${text}` : "Tail",
-		node: el("div.list", el("div.heading", el("h1", "Tail"), el("form.filters", { submit }, by, what, seconds, content, start)), feed.node),
+		node: el("div.list", el("div.heading", el("h1", "Tail"), el("form.filters", { submit }, by, what, seconds, start)), feed.node),
 		stop: () => aborter?.abort(),
 	};
 }

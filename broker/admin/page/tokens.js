@@ -1,15 +1,14 @@
 // Tokens: by which programs administer, each with its own end.
 
+import { ROLES } from "./accounts.js";
 import { ask, may, path, state as who } from "./api.js";
 import { askForChange, changeButton, showOnce } from "./dialog.js";
-import { el, name, say, visible } from "./dom.js";
+import { el, name, visible } from "./dom.js";
 import { ago, clock, plural, until } from "./format.js";
-import { every } from "./live.js";
-import { PlainTable, rowButton } from "./plain.js";
+import { plainPage, rowButton } from "./plain.js";
 
 const SECONDS = 5;
 const SOON = 14 * 86_400_000; // milliseconds before its end from which a token is marked
-const ROLES = [["monitoring", "monitoring: sees everything but contents"], ["operator", "operator: keeps messages flowing"], ["administrator", "administrator: everything"]];
 const DAYS = [["90", "after 90 days"], ["30", "after 30 days"], ["1", "after a day"], ["365", "after a year"], ["never", "never"]];
 
 function ends(row) {
@@ -29,38 +28,29 @@ const COLUMNS = [
 	{ title: "", cell: (row) => rowButton("Delete …", "delete", row.id, { isDanger: true, name: visible(row.name) }) },
 ];
 
-/** The page. */
 export function show() {
-	const state = el("p.subtitle", { role: "status" }, "Looking …");
 	let rows = [];
-	const table = new PlainTable({
-		label: "Tokens",
+	const page = plainPage({
+		title: "Tokens",
 		columns: COLUMNS,
-		press: (what, id) => remove(rows.find((row) => row.id === id), look),
+		seconds: SECONDS,
+		read: async () => (rows = (await ask("tokens", { automatic: true })).items),
+		words: () => (rows.length ? `${plural(rows.length, "token")}${may("administrator") ? " of everybody" : " of yours"}` : ""),
+		actions: changeButton("New …", "monitoring", () => make(page.look)),
+		press: (_, id) => remove(rows.find((row) => row.id === id), page.look),
 		empty: [el("p", "There is no token."), el("p", "A program that watches or administers the broker needs one: make it here, and give it to the program as ", el("code", "BROKER_TOKEN"), ".")],
 	});
-
-	async function look() {
-		rows = (await ask("tokens", { automatic: true })).items;
-		say(state, rows.length ? `${plural(rows.length, "token")}${may("administrator") ? " of everybody" : " of yours"}` : "");
-		table.show(rows);
-	}
-
-	return {
-		title: "Tokens",
-		node: el("div", el("div.heading", el("div", el("h1", "Tokens"), state), el("div.actions", changeButton("New …", "monitoring", () => make(look)))), table.node),
-		stop: every(SECONDS, look),
-	};
+	return page;
 }
 
 function make(done) {
 	askForChange({
 		title: "New token",
 		verb: "Make it",
-		says: el("p", "Whoever has it may do what its role permits, in the name of ", name(who.user), ". Its text is shown once."),
+		says: ["Whoever has it may do what its role permits, in the name of ", name(who.user), ". Its text is shown once."],
 		fields: [
 			{ key: "name", label: "Name: what it is for" },
-			{ key: "role", label: "Role that it has at most", choices: ROLES.filter(([role]) => may(role)) },
+			{ key: "role", label: "Role that it has at most", choices: ROLES.slice(1).filter(([role]) => may(role)) },
 			{ key: "days", label: "Ends", choices: DAYS },
 		],
 		make: ({ days, ...others }) => ({ ...others, days: days === "never" ? days : Number(days) }),
@@ -78,7 +68,7 @@ function remove(row, done) {
 		title: `Delete the token ${row.name}`,
 		verb: "Delete it",
 		isDanger: true,
-		says: el("p", "The program that has it is refused from now on. It was ", row.lastUsedAt ? `last used ${ago(row.lastUsedAt)} ago.` : "never used."),
+		says: ["The program that has it is refused from now on. It was ", row.lastUsedAt ? `last used ${ago(row.lastUsedAt)} ago.` : "never used."],
 		method: "DELETE",
 		path: path("tokens", row.id),
 		outcome: () => `The token ${row.name} is no more`,

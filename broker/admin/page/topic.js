@@ -10,7 +10,6 @@ import { receivers } from "./subscriptions.js";
 
 const STATES = { UNCONFIGURED: "nobody has published yet", ALIVE: "alive", UNREFERENCED: "is soon to go" };
 
-/** The page. */
 export function show(place) {
 	const oid = place.segments[1];
 	const table = receivers(`${path("topics", oid)}/receivers`);

@@ -17,10 +17,8 @@ const COLUMNS = [
 	{ title: "Bytes", sort: "historyBytes", width: 12, isNumber: true, cell: (row) => bytes(row.historyBytes) },
 	{ title: "Content", width: 20, cell: (row) => (row.mime ? name(row.mime) : "") },
 	{ title: "Domain", width: 16, cell: (row) => (row.domain ? name(row.domain) : "") },
-	{ title: "Owner", width: 16, isHidden: true, cell: (row) => (row.owner ? name(row.owner) : "") },
 ];
 
-/** The page. */
 export function show(place) {
 	return listPage(place, {
 		title: "Topics",

@@ -24,6 +24,7 @@ NOUNS = {
     "routes": "the ways of messages of XMPP clients",
     "run-level": "the run level",
     "plugins": "plugins",
+    "backups": "backups that the broker makes itself; broker backup works without one that runs",
     "operations": "work that takes long, such as the purge of a long queue",
     "listeners": "listeners for clients",
     "log": "levels of the log",

@@ -6,6 +6,7 @@ from broker.cli.ops.verb import Argument, Form, Verb
 
 PROPERTY = Argument("NAME", ("name",), "name of the property")
 LOG_COLUMNS = ("namespace", "level", "source", "until")
+BACKUP = Argument("ID", ("id",), "as broker backups list has it")
 OPERATION = Argument("ID", ("id",), "as broker operations list has it")
 PLUGIN = Argument("ID", ("id",), "as broker plugins list has it")
 FILE = Argument("FILE", ("file",), "as broker definitions export has written it; - for standard input")
@@ -105,6 +106,26 @@ NODE_VERBS = (
     ),
     Verb("operations show", "tell how far it is", "getOperation", Form.SHOW, OPERATION),
     Verb("operations stop", "stop it after what it is just doing", "stopOperation", Form.CHANGE, OPERATION),
+    Verb(
+        "backups list",
+        "list the backups of the broker, the newest first",
+        "listBackups",
+        Form.LIST,
+        columns=("id", "madeAt", "sizeBytes", "version", "revision", "error"),
+    ),
+    Verb(
+        "backups make",
+        "have the broker make a backup and verify it; broker operations show tells whether it is done",
+        "makeBackup",
+        Form.CHANGE,
+    ),
+    Verb(
+        "backups verify",
+        "rehearse the restore of a backup; broker operations show tells what came of it",
+        "verifyBackup",
+        Form.CHANGE,
+        BACKUP,
+    ),
     Verb(
         "plugins list",
         "list plugins, in the order of their start",

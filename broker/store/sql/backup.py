@@ -74,18 +74,31 @@ def take_backup(
             database fails or the copy is not sound.
         OSError: the directory cannot be used.
     """
-    parsed = parse_url(url)
     begun = datetime.fromtimestamp(now(), UTC)
     name = f"{_node_of(settings)}-{begun:{_STAMP}}"
-    if parsed.get_backend_name() != "sqlite":
-        raise _use_pg_dump(parsed, name)
-    source = sqlite_file_of(parsed)
+    source = sqlite_file_of(check_is_sqlite(url, name))
     with alone_in(settings.directory):
         backup, manifest = make_backup(
             source, settings.directory / f"{name}{SUFFIX}", settings.node, begun, monotonic, free
         )
         _prune(settings)
         return backup, manifest
+
+
+def check_is_sqlite(url: str, name: str) -> URL:
+    """See to it that backups can be made of a database, and give its URL.
+
+    Args:
+        url: of the database.
+        name: of the backup.
+
+    Raises:
+        BrokerError: ``resource.configuration`` where it is not SQLite, with the command that is for PostgreSQL.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise _use_pg_dump(parsed, name)
+    return parsed
 
 
 def check_schedule(url: str, settings: BackupSettings) -> None:

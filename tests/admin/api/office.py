@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broker.admin.actions.accounts import account_operations
+from broker.admin.actions.backups import backup_operations
 from broker.admin.actions.broadcast import broadcast_operations
 from broker.admin.actions.change import ChangeDesk
 from broker.admin.actions.dead_messages import dead_changes
@@ -38,6 +39,7 @@ class ChangeOffice:
             *account_operations(changes, self.desk.fake.access),
             *entry_changes(changes, self.works),
             *work_operations(changes, self.works),
+            *backup_operations(changes, self.works),
             *dead_changes(changes, self.works),
             *dead_operations(instance, self.desk.gate, reads),
             *running_operations(changes),
