@@ -204,9 +204,9 @@ class _Session:
 
         self._entered = False
         self._client = BlockingClient(
-            server.host,
-            server.port,
+            *server.places[0],
             wanted,
+            others=server.places[1:],
             tls=server.context(),
             compress=server.compress,
             delay=1.0,

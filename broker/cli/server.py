@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,7 @@ class Server:
     """Where to connect to, and as whom.
 
     Args:
-        host: of the broker.
-        port: of the broker.
+        places: hosts and ports of the broker; more than one where another one stands by.
         user: login name.
         password: of the account.
         tls: use TLS.
@@ -36,16 +36,15 @@ class Server:
         compress: the port speaks ``zlib:stream``.
     """
 
-    host: str
-    port: int
+    places: tuple[tuple[str, int], ...]
     user: str
     password: str = field(repr=False)
     tls: bool = False
     ca: Path | None = None
     compress: bool = False
 
-    def context(self) -> Any:
-        """A TLS context, or ``None``.
+    def context(self) -> Callable[[str], Any] | None:
+        """What makes a TLS context for a host, or ``None``.
 
         Raises:
             BrokerError: ``resource.configuration.sslSocket`` for an authority file that cannot be used.
@@ -55,12 +54,12 @@ class Server:
         from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 
         if self.ca is None:
-            return optionsForClientTLS(self.host)
+            return optionsForClientTLS
         try:
             trust = trustRootFromCertificates([Certificate.loadPEM(self.ca.read_bytes())])
         except Exception as error:
             raise BrokerError(Code.RESOURCE_CONFIGURATION_SSL_SOCKET, f"{self.ca}: {error}") from error
-        return optionsForClientTLS(self.host, trustRoot=trust)
+        return partial(optionsForClientTLS, trustRoot=trust)
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +67,11 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "server", f"also from BROKER_SERVER, BROKER_USER, BROKER_PASSWORD, or server, user, password in {FILE}"
     )
-    group.add_argument("--server", metavar="URL", help=f"address of the broker (default {DEFAULT_SERVER})")
+    group.add_argument(
+        "--server",
+        metavar="URL",
+        help=f"address of the broker (default {DEFAULT_SERVER}); several with commas where one stands by",
+    )
     group.add_argument("-u", "--user", metavar="NAME", help="login name")
     group.add_argument("--password-stdin", action="store_true", help="read the password from the first line of input")
     group.add_argument("--tls", action="store_true", help="use TLS")
@@ -106,12 +109,12 @@ def server_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
         raise BrokerError(
             Code.USER_WRONG_API_USAGE, f"there is no password for {user}: set BROKER_PASSWORD, or give --password-stdin"
         )
-    host, port = _read_url(url)
+    places = tuple(map(_read_url, url.split(",")))
     tls = options.tls or known.get("tls", False)
     if options.ca is not None and not tls:
         raise BrokerError(Code.USER_WRONG_API_USAGE, "--ca is of no use without --tls")
     ca = options.ca or (Path(known["ca"]).expanduser() if "ca" in known else None)
-    return Server(host, port, user, password, tls=tls, ca=ca, compress=options.zlib)
+    return Server(places, user, password, tls=tls, ca=ca, compress=options.zlib)
 
 
 def _read_url(url: str) -> tuple[str, int]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from broker.client.address import Address
+from broker.client.address import Addresses
 from broker.client.connection import ClientConnection
 from broker.client.keepalive import PING, Keepalive
 from broker.client.options import (
@@ -87,12 +87,13 @@ class Client:
         host: of the broker.
         port: of the broker.
         options: who connects.
-        tls: a context from :func:`twisted.internet.ssl.optionsForClientTLS`, or ``None``.
+        tls: a context from :func:`twisted.internet.ssl.optionsForClientTLS`, a function of the host, or ``None``.
         compress: the port speaks ``zlib:stream``.
         retries: attempts to connect again, -1 for ever, 0 none.
         delay: seconds between them.
         patience: seconds without a connection after which no attempt is made any more; ``None`` for ever.
         connect_timeout: seconds to wait for a connection.
+        others: hosts and ports where the broker may be instead; each attempt begins with where it was last.
         ping_interval: seconds between signs of life, 0 none.
         response_timeout: seconds to wait for the answer to a login, a ping or a question (``get``), and for any answer
             while requests are in flight. The connection of a broker that is silent for longer is aborted and counts as
@@ -123,6 +124,7 @@ class Client:
         delay: float = 5.0,
         patience: float | None = None,
         connect_timeout: float = 30.0,
+        others: Sequence[tuple[str, int]] = (),
         ping_interval: float = 10.0,
         response_timeout: float = 60.0,
         backlog: int = 10_000,
@@ -137,7 +139,7 @@ class Client:
         self.reconnected = False
         self.error: BrokerError | None = None
         self._reactor = reactor
-        self._address = Address(reactor, host, port, tls=tls, timeout=connect_timeout)
+        self._addresses = Addresses(reactor, [(host, port), *others], tls=tls, timeout=connect_timeout)
         self._compress = compress
         self._retries = retries
         self._delay = delay
@@ -494,7 +496,7 @@ class Client:
 
     async def _connect(self) -> ConnectQos:
         body = encode_unit(write_connect_qos(self.options.qos(self._secret, self._instance), redact=False))
-        connection = self._logging_in = await self._address.open(self._make_connection)
+        connection = self._logging_in = await self._addresses.open(self._make_connection)
         overdue = self._abort_later(connection, self._response_timeout)
         try:
             units = await connection.call(b"connect", body)
@@ -651,7 +653,7 @@ class Client:
             connection.close()
         if self._sleeping is not None:
             self._sleeping.errback(error)
-        self._address.cancel()
+        self._addresses.cancel()
         if self._logging_in is not None:
             self._logging_in.abort(error)
 

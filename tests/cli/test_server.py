@@ -36,13 +36,13 @@ def write(path: Path, mode: int = 0o600) -> None:
 def test_the_file_of_the_user_is_read(home: Path) -> None:
     write(home / ".config/broker/client.toml")
     server = server_of(parse(["ping"]), {})
-    assert (server.host, server.user, server.password) == ("evil", "joe", "secret")
+    assert (server.places[0][0], server.user, server.password) == ("evil", "joe", "secret")
 
 
 def test_a_file_of_the_current_directory_is_not_read(home: Path) -> None:
     write(Path(".broker.toml"))
     server = server_of(parse(["ping"]), {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret"})
-    assert server.host == "127.0.0.1"
+    assert server.places == (("127.0.0.1", 7607),)
 
 
 def test_a_file_with_a_password_that_others_may_read_is_refused(home: Path) -> None:
@@ -75,6 +75,17 @@ def test_a_file_that_says_something_else_is_refused(text: str, reason: str, home
     with pytest.raises(BrokerError) as raised:
         server_of(parse(["ping"]), {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret"})
     assert reason in raised.value.message
+
+
+def test_several_places_may_be_named(home: Path) -> None:
+    environment = {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret", "BROKER_SERVER": "socket://a:1,[::1]:2"}
+    assert server_of(parse(["ping"]), environment).places == (("a", 1), ("::1", 2))
+
+
+def test_each_place_must_be_readable(home: Path) -> None:
+    environment = {"BROKER_USER": "joe", "BROKER_PASSWORD": "secret", "BROKER_SERVER": "a:1,"}
+    with pytest.raises(BrokerError, match="is not of the form"):
+        server_of(parse(["ping"]), environment)
 
 
 @pytest.mark.parametrize("name", ["BROKER_SERVER", "BROKER_USER", "BROKER_PASSWORD"])

@@ -254,6 +254,10 @@ class BrokerProcess:
         host, port = self.ports[name]
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
 
+    def named_address(self) -> tuple[str, int]:
+        """Host and port that its settings name for native clients, whether it listens there yet or not."""
+        return "127.0.0.1", int(self.settings["plugin/socket/port"])
+
     def kill(self) -> None:
         """End it at once, as ``kill -9`` or a power cut does, and wait until it is gone."""
         self._running()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from broker.client import ConnectOptions, PublishOptions, SubscribeOptions
+from broker.client import BlockingClient, ConnectOptions, PublishOptions, SubscribeOptions
 from tests.contract.databases import postgresql
 from tests.system.http_client import ask_socket
 from tests.system.launcher import BrokerProcess, wait_until
@@ -111,3 +111,24 @@ def test_one_whose_database_was_taken_over_ends_and_acknowledges_nothing_more(
     assert [update.text for update in anew.get("news", options=SubscribeOptions(history=-1))] == ["before"]
     joe.leave()
     anew.disconnect()
+
+
+def test_a_client_that_knows_both_goes_on_where_the_broker_is(first: BrokerProcess, second: BrokerProcess) -> None:
+    # given a subscriber and a publisher that know where the broker may be
+    places = [second.named_address()]
+    jack = BlockingClient(*first.address(), JACK, others=places, delay=0.05)
+    joe = BlockingClient(*first.address(), JOE, others=places, delay=0.05)
+    jack.connect()
+    jack.subscribe("news", options=SubscribeOptions(persistent=True))
+    joe.connect()
+    # when the broker dies amid messages
+    soon = [joe.publish_soon("news", str(number), PERSISTENT) for number in range(100)]
+    wait_until(soon[10].done)
+    first.kill()
+    # then each is acknowledged by one of the two, and comes
+    for each in soon:
+        each.result(timeout=30)
+    arrived = [int(update.text) for update in jack.updates(timeout=3)]
+    assert sorted(set(arrived)) == list(range(100))
+    joe.disconnect()
+    jack.disconnect()
