@@ -17,6 +17,7 @@ from broker.cli.subcommands import CommandParser, LaterSubcommands, Register, ad
 from broker.cli.terminal import complain, give_up_output, open_standard_streams, reason_of, say
 from broker.errors import BrokerError, Code
 from broker.escape import escaped
+from broker.model.number import whole_or_none
 from broker.model.text import is_xml_text
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _with_verb_of_run_level(arguments: Sequence[str]) -> list[str]:
     after = arguments[place : place + 1]
     if not after or (after[0].startswith("-") and after[0] not in ("-h", "--help")):
         return [*arguments[:place], "show", *arguments[place:]]
-    if after[0].isdecimal():
+    if whole_or_none(after[0], 0) is not None:
         return [*arguments[:place], "set", *arguments[place:]]
     return list(arguments)
 
