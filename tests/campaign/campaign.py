@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.campaign import friends, managers, resources, scenes, tables, unmanaged
+from tests.campaign import bosh_talk, friends, managers, resources, scenes, tables, unmanaged
 from tests.campaign.checks import Failed, check_nothing_left
 from tests.campaign.faults import Faults
 from tests.campaign.native_talk import NativeTalk
@@ -26,6 +26,7 @@ ACCOUNTS = (
     *friends.NAMES,
     *(resources.ACCOUNT, *resources.SENDERS),
     *unmanaged.NAMES,
+    *bosh_talk.USERS,
 )
 SETTINGS = {
     **managers.SETTINGS,
@@ -118,6 +119,7 @@ class Campaign:
         self._broker = BrokerProcess(self._place.data, settings={**SETTINGS, **self._place.settings})
         self._ways = Ways(self._broker, self._chance, share, web=True)
         self._faults = Faults(self._broker, self._place, self._chance, self._ways)
+        self._close_streams: Callable[[], None] = lambda: None
         self._started = time.monotonic()
 
     def run(self) -> None:
@@ -135,6 +137,7 @@ class Campaign:
             self.outcome.faults = dict(self._faults.made)
             self.outcome.skipped = dict(self._faults.skipped)
             self._ways.end()
+            self._close_streams()
             self._broker.close()
             self._place.close()
 
@@ -144,6 +147,7 @@ class Campaign:
         self._ways.open(self._place.directory)
         self._faults.add_managers()
         streams, native = Streams(self._ways, self._chance), NativeTalk(broker, self._chance)
+        self._close_streams = streams.bosh.close
         streams.prepare()
         streams.cut()
         broker.terminate()
@@ -226,6 +230,7 @@ class Campaign:
         figures["XMPP messages without stream management over routes / arrived"] = (
             f"{streams.unmanaged.count} / {streams.unmanaged.arrived}"
         )
+        figures["XMPP messages over BOSH, each once and in order"] = str(streams.bosh.count)
         figures["XMPP requests, each answered and kept"] = str(streams.talk.requests)
         figures["changes of contacts, kept on both sides / compared"] = (
             f"{streams.friends.count} / {streams.friends.compared}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+from tests.campaign.bosh_talk import BoshTalk
 from tests.campaign.checks import Failed
 from tests.campaign.friends import Friends
 from tests.campaign.resources import Resources
@@ -15,14 +16,14 @@ from tests.campaign.xmpp_talk import XmppTalk
 
 STAYS = 0.7
 """Share of the rounds after which connections that managers have kept open stay open."""
-WEIGHTS = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (2, 1, 1, 1))
-"""How often talkers, friends, resources and clients without stream management do something, each for a while: to log
-all in takes longer than the broker often lives.
+WEIGHTS = ((1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 0, 0, 1), (2, 1, 1, 1, 1))
+"""How often talkers, friends, resources, clients without stream management and those over BOSH do something, each for a
+while: to log all in takes longer than the broker often lives.
 """
 
 
 class Streams:
-    """Talkers, friends, an account with several resources, and clients without stream management.
+    """Talkers, friends, an account with several resources, clients without stream management, and those over BOSH.
 
     Args:
         ways: to the broker that is killed.
@@ -35,20 +36,22 @@ class Streams:
         self.friends = Friends(ways, chance)
         self.resources = Resources(ways, chance)
         self.unmanaged = UnmanagedTalk(ways, chance)
+        self.bosh = BoshTalk(ways, chance)
         self._ways = ways
         self._managed = (self.talk, self.friends, self.resources)
-        self._kinds = (*self._managed, self.unmanaged)
+        self._kinds = (*self._managed, self.unmanaged, self.bosh)
         self._weights = WEIGHTS[-1]
 
     @property
     def messages(self) -> int:
         """Messages that were sent."""
-        return self.talk.count + self.resources.count + self.unmanaged.count
+        return self.talk.count + self.resources.count + self.unmanaged.count + self.bosh.count
 
     def prepare(self) -> None:
         """What must stand before the first kill."""
         self.talk.prepare()
         self.resources.prepare()
+        self.bosh.prepare()
 
     def step(self) -> None:
         """One thing that somebody does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import queue
 import random
@@ -104,15 +105,15 @@ class BoshClient:
         self._closed = True
 
     def end(self) -> None:
-        """End the session."""
-        while self._open:
-            self.step(1.0) if len(self._open) > 1 else self._release()
-        self._ask_now("", type="terminate")
+        """End the session, while one request may wait (XEP-0124 §13)."""
+        while len(self._open) > 1:
+            self.step(1.0)
+        last = self._begin_request("", type="terminate")
+        deadline = time.monotonic() + PATIENCE
+        while last.answer is None and last.error is None and time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                self._answered.get(timeout=1.0)
         self.close()
-
-    def _release(self) -> None:
-        self._begin_request("")
-        self.step(1.0)
 
     def _take(self, body: Tree) -> None:
         if body.attributes.get("type") == "terminate":

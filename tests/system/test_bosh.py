@@ -76,5 +76,5 @@ def test_each_message_comes_once_and_in_order_wherever_the_broker_is_killed(
         assert jack.got == sent
         assert kills
     finally:
-        joe.close()
+        joe.end()
         jack.end()

@@ -39,7 +39,8 @@ P = TypeVar("P", bound="Peer")
 
 def settings(**changes: Any) -> XmppSettings:
     """The defaults, for a loopback listener without TLS, with changes."""
-    return replace(settings_of(Properties()), **{"plain_without_tls": True, **changes})
+    silence = {"idle_websocket": changes["idle"]} if "idle" in changes else {}
+    return replace(settings_of(Properties()), **{"plain_without_tls": True, **silence, **changes})
 
 
 class FakeAttempt:

@@ -42,6 +42,8 @@ class WebSocketPeer(Peer):
         self.websocket = self.over.websocket
         self.client = ClientSide()
         self.messages: list[bytes] = []
+        self._came = b""  # and is not read
+        self._has_answered = False
         connection.turns = lambda: world.clock.callLater(0, self.websocket.turn)
         self.websocket.connected()
         self.id = self.jid = ""
@@ -60,15 +62,19 @@ class WebSocketPeer(Peer):
 
     def events(self) -> list[Event]:
         """What has come since the last time."""
-        data, self.transport.data = self.transport.data, b""
-        came = self.client.receive(data)
-        self.messages += came
-        self.transport.data = b"".join([from_message(each) for each in came])
+        self.client_takes()
+        self.transport.data, self._came = self._came, b""
         return super().events()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has closed the connection."""
+        self.client_takes()
+        return super().closed
 
     def answers(self, message: str | bytes) -> list[bytes]:
         """Send a message; returns those that came."""
-        self.events()
+        self.client_takes()
         self.messages.clear()
         self.say(message)
         self.client_takes()
@@ -77,7 +83,12 @@ class WebSocketPeer(Peer):
     def client_takes(self) -> None:
         """Take what has come, whatever it is."""
         data, self.transport.data = self.transport.data, b""
-        self.messages += self.client.receive(data)
+        came = self.client.receive(data)
+        self.messages += came
+        self._came += b"".join([from_message(each) for each in came])
+        if self.client.closed is not None and not self._has_answered:
+            self._has_answered = True
+            self.websocket.received(self.client.answer_close())
 
     @property
     def closed_with(self) -> CloseCode | None:

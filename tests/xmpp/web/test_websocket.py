@@ -169,3 +169,14 @@ def test_channel_binding_is_not_offered_where_tls_ends_at_a_proxy(quiet: World) 
     direct = WebSocketPeer(quiet, secure=True)
     direct.transport.bindings = {"tls-exporter": b"x"}
     assert [each for each in direct.answers(OPEN) if b"SCRAM-SHA-256-PLUS" in each]
+
+
+def test_the_login_and_a_resumption_may_be_pipelined(joe: WebSocketPeer) -> None:
+    joe.cut()
+    again = WebSocketPeer(joe.world)
+    for message in (OPEN, AUTH, OPEN, f"<resume xmlns='{ns.SM}' previd='{joe.id}' h='{joe.h}'/>"):
+        again.websocket.received(again.client.text(message))
+    joe.world.turn()
+    again.client_takes()
+    names = [each[1:].partition(b" ")[0].decode() for each in again.messages]
+    assert names == ["open", "stream:features", "success", "open", "stream:features", "resumed"]
