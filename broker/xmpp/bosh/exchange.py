@@ -162,7 +162,7 @@ class Exchange:
         """
         number = None
         while self._kept and next(iter(self._kept)) <= rid:
-            number = self._kept.popitem(last=False)[1].number
+            number = max(number or 0, self._kept.popitem(last=False)[1].number)
         return number
 
     def end(self, data: bytes) -> None:

@@ -48,6 +48,9 @@ def sort_again(
         payloads[rid].append(element)
         if not rest:  # an acknowledgement is of all before it
             proved = numbers[rid] = number
+    # What was in answers behind one that is new is acknowledged with that.
+    ends = [number - 1 for _, number in rest[1:]] + [number for _, number in sent_again[-1:]]
+    rest = [(element, end) for (element, _), end in zip(rest, ends, strict=False)]
     kept: dict[int, tuple[bytes, int]] = {}
     last = record.acknowledged
     for rid in range(max(0, record.answered - MAX_KEPT), record.answered + 1):  # others have brought nothing

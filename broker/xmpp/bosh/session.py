@@ -177,7 +177,7 @@ class BoshSession:
         kept, self._output = sort_again(record, sent_again)
         self._exchange.keep(kept)
         self._ids = {rid: list(ids) for rid, ids in record.answers().items()}
-        self._number = record.acknowledged
+        self._number = max([record.acknowledged, *[number for _, number in kept.values()]])
         self._placing = self._clock.callLater(GATHERING, self._place)
         self._is_restored = True
 

@@ -211,3 +211,18 @@ def test_what_is_kept_does_not_tell_the_id_of_the_session(play: Play) -> None:
     assert len(found) == 1
     assert play.joe.sid.encode() not in found[0]
     assert ns.BOSH.encode() not in found[0]
+
+
+def test_a_message_whose_answer_had_come_is_settled_when_the_client_goes_on(play: Play) -> None:
+    waiting = play.joe.ask()
+    play.chat("hi")
+    assert waiting.bodies == ["hi"]
+    following = play.joe.ask()
+    play.crash()
+    play.again(following)
+    for _ in range(4):
+        play.joe.ask()
+    assert not play.office.world.service.domain.clients["joe@localhost/x"].dispatch.in_flight
+    play.joe.ask(type="terminate")
+    later = play.office.world.bind("joe@localhost/z")
+    assert later.bodies() == []

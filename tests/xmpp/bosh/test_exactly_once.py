@@ -63,6 +63,12 @@ class Client:
             rid = self.peer.rid
             self._open.append(Open(rid, payload, self.peer.ask(payload, turn=True, **self._acks())))
 
+    def leave(self) -> None:
+        """End the session, with nothing lost on the way."""
+        while self._open and self._open[0].asked.answer is not None:
+            self.step(0.0)
+        self.peer.ask("", rid=None, turn=True, type="terminate", **self._acks())
+
     def come_back(self) -> None:
         """The broker was killed: everything that is not answered is sent again."""
         for each in self._open if self._chance.random() < 0.7 else self._open[::-1]:
@@ -113,3 +119,5 @@ def test_each_message_comes_once_and_in_order(seed: int, kills: float, options: 
             break
     assert joe.got == sent
     assert got == sent
+    joe.leave()
+    assert office.world.bind("joe@localhost/z").bodies() == []
