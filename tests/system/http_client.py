@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -60,10 +61,8 @@ def ask_port(
 def _ask(
     connection: HTTPConnection, target: str, method: str, headers: Mapping[str, str] | None, body: bytes = b""
 ) -> HttpAnswer:
-    connection.request(method, target, body or None, dict(headers or {}))
-    response = connection.getresponse()
-    answer = HttpAnswer(
-        response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
-    )
-    connection.close()
-    return answer
+    with closing(connection):
+        connection.request(method, target, body or None, dict(headers or {}))
+        response = connection.getresponse()
+        headers_of_answer = {name.lower(): value for name, value in response.getheaders()}
+        return HttpAnswer(response.status, headers_of_answer, response.read())
