@@ -127,3 +127,10 @@ def test_at_the_end_the_last_request_is_told_and_the_others_are_answered(client:
     client.exchange.end(b"over")
     assert client.answers == [("10", EMPTY), ("11", b"over")]
     assert not client.exchange.waiting
+
+
+def test_what_is_proved_is_the_highest_number_of_all_answers(client: Client) -> None:
+    for rid, number in ((10, 5), (11, 3)):
+        client.send(rid)
+        client.exchange.answer(b"%d" % rid, number)
+    assert client.exchange.prove(11) == 5
