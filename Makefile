@@ -53,7 +53,7 @@ soak: $(VENV)/.test ## Feed a broker STANZAS (default 1000000) with ever new nam
 api: $(VENV)/.test ## Ask the API of a broker with requests made of its description, SECONDS (default 120) as each of three roles; SEED=7
 	@$(BIN)/python -m tests.campaign.generated --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
 
-proofs: $(VENV)/.test ## Run the tests of administration in the sizes that docs/operations-checks.md promises (about half an hour)
+proofs: $(VENV)/.test ## Run the tests of administration in the sizes that docs/operations-checks.md promises (about forty minutes)
 	@BROKER_TEST_SIZES=full $(BIN)/python -m pytest tests/system/test_entries_crash.py tests/system/test_why.py \
 	  tests/system/test_tls_reload.py
 

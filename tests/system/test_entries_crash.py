@@ -19,7 +19,7 @@ from tests.system.launcher import BrokerProcess
 from tests.system.native_client import connected
 from tests.system.sizes import size
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(size(180, 3600))]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(size(300, 3600))]
 
 COUNT = size(1500, 10_000)
 KILLS = size(2, 12)
