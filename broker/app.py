@@ -447,7 +447,7 @@ class Application(Service):
         )
         self.access.attach(self.broker)
         await self.access.load()
-        await PendingProperties(self.broker.node, self.property_book).settle()
+        await PendingProperties(self.broker.documents, self.property_book).settle()
         self.native_login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.streams = StreamSessions(self.broker.registry)
         serve_raw_contents(self.broker.node)

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from broker.admin.property_book import PropertyBook
-from broker.core.node import Node
+from broker.core.documents import Documents
 from broker.errors import BrokerError, Code
 from broker.failpoints import reach
 from broker.model.records import SECURITY_OWNER, DocumentRecord
@@ -22,12 +22,12 @@ class PendingProperties:
     """Changes that are noted in the store.
 
     Args:
-        node: has the store.
+        documents: of the core, where they are noted.
         book: of the properties.
     """
 
-    def __init__(self, node: Node, book: PropertyBook) -> None:
-        self._node = node
+    def __init__(self, documents: Documents, book: PropertyBook) -> None:
+        self._documents = documents
         self._book = book
 
     def note(self, name: str, value: str | None, who: str) -> None:
@@ -40,7 +40,7 @@ class PendingProperties:
         """
         values = {"value": value or "", "set": value is not None, "by": who}
         data = json.dumps(values, separators=(",", ":")).encode()
-        self._node.store.put_document(DocumentRecord(SECURITY_OWNER, KIND, name, data))
+        self._documents.put(SECURITY_OWNER, KIND, name, data)
 
     async def settle(self) -> None:
         """Have what is noted in the file and in force, and forget the notes.
@@ -48,9 +48,9 @@ class PendingProperties:
         Raises:
             BrokerError: ``resource.fileIO`` where the file cannot be written; the notes stay.
         """
-        store = self._node.store
-        records = await store.read_documents(SECURITY_OWNER, KIND)
-        read = [(each.name, self._node.set_aside.document(store, each, _read)) for each in records]
+        documents = self._documents
+        records = await documents.read(SECURITY_OWNER, KIND)
+        read = [(each.name, documents.readable(each, _read)) for each in records]
         changes = {name: note for name, note in read if note is not None}
         if not changes:
             return
@@ -61,7 +61,7 @@ class PendingProperties:
             who,
         )
         for name in changes:
-            store.delete_document(SECURITY_OWNER, KIND, name)
+            documents.delete(SECURITY_OWNER, KIND, name)
 
     def _is_known(self, name: str) -> bool:
         try:

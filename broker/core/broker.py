@@ -114,6 +114,7 @@ class Broker:
         self.prepare = self.publisher.prepare
         self.publish = self.publisher.publish
         self.publish_when_possible = self.publisher.publish_when_possible
+        self.publish_internal = self.publisher.publish_internal
         self.explanation = Explanation(node, self.rights, self.publisher)
         self.dead_messages = DeadMessages(node, self.registry, self.publisher)
         self.topic_control = TopicControl(node, self.publisher)

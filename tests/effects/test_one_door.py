@@ -16,6 +16,7 @@ from broker.ports import IStore
 BROKER = Path(__file__).parents[2] / "broker"
 READS = frozenset(
     {
+        "count_rows",
         "read_account_changes",
         "read_audit",
         "read_documents",
@@ -29,7 +30,18 @@ READS = frozenset(
 )
 """Methods of the store that change nothing."""
 OUTSIDE = frozenset(
-    {"open", "close", "get_account", "list_accounts", "list_roles", "put_account", "set_role", "delete_account"}
+    {
+        "open",
+        "close",
+        "get_account",
+        "list_accounts",
+        "list_roles",
+        "put_account",
+        "set_role",
+        "delete_account",
+        "append_account",
+        "append_removal",
+    }
 )
 """Those of whoever runs the store, and of accounts, which the security service owns."""
 LOOKS = frozenset({"load", "latest", "peek", "arrival", "parts", "room", "read_oldest", "can_discard_oldest"})

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
 
 from tests.page.population import ADMINISTRATOR, PASSWORD
 from tests.system.launcher import BrokerProcess
@@ -27,12 +38,19 @@ SIZE: Any = {"width": 1280, "height": 800}
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox"] if os.geteuid() == ROOT else []
-        )
-        yield browser
-        browser.close()
+    browser = _playwright().chromium.launch(
+        executable_path=str(CHROMIUM), args=["--no-sandbox"] if os.geteuid() == ROOT else []
+    )
+    yield browser
+    browser.close()
+
+
+@cache
+def _playwright() -> Playwright:
+    # One for the process: it refuses a second one beside it.
+    playwright = sync_playwright().start()
+    atexit.register(playwright.stop)
+    return playwright
 
 
 class Window:

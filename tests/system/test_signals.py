@@ -222,7 +222,8 @@ class TestInTheBackground:
             os.kill(int(pidfile.read_text()), signal.SIGKILL)
 
     def start(self, data: Path, *settings: str) -> subprocess.CompletedProcess[str]:
-        ports = [text for name, port in ANY_PORTS.items() for text in ("--set", f"{name}={port}")]
+        free = {**ANY_PORTS, "plugin/admin/port": "-1"}
+        ports = [text for name, port in free.items() for text in ("--set", f"{name}={port}")]
         with contextlib.closing(BrokerProcess(data)) as broker:
             return broker.run_command("run", "--daemon", *ports, *settings)
 

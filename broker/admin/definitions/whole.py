@@ -50,7 +50,7 @@ def sections_of(instance: Instance) -> list[Section[Any]]:
         TopicSection(broker),
         SubscriptionSection(broker),
         DocumentSection(broker),
-        PropertySection(instance.property_book, PendingProperties(broker.node, instance.property_book)),
+        PropertySection(instance.property_book, PendingProperties(broker.documents, instance.property_book)),
         LogLevelSection(instance.log_levels),
         SubjectSection(broker),
     ]

@@ -70,7 +70,7 @@ class TopicSink:
         received = node.received_qos(self._given, node.name.absolute)
         envelope = node.envelope(self._key, replace(received, properties=properties))
         message = node.message(envelope, self._variables.replace(self._content, details).encode())
-        self._broker.publisher.publish_internal(message, self._given)
+        self._broker.publish_internal(message, self._given)
 
     def _of_client(self, details: Details) -> Iterable[ClientProperty]:
         if not self._forwarded or not details.subject:

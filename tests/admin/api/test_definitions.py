@@ -348,10 +348,10 @@ def test_only_administrators_read_and_change_definitions_and_both_are_in_the_aud
 
 def test_properties_of_an_import_that_crashed_are_kept_by_the_next_start(tmp_path: Path) -> None:
     defined = Defined(tmp_path)
-    PendingProperties(defined.node, defined.book).note("session.timeout", "5s", "ann by socket")
+    PendingProperties(defined.world.broker.documents, defined.book).note("session.timeout", "5s", "ann by socket")
     defined.world.turn()
     again = Defined(tmp_path, defined.world.crash())
-    again.world.run(PendingProperties(again.node, again.book).settle())
+    again.world.run(PendingProperties(again.world.broker.documents, again.book).settle())
     assert [(each.name, each.value) for each in RuntimeFile(tmp_path).read()] == [("session.timeout", "5s")]
     again.world.turn()
     assert not [each for each in again.world.store.tables.documents if each[1] == "admin.properties"]

@@ -245,15 +245,15 @@ def test_topic_of_events_does_not_tell_of_itself() -> None:
 def test_sink_that_fails_drops_the_event_and_goes_on() -> None:
     planted = Planted(CONNECTS)
     planted.read()
-    publisher: Any = planted.world.broker.publisher
-    works, failures = publisher.publish_internal, [BrokerError("resource.exhaust", "too many topics")]
+    broker: Any = planted.world.broker
+    works, failures = broker.publish_internal, [BrokerError("resource.exhaust", "too many topics")]
 
     def fail_once(*arguments: Any) -> None:
         if failures:
             raise failures.pop()
         works(*arguments)
 
-    publisher.publish_internal = fail_once
+    broker.publish_internal = fail_once
     planted.world.client("joe/1")
     planted.world.turn()
     planted.world.client("joe/2")
