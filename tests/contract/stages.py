@@ -324,7 +324,8 @@ class SqliteStage(SqlStage):
 
 
 class PostgresqlStage(SqlStage):
-    def __init__(self, url: str, patience: float = 0.1) -> None:
+    def __init__(self, url: str, patience: float = 5.0) -> None:
+        # A busy server takes its time to end the session of the store that was closed before.
         self._url = url
         super().__init__(patience)
 

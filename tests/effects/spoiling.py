@@ -251,7 +251,7 @@ class PostgresqlCopies:
             "".join(
                 (
                     # of a broker whose test has failed
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid();",
                     *(f"DELETE FROM {table};" for table in reversed(tables)),
                     *(f"INSERT INTO {table} SELECT * FROM filled.{table};" for table in tables),

@@ -359,45 +359,49 @@ def test_accounts_are_read_though_the_session_was_ended_meanwhile(postgresql_sta
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_who_lost_its_database_to_another_broker_commits_and_answers_nothing_more(
-    postgresql_stage: PostgresqlStage, is_there: bool
+    postgresql_url: str, is_there: bool
 ) -> None:
-    store, told = postgresql_stage.store, Told(postgresql_stage)
+    stage = PostgresqlStage(postgresql_url, patience=0.1)
+    store, told = stage.store, Told(stage)
     failures: list[BrokerError] = []
     store.on_taken_over = failures.append
-    terminate(postgresql_stage)
-    other = PostgresqlStage(postgresql_stage.url())
+    terminate(stage)
+    other = PostgresqlStage(stage.url())
     if not is_there:
         other.close()
     asked = store.ask(lambda: 1, patient=True)
 
     told.put(1)
-    postgresql_stage.clock.pump([1.0] * 10)
+    stage.clock.pump([1.0] * 10)
 
     assert [str(each) for each in failures] == [str(DatabaseTakenOver())]
     assert told.ids == []
     assert not store.is_open
     told.put(2)
-    postgresql_stage.clock.pump([1.0] * 10)
+    stage.clock.pump([1.0] * 10)
     assert told.ids == []
     asked.addErrback(lambda failure: failure.trap(BrokerError))
     if is_there:
         other.close()
+    stage.close()
 
 
-def test_a_session_that_the_server_has_not_ended_yet_is_waited_for(postgresql_stage: PostgresqlStage) -> None:
-    told, failures = Told(postgresql_stage), list[BrokerError]()
-    postgresql_stage.store.on_taken_over = failures.append
-    terminate(postgresql_stage)
-    with create_engine(postgresql_stage.url(), poolclass=NullPool).begin() as old:
+def test_a_session_that_the_server_has_not_ended_yet_is_waited_for(postgresql_url: str) -> None:
+    stage = PostgresqlStage(postgresql_url, patience=0.1)
+    told, failures = Told(stage), list[BrokerError]()
+    stage.store.on_taken_over = failures.append
+    terminate(stage)
+    with create_engine(stage.url(), poolclass=NullPool).begin() as old:
         lock_database(old, 1)
         told.put(1)
-        postgresql_stage.clock.pump([1.0] * 10)
-        assert isinstance(postgresql_stage.store.failure, DatabaseInUse)
+        stage.clock.pump([1.0] * 10)
+        assert isinstance(stage.store.failure, DatabaseInUse)
 
-    postgresql_stage.clock.pump([1.0] * 10)
+    stage.clock.pump([1.0] * 10)
 
     assert told.ids == [1]
     assert failures == []
+    stage.close()
 
 
 def test_a_broker_that_cannot_open_its_database_lets_go_and_may_try_again(tmp_path: Path) -> None:
