@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 
@@ -16,6 +17,8 @@ from tests.campaign.xmpp_talk import XmppTalk
 
 STAYS = 0.7
 """Share of the rounds after which connections that managers have kept open stay open."""
+WITH_BOSH = os.environ.get("BROKER_CAMPAIGN_BOSH", "") not in ("", "0")
+"""Whether clients over BOSH take part."""
 WEIGHTS = ((1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 0, 0, 1), (2, 1, 1, 1, 1))
 """How often talkers, friends, resources, clients without stream management and those over BOSH do something, each for a
 while: to log all in takes longer than the broker often lives.
@@ -40,7 +43,9 @@ class Streams:
         self._ways = ways
         self._managed = (self.talk, self.friends, self.resources)
         self._kinds = (*self._managed, self.unmanaged, self.bosh)
-        self._weights = WEIGHTS[-1]
+        self._present = self._kinds if WITH_BOSH else self._kinds[:-1]
+        self._choices = WEIGHTS if WITH_BOSH else [(*each[:-1], 0) for each in WEIGHTS if any(each[:-1])]
+        self._weights = self._choices[-1]
 
     @property
     def messages(self) -> int:
@@ -51,7 +56,8 @@ class Streams:
         """What must stand before the first kill."""
         self.talk.prepare()
         self.resources.prepare()
-        self.bosh.prepare()
+        if WITH_BOSH:
+            self.bosh.prepare()
 
     def step(self) -> None:
         """One thing that somebody does."""
@@ -90,7 +96,7 @@ class Streams:
                 each.cut()
         for other in self.unmanaged.clients:
             other.cut()  # else all that it sends is for a session that went with the broker
-        self._weights = self._chance.choice(WEIGHTS)
+        self._weights = self._chance.choice(self._choices)
 
     def cut(self) -> None:
         """All connections are lost."""
@@ -104,10 +110,10 @@ class Streams:
 
     def drain(self) -> None:
         """Everybody takes what is left; raises :class:`Failed` where they do not come to rest."""
-        for kind in self._kinds:
+        for kind in self._present:
             kind.drain()
 
     def check(self) -> None:
         """Compare with the models, after :meth:`drain`; raises :class:`Failed` where a promise is broken."""
-        for kind in self._kinds:
+        for kind in self._present:
             kind.check()

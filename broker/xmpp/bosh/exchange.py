@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from broker.xmpp.wire.bosh import Body, write_body
 
 Reply = Callable[[bytes], None]
+UNSERVED = b""
+"""Instead of an answer: the request was not looked at, and whoever sent it is to send it again."""
 """Answers a request."""
 EMPTY = write_body({})
 MAX_KEPT = 8

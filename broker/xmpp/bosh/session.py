@@ -12,7 +12,7 @@ from broker.model.number import whole_or_none
 from broker.timers import cancel
 from broker.xml.write import escape_attribute
 from broker.xmpp.bosh.channel import BoshChannel, Mark, is_stanza
-from broker.xmpp.bosh.exchange import EMPTY, Exchange, Reply, Request, Violation
+from broker.xmpp.bosh.exchange import EMPTY, UNSERVED, Exchange, Reply, Request, Violation
 from broker.xmpp.bosh.keys import KeySequence
 from broker.xmpp.bosh.records import Record, Records
 from broker.xmpp.bosh.restoring import id_of, place, sort_again
@@ -98,6 +98,7 @@ class BoshSession:
         self._answering: IDelayedCall | None = None
         self._overdue: IDelayedCall | None = None
         self._inactive: IDelayedCall | None = None
+        self._is_closing = False
         self.is_over = False
         self.channel = make_channel(self)
 
@@ -155,6 +156,7 @@ class BoshSession:
 
     def shut_down(self) -> None:
         """The listener closes."""
+        self._is_closing = True
         self.channel.shut_down()
 
     def written(self, element: bytes, number: int) -> None:
@@ -192,7 +194,10 @@ class BoshSession:
         elif ended:
             self._end(write_body({"type": "terminate"}, payload))
         elif self._restored is not None and not self._is_restored:
-            self._end(terminated("item-not-found"))
+            if self._is_closing:  # the next broker tries again
+                self._end(UNSERVED, keep=True)
+            else:
+                self._end(terminated("item-not-found"))
         else:
             self._end(EMPTY, keep=True)
 

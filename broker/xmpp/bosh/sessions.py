@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 from functools import partial
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
+from broker.errors import BrokerError, Code
 from broker.model.host import is_loopback, network_of
 from broker.net.rate import Rate
 from broker.net.store_pressure import StorePressure
 from broker.net.turns import Turns
 from broker.xmpp.bosh.channel import BoshChannel, Origin
-from broker.xmpp.bosh.exchange import Reply
+from broker.xmpp.bosh.exchange import UNSERVED, Reply
 from broker.xmpp.bosh.records import Record, Records
 from broker.xmpp.bosh.session import BoshSession, terminated
 from broker.xmpp.bosh.settings import BoshSettings
@@ -47,6 +48,7 @@ class BoshSessions:
         self._clock = clock
         self._creations = Rate(clock, CREATIONS_A_SECOND, CREATIONS_AT_ONCE)
         self._sessions: dict[str, BoshSession] = {}
+        self._is_closing = False
         self._records = Records(service.domain.broker.documents)
 
     def __len__(self) -> int:
@@ -71,7 +73,10 @@ class BoshSessions:
 
         Returns:
             What fires with the answer, and is to be cancelled where the connection is lost before; and the media type.
+            It fails with ``resource.unavailable`` for a request that is to be sent again, as the broker ends.
         """
+        if self._is_closing and body.sid not in self._sessions:  # it goes on with the next broker
+            return fail(_closing()), "text/xml; charset=utf-8"
         session = self._find(body.sid, origin) if body.sid else self._begin(body, origin)
         answered: Deferred[bytes] = Deferred(lambda _: None if session is None else session.lose(reply))
         reply: Reply = partial(_fire, answered)
@@ -88,6 +93,7 @@ class BoshSessions:
 
     def shut_down(self) -> None:
         """The listener closes: all requests are answered; streams may be resumed at the next one."""
+        self._is_closing = True
         for session in list(self._sessions.values()):
             session.shut_down()
 
@@ -137,5 +143,13 @@ class BoshSessions:
 
 
 def _fire(answered: Deferred[bytes], data: bytes) -> None:
-    if not answered.called:
+    if answered.called:
+        return
+    if data == UNSERVED:
+        answered.errback(_closing())
+    else:
         answered.callback(data)
+
+
+def _closing() -> BrokerError:
+    return BrokerError(Code.RESOURCE_UNAVAILABLE, "the broker ends; send this again")

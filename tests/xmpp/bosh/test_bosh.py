@@ -7,8 +7,11 @@ import hashlib
 
 import pytest
 
+from broker.errors import BrokerError, Code
+from broker.xmpp.bosh.channel import Origin
 from broker.xmpp.bosh.settings import BoshSettings
 from broker.xmpp.wire import ns
+from broker.xmpp.wire.bosh import Body
 from tests.xmpp.bosh.peer import FIRST_RID, BoshPeer, Office, bound
 from tests.xmpp.world import Peer, World, settings
 
@@ -330,6 +333,14 @@ class TestTheEnd:
         joe.office.sessions.shut_down()
         joe.office.world.turn()
         assert (waiting.names, waiting.condition) == ([], "")
+
+    def test_behind_a_shutdown_no_request_is_told_that_its_session_is_gone(self, joe: BoshPeer) -> None:
+        joe.office.sessions.shut_down()
+        joe.office.world.turn()
+        answered, _ = joe.office.sessions.ask(Body(99, joe.sid, {}, (), 0), Origin("127.0.0.1", False, True))
+        with pytest.raises(BrokerError) as caught:
+            joe.office.world.run(answered)
+        assert caught.value.code is Code.RESOURCE_UNAVAILABLE
 
 
 def test_a_body_that_is_too_long_for_a_stranger_ends_the_session(office: Office) -> None:
