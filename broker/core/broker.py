@@ -383,7 +383,7 @@ class Broker:
 
     def _heartbeat(self) -> None:
         node, store = self.node, self.node.store
-        now = node.now()
-        store.beat(now)
-        store.when_committed(store.position, lambda: node.ids.allow(now))
+        seconds, at = node.seconds(), node.monotonic()
+        store.beat(int(seconds * 1000), node.ids.last)
+        store.when_committed(store.position, lambda: node.ids.allow(seconds, at))
         self._beat = self.node.later(HEARTBEAT, self._heartbeat)

@@ -10,44 +10,58 @@ from broker.model.number import MOST
 NANOSECONDS = 1_000_000
 UNCOMMITTED = 60_000 * NANOSECONDS
 """Above the highest number that was committed: those that may have been given before a crash, a minute of them."""
+AHEAD = 0.1
+"""Seconds that numbers may be ahead of the time that passed; less than any start of the broker takes."""
 
 
 class Ids:
     """Gives every message, entry, session and topic of a node its number (spec xmlblaster §0, "ns timestamp").
 
     A number is the millisecond clock times 1,000,000 plus a counter, so it also says when. It never repeats and never
-    falls, whatever the clock does. Where the clock is set forward, numbers follow when that is on disk (:meth:`allow`):
-    else those that were given and not committed would be given again, if it is set back after a crash.
+    falls, whatever the clock does. Where the clock is set forward, numbers follow when that is on disk (:meth:`allow`);
+    until then they go with the time that passes. Else those that were given and not committed would be ahead of those
+    that are given after a crash, if the clock has been set right by then.
 
     Args:
         seconds: wall clock, seconds since 1970.
-        floor: the highest number that was ever given.
+        monotonic: seconds by a clock that nobody sets.
     """
 
-    __slots__ = ("_last", "_limit", "_seconds")
+    __slots__ = ("_last", "_limit", "_monotonic", "_noted", "_noted_at", "_seconds")
 
-    def __init__(self, seconds: Callable[[], float], floor: int = 0) -> None:
+    def __init__(self, seconds: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._seconds = seconds
-        self._last = floor
-        self._limit = MOST
+        self._monotonic = monotonic
+        self._last = 0
+        self._limit = 0
+        self._noted, self._noted_at = seconds(), monotonic()
+
+    @property
+    def last(self) -> int:
+        """The highest number that was ever given."""
+        return self._last
 
     def next(self) -> int:
         """The next number."""
         number = int(self._seconds() * 1000) * NANOSECONDS
         if number > self._limit:
-            number = self._limit
+            passed = self._noted + self._monotonic() - self._noted_at
+            self._limit = int((passed + AHEAD) * 1000) * NANOSECONDS
+            number = min(number, self._limit)
         if number <= self._last:
             number = self._last + 1
         self._last = number
         return number
 
-    def allow(self, time: int) -> None:
-        """A time is on disk: numbers may be a minute ahead of it, since none up to there is given after a crash.
+    def allow(self, seconds: float, at: float) -> None:
+        """A time is on disk: numbers may follow the clock to it, since none up to there is given after a crash.
 
         Args:
-            time: milliseconds since 1970.
+            seconds: since 1970.
+            at: seconds of the monotonic clock at that time.
         """
-        self._limit = time * NANOSECONDS + UNCOMMITTED
+        self._noted, self._noted_at = seconds, at
+        self._limit = 0
 
     def raise_floor(self, floor: int) -> None:
         """Never give a number up to ``floor`` again (after recovery), nor one that was given and not committed.

@@ -123,7 +123,8 @@ class Node:
         self.codec = codec
         self.queries = queries
         self.seconds: Callable[[], float] = wall or clock.seconds
-        self.ids = Ids(self.seconds)
+        self.monotonic: Callable[[], float] = monotonic or clock.seconds
+        self.ids = Ids(self.seconds, self.monotonic)
         self.started = self.now()
         self.name = SessionName(id, "__RequestBroker_internal")
         self.subjects: dict[str, Subject] = {}
@@ -139,7 +140,6 @@ class Node:
         self.stored_subscriptions = 0
         self.erased: dict[str, int] = {}
         self.erasures = 0
-        self.monotonic: Callable[[], float] = monotonic or clock.seconds
         self.past = Counters()
         self.losses = Losses()
         self.settled_rows = SettledRows()

@@ -70,5 +70,5 @@ class IJournal(Interface):
         database itself is one of the Deferred.
         """
 
-    def beat(now: int) -> None:
-        """Note that the broker is running at ``now`` (ms since 1970)."""
+    def beat(now: int, last_id: int) -> None:
+        """Note that the broker is running at ``now`` (ms since 1970), and has used no id above ``last_id``."""

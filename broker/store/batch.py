@@ -194,9 +194,10 @@ class Batch:
         """Whether entries of a queue with ``seq > after`` may be others than before it."""
         return queue_id in self.entries or self._changed_to.get(queue_id, after) > after
 
-    def beat(self, now: int) -> None:
+    def beat(self, now: int, last_id: int) -> None:
         """See :meth:`broker.ports.IStore.beat`; so for all operations."""
         self.heartbeat = now
+        self._use(last_id)
 
     def put_subject(self, record: SubjectRecord) -> None:
         """Insert or replace."""

@@ -141,9 +141,9 @@ class MemoryStore:
         """Drop what does not outlive a crash, and read the rest."""
         return self._read(self.tables.recover)
 
-    def beat(self, now: int) -> None:
-        """Note that the broker is running."""
-        self._append(self.tables.beat, now)
+    def beat(self, now: int, last_id: int) -> None:
+        """Note that the broker is running, and has used no id above ``last_id``."""
+        self._append(self.tables.beat, now, last_id)
 
     def put_subject(self, record: SubjectRecord) -> None:
         """Insert or replace."""

@@ -98,9 +98,10 @@ class Tables:
         self._queues: dict[int, dict[int, _Rank]] = {}
         self._references: dict[int, int] = {}
 
-    def beat(self, now: int) -> None:
-        """Keep the heartbeat."""
+    def beat(self, now: int, last_id: int) -> None:
+        """Keep the heartbeat and the highest id."""
         self.heartbeat = now
+        self._use(last_id)
 
     def row_counts(self) -> dict[str, int]:
         """How many rows there are, by the names of the tables that a database has."""

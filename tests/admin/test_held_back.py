@@ -82,7 +82,7 @@ def test_publisher_that_outruns_the_store_is_held_back_until_it_has_caught_up() 
     pressure = joe.protocol._settings.pressure
     assert pressure is not None
     listener.world.store.held = True
-    listener.world.store.beat(1)
+    listener.world.store.beat(1, 0)
     pressure.hold(joe.protocol)
     listener.world.advance(3)
 

@@ -143,11 +143,18 @@ class StoreContract:
         assert stage.run(stage.store.recover()).subscriptions == [subscription("__subId:1", 2)]
 
     def test_the_heartbeat_is_kept(self, stage: Stage) -> None:
-        stage.store.beat(1000)
-        stage.store.beat(2000)
+        stage.store.beat(1000, 0)
+        stage.store.beat(2000, 0)
         stage.restart()
 
         assert stage.run(stage.store.recover()).heartbeat == 2000
+
+    def test_the_highest_id_that_a_heartbeat_tells_is_kept_though_nothing_bears_it(self, stage: Stage) -> None:
+        stage.store.beat(1000, EPOCH + 7)
+        stage.store.beat(2000, EPOCH + 5)
+        stage.restart()
+
+        assert stage.run(stage.store.recover()).last_id == EPOCH + 7
 
     def test_the_highest_id_is_kept_though_its_message_was_never_written(self, stage: Stage) -> None:
         put(stage, 5, 1)

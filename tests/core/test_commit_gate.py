@@ -21,7 +21,7 @@ class Given:
 
     def append(self) -> int:
         """Something that is to be committed; its position."""
-        self.store.beat(1)
+        self.store.beat(1, 0)
         return self.store.position
 
 

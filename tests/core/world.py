@@ -120,6 +120,21 @@ class Permissions:
         return (subject, method, target) not in self.forbidden and (rules is None or rules.permits(method, target))
 
 
+class WallClock:
+    """Says what time it is; somebody may set it.
+
+    Args:
+        clock: whose seconds pass.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return float(self._clock.seconds()) + self.ahead
+
+
 class World:
     """A broker, its clock and its store.
 
@@ -128,6 +143,7 @@ class World:
         clock: to go on with after a crash.
         store: to go on with after a crash.
         turns: of long work.
+        wall: to go on with after a crash.
     """
 
     def __init__(
@@ -136,15 +152,18 @@ class World:
         clock: Clock | None = None,
         store: MemoryStore | None = None,
         turns: Turns | None = None,
+        wall: WallClock | None = None,
     ) -> None:
         if clock is None:
             clock = Clock()
             clock.rightNow = START
         self.clock = clock
+        self.wall = wall or WallClock(clock)
         self.settings = settings
         self.permissions = Permissions()
         self.store = MemoryStore(clock) if store is None else store
-        self.node = Node("heron", clock, self.store, settings, RecordCodec(), XPathQueries(), turns=turns)
+        codec, queries = RecordCodec(), XPathQueries()
+        self.node = Node("heron", clock, self.store, settings, codec, queries, wall=self.wall, turns=turns)
         self.broker = Broker(self.node, lambda credentials, host: succeed(None), self.permissions)
         self.login = NativeLogin(self.broker, NativeSessions(self.broker.registry))
         self.requests = Requests(self.broker)
@@ -202,7 +221,7 @@ class World:
         Args:
             committed: commit what has gathered first.
         """
-        return World(self.settings, self.clock, self.crashed(committed=committed))
+        return World(self.settings, self.clock, self.crashed(committed=committed), wall=self.wall)
 
     def crashed(self, *, committed: bool = True) -> MemoryStore:
         """What a new process finds of the store; all timers are gone."""

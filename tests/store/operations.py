@@ -42,7 +42,7 @@ _SIMPLE = {
     "purge_documents": st.sampled_from([60, 200]),
     "put_audit": st.builds(audit, _id, _owner),
     "forget_audit": st.integers(EPOCH, EPOCH + 3),
-    "beat": st.integers(1, 100),
+    "beat": st.tuples(st.integers(1, 100), st.integers(0, EPOCH + 50)),
     "settle_all": _queue,
 }
 _OF_ENTRIES = ("refer", "settle", "settle", "settle", "set_redeliver", "set_number", "set_flags")

@@ -161,9 +161,9 @@ class SqlStore(CommitLoop):
         await self._worker.run(self.database.close)
         self._worker.stop()
 
-    def beat(self, now: int) -> None:
-        """Note that the broker is running."""
-        self.batch.beat(now)
+    def beat(self, now: int, last_id: int) -> None:
+        """Note that the broker is running, and has used no id above ``last_id``."""
+        self.batch.beat(now, last_id)
         self.appended()
 
     def put_subject(self, record: SubjectRecord) -> None:
