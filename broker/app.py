@@ -46,6 +46,8 @@ from broker.native.codec.records import RecordCodec
 from broker.native.login import NativeLogin
 from broker.native.sessions import NativeSessions
 from broker.net.listener import Listener
+from broker.net.relay import Relay
+from broker.net.relay_settings import relay_settings_of
 from broker.net.tls import ServerContext
 from broker.net.tls_watch import TlsWatch
 from broker.net.turns import Turns
@@ -404,13 +406,18 @@ class Application(Service):
 
     async def _open_store(self, may_stand_by: bool) -> None:
         url = database_url(self.properties, self.data)
+        relay = Relay(self.reactor, relay_settings_of(self.properties))
         if url == MEMORY_URL:
             self.store = MemoryStore(self.reactor)
         else:
             copies = BEFORE_UPGRADE.get(self.properties)
-            self.store = SqlStore(url, self.reactor, copy_before_upgrade=copies, standby=may_stand_by)
+            on_standby = relay.start if may_stand_by else None
+            self.store = SqlStore(url, self.reactor, copy_before_upgrade=copies, on_standby=on_standby)
             self.store.on_taken_over = self._taken_over
-        await self.store.open()
+        try:
+            await self.store.open()
+        finally:
+            await relay.stop()
         self._daily_backup = self._make_daily_backup(url)
         self._daily_backup.start()
 

@@ -12,6 +12,7 @@ from broker.config.options import REGISTRY, Registry
 MODULES = (
     "broker.config.core_options",
     "broker.logs.settings",
+    "broker.net.relay_settings",
     "broker.store.backup_settings",
     "broker.auth.wiring",
     "broker.auth.passwords",

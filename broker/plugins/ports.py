@@ -10,6 +10,7 @@ from broker.errors import BrokerError, Code
 from broker.model.host import is_loopback as host_is_loopback
 from broker.net.limits import Limits
 from broker.net.port import open_port
+from broker.net.proxied import ProxiedFactory, proxies_in
 
 T = TypeVar("T")
 
@@ -23,7 +24,9 @@ LIMITS = (
     "writeTimeout",
     "maxUnread",
 )
-"""Attributes of every plugin that listens, see :func:`limits_of`."""
+"""Attributes of every plugin that listens for clients, see :func:`limits_of`."""
+PROXY_PROTOCOL = "proxyProtocol"
+"""Attribute of the same plugins, see :attr:`Attributes.proxies`."""
 
 
 def is_loopback(host: str) -> bool:
@@ -53,9 +56,13 @@ class Ports:
     Args:
         plugin_id: for error texts.
         context: the application.
+
+    Attributes:
+        proxies: addresses whose connections begin with a PROXY header.
     """
 
     def __init__(self, plugin_id: str, context: Any) -> None:
+        self.proxies: frozenset[str] = frozenset()
         self._plugin_id = plugin_id
         self._context = context
         self._open: dict[str, Any] = {}
@@ -73,8 +80,11 @@ class Ports:
         Raises:
             BrokerError: ``resource.configuration.address`` where that is not possible.
         """
+        reactor = self._context.reactor
+        if self.proxies:
+            factory = ProxiedFactory(factory, self.proxies, reactor)
         port = self._open[name] = await open_port(
-            self._context.reactor,
+            reactor,
             host,
             self._context.chosen_ports.get(name) or number,
             backlog,
@@ -133,6 +143,29 @@ class Attributes:
     def host(self) -> str:
         """The address that a listener is to be bound to."""
         return self.get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
+
+    def addresses(self, name: str) -> frozenset[str]:
+        """The addresses in a comma list.
+
+        Raises:
+            BrokerError: ``resource.configuration`` where one is no address.
+        """
+        text = self.get(name, TEXT, "")
+        try:
+            return proxies_in(each.strip() for each in text.split(",") if each.strip())
+        except ValueError as error:
+            raise self.error(f"{name}: {error}") from error
+
+    @property
+    def proxies(self) -> frozenset[str]:
+        """Whose connections begin with a header of the PROXY protocol that says who the client is.
+
+        ``proxyProtocol`` (none): comma list of the addresses of proxies, and of brokers that stand by.
+
+        Raises:
+            BrokerError: ``resource.configuration`` where one is no address.
+        """
+        return self.addresses(PROXY_PROTOCOL)
 
     def error(self, reason: str) -> BrokerError:
         """What is wrong with the attributes."""

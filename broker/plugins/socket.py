@@ -21,7 +21,7 @@ from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
 from broker.net.tls import Names, ServerContext, server_context
 from broker.net.transport import Connection, TransportSettings
-from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
+from broker.plugins.ports import LIMITS, PROXY_PROTOCOL, Attributes, Ports, is_loopback, limits_of
 from broker.ports import IPlugin
 from broker.private_files import warn_of_readers
 
@@ -46,6 +46,7 @@ class SocketPlugin:
     - ``loginTimeout`` (30s): until a connection must have logged in.
     - ``idleTimeout`` (0): of a connection that sends nothing at all; 0 never.
     - ``maxPendingRequests`` (1000): requests of one connection that may wait before it is not read from.
+    - ``proxyProtocol`` (none), see :attr:`broker.plugins.ports.Attributes.proxies`.
     - the limits of all listeners, see :func:`broker.plugins.ports.limits_of`.
     - ``callbackHosts`` (none): comma list of hosts, or ``host:port``, whose callback servers the broker dials;
       ``client`` is the address that a client has connected from, ``*`` any that is given by its number. Loopback
@@ -73,6 +74,7 @@ class SocketPlugin:
         "idleTimeout",
         "maxPendingRequests",
         "callbackHosts",
+        PROXY_PROTOCOL,
         *LIMITS,
     )
 
@@ -103,6 +105,7 @@ class SocketPlugin:
             raise self._attributes.error(f"compress/type '{type}' is not supported, only '{ZLIB_STREAM}' is")
         compress = type == ZLIB_STREAM
         self._get("port", integer(0, 65535), 7607)
+        self._ports.proxies = self._attributes.proxies
         hosts = [each.strip() for each in self._get("callbackHosts", TEXT, "").split(",") if each.strip()]
         context = self._context
         broker = context.broker

@@ -9,9 +9,8 @@ from typing import Any
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from broker.config.kinds import TEXT, integer
+from broker.config.kinds import integer
 from broker.errors import BrokerError
-from broker.model.host import address_of
 from broker.net.http.exchange import Answer, Call
 from broker.net.http.limits import HttpLimits
 from broker.net.http.problem import headers_of, status_of
@@ -22,7 +21,7 @@ from broker.net.store_pressure import StorePressure
 from broker.net.tls import Alpn, ServerContext
 from broker.net.transport import TransportSettings
 from broker.plugins.certificate import Certificate
-from broker.plugins.ports import LIMITS, Attributes, Ports, is_loopback, limits_of
+from broker.plugins.ports import LIMITS, PROXY_PROTOCOL, Attributes, Ports, is_loopback, limits_of
 from broker.plugins.xmpp_ports import XMPP_PREFIXES
 from broker.ports import IPlugin
 from broker.xmpp.bosh.sessions import BoshSessions
@@ -54,6 +53,7 @@ class WebPlugin:
     - ``trustedProxies`` (none): comma list of addresses that are believed what they say in ``X-Forwarded-For`` and
       ``X-Forwarded-Proto``.
     - ``backlog`` (200): connections that may wait to be accepted.
+    - ``proxyProtocol`` (none), see :attr:`broker.plugins.ports.Attributes.proxies`.
     - the limits of all listeners, see :func:`broker.plugins.ports.limits_of`.
 
     What the service does is set by the properties ``web.*``, ``websocket.*``, ``bosh.*``, ``xmpp.*``, ``sm.*`` and
@@ -66,7 +66,7 @@ class WebPlugin:
     """
 
     requires = ("sessions",)
-    known_attributes = ("hostname", "port", "tlsPort", "trustedProxies", "backlog", *LIMITS)
+    known_attributes = ("hostname", "port", "tlsPort", "trustedProxies", "backlog", PROXY_PROTOCOL, *LIMITS)
     property_prefixes = XMPP_PREFIXES
 
     def __init__(self, context: Any, plugin_id: str, attributes: dict[str, str]) -> None:
@@ -93,7 +93,8 @@ class WebPlugin:
             self._id: get("port", integer(NONE, 65535), NONE),
             f"{self._id}-TLS": get("tlsPort", integer(NONE, 65535), NONE),
         }
-        proxies = self._proxies()
+        proxies = self._attributes.addresses("trustedProxies")
+        self._ports.proxies = self._attributes.proxies
         wanted = {name: number for name, number in numbers.items() if number != NONE}
         if not wanted:
             return
@@ -163,16 +164,6 @@ class WebPlugin:
     def listeners(self) -> Sequence[tuple[str, Listener]]:
         """The listeners, by their names: of the connections that were upgraded."""
         return [(name, listener) for name, _, _, _, listener in self._doors]
-
-    def _proxies(self) -> frozenset[str]:
-        listed = [each.strip() for each in self._attributes.get("trustedProxies", TEXT, "").split(",") if each.strip()]
-        found = set()
-        for each in listed:
-            address = address_of(each)
-            if address is None:
-                raise self._attributes.error(f"trustedProxies: '{each}' is not an address")
-            found.add(str(address))
-        return frozenset(found)
 
     def _site(self, routes: Sequence[Route], web: WebSettings, domain: str, max_body: int) -> Site:
         return Site(

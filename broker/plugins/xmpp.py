@@ -33,6 +33,7 @@ class XmppPlugin:
     - ``port`` (5222): of clients that start TLS themselves; ``0`` for any free one, ``-1`` for none.
     - ``directTlsPort`` (5223): of clients that begin with TLS; none where ``xmpp.tls`` is off.
     - ``backlog`` (200): connections that may wait to be accepted.
+    - ``proxyProtocol`` (none), see :attr:`broker.plugins.ports.Attributes.proxies`.
     - the limits of all listeners, see :func:`broker.plugins.ports.limits_of`.
 
     What the service does is set by the properties ``xmpp.*``, ``sm.*``, ``idle.*`` and

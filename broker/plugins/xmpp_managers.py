@@ -37,6 +37,7 @@ class XmppManagersPlugin:
     - ``port`` (5262): of managers that start TLS themselves, or do without; ``0`` for any free one, ``-1`` for none.
     - ``directTlsPort`` (5263): of managers that begin with TLS; none where ``xmpp.managers.tls`` is off.
     - ``backlog`` (50): connections that may wait to be accepted.
+    - ``proxyProtocol`` (none), see :attr:`broker.plugins.ports.Attributes.proxies`.
     - the limits of all listeners, here of links, see :func:`broker.plugins.ports.limits_of`.
 
     Args:

@@ -10,7 +10,7 @@ from broker.config.kinds import integer
 from broker.net.listener import Listener, TellRefusal
 from broker.net.tls import ServerContext
 from broker.net.transport import MakeStream, TransportSettings
-from broker.plugins.ports import LIMITS, Attributes, Ports
+from broker.plugins.ports import LIMITS, PROXY_PROTOCOL, Attributes, Ports
 
 NONE = -1
 """In the place of a port's number."""
@@ -33,7 +33,7 @@ class XmppPorts:
         BrokerError: ``resource.configuration`` for an attribute that cannot be used.
     """
 
-    ATTRIBUTES = ("hostname", "port", "directTlsPort", "backlog", *LIMITS)
+    ATTRIBUTES = ("hostname", "port", "directTlsPort", "backlog", PROXY_PROTOCOL, *LIMITS)
 
     def __init__(
         self, plugin_id: str, context: Any, attributes: Attributes, defaults: tuple[int, int], backlog: int
@@ -45,6 +45,7 @@ class XmppPorts:
             f"{plugin_id}-TLS": attributes.get("directTlsPort", integer(NONE, 65535), defaults[1]),
         }
         self._ports = Ports(plugin_id, context)
+        self._ports.proxies = attributes.proxies
         self._listeners: list[tuple[str, int, Listener]] = []
 
     def add(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,9 @@ def second(tmp_path: Path, url: str, first: BrokerProcess) -> Iterator[BrokerPro
     broker.close()
 
 
-def made(directory: Path, url: str) -> BrokerProcess:
+def made(directory: Path, url: str, settings: Mapping[str, str] | None = None) -> BrokerProcess:
     directory.mkdir()
-    return BrokerProcess(directory / "data", settings={"db.url": url, "db.standby": "wait"})
+    return BrokerProcess(directory / "data", settings={"db.url": url, "db.standby": "wait", **(settings or {})})
 
 
 def end_sessions(url: str) -> None:
@@ -132,3 +133,27 @@ def test_a_client_that_knows_both_goes_on_where_the_broker_is(first: BrokerProce
     assert sorted(set(arrived)) == list(range(100))
     joe.disconnect()
     jack.disconnect()
+
+
+def test_clients_of_one_that_stands_by_reach_the_broker_and_stay_when_it_takes_over(tmp_path: Path, url: str) -> None:
+    with made(tmp_path / "first", url, {"plugin/socket/proxyProtocol": "127.0.0.1"}) as first:
+        first.add_accounts("jack", arguments=("--set", f"db.url={url}"))
+        second = made(tmp_path / "second", url)
+        with closing(second):
+            # given a client that knows the address of the second broker only, which passes it on to the first
+            place = second.named_address()
+            ports = f"{place[1]}:{first.address()[1]}"
+            second.settings |= {"standby.relayTo": "localhost", "standby.relayPorts": ports}
+            second.spawn()
+            second.wait_for_log("are passed on to localhost")
+            jack = BlockingClient(*place, JACK, delay=0.05)
+            jack.connect()
+            jack.subscribe("news", options=SubscribeOptions(persistent=True))
+            jack.publish("news", "before", PERSISTENT)
+            # when the first one dies
+            first.kill()
+            # then the client goes on at the same address
+            second.wait_ready()
+            jack.publish("news", "after", PERSISTENT)
+            assert [update.text for update in jack.updates(timeout=3)] == ["before", "after"]
+            jack.disconnect()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -66,7 +66,8 @@ class SqlStore(CommitLoop):
         worker: runs what blocks; by default a thread.
         patience: seconds to wait at start for the PostgreSQL session of a broker that has just died.
         copy_before_upgrade: copy a database of SQLite before its schema is changed.
-        standby: wait for a database that another broker has until that one is gone.
+        on_standby: called where another broker has the database, which is then waited for until that one is gone;
+            ``None`` where that is an error.
 
     Attributes:
         stands_by: another broker has the database, and this one waits for it.
@@ -83,10 +84,10 @@ class SqlStore(CommitLoop):
         worker: Worker | None = None,
         patience: float = 3.0,
         copy_before_upgrade: bool = True,
-        standby: bool = False,
+        on_standby: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.stands_by = False
-        self._standby = standby
+        self._on_standby = on_standby
         self._clock = reactor
         self.database = Database(url, exclusive=True, patience=patience, copy_before_upgrade=copy_before_upgrade)
         self._writer = Writer(self.database)
@@ -109,6 +110,8 @@ class SqlStore(CommitLoop):
         if self.is_open:
             raise BrokerError(Code.INTERNAL_ILLEGAL_STATE, "The store is open already", "/store")
         last_id = await self._take()
+        if last_id is None and self._on_standby is not None:
+            await self._on_standby()
         while last_id is None:
             await deferLater(self._clock, STANDBY_LOOK)
             if not self.stands_by:
@@ -124,7 +127,7 @@ class SqlStore(CommitLoop):
             return await self._worker.run(self._writer.start)
         except Exception as error:
             await self._let_go()
-            if not isinstance(error, DatabaseInUse) or not self._standby:
+            if not isinstance(error, DatabaseInUse) or self._on_standby is None:
                 raise translate(error) from error
             if not self.stands_by:
                 self.stands_by = True

@@ -418,8 +418,29 @@ def test_a_broker_that_cannot_open_its_database_lets_go_and_may_try_again(tmp_pa
     stage.run(second.close())
 
 
+async def nothing() -> None:
+    """Where nobody does anything while the broker stands by."""
+
+
+def test_who_stands_by_is_told_once(stage: SqlStage) -> None:
+    calls: list[str] = []
+
+    async def tell() -> None:
+        calls.append("stands by")
+
+    second = SqlStore(stage.url(), stage.clock, worker=HeldWorker(), patience=0.1, on_standby=tell)
+    second.open()
+    stage.clock.advance(STANDBY_LOOK)
+    stage.clock.advance(STANDBY_LOOK)
+    assert calls == ["stands by"]
+
+    stage.run(stage.store.close())
+    stage.clock.advance(STANDBY_LOOK)
+    stage.run(second.close())
+
+
 def test_a_broker_that_stands_by_takes_over_when_the_other_one_is_gone(stage: SqlStage) -> None:
-    second = SqlStore(stage.url(), stage.clock, worker=HeldWorker(), patience=0.1, standby=True)
+    second = SqlStore(stage.url(), stage.clock, worker=HeldWorker(), patience=0.1, on_standby=nothing)
     opened: list[bool] = []
     second.open().addCallback(lambda _: opened.append(second.is_open))
 
@@ -433,7 +454,7 @@ def test_a_broker_that_stands_by_takes_over_when_the_other_one_is_gone(stage: Sq
 
 
 def test_a_broker_that_stands_by_ends_when_it_is_told(stage: SqlStage) -> None:
-    second = SqlStore(stage.url(), stage.clock, worker=HeldWorker(), patience=0.1, standby=True)
+    second = SqlStore(stage.url(), stage.clock, worker=HeldWorker(), patience=0.1, on_standby=nothing)
     opening = second.open()
 
     second.stop_waiting()
