@@ -17,6 +17,7 @@ MODULES = (
     "broker.auth.wiring",
     "broker.auth.passwords",
     "broker.admin.options",
+    "broker.native.xmlrpc.settings",
     "broker.xmpp.settings",
     "broker.xmpp.managers.settings",
     "broker.xmpp.web.settings",

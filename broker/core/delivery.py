@@ -15,8 +15,6 @@ MINIMUM_PING_INTERVAL = 10
 DEFAULT_PING_TIMEOUT = 60 * SECOND
 PING_TIMEOUT = "pingResponseTimeout"
 UPDATE_TIMEOUT = "updateResponseTimeout"
-CALLBACK_TYPE = "SOCKET"
-"""The protocol by which clients are called back (spec §4.1)."""
 UNLIMITED = 2_147_483_647
 """Response timeouts of this many milliseconds (or none) mean for ever (spec §20.1)."""
 
@@ -80,14 +78,11 @@ def check_address(address: AddressQos) -> None:
 
 
 def check_callback(address: AddressQos) -> None:
-    """Refuse a callback address that asks for a protocol or a dispatch plugin that is not there.
+    """Refuse a callback address that asks for a dispatch plugin that is not there.
 
     Raises:
         BrokerError: ``resource.configuration.pluginFailed``.
     """
-    if not address.type.upper().startswith(CALLBACK_TYPE):  # some clients name a variant: SOCKET_SSL
-        reason = f"updates are sent as {CALLBACK_TYPE} only, not as '{address.type[:64]}'"
-        raise BrokerError(Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, reason)
     plugin = address.dispatch_plugin
     if plugin is not None and is_chosen(plugin):
         raise BrokerError(Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED, f"there is no dispatch plugin '{plugin[:64]}'")

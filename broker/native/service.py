@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -17,10 +17,10 @@ from broker.core.sessions import Plan, Session
 from broker.core.waiting import Pending
 from broker.errors import BrokerError, Code
 from broker.logs.limit import NamedLogLimits, lines
+from broker.model.connect import ConnectQos
 from broker.model.key import REFRESH_OID, Key, is_administrative
 from broker.model.qos import Method, PublishQos, StatusQos
 from broker.native.answers import status_unit
-from broker.native.callback import CallbackDialer
 from broker.native.codec import (
     read_connect_qos,
     read_disconnect_qos,
@@ -61,6 +61,13 @@ class Login(NamedTuple):
     dial: Callable[[], Deferred[object]] | None
 
 
+class Dialer(Protocol):
+    """Reaches the callback servers that clients name, as :class:`broker.native.callback.CallbackDialer` does."""
+
+    def prepare(self, qos: ConnectQos, peer: str) -> Callable[[Session], Deferred[Any]] | None:
+        """How to reach the server that a connect names; ``None`` where it names none, or needs none."""
+
+
 class NativeService:
     """The requests of the protocol, method by method.
 
@@ -85,7 +92,7 @@ class NativeService:
         self,
         broker: Broker,
         login: NativeLogin,
-        dialer: CallbackDialer,
+        dialer: Dialer,
         *,
         run_level: Callable[[], str] = lambda: "RUNNING",
     ) -> None:
@@ -120,12 +127,13 @@ class NativeService:
             session.seen = node.monotonic()
         return "OK" if self.broker.accepting else self.run_level()
 
-    async def connect(self, qos: bytes, host: str) -> Login:
+    async def connect(self, qos: bytes, host: str, dialer: Dialer | None = None) -> Login:
         """Log a client in (spec §2.1).
 
         Args:
             qos: of the connect.
             host: address of the client.
+            dialer: for the callback address; that of the service where none is given.
 
         Raises:
             BrokerError: see :meth:`broker.native.login.NativeLogin.connect`; nothing has changed.
@@ -134,7 +142,7 @@ class NativeService:
         try:
             request = read_connect_qos(qos)
             user = "" if request.credentials is None else request.credentials.user
-            dial = self._dialer.prepare(request, host)
+            dial = (dialer or self._dialer).prepare(request, host)
             connected = await self.login.connect(request, host)
         except BrokerError as error:
             logins.refused(user, PROTOCOL, host, error.message, code=error.code)

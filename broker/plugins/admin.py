@@ -153,7 +153,7 @@ class AdminPlugin:
         number = get("port", integer(NONE, 65535), 7609)
         metrics_host = get("metricsHostname", TEXT, "").strip() or "127.0.0.1"
         metrics_number = get("metricsPort", integer(NONE, 65535), NONE)
-        named = [each.strip() for each in get("hosts", TEXT, "").split(",") if each.strip()]
+        named = self._attributes.listed("hosts")
         self._tls = self._server_context(host) if number != NONE else None
         behind_proxy = get("plainBehindProxy", BOOLEAN, False)
         gate = Gate(self._context.access, role, behind_proxy=behind_proxy)

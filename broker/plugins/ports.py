@@ -144,15 +144,18 @@ class Attributes:
         """The address that a listener is to be bound to."""
         return self.get("hostname", TEXT, "127.0.0.1").strip() or "127.0.0.1"
 
+    def listed(self, name: str) -> list[str]:
+        """The parts of a comma list."""
+        return [each.strip() for each in self.get(name, TEXT, "").split(",") if each.strip()]
+
     def addresses(self, name: str) -> frozenset[str]:
         """The addresses in a comma list.
 
         Raises:
             BrokerError: ``resource.configuration`` where one is no address.
         """
-        text = self.get(name, TEXT, "")
         try:
-            return proxies_in(each.strip() for each in text.split(",") if each.strip())
+            return proxies_in(self.listed(name))
         except ValueError as error:
             raise self.error(f"{name}: {error}") from error
 

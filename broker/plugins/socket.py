@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from twisted.logger import Logger
@@ -19,11 +18,11 @@ from broker.native.server import NativeServer
 from broker.native.service import NativeService
 from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
-from broker.net.tls import Names, ServerContext, server_context
+from broker.net.tls import ServerContext
 from broker.net.transport import Connection, TransportSettings
 from broker.plugins.ports import LIMITS, PROXY_PROTOCOL, Attributes, Ports, is_loopback, limits_of
+from broker.plugins.server_certificate import CERTIFICATE_ATTRIBUTES, server_context_of
 from broker.ports import IPlugin
-from broker.private_files import warn_of_readers
 
 log = Logger()
 
@@ -65,9 +64,7 @@ class SocketPlugin:
         "backlog",
         "compress/type",
         "SSL",
-        "certificate",
-        "privateKey",
-        "clientCertificates",
+        *CERTIFICATE_ATTRIBUTES,
         "maxFrame",
         "maxFrameBeforeLogin",
         "loginTimeout",
@@ -106,7 +103,7 @@ class SocketPlugin:
         compress = type == ZLIB_STREAM
         self._get("port", integer(0, 65535), 7607)
         self._ports.proxies = self._attributes.proxies
-        hosts = [each.strip() for each in self._get("callbackHosts", TEXT, "").split(",") if each.strip()]
+        hosts = self._attributes.listed("callbackHosts")
         context = self._context
         broker = context.broker
         # An answer may be long, so none is made while the buffer is full.
@@ -119,7 +116,7 @@ class SocketPlugin:
         def make_stream(connection: Connection, host: str) -> NativeServer:
             return NativeServer(service, connection, host, limits, compress=compress)
 
-        tls = self._tls = self._server_context() if self._get("SSL", BOOLEAN, False) else None
+        tls = self._tls = server_context_of(self._attributes, self._id) if self._get("SSL", BOOLEAN, False) else None
         if tls is None and not is_loopback(self._attributes.host):
             log.warn(
                 "{plugin}: passwords cross the network unencrypted from other machines to {host}; set SSL=true",
@@ -168,18 +165,3 @@ class SocketPlugin:
     def listeners(self) -> Sequence[tuple[str, Listener]]:
         """The listener, by its name."""
         return () if self._listener is None else ((self._id, self._listener),)
-
-    def _server_context(self) -> ServerContext:
-        certificate = self._get("certificate", TEXT, "")
-        if not certificate:
-            raise self._attributes.error("SSL needs the attribute certificate, a PEM file")
-        key, authorities = self._get("privateKey", TEXT, ""), self._get("clientCertificates", TEXT, "")
-        prefix = f"plugin/{self._id}"
-        names = Names(f"{prefix}/certificate", f"{prefix}/privateKey", f"{prefix}/clientCertificates")
-        warn_of_readers(Path(key or certificate), names.private_key if key else names.certificate)
-        return server_context(
-            Path(certificate),
-            Path(key) if key else None,
-            Path(authorities) if authorities else None,
-            names=names,
-        )

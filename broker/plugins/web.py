@@ -10,12 +10,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from broker.config.kinds import integer
-from broker.errors import BrokerError
-from broker.net.http.exchange import Answer, Call
+from broker.net.http.exchange import refusal_without_body
 from broker.net.http.limits import HttpLimits
-from broker.net.http.problem import headers_of, status_of
 from broker.net.http.routes import Route, Router
-from broker.net.http.site import Site
+from broker.net.http.site import Site, admit_all
 from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
 from broker.net.tls import Alpn, ServerContext
@@ -168,18 +166,9 @@ class WebPlugin:
     def _site(self, routes: Sequence[Route], web: WebSettings, domain: str, max_body: int) -> Site:
         return Site(
             Router(routes),
-            _admit_all,
+            admit_all,
             self._context.reactor,
             hosts=[domain, self._attributes.host, *web.hosts],
             limits=HttpLimits(max_connections=100_000, max_of_address=200, max_body=max_body, max_bodies=MAX_BODIES),
             refuse=refusal_without_body,
         )
-
-
-def _admit_all(call: Call, route: Route) -> None:
-    """Who may do what is asked behind the doors."""
-
-
-def refusal_without_body(error: BrokerError, request_id: str) -> Answer:
-    """The answer to a request that is refused: its status, and nothing for strangers to read."""
-    return Answer(b"", "text/plain; charset=utf-8", status_of(error), tuple(headers_of(error)))

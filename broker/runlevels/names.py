@@ -10,6 +10,7 @@ SERVED = {
     "org.xmlBlaster.util.checkpoint.Checkpoint": "broker.plugins.checkpoint.CheckpointPlugin",
     "org.xmlBlaster.engine.SessionPersistencePlugin": "broker.plugins.persistence.SessionPersistence",
     "org.xmlBlaster.protocol.socket.SocketDriver": "broker.plugins.socket.SocketPlugin",
+    "org.xmlBlaster.protocol.xmlrpc.XmlRpcDriver": "broker.plugins.xmlrpc.XmlRpcPlugin",
 }
 
 # Sites move such classes between packages of their own, so the last part of the name decides.
@@ -17,7 +18,6 @@ _NOT_SERVED = {
     "CorbaDriver": "CORBA is not supported",
     "RmiDriver": "RMI is not supported",
     "SoapDriver": "SOAP is not supported",
-    "XmlRpcDriver": "XML-RPC is not supported",
     "MqttDriver": "MQTT is not supported",
     "StompDriver": "STOMP is not supported",
     "EmailDriver": "email is not supported",

@@ -37,12 +37,20 @@ class ExpatReader:
         what: names the document in error texts, e.g. ``qos``.
         limit: most bytes that a document may have.
         namespace_separator: for a namespace aware reader, the character between the parts of a name.
+
+    Attributes:
+        max_depth: elements that may be nested.
+        max_elements: elements that a document may have.
     """
+
+    max_depth = MAX_DEPTH
+    max_elements = MAX_ELEMENTS
 
     def __init__(self, what: str, limit: int = MAX_SIZE, namespace_separator: str | None = None) -> None:
         self.what = what
         self.elements = 0
         self._limit = limit
+        self._size = 0
         self._depth = 0
         self._names: set[str] = set()
         # The explicit encoding overrides the one an XML declaration claims.
@@ -61,19 +69,39 @@ class ExpatReader:
             BrokerError: ``user.illegalArgument`` for anything malformed or refused.
         """
         try:
-            if len(data) > self._limit:
-                raise refusal(f"{self.what} of {len(data)} bytes exceeds the limit of {self._limit}")
+            self.feed(data, last=True)
+        finally:
+            self.close()
+
+    def feed(self, data: bytes, *, last: bool) -> None:
+        """Parse a part of a document; :meth:`close` is to be called when nothing more is fed, whatever came of it.
+
+        Args:
+            data: the part.
+            last: the document ends with it.
+
+        Raises:
+            BrokerError: ``user.illegalArgument`` for anything malformed or refused.
+        """
+        try:
+            self._size += len(data)
+            if self._size > self._limit:
+                raise refusal(f"{self.what} of {self._size} bytes exceeds the limit of {self._limit}")
             if b"\0" in data:  # also keeps UTF-16 out, which expat would take by its byte order mark
                 raise refusal(f"{self.what} contains a zero byte")
-            self._expat.Parse(data, True)
+            self._expat.Parse(data, last)
         except expat.ExpatError as error:
             reason = expat.ErrorString(error.code)
             raise refusal(f"{self.what} is not well-formed XML: {reason} at {error.lineno}:{error.offset}") from None
         except UnicodeDecodeError:
             raise refusal(f"{self.what} is not UTF-8") from None
-        finally:
-            # The parser knows this reader by its handlers: left to the collector of cycles, documents pile up.
-            del self._expat
+
+    def close(self) -> None:
+        """Let go of the parser.
+
+        It knows this reader by its handlers: left to the collector of cycles, documents pile up.
+        """
+        del self._expat
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -95,10 +123,10 @@ class ExpatReader:
     def _on_start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self.elements += 1
-        if self._depth > MAX_DEPTH:
-            raise refusal(f"{self.what} is nested deeper than {MAX_DEPTH} elements")
-        if self.elements > MAX_ELEMENTS:
-            raise refusal(f"{self.what} has more than {MAX_ELEMENTS} elements")
+        if self._depth > self.max_depth:
+            raise refusal(f"{self.what} is nested deeper than {self.max_depth} elements")
+        if self.elements > self.max_elements:
+            raise refusal(f"{self.what} has more than {self.max_elements} elements")
         if len(attributes) > MAX_ATTRIBUTES:
             raise refusal(f"{self.what} has an element with more than {MAX_ATTRIBUTES} attributes")
         names = self._names

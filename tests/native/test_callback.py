@@ -40,3 +40,17 @@ def test_one_that_cannot_is_refused_at_the_login(address: str) -> None:
     with pytest.raises(BrokerError) as caught:
         prepared(address)
     assert caught.value.code is Code.RESOURCE_CONFIGURATION_ADDRESS
+
+
+@pytest.mark.parametrize("type", ["XMLRPC", "email", "CORBA"])
+def test_an_address_of_another_protocol_is_refused(type: str) -> None:
+    qos = read_connect_qos(f"<qos><queue relating='callback'><callback type='{type}'/></queue></qos>".encode())
+    with pytest.raises(BrokerError, match="updates are sent as SOCKET only") as caught:
+        ANYWHERE.prepare(qos, "127.0.0.1")
+    assert caught.value.code is Code.RESOURCE_CONFIGURATION_PLUGIN_FAILED
+
+
+@pytest.mark.parametrize("type", ["SOCKET", "socket", "SOCKET_SSL"])
+def test_variants_of_its_own_are_taken(type: str) -> None:
+    qos = read_connect_qos(f"<qos><queue relating='callback'><callback type='{type}'/></queue></qos>".encode())
+    assert ANYWHERE.prepare(qos, "127.0.0.1") is None

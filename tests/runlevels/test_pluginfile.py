@@ -233,6 +233,7 @@ def test_without_a_file_persistence_and_all_listeners_are_planned() -> None:
         ("ADMIN", 1),
         ("subPersistence", 3),
         ("SOCKET", 4),
+        ("XMLRPC", 4),
         ("XMPP", 4),
         ("XMPP-MANAGERS", 4),
         ("WEB", 4),

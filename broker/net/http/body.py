@@ -44,6 +44,11 @@ class RequestBody:
             self._file.write(data)
         self.held = len(self._memory)
 
+    @property
+    def beginning(self) -> bytes:
+        """What has come, while it is in memory."""
+        return bytes(self._memory)
+
     def take(self) -> bytes:
         """All of it; nothing is kept."""
         if self._file is None:

@@ -105,6 +105,11 @@ def refusal(error: BrokerError, request_id: str) -> Answer:
     return Answer(body, PROBLEM_TYPE, status_of(error), tuple(headers_of(error)))
 
 
+def refusal_without_body(error: BrokerError, request_id: str) -> Answer:
+    """The answer to a request that is refused: its status, and nothing for strangers to read."""
+    return Answer(b"", "text/plain; charset=utf-8", status_of(error), tuple(headers_of(error)))
+
+
 def fault() -> BrokerError:
     """The error for what must not happen: a bug."""
     return BrokerError(Code.INTERNAL_UNKNOWN, "a fault of the server")

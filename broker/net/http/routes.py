@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -34,6 +34,8 @@ class Route:
         cost: of serving it.
         summary: one sentence.
         max_body: bytes that a body may have; 0 for what the site has.
+        may_be_long: whether a body that begins like this may have more than the site lets others have; without it that
+            is up to the gate, which does not see it.
     """
 
     method: str
@@ -43,6 +45,7 @@ class Route:
     cost: Cost = Cost.CONSTANT
     summary: str = ""
     max_body: int = 0
+    may_be_long: Callable[[bytes], bool] | None = None
 
     def __post_init__(self) -> None:
         if not self.right:
@@ -60,13 +63,15 @@ class Router:
 
     Args:
         routes: all of them.
+        anywhere: serves all other paths; ``None`` where there is nothing.
 
     Raises:
         ValueError: two of them would serve the same requests.
     """
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], anywhere: Route | None = None) -> None:
         self._routes = tuple(routes)
+        self._anywhere = None if anywhere is None else {anywhere.method: anywhere}
         self._shapes: dict[int, dict[_Shape, dict[str, Route]]] = {}
         for route in self._routes:
             shape = tuple(None if is_parameter(each) else each for each in segments_of(route.path))
@@ -91,7 +96,7 @@ class Router:
         Raises:
             Refused: 404 where nothing has this path, 405 where it is not served by this method.
         """
-        methods = self._methods(segments)
+        methods = self._methods(segments) or self._anywhere
         if methods is None:
             path = "/".join(["", *segments])
             raise Refused(HTTPStatus.NOT_FOUND, Code.USER_OID_UNKNOWN, f"there is nothing at {path[:SHOWN]}")
@@ -104,6 +109,8 @@ class Router:
                 f"this path is served by {', '.join(allowed)} only",
                 headers=[("Allow", ", ".join(allowed))],
             )
+        if methods is self._anywhere:
+            return route, {}
         names = segments_of(route.path)
         return route, {name[1:-1]: segment for name, segment in zip(names, segments, strict=True) if is_parameter(name)}
 

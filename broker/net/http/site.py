@@ -30,6 +30,10 @@ Observer = Callable[[Route | None, HTTPStatus, float], None]
 """Takes the route of a request, where it got to one, the status of the answer, and the seconds until it was sent."""
 
 
+def admit_all(call: Call, route: Route) -> None:
+    """The gate of sites behind whose doors it is checked who may do what."""
+
+
 def _watch_nothing(route: Route | None, status: HTTPStatus, seconds: float) -> None:
     """For sites that nobody counts the answers of."""
 
@@ -132,17 +136,20 @@ class Site(Factory):
         self._gate(call, route)
         return await route.handler(call)
 
-    def max_body_of(self, request: SiteRequest, method: bytes, uri: bytes) -> int:
+    def max_body_of(self, request: SiteRequest, method: bytes, uri: bytes, beginning: bytes | None) -> int:
         """Bytes that the body of a request may have which is still to come, by its route and who sends it.
 
         Args:
             request: its header.
             method: of it.
             uri: of it.
+            beginning: of the body, as much as others may send; ``None`` where nothing has come.
         """
         try:
             call, route = self._found(request, method, uri, b"")
             if not route.max_body or self.folder is None:
+                return self.limits.max_body
+            if route.may_be_long is not None and beginning is not None and not route.may_be_long(beginning):
                 return self.limits.max_body
             self._gate(call, route)
         except BrokerError:  # whoever may not use it is told so where the body is no longer than that of others

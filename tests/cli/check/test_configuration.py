@@ -14,8 +14,16 @@ from tests.cli.check.subjects import properties_of, told
 
 def test_configuration_of_the_package_is_good() -> None:
     found, plugins = check_configuration(properties_of({}), None)
-    assert told(found) == [("ok", "0 properties are set, 6 plugins would be started")]
-    assert [plugin.id for plugin in plugins] == ["ADMIN", "subPersistence", "SOCKET", "XMPP", "XMPP-MANAGERS", "WEB"]
+    assert told(found) == [("ok", "0 properties are set, 7 plugins would be started")]
+    assert [plugin.id for plugin in plugins] == [
+        "ADMIN",
+        "subPersistence",
+        "SOCKET",
+        "XMLRPC",
+        "XMPP",
+        "XMPP-MANAGERS",
+        "WEB",
+    ]
 
 
 @pytest.mark.parametrize(

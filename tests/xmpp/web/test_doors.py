@@ -9,12 +9,11 @@ import pytest
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
 from broker.errors import BrokerError
-from broker.net.http.exchange import Call, Peer
+from broker.net.http.exchange import Call, Peer, refusal_without_body
 from broker.net.limits import Limits
 from broker.net.listener import Listener
 from broker.net.transport import TransportSettings
 from broker.net.turns import Turns
-from broker.plugins.web import refusal_without_body
 from broker.xml.tree import parse_tree
 from broker.xmpp.bosh.sessions import BoshSessions
 from broker.xmpp.bosh.settings import BoshSettings
