@@ -52,6 +52,7 @@ LINES_EACH = 5
 """Lines in the log for each connection of an attacker."""
 LINES_MORE = 20
 SETTINGS = {
+    "plugin/admin/port": "-1",
     **ANY_PORTS,
     "xmpp.plainWithoutTls": "true",
     "plugin/web/port": "0",

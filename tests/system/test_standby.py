@@ -155,5 +155,6 @@ def test_clients_of_one_that_stands_by_reach_the_broker_and_stay_when_it_takes_o
             # then the client goes on at the same address
             second.wait_ready()
             jack.publish("news", "after", PERSISTENT)
-            assert [update.text for update in jack.updates(timeout=3)] == ["before", "after"]
+            texts = [update.text for update in jack.updates(timeout=2)]
+            assert list(dict.fromkeys(texts)) == ["before", "after"]  # the first may be repeated, as after any kill
             jack.disconnect()
