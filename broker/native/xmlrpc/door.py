@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from broker.core.node import Node
@@ -74,6 +75,8 @@ class XmlRpcDoor:
             return Answer(write_response(await self._calls.serve(call, request.peer.host)), MEDIA_TYPE)
         except BrokerError as error:
             return _fault(code, error)
+        except CancelledError:  # the client has gone
+            raise
         except Exception:  # noqa: BLE001 - it is logged, and answered
             log.failure("{host}: a call failed", host=request.peer.host)
             return _fault(code, BrokerError(Code.INTERNAL_UNKNOWN, "the broker failed to serve this call"))
