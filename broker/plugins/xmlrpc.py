@@ -11,8 +11,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from broker.config.kinds import BOOLEAN, integer
+from broker.native.callback_hosts import CallbackHosts
 from broker.native.service import NativeService
 from broker.native.xmlrpc.callbacks import ServerCallbacks
+from broker.native.xmlrpc.caller import Caller
 from broker.native.xmlrpc.calls import Calls
 from broker.native.xmlrpc.door import XmlRpcDoor
 from broker.native.xmlrpc.settings import MAX_BODY, MAX_POLLS
@@ -46,6 +48,9 @@ class XmlRpcPlugin:
       machine.
     - ``backlog`` (50): connections that may wait to be accepted.
     - ``SSL`` (false), ``certificate``, ``privateKey``, ``clientCertificates``: as of the plugin SOCKET.
+    - ``callbackServer`` (false): clients may name a server of their own that takes their updates.
+    - ``callbackHosts`` (none): comma list of hosts, or ``host:port``, whose servers the broker calls, as of the plugin
+      SOCKET.
     - ``maxConnections`` (10000), ``maxConnectionsOfAddress`` (200): connections, and those of one address.
     - ``proxyProtocol`` (none), see :attr:`broker.plugins.ports.Attributes.proxies`.
 
@@ -62,6 +67,8 @@ class XmlRpcPlugin:
         "hosts",
         "backlog",
         "SSL",
+        "callbackServer",
+        "callbackHosts",
         *CERTIFICATE_ATTRIBUTES,
         "maxConnections",
         "maxConnectionsOfAddress",
@@ -97,7 +104,13 @@ class XmlRpcPlugin:
                 plugin=self._id,
                 host=host,
             )
-        callbacks = ServerCallbacks()
+        broker = context.broker
+        caller = Caller(context.reactor) if get("callbackServer", BOOLEAN, False) else None
+        hosts = CallbackHosts(
+            self._attributes.listed("callbackHosts"), lambda: [port for _, _, port in context.run_levels.ports()]
+        )
+        callbacks = ServerCallbacks(broker.node, caller, hosts)
+        callbacks.adopt(broker.node.sessions.values())
         run_level = context.run_levels
         service = NativeService(context.broker, context.native_login, callbacks, run_level=lambda: str(run_level.name))
         self._calls = Calls(service, callbacks, MAX_POLLS.get(context.properties))

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from broker.auth.scram import make_account
 from broker.store.sql.accounts import AccountTable
-from tests.campaign import crowding, native_attacks, network_attacks, web_attacks, xmpp_attacks
+from tests.campaign import crowding, native_attacks, network_attacks, web_attacks, xmlrpc_attacks, xmpp_attacks
 from tests.campaign.attack import ATTACKER, COMPRESSED, IPV6, LOGIN_SECONDS, MAX_PENDING, Attack, NotRefused, Stage
 from tests.campaign.innocents import NAMES, PAIRS, Innocents, Latency
 from tests.campaign.networks import Network, NoNetwork
@@ -36,6 +36,7 @@ ATTACKS = (
     *native_attacks.ATTACKS,
     *xmpp_attacks.ATTACKS,
     *web_attacks.ATTACKS,
+    *xmlrpc_attacks.ATTACKS,
     *crowding.ATTACKS,
     *network_attacks.ATTACKS,
 )
@@ -56,6 +57,7 @@ SETTINGS = {
     **ANY_PORTS,
     "xmpp.plainWithoutTls": "true",
     "plugin/web/port": "0",
+    "plugin/xmlrpc/port": "0",
     "plugin/socket/loginTimeout": f"{LOGIN_SECONDS}s",
     f"plugin/{COMPRESSED.lower()}/port": "0",
 }

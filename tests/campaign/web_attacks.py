@@ -136,11 +136,11 @@ def handshakes(stage: Stage) -> str:
     return ", ".join(sorted(statuses))
 
 
-def posted(line: Line, body: bytes) -> bytes:
-    """The answer to a request of BOSH."""
-    head = b"POST /http-bind HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+def posted(line: Line, body: bytes, path: bytes = b"/http-bind") -> bytes:
+    """The answer to a request, up to the end of the connection."""
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     with suppress(Ended):
-        line.write(head + body)
+        line.write(head % (path, len(body)) + body)
     return closed(line)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import queue
 import re
+import threading
 import xmlrpc.client
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
+from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCServer
 
 import pytest
 
@@ -27,7 +30,12 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
-    settings = {"plugin/xmlrpc/port": "0", "plugin/admin/port": "-1", "xmlrpc.maxBody": "8M"}
+    settings = {
+        "plugin/xmlrpc/port": "0",
+        "plugin/xmlrpc/callbackServer": "true",
+        "plugin/xmlrpc/callbackHosts": "127.0.0.1",
+        "xmlrpc.maxBody": "8M",
+    }
     with BrokerProcess(tmp_path_factory.mktemp("xmlrpc") / "data", settings=settings) as process:
         process.add_accounts("joe", "jack")
         yield process
@@ -164,3 +172,39 @@ def test_topics_are_shared_with_subscribers_over_sockets(broker: BrokerProcess, 
     assert update.text == "hello"
     server.authenticate.logout(sid)
     jack.disconnect()
+
+
+def test_the_server_of_a_client_is_called_and_again_after_a_kill(broker: BrokerProcess, server: Any) -> None:
+    # given a client with a server of Python's library
+    arrived: queue.Queue[Any] = queue.Queue()
+
+    class Handler(SimpleXMLRPCDispatcher):
+        def _dispatch(self, method: str, params: Any) -> str:
+            if method != "$default.ping":
+                arrived.put((method, *params))
+            return "<qos/>"
+
+    with SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False, use_builtin_types=True) as receiver:
+        receiver.register_instance(Handler())
+        threading.Thread(target=receiver.serve_forever, args=(0.05,)).start()
+        try:
+            url = f"http://127.0.0.1:{receiver.server_address[1]}/"
+            callback = f"<callback type='XMLRPC' sessionId='mine' retries='-1' delay='200'>{url}</callback>"
+            qos = re.sub("<callback.*/>", callback, SESSION)
+            sid = secret_of(server.authenticate.connect("", qos))
+            server.xmlBlaster.subscribe(sid, "<key oid='Called'/>", PERSISTENT)
+            # then each message is a call
+            server.xmlBlaster.publish(sid, "<key oid='Called'/>", b"one", PERSISTENT)
+            method, mine, key, content, _ = arrived.get(timeout=10)
+            assert (method, mine, content) == ("$default.update", "mine", b"one")
+            assert "Called" in key
+            # also where the broker was killed before
+            broker.kill()
+            broker.start()
+            server.xmlBlaster.publish(sid, "<key oid='Called'/>", b"two", PERSISTENT)
+            contents = [arrived.get(timeout=10)[3]]
+            while contents[-1] != b"two":
+                contents.append(arrived.get(timeout=10)[3])  # the first may come once more
+            server.authenticate.disconnect(sid, " ")
+        finally:
+            receiver.shutdown()

@@ -29,8 +29,9 @@ PIECE = 1 << 18
 _SCALARS = frozenset(["string", "int", "i1", "i2", "i4", "i8", "boolean", "double", "dateTime.iso8601", "dateTime"])
 _TYPES = _SCALARS | {"base64", "nil", "array", "struct"}
 _CHILDREN = {
-    "": frozenset(["methodCall"]),
     "methodCall": frozenset(["methodName", "params"]),
+    "methodResponse": frozenset(["params", "fault"]),
+    "fault": frozenset(["value"]),
     "params": frozenset(["param"]),
     "param": frozenset(["value"]),
     "value": _TYPES,
@@ -61,49 +62,53 @@ class MethodCall:
     params: tuple[Value, ...]
 
 
-class CallReader(ExpatReader):
-    """Reads one call, at once or in parts.
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An answer to a call that has not done what it should.
 
     Args:
+        text: the ``faultString``.
+    """
+
+    text: str
+
+
+class _Reader(ExpatReader):
+    """Reads the values of a document.
+
+    Args:
+        what: it is, for errors.
+        root: its outermost element.
         limit: most bytes that it may have.
     """
 
     max_depth = MAX_DEPTH
     max_elements = MAX_ELEMENTS
 
-    def __init__(self, limit: int) -> None:
-        super().__init__("the call", limit)
+    def __init__(self, what: str, root: str, limit: int) -> None:
+        super().__init__(what, limit)
+        self._root = frozenset([root])
         self._path: list[str] = [""]
         self._text: list[str] = []
         self._method: str | None = None
         self._params: list[Value] = []
+        self._fault: Value = None
         self._open: list[_Container] = []
         self._values: list[_Scalar] = []
-
-    @property
-    def call(self) -> MethodCall:
-        """The call, which is complete.
-
-        Raises:
-            BrokerError: ``user.illegalArgument``: it names no method.
-        """
-        if not self._method:
-            raise refusal("the call names no method")
-        return MethodCall(self._method, tuple(self._params))
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
         local = name.rpartition(":")[2]
         parent = self._path[-1]
-        if local not in _CHILDREN.get(parent, ()):
-            raise refusal(f"the call has <{name[:64]}> in <{parent}>")
+        if local not in (_CHILDREN.get(parent, ()) if parent else self._root):
+            raise refusal(f"{self.what} has <{name[:64]}> in <{parent}>")
         self._path.append(local)
         if local == "value":
             self._values.append(_Scalar())
         elif parent == "value":
             scalar = self._values[-1]
             if scalar.type:
-                raise refusal("the call has a value of two types")
+                raise refusal(f"{self.what} has a value of two types")
             scalar.type = local
             if local in ("array", "struct"):
                 self._open.append(_Container({} if local == "struct" else []))
@@ -132,7 +137,7 @@ class CallReader(ExpatReader):
         if name == "base64":
             scalar.value = bytes_or_none(text, wrapped=True)
             if scalar.value is None:
-                raise refusal("the call has a base64 that is none")
+                raise refusal(f"{self.what} has a base64 that is none")
         elif name == "nil":
             scalar.value = None
         elif name in ("array", "struct"):
@@ -147,11 +152,55 @@ class CallReader(ExpatReader):
         if self._path[-1] == "param":
             self._params.append(value)
             return
+        if self._path[-1] == "fault":
+            self._fault = value
+            return
         container = self._open[-1]
         if isinstance(container.value, dict):
             container.value[container.name] = value
         elif isinstance(container.value, list):
             container.value.append(value)
+
+
+class CallReader(_Reader):
+    """Reads one call, at once or in parts.
+
+    Args:
+        limit: most bytes that it may have.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("the call", "methodCall", limit)
+
+    @property
+    def call(self) -> MethodCall:
+        """The call, which is complete.
+
+        Raises:
+            BrokerError: ``user.illegalArgument``: it names no method.
+        """
+        if not self._method:
+            raise refusal("the call names no method")
+        return MethodCall(self._method, tuple(self._params))
+
+
+class _ResponseReader(_Reader):
+    """Reads one answer.
+
+    Args:
+        limit: most bytes that it may have.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("the answer", "methodResponse", limit)
+
+    @property
+    def outcome(self) -> Value | Fault:
+        """What it says; a fault without a text is one all the same."""
+        if self._fault is None:
+            return self._params[0] if self._params else None
+        text = self._fault.get("faultString") if isinstance(self._fault, dict) else None
+        return Fault(text if isinstance(text, str) else "")
 
 
 @dataclass(slots=True)
@@ -197,6 +246,21 @@ def read_call(data: bytes, limit: int) -> MethodCall:
     finally:
         reader.close()
     return reader.call
+
+
+def read_response(data: bytes, limit: int) -> Value | Fault:
+    """Read an answer that is complete.
+
+    Args:
+        data: all of it.
+        limit: most bytes that it may have.
+
+    Raises:
+        BrokerError: ``user.illegalArgument`` for anything malformed or refused.
+    """
+    reader = _ResponseReader(limit)
+    reader.read(data)
+    return reader.outcome
 
 
 def pieces_of(data: bytes) -> Iterator[tuple[bytes, bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from twisted.internet.defer import Deferred, DeferredLock
 
 from broker.core.sessions import Session
-from broker.errors import BrokerError, Code, code_of
+from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
 from broker.model.host import network_of
 from broker.model.number import whole_or_none
@@ -18,11 +17,11 @@ from broker.native.answers import publish_unit, status_unit
 from broker.native.codec import read_connect_qos, write_connect_qos
 from broker.native.service import Dialer, NativeService
 from broker.native.wire.frames import Unit
-from broker.native.wire.methods import MAX_CODE, MAX_TEXT
+from broker.native.wire.methods import MAX_TEXT
 from broker.native.wire.xmlrpc import MethodCall, Value
 from broker.native.xmlrpc.callbacks import PolledCallbacks
 from broker.native.xmlrpc.poll import PollChannel
-from broker.native.xmlrpc.units import status_of, text_of, unit_from
+from broker.native.xmlrpc.units import error_of, status_of, text_of, unit_from
 
 OK = "<qos><state id='OK'/></qos>"
 HTPASSWD = "htpasswd"
@@ -33,7 +32,6 @@ MOST_CALLS = 4
 """Calls of one session that may be under way or wait for each other, polls aside."""
 Params: TypeAlias = tuple[Value, ...]
 Result = TypeVar("Result")
-_EXCEPTION = re.compile(r"errorCode=(\S*)(?: message=(.*))?", re.DOTALL)
 
 
 class Calls:
@@ -195,7 +193,7 @@ class Calls:
         text = _text(params, 3, "the exception", "").strip()
         channel = self._channels.get(session.id)
         if channel is not None:
-            channel.answered(number.strip(), states, _exception(text) if text else None)
+            channel.answered(number.strip(), states, error_of(text) if text else None)
         return ""
 
     async def _interrupt(self, params: Params, host: str) -> Value:
@@ -233,6 +231,7 @@ class Calls:
                 self._node, session, lambda closed: self._closed(session, closed)
             )
         if session.dispatch.outbound is not channel:
+            session.dispatch.dial = None
             self._service.broker.attach(session, channel, session.epoch)
         return channel
 
@@ -333,14 +332,6 @@ def _message_as_text(message: Value) -> Value:
     key, content, qos = message
     assert isinstance(content, bytes)
     return [key, _content(Unit(b"", b"", content), True), qos]
-
-
-def _exception(text: str) -> BrokerError:
-    """The error that a client tells, as ``errorCode=… message=…``."""
-    match = _EXCEPTION.search(text)
-    if match is None:
-        return BrokerError(Code.USER_UPDATE_ERROR, text[:MAX_TEXT])
-    return BrokerError(code_of(match[1][:MAX_CODE]), (match[2] or "")[:MAX_TEXT])
 
 
 _METHODS: dict[str, Callable[[Calls, Params, str], Coroutine[Any, Any, Value]]] = {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
-from broker.errors import BrokerError, Code
+from broker.errors import BrokerError, Code, code_of
 from broker.native.wire.frames import Frame, Kind, Unit
+from broker.native.wire.methods import MAX_CODE, MAX_TEXT
 from broker.native.wire.xmlrpc import Value
+
+_EXCEPTION = re.compile(r"errorCode=(\S*)(?: message=(.*))?", re.DOTALL)
 
 
 def units_of(encoded: Iterable[bytes]) -> Iterator[tuple[str, str, bytes]]:
@@ -50,3 +54,11 @@ def unit_from(value: Value) -> Unit:
     if not isinstance(content, bytes):
         raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "the content of a message must be text or base64")
     return Unit(text_of(qos, "the QoS").encode(), text_of(key, "the key").encode(), content)
+
+
+def error_of(text: str) -> BrokerError:
+    """The error that a client tells, as ``errorCode=… message=…``."""
+    match = _EXCEPTION.search(text)
+    if match is None:
+        return BrokerError(Code.USER_UPDATE_ERROR, text[:MAX_TEXT])
+    return BrokerError(code_of(match[1][:MAX_CODE]), (match[2] or "")[:MAX_TEXT])

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from broker.errors import BrokerError
+from broker.native.callback_hosts import CallbackHosts
 from broker.native.service import NativeService
 from broker.native.wire.xmlrpc import MethodCall, Value
 from broker.native.xmlrpc.callbacks import ServerCallbacks
@@ -46,7 +47,7 @@ class Office:
 
     def __init__(self, world: World | None = None, max_polls: int = 100) -> None:
         self.world = world or World()
-        callbacks = ServerCallbacks()
+        callbacks = ServerCallbacks(self.world.node, None, CallbackHosts([]))
         service = NativeService(self.world.broker, self.world.login, callbacks)
         self.calls = Calls(service, callbacks, max_polls)
 
