@@ -49,7 +49,7 @@ def test_run_level_is_shown_with_its_plugins_and_what_another_would_close(window
     page.get_by_role("button", name="Change the run level").click()
     dialog = page.get_by_role("dialog")
     assert re.search(r"\d+\sconnections? would close", dialog.text_content() or "")
-    assert "Down to 3 stops SOCKET, XMPP" in (dialog.text_content() or "")
+    assert "Down to 3 stops SOCKET, XMLRPC, XMPP" in (dialog.text_content() or "")
     dialog.get_by_role("combobox").select_option("3,9")
     assert dialog.locator("pre").text_content() == """broker api PUT /run-level '{"levels":[3,9]}'"""
     page.keyboard.press("Escape")
