@@ -21,8 +21,9 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.campaign.campaign import SHARE, Campaign, Outcome
+from tests.campaign.campaign import Campaign, Outcome
 from tests.campaign.checks import Failed
+from tests.campaign.participants import Participants, add_options, participants_of
 from tests.campaign.summary import failures, table
 from tests.system.launcher import LaunchError
 
@@ -41,22 +42,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=math.inf, help="end the rounds after so long")
     parser.add_argument("--store", choices=(*STORES, "both"), default="both", help="both: three quarters on SQLite")
     parser.add_argument("--seed", type=int, default=None, help="repeat what another run did by chance")
-    parser.add_argument(
-        "--managers",
-        type=float,
-        default=SHARE,
-        metavar="SHARE",
-        help=f"of the XMPP clients' connections that go over connection managers ({SHARE}); 0: there are none",
-    )
+    add_options(parser)
     parser.add_argument("--markdown", action="store_true", help="print the summary for a document")
     parser.add_argument("--outcome", type=Path, default=None, help=argparse.SUPPRESS)
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
+    participants = participants_of(given)
     print(f"seed {seed}", flush=True)
     if given.store == "both":
-        outcomes = _run_both(given.kills, given.seconds, seed, given.managers)
+        outcomes = _run_both(given.kills, given.seconds, seed, participants)
     else:
-        outcomes = _run_all(given.store, given.kills, given.seconds, seed, given.managers)
+        outcomes = _run_all(given.store, given.kills, given.seconds, seed, participants)
     if given.outcome is not None:
         given.outcome.write_text(json.dumps([asdict(each) for each in outcomes]))
     else:
@@ -64,21 +60,27 @@ def main() -> None:
     sys.exit(any(each.failed for each in outcomes))
 
 
-def _run_all(store: str, kills: int, seconds: float, seed: int, share: float) -> list[Outcome]:
+def _run_all(store: str, kills: int, seconds: float, seed: int, participants: Participants) -> list[Outcome]:
     """As many campaigns as it takes, up to one that fails."""
     parts = -(-kills // LONGEST)
     outcomes: list[Outcome] = []
     while len(outcomes) < parts and not any(each.failed for each in outcomes):
         part = len(outcomes)
         rounds = kills * (part + 1) // parts - kills * part // parts
-        outcomes.append(_run(store, rounds, seconds / parts, seed + part, share))
+        outcomes.append(_run(store, rounds, seconds / parts, seed + part, participants))
     return outcomes
 
 
-def _run(store: str, kills: int, seconds: float, seed: int, share: float) -> Outcome:
+def _run(store: str, kills: int, seconds: float, seed: int, participants: Participants) -> Outcome:
     directory = Path(tempfile.mkdtemp(prefix=f"broker-crash-{store}-"))
     campaign = Campaign(
-        store, kills, seed, directory, lambda line: print(line, flush=True), seconds=seconds, share=share
+        store,
+        kills,
+        seed,
+        directory,
+        lambda line: print(line, flush=True),
+        seconds=seconds,
+        participants=participants,
     )
     try:
         campaign.run()
@@ -86,7 +88,7 @@ def _run(store: str, kills: int, seconds: float, seed: int, share: float) -> Out
         campaign.outcome.failed = str(failed)
         print(
             f"FAILED: {failed}\nto repeat: --store {store} --kills {kills} --seconds {seconds:g} --seed {seed}"
-            f" --managers {share:g}; the data are in {directory}",
+            f" {' '.join(participants.options)}; the data are in {directory}",
             file=sys.stderr,
             flush=True,
         )
@@ -95,7 +97,7 @@ def _run(store: str, kills: int, seconds: float, seed: int, share: float) -> Out
     return campaign.outcome
 
 
-def _run_both(kills: int, seconds: float, seed: int, share: float) -> list[Outcome]:
+def _run_both(kills: int, seconds: float, seed: int, participants: Participants) -> list[Outcome]:
     """One process for each store, side by side."""
     with tempfile.TemporaryDirectory() as scratch:
         running = []
@@ -103,8 +105,7 @@ def _run_both(kills: int, seconds: float, seed: int, share: float) -> list[Outco
             path = Path(scratch) / store
             count = str(max(1, round(kills * SHARES[store])))
             command = ["--store", store, "--kills", count, "--seconds", str(seconds), "--seed", str(seed)]
-            command += ["--managers", str(share)]
-            command += ["--outcome", str(path)]
+            command += [*participants.options, "--outcome", str(path)]
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.campaign", *command],
                 stdout=subprocess.PIPE,

@@ -14,6 +14,7 @@ from tests.campaign import bosh_talk, friends, managers, resources, scenes, tabl
 from tests.campaign.checks import Failed, check_nothing_left
 from tests.campaign.faults import Faults
 from tests.campaign.native_talk import NativeTalk
+from tests.campaign.participants import Participants
 from tests.campaign.places import Place, PostgresPlace, SqlitePlace
 from tests.campaign.resident import resident
 from tests.campaign.streams import Streams
@@ -41,8 +42,6 @@ SETTINGS = {
     "queue/subject/maxEntries": "1000000",
     "queue/subject/maxBytes": "1000000000",
 }
-SHARE = 0.5
-"""Of the XMPP clients' connections, what goes over connection managers."""
 STEPS = 30
 """That clients take while they talk, on a machine that has much else to do, ..."""
 LONGER = 0.5
@@ -91,7 +90,7 @@ class Campaign:
         store: ``sqlite`` or ``postgresql``.
         kills: rounds, in most of which the broker is killed.
         seconds: after which the rounds end early; what happens rarely is then made up for.
-        share: of the XMPP clients' connections that go over connection managers; at 0 there are none.
+        participants: which clients take part.
         seed: of all that is left to chance.
         directory: for the data, empty.
         tell: takes a line for people.
@@ -106,7 +105,7 @@ class Campaign:
         tell: Callable[[str], None],
         *,
         seconds: float = math.inf,
-        share: float = SHARE,
+        participants: Participants = Participants(),  # noqa: B008 - it is frozen
     ) -> None:
         self.outcome = Outcome(store, seed)
         self._kills = kills
@@ -117,7 +116,8 @@ class Campaign:
         self._place: Place = SqlitePlace(directory) if store == "sqlite" else PostgresPlace(directory)
         self._place.add_accounts(*ACCOUNTS)
         self._broker = BrokerProcess(self._place.data, settings={**SETTINGS, **self._place.settings})
-        self._ways = Ways(self._broker, self._chance, share, web=True)
+        self._ways = Ways(self._broker, self._chance, participants.share, web=True)
+        self._participants = participants
         self._faults = Faults(self._broker, self._place, self._chance, self._ways)
         self._close_streams: Callable[[], None] = lambda: None
         self._started = time.monotonic()
@@ -146,7 +146,7 @@ class Campaign:
         broker.start()
         self._ways.open(self._place.directory)
         self._faults.add_managers()
-        streams, native = Streams(self._ways, self._chance), NativeTalk(broker, self._chance)
+        streams, native = Streams(self._ways, self._chance, self._participants), NativeTalk(broker, self._chance)
         self._close_streams = streams.bosh.close
         streams.prepare()
         streams.cut()

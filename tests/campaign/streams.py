@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 
 from tests.campaign.bosh_talk import BoshTalk
 from tests.campaign.checks import Failed
 from tests.campaign.friends import Friends
+from tests.campaign.participants import Participants
 from tests.campaign.resources import Resources
 from tests.campaign.resuming import PATIENCE, Patient
 from tests.campaign.unmanaged import UnmanagedTalk
@@ -17,8 +17,6 @@ from tests.campaign.xmpp_talk import XmppTalk
 
 STAYS = 0.7
 """Share of the rounds after which connections that managers have kept open stay open."""
-WITH_BOSH = os.environ.get("BROKER_CAMPAIGN_BOSH", "") not in ("", "0")
-"""Whether clients over BOSH take part."""
 WEIGHTS = ((1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 0, 0, 1), (2, 1, 1, 1, 1))
 """How often talkers, friends, resources, clients without stream management and those over BOSH do something, each for a
 while: to log all in takes longer than the broker often lives.
@@ -31,9 +29,10 @@ class Streams:
     Args:
         ways: to the broker that is killed.
         chance: decides what they do.
+        participants: which of them take part.
     """
 
-    def __init__(self, ways: Ways, chance: random.Random) -> None:
+    def __init__(self, ways: Ways, chance: random.Random, participants: Participants) -> None:
         self._chance = chance
         self.talk = XmppTalk(ways, chance)
         self.friends = Friends(ways, chance)
@@ -43,8 +42,9 @@ class Streams:
         self._ways = ways
         self._managed = (self.talk, self.friends, self.resources)
         self._kinds = (*self._managed, self.unmanaged, self.bosh)
-        self._present = self._kinds if WITH_BOSH else self._kinds[:-1]
-        self._choices = WEIGHTS if WITH_BOSH else [(*each[:-1], 0) for each in WEIGHTS if any(each[:-1])]
+        self._has_bosh = participants.bosh
+        self._present = self._kinds if self._has_bosh else self._kinds[:-1]
+        self._choices = WEIGHTS if self._has_bosh else [(*each[:-1], 0) for each in WEIGHTS if any(each[:-1])]
         self._weights = self._choices[-1]
 
     @property
@@ -56,7 +56,7 @@ class Streams:
         """What must stand before the first kill."""
         self.talk.prepare()
         self.resources.prepare()
-        if WITH_BOSH:
+        if self._has_bosh:
             self.bosh.prepare()
 
     def step(self) -> None:

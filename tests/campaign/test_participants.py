@@ -1,0 +1,30 @@
+"""Which clients take part in a campaign, as its command is told."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+import pytest
+
+from tests.campaign.participants import Participants, add_options, participants_of
+
+
+def parsed(*arguments: str) -> Participants:
+    """What a command with these arguments is given."""
+    parser = ArgumentParser()
+    add_options(parser)
+    return participants_of(parser.parse_args(arguments))
+
+
+def test_all_take_part_unless_they_are_left_out() -> None:
+    assert parsed() == Participants()
+    assert parsed().bosh
+
+
+def test_clients_over_bosh_can_be_left_out() -> None:
+    assert not parsed("--no-bosh").bosh
+
+
+@pytest.mark.parametrize("participants", [Participants(), Participants(0.0, bosh=False), Participants(0.25)])
+def test_a_campaign_can_be_repeated_with_the_same_clients(participants: Participants) -> None:
+    assert parsed(*participants.options) == participants
