@@ -468,7 +468,11 @@ class Queue(CachedEntries):
             self.settle(taken)
 
     async def take_numbered(self) -> list[Entry]:
-        """Take the entries that have a number, which are the first of each priority, reading them from disk first."""
+        """Take the entries that have a number, which are the first of each priority, reading them from disk first.
+
+        Raises:
+            BrokerError: ``resource.db.unavailable`` where they cannot be read; then none is taken.
+        """
         taken: list[Entry] = []
         for level in self._order:
             while True:
@@ -476,8 +480,9 @@ class Queue(CachedEntries):
                 if level.entries or not level.swapped:
                     break
                 await self._shared(self._read(level))
-                if not level.entries:  # they cannot be read
-                    break
+                if level.swapped and not level.entries:
+                    self.put_back(taken, failed=False)
+                    raise BrokerError(Code.RESOURCE_DB_UNAVAILABLE, f"the entries of queue {self.id} cannot be read")
         return taken
 
     def is_on_disk(self, row: EntryRecord) -> bool:

@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 
 import pytest
+from twisted.internet.defer import fail
 
 from broker.config.properties import Properties
 from broker.config.syntax import Setting
@@ -982,6 +983,23 @@ class TestCrash:
         new = again.bind("jack@localhost/3", presence=None)
         new.send("<presence/>")
         assert new.bodies() == ["hi"]
+
+    def test_nothing_comes_twice_where_it_could_not_be_read_at_first(
+        self, quiet: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)
+        chat(joe, JACK, "1", "2", "3")
+        assert jack.bodies() == ["1", "2", "3"]
+        again = quiet.crash()
+        unreadable = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no disk")
+        with monkeypatch.context() as broken:
+            broken.setattr(again.store, "read_entries", lambda *_: fail(unreadable))
+            for _ in range(2):
+                refused = logged_in(again)
+                (error, *_) = refused.resume(jack.id, jack.h - 1)
+                assert error.find(ns.STREAM_ERRORS, "internal-server-error") is not None
+                assert refused.closed
+        assert texts(logged_in(again).resume(jack.id, jack.h - 1)) == ["3"]
 
     def test_numbers_go_on_where_the_client_is(self, quiet: World) -> None:
         joe, jack = quiet.bind("joe@localhost/x"), quiet.bind(JACK, sm=True)

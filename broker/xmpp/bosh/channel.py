@@ -89,6 +89,9 @@ class Output(Protocol):
             handled: how many stanzas of the client it had handled.
         """
 
+    def refused(self) -> None:
+        """The stream of before the crash is not there any more."""
+
     def closed(self, *, ended: bool, error: bytes) -> None:
         """The stream lets go of its connection.
 
@@ -199,9 +202,12 @@ class BoshChannel:
         )
         self.stream.on_rest = self._feed
         self._input = InputTurns(turns, self, self)
-        self.stream.connected()
 
     # What the session says
+
+    def begin(self) -> None:
+        """Begin the stream, or look for the one that goes on."""
+        self.stream.connected()
 
     def feed(self, message: bytes | Mark) -> None:
         """Have the stream handle a message, behind all others.
@@ -273,6 +279,11 @@ class BoshChannel:
 
     def refuse(self, condition: str, text: str) -> None:
         """It cannot go on."""
+        self._output.refused()
+        self.close()
+
+    def postpone(self, condition: str, text: str) -> None:
+        """It cannot go on now: the client is to send its requests again."""
         self.close()
 
     def _check_sent_again(self) -> None:

@@ -126,6 +126,10 @@ class Records:
         """The record of a session of the last broker, which goes on here; ``None`` where there is none."""
         return self._found.pop(_name(sid), None)
 
+    def give_back(self, sid: str, record: Record) -> None:
+        """A session that was taken cannot go on now: it is tried again with the next request."""
+        self._found[_name(sid)] = record
+
     def put(self, sid: str, record: Record) -> None:
         """Keep a record, in the order of all that is appended to the store."""
         self._documents.put(_NOBODY, SESSIONS, _name(sid), record.to_bytes())

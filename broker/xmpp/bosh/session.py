@@ -98,7 +98,6 @@ class BoshSession:
         self._answering: IDelayedCall | None = None
         self._overdue: IDelayedCall | None = None
         self._inactive: IDelayedCall | None = None
-        self._is_closing = False
         self.is_over = False
         self.channel = make_channel(self)
 
@@ -114,6 +113,10 @@ class BoshSession:
         """Whether the client has not logged in."""
         return not self.channel.is_bound
 
+    def begin(self) -> None:
+        """Begin its stream, which may end the session at once."""
+        self.channel.begin()
+
     def receive(self, body: Body, reply: Reply) -> None:
         """A request has come.
 
@@ -122,7 +125,7 @@ class BoshSession:
             reply: answers it.
         """
         if self.is_over:
-            reply(terminated("item-not-found"))
+            reply(UNSERVED if self.sid in self._records else terminated("item-not-found"))
             return
         request = Request(body, reply, self._clock.seconds())
         if self._delayed is not None:
@@ -156,7 +159,6 @@ class BoshSession:
 
     def shut_down(self) -> None:
         """The listener closes."""
-        self._is_closing = True
         self.channel.shut_down()
 
     def written(self, element: bytes, number: int) -> None:
@@ -183,6 +185,10 @@ class BoshSession:
         self._placing = self._clock.callLater(GATHERING, self._place)
         self._is_restored = True
 
+    def refused(self) -> None:
+        """See :class:`broker.xmpp.bosh.channel.Output`."""
+        self._end(terminated("item-not-found"))
+
     def closed(self, *, ended: bool, error: bytes) -> None:
         """See :class:`broker.xmpp.bosh.channel.Output`."""
         if self.is_over:
@@ -194,10 +200,8 @@ class BoshSession:
         elif ended:
             self._end(write_body({"type": "terminate"}, payload))
         elif self._restored is not None and not self._is_restored:
-            if self._is_closing:  # the next broker tries again
-                self._end(UNSERVED, keep=True)
-            else:
-                self._end(terminated("item-not-found"))
+            self._records.give_back(self.sid, self._restored)
+            self._end(UNSERVED, keep=True)
         else:
             self._end(EMPTY, keep=True)
 

@@ -73,10 +73,11 @@ class BoshSessions:
 
         Returns:
             What fires with the answer, and is to be cancelled where the connection is lost before; and the media type.
-            It fails with ``resource.unavailable`` for a request that is to be sent again, as the broker ends.
+            It fails with ``resource.unavailable`` for a request that is to be sent again: the broker ends, or its store
+            cannot work.
         """
         if self._is_closing and body.sid not in self._sessions:  # it goes on with the next broker
-            return fail(_closing()), "text/xml; charset=utf-8"
+            return fail(_not_now()), "text/xml; charset=utf-8"
         session = self._find(body.sid, origin) if body.sid else self._begin(body, origin)
         answered: Deferred[bytes] = Deferred(lambda _: None if session is None else session.lose(reply))
         reply: Reply = partial(_fire, answered)
@@ -132,6 +133,7 @@ class BoshSessions:
             on_end=self._ended,
         )
         self._sessions[sid] = session
+        session.begin()
         return session
 
     def _channel(self, origin: Origin, resume: Resume | None, session: BoshSession) -> BoshChannel:
@@ -146,10 +148,10 @@ def _fire(answered: Deferred[bytes], data: bytes) -> None:
     if answered.called:
         return
     if data == UNSERVED:
-        answered.errback(_closing())
+        answered.errback(_not_now())
     else:
         answered.callback(data)
 
 
-def _closing() -> BrokerError:
-    return BrokerError(Code.RESOURCE_UNAVAILABLE, "the broker ends; send this again")
+def _not_now() -> BrokerError:
+    return BrokerError(Code.RESOURCE_UNAVAILABLE, "this cannot be served now; send it again")

@@ -320,6 +320,10 @@ class Channel:
         self._say(encode(Type.REFUSED, self.number, Refused(condition, text).encode()))
         self._end_soon(text)
 
+    def postpone(self, condition: str, text: str) -> None:
+        """See :meth:`refuse`: the client itself tries again."""
+        self.refuse(condition, text)
+
     # What the stream says: see :class:`broker.xmpp.stream.transport.StreamTransport`.
 
     @property

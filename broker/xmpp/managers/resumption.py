@@ -31,6 +31,9 @@ class Answer(Protocol):
     def refuse(self, condition: str, text: str) -> None:
         """It cannot go on, for the reason that a stream error with this condition tells."""
 
+    def postpone(self, condition: str, text: str) -> None:
+        """It cannot go on now, and may be later: the store cannot work, or a limit is reached."""
+
 
 class Resumption:
     """The phase in which a stream is looked for that a manager goes on with.
@@ -96,7 +99,7 @@ class Resumption:
             self._open()
             session = await self._binding.resume(user, wanted.previd, wanted.h)
         except BrokerError as error:
-            self._refuse(BEGIN_ANEW, error.message, error.code)
+            self._refuse(BEGIN_ANEW, error.message, error.code, is_final=not error.is_resource)
             return
         except (sm.TooHigh, sm.TooLow, StreamError) as error:
             self._refuse("undefined-condition" if isinstance(error, sm.TooHigh) else BEGIN_ANEW, str(error))
@@ -149,9 +152,10 @@ class Resumption:
             raise StreamError("bad-format", "that is not a stream's header")
         framing.open()
 
-    def _refuse(self, condition: str, text: str, code: str = "") -> None:
+    def _refuse(self, condition: str, text: str, code: str = "", *, is_final: bool = True) -> None:
         self._service.logins.refused(
             self._wanted.account, PROTOCOL, self._stream.host, text, mechanism=MECHANISM, code=code or condition
         )
         if not self._stream.ending.is_closed:
-            self._answer.refuse(condition, text)
+            tell = self._answer.refuse if is_final else self._answer.postpone
+            tell(condition, text)

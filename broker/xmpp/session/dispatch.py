@@ -147,7 +147,7 @@ class StreamDispatch(Dispatch):
         self._away_since = 0.0
         self._away = 0  # ephemeral stanzas that were queued since then
         self._logged: list[Entry] = []  # recovered entries that have a number
-        self._reloading: Deferred[None] | None = None
+        self._reloading: Deferred[BrokerError | None] | None = None
         # Points in time by the clock that nobody sets, in seconds; 0.0 where there is none.
         self._acked_at = 0.0  # the last acknowledgement
         self._outstanding_at = 0.0  # since then stanzas are unacknowledged and none of them was acknowledged
@@ -220,14 +220,23 @@ class StreamDispatch(Dispatch):
         self.wake()
 
     async def reload(self) -> None:
-        """Read what was sent before a crash, before :meth:`take_over`; a session that lives needs nothing."""
+        """Read what was sent before a crash, before :meth:`take_over`; a session that lives needs nothing.
+
+        Raises:
+            BrokerError: ``resource.db.unavailable`` where it cannot be read now. The next one tries again.
+        """
         if not self.recovered:
             return
         if self._reloading is None:
             self._reloading = ensureDeferred(self._reload())
-        reloaded: Deferred[None] = Deferred()
-        self._reloading.chainDeferred(reloaded)
-        await reloaded
+        reloading = self._reloading
+        reloaded: Deferred[BrokerError | None] = Deferred()
+        reloading.addCallback(_tell, reloaded)
+        error = await reloaded
+        if error is not None:
+            if self._reloading is reloading:
+                self._reloading = None
+            raise error
 
     def take_over(self, h: int) -> None:
         """The client goes on with the stream on a new connection: settle what it has counted, let go of the old one.
@@ -631,12 +640,16 @@ class StreamDispatch(Dispatch):
         if behind:
             self._outbox.write(behind)
 
-    async def _reload(self) -> None:
-        entries = await self.queue.take_numbered()
+    async def _reload(self) -> BrokerError | None:
+        try:
+            entries = await self.queue.take_numbered()
+        except BrokerError as error:
+            return error
         if self.state is ConnectionState.DEAD:
             self.queue.put_back(entries, failed=False)
         else:
             self._logged = entries
+        return None
 
     def _adopt(self, h: int) -> None:
         """Go on after a crash: entries that the client has counted are settled, the others are numbered anew."""
@@ -663,3 +676,9 @@ class StreamDispatch(Dispatch):
         self._retry = None
         self.expired = True
         self._give_up(BrokerError(Code.COMMUNICATION_DEAD, "the stream was not resumed in time"))
+
+
+def _tell(outcome: BrokerError | None, waiter: Deferred[BrokerError | None]) -> BrokerError | None:
+    """Each of those who wait for an outcome gets it."""
+    waiter.callback(outcome)
+    return outcome

@@ -210,7 +210,10 @@ class Negotiation:
             return
         try:
             session = await self._binding.resume(self._authentication.user, previous, h)
-        except BrokerError:
+        except BrokerError as error:
+            if error.is_resource:  # the stream is there: the client has to try again, and not to bind anew
+                stream.fail("internal-server-error", error.message)
+                return
             handled = await self._service.stale_handled(self._authentication.user, previous)
             resumptions[Resumption.UNKNOWN if handled is None else Resumption.EXPIRED] += 1
             self._refuse_resumption(Condition.ITEM_NOT_FOUND, handled)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from twisted.internet.defer import fail
 
+from broker.errors import BrokerError, Code
 from broker.xmpp.bosh.session import GATHERING
 from broker.xmpp.bosh.settings import BoshSettings
 from broker.xmpp.wire import ns
@@ -182,6 +184,36 @@ def test_a_session_that_was_ended_is_not_found(play: Play) -> None:
     ended = play.joe.ask(type="terminate")
     play.office.crash()
     assert play.joe.ask(rid=ended.rid).condition == "item-not-found"
+
+
+def test_a_session_whose_stream_cannot_be_read_goes_on_once_it_can(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = play.joe.ask()
+    play.chat("hi")
+    assert waiting.bodies == ["hi"]
+    play.crash()
+    unreadable = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no disk")
+    with monkeypatch.context() as broken:
+        broken.setattr(play.office.world.store, "read_entries", lambda *_: fail(unreadable))
+        for _ in range(2):
+            refused = play.joe.ask(rid=waiting.rid)
+            with pytest.raises(BrokerError) as caught:
+                play.office.world.run(refused.answered)
+            assert caught.value.code is Code.RESOURCE_UNAVAILABLE
+    (again,) = play.again(waiting)
+    assert again.bodies == ["hi"]
+
+
+def test_a_session_is_not_lost_while_accounts_cannot_be_read(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = play.joe.ask()
+    play.crash()
+    with monkeypatch.context() as broken:
+        unreadable = BrokerError(Code.RESOURCE_FILE_IO, "no file")
+        broken.setattr(play.office.world.security, "exists", lambda *_: fail(unreadable))
+        refused = play.joe.ask(rid=waiting.rid)
+        with pytest.raises(BrokerError):
+            play.office.world.run(refused.answered)
+    (again,) = play.again(waiting)
+    assert again.answer is None
 
 
 def test_the_keys_go_on(quiet: World) -> None:
