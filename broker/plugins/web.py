@@ -26,6 +26,7 @@ from broker.xmpp.bosh.sessions import BoshSessions
 from broker.xmpp.bosh.settings import bosh_settings_of
 from broker.xmpp.settings import CLIENT_CA, TlsPolicy, settings_of
 from broker.xmpp.web.bosh_door import BoshDoor
+from broker.xmpp.web.entrance import Entrance
 from broker.xmpp.web.host_meta import host_meta_routes, links_of
 from broker.xmpp.web.settings import WebSettings, web_settings_of
 from broker.xmpp.web.websocket_door import WebSocketDoor
@@ -107,14 +108,15 @@ class WebPlugin:
         sessions = BoshSessions(service, bosh, context.turns, terms.pressure)
         await sessions.recover()
         self._sessions = sessions
+        entrance = Entrance(service, proxies=proxies, loopback=loopback)
         for name, number in wanted.items():
             is_tls = name != self._id
             if is_tls and tls is None:
                 continue
             terms_here = replace(terms, tls=tls, direct_tls=True) if is_tls else terms
             listener = Listener(None, terms_here, service.refusals.tell)
-            door = WebSocketDoor(service, listener, origins=web.origins, proxies=proxies, loopback=loopback)
-            over_bosh = BoshDoor(service, sessions, origins=bosh.origins, proxies=proxies, loopback=loopback)
+            door = WebSocketDoor(entrance, service, listener, origins=web.origins)
+            over_bosh = BoshDoor(entrance, sessions, origins=bosh.origins)
             routes = [door.route(), *over_bosh.routes(), *host_meta_routes(links_of(web.public_url))]
             site = self._site(routes, web, settings.domain, bosh.max_body)
             self._doors.append((name, number, tls if is_tls else None, site, listener))

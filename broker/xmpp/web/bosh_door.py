@@ -10,10 +10,8 @@ from broker.net.http.exchange import Answer, Call
 from broker.net.http.problem import Refused
 from broker.net.http.routes import Route
 from broker.net.http.websocket.handshake import ANY
-from broker.xmpp.bosh.channel import Origin
 from broker.xmpp.bosh.sessions import BoshSessions
-from broker.xmpp.service import XmppService
-from broker.xmpp.web.proxies import client_of
+from broker.xmpp.web.entrance import Entrance
 from broker.xmpp.wire.bosh import BadBody, read_body
 
 PATH = "/http-bind"
@@ -23,27 +21,15 @@ class BoshDoor:
     """Lets clients in.
 
     Args:
-        service: that their streams belong to.
+        entrance: that they come in by.
         sessions: all of them.
         origins: whose pages may read the answers, beside those of the host itself.
-        proxies: addresses of those that are believed what they say of the client.
-        loopback: the ports can be reached from this machine only.
     """
 
-    def __init__(
-        self,
-        service: XmppService,
-        sessions: BoshSessions,
-        *,
-        origins: Collection[str],
-        proxies: Collection[str],
-        loopback: bool,
-    ) -> None:
-        self._service = service
+    def __init__(self, entrance: Entrance, sessions: BoshSessions, *, origins: Collection[str]) -> None:
+        self._entrance = entrance
         self._sessions = sessions
         self._origins = frozenset([each.lower().rstrip("/") for each in origins])
-        self._proxies = proxies
-        self._loopback = loopback
 
     def routes(self) -> list[Route]:
         """The routes."""
@@ -58,16 +44,14 @@ class BoshDoor:
         Raises:
             Refused: it brings no body of BOSH, or must come over TLS.
         """
-        host, is_secure = client_of(call, self._proxies)
-        if not is_secure and self._service.tls_required(loopback=self._loopback):
-            raise Refused(HTTPStatus.FORBIDDEN, Code.USER_NOT_AUTHORIZED, "BOSH must come over TLS here")
+        origin = self._entrance.admit(call)
         if call.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Code.USER_ILLEGAL_ARGUMENT, "nothing is unpacked here")
         try:
             body = read_body(call.body, self._sessions.limit_of)
         except BadBody as error:
             raise Refused(HTTPStatus.BAD_REQUEST, Code.USER_ILLEGAL_ARGUMENT, str(error)) from error
-        answered, media_type = self._sessions.ask(body, Origin(host, is_secure, self._loopback))
+        answered, media_type = self._sessions.ask(body, origin)
         return Answer(await answered, media_type, headers=self._cors(call))
 
     async def _preflight(self, call: Call) -> Answer:

@@ -15,7 +15,7 @@ from broker.net.listener import Listener
 from broker.net.transport import Connection
 from broker.xmpp.service import XmppService
 from broker.xmpp.stream.over_websocket import SUBPROTOCOL, client_over_websocket
-from broker.xmpp.web.proxies import client_of
+from broker.xmpp.web.entrance import Entrance
 
 PATH = "/ws"
 
@@ -24,27 +24,19 @@ class WebSocketDoor:
     """Lets clients in.
 
     Args:
+        entrance: that they come in by.
         service: that their streams belong to.
         listener: has the connections once they are upgraded.
         origins: whose pages may connect, see :func:`broker.net.http.websocket.handshake.check_origin`.
-        proxies: addresses of those that are believed what they say of the client.
-        loopback: the ports can be reached from this machine only.
     """
 
     def __init__(
-        self,
-        service: XmppService,
-        listener: Listener,
-        *,
-        origins: Collection[str],
-        proxies: Collection[str],
-        loopback: bool,
+        self, entrance: Entrance, service: XmppService, listener: Listener, *, origins: Collection[str]
     ) -> None:
+        self._entrance = entrance
         self._service = service
         self._listener = listener
         self._origins = origins
-        self._proxies = proxies
-        self._loopback = loopback
 
     def route(self) -> Route:
         """The route."""
@@ -59,14 +51,14 @@ class WebSocketDoor:
         """
         check_origin(call.headers, self._origins)
         headers = accept(call.headers, SUBPROTOCOL)
-        host, is_secure = client_of(call, self._proxies)
-        if not is_secure and self._service.tls_required(loopback=self._loopback):
-            raise Refused(HTTPStatus.FORBIDDEN, Code.USER_NOT_AUTHORIZED, "WebSocket must come over TLS here")
+        origin = self._entrance.admit(call)
 
         def make_stream(connection: Connection, host: str) -> WebSocketStream:
-            return client_over_websocket(self._service, connection, host, loopback=self._loopback, secure=is_secure)
+            return client_over_websocket(
+                self._service, connection, host, loopback=origin.loopback, secure=origin.secure
+            )
 
-        connection = self._listener.adopt(host, make_stream, secure=call.peer.secure)
+        connection = self._listener.adopt(origin.host, make_stream, secure=call.peer.secure)
         if connection is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, Code.RESOURCE_EXHAUST, "there are too many connections")
         return Answer(b"", status=HTTPStatus.SWITCHING_PROTOCOLS, headers=tuple(headers), successor=connection)

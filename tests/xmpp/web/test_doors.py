@@ -19,8 +19,8 @@ from broker.xmpp.bosh.sessions import BoshSessions
 from broker.xmpp.bosh.settings import BoshSettings
 from broker.xmpp.settings import TlsPolicy
 from broker.xmpp.web.bosh_door import BoshDoor
+from broker.xmpp.web.entrance import Entrance, client_of
 from broker.xmpp.web.host_meta import host_meta_routes, links_of
-from broker.xmpp.web.proxies import client_of
 from broker.xmpp.web.settings import PUBLIC_URL, web_settings_of
 from broker.xmpp.web.websocket_door import WebSocketDoor
 from broker.xmpp.wire import ns
@@ -66,14 +66,9 @@ class Site(Conversation):
         terms = TransportSettings(world.clock, Turns(world.clock, world.clock.seconds), limits)
         self.listener = Listener(None, terms)
         self.world = world
-        door = WebSocketDoor(world.service, self.listener, origins=origins, proxies=proxies, loopback=loopback)
-        over_bosh = BoshDoor(
-            world.service,
-            BoshSessions(world.service, BoshSettings(), terms.turns),
-            origins=bosh_origins,
-            proxies=proxies,
-            loopback=loopback,
-        )
+        entrance = Entrance(world.service, proxies=proxies, loopback=loopback)
+        door = WebSocketDoor(entrance, world.service, self.listener, origins=origins)
+        over_bosh = BoshDoor(entrance, BoshSessions(world.service, BoshSettings(), terms.turns), origins=bosh_origins)
         super().__init__([door.route(), *over_bosh.routes(), *host_meta_routes(links)])
         self.site.refuse = refusal_without_body
 
