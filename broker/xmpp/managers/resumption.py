@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from twisted.internet.task import deferLater
 
 from broker.errors import BrokerError, Code
 from broker.model.jid import prepare_local
@@ -18,8 +21,14 @@ from broker.xmpp.wire.frame_values import Resume
 
 BEGIN_ANEW = "reset"
 """The stream error of a client that has to log in again (RFC 6120 §4.9.3.16)."""
+PATIENCE = 30.0
+"""Seconds for which a stream is looked for while the store cannot work."""
+AGAIN = 0.5
+"""Seconds between two attempts."""
 MECHANISM = "resume"
 """How the audit says by what a client was let in: the id of its stream, told by a manager that knows the secret."""
+
+_Found = TypeVar("_Found")
 
 
 class Answer(Protocol):
@@ -95,9 +104,9 @@ class Resumption:
     async def _resume(self) -> None:
         service, stream, wanted = self._service, self._stream, self._wanted
         try:
-            user = await self._admitted(wanted)
+            user = await self._patiently(lambda: self._admitted(wanted))
             self._open()
-            session = await self._binding.resume(user, wanted.previd, wanted.h)
+            session = await self._patiently(lambda: self._binding.resume(user, wanted.previd, wanted.h))
         except BrokerError as error:
             self._refuse(BEGIN_ANEW, error.message, error.code, is_final=not error.is_resource)
             return
@@ -118,6 +127,24 @@ class Resumption:
         self._answer.opened(client.dispatch.handled)
         stream.enter(bound)
         service.go_on(client, bound)
+
+    async def _patiently(self, look: Callable[[], Awaitable[_Found]]) -> _Found:
+        """Look for something, and once more while the store cannot work, for the client knows nothing of it.
+
+        Raises:
+            BrokerError: it is not there; or the store has not worked for :data:`PATIENCE` seconds.
+        """
+        clock = self._service.domain.node.clock
+        until = clock.seconds() + PATIENCE
+        while True:
+            try:
+                return await look()
+            except BrokerError as error:
+                if not error.is_resource or clock.seconds() >= until:
+                    raise
+                await deferLater(clock, AGAIN)
+                if self._stream.ending.is_closed or self._stream.ending.is_lost:  # it may have resumed elsewhere
+                    raise
 
     async def _admitted(self, wanted: Resume) -> str:
         """The localpart of a client that may still log in.

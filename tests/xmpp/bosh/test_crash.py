@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 
 from broker.errors import BrokerError, Code
 from broker.xmpp.bosh.session import GATHERING
 from broker.xmpp.bosh.settings import BoshSettings
+from broker.xmpp.managers.resumption import AGAIN, PATIENCE
 from broker.xmpp.wire import ns
 from tests.xmpp.bosh.peer import Asked, BoshPeer, Office, bound
 from tests.xmpp.world import World
@@ -186,34 +187,42 @@ def test_a_session_that_was_ended_is_not_found(play: Play) -> None:
     assert play.joe.ask(rid=ended.rid).condition == "item-not-found"
 
 
-def test_a_session_whose_stream_cannot_be_read_goes_on_once_it_can(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def unreadable(*_: object) -> Deferred[object]:
+    """A question to a store that cannot work."""
+    return fail(BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no disk"))
+
+
+def test_requests_wait_while_the_stream_cannot_be_read(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = play.joe.ask()
     play.chat("hi")
     assert waiting.bodies == ["hi"]
     play.crash()
-    unreadable = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no disk")
     with monkeypatch.context() as broken:
-        broken.setattr(play.office.world.store, "read_entries", lambda *_: fail(unreadable))
-        for _ in range(2):
-            refused = play.joe.ask(rid=waiting.rid)
-            with pytest.raises(BrokerError) as caught:
-                play.office.world.run(refused.answered)
-            assert caught.value.code is Code.RESOURCE_UNAVAILABLE
-    (again,) = play.again(waiting)
+        broken.setattr(play.office.world.store, "read_entries", unreadable)
+        again = play.joe.ask(rid=waiting.rid)
+        play.office.world.advance(PATIENCE / 2)
+        assert again.answer is None
+    play.office.world.advance(AGAIN)
+    play.office.world.advance(GATHERING)
     assert again.bodies == ["hi"]
 
 
-def test_a_session_is_not_lost_while_accounts_cannot_be_read(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_are_to_be_sent_again_where_it_cannot_be_read_for_long(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting = play.joe.ask()
+    play.chat("hi")
+    assert waiting.bodies == ["hi"]
     play.crash()
     with monkeypatch.context() as broken:
-        unreadable = BrokerError(Code.RESOURCE_FILE_IO, "no file")
-        broken.setattr(play.office.world.security, "exists", lambda *_: fail(unreadable))
+        broken.setattr(play.office.world.security, "exists", unreadable)
         refused = play.joe.ask(rid=waiting.rid)
-        with pytest.raises(BrokerError):
+        play.office.world.advance(PATIENCE + AGAIN)
+        with pytest.raises(BrokerError) as caught:
             play.office.world.run(refused.answered)
+        assert caught.value.code is Code.RESOURCE_UNAVAILABLE
     (again,) = play.again(waiting)
-    assert again.answer is None
+    assert again.bodies == ["hi"]
 
 
 def test_the_keys_go_on(quiet: World) -> None:

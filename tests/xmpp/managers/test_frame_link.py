@@ -6,10 +6,13 @@ import base64
 from unittest.mock import ANY
 
 import pytest
+from twisted.internet.defer import fail
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from broker.auth.scram import Mechanism
+from broker.errors import BrokerError, Code
 from broker.net.limits import Limits
+from broker.xmpp.managers.resumption import AGAIN
 from broker.xmpp.wire import frames, ns
 from broker.xmpp.wire.frame_values import BrokerHello, Goodbye, ManagerHello, Open, Opened, Refused, Resume, Tls
 from broker.xmpp.wire.frames import Type
@@ -100,6 +103,41 @@ class TestRestartedServer:
         assert again.bodies() == ["meanwhile"]
         again.send("<message to='jack@localhost/y'><body>after</body></message>")
         assert jack.bodies() == ["before", "after"]
+
+    def test_a_stream_goes_on_once_the_store_can_be_read(
+        self, servers: Servers, manager: Manager, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        jack = servers.world.bind("jack@localhost/y", presence=None)
+        jack.send("<message to='joe@localhost/x'><body>before</body></message>")
+        after = servers.crash()
+        unreadable = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no disk")
+        with monkeypatch.context() as broken:
+            broken.setattr(after.world.store, "read_entries", lambda *_: fail(unreadable))
+            again = resumed(after, after.manager(), "joe", joe.id, joe.h)
+            again.manager.pump()
+            assert (again.session.opened, again.session.refused) == (None, None)
+        after.world.advance(AGAIN)
+        again.manager.pump()
+        assert again.session.opened is not None
+        assert again.bodies() == ["before"]
+
+    def test_a_stream_that_was_given_up_meanwhile_is_not_taken_over(
+        self, servers: Servers, manager: Manager, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        joe = manager.bind("joe@localhost/x", sm=True)
+        after = servers.crash()
+        unreadable = BrokerError(Code.RESOURCE_DB_UNAVAILABLE, "no disk")
+        with monkeypatch.context() as broken:
+            broken.setattr(after.world.security, "exists", lambda *_: fail(unreadable))
+            again = resumed(after, after.manager(), "joe", joe.id, joe.h)
+            again.cut()
+        direct = after.world.peer()
+        direct.login("joe")
+        assert direct.resume(joe.id, joe.h)[0].name == "resumed"
+        after.world.advance(AGAIN)
+        again.manager.pump()
+        assert not direct.closed
 
     @pytest.mark.parametrize("account", ["jack", "nobody", "", "@"])
     def test_a_stream_of_another_account_does_not(self, servers: Servers, manager: Manager, account: str) -> None:
