@@ -35,10 +35,10 @@ test: $(VENV)/.test ## Run the tests, on each processor and one beside them; FAS
 	@$(BIN)/python -m pytest $(if $(filter 1,$(JOBS)),,--numprocesses $(JOBS) --dist worksteal) \
 	  $(if $(FAST),-m "not slow and not system") $(TESTS)
 
-crash: $(VENV)/.test ## Kill the broker in KILLS rounds (default 200) or for SECONDS while clients talk; SEED=7 STORE=sqlite repeat a run; MANAGERS=0 without managers, BOSH=0 without clients over BOSH
+crash: $(VENV)/.test ## Kill the broker in KILLS rounds (default 200) or for SECONDS while clients talk; SEED=7 STORE=sqlite repeat a run; MANAGERS=0 without managers, BOSH=1 with clients over BOSH
 	@$(BIN)/python -m tests.campaign --kills $(or $(KILLS),200) $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE)) $(if $(MANAGERS),--managers $(MANAGERS)) \
-	  $(if $(filter 0,$(BOSH)),--no-bosh)
+	  $(if $(filter 1,$(BOSH)),--bosh)
 
 bench: $(VENV)/.test ## Measure it beside others; ROUNDS=5 CASES='native-*' SYSTEMS=broker QUICK=1 UPDATE=1 OUTPUT=dir
 	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) $(if $(UPDATE),--update) \

@@ -19,7 +19,7 @@ class Participants:
     """
 
     share: float = SHARE
-    bosh: bool = True
+    bosh: bool = False
 
     @property
     def options(self) -> list[str]:
@@ -37,7 +37,7 @@ def add_options(parser: ArgumentParser) -> None:
         help=f"of the XMPP clients' connections that go over connection managers ({SHARE}); 0: there are none",
     )
     parser.add_argument(
-        "--bosh", action=BooleanOptionalAction, default=True, help="have clients over BOSH take part, or not"
+        "--bosh", action=BooleanOptionalAction, default=False, help="have clients over BOSH take part, or not"
     )
 
 

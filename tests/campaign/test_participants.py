@@ -16,15 +16,11 @@ def parsed(*arguments: str) -> Participants:
     return participants_of(parser.parse_args(arguments))
 
 
-def test_all_take_part_unless_they_are_left_out() -> None:
-    assert parsed() == Participants()
-    assert parsed().bosh
+def test_clients_over_bosh_take_part_where_that_is_asked_for() -> None:
+    assert parsed() == Participants(bosh=False)
+    assert parsed("--bosh").bosh
 
 
-def test_clients_over_bosh_can_be_left_out() -> None:
-    assert not parsed("--no-bosh").bosh
-
-
-@pytest.mark.parametrize("participants", [Participants(), Participants(0.0, bosh=False), Participants(0.25)])
+@pytest.mark.parametrize("participants", [Participants(), Participants(0.0, bosh=True), Participants(0.25)])
 def test_a_campaign_can_be_repeated_with_the_same_clients(participants: Participants) -> None:
     assert parsed(*participants.options) == participants
