@@ -2,6 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const LONGEST = 300;
+const NOTHING = [null, undefined, false];
 // Controls, bidirectional marks, what has no width, separators of lines, halves of surrogate pairs.
 const UNSEEN =
 	/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
@@ -19,19 +20,23 @@ export function svg(tag, attributes, ...children) {
 	return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+function kept(children) {
+	return children.flat(Infinity).filter((each) => !NOTHING.includes(each));
+}
+
 function fill(made, attributes, children) {
 	for (const [name, value] of Object.entries(attributes)) {
 		if (typeof value === "function") made.addEventListener(name, value);
 		else if (value === true) made.setAttribute(name, "");
-		else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+		else if (!NOTHING.includes(value)) made.setAttribute(name, value);
 	}
-	made.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
+	made.append(...kept(children));
 	return made;
 }
 
 /** Put other children in the place of those that are there. */
 export function put(parent, ...children) {
-	parent.replaceChildren(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
+	parent.replaceChildren(...kept(children));
 	return parent;
 }
 
@@ -74,8 +79,7 @@ export function at(segments, query = {}) {
 
 /** Make what is shown like what it should be, and leave every node that may stay: a focus or a selection in it is kept. */
 export function renew(parent, ...children) {
-	const wanted = children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false);
-	const nodes = wanted.map((each) => (each instanceof Node ? each : document.createTextNode(each)));
+	const nodes = kept(children).map((each) => (each instanceof Node ? each : document.createTextNode(each)));
 	nodes.forEach((node, index) => {
 		const old = parent.childNodes[index];
 		if (!old) parent.append(node);

@@ -5,7 +5,7 @@ const ONE = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
 const DAY = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
-export const NONE = "–";
+const NONE = "–";
 
 /** A whole number. */
 export function count(value) {
