@@ -56,7 +56,7 @@ api: $(VENV)/.test ## Ask the API of a broker with requests made of its descript
 
 proofs: $(VENV)/.test ## Run the tests of administration in the sizes that docs/operations-checks.md promises (about forty minutes)
 	@BROKER_TEST_SIZES=full $(BIN)/python -m pytest tests/system/test_entries_crash.py tests/system/test_why.py \
-	  tests/system/test_tls_reload.py tests/admin/test_listing.py
+	  tests/system/test_tls_reload.py tests/admin/costs_of_listing.py
 
 screenshots: $(VENV)/.test ## Take pictures of the console for docs/console, in light and dark; needs Chromium
 	@$(BIN)/python -m tests.page.screenshots docs/console
