@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
@@ -20,6 +21,8 @@ from broker.native.xmlrpc.units import error_of, units_of
 from broker.ports import IOutbound
 
 UNKNOWN_CALLBACK_SESSION = "unknown"
+Tell: TypeAlias = Callable[[], None]
+"""Tells the dispatch what became of something."""
 NO_HANDLER = "no default handler"
 """What a fault says of a server that is there and takes no updates."""
 
@@ -79,28 +82,30 @@ class RemoteServer:
         if self._work is not None:
             self._work.cancel()
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, Tell]) -> None:
         self.writable = False
         begun = self._work = Deferred.fromCoroutine(self._done(work))
         begun.addErrback(lambda failure: failure.trap(CancelledError) and None)
 
-    async def _done(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _done(self, work: Coroutine[Any, Any, Tell]) -> None:
         """Do something, and tell the dispatch of it, but not within the call in which it was asked for."""
         dispatch = self._session.dispatch
-        await deferLater(self._node.clock, 0)
         try:
-            await work
+            await deferLater(self._node.clock, 0)
+            tell = await work
         except BrokerError as error:
-            self._work = None
-            if not self._closed:
-                dispatch.lost(self, error)
-            return
+            tell = partial(dispatch.lost, self, error)
+        finally:
+            work.close()  # which has not begun where this was cancelled before
         self._work = None
-        if not self._closed:
-            self.writable = True
+        if self._closed:
+            return
+        self.writable = True
+        tell()
+        if self._work is None:
             dispatch.resume()
 
-    async def _send(self, messages: Sequence[tuple[str, bytes, str]], *, oneway: bool) -> None:
+    async def _send(self, messages: Sequence[tuple[str, bytes, str]], *, oneway: bool) -> Tell:
         """Send messages one after the other; those that the client refuses do not come again, the others do.
 
         Raises:
@@ -115,19 +120,17 @@ class RemoteServer:
             if isinstance(answer, Fault):
                 refused[position] = _refusal(answer)
         dispatch = self._session.dispatch
-        if oneway or self._closed:
-            return
+        if oneway:
+            return lambda: None
         if not refused:
-            dispatch.acknowledged()
-        elif len(messages) == 1:
-            dispatch.refused(refused[0])
-        else:
-            dispatch.refused_some(refused)
+            return dispatch.acknowledged
+        if len(messages) == 1:
+            return partial(dispatch.refused, refused[0])
+        return partial(dispatch.refused_some, refused)
 
-    async def _ping(self) -> None:
+    async def _ping(self) -> Tell:
         await self.greet()
-        if not self._closed:
-            self._session.dispatch.ponged()
+        return self._session.dispatch.ponged
 
 
 def _refusal(fault: Fault) -> BrokerError:

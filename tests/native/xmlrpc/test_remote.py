@@ -186,6 +186,32 @@ def test_another_login_ends_what_is_under_way(stage: Stage) -> None:
     assert client.contents == [b"one"]
 
 
+def test_a_session_that_ends_with_its_last_message_ends_in_good_order(stage: Stage) -> None:
+    sid = stage.connect()
+    answer: Deferred[Value] = Deferred()
+    stage.server.answers = [answer]
+    stage.publish(sid, "one")
+    session = stage.world.node.sessions[sid]
+    ended = Deferred.fromCoroutine(stage.calls.serve(MethodCall("authenticate.disconnect", (sid, "")), ""))
+    stage.world.turn()
+    answer.callback("<qos/>")
+    stage.world.run(ended)
+    assert session.ended
+    assert stage.server.contents == [b"one"]
+
+
+def test_a_session_that_ends_before_anything_was_sent_sends_nothing(stage: Stage) -> None:
+    sid = stage.connect()
+    session = stage.world.node.sessions[sid]
+    stage.world.turn()
+    outbound = session.dispatch.outbound
+    assert outbound is not None
+    outbound.ping()
+    outbound.close("the session ended")
+    stage.world.turn()
+    assert [call[0] for call in stage.server.called] == ["$default.ping"]
+
+
 @pytest.mark.parametrize(
     "url",
     [
