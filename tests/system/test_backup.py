@@ -18,7 +18,7 @@ from tests.system.test_crash import Sender, numbers_of
 pytestmark = pytest.mark.system
 
 RECEIVER = ConnectOptions("jack", "secret", session=1, persistent=True, burst=20)
-SETTINGS = {"xmpp.plainWithoutTls": "true"}
+SETTINGS = {"xmpp.plainWithoutTls": "true", "queue/callback/maxEntries": "1000000"}
 BACKUPS = 3
 ENOUGH = 300
 """Messages between two backups."""
