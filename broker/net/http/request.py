@@ -51,14 +51,16 @@ class SiteRequest(Request):
         self._began = channel.site.clock.seconds()
         self.route: Route | None = None
         self._body = RequestBody()
-        self._max_body: dict[bool, int] = {}  # of its route, once that matters, before and after something has come
+        self._max_body: int | None = None  # of its route and beginning, once that matters
         self._answered = False
         self._stream: EventStream | None = None
 
     def gotLength(self, length: int | None) -> None:
         """The header is complete."""
-        if length is not None and not self._permits(length, None):
-            self._refuse_body(None)
+        if length is not None and length > self.channel.site.limits.max_body:
+            most = self._ask_for_most(None)
+            if length > most:
+                self._refuse_body(most)
 
     def handleContentChunk(self, data: bytes) -> None:
         """Take a part of the body."""
@@ -66,9 +68,10 @@ class SiteRequest(Request):
         if self._answered:
             return
         body, most = self._body, site.limits.max_body
-        if not self._permits(body.size + len(data), data):
-            self._refuse_body(data)
-        elif body.size + len(data) <= most and site.bodies + len(data) > site.limits.max_bodies:
+        size = body.size + len(data)
+        if size > most and size > self._most(data):
+            self._refuse_body(self._most(data))
+        elif size <= most and site.bodies + len(data) > site.limits.max_bodies:
             self._give_up_body(BrokerError(Code.RESOURCE_EXHAUST, "too much of other requests is on its way"))
         else:
             before = body.held
@@ -137,25 +140,16 @@ class SiteRequest(Request):
             self._stream = stream
             stream.begin(self)
 
-    def _permits(self, size: int, more: bytes | None) -> bool:
-        """Whether a body may have so many bytes; who may use a route that takes long ones is asked when it is one.
+    def _most(self, more: bytes) -> int:
+        """Bytes that the body may have, of which ``more`` has just come, and too much for those who may send little."""
+        if self._max_body is None:
+            self._max_body = self._ask_for_most((self._body.beginning + more)[: self.channel.site.limits.max_body])
+        return self._max_body
 
-        Args:
-            size: of it.
-            more: what has just come of it; ``None`` where nothing has.
-        """
-        return size <= self.channel.site.limits.max_body or size <= self._most(more)
+    def _ask_for_most(self, beginning: bytes | None) -> int:
+        return self.channel.site.max_body_of(self, self.channel._command, self.channel._path, beginning)
 
-    def _most(self, more: bytes | None) -> int:
-        begun = more is not None
-        if begun not in self._max_body:
-            site = self.channel.site
-            beginning = None if more is None else (self._body.beginning + more)[: site.limits.max_body]
-            self._max_body[begun] = site.max_body_of(self, self.channel._command, self.channel._path, beginning)
-        return self._max_body[begun]
-
-    def _refuse_body(self, more: bytes | None) -> None:
-        most = self._most(more)
+    def _refuse_body(self, most: int) -> None:
         self._give_up_body(
             Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
