@@ -110,8 +110,6 @@ class SqlStore(CommitLoop):
         if self.is_open:
             raise BrokerError(Code.INTERNAL_ILLEGAL_STATE, "The store is open already", "/store")
         last_id = await self._take()
-        if last_id is None and self._on_standby is not None:
-            await self._on_standby()
         while last_id is None:
             await deferLater(self._clock, STANDBY_LOOK)
             if not self.stands_by:
@@ -132,6 +130,7 @@ class SqlStore(CommitLoop):
             if not self.stands_by:
                 self.stands_by = True
                 log.info("standing by, and takes over when it can: {reason}", reason=error.message)
+                await self._on_standby()
             return None
 
     def stop_waiting(self) -> None:
