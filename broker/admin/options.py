@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker.admin.metrics.named_objects import NAMED_OBJECTS
-from broker.config.kinds import BOOLEAN, TEXT, integer
+from broker.config.kinds import BOOLEAN, TEXT, integer, listed
 from broker.config.options import Effect, declare
 from broker.config.properties import Properties
 
@@ -46,13 +46,9 @@ OBJECT_METRICS = declare(
 
 def administrators(properties: Properties) -> frozenset[str]:
     """The login names of the administrators."""
-    return _names(ADMIN_USERS.get(properties))
+    return frozenset(listed(ADMIN_USERS.get(properties)))
 
 
 def monitors(properties: Properties) -> frozenset[str]:
     """The login names that may see everything."""
-    return _names(ADMIN_MONITORS.get(properties))
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name for each in text.split(",") if (name := each.strip()))
+    return frozenset(listed(ADMIN_MONITORS.get(properties)))

@@ -62,6 +62,11 @@ def choice(values: type[E]) -> Kind[E]:
     return Kind(f"one of {names}", parse, str)
 
 
+def listed(text: str) -> list[str]:
+    """The parts of a comma list, without those that are empty."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def _number(label: str, units: dict[str, int], minimum: int | None, maximum: int | None) -> Kind[int]:
     if minimum is not None and maximum is not None:
         label += f"; {minimum} to {maximum}"

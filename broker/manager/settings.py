@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, size
+from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, listed, size
 from broker.config.options import Registry
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
@@ -277,7 +277,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
         stop_timeout=STOP_TIMEOUT.get(properties) / 1000,
         metrics_hostname=METRICS_HOSTNAME.get(properties).strip() or "127.0.0.1",
         metrics_port=None if METRICS_PORT.get(properties) < 0 else METRICS_PORT.get(properties),
-        metrics_hosts=tuple(each.strip() for each in METRICS_HOSTS.get(properties).split(",") if each.strip()),
+        metrics_hosts=tuple(listed(METRICS_HOSTS.get(properties))),
         server_tls=SERVER_TLS.get(properties),
         verify=VERIFY.get(properties),
         authorities=Path(authorities) if authorities else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from broker.model.cache import cached_if_short
@@ -26,7 +27,28 @@ def network_of(host: str) -> str:
     address = address_of(host)
     if isinstance(address, IPv6Address) and not address.is_loopback:
         return str(IPv6Network((int(address), 64), strict=False))
+    return plain(host)
+
+
+def plain(host: str) -> str:
+    """An address in the one form in which addresses are compared; a name as it is."""
+    address = address_of(host)
     return host if address is None else str(address)
+
+
+def addresses_in(texts: Iterable[str]) -> frozenset[str]:
+    """Addresses that somebody has listed, each as :func:`plain` has it.
+
+    Raises:
+        ValueError: one is no address.
+    """
+    found = set()
+    for each in texts:
+        address = address_of(each)
+        if address is None:
+            raise ValueError(f"'{each}' is not an address")
+        found.add(str(address))
+    return frozenset(found)
 
 
 def address_of(host: str) -> IPv4Address | IPv6Address | None:

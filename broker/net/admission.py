@@ -10,11 +10,9 @@ from twisted.logger import Logger
 
 from broker.model.host import is_loopback, network_of
 from broker.net.rate import Rate
+from broker.net.refusal_log import RefusalLog
 
 log = Logger()
-
-QUIET = 60.0
-"""Seconds between two lines in the log about connections that were refused."""
 
 
 class Refusal(StrEnum):
@@ -76,8 +74,7 @@ class Admission:
         self._connections: set[object] = set()
         self._strangers: dict[object, str] = {}
         self._pending: Counter[str] = Counter()
-        self._refused = 0
-        self._told = -QUIET
+        self._log = RefusalLog(log, clock, "connections")
 
     def admits(self, host: str) -> bool:
         """Whether one more connection of an address may come in; the log says where it may not."""
@@ -85,16 +82,7 @@ class Admission:
         if reason is None:
             return True
         self.refusals[reason] += 1
-        self._refused += 1
-        now = self._clock.seconds()
-        if not 0 <= now - self._told < QUIET:
-            log.warn(
-                "{count} connections refused, the last of {host}: {reason}",
-                count=self._refused,
-                host=host,
-                reason=_TEXTS[reason],
-            )
-            self._told, self._refused = now, 0
+        self._log.tell(host, _TEXTS[reason])
         return False
 
     def opened(self, connection: object, host: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -11,16 +11,15 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from broker.model.host import address_of
+from broker.model.host import plain
 from broker.net.proxy_header import ProxyHeaderError, decode
+from broker.net.refusal_log import RefusalLog
 from broker.timers import cancel
 
 log = Logger()
 
 TIMEOUT = 5.0
 """Seconds until the header must be there."""
-QUIET = 60.0
-"""Seconds between two lines in the log about connections of proxies that were refused."""
 
 
 class ProxiedFactory(Factory):
@@ -28,8 +27,12 @@ class ProxiedFactory(Factory):
 
     Args:
         inner: makes them, from the address of the client.
-        proxies: addresses whose connections begin with a header (:func:`proxies_in`); no others have one.
+        proxies: addresses whose connections begin with a header, as :func:`broker.model.host.plain` has them; no others
+            have one.
         clock: of the deadline.
+
+    Attributes:
+        refusals: connections of proxies that were broken off.
     """
 
     noisy = False
@@ -38,12 +41,11 @@ class ProxiedFactory(Factory):
         self.inner = inner
         self.clock = clock
         self._proxies = proxies
-        self._told = -QUIET
-        self._refused = 0
+        self.refusals = RefusalLog(log, clock, "connections of proxies")
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection; of a proxy one that waits for the header."""
-        if plain_address(getattr(addr, "host", "")) in self._proxies:
+        if plain(getattr(addr, "host", "")) in self._proxies:
             return ProxiedProtocol(self, addr)
         inner: Any = self.inner
         made: Protocol | None = inner.buildProtocol(addr)
@@ -56,19 +58,6 @@ class ProxiedFactory(Factory):
     def doStop(self) -> None:
         """A port closes."""
         self.inner.doStop()
-
-    def refused(self, host: str, reason: str) -> None:
-        """The connection of a proxy was broken off; the log says so once a minute."""
-        self._refused += 1
-        now = self.clock.seconds()
-        if not 0 <= now - self._told < QUIET:
-            log.warn(
-                "{count} connections of proxies refused, the last of {host}: {reason}",
-                count=self._refused,
-                host=host,
-                reason=reason,
-            )
-            self._told, self._refused = now, 0
 
 
 class ProxiedProtocol(Protocol):
@@ -122,27 +111,6 @@ class ProxiedProtocol(Protocol):
 
     def _refuse(self, reason: str) -> None:
         cancel(self._deadline)
-        self._factory.refused(self._addr.host, reason)
+        self._factory.refusals.tell(self._addr.host, reason)
         transport: Any = self.transport
         transport.abortConnection()
-
-
-def proxies_in(addresses: Iterable[str]) -> frozenset[str]:
-    """The addresses of proxies, each in the one form in which connections are looked up.
-
-    Raises:
-        ValueError: one is no address.
-    """
-    found = set()
-    for each in addresses:
-        address = address_of(each)
-        if address is None:
-            raise ValueError(f"'{each}' is not an address")
-        found.add(str(address))
-    return frozenset(found)
-
-
-def plain_address(host: str) -> str:
-    """An address in the form of :func:`proxies_in`; a name as it is."""
-    address = address_of(host)
-    return host if address is None else str(address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broker.config.kinds import TEXT, Kind
+from broker.config.kinds import TEXT, Kind, listed
 from broker.config.options import declare
 from broker.config.properties import Properties
 from broker.model.number import whole_or_none
@@ -38,13 +38,9 @@ class RelaySettings:
     ports: tuple[RelayedPort, ...]
 
 
-def _parse_hosts(text: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in text.split(",") if each.strip())
-
-
 def _parse_ports(text: str) -> tuple[RelayedPort, ...]:
     found = []
-    for each in _parse_hosts(text):
+    for each in listed(text):
         first, colon, second = each.partition(":")
         own = whole_or_none(first, 1, 65535)
         other = whole_or_none(second, 1, 65535) if colon else own
@@ -58,7 +54,7 @@ def _write_ports(ports: tuple[RelayedPort, ...]) -> str:
     return ",".join(str(each.own) if each.own == each.other else f"{each.own}:{each.other}" for each in ports)
 
 
-HOSTS: Kind[tuple[str, ...]] = Kind("comma list of names or addresses", _parse_hosts, ",".join)
+HOSTS: Kind[tuple[str, ...]] = Kind("comma list of names or addresses", lambda text: tuple(listed(text)), ",".join)
 PORTS: Kind[tuple[RelayedPort, ...]] = Kind("comma list of PORT or PORT:PORT", _parse_ports, _write_ports)
 
 RELAY_TO = declare(

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from broker.admin.checkpoint import CORRELATION, CheckpointStyle
-from broker.config.kinds import BOOLEAN, TEXT
+from broker.config.kinds import BOOLEAN, TEXT, listed
 from broker.core.message import Message
 from broker.core.node import Node
 from broker.core.trace import Point
@@ -70,8 +70,8 @@ class CheckpointPlugin:
             BrokerError: ``resource.configuration`` for an attribute that cannot be used.
         """
         get = self._get
-        self._keys = _names(get("filterClientPropertyKey", TEXT, CORRELATION))
-        self._excluded = _names(get("excludeIfClientPropertyKey", TEXT, ""))
+        self._keys = frozenset(listed(get("filterClientPropertyKey", TEXT, CORRELATION)))
+        self._excluded = frozenset(listed(get("excludeIfClientPropertyKey", TEXT, "")))
         self._every = get("showAllMessages", BOOLEAN, False)
         self._style = CheckpointStyle(
             tuple(self._keys), get("showAllClientProperties", BOOLEAN, False), get("xmlStyle", BOOLEAN, True)
@@ -115,7 +115,3 @@ class CheckpointPlugin:
         node = self._context.broker.node
         sender = node.session_name(message.qos.sender).relative if message.qos.sender else ""
         log.info("{line}", line=self._style.line(point, message, sender, receiver))
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name for each in text.split(",") if (name := each.strip()))

@@ -20,7 +20,7 @@ from broker.admin.sinks.outlet import Sink
 from broker.admin.sinks.status_document import status_document
 from broker.admin.sinks.topic import TopicSink
 from broker.admin.sinks.variables import Variables
-from broker.config.kinds import BOOLEAN, TEXT, integer
+from broker.config.kinds import BOOLEAN, TEXT, integer, listed
 from broker.errors import BrokerError
 from broker.plugins.ports import Attributes
 from broker.ports import IPlugin
@@ -118,7 +118,7 @@ class EventPlugin:
     def _topic(self, variables: Variables) -> list[TopicSink]:
         def read(text: str) -> TopicSink:
             given = read_destination(text, "publish", topic.SETTINGS)
-            names = [each.strip() for each in given.pop("addClientProperties", "").split(",") if each.strip()]
+            names = listed(given.pop("addClientProperties", ""))
             return TopicSink(self._context.broker, variables, forwarded=names, **given)
 
         return [self._read(PUBLISH, read)] if PUBLISH in self._texts else []

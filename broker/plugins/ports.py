@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from broker.config.kinds import TEXT, Kind, duration, integer, size
+from broker.config.kinds import TEXT, Kind, duration, integer, listed, size
 from broker.errors import BrokerError, Code
+from broker.model.host import addresses_in
 from broker.model.host import is_loopback as host_is_loopback
 from broker.net.limits import Limits
 from broker.net.port import open_port
-from broker.net.proxied import ProxiedFactory, proxies_in
+from broker.net.proxied import ProxiedFactory
 
 T = TypeVar("T")
 
@@ -146,7 +147,7 @@ class Attributes:
 
     def listed(self, name: str) -> list[str]:
         """The parts of a comma list."""
-        return [each.strip() for each in self.get(name, TEXT, "").split(",") if each.strip()]
+        return listed(self.get(name, TEXT, ""))
 
     def addresses(self, name: str) -> frozenset[str]:
         """The addresses in a comma list.
@@ -155,7 +156,7 @@ class Attributes:
             BrokerError: ``resource.configuration`` where one is no address.
         """
         try:
-            return proxies_in(self.listed(name))
+            return addresses_in(self.listed(name))
         except ValueError as error:
             raise self.error(f"{name}: {error}") from error
 

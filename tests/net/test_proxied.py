@@ -10,7 +10,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from broker.net.proxied import TIMEOUT, ProxiedFactory, proxies_in
+from broker.model.host import addresses_in
+from broker.net.proxied import TIMEOUT, ProxiedFactory
 
 HEADER = b"PROXY TCP4 192.0.2.7 198.51.100.1 5555 5222\r\n"
 PROXY = IPv4Address("TCP", "203.0.113.1", 40000)
@@ -54,7 +55,7 @@ class Stage:
     def __init__(self) -> None:
         self.clock = Clock()
         self.clients = Clients()
-        self.factory = ProxiedFactory(self.clients, proxies_in(["203.0.113.1"]), self.clock)
+        self.factory = ProxiedFactory(self.clients, addresses_in(["203.0.113.1"]), self.clock)
         self.transport = StringTransport(peerAddress=PROXY)
 
     def connect(self, addr: Any = PROXY) -> Any:
@@ -135,4 +136,4 @@ def test_an_address_of_ipv4_in_ipv6_is_that_of_ipv4(stage: Stage) -> None:
 @pytest.mark.parametrize("text", ["proxy.example", "10.0.0.0/8", ""])
 def test_a_proxy_that_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an address"):
-        proxies_in([text])
+        addresses_in([text])

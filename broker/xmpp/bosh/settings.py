@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broker.config.kinds import TEXT, integer, size
+from broker.config.kinds import TEXT, integer, listed, size
 from broker.config.options import declare
 from broker.config.properties import Properties
 from broker.xmpp.wire.sm import MAX_WINDOW
@@ -62,5 +62,5 @@ def bosh_settings_of(properties: Properties) -> BoshSettings:
         max_body=MAX_BODY.get(properties),
         max_wait=MAX_WAIT.get(properties),
         resume_timeout=RESUME_TIMEOUT.get(properties),
-        origins=tuple([each.strip() for each in ORIGINS.get(properties).split(",") if each.strip()]),
+        origins=tuple(listed(ORIGINS.get(properties))),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, size
+from broker.config.kinds import BOOLEAN, TEXT, choice, duration, integer, listed, size
 from broker.config.options import Effect, declare, declare_indexed
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
@@ -197,7 +197,7 @@ def settings_of(properties: Properties) -> ManagerSettings:
         certificates=CERTIFICATES.get(properties),
         authorities=_file_with_tls(properties),
         addresses=_addresses(ADDRESSES.get(properties)),
-        names=frozenset(_listed(NAMES.get(properties).lower())),
+        names=frozenset(listed(NAMES.get(properties).lower())),
         grace=GRACE.get(properties) / 1000,
         idle=IDLE.get(properties) // 1000,
         max_links=MAX_LINKS.get(properties),
@@ -245,13 +245,9 @@ def _first_line(name: str, file: str) -> str:
     return lines[0].strip()
 
 
-def _listed(text: str) -> list[str]:
-    return [each.strip() for each in text.split(",") if each.strip()]
-
-
 def _addresses(text: str) -> frozenset[str]:
     found = set()
-    for each in _listed(text):
+    for each in listed(text):
         address = address_of(each)
         if address is None:
             raise _unusable(ADDRESSES.name, f"{each} is not an address")

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from http import HTTPStatus
 
 from broker.errors import Code
-from broker.model.host import address_of
+from broker.model.host import address_of, plain
 from broker.net.http.exchange import Call
 from broker.net.http.problem import Refused
 from broker.xmpp.bosh.channel import Origin
@@ -57,7 +57,7 @@ def client_of(call: Call, proxies: Collection[str]) -> tuple[str, bool]:
         proxies: addresses of those that are believed.
     """
     host, is_secure = call.peer.host, call.peer.secure
-    if not _is_of(host, proxies):
+    if plain(host) not in proxies:
         return host, is_secure
     is_secure = is_secure or call.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower() == "https"
     for each in reversed(call.headers.get("x-forwarded-for", "").split(",")):
@@ -65,11 +65,6 @@ def client_of(call: Call, proxies: Collection[str]) -> tuple[str, bool]:
         if address is None:
             break
         host = str(address)
-        if not _is_of(host, proxies):
+        if host not in proxies:
             break
     return host, is_secure
-
-
-def _is_of(host: str, proxies: Collection[str]) -> bool:
-    address = address_of(host)
-    return address is not None and str(address) in proxies

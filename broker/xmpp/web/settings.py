@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from broker.config.kinds import TEXT
+from broker.config.kinds import TEXT, listed
 from broker.config.options import declare
 from broker.config.properties import Properties
 from broker.errors import BrokerError, Code
@@ -55,14 +55,10 @@ def web_settings_of(properties: Properties) -> WebSettings:
         BrokerError: ``resource.configuration`` for a value that cannot be used.
     """
     return WebSettings(
-        hosts=_listed(HOSTS.get(properties)),
+        hosts=tuple(listed(HOSTS.get(properties))),
         public_url=_public_url(PUBLIC_URL.get(properties).strip()),
-        origins=_listed(ORIGINS.get(properties)),
+        origins=tuple(listed(ORIGINS.get(properties))),
     )
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple([each.strip() for each in text.split(",") if each.strip()])
 
 
 def _public_url(text: str) -> str:
