@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from twisted.logger import Logger
 from zope.interface import implementer
 
-from broker.config.kinds import BOOLEAN, TEXT, duration, integer, size
+from broker.config.kinds import TEXT, duration, integer, size
 from broker.native.callback import CallbackDialer
-from broker.native.callback_hosts import CallbackHosts
 from broker.native.limits import NativeLimits
 from broker.native.server import NativeServer
 from broker.native.service import NativeService
 from broker.net.listener import Listener
 from broker.net.store_pressure import StorePressure
-from broker.net.tls import ServerContext
 from broker.net.transport import Connection, TransportSettings
-from broker.plugins.ports import LIMITS, PROXY_PROTOCOL, Attributes, Ports, is_loopback, limits_of
-from broker.plugins.server_certificate import CERTIFICATE_ATTRIBUTES, server_context_of
+from broker.plugins.native_listener import TLS_ATTRIBUTES, ListenerTls, callback_hosts_of
+from broker.plugins.ports import LIMITS, PROXY_PROTOCOL, Attributes, Ports, limits_of
 from broker.ports import IPlugin
-
-log = Logger()
 
 ZLIB_STREAM = "zlib:stream"
 
@@ -63,8 +57,7 @@ class SocketPlugin:
         "port",
         "backlog",
         "compress/type",
-        "SSL",
-        *CERTIFICATE_ATTRIBUTES,
+        *TLS_ATTRIBUTES,
         "maxFrame",
         "maxFrameBeforeLogin",
         "loginTimeout",
@@ -82,7 +75,7 @@ class SocketPlugin:
         self._get = self._attributes.get
         self._ports = Ports(plugin_id, context)
         self._listener: Listener | None = None
-        self._tls: ServerContext | None = None
+        self._tls = ListenerTls(self._attributes, plugin_id)
 
     async def start(self) -> None:
         """Read the attributes; the port opens when the broker is up (:meth:`listen`).
@@ -103,26 +96,20 @@ class SocketPlugin:
         compress = type == ZLIB_STREAM
         self._get("port", integer(0, 65535), 7607)
         self._ports.proxies = self._attributes.proxies
-        hosts = self._attributes.listed("callbackHosts")
         context = self._context
         broker = context.broker
         # An answer may be long, so none is made while the buffer is full.
         outgoing = TransportSettings(context.reactor, context.turns, replace(limits_of(self._attributes), room=0))
-        callback_hosts = CallbackHosts(hosts, lambda: [port for _, _, port in context.run_levels.ports()])
-        dialer = CallbackDialer(context.reactor, broker, limits, outgoing, callback_hosts)
+        hosts = callback_hosts_of(self._attributes, context)
+        dialer = CallbackDialer(context.reactor, broker, limits, outgoing, hosts)
         dialer.adopt(broker.node.sessions.values())
         service = NativeService(broker, context.native_login, dialer, run_level=lambda: str(context.run_levels.name))
 
         def make_stream(connection: Connection, host: str) -> NativeServer:
             return NativeServer(service, connection, host, limits, compress=compress)
 
-        tls = self._tls = server_context_of(self._attributes, self._id) if self._get("SSL", BOOLEAN, False) else None
-        if tls is None and not is_loopback(self._attributes.host):
-            log.warn(
-                "{plugin}: passwords cross the network unencrypted from other machines to {host}; set SSL=true",
-                plugin=self._id,
-                host=self._attributes.host,
-            )
+        self._tls.read()
+        tls = self._tls.context
         incoming = replace(outgoing, pressure=StorePressure(broker.node.store), tls=tls, direct_tls=tls is not None)
         self._listener = Listener(make_stream, incoming, service.refusals.tell)
 
@@ -155,8 +142,7 @@ class SocketPlugin:
         Raises:
             BrokerError: ``resource.configuration.sslSocket`` where it cannot be used; the old one stays in use.
         """
-        if self._tls is not None:
-            self._tls.reload(time.time())
+        self._tls.reload()
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening port."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from broker.config.kinds import BOOLEAN, integer
-from broker.native.callback_hosts import CallbackHosts
 from broker.native.service import NativeService
 from broker.native.xmlrpc.callbacks import ServerCallbacks
 from broker.native.xmlrpc.caller import Caller
@@ -21,12 +18,10 @@ from broker.native.xmlrpc.settings import MAX_BODY, MAX_POLLS
 from broker.net.http.exchange import refusal_without_body
 from broker.net.http.limits import HttpLimits
 from broker.net.http.site import Site, admit_all
-from broker.net.tls import Alpn, ServerContext
-from broker.plugins.ports import PROXY_PROTOCOL, Attributes, Ports, is_loopback
-from broker.plugins.server_certificate import CERTIFICATE_ATTRIBUTES, server_context_of
+from broker.net.tls import Alpn
+from broker.plugins.native_listener import TLS_ATTRIBUTES, ListenerTls, callback_hosts_of
+from broker.plugins.ports import PROXY_PROTOCOL, Attributes, Ports
 from broker.ports import IPlugin
-
-log = Logger()
 
 NONE = -1
 """In the place of the port's number."""
@@ -66,10 +61,9 @@ class XmlRpcPlugin:
         "port",
         "hosts",
         "backlog",
-        "SSL",
+        *TLS_ATTRIBUTES,
         "callbackServer",
         "callbackHosts",
-        *CERTIFICATE_ATTRIBUTES,
         "maxConnections",
         "maxConnectionsOfAddress",
         PROXY_PROTOCOL,
@@ -84,7 +78,7 @@ class XmlRpcPlugin:
         self._ports = Ports(plugin_id, context)
         self._calls: Calls | None = None
         self._site: Site | None = None
-        self._tls: ServerContext | None = None
+        self._tls = ListenerTls(self._attributes, plugin_id, ALPN)
 
     async def start(self) -> None:
         """Read the attributes; the port opens when the broker is up (:meth:`listen`).
@@ -96,25 +90,14 @@ class XmlRpcPlugin:
         self._ports.proxies = self._attributes.proxies
         if get("port", integer(NONE, 65535), NONE) == NONE:
             return
-        self._tls = server_context_of(self._attributes, self._id, ALPN) if get("SSL", BOOLEAN, False) else None
-        host = self._attributes.host
-        if self._tls is None and not is_loopback(host):
-            log.warn(
-                "{plugin}: passwords cross the network unencrypted from other machines to {host}; set SSL=true",
-                plugin=self._id,
-                host=host,
-            )
+        self._tls.read()
         broker = context.broker
         caller = Caller(context.reactor) if get("callbackServer", BOOLEAN, False) else None
-        hosts = CallbackHosts(
-            self._attributes.listed("callbackHosts"), lambda: [port for _, _, port in context.run_levels.ports()]
-        )
-        callbacks = ServerCallbacks(broker.node, caller, hosts)
+        callbacks = ServerCallbacks(broker.node, caller, callback_hosts_of(self._attributes, context))
         callbacks.adopt(broker.node.sessions.values())
-        run_level = context.run_levels
-        service = NativeService(context.broker, context.native_login, callbacks, run_level=lambda: str(run_level.name))
+        service = NativeService(broker, context.native_login, callbacks, run_level=lambda: str(context.run_levels.name))
         self._calls = Calls(service, callbacks, MAX_POLLS.get(context.properties))
-        door = XmlRpcDoor(context.broker.node, self._calls, MAX_BODY.get(context.properties))
+        door = XmlRpcDoor(broker.node, self._calls, MAX_BODY.get(context.properties))
         limits = HttpLimits(
             max_connections=get("maxConnections", integer(1), 10_000),
             max_of_address=get("maxConnectionsOfAddress", integer(1), 200),
@@ -126,7 +109,7 @@ class XmlRpcPlugin:
             door.router(),
             admit_all,
             context.reactor,
-            hosts=[host, *self._attributes.listed("hosts")],
+            hosts=[self._attributes.host, *self._attributes.listed("hosts")],
             limits=limits,
             refuse=refusal_without_body,
             folder=context.data,
@@ -140,7 +123,8 @@ class XmlRpcPlugin:
         """
         site = self._site
         if site is not None:
-            factory = site if self._tls is None else TLSMemoryBIOFactory(self._tls, False, site, self._context.reactor)
+            tls = self._tls.context
+            factory = site if tls is None else TLSMemoryBIOFactory(tls, False, site, self._context.reactor)
             number, backlog = self._get("port", integer(NONE, 65535), NONE), self._get("backlog", integer(1), 50)
             await self._ports.listen(self._id, self._attributes.host, number, backlog, factory)
 
@@ -163,8 +147,7 @@ class XmlRpcPlugin:
         Raises:
             BrokerError: ``resource.configuration.sslSocket`` where it cannot be used; the old one stays in use.
         """
-        if self._tls is not None:
-            self._tls.reload(time.time())
+        self._tls.reload()
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening port."""
