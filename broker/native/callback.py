@@ -19,7 +19,7 @@ from broker.model.connect import AddressQos, ConnectQos
 from broker.model.number import whole_or_none
 from broker.model.property import find
 from broker.native.callback_hosts import CallbackHosts, DialPace
-from broker.native.callback_types import SOCKET, check_type
+from broker.native.callback_types import SOCKET, check_type, is_of_type
 from broker.native.connection import NativeConnection
 from broker.native.limits import NativeLimits
 from broker.native.wire.frames import Frame, Kind, encode_frame
@@ -108,7 +108,7 @@ class CallbackDialer:
         """Reach sessions from the store at the servers that their clients named, where that is still permitted."""
         for session in sessions:
             callback = session.qos.callback
-            if callback is not None and callback.type.upper().startswith(SOCKET) and _names_server(callback):
+            if callback is not None and is_of_type(callback, SOCKET) and _names_server(callback):
                 try:
                     host, port = _read_address(callback)
                     self._hosts.check(host, port, "")

@@ -13,6 +13,7 @@ from broker.core.quotas import Usage
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.failpoints import ARMED, reach
+from broker.native.callback_types import UNKNOWN_CALLBACK_SESSION, callback_session_of
 from broker.native.limits import NativeLimits
 from broker.native.sessions import NativeSessions
 from broker.native.update_answers import refusals_of
@@ -36,7 +37,6 @@ log = Logger()
 MAX_OWN_REQUESTS = 1024
 INFLATE_OUTPUT = 4 * 1024 * 1024
 INFLATE_SLICE = INFLATE_OUTPUT // MAX_DEFLATE_RATIO
-UNKNOWN_CALLBACK_SESSION = "unknown"
 EMPTY_UNIT = encode_unit(b"")
 
 
@@ -194,10 +194,7 @@ class NativeConnection:
         self._epoch = session.epoch
         self._ids.name = session.name.relative
         self._reader.max_frame = self._limits.max_frame
-        callback = session.qos.callback
-        self._callback_session = (
-            callback.session_id if callback is not None and callback.session_id else UNKNOWN_CALLBACK_SESSION
-        ).encode()
+        self._callback_session = callback_session_of(session).encode()
 
     def deliver(self, entries: Sequence[Entry], oneway: bool) -> None:
         """Write an update (:meth:`broker.ports.IOutbound.deliver`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import repeat
 
@@ -44,6 +44,7 @@ MESSAGES = {
     "deep nesting": b"<a>" * 200 + b"</a>" * 200,
     "a prefix of nobody": b"<x:a/>",
 }
+BOSH = b"/http-bind"
 FIRST = f"<body xmlns='{ns.BOSH}' rid='1' to='localhost' wait='60' hold='1'/>".encode()
 BODIES = {
     "nothing": b"",
@@ -136,7 +137,7 @@ def handshakes(stage: Stage) -> str:
     return ", ".join(sorted(statuses))
 
 
-def posted(line: Line, body: bytes, path: bytes = b"/http-bind") -> bytes:
+def posted(line: Line, path: bytes, body: bytes) -> bytes:
     """The answer to a request, up to the end of the connection."""
     head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     with suppress(Ended):
@@ -144,25 +145,48 @@ def posted(line: Line, body: bytes, path: bytes = b"/http-bind") -> bytes:
     return closed(line)
 
 
-def bodies(stage: Stage) -> str:
-    """Bodies that are none."""
-    for _ in range(stage.count(10)):
-        for name, body in BODIES.items():
-            with stage.line("WEB") as line:
-                answer = posted(line, body)
-                if not answer.startswith(b"HTTP/1.1 400 ") and b"type='terminate'" not in answer:
-                    raise NotRefused(f"{name}: {answer[:300]!r}")
-    return "400"
+def hostile_bodies(
+    port: str, path: bytes, bodies: Mapping[str, bytes], is_refused: Callable[[bytes], bool], outcome: str
+) -> Callable[[Stage], str]:
+    """Bodies that are none.
+
+    Args:
+        port: name of the port.
+        path: that they are posted to.
+        bodies: by what is wrong with them.
+        is_refused: whether an answer says so.
+        outcome: how they are refused, in a word.
+    """
+
+    def attack(stage: Stage) -> str:
+        for _ in range(stage.count(10)):
+            for name, body in bodies.items():
+                with stage.line(port) as line:
+                    answer = posted(line, path, body)
+                    if not is_refused(answer):
+                        raise NotRefused(f"{name}: {answer[:300]!r}")
+        return outcome
+
+    return attack
 
 
-def long_body(stage: Stage) -> str:
-    """Bodies that are much too long, with a length and without."""
-    for _ in range(stage.count(10)):
-        for head in (b"Content-Length: 100000000", b"Transfer-Encoding: chunked"):
-            with stage.line("WEB") as line:
-                line.write(b"POST /http-bind HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\n")
-                pour(line, repeat(b"10000\r\n" + b"x" * 0x10000 + b"\r\n"), 64 * MEGABYTE)
-    return "413"
+def long_bodies(port: str, path: bytes) -> Callable[[Stage], str]:
+    """Bodies that are much too long, with a length and without.
+
+    Args:
+        port: name of the port.
+        path: that they are posted to.
+    """
+
+    def attack(stage: Stage) -> str:
+        for _ in range(stage.count(10)):
+            for head in (b"Content-Length: 100000000", b"Transfer-Encoding: chunked"):
+                with stage.line(port) as line:
+                    line.write(b"POST %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n" % (path, head))
+                    pour(line, repeat(b"10000\r\n" + b"x" * 0x10000 + b"\r\n"), 64 * MEGABYTE)
+        return "413"
+
+    return attack
 
 
 def sessions(stage: Stage) -> str:
@@ -170,7 +194,7 @@ def sessions(stage: Stage) -> str:
     refused = 0
     for _ in range(stage.count(3000)):
         with stage.line("WEB") as line:
-            refused += b"policy-violation" in posted(line, FIRST)
+            refused += b"policy-violation" in posted(line, BOSH, FIRST)
     return f"{refused} refused"
 
 
@@ -203,6 +227,10 @@ def _is_fed(line: Line) -> bool:
     return True
 
 
+def _is_refused(answer: bytes) -> bool:
+    return answer.startswith(b"HTTP/1.1 400 ") or b"type='terminate'" in answer
+
+
 ATTACKS = (
     Attack("HTTP: hostile handshakes", handshakes),
     Attack("WebSocket: hostile frames", frames),
@@ -210,7 +238,7 @@ ATTACKS = (
     Attack("WebSocket: endless message", endless_message),
     Attack("WebSocket: slow messages", slow_messages, slow=True),
     Attack("HTTP: slow loris", slow(HANDSHAKE, REQUEST_SECONDS + 10), slow=True),
-    Attack("BOSH: hostile bodies", bodies),
-    Attack("BOSH: oversize bodies", long_body),
+    Attack("BOSH: hostile bodies", hostile_bodies("WEB", BOSH, BODIES, _is_refused, "400")),
+    Attack("BOSH: oversize bodies", long_bodies("WEB", BOSH)),
     Attack("BOSH: sessions without a login", sessions),
 )

@@ -16,7 +16,7 @@ from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import ConnectQos
 from broker.native.callback_hosts import CallbackHosts, DialPace
-from broker.native.callback_types import XMLRPC, check_type
+from broker.native.callback_types import XMLRPC, check_type, is_of_type
 from broker.native.xmlrpc.caller import Caller
 from broker.native.xmlrpc.remote import RemoteServer
 
@@ -76,7 +76,7 @@ class ServerCallbacks:
         """Reach sessions from the store at the servers that their clients named, where that is still permitted."""
         for session in sessions:
             callback = session.qos.callback
-            if self._caller is None or callback is None or not callback.type.upper().startswith(XMLRPC):
+            if self._caller is None or callback is None or not is_of_type(callback, XMLRPC):
                 continue
             if not callback.raw.strip():  # it asks for its updates
                 continue

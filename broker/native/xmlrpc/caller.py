@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseDone
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
 
 from broker.errors import BrokerError, Code
 from broker.native.wire.xmlrpc import MEDIA_TYPE, Fault, Value, read_response, write_call
@@ -38,6 +38,7 @@ class Caller:
             pool.retryAutomatically = False  # a call would be made twice
             agent = Agent(reactor, connectTimeout=CONNECT_TIMEOUT, pool=pool)
         self._agent = agent
+        self._cooperator = Cooperator(scheduler=lambda work: reactor.callLater(0, work))  # writes long calls in parts
 
     async def call(self, url: str, method: str, *params: Value) -> Value | Fault:
         """Make a call.
@@ -51,7 +52,7 @@ class Caller:
             BrokerError: ``communication.noConnection``: the server cannot be reached, does not answer in time, or not
                 as XML-RPC does.
         """
-        body = _Body(write_call(method, params))
+        body = FileBodyProducer(BytesIO(write_call(method, params)), self._cooperator)
         headers = Headers({"Content-Type": [MEDIA_TYPE], "User-Agent": ["xmlbroker"]})
         request = Deferred.fromCoroutine(self._ask(url, headers, body))
         request.addTimeout(ANSWER_TIMEOUT, self._reactor)
@@ -62,42 +63,13 @@ class Caller:
             reason = error.message if isinstance(error, BrokerError) else str(error) or type(error).__name__
             raise BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"{url[:256]}: {reason[:256]}") from error
 
-    async def _ask(self, url: str, headers: Headers, body: _Body) -> bytes:
+    async def _ask(self, url: str, headers: Headers, body: FileBodyProducer) -> bytes:
         response = await self._agent.request(b"POST", url.encode("ascii"), headers, body)
         if response.code != 200:
             raise BrokerError(Code.COMMUNICATION_NO_CONNECTION, f"it answered with the status {response.code}")
         collected: Deferred[bytes] = Deferred()
         response.deliverBody(_Collector(collected))
         return await collected
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """The body of a request.
-
-    Args:
-        data: all of it.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.length = len(data)
-        self._data = data
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        """Write it."""
-        consumer.write(self._data)
-        done: Deferred[None] = Deferred()
-        done.callback(None)
-        return done
-
-    def pauseProducing(self) -> None:
-        """All is written already."""
-
-    def resumeProducing(self) -> None:
-        """All is written already."""
-
-    def stopProducing(self) -> None:
-        """All is written already."""
 
 
 class _Collector(Protocol):

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 
+from broker.auth.services import HTPASSWD
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
 from broker.model.connect import Credentials
@@ -21,11 +22,9 @@ from broker.native.wire.methods import MAX_TEXT
 from broker.native.wire.xmlrpc import MethodCall, Value
 from broker.native.xmlrpc.callbacks import PolledCallbacks
 from broker.native.xmlrpc.poll import PollChannel
-from broker.native.xmlrpc.units import error_of, status_of, text_of, unit_from
+from broker.native.xmlrpc.units import error_of, message_of, status_of, text_of, unit_from
 
 OK = "<qos><state id='OK'/></qos>"
-HTPASSWD = "htpasswd"
-"""The security service that clients mean where they give a name and a password only."""
 LONGEST_POLL = 55_000
 """Milliseconds: proxies give up a request after a minute."""
 MOST_CALLS = 4
@@ -85,7 +84,8 @@ class Calls:
         return value
 
     async def _connect(self, params: Params, host: str) -> Value:
-        return await self._log_in(_text(params, len(params) - 1, "the QoS"), host, self._callbacks)
+        _, answer = await self._logged_in(_text(params, len(params) - 1, "the QoS"), host, self._callbacks)
+        return answer
 
     async def _connect_single_channel(self, params: Params, host: str) -> Value:
         qos = _text(params, len(params) - 1, "the QoS")
@@ -100,10 +100,6 @@ class Calls:
         request = replace(read_connect_qos(qos.encode()), credentials=Credentials(HTPASSWD, user, password))
         session, _ = await self._logged_in(write_connect_qos(request, redact=False).decode(), host, self._callbacks)
         return session.secret_id
-
-    async def _log_in(self, qos: str, host: str, dialer: Dialer) -> Value:
-        _, answer = await self._logged_in(qos, host, dialer)
-        return answer
 
     async def _logged_in(self, qos: str, host: str, dialer: Dialer) -> tuple[Session, Value]:
         login = await self._service.connect(qos.encode(), host, dialer)
@@ -164,17 +160,17 @@ class Calls:
 
     async def _get(self, params: Params, host: str) -> Value:
         session, key, qos = self._session(params), _key(params), _qos(params)
-        as_text = _text(params, 3, "asString", "false").strip().lower() in ("true", "1")
+        as_text = _as_string(params, 3)
         found = await self._in_turn(session, lambda: self._service.get(session, key, qos))
         units = await found if isinstance(found, Deferred) else found
-        return [[each.key.decode(), _content(each, as_text), each.qos.decode()] for each in units]
+        return [message_of(each, as_text=as_text) for each in units]
 
     async def _update_request(self, params: Params, host: str) -> Value:
         session = self._session(params)
         wait = whole_or_none(_text(params, 1, "waitMillis", "0"), 0)
         if wait is None:
             raise BrokerError(Code.USER_ILLEGAL_ARGUMENT, "waitMillis must be a number of milliseconds")
-        as_text = _text(params, 2, "asString", "false").strip().lower() in ("true", "1")
+        as_text = _as_string(params, 2)
         if not session.can_receive:
             raise BrokerError(Code.USER_CONFIGURATION, "the session has no callback that updates could be for")
         if self._polls >= self._max_polls:
@@ -184,7 +180,9 @@ class Calls:
             update = await self._channel(session).poll(min(wait, LONGEST_POLL))
         finally:
             self._polls -= 1
-        return _as_text(update) if as_text else update
+        if update is None:
+            return None
+        return [update.method, update.number, [message_of(each, as_text=as_text) for each in update.units]]
 
     async def _update_answer(self, params: Params, host: str) -> Value:
         session = self._session(params)
@@ -304,34 +302,14 @@ def _qos(params: Params) -> bytes:
     return (_text(params, 2, "the QoS", "").strip() or "<qos/>").encode()
 
 
+def _as_string(params: Params, position: int) -> bool:
+    """Whether contents are to be text."""
+    return _text(params, position, "asString", "false").strip().lower() in ("true", "1")
+
+
 def _unit(params: Params) -> Unit:
     """The message of a publish: an array, or the three of it as parameters of their own."""
     return unit_from(params[1] if len(params) == 2 else list(params[1:4]))
-
-
-def _content(unit: Unit, as_text: bool) -> Value:
-    if as_text:
-        try:
-            return unit.content.decode()
-        except UnicodeDecodeError:  # XML cannot hold it
-            return unit.content
-    return unit.content
-
-
-def _as_text(update: Value) -> Value:
-    """An update with contents as text, as far as they are."""
-    if not isinstance(update, list):
-        return update
-    method, number, messages = update
-    assert isinstance(messages, list)
-    return [method, number, [_message_as_text(each) for each in messages]]
-
-
-def _message_as_text(message: Value) -> Value:
-    assert isinstance(message, list)
-    key, content, qos = message
-    assert isinstance(content, bytes)
-    return [key, _content(Unit(b"", b"", content), True), qos]
 
 
 _METHODS: dict[str, Callable[[Calls, Params, str], Coroutine[Any, Any, Value]]] = {

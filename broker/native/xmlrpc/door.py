@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
@@ -11,21 +9,25 @@ from broker.core.node import Node
 from broker.errors import BrokerError, Code
 from broker.native.wire.xmlrpc import (
     MEDIA_TYPE,
+    PIECE,
     CallReader,
     MethodCall,
     first_text,
     pieces_of,
+    read_call,
     write_fault,
     write_response,
 )
 from broker.native.xmlrpc.calls import CONNECTING, Calls
+from broker.net.http.body import check_not_packed
 from broker.net.http.exchange import Answer, Call
-from broker.net.http.problem import Refused
 from broker.net.http.routes import Route, Router
 
 log = Logger()
 
 CODE, CODE_OF_CONNECT = 0, 99
+BEGINNING = 4096
+"""Bytes of a call that have its first parameter."""
 
 
 class XmlRpcDoor:
@@ -65,8 +67,7 @@ class XmlRpcDoor:
         Raises:
             Refused: 415 for a body that is compressed.
         """
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Code.USER_ILLEGAL_ARGUMENT, "nothing is unpacked here")
+        check_not_packed(request.headers)
         code = CODE
         try:
             call = await self._read(request.body)
@@ -82,14 +83,16 @@ class XmlRpcDoor:
             return _fault(code, BrokerError(Code.INTERNAL_UNKNOWN, "the broker failed to serve this call"))
 
     async def _read(self, body: bytes) -> MethodCall:
-        """Read a call; while a long one is read others have their turns."""
-        session = self._node.sessions.get(first_text(body[:4096]))
-        pace = None if session is None else self._node.pace(session)
-        reader = CallReader(max(1, self._max_body))
+        """Read a call; while a long one of a session is read others have their turns."""
+        session = self._node.sessions.get(first_text(body[:BEGINNING])) if len(body) > PIECE else None
+        if session is None:
+            return read_call(body, self._max_body)
+        pace = self._node.pace(session)
+        reader = CallReader(self._max_body)
         try:
             for piece, last in pieces_of(body):
                 reader.feed(piece, last=last)
-                if pace is not None and not last and pace.is_over:
+                if not last and pace.is_over:
                     await pace.next_turn()
         finally:
             reader.close()

@@ -7,6 +7,7 @@ again without that, because it never saw the answer, gets it again with the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -17,12 +18,25 @@ from broker.core.node import Node
 from broker.core.sessions import Session
 from broker.errors import BrokerError
 from broker.native.update_answers import refusals_of
-from broker.native.updates import encode_units
-from broker.native.wire.frames import Frame, Kind, encode_unit
-from broker.native.wire.xmlrpc import Value
+from broker.native.wire.frames import Frame, Kind, Unit, encode_unit
 from broker.native.xmlrpc.units import units_of
 from broker.ports import IOutbound
 from broker.timers import cancel
+
+
+@dataclass(frozen=True, slots=True)
+class PolledUpdate:
+    """What is handed out to a client that has asked for it.
+
+    Args:
+        method: ``update``, which the client acknowledges, or ``updateOneway``.
+        number: by which it does.
+        units: the messages.
+    """
+
+    method: str
+    number: str
+    units: Sequence[Unit]
 
 
 @implementer(IOutbound)
@@ -43,18 +57,18 @@ class PollChannel:
         self._node = node
         self._session = session
         self._on_closed = on_closed
-        self._waiting: Deferred[Value] | None = None
+        self._waiting: Deferred[PolledUpdate | None] | None = None
         self._timer: IDelayedCall | None = None
         self._unanswered = ""  # the number of the update that is on its way
 
-    def poll(self, milliseconds: int) -> Deferred[Value]:
+    def poll(self, milliseconds: int) -> Deferred[PolledUpdate | None]:
         """Wait for an update.
 
         Args:
             milliseconds: after which there is none.
 
         Returns:
-            Fires with ``[method, number, messages]``, or with nil; may be cancelled.
+            Fires with it, or with ``None``; may be cancelled.
         """
         self.interrupt()
         dispatch = self._session.dispatch
@@ -68,7 +82,7 @@ class PollChannel:
         return waiting
 
     def interrupt(self) -> None:
-        """Whoever waits gets nil."""
+        """Whoever waits gets nothing."""
         self._answer(None)
 
     def answered(self, number: str, states: Sequence[str], error: BrokerError | None) -> None:
@@ -99,9 +113,7 @@ class PollChannel:
         if not oneway:
             self._unanswered = number
         method = "updateOneway" if oneway else "update"
-        units = encode_units(entries, self._session.queue.entries, self._node.now())
-        messages: list[Value] = [[key, content, qos] for qos, key, content in units_of(units)]
-        self._answer([method, number, messages])
+        self._answer(PolledUpdate(method, number, units_of(entries, self._session, self._node)))
 
     def deliver_oneway(self, entries: Sequence[Entry]) -> None:
         """Hand out messages that are not acknowledged, together (:meth:`broker.ports.IOutbound.deliver_oneway`)."""
@@ -117,17 +129,17 @@ class PollChannel:
         self.interrupt()
         self._on_closed(self)
 
-    def _answer(self, value: Value) -> None:
+    def _answer(self, update: PolledUpdate | None) -> None:
         waiting = self._stop_waiting()
         if waiting is not None:
-            waiting.callback(value)
+            waiting.callback(update)
 
-    def _left(self, waiting: Deferred[Value]) -> None:
+    def _left(self, waiting: Deferred[PolledUpdate | None]) -> None:
         """The client has closed its connection while it waited."""
         if waiting is self._waiting:
             self._stop_waiting()
 
-    def _stop_waiting(self) -> Deferred[Value] | None:
+    def _stop_waiting(self) -> Deferred[PolledUpdate | None] | None:
         waiting, self._waiting = self._waiting, None
         self.writable = False
         cancel(self._timer)

@@ -14,13 +14,13 @@ from broker.core.entries import Entry
 from broker.core.node import Node
 from broker.core.sessions import Session
 from broker.errors import BrokerError, Code
-from broker.native.updates import encode_units
+from broker.native.callback_types import callback_session_of
+from broker.native.wire.frames import Unit
 from broker.native.wire.xmlrpc import Fault
 from broker.native.xmlrpc.caller import Caller
 from broker.native.xmlrpc.units import error_of, units_of
 from broker.ports import IOutbound
 
-UNKNOWN_CALLBACK_SESSION = "unknown"
 Tell: TypeAlias = Callable[[], None]
 """Tells the dispatch what became of something."""
 NO_HANDLER = "no default handler"
@@ -60,9 +60,8 @@ class RemoteServer:
 
     def deliver(self, entries: Sequence[Entry], oneway: bool) -> None:
         """Send messages (:meth:`broker.ports.IOutbound.deliver`)."""
-        encoded = encode_units(entries, self._session.queue.entries, self._node.now(), alone=True)
-        messages = [(key, content, qos) for qos, key, content in units_of(encoded)]
-        self._begin(self._send(messages, oneway=oneway))
+        units = units_of(entries, self._session, self._node, alone=True)
+        self._begin(self._send(units, oneway=oneway))
 
     def deliver_oneway(self, entries: Sequence[Entry]) -> None:
         """Send messages that are not acknowledged (:meth:`broker.ports.IOutbound.deliver_oneway`)."""
@@ -105,18 +104,18 @@ class RemoteServer:
         if self._work is None:
             dispatch.resume()
 
-    async def _send(self, messages: Sequence[tuple[str, bytes, str]], *, oneway: bool) -> Tell:
+    async def _send(self, units: Sequence[Unit], *, oneway: bool) -> Tell:
         """Send messages one after the other; those that the client refuses do not come again, the others do.
 
         Raises:
             BrokerError: ``communication.noConnection``; then none of them counts as delivered.
         """
-        callback = self._session.qos.callback
-        receiver = (callback.session_id if callback is not None else None) or UNKNOWN_CALLBACK_SESSION
+        receiver = callback_session_of(self._session)
         method = "$default.updateOneway" if oneway else "$default.update"
         refused: dict[int, BrokerError] = {}
-        for position, (key, content, qos) in enumerate(messages):
-            answer = await self._caller.call(self._url, method, receiver, key, content, qos)
+        for position, unit in enumerate(units):
+            key, qos = unit.key.decode(), unit.qos.decode()
+            answer = await self._caller.call(self._url, method, receiver, key, unit.content, qos)
             if isinstance(answer, Fault):
                 refused[position] = _refusal(answer)
         dispatch = self._session.dispatch
@@ -124,7 +123,7 @@ class RemoteServer:
             return lambda: None
         if not refused:
             return dispatch.acknowledged
-        if len(messages) == 1:
+        if len(units) == 1:
             return partial(dispatch.refused, refused[0])
         return partial(dispatch.refused_some, refused)
 

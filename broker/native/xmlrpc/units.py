@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 
+from broker.core.entries import Entry
+from broker.core.node import Node
+from broker.core.sessions import Session
 from broker.errors import BrokerError, Code, code_of
+from broker.native.updates import encode_units
 from broker.native.wire.frames import Frame, Kind, Unit
 from broker.native.wire.methods import MAX_CODE, MAX_TEXT
 from broker.native.wire.xmlrpc import Value
@@ -13,10 +18,31 @@ from broker.native.wire.xmlrpc import Value
 _EXCEPTION = re.compile(r"errorCode=(\S*)(?: message=(.*))?", re.DOTALL)
 
 
-def units_of(encoded: Iterable[bytes]) -> Iterator[tuple[str, str, bytes]]:
-    """QoS, key and content of units that were written for a frame."""
-    for unit in Frame(Kind.RESPONSE, b"", b"", b"", b"".join(encoded)).units():
-        yield unit.qos.decode(), unit.key.decode(), unit.content
+def units_of(entries: Sequence[Entry], session: Session, node: Node, *, alone: bool = False) -> list[Unit]:
+    """What entries of a session's queue are on their way to its client.
+
+    Args:
+        entries: in order of delivery.
+        session: whose they are.
+        node: of the core.
+        alone: each of them is sent by itself.
+    """
+    encoded = encode_units(entries, session.queue.entries, node.now(), alone=alone)
+    return Frame(Kind.RESPONSE, b"", b"", b"", b"".join(encoded)).units()
+
+
+def message_of(unit: Unit, *, as_text: bool) -> Value:
+    """A message as an array of key, content and QoS.
+
+    Args:
+        unit: the message.
+        as_text: its content is to be text, where XML can hold it.
+    """
+    content: Value = unit.content
+    if as_text:
+        with suppress(UnicodeDecodeError):
+            content = unit.content.decode()
+    return [unit.key.decode(), content, unit.qos.decode()]
 
 
 def status_of(encoded: bytes) -> str:

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
+
+from broker.errors import Code
+from broker.net.http.problem import Refused
+
+
+def check_not_packed(headers: Mapping[str, str]) -> None:
+    """Refuse a body that is compressed, which could be of any size behind that.
+
+    Args:
+        headers: of the request, by names in lower case.
+
+    Raises:
+        Refused: 415.
+    """
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Code.USER_ILLEGAL_ARGUMENT, "nothing is unpacked here")
 
 
 class RequestBody:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from http import HTTPStatus
 
 from broker.errors import Code
+from broker.net.http.body import check_not_packed
 from broker.net.http.exchange import Answer, Call
 from broker.net.http.problem import Refused
 from broker.net.http.routes import Route
@@ -45,8 +46,7 @@ class BoshDoor:
             Refused: it brings no body of BOSH, or must come over TLS.
         """
         origin = self._entrance.admit(call)
-        if call.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Code.USER_ILLEGAL_ARGUMENT, "nothing is unpacked here")
+        check_not_packed(call.headers)
         try:
             body = read_body(call.body, self._sessions.limit_of)
         except BadBody as error:

@@ -66,7 +66,8 @@ def call(answer: Deferred[Any]) -> tuple[Clock, Agent, list[Any]]:
 
 
 def test_a_call_is_what_the_server_reads() -> None:
-    _, agent, _ = call(Deferred())
+    clock, agent, _ = call(Deferred())
+    clock.advance(0)
     found = read_call(agent.sent.value(), 1 << 20)
     assert (found.method, found.params) == ("$default.update", ("mine", b"content"))
 
