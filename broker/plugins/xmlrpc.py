@@ -18,7 +18,7 @@ from broker.native.xmlrpc.settings import MAX_BODY, MAX_POLLS
 from broker.net.http.exchange import refusal_without_body
 from broker.net.http.limits import HttpLimits
 from broker.net.http.site import Site, admit_all
-from broker.net.tls import Alpn
+from broker.net.tls import Alpn, ServerContext
 from broker.plugins.native_listener import TLS_ATTRIBUTES, ListenerTls, callback_hosts_of
 from broker.plugins.ports import PROXY_PROTOCOL, Attributes, Ports
 from broker.ports import IPlugin
@@ -148,6 +148,11 @@ class XmlRpcPlugin:
             BrokerError: ``resource.configuration.sslSocket`` where it cannot be used; the old one stays in use.
         """
         self._tls.reload()
+
+    @property
+    def tls(self) -> ServerContext | None:
+        """What its port shows; ``None`` without TLS."""
+        return self._tls.context
 
     def ports(self) -> Sequence[tuple[str, str, int]]:
         """The listening port."""

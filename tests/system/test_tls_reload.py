@@ -22,7 +22,9 @@ CONNECTIONS = size(4, 166)
 HEADER = b"<stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
 STARTTLS = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-KINDS = ("XMPP", "XMPP-TLS", "ADMIN")
+PING = b"<methodCall><methodName>xmlBlaster.ping</methodName></methodCall>"
+CALL = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(PING), PING)
+KINDS = ("XMPP", "XMPP-TLS", "ADMIN", "XMLRPC")
 
 
 class Site:
@@ -30,14 +32,16 @@ class Site:
 
     Args:
         directory: of its data and the file.
+        watch: seconds after which it looks at the file; 0 for never.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, watch: int) -> None:
         self.authority = trustme.CA()
         self.file = directory / "chain.pem"
         self.renew()
         settings = {"plugin/admin/port": "0", "xmpp.certificate": str(self.file)}
-        settings["plugin/admin/certificate"] = str(self.file)
+        settings["plugin/admin/certificate"] = settings["plugin/xmlrpc/certificate"] = str(self.file)
+        settings |= {"plugin/xmlrpc/port": "0", "plugin/xmlrpc/SSL": "true", "tls.watchSeconds": str(watch)}
         self.broker = BrokerProcess(directory / "data", settings=settings)
 
     def renew(self) -> bytes:
@@ -77,6 +81,9 @@ def answers(kind: str, connection: ssl.SSLSocket) -> None:
     if kind == "ADMIN":
         connection.sendall(LIVE)
         read_until(connection, b'"live"')
+    elif kind == "XMLRPC":
+        connection.sendall(CALL)
+        read_until(connection, b"state id=&apos;OK&apos;")
     else:
         connection.sendall(HEADER)
         read_until(connection, b"</stream:features>")
@@ -92,7 +99,7 @@ def certificate_of(connection: ssl.SSLSocket) -> bytes:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
+    made = Site(tmp_path, watch=0)
     with made.broker:
         yield made
 
@@ -108,7 +115,7 @@ def test_certificate_is_read_again_and_no_connection_is_lost(site: Site) -> None
 
     site.reload()
 
-    wait_until(lambda: shown(site) == [renewed] * 3)
+    wait_until(lambda: shown(site) == [renewed] * len(KINDS))
     for kind, connection in connections:
         answers(kind, connection)
         connection.close()
@@ -120,3 +127,11 @@ def test_file_that_cannot_be_used_changes_nothing(site: Site) -> None:
     site.reload()
     site.broker.wait_for_log("reload via=signal outcome=failed")
     assert shown(site) == before
+
+
+def test_listeners_that_look_at_their_files_read_another_certificate_by_themselves(tmp_path: Path) -> None:
+    site = Site(tmp_path, watch=1)
+    with site.broker:
+        renewed = site.renew()
+
+        wait_until(lambda: shown(site) == [renewed] * len(KINDS))
